@@ -1,0 +1,134 @@
+"""Content names (`blake3:…`), streaming hash, and the one way to write JSON as bytes.
+
+Two values have equal canonical JSON bytes exactly when they are equal: keys sorted, no spaces,
+shortest exact numbers. What JSON cannot hold is wrapped: `{"$float": "nan"}`, and integers beyond
+±2^53 as `{"$int": "…"}`. A key of the user's that begins with `$` is written with one `$` more.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import blake3
+import msgspec
+
+from samebit.errors import Damaged, UsageError
+
+__all__ = [
+    "ALGORITHM",
+    "Hasher",
+    "canonical_json",
+    "from_json",
+    "hex_of",
+    "of_bytes",
+    "of_file",
+    "of_stream",
+    "short",
+]
+
+ALGORITHM = "blake3"
+_PREFIX = ALGORITHM + ":"
+_HEX_LENGTH = 64
+_EXACT_INT = 2**53  # beyond it, readers that hold numbers as float64 would round
+_CHUNK_BYTES = 1 << 20
+
+_json = msgspec.json.Encoder(order="sorted")
+
+
+class Hasher:
+    """A BLAKE3 hash fed piece by piece."""
+
+    def __init__(self) -> None:
+        self._state = blake3.blake3()
+        self.size_bytes = 0
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next piece."""
+        self._state.update(data)
+        self.size_bytes += len(data) if not isinstance(data, memoryview) else data.nbytes
+
+    def digest(self) -> str:
+        """The content name of all pieces so far."""
+        return _PREFIX + self._state.hexdigest()
+
+
+def of_bytes(data: bytes | bytearray | memoryview) -> str:
+    """The content name of some bytes."""
+    return _PREFIX + blake3.blake3(data).hexdigest()
+
+
+def of_stream(stream: BinaryIO) -> tuple[str, int]:
+    """The content name and size of what is left in a stream."""
+    hasher = Hasher()
+    while piece := stream.read(_CHUNK_BYTES):
+        hasher.update(piece)
+    return hasher.digest(), hasher.size_bytes
+
+
+def of_file(path: Path | str) -> tuple[str, int]:
+    """The content name and size of a file; raises OSError as `open` does."""
+    with open(path, "rb", buffering=0) as stream:
+        return of_stream(stream)
+
+
+def hex_of(digest: str) -> str:
+    """The 64 hex digits of a content name; a name that is none raises Damaged."""
+    digits = digest.removeprefix(_PREFIX)
+    if len(digits) + len(_PREFIX) != len(digest) or len(digits) != _HEX_LENGTH:
+        raise Damaged(f"not a content name: {digest!r}", expected="blake3: and 64 hex digits")
+    if not all(c in "0123456789abcdef" for c in digits):
+        raise Damaged(f"not a content name: {digest!r}", expected="blake3: and 64 hex digits")
+    return digits
+
+
+def short(digest: str) -> str:
+    """The first eight hex digits, for people."""
+    return digest.removeprefix(_PREFIX)[:8]
+
+
+def canonical_json(value: object) -> bytes:
+    """The canonical bytes of a plain value (None, bool, int, float, str, list, tuple, dict)."""
+    return _json.encode(_wrap(value))
+
+
+def from_json(data: bytes) -> Any:
+    """The plain value of canonical JSON bytes; bytes that are no JSON raise Damaged."""
+    try:
+        return _unwrap(msgspec.json.decode(data))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Damaged(f"not readable as JSON: {error}") from error
+
+
+def _wrap(value: object) -> object:
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return value if -_EXACT_INT <= value <= _EXACT_INT else {"$int": str(int(value))}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"$float": str(float(value))}
+    if isinstance(value, Mapping):
+        wrapped: dict[str, object] = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise UsageError(f"a key must be a text, not {type(key).__name__}: {key!r}")
+            wrapped["$" + key if key.startswith("$") else key] = _wrap(item)
+        return wrapped
+    if isinstance(value, (list, tuple)):
+        return [_wrap(item) for item in value]
+    raise UsageError(f"not a plain value: {type(value).__name__}")
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unwrap(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        if "$float" in value:
+            return float(value["$float"])
+        if "$int" in value:
+            return int(value["$int"])
+    return {
+        (key[1:] if key.startswith("$") else key): _unwrap(item) for key, item in value.items()
+    }

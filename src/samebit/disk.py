@@ -1,0 +1,214 @@
+"""Durable write and append, and the named fault points: the only user of fsync and rename.
+
+Every write that must survive goes through here, so that a test can make any one of them fail:
+`SAMEBIT_FAULTS="point=action"` (several with commas) arms a point. Actions: `kill` (SIGKILL to
+this process), `error` (OSError EIO), `full` (OSError ENOSPC), `short` (half of the bytes, then
+ENOSPC), `raise` (RuntimeError). `point=action@3` acts at the third call only, `@3+` from it on.
+"""
+
+import errno
+import os
+import secrets
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = [
+    "FAULTS",
+    "FAULT_POINTS",
+    "append",
+    "claim_folder",
+    "create",
+    "fault",
+    "open_for_append",
+    "publish",
+    "sync",
+    "sync_folder",
+    "truncate",
+]
+
+# Every point at which a test may make us fail; `fault` refuses names that are not here.
+FAULT_POINTS = frozenset(
+    {
+        "disk.create",
+        "disk.fsync",
+        "disk.rename",
+        "journal.open",
+        "journal.write",
+        "journal.sync",
+        "capture.code",
+        "capture.environment",
+        "capture.files",
+        "capture.settings",
+        "capture.config",
+        "console.write",
+        "hooks.batch",
+        "hooks.backward",
+        "hooks.forward",
+        "hooks.pre_step",
+        "hooks.post_step",
+        "run.log",
+        "run.finish",
+        "state.save",
+    }
+)
+
+_HIGH_DESCRIPTOR = 200  # above what scripts close by number, and above what shells hand down
+
+
+class _Faults:
+    """What the environment armed; empty outside our own tests."""
+
+    def __init__(self, spec: str) -> None:
+        self.armed: dict[str, tuple[str, int, bool]] = {}
+        self.seen: dict[str, int] = {}
+        for part in filter(None, spec.split(",")):
+            point, _, action = part.partition("=")
+            action, _, when = action.partition("@")
+            if point not in FAULT_POINTS:
+                raise ValueError(f"no such fault point: {point}")
+            self.armed[point] = (action, int(when.rstrip("+") or 1), not when or when[-1] == "+")
+
+    def at(self, point: str) -> str | None:
+        if point not in FAULT_POINTS:
+            raise ValueError(f"no such fault point: {point}")
+        if point not in self.armed:
+            return None
+        count = self.seen[point] = self.seen.get(point, 0) + 1
+        action, first, onwards = self.armed[point]
+        return action if count == first or (onwards and count > first) else None
+
+
+FAULTS: _Faults | None = (
+    _Faults(os.environ["SAMEBIT_FAULTS"]) if os.environ.get("SAMEBIT_FAULTS") else None
+)
+
+
+def fault(point: str) -> None:
+    """Fail here if a test asked for it; otherwise nothing."""
+    if FAULTS is not None:
+        _act(FAULTS.at(point))
+
+
+def _act(action: str | None) -> None:
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "error":
+        raise OSError(errno.EIO, "injected fault: input/output error")
+    elif action in ("full", "short"):
+        raise OSError(errno.ENOSPC, "injected fault: no space left on device")
+    elif action == "raise":
+        raise RuntimeError("injected fault")
+
+
+def sync_folder(path: Path | str) -> None:
+    """Make the names in a folder durable, where the system can."""
+    if os.name == "nt":
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # Some network file systems cannot fsync a folder; the file itself is durable there.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(fd)
+
+
+def claim_folder(path: Path) -> bool:
+    """Make a folder and say whether it was we who made it."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def publish(path: Path, pieces: Iterable[bytes | memoryview], scratch: Path) -> bool:
+    """Write bytes aside and give them their name; False where the name is already taken.
+
+    After it returned True, the file is complete and durable. At any crash before that, the name
+    does not exist, and at worst a file is left in `scratch` (a folder of the same file system).
+    """
+    fault("disk.create")
+    aside = scratch / f"{os.getpid()}-{secrets.token_hex(6)}"
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
+    try:
+        try:
+            for piece in pieces:
+                _write_all(fd, piece)
+            fault("disk.fsync")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        fault("disk.rename")
+        try:
+            os.link(aside, path)  # unlike rename, it refuses to replace what is there
+        except FileExistsError:
+            return False
+        except OSError:
+            if path.exists():
+                return False
+            os.rename(aside, path)  # a file system without hard links
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
+
+
+def create(path: Path, data: bytes, scratch: Path) -> None:
+    """Write a new file, durable when this returns; FileExistsError if the name is taken."""
+    if not publish(path, [data], scratch):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _write_all(fd: int, data: bytes | memoryview) -> None:
+    view = memoryview(data).cast("B") if not isinstance(data, bytes) else memoryview(data)
+    while view.nbytes:
+        written = os.write(fd, view[: 1 << 26])
+        view = view[written:]
+
+
+def open_for_append(path: Path) -> int:
+    """Open a file that must not exist yet, for appending; the descriptor lies above 200.
+
+    Scripts that close descriptors by number, and children that inherit them, do not meet it.
+    """
+    fault("journal.open")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+    fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o644)
+    if os.name == "nt":
+        return fd
+    import fcntl  # noqa: PLC0415  (not on Windows)
+
+    try:
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH_DESCRIPTOR)
+    except OSError:
+        return fd  # a limit below 200 descriptors
+    os.close(fd)
+    return high
+
+
+def append(fd: int, data: bytes) -> int:
+    """Hand bytes to the kernel in one write; how many it took (fewer on a full disk)."""
+    if FAULTS is not None:
+        action = FAULTS.at("journal.write")
+        if action == "short":
+            return os.write(fd, data[: len(data) // 2])
+        _act(action)
+    return os.write(fd, data)
+
+
+def truncate(fd: int, size_bytes: int) -> None:
+    """Cut a file back to its last whole frame."""
+    os.ftruncate(fd, size_bytes)
+
+
+def sync(fd: int) -> None:
+    """Make what was appended survive a power cut."""
+    fault("journal.sync")
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:
+        os.fsync(fd)

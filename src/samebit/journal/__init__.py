@@ -1,0 +1,1 @@
+"""A run's frames on disk: one frame, the writer, the reader."""

@@ -1,0 +1,268 @@
+"""Where the store, the cache and the settings lie.
+
+The store is `.samebit`, searched upwards from the working directory, never above the git top
+level, the home folder or a file-system border. `SAMEBIT_DIR` names it outright. Settings come
+from the user's config folder, `samebit.toml` beside the store, `.samebit/local.toml`, the
+environment (`SAMEBIT_CODE_REF=hidden` for `code.ref`) and an argument; the later one wins.
+"""
+
+import dataclasses
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebit import disk
+from samebit.errors import Damaged, SamebitError, StoreNotFound, StoreTooNew, UsageError
+
+__all__ = [
+    "FORMAT_LINE",
+    "Settings",
+    "cache_folder",
+    "check_format",
+    "choose_store",
+    "find_store",
+    "git_top_level",
+    "make_store",
+    "read_settings",
+    "store_id",
+]
+
+STORE_NAME = ".samebit"
+FORMAT_LINE = "samebit-store 1"
+_FORMAT_WORD, _FORMAT_MAJOR = FORMAT_LINE.split()
+_STORE_FOLDERS = ("objects", "packs", "runs", "tmp")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may set; each field is `section_name` for `section.name` in a file."""
+
+    code_ref: str = "tag"  # tag | hidden | none: what points at a run's commit
+    console: str = "tee"  # tee | off
+    env_allow: tuple[str, ...] = ()  # further variables to record, patterns like MYAPP_*
+    files_hash_budget_mb: int = 4096  # data beyond it is recorded by size and time only
+    states_budget_mb: int = 1024  # a larger state is kept as digests only
+    states_keep: str = "auto"  # auto | all | digest | none
+
+
+_CHOICES = {
+    "code_ref": ("tag", "hidden", "none"),
+    "console": ("tee", "off"),
+    "states_keep": ("auto", "all", "digest", "none"),
+}
+
+
+def git_top_level(start: Path) -> Path | None:
+    """The top folder of the git working tree around `start`, or None."""
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            return folder
+    return None
+
+
+def find_store(start: Path) -> Path:
+    """The store that belongs to a folder; StoreNotFound where there is none."""
+    found = _search(start)
+    if found is None:
+        raise StoreNotFound(
+            f"there is no {STORE_NAME} store in {start} or above it",
+            hint="`samebit run train.py` makes one; SAMEBIT_DIR names one elsewhere",
+        )
+    check_format(found)
+    return found
+
+
+def choose_store(start: Path) -> Path:
+    """Where the store of a folder is, or is to be made."""
+    found = _search(start)
+    if found is not None:
+        return found
+    if os.environ.get("SAMEBIT_DIR"):
+        return Path(os.environ["SAMEBIT_DIR"]).absolute()
+    return (git_top_level(start) or start) / STORE_NAME
+
+
+def _search(start: Path) -> Path | None:
+    named = os.environ.get("SAMEBIT_DIR")
+    if named:
+        path = Path(named).absolute()
+        return path if (path / "format").exists() else None
+    start = start.absolute()
+    home = Path.home()
+    device = _device(start)
+    for folder in (start, *start.parents):
+        if _device(folder) != device:
+            break
+        if (folder / STORE_NAME / "format").exists():
+            return folder / STORE_NAME
+        if (folder / ".git").exists() or folder == home:
+            break
+    return None
+
+
+def _device(folder: Path) -> int:
+    try:
+        return folder.stat().st_dev
+    except OSError:
+        return -1
+
+
+def make_store(store: Path) -> Path:
+    """Make a store, or check the one that is there; safe when many processes do it at once."""
+    if (store / "format").exists():
+        check_format(store)
+        return store
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        for name in _STORE_FOLDERS:
+            (store / name).mkdir(exist_ok=True)
+        _make_stub_repository(store)
+        text = f"{FORMAT_LINE}\nid {secrets.token_hex(16)}\n"
+        disk.publish(store / "format", [text.encode()], store / "tmp")
+    except OSError as error:
+        raise SamebitError(
+            f"cannot make a store: {error.strerror}",
+            path=store,
+            hint="SAMEBIT_DIR names another place",
+        ) from error
+    _exclude_from_git(store)
+    return store
+
+
+def _make_stub_repository(store: Path) -> None:
+    # `git clean -fdx` deletes whatever is ignored, but walks around another repository.
+    stub = store / ".git"
+    (stub / "objects").mkdir(parents=True, exist_ok=True)
+    (stub / "refs").mkdir(exist_ok=True)
+    if not (stub / "HEAD").exists():
+        (stub / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
+
+
+def _exclude_from_git(store: Path) -> None:
+    top = git_top_level(store.parent)
+    if top is None:
+        return
+    git_folder = top / ".git"
+    try:
+        if git_folder.is_file():  # a linked working tree or a submodule
+            named = git_folder.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+            git_folder = (top / named).resolve()
+            common = git_folder / "commondir"
+            if common.exists():
+                git_folder = (git_folder / common.read_text(encoding="utf-8").strip()).resolve()
+        line = "/" + store.relative_to(top).as_posix() + "/"
+        exclude = git_folder / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        text = exclude.read_text(encoding="utf-8") if exclude.exists() else ""
+        if line not in text.splitlines():
+            with open(exclude, "a", encoding="utf-8") as stream:
+                stream.write(("" if text.endswith("\n") or not text else "\n") + line + "\n")
+    except (OSError, ValueError):
+        return  # a read-only repository: the store works, and git shows it as untracked
+
+
+def check_format(store: Path) -> None:
+    """Refuse a store that this version does not understand."""
+    _read_format(store)
+
+
+def store_id(store: Path) -> str:
+    """The random id that a store got when it was made."""
+    return _read_format(store)
+
+
+def _read_format(store: Path) -> str:
+    try:
+        lines = (store / "format").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Damaged("cannot read the store's format file", path=store / "format") from error
+    word, _, major = (lines[0] if lines else "").partition(" ")
+    if word != _FORMAT_WORD or not major.isdigit():
+        raise Damaged(
+            "the store's format file is not one of ours",
+            path=store / "format",
+            first_line=repr(lines[0] if lines else ""),
+            expected=FORMAT_LINE,
+        )
+    if int(major) > int(_FORMAT_MAJOR):
+        raise StoreTooNew(
+            f"this store has format {major}, and this version of Samebit knows {_FORMAT_MAJOR}",
+            path=store,
+            hint="install a newer Samebit; nothing was written",
+        )
+    for line in lines[1:]:
+        if line.startswith("id "):
+            return line[3:].strip()
+    raise Damaged("the store's format file names no id", path=store / "format")
+
+
+def cache_folder() -> Path:
+    """Where indexes and other things that can be deleted lie."""
+    if os.environ.get("SAMEBIT_CACHE"):
+        return Path(os.environ["SAMEBIT_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".cache") / "samebit"
+
+
+def _config_folder() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
+    return (Path(base) if base else Path.home() / ".config") / "samebit"
+
+
+def read_settings(store: Path | None, given: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force; a name or value that does not exist raises UsageError."""
+    values: dict[str, Any] = {}
+    files = [_config_folder() / "config.toml"]
+    if store is not None:
+        files += [store.parent / "samebit.toml", store / "local.toml"]
+    for path in files:
+        values.update(_read_settings_file(path))
+    for field in dataclasses.fields(Settings):
+        text = os.environ.get("SAMEBIT_" + field.name.upper())
+        if text is not None:
+            values[field.name] = text
+    values.update({name: value for name, value in (given or {}).items() if value is not None})
+    return Settings(**{name: _checked(name, value) for name, value in values.items()})
+
+
+def _read_settings_file(path: Path) -> dict[str, Any]:
+    try:
+        sections = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the settings: {error}", path=path) from error
+    known = {field.name for field in dataclasses.fields(Settings)}
+    values: dict[str, Any] = {}
+    for section, content in sections.items():
+        pairs = content.items() if isinstance(content, dict) else [("", content)]
+        for name, value in pairs:
+            full = f"{section}_{name}" if name else section
+            if full not in known:
+                raise UsageError(
+                    f"there is no setting {section}{'.' + name if name else ''}",
+                    path=path,
+                    known=", ".join(sorted(k.replace("_", ".", 1) for k in known)),
+                )
+            values[full] = value
+    return values
+
+
+def _checked(name: str, value: Any) -> Any:
+    default = getattr(Settings, name)
+    if isinstance(default, tuple):
+        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+    if isinstance(default, int):
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"{name} must be a whole number, not {value!r}") from None
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise UsageError(
+            f"{name.replace('_', '.', 1)} cannot be {value!r}", known=", ".join(_CHOICES[name])
+        )
+    return value

@@ -1,0 +1,202 @@
+"""What lies on disk about a run, as frozen values, each with its format version.
+
+Files that are created once (`run.json`, `start.json`, `end.json`, notes) hold one of the values
+below as canonical JSON; everything learnt while a run goes on is a frame of its journal
+(`samebit.journal.frame`). Fields that a reader does not know are skipped; a missing field has the
+default given here, so that a record of any version 1.x can be read by any other.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from samebit import digest
+from samebit.errors import Damaged
+
+__all__ = [
+    "RUN_FORMAT",
+    "CodeRecord",
+    "ExecutionEnd",
+    "ExecutionStart",
+    "LeafRecord",
+    "Note",
+    "RunRecord",
+    "StateManifest",
+    "TreeEntry",
+    "TreeRecord",
+    "Verdict",
+    "decode",
+    "encode",
+    "plain",
+]
+
+RUN_FORMAT = "samebit-run 1"
+STATE_FORMAT = "samebit-state 1"
+TREE_FORMAT = "samebit-tree 1"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """`run.json`: who a run is. Never rewritten."""
+
+    id: str
+    started_ns: int  # UTC
+    kind: str = "run"  # run | replay | trial
+    of: str | None = None  # the run that a replay repeats
+    parent: str | None = None  # the run inside which this one began
+    group: str | None = None
+    name: str | None = None
+    user: str = ""
+    host: str = ""
+    project: str = ""  # the folder that holds the store, where the run began
+    samebit: str = ""  # the version that wrote it
+    format: str = RUN_FORMAT
+
+
+@dataclass(frozen=True)
+class ExecutionStart:
+    """`executions/<n>/start.json`: what was asked for, before the first line ran."""
+
+    number: int
+    started_ns: int
+    how: str  # script | module | command | init
+    argv: tuple[str, ...]  # the script and its arguments, secrets masked
+    cwd: str
+    python: str = ""
+    host: str = ""
+    boot: str = ""  # the id of the machine's boot; with pid and its start time, "is it alive?"
+    pid: int = 0
+    pid_started: int = 0  # clock ticks since boot
+    user: str = ""
+    seed: int | None = None
+    deterministic: bool = False
+    hash_seed: str | None = None  # PYTHONHASHSEED in force
+    masked: tuple[int, ...] = ()  # positions in argv whose value was a secret
+    format: str = RUN_FORMAT
+
+
+@dataclass(frozen=True)
+class ExecutionEnd:
+    """`executions/<n>/end.json`: how it went, and the journal's segments as they ended."""
+
+    ended_ns: int
+    status: str  # finished | failed | killed
+    exit_code: int | None = None
+    signal: str | None = None
+    exception: str | None = None
+    segments: dict[str, tuple[int, str]] = field(default_factory=dict)  # name: bytes, digest
+    format: str = RUN_FORMAT
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """One file of a tree. `kind` is file, exec or link (then the content is its target)."""
+
+    path: str  # relative, with forward slashes
+    digest: str
+    size_bytes: int
+    kind: str = "file"
+
+
+@dataclass(frozen=True)
+class TreeRecord:
+    """A folder as a sorted list of paths and digests."""
+
+    entries: tuple[TreeEntry, ...]
+    format: str = TREE_FORMAT
+
+
+@dataclass(frozen=True)
+class CodeRecord:
+    """The code of an execution: a tree in the store, and where git has it too."""
+
+    root: str  # the absolute folder that the tree was taken from
+    tree: str  # digest of the TreeRecord
+    files: int
+    size_bytes: int
+    head: str | None = None  # the commit the working tree stood on
+    branch: str | None = None
+    commit: str | None = None  # our snapshot commit
+    ref: str | None = None  # what points at it
+    remote: str | None = None  # credentials masked
+    changed: tuple[str, ...] = ()  # files that differ from HEAD, with git's two status letters
+    left_out: tuple[str, ...] = ()  # path: reason
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeafRecord:
+    """One array of a state; its object holds the raw canonical bytes (row-major, little endian)."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    digest: str
+    size_bytes: int
+    kept: bool = True  # False: only the digest was kept
+
+
+@dataclass(frozen=True)
+class StateManifest:
+    """A state: a skeleton of plain values in which `{"$leaf": name}` stands for an array."""
+
+    skeleton: Any
+    leaves: dict[str, LeafRecord]
+    format: str = STATE_FORMAT
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison found, with its evidence."""
+
+    grade: str  # identical | close | compatible | different | unknown
+    run: str
+    replay: str | None = None
+    cause: str = ""  # one sentence; empty when identical
+    step: int | None = None  # the first differing step
+    scope: tuple[str, ...] = ()  # what was compared, in words
+    differences: tuple[str, ...] = ()  # environment and data, ordered by known effect
+    evidence: dict[str, Any] = field(default_factory=dict)
+    who: str = ""  # repeated | reproduced (claimed)
+    at_ns: int = 0
+    by: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """`notes/<time>-<random>.json`: something said about a run afterwards, by anybody."""
+
+    kind: str  # verdict | tag | name | archive
+    at_ns: int
+    by: str
+    value: Any
+    format: str = RUN_FORMAT
+
+
+def plain(value: Any) -> Any:
+    """A frozen value as dicts, lists and scalars."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """The canonical JSON bytes of one of the values above."""
+    return digest.canonical_json(plain(value))
+
+
+def decode(data: bytes, kind: type[T], where: object = None) -> T:
+    """Read one of the values above; bytes that do not fit raise Damaged."""
+    try:
+        return msgspec.convert(digest.from_json(data), kind)
+    except (msgspec.ValidationError, Damaged, ValueError) as error:
+        what = f"a damaged record ({kind.__name__}): {error}"
+        raise (Damaged(what, path=where) if where is not None else Damaged(what)) from error

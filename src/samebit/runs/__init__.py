@@ -1,0 +1,1 @@
+"""Begin, open and list runs; which are running, finished, failed, killed or broken off."""

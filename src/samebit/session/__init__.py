@@ -1,0 +1,1 @@
+"""One running experiment: capture, journal, states and trace joined."""
