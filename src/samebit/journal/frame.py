@@ -1,0 +1,116 @@
+"""One journal frame on disk, and the header of a segment (`docs/formats/journal.md`)."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from samebit.errors import Damaged
+
+__all__ = [
+    "CHECKED",
+    "FRAME",
+    "FRAME_BYTES",
+    "HEADER_BYTES",
+    "Header",
+    "Kind",
+    "Tail",
+    "pack",
+    "pack_header",
+    "read_frames",
+    "read_header",
+]
+
+_HEADER = struct.Struct("<4sH10s12sI")
+HEADER_BYTES = _HEADER.size
+_MAGIC = b"SBJ1"
+VERSION = 1
+CHECKED = struct.Struct("<IQ")  # what the checksum covers before the payload
+FRAME = struct.Struct("<IIQ")  # length, checksum, sequence
+FRAME_BYTES = FRAME.size
+MAX_PAYLOAD_BYTES = 64 << 20
+
+_crc32 = zlib.crc32
+
+
+class Kind(IntEnum):
+    """What a frame says; the first item of its payload."""
+
+    CLOCK = 0
+    SCHEMA = 1
+    ROW = 2
+    FACT = 3
+    TRACE = 4
+    HYPER = 5
+
+
+@dataclass(frozen=True)
+class Header:
+    """Whose segment it is."""
+
+    run: str
+    writer: str
+    segment: int
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Where a segment stops being readable; both counts are in bytes."""
+
+    intact: int
+    torn: int
+
+
+def pack_header(header: Header) -> bytes:
+    """The first bytes of a segment."""
+    return _HEADER.pack(
+        _MAGIC, VERSION, header.run.encode(), header.writer.encode(), header.segment
+    )
+
+
+def read_header(segment: bytes) -> Header:
+    """Whose segment it is; a header that is not ours raises Damaged."""
+    if len(segment) < HEADER_BYTES:
+        raise Damaged("a journal segment without a whole header")
+    magic, version, run, writer, number = _HEADER.unpack_from(segment)
+    if magic != _MAGIC or version != VERSION:
+        raise Damaged("a journal segment with a header that is not ours")
+    return Header(run.decode("ascii", "replace"), writer.decode("ascii", "replace"), number)
+
+
+def pack(sequence: int, payload: bytes) -> bytes:
+    """A payload as a frame."""
+    length = len(payload)
+    checksum = _crc32(payload, _crc32(CHECKED.pack(length, sequence)))
+    return FRAME.pack(length, checksum, sequence) + payload
+
+
+def read_frames(
+    segment: bytes | memoryview, start: int = HEADER_BYTES
+) -> tuple[list[tuple[int, list[Any]]], Tail]:
+    """All whole frames from an offset on, as (sequence, payload), and where they end."""
+    frames: list[tuple[int, list[Any]]] = []
+    view = memoryview(segment)
+    decode = msgspec.msgpack.Decoder().decode
+    at, size = start, len(view)
+    while at + FRAME_BYTES <= size:
+        length, checksum, sequence = FRAME.unpack_from(view, at)
+        end = at + FRAME_BYTES + length
+        # A power cut can leave a run of zeros, so a length of zero is never a frame.
+        if length == 0 or length > MAX_PAYLOAD_BYTES or end > size:
+            break
+        payload = view[at + FRAME_BYTES : end]
+        if _crc32(payload, _crc32(CHECKED.pack(length, sequence))) != checksum:
+            break
+        try:
+            items = decode(payload)
+        except msgspec.DecodeError:
+            break
+        if not isinstance(items, list) or not items:
+            break
+        frames.append((sequence, items))
+        at = end
+    return frames, Tail(intact=at, torn=size - at)

@@ -1,0 +1,185 @@
+"""Reading a run's frames back, oldest first, also while it still goes on.
+
+A reader takes no lock and changes nothing. It stops in a segment at the first frame that does not
+check out, goes on in the writer's next segment, and reports what is missing by sequence number.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebit import digest
+from samebit.errors import Damaged
+from samebit.journal.frame import Kind, read_frames, read_header
+
+__all__ = [
+    "Frame",
+    "Gap",
+    "Journal",
+    "Segment",
+    "fact_value",
+    "list_segments",
+    "read_journal",
+    "rows",
+    "unwrap",
+]
+
+_SEGMENT_NAME = re.compile(r"^([a-z0-9]+)-([a-z0-9]{12})-(\d+)\.sbj$")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment file, by its name."""
+
+    path: Path
+    rank: str
+    writer: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: who wrote it, when (UTC ns), its kind and items."""
+
+    rank: str
+    writer: str
+    sequence: int
+    kind: int
+    items: list[Any]
+    time_ns: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that was written and cannot be read."""
+
+    segment: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Everything that could be read, and everything that could not."""
+
+    frames: list[Frame]
+    gaps: list[Gap]
+    unknown_frames: int
+
+
+def list_segments(folder: Path) -> list[Segment]:
+    """A run's segments, a writer's in order; files with other names are passed over."""
+    segments: list[Segment] = []
+    if not folder.is_dir():
+        return segments
+    for path in folder.iterdir():
+        match = _SEGMENT_NAME.match(path.name)
+        if match:
+            segments.append(Segment(path, match[1], match[2], int(match[3])))
+    return sorted(segments, key=lambda s: (s.rank, s.writer, s.number))
+
+
+def read_journal(
+    folder: Path,
+    run: str,
+    *,
+    ended: bool,
+    sealed: dict[str, tuple[int, str]] | None = None,
+) -> Journal:
+    """Read a run's journal.
+
+    Args:
+        folder: the run's `journal` folder.
+        run: its id; a segment of another run is reported and left out.
+        ended: whether the run has ended; if not, a torn last frame is still being written.
+        sealed: size in bytes and digest of each segment as `end.json` has them, checked when given.
+    """
+    frames: list[Frame] = []
+    gaps: list[Gap] = []
+    unknown = 0
+    segments = list_segments(folder)
+    for name in sealed or {}:
+        if not any(segment.path.name == name for segment in segments):
+            gaps.append(Gap(name, "the segment is gone"))
+    last_of: dict[str, int] = {segment.writer: segment.number for segment in segments}
+    expected: dict[str, int] = {}
+    for segment in segments:
+        name = segment.path.name
+        try:
+            data = segment.path.read_bytes()
+            header = read_header(data)
+        except (OSError, Damaged) as error:
+            if ended or segment.number < last_of[segment.writer]:
+                gaps.append(Gap(name, str(error) if isinstance(error, OSError) else error.what))
+            continue
+        if (header.run, header.writer, header.segment) != (run, segment.writer, segment.number):
+            gaps.append(Gap(name, f"its header says run {header.run!r}, {header.writer!r}"))
+            continue
+        found, tail = read_frames(data)
+        if sealed and name in sealed and len(data) != sealed[name][0]:
+            gaps.append(Gap(name, f"{len(data)} bytes instead of {sealed[name][0]}"))
+        elif sealed and name in sealed and digest.of_bytes(data) != sealed[name][1]:
+            gaps.append(Gap(name, "its bytes are not what they were when the run ended"))
+        elif tail.torn and (ended or segment.number < last_of[segment.writer]):
+            gaps.append(Gap(name, f"{tail.torn} bytes after offset {tail.intact} are no frames"))
+        offset = 0
+        for sequence, items in found:
+            if sequence > expected.get(segment.writer, 0):
+                lost = f"{expected.get(segment.writer, 0)} to {sequence - 1}"
+                gaps.append(Gap(name, f"frames {lost} are missing"))
+            expected[segment.writer] = max(sequence + 1, expected.get(segment.writer, 0))
+            if items[0] == Kind.CLOCK:
+                offset = items[1] - items[2]
+                continue
+            frame = _frame(segment, sequence, items, offset)
+            if frame is None:
+                unknown += 1
+            else:
+                frames.append(frame)
+    return Journal(frames, gaps, unknown)
+
+
+_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3}
+_LENGTH = {Kind.SCHEMA: 3, Kind.ROW: 4, Kind.FACT: 4, Kind.TRACE: 6, Kind.HYPER: 5}
+
+
+def _frame(segment: Segment, sequence: int, items: list[Any], offset: int) -> Frame | None:
+    kind = items[0]
+    if kind not in _LENGTH or len(items) < _LENGTH[kind]:
+        return None
+    at = _TIME_AT.get(kind)
+    time_ns = items[at] + offset if at is not None and isinstance(items[at], int) else 0
+    return Frame(segment.rank, segment.writer, sequence, kind, items, time_ns)
+
+
+def rows(frames: Iterable[Frame]) -> Iterable[tuple[int, int, dict[str, Any]]]:
+    """The logged rows among frames, as (step, time in UTC ns, values by name)."""
+    schemas: dict[tuple[str, int], list[str]] = {}
+    for frame in frames:
+        if frame.kind == Kind.SCHEMA:
+            schemas[frame.writer, frame.items[1]] = frame.items[2]
+        elif frame.kind == Kind.ROW:
+            names = schemas.get((frame.writer, frame.items[1]))
+            values = frame.items[4:]
+            if names is not None and len(names) == len(values):
+                step = _number(frame.items[2])
+                yield step, frame.time_ns, dict(zip(names, map(_number, values), strict=True))
+
+
+def fact_value(frame: Frame) -> Any:
+    """What a fact says; integers of any size are integers again."""
+    return unwrap(frame.items[3])
+
+
+def unwrap(value: Any) -> Any:
+    """A value as it was before it was made fit for a frame."""
+    if isinstance(value, dict):
+        if len(value) == 1 and "$int" in value:
+            return int(value["$int"])
+        return {k[1:] if k.startswith("$") else k: unwrap(v) for k, v in value.items()}
+    return [unwrap(item) for item in value] if isinstance(value, list) else value
+
+
+def _number(value: Any) -> Any:
+    return int(value["$int"]) if isinstance(value, dict) and "$int" in value else value

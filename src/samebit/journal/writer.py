@@ -1,0 +1,321 @@
+"""The one writer of a process's frames: each is with the kernel when the call returns.
+
+A writer belongs to the process that made it. After a fork the child's first frame opens a segment
+of its own; nothing of the parent's is touched.
+"""
+
+import os
+import secrets
+import string
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from samebit import disk
+from samebit.errors import SamebitError, UsageError
+from samebit.journal.frame import (
+    CHECKED,
+    FRAME,
+    FRAME_BYTES,
+    Header,
+    Kind,
+    pack,
+    pack_header,
+    read_frames,
+)
+
+__all__ = ["SEAL_BYTES", "Writer", "plain_number"]
+
+SEAL_BYTES = 4 << 20
+SYNC_EVERY_S = 5.0
+_CHECK_MASK = 63  # each 64th row looks whether the descriptor is still ours, and not full
+_WRITER_LETTERS = string.ascii_lowercase + string.digits
+_PLAIN = frozenset({bool, int, float, str})
+_INT_BOUND = 1 << 63
+
+_append = disk.append
+_crc32 = zlib.crc32
+_encode = msgspec.msgpack.Encoder().encode
+_pack_checked = CHECKED.pack
+_pack_frame = FRAME.pack
+_monotonic_ns = time.monotonic_ns
+_ROW = int(Kind.ROW)
+
+_writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
+
+
+class Writer:
+    """Appends frames to the segments of one process in one run."""
+
+    def __init__(self, folder: Path, run: str, rank: str = "0") -> None:
+        self._folder = folder
+        self._run = run
+        self._rank = rank
+        self._lock = threading.RLock()  # re-entrant: a signal handler may log while log() runs
+        self._fd = -1
+        self._reset()
+        _writers.add(self)
+
+    def _reset(self) -> None:
+        self._writer = "".join(secrets.choice(_WRITER_LETTERS) for _ in range(12))
+        self._segment = -1
+        self._sequence = 0
+        self._path = self._folder
+        self._identity: tuple[int, int] = (0, 0)
+        self._schemas: dict[tuple[str, ...], int] = {}
+        self._synced = 0  # the sequence number up to which everything is durable
+        self._keeper: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    @property
+    def writer(self) -> str:
+        """The 12 letters that name this process's segments."""
+        return self._writer
+
+    def row(self, values: Mapping[str, Any], step: int) -> None:
+        """Append one row of metrics; the kernel has it when this returns.
+
+        Values are bool, int, float, str, 0-d arrays (their exact value), or nested mappings, whose
+        names are joined with dots. Anything else raises UsageError and nothing is written.
+        """
+        items = values.values()
+        if type(values) is not dict or not _PLAIN.issuperset(map(type, items)):
+            values = _flatten(values)
+            items = values.values()
+        names = tuple(values)
+        with self._lock:
+            # This is the one place where a microsecond counts: `_append` and `pack`, unfolded.
+            schema = self._schemas.get(names)
+            if schema is None or not self._sequence & _CHECK_MASK:
+                schema = self._schema(names)
+            try:
+                payload = _encode((_ROW, schema, step, _monotonic_ns(), *items))
+            except OverflowError:
+                exact = map(_exact, items)
+                payload = _encode((_ROW, schema, _exact(step), _monotonic_ns(), *exact))
+            sequence = self._sequence
+            length = len(payload)
+            checksum = _crc32(payload, _crc32(_pack_checked(length, sequence)))
+            frame = _pack_frame(length, checksum, sequence) + payload
+            try:
+                whole = _append(self._fd, frame) == length + FRAME_BYTES
+            except OSError:
+                whole = False
+            if not whole:
+                self._repeat(frame)
+            self._sequence = sequence + 1
+
+    def fact(self, name: str, value: Any) -> None:
+        """Append something learnt about the run."""
+        with self._lock:
+            self._ready()
+            self._append(_encode((int(Kind.FACT), _monotonic_ns(), name, _exact(value))))
+
+    def trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
+        """Append the fingerprints of one step."""
+        with self._lock:
+            self._ready()
+            self._append(
+                _encode((int(Kind.TRACE), optimizer, count, _monotonic_ns(), mask, digests))
+            )
+
+    def hyper(self, optimizer: int, count: int, group: int, values: Mapping[str, Any]) -> None:
+        """Append the scalars of a parameter group that changed."""
+        with self._lock:
+            self._ready()
+            self._append(_encode((int(Kind.HYPER), optimizer, count, group, dict(values))))
+
+    def sync(self) -> None:
+        """Make everything appended so far survive a power cut."""
+        with self._lock:
+            fd, sequence = self._fd, self._sequence
+        if fd >= 0 and sequence != self._synced:
+            disk.sync(fd)
+            self._synced = sequence
+
+    def close(self) -> None:
+        """Sync and end the segment; a later frame would open a new one."""
+        self._closing.set()
+        with self._lock:
+            if self._fd < 0:
+                return
+            try:
+                if self._size_if_ours() is not None:
+                    disk.sync(self._fd)
+            finally:
+                self._leave_segment()
+
+    def _schema(self, names: tuple[str, ...]) -> int:
+        self._ready()
+        known = self._schemas.get(names)
+        if known is None:
+            for name in names:
+                if type(name) is not str:
+                    raise UsageError(f"a metric's name must be a text, not {name!r}")
+            known = len(self._schemas)
+            self._append(_encode((int(Kind.SCHEMA), known, names)))
+            self._schemas[names] = known
+        return known
+
+    def _ready(self) -> None:
+        """Have a segment that is ours and not full."""
+        size = self._size_if_ours()
+        if size is not None and size < SEAL_BYTES:
+            return
+        if size is None:
+            self._fd = -1  # taken by somebody else, or never opened: not ours to close
+        else:
+            disk.sync(self._fd)
+        self._leave_segment()
+        self._open_segment()
+
+    def _size_if_ours(self) -> int | None:
+        # A script may close descriptors by number and open a file of its own under ours.
+        if self._fd < 0:
+            return None
+        try:
+            found = os.fstat(self._fd)
+        except OSError:
+            return None
+        return found.st_size if (found.st_dev, found.st_ino) == self._identity else None
+
+    def _open_segment(self) -> None:
+        self._segment += 1
+        path = self._folder / f"{self._rank}-{self._writer}-{self._segment}.sbj"
+        fd = disk.open_for_append(path)
+        found = os.fstat(fd)
+        self._fd, self._identity = fd, (found.st_dev, found.st_ino)
+        self._schemas = {}
+        self._path = path
+        clock = (int(Kind.CLOCK), time.time_ns(), _monotonic_ns(), os.getpid(), self._rank)
+        start = pack_header(Header(self._run, self._writer, self._segment))
+        start += pack(self._sequence, _encode(clock))
+        if _append(fd, start) != len(start):
+            self._leave_segment()
+            raise SamebitError("the disk is full: a journal segment could not be begun", path=path)
+        self._sequence += 1
+        if self._keeper is None:
+            self._keeper = threading.Thread(target=_keep_synced, args=[self], daemon=True)
+            self._keeper.name = "samebit-sync"
+            self._keeper.start()
+
+    def _leave_segment(self) -> None:
+        fd, self._fd = self._fd, -1
+        self._schemas = {}
+        if fd >= 0:
+            os.close(fd)
+
+    def _append(self, payload: bytes) -> None:
+        frame = pack(self._sequence, payload)
+        try:
+            whole = _append(self._fd, frame) == len(frame)
+        except OSError:
+            whole = False
+        if not whole:
+            self._repeat(frame)
+        self._sequence += 1
+
+    def _repeat(self, frame: bytes) -> None:
+        """After a short or failed write: cut back and try again, then in a new segment."""
+        try:
+            if self._size_if_ours() is not None:
+                intact = read_frames(self._path.read_bytes())[1].intact
+                disk.truncate(self._fd, intact)
+                if _append(self._fd, frame) == len(frame):
+                    return
+                disk.truncate(self._fd, intact)
+            reason = "the disk is full"
+        except OSError as error:
+            reason = error.strerror or str(error)
+        # The tail may be torn now: whatever follows goes into the next segment.
+        try:
+            self._leave_segment()
+        except OSError:
+            pass
+        raise SamebitError(f"a journal frame could not be written: {reason}", folder=self._folder)
+
+
+def _keep_synced(writer: Writer) -> None:
+    reference = weakref.ref(writer)
+    closing = writer._closing  # pyright: ignore[reportPrivateUsage]  (the writer's own thread)
+    del writer
+    while not closing.wait(SYNC_EVERY_S):
+        alive = reference()
+        if alive is None:
+            return
+        try:
+            alive.sync()
+        except OSError:
+            pass  # the next append meets the same disk, and says so
+        del alive
+
+
+def _after_fork_in_child() -> None:
+    for writer in _writers:
+        writer._lock = threading.RLock()  # pyright: ignore[reportPrivateUsage]
+        fd, writer._fd = writer._fd, -1  # pyright: ignore[reportPrivateUsage]
+        writer._reset()  # pyright: ignore[reportPrivateUsage]
+        if fd >= 0:
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, int) and not -_INT_BOUND <= value < _INT_BOUND:
+        return {"$int": str(value)}
+    if isinstance(value, Mapping):
+        return {"$" + k if k.startswith("$") else k: _exact(v) for k, v in value.items()}
+    return [_exact(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def plain_number(value: Any) -> bool | int | float | str | None:
+    """The exact plain value of a scalar or 0-d array; None where it is none of these.
+
+    float32 and narrower become the float64 of the same value.
+    """
+    if isinstance(value, (bool, int, float, str)):
+        # A subclass (numpy.float64, an IntEnum) is written as its plain base.
+        for kind in (bool, int, float, str):
+            if isinstance(value, kind):
+                return kind(value)
+    shape = getattr(value, "shape", None)
+    item = getattr(value, "item", None)
+    if item is not None and (shape is None or len(shape) == 0):
+        found = item()
+        if isinstance(found, (bool, int, float, str)):
+            return found
+    return None
+
+
+def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    _flatten_into(flat, values, ())
+    return flat
+
+
+def _flatten_into(flat: dict[str, Any], values: Mapping[str, Any], path: Sequence[str]) -> None:
+    for name, value in values.items():
+        if not isinstance(name, str):
+            raise UsageError(f"a metric's name must be a text, not {type(name).__name__}: {name!r}")
+        if isinstance(value, Mapping):
+            _flatten_into(flat, value, [*path, name])
+            continue
+        number = plain_number(value)
+        if number is None:
+            raise UsageError(
+                f"cannot log {'.'.join([*path, name])!r}: a {type(value).__name__} is no number",
+                takes="bool, int, float, text, 0-d arrays, and nested dicts of these",
+            )
+        flat[".".join([*path, name])] = number

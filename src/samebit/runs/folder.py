@@ -1,0 +1,172 @@
+"""A run's folder: claimed, begun, ended; only files that are created once."""
+
+import getpass
+import os
+import secrets
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from samebit import __version__, digest, disk, records
+from samebit.errors import Damaged, SamebitError
+from samebit.journal import reader
+from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord
+
+__all__ = ["RunFolder", "begin", "is_run_id", "user_name"]
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
+_ID_LENGTH = 10
+
+T = TypeVar("T")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text could be a run's id."""
+    return len(text) == _ID_LENGTH and all(c in _ALPHABET for c in text)
+
+
+def user_name() -> str:
+    """The user's name at this machine; empty where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run lies: `<store>/runs/<id>`."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def store(self) -> Path:
+        """The store that it lies in."""
+        return self.path.parent.parent
+
+    @property
+    def journal(self) -> Path:
+        """The folder of its segments."""
+        return self.path / "journal"
+
+    def record(self) -> RunRecord:
+        """Who the run is; Damaged where `run.json` cannot be read."""
+        return self._read("run.json", RunRecord)
+
+    def executions(self) -> list[int]:
+        """The numbers of its executions, in order."""
+        try:
+            names = os.listdir(self.path / "executions")
+        except OSError:
+            return []
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def start(self, number: int) -> ExecutionStart:
+        """What an execution was asked to do."""
+        return self._read(f"executions/{number}/start.json", ExecutionStart)
+
+    def end(self, number: int) -> ExecutionEnd | None:
+        """How an execution ended, or None where nobody could write it down."""
+        if not (self.path / f"executions/{number}/end.json").exists():
+            return None
+        return self._read(f"executions/{number}/end.json", ExecutionEnd)
+
+    def console(self, number: int) -> Path:
+        """The folder of an execution's console logs."""
+        return self.path / "executions" / str(number) / "console"
+
+    def notes(self) -> list[Note]:
+        """Everything said about it later, oldest first; unreadable notes raise Damaged."""
+        try:
+            names = sorted(os.listdir(self.path / "notes"))
+        except OSError:
+            return []
+        return [self._read(f"notes/{name}", Note) for name in names if name.endswith(".json")]
+
+    def begin_execution(self, start: ExecutionStart) -> ExecutionStart:
+        """Claim the next number and write `start.json`; durable when this returns."""
+        number = max(self.executions(), default=0) + 1
+        while not disk.claim_folder(self.path / "executions" / str(number)):
+            number += 1
+        numbered = replace(start, number=number)
+        self._create(f"executions/{number}/start.json", numbered)
+        self.console(number).mkdir(exist_ok=True)
+        return numbered
+
+    def end_execution(self, number: int, end: ExecutionEnd) -> bool:
+        """Write `end.json` with the segments as they are now; False where it was there already."""
+        segments: dict[str, tuple[int, str]] = {}
+        for segment in reader.list_segments(self.journal):
+            name, size = digest.of_file(segment.path)
+            segments[segment.path.name] = (size, name)
+        try:
+            self._create(f"executions/{number}/end.json", replace(end, segments=segments))
+        except FileExistsError:
+            return False
+        return True
+
+    def add_note(self, kind: str, value: Any) -> Note:
+        """Say something about the run, as a new file."""
+        note = Note(kind, time.time_ns(), user_name(), records.plain(value))
+        self._create(f"notes/{note.at_ns}-{secrets.token_hex(4)}.json", note)
+        return note
+
+    def _create(self, name: str, value: Any) -> None:
+        disk.create(self.path / name, records.encode(value), self.store / "tmp")
+
+    def _read(self, name: str, kind: type[T]) -> T:
+        path = self.path / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            what = f"cannot read {name} of run {self.id}: {error.strerror}"
+            raise Damaged(what, path=path) from error
+        return records.decode(data, kind, where=path)
+
+
+def begin(
+    store: Path,
+    *,
+    kind: str = "run",
+    of: str | None = None,
+    parent: str | None = None,
+    group: str | None = None,
+    name: str | None = None,
+) -> RunFolder:
+    """Claim an id and write `run.json`; durable when this returns."""
+    try:
+        while True:
+            run = "".join(_ALPHABET[byte & 31] for byte in os.urandom(_ID_LENGTH))
+            folder = RunFolder(store / "runs" / run)
+            if disk.claim_folder(folder.path):
+                break
+        for part in ("executions", "journal", "notes"):
+            (folder.path / part).mkdir()
+        record = RunRecord(
+            id=run,
+            started_ns=time.time_ns(),
+            kind=kind,
+            of=of,
+            parent=parent,
+            group=group,
+            name=name,
+            user=user_name(),
+            host=socket.gethostname(),
+            project=str(store.parent),
+            samebit=__version__,
+        )
+        disk.create(folder.path / "run.json", records.encode(record), store / "tmp")
+    except OSError as error:
+        raise SamebitError(
+            f"cannot begin a run: {error.strerror}",
+            store=store,
+            hint="SAMEBIT_DIR names another place for the store",
+        ) from error
+    return folder

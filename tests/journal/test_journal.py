@@ -1,0 +1,192 @@
+import math
+import os
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samebit import errors
+from samebit.journal import frame, reader, writer
+from samebit.journal.frame import Header, pack, pack_header, read_frames
+from tests.strategies import metric_rows, plain_values
+
+RUN = "0123456789"
+payloads = st.lists(st.lists(st.one_of(st.integers(0, 9), st.text()), min_size=1), max_size=8)
+
+
+def segment_of(items: list[list[object]]) -> tuple[bytes, list[int]]:
+    data = pack_header(Header(RUN, "abcdefghijkl", 0))
+    ends = []
+    for sequence, item in enumerate(items):
+        data += pack(sequence, writer._encode(item))
+        ends.append(len(data))
+    return data, ends
+
+
+@given(payloads)
+def test_frames_come_back_as_they_were_written(items: list[list[object]]) -> None:
+    data, _ = segment_of(items)
+    frames, tail = read_frames(data)
+    assert [payload for _, payload in frames] == items
+    assert (tail.intact, tail.torn) == (len(data), 0)
+
+
+@given(payloads, st.data())
+def test_a_cut_anywhere_loses_only_the_frames_after_it(
+    items: list[list[object]], data: st.DataObject
+) -> None:
+    segment, ends = segment_of(items)
+    cut = data.draw(st.integers(frame.HEADER_BYTES, len(segment)))
+    frames, _ = read_frames(segment[:cut])
+    assert [payload for _, payload in frames] == items[: sum(end <= cut for end in ends)]
+
+
+@given(payloads, st.integers(1, 64))
+def test_zeros_after_a_power_cut_are_no_frames(items: list[list[object]], zeros: int) -> None:
+    segment, _ = segment_of(items)
+    frames, tail = read_frames(segment + bytes(zeros))
+    assert [payload for _, payload in frames] == items
+    assert tail.torn == zeros
+
+
+@given(payloads.filter(len), st.data())
+def test_a_flipped_bit_is_never_read_as_a_frame(
+    items: list[list[object]], data: st.DataObject
+) -> None:
+    segment, ends = segment_of(items)
+    at = data.draw(st.integers(frame.HEADER_BYTES, len(segment) - 1))
+    hurt = bytearray(segment)
+    hurt[at] ^= 1 << data.draw(st.integers(0, 7))
+    frames, _ = read_frames(bytes(hurt))
+    assert [payload for _, payload in frames] == items[: sum(end <= at for end in ends)]
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return struct.pack("d", a) == struct.pack("d", b) or (math.isnan(a) and math.isnan(b))
+    return type(a) is type(b) and a == b
+
+
+@given(st.lists(st.tuples(metric_rows, st.integers(-5, 2**70)), max_size=10))
+def test_rows_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    w = writer.Writer(folder, RUN)
+    for values, step in rows:
+        w.row(values, step)
+    w.close()
+    journal = reader.read_journal(folder, RUN, ended=True)
+    found = list(reader.rows(journal.frames))
+    assert not journal.gaps
+    assert [(step, list(values)) for step, _, values in found] == [
+        (step, list(values)) for values, step in rows
+    ]
+    for (_, _, ours), (theirs, _) in zip(found, rows, strict=True):
+        assert all(same(ours[name], theirs[name]) for name in theirs)
+
+
+@given(plain_values)
+def test_facts_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    w = writer.Writer(folder, RUN)
+    try:
+        w.fact("config", value)
+    finally:
+        w.close()
+    (found,) = reader.read_journal(folder, RUN, ended=True).frames
+    assert repr(reader.fact_value(found)) == repr(value)
+
+
+def test_nested_names_are_joined_with_dots(tmp_path: Path) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    w.row({"val": {"acc": 0.5, "by": {"cat": 1}}}, 3)
+    w.close()
+    rows = list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).frames))
+    assert rows[0][2] == {"val.acc": 0.5, "val.by.cat": 1}
+
+
+def test_what_is_no_number_is_refused_by_name(tmp_path: Path) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    with pytest.raises(errors.UsageError, match=r"val\.x.*list"):
+        w.row({"val": {"x": [1, 2]}}, 1)
+    w.row({"ok": 1}, 1)
+    w.close()
+    assert len(list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).frames))) == 1
+
+
+def test_zero_dimensional_arrays_are_their_exact_value(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    torch = pytest.importorskip("torch")
+    w = writer.Writer(tmp_path, RUN)
+    w.row({"a": numpy.float32(0.1), "b": torch.tensor(7), "c": numpy.bool_(True)}, 1)
+    w.close()
+    ((_, _, values),) = reader.rows(reader.read_journal(tmp_path, RUN, ended=True).frames)
+    assert values == {"a": float(numpy.float32(0.1)), "b": 7, "c": True}
+    assert type(values["c"]) is bool
+
+
+def test_a_full_segment_is_followed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SEAL_BYTES", 20_000)
+    w = writer.Writer(tmp_path, RUN)
+    for step in range(2_000):
+        w.row({"loss": step / 7}, step)
+    w.close()
+    assert len(reader.list_segments(tmp_path)) > 2
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
+    assert [step for step, _, _ in reader.rows(journal.frames)] == list(range(2_000))
+    assert not journal.gaps
+
+
+def test_a_lost_segment_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "SEAL_BYTES", 5_000)
+    w = writer.Writer(tmp_path, RUN)
+    for step in range(1_000):
+        w.row({"loss": step / 7}, step)
+    w.close()
+    segments = reader.list_segments(tmp_path)
+    segments[1].path.unlink()
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
+    assert any("are missing" in gap.what for gap in journal.gaps)
+
+
+def test_a_descriptor_that_was_taken_is_not_written_to(tmp_path: Path) -> None:
+    """A script that closes descriptors by number and opens its own file keeps that file clean."""
+    w = writer.Writer(tmp_path, RUN)
+    w.row({"loss": 1.0}, 1)
+    victim = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
+    os.dup2(victim, w._fd)
+    for step in range(200):
+        w.row({"loss": 1.0}, step)
+    w.close()
+    os.close(victim)
+    # Between two looks at the descriptor up to 63 rows can go astray; never more.
+    assert (tmp_path / "theirs").stat().st_size <= 64 * 64
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
+    assert len(list(reader.rows(journal.frames))) >= 200 - 63
+
+
+def test_a_forked_child_writes_its_own_segment(tmp_path: Path) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    w.row({"loss": 1.0}, 1)
+    child = os.fork()
+    if child == 0:
+        w.row({"loss": 2.0}, 2)
+        os._exit(0)
+    os.waitpid(child, 0)
+    w.row({"loss": 3.0}, 3)
+    w.close()
+    assert len({segment.writer for segment in reader.list_segments(tmp_path)}) == 2
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
+    assert sorted(step for step, _, _ in reader.rows(journal.frames)) == [1, 2, 3]
+
+
+def test_a_segment_of_another_run_is_reported_and_left_out(tmp_path: Path) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    w.row({"loss": 1.0}, 1)
+    w.close()
+    journal = reader.read_journal(tmp_path, "9876543210", ended=True)
+    assert not journal.frames
+    assert "header" in journal.gaps[0].what
