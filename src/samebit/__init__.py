@@ -1,3 +1,40 @@
-"""Samebit: record a machine-learning run, run it again, and say whether the bits are the same."""
+"""Samebit: record a machine-learning run, run it again, and say whether the bits are the same.
+
+    run = samebit.init(config=args, seed=42, deterministic=True)
+    run.watch(model, optimizer)
+    run.log({"loss": loss}, step=step)
+    run.finish()
+
+Importing this does nothing and loads nothing; each name below is loaded when it is first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from samebit.session.joining import init
+    from samebit.session.reading import open_run, runs
+    from samebit.session.run import Run
 
 __version__ = "0.1.0.dev0"
+__all__ = ["Run", "__version__", "init", "open_run", "runs"]
+
+_HOMES = {
+    "init": "samebit.session.joining",
+    "open_run": "samebit.session.reading",
+    "runs": "samebit.session.reading",
+    "Run": "samebit.session.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'samebit' has no attribute {name!r}")
+    import importlib  # noqa: PLC0415  (the face loads nothing before it is used)
+
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

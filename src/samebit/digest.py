@@ -129,6 +129,4 @@ def _unwrap(value: Any) -> Any:
             return float(value["$float"])
         if "$int" in value:
             return int(value["$int"])
-    return {
-        (key[1:] if key.startswith("$") else key): _unwrap(item) for key, item in value.items()
-    }
+    return {(key[1:] if key.startswith("$") else key): _unwrap(item) for key, item in value.items()}

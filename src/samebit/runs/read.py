@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from samebit.errors import NotFound
 from samebit.journal import reader
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Frame, Gap, Journal
@@ -23,7 +24,7 @@ from samebit.runs.folder import RunFolder
 __all__ = ["Column", "TraceRow", "View", "read_run"]
 
 # Facts of which every one counts; of the others the last one does.
-MANY = frozenset({"trace", "state", "file", "seed_call", "problem", "rate"})
+MANY = frozenset({"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate"})
 _HEARTBEAT_S = 300.0
 
 
@@ -138,6 +139,15 @@ class View:
         """The last state fact of each name (`step 0`, `final`)."""
         return {fact["name"]: fact for fact in self.all_facts("state")}
 
+    def manifest(self, at: str) -> str:
+        """The digest of a state's manifest; NotFound names the states there are."""
+        if at not in self.states:
+            raise NotFound(
+                f"run {self.id} has no state {at!r}",
+                states=", ".join(map(repr, self.states)) or "none were recorded",
+            )
+        return str(self.states[at]["manifest"])
+
     @property
     def verdicts(self) -> list[Verdict]:
         """Every verdict on this run, oldest first."""
@@ -161,9 +171,16 @@ class View:
 
     def _is_alive(self, start: ExecutionStart) -> bool:
         if start.host == socket.gethostname():
-            known = alive.is_alive(start.pid, start.pid_started, start.boot)
-            if known is not None:
-                return known
+            # The supervisor may be gone while the training it started goes on.
+            processes = [(start.pid, start.pid_started, start.boot)]
+            processes += [
+                (p["pid"], p["pid_started"], p["boot"])
+                for p in self.all_facts("process")
+                if p["execution"] == start.number
+            ]
+            known = [alive.is_alive(*process) for process in processes]
+            if True in known or None not in known:
+                return True in known
         newest = max(
             (segment.path.stat().st_mtime for segment in reader.list_segments(self.folder.journal)),
             default=start.started_ns / 1e9,

@@ -1,0 +1,359 @@
+"""The software a run stands on: interpreter, packages, variables; and how two such sets differ.
+
+Variables have classes. *Result* variables can change the bits of a result and are given back at a
+replay. *Place* variables say where a process runs and are left to the verifier's machine. Secrets
+are never recorded, and of all others nothing is known, so nothing is recorded either.
+"""
+
+import fnmatch
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from samebit.capture.secrets import MASK, is_secret_name, mask_text, mask_url
+
+__all__ = [
+    "CLASSES",
+    "differences",
+    "for_replay",
+    "interpreter",
+    "packages",
+    "variable_class",
+    "variables",
+]
+
+# Packages --------------------------------------------------------------------------------------
+
+_NOT_IN_A_NAME = re.compile(r"[-_.]+")
+_EGG_PYTHON = re.compile(r"-py\d[\d.]*(-.*)?$")
+
+
+def packages() -> dict[str, Any]:
+    """The distributions on `sys.path`, found by the names of their folders.
+
+    `versions` maps a normalised name to its exact version. `origins` says for those that did not
+    come from an index where they came from: `kind` (editable, folder, archive, or the name of a
+    version control system), `url` without credentials, and `commit`. `broken` lists the folders
+    that a failed or interrupted installation left, and `conda` what conda put under the prefix,
+    libraries included. Of two with one name, the first on the path is what an import finds, and
+    so what is listed.
+    """
+    versions: dict[str, str] = {}
+    origins: dict[str, dict[str, str]] = {}
+    broken: list[str] = []
+    for folder in dict.fromkeys(sys.path):
+        for path in _distributions(folder or os.curdir):
+            name, version = _name_and_version(path)
+            if name.startswith("~") or not version:
+                broken.append(os.path.basename(path))
+            elif name not in versions:
+                versions[name] = version
+                if origin := _origin(path):
+                    origins[name] = origin
+    return {
+        "versions": dict(sorted(versions.items())),
+        "origins": dict(sorted(origins.items())),
+        "broken": sorted(set(broken)),
+        "conda": _conda(),
+    }
+
+
+def _distributions(folder: str) -> Iterator[str]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:  # a zip file, or a folder that is gone
+        return
+    for name in names:
+        if name.endswith((".dist-info", ".egg-info")):
+            yield os.path.join(folder, name)
+
+
+def _name_and_version(path: str) -> tuple[str, str]:
+    """Normalised name and version of an installed distribution; no version if it is broken."""
+    stem, suffix = os.path.splitext(os.path.basename(path))
+    name, _, version = stem.partition("-")
+    if suffix == ".egg-info":
+        version = _EGG_PYTHON.sub("", version)
+        if not version:  # as `setup.py develop` leaves it, beside the sources
+            version = _field(os.path.join(path, "PKG-INFO"), "Version")
+    elif not os.path.exists(os.path.join(path, "METADATA")):
+        version = ""
+    return _NOT_IN_A_NAME.sub("-", name).lower(), version
+
+
+def _field(path: str, name: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if line.startswith(name + ":"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return ""
+
+
+def _origin(path: str) -> dict[str, str]:
+    try:
+        with open(os.path.join(path, "direct_url.json"), encoding="utf-8") as stream:
+            told = json.load(stream)
+        origin = {"kind": "archive", "url": mask_url(str(told["url"]))}
+        if "dir_info" in told:
+            origin["kind"] = "editable" if told["dir_info"].get("editable") else "folder"
+        elif "vcs_info" in told:
+            origin["kind"] = str(told["vcs_info"]["vcs"])
+            origin["commit"] = str(told["vcs_info"]["commit_id"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return origin
+
+
+def _conda() -> list[str]:
+    try:
+        names = os.listdir(os.path.join(sys.prefix, "conda-meta"))
+    except OSError:
+        return []
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+
+# Interpreter -----------------------------------------------------------------------------------
+
+
+def interpreter() -> dict[str, Any]:
+    """The Python that runs, how it was started, and the system's name for itself."""
+    version, _, compiler = sys.version.partition("[")  # number (build) [compiler]
+    number, _, build = version.partition(" ")
+    flags = ["debug", "optimize", "dont_write_bytecode", "no_user_site", "no_site", "isolated"]
+    flags += ["ignore_environment", "bytes_warning", "hash_randomization", "dev_mode", "utf8_mode"]
+    return {
+        "implementation": sys.implementation.name,
+        "version": number,
+        "build": build.strip(" ()\n"),
+        "compiler": compiler.rstrip("]"),
+        "executable": sys.executable,
+        "prefix": sys.prefix,
+        "base_prefix": sys.base_prefix,
+        "flags": {name: int(getattr(sys.flags, name)) for name in flags},
+        "options": {name: str(value) for name, value in getattr(sys, "_xoptions", {}).items()},
+        "path": list(sys.path),
+        "platform": sys.platform,
+        "libc": _libc(),
+        "system": _system_release(),
+    }
+
+
+def _libc() -> str:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, ValueError, OSError):
+        return ""
+
+
+def _system_release() -> str:
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                told = dict(line.strip().split("=", 1) for line in stream if "=" in line)
+        except OSError:
+            continue
+        name = told.get("PRETTY_NAME") or told.get("NAME", "")
+        return name.strip("\"'")
+    return ""
+
+
+# Variables -------------------------------------------------------------------------------------
+
+_RESULT = """
+OMP_* MKL_* KMP_* GOMP_* OPENBLAS_* GOTO_NUM_THREADS NUMEXPR_* VECLIB_* BLIS_* BLAS_*
+ATEN_CPU_CAPABILITY ONEDNN_* DNNL_* GLIBC_TUNABLES RAYON_NUM_THREADS POLARS_MAX_THREADS
+CUBLAS_* CUBLASLT_* CUDNN_* CUTLASS_* NVIDIA_TF32_OVERRIDE CUDA_LAUNCH_BLOCKING
+CUDA_DEVICE_MAX_CONNECTIONS CUDA_MODULE_LOADING NCCL_* ROCBLAS_* HIPBLASLT_* MIOPEN_*
+HSA_OVERRIDE_GFX_VERSION TORCH_* TORCHINDUCTOR_* TORCHDYNAMO_* PYTORCH_* TRITON_* NVTE_*
+FLASH_ATTENTION_* MAMBA_DETERMINISTIC XFORMERS_* TOKENIZERS_PARALLELISM XLA_* JAX_*
+TF_DETERMINISTIC_OPS TF_CUDNN_* TF_ENABLE_* TF_DISABLE_* TF_XLA_* TF_NUM_* TF_GPU_* TF_FORCE_*
+TF_USE_*
+KERAS_BACKEND NUMBA_* PL_* ACCELERATE_* DEEPSPEED_* HYDRA_*
+PYTHON* LANG LANGUAGE LC_* TZ MPLBACKEND
+HF_HUB_OFFLINE HF_DATASETS_OFFLINE TRANSFORMERS_OFFLINE
+WANDB_MODE WANDB_DISABLED NEPTUNE_MODE CLEARML_OFFLINE_MODE SWANLAB_MODE
+"""
+_PLACE = """
+RANK LOCAL_RANK NODE_RANK GROUP_RANK WORLD_SIZE LOCAL_WORLD_SIZE GROUP_WORLD_SIZE ROLE_*
+MASTER_ADDR MASTER_PORT TORCHELASTIC_* TORCH_NCCL_* TF_CONFIG SLURM_* SLURMD_* PBS_* LSB_*
+OMPI_* PMI_* CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER ROCR_VISIBLE_DEVICES
+HIP_VISIBLE_DEVICES GPU_DEVICE_ORDINAL NVIDIA_VISIBLE_DEVICES
+NCCL_SOCKET_* NCCL_IB_* NCCL_NET* NCCL_DEBUG*
+HOME USER LOGNAME HOSTNAME SHELL PWD TMPDIR TEMP TMP PATH LD_LIBRARY_PATH LD_PRELOAD
+DYLD_* CUDA_HOME CUDA_PATH VIRTUAL_ENV CONDA_* XDG_*
+PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONPYCACHEPREFIX PYTHONSTARTUP PYTHONEXECUTABLE
+TORCH_HOME TORCH_EXTENSIONS_DIR TORCHINDUCTOR_CACHE_DIR TRITON_CACHE_DIR NUMBA_CACHE_DIR
+JAX_COMPILATION_CACHE_DIR MIOPEN_USER_DB_PATH MIOPEN_CUSTOM_CACHE_DIR
+HF_HOME HF_HUB_CACHE HF_DATASETS_CACHE TRANSFORMERS_CACHE KERAS_HOME MPLCONFIGDIR
+"""
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "result": tuple(_RESULT.split()),
+    "place": tuple(_PLACE.split()),
+}
+# The longer pattern knows better: PYTHONPATH is a place, though PYTHON* changes results.
+_LONGEST_FIRST = sorted(
+    (
+        (pattern.rstrip("*"), pattern.endswith("*"), name)
+        for name, patterns in CLASSES.items()
+        for pattern in patterns
+    ),
+    key=lambda row: len(row[0]),
+    reverse=True,
+)
+
+
+def variable_class(name: str) -> str | None:
+    """`result`, `place`, `secret`, or None for a variable of which nothing is known."""
+    if name.startswith("SAMEBIT_"):
+        return None
+    if is_secret_name(name):
+        return "secret"
+    for beginning, any_end, found in _LONGEST_FIRST:
+        if name == beginning or (any_end and name.startswith(beginning)):
+            return found
+    return None
+
+
+def variables(environ: Mapping[str, str], allow: Sequence[str] = ()) -> dict[str, str]:
+    """The variables that a run keeps: the known ones, and those whose names `allow` matches.
+
+    A pattern of `allow` may hold `*`. Of an allowed secret the name is kept, never the value.
+    """
+    kept: dict[str, str] = {}
+    for name, value in sorted(environ.items()):
+        known = variable_class(name)
+        if name.startswith("SAMEBIT_"):
+            continue
+        if known in CLASSES:
+            kept[name] = mask_text(value)
+        elif any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
+            kept[name] = MASK if known == "secret" else mask_text(value)
+    return kept
+
+
+# What makes a tracker keep to this machine. Not "disabled": that would take other paths through the
+# code. MLflow has no such switch; without an address it writes into the working directory.
+_OFFLINE = {
+    "WANDB_MODE": "offline",
+    "NEPTUNE_MODE": "offline",
+    "CLEARML_OFFLINE_MODE": "1",
+    "SWANLAB_MODE": "offline",
+    "MLFLOW_TRACKING_URI": None,
+}
+_QUIET_ALREADY = frozenset({"offline", "disabled", "dryrun", "local", "debug"})
+
+
+def for_replay(
+    recorded: Mapping[str, str], current: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """The environment in which a recorded run is run again, and what had to be changed for it.
+
+    Result variables, and those that the user had asked to record, get their recorded values;
+    result variables that were not set are unset. Places and secrets stay the verifier's own.
+    Trackers are set offline.
+    """
+    replay = dict(current)
+    said: list[str] = []
+    for name in sorted({*recorded, *current}):
+        known = variable_class(name)
+        then, now = recorded.get(name), current.get(name)
+        if known == "place" or name in _OFFLINE or name.startswith("SAMEBIT_"):
+            continue
+        if known == "secret" or (then is not None and MASK in then):
+            if then is not None and now is None:
+                said.append(f"{name} is not set here, and its recorded value is a secret")
+            continue
+        if then is not None and then != now:
+            replay[name] = then
+            was = f", was {mask_text(now)!r}" if now is not None else ""
+            said.append(f"{name} set to {then!r}{was}")
+        elif then is None and now is not None and known == "result":
+            del replay[name]
+            said.append(f"{name} unset, was {mask_text(now)!r}")
+    for name, offline in _OFFLINE.items():
+        then = recorded.get(name)
+        wanted = then if then in _QUIET_ALREADY else offline
+        if wanted == current.get(name):
+            continue
+        replay.pop(name, None)
+        if wanted is not None:
+            replay[name] = wanted
+        done = "unset" if wanted is None else f"set to {wanted!r}"
+        said.append(f"{name} {done}, so that the replay tells no server")
+    return replay, said
+
+
+# Differences -----------------------------------------------------------------------------------
+
+# What moved most results in practice comes first. A fact is named by its path, joined with dots.
+_ORDER = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"packages\.\w+\.(torch|jax|jaxlib|tensorflow|numpy)(\.|$)",
+        r"(machine|settings|variables)\..*(gpu|cuda|cudnn|nccl)",
+        r"packages\.\w+\.(nvidia|triton|flash-attn|xformers|mkl|openblas|cuda|cudnn)",
+        r"(machine|settings|variables)\..*(thread|cpu\.(logical|physical|allowed|quota))",
+        r"(machine|settings|variables)\..*cpu|variables\.(MKL|ONEDNN|DNNL|OPENBLAS|BLIS|GLIBC_TUNABLES|NVIDIA_TF32)",
+        r"settings\.",
+        r"interpreter\.(implementation|version)",
+        r"packages\.",
+    )
+)
+# Facts that differ between any two starts, and change no result.
+_PASSING = re.compile(r"machine\.(boot|host)$|interpreter\.(executable|prefix|base_prefix|path)$")
+_LAYERS = re.compile(r"^(packages\.versions|variables|settings)\.")
+_LONGEST_VALUE = 80
+
+
+def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """What differs between two environments, as sentences; what may change results most is first.
+
+    Both are nested plain values with the sections that they happen to have: `packages`,
+    `interpreter`, `variables` of this module, `machine` of `machine.describe()`, and `settings` (of
+    the frameworks). A section that only one of them has was not compared, and gives no sentence.
+    """
+    both = recorded.keys() & current.keys()
+    then = dict(_flat({name: recorded[name] for name in both}))
+    now = dict(_flat({name: current[name] for name in both}))
+    found: list[tuple[int, str, str]] = []
+    for path in then.keys() | now.keys():
+        known = variable_class(path.partition(".")[2]) if path.startswith("variables.") else None
+        if then.get(path) == now.get(path) or _PASSING.match(path) or known == "place":
+            continue
+        rank = next((at for at, order in enumerate(_ORDER) if order.match(path)), len(_ORDER))
+        found.append((rank, path, _sentence(path, then.get(path), now.get(path))))
+    return [sentence for _, _, sentence in sorted(found)]
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat(item, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, list(value) if isinstance(value, tuple) else value
+
+
+def _sentence(path: str, then: Any, now: Any) -> str:
+    name = _LAYERS.sub("", path)
+    if not (isinstance(then, list) and isinstance(now, list)):
+        return f"{name}: {_shown(then)} then, {_shown(now)} now"
+    gone = ", ".join(_shown(item) for item in then if item not in now)
+    new = ", ".join(_shown(item) for item in now if item not in then)
+    if not gone and not new:
+        return f"{name}: the same in another order"
+    return f"{name}: " + "; ".join(
+        filter(None, [gone and f"without {gone}", new and f"with {new}"])
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -1,0 +1,186 @@
+"""Seeds and determinism: setting them as people's own functions do, and reading back what holds.
+
+`seed_everything` gives every library the same number, at once where it is loaded and on import
+where it comes later. The script's own seed calls win, and are reported.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from samebit.capture.importing import when_imported
+from samebit.errors import UsageError
+
+__all__ = [
+    "MAX_SEED",
+    "check_seed",
+    "make_deterministic",
+    "report_seed_calls",
+    "seed_everything",
+    "settings",
+    "strict_variables",
+    "too_late",
+]
+
+MAX_SEED = 2**32 - 1  # NumPy's legacy generator takes no more
+
+_listeners: list[Callable[[dict[str, Any]], None]] = []
+
+
+def check_seed(seed: object) -> int:
+    """A seed that every library takes: a whole number from 0 to 2^32 - 1."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise UsageError(
+            f"a seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}",
+            hint="NumPy's legacy generator takes no larger one",
+        )
+    return seed
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and PyTorch (all devices), also where they are imported later."""
+    when_imported("random", lambda module: _unwrapped(module, "seed")(seed))
+    when_imported("numpy.random", lambda module: _unwrapped(module, "seed")(seed))
+    # torch.manual_seed covers every device, and waits where CUDA is not initialised yet.
+    when_imported("torch", lambda module: _unwrapped(module, "manual_seed")(seed))
+
+
+def _unwrapped(module: ModuleType, name: str) -> Callable[[int], object]:
+    function = getattr(module, name)
+    return getattr(function, "_samebit_original", function)
+
+
+def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
+    """Report each seed call of the script: library, value, and where it stands.
+
+    A later call only changes who is told.
+    """
+    _listeners[:] = [emit]
+    pid = os.getpid()
+
+    def wrap(module: ModuleType, name: str, library: str) -> None:
+        original = getattr(module, name)
+        if hasattr(original, "_samebit_original"):
+            return
+
+        def seed(*args: Any, **kwargs: Any) -> Any:
+            found = original(*args, **kwargs)
+            if os.getpid() == pid:  # loader workers are seeded by torch, epoch after epoch
+                value = args[0] if args else next(iter(kwargs.values()), None)
+                plain = value if value is None or isinstance(value, (int, float, str)) else None
+                for tell in _listeners:
+                    tell({"library": library, "value": plain, "at": _caller()})
+            return found
+
+        seed.__name__ = seed.__qualname__ = name
+        seed.__doc__ = original.__doc__
+        seed._samebit_original = original  # type: ignore[attr-defined]
+        setattr(module, name, seed)
+
+    when_imported("random", lambda module: wrap(module, "seed", "python"))
+    when_imported("numpy.random", lambda module: wrap(module, "seed", "numpy"))
+    when_imported("torch", lambda module: wrap(module, "manual_seed", "torch"))
+    when_imported("torch", lambda module: wrap(module, "seed", "torch"))
+
+
+def _caller() -> str:
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def strict_variables(environ: Mapping[str, str], threads: int) -> dict[str, str]:
+    """What level *strict* sets before the interpreter starts; the user's own values stay.
+
+    Args:
+        environ: the environment as the user has it.
+        threads: the number to pin intra-op threads to where the user pinned none.
+    """
+    wanted = {
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "NVTE_ALLOW_NONDETERMINISTIC_ALGO": "0",
+        "FLASH_ATTENTION_DETERMINISTIC": "1",
+        "HCCL_DETERMINISTIC": "true",
+        "MKL_DYNAMIC": "FALSE",
+        "OMP_DYNAMIC": "FALSE",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": environ.get("OMP_NUM_THREADS", str(threads)),
+    }
+    if int(environ.get("WORLD_SIZE", "1") or 1) > 1:
+        wanted["NCCL_ALGO"] = "Ring"
+    return {name: value for name, value in wanted.items() if name not in environ}
+
+
+def make_deterministic() -> None:
+    """Switch PyTorch to deterministic algorithms, strictly; on import where it comes later."""
+    when_imported("torch", _make_torch_deterministic)
+
+
+def _make_torch_deterministic(torch: Any) -> None:
+    # Not warn_only: fused attention keeps its nondeterministic kernels then.
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def too_late(deterministic: bool) -> list[str]:
+    """What `init()` in a running process could not set any more, in words."""
+    lines: list[str] = []
+    if sys.flags.hash_randomization and not os.environ.get("PYTHONHASHSEED", "").isdigit():
+        lines.append("PYTHONHASHSEED: the order of sets of texts differs from run to run")
+    torch = sys.modules.get("torch")
+    if deterministic and torch is not None:
+        if not os.environ.get("OMP_NUM_THREADS"):
+            lines.append(f"OMP_NUM_THREADS: torch has begun with {torch.get_num_threads()} threads")
+        if torch.cuda.is_initialized() and not os.environ.get("CUBLAS_WORKSPACE_CONFIG"):
+            lines.append("CUBLAS_WORKSPACE_CONFIG: CUDA is initialised already")
+    return lines
+
+
+def settings() -> dict[str, Any]:
+    """What is in force now, read back from the libraries that are loaded."""
+    found: dict[str, Any] = {
+        "python.hash_seed": os.environ.get("PYTHONHASHSEED"),
+        "python.hash_randomization": sys.flags.hash_randomization,
+        "python.hash_probe": hash("samebit"),  # equal probes mean equal set orders
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "get_num_threads"):
+        found.update(_torch_settings(torch))
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and hasattr(numpy, "__version__"):
+        found["numpy.version"] = str(numpy.__version__)
+    return found
+
+
+def _torch_settings(torch: Any) -> dict[str, Any]:
+    backends = torch.backends
+    read: dict[str, Callable[[], Any]] = {
+        "torch.version": lambda: str(torch.__version__),
+        "torch.cuda_version": lambda: torch.version.cuda,
+        "torch.threads": torch.get_num_threads,
+        "torch.interop_threads": torch.get_num_interop_threads,
+        "torch.cpu_capability": lambda: backends.cpu.get_cpu_capability(),
+        "torch.deterministic_algorithms": torch.are_deterministic_algorithms_enabled,
+        "torch.deterministic_warn_only": torch.is_deterministic_algorithms_warn_only_enabled,
+        "torch.fill_uninitialized_memory": lambda: (
+            torch.utils.deterministic.fill_uninitialized_memory
+        ),
+        "torch.cudnn.enabled": lambda: backends.cudnn.enabled,
+        "torch.cudnn.benchmark": lambda: backends.cudnn.benchmark,
+        "torch.cudnn.deterministic": lambda: backends.cudnn.deterministic,
+        "torch.float32_matmul_precision": torch.get_float32_matmul_precision,
+        "torch.mkldnn.enabled": lambda: backends.mkldnn.enabled,
+        "torch.mkl": lambda: backends.mkl.is_available(),
+        "torch.default_dtype": lambda: str(torch.get_default_dtype()),
+        "torch.initial_seed": torch.initial_seed,
+    }
+    found: dict[str, Any] = {}
+    for name, function in read.items():
+        try:
+            found[name] = function()
+        except Exception as error:  # one that this version of torch lacks hides no other
+            found[name] = f"unreadable: {type(error).__name__}"
+    return found

@@ -1,0 +1,396 @@
+"""What looks like a secret, by its name or its shape, and how it is masked before it is written.
+
+Two kinds of evidence. A *name* (variable, option, config key, file) says that a secret follows;
+names are cut into words, because machine learning is full of tokens, keys and authors that are
+none. A *shape* (`ghp_…`, `AKIA…`, a password in a URL) gives itself away anywhere in a text.
+Every pattern here is linear: what a training prints may be megabytes long and ours to read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+__all__ = [
+    "MASK",
+    "LineMasker",
+    "is_secret_file",
+    "is_secret_name",
+    "mask_arguments",
+    "mask_text",
+    "mask_url",
+    "mask_values",
+]
+
+MASK = "****"
+
+# Names -----------------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # api_key, apiKey, APIKey, API-KEY_2
+_GLUED = re.compile(
+    r"(.+?)(token|secret|password|passwd|passphrase|pwd|key)s?"
+)  # dbpassword, apikey
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ALWAYS = _words(
+    "password passwords passwd passwds passphrase passcode pwd credential credentials creds cred"
+    " bearer authorization jwt cookie cookies"
+)
+_KEY_OF = _words(
+    "api access secret private ssh encryption encrypt signing account auth client storage"
+    " subscription master deploy shared license wandb aws azure gcp openai"
+    " anthropic ssl tls rsa pgp gpg hmac"
+)
+_PASS_OF = _words(
+    "db database mysql postgres pg mongo redis smtp mail email user http proxy ftp ssh root admin"
+    " login"
+)
+_AFTER_SECRET = _words("key access token id value text string base code current prod dev")
+_AFTER_TOKEN = _words(
+    "secret value string key github gitlab hf huggingface hub wandb slack telegram openai"
+)
+_TOKEN_OF_A_VOCABULARY = _words(
+    "pad eos bos cls class sep separator delimiter unk unknown mask masked start end begin stop"
+    " special sos eod eot eom blank null empty image img video audio speech text vision visual"
+    " patch register reg dist distil distillation query latent memory object soft prompt prefix"
+    " suffix instance placeholder initializer trigger per each next prev previous last first"
+    " current by n num max min avg mean total sub word char byte decoder encoder forced fill middle"
+    " response assistant system tool think thinking reasoning target source src tgt input output"
+    " additional extra control language lang domain task position time space global local context"
+    " summary newline rare new add added learnable action state goal reward return codebook"
+    " discrete draft bad good single multi to from with box point region frame motion music"
+    " sentence paragraph answer question label"
+)
+# A name that ends so tells something about a secret, not the secret.
+_ABOUT = _words(
+    "file filename path dir directory folder env envvar var name names length len size dim dims"
+    " bits type types kind mode policy count url uri endpoint provider format ttl expiry expires"
+    " timeout required enabled min max sock"
+)
+_THE_SHELLS_OWN = ("PWD", "OLDPWD")
+
+# Values that hide nothing; a flag's, an unset option's.
+_PLAIN = _words("true false none null yes no on off auto ask prompt 0 1") | {""}
+_REFERENCE = re.compile(r"\$\w+|\$\{[^},]*\}")  # $KEY, ${oc.env:KEY}; a default after a comma tells
+_VOCABULARY_ENTRY = re.compile(r"<[^>]*>|\[[^\]]*\]")  # <pad>, [MASK]
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, option or config key of this name holds a secret."""
+    return _name_class(name) is not None
+
+
+@lru_cache(maxsize=2048)
+def _name_class(name: str) -> str | None:
+    """`secret`; `token`, where text is secret but a number is an entry of a vocabulary; or None."""
+    if name in _THE_SHELLS_OWN:
+        return None
+    words: list[str] = []
+    for word in _WORD.findall(name):
+        lower = word.lower()
+        glued = _GLUED.fullmatch(lower)
+        words += [glued[1], glued[2]] if glued else [lower]
+    if not words or words[-1] in _ABOUT:
+        return None
+    for at, word in enumerate(words):
+        before = words[at - 1] if at else ""
+        after = words[at + 1] if at + 1 < len(words) else ""
+        if word in _ALWAYS or (word in ("key", "keys") and before in _KEY_OF):
+            return "secret"
+        if word == "pass" and before in _PASS_OF:
+            return "secret"
+        if word in ("secret", "secrets", "auth", "oauth") and not after:
+            return "secret"
+        if word == "secret" and after in _AFTER_SECRET:
+            return "secret"
+        if word in ("token", "tokens"):
+            if before in ("auth", "access", "api", "refresh", "bearer", "private"):
+                return "secret"
+            if word == "token" and before not in _TOKEN_OF_A_VOCABULARY:
+                if not after:
+                    return "token"
+                if after in _AFTER_TOKEN:
+                    return "secret"
+    return None
+
+
+def _hides_nothing(value: str, name_class: str) -> bool:
+    return (
+        value.lower() in _PLAIN
+        or _REFERENCE.fullmatch(value) is not None
+        or (name_class == "token" and _VOCABULARY_ENTRY.fullmatch(value) is not None)
+    )
+
+
+# Files -----------------------------------------------------------------------------------------
+
+_SECRET_FILE = re.compile(
+    r"""(?x)
+    \.env(\.(?!example$|sample$|template$|dist$|defaults?$).+)? | .+\.env | \.envrc
+    | .+\.(pem|key|pfx|p12|jks|keystore|ppk|kdbx)
+    | id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk)
+    | [._]netrc | \.pgpass | pgpass\.conf | \.my\.cnf | \.npmrc | \.pypirc | \.s3cfg | \.boto
+    | \.?htpasswd | \.git-credentials | \.dockercfg | \.cometml?\.config | kubeconfig
+    | (\.|.+[._-])?(secrets?|credentials?)(\.(json|toml|ya?ml|ini|cfg|conf|txt|env|csv))?
+    | client_secret.*\.json | service[-_]?account.*\.json | kaggle\.json
+    """
+)
+_SECRET_PLACE = re.compile(  # files whose own name says nothing
+    r"(?:^|/)(?:\.docker/config\.json|\.kube/config|\.?huggingface/(?:stored_)?tokens?)$"
+)
+
+
+def is_secret_file(path: str) -> bool:
+    """Whether a file of this name holds secrets; only the name is looked at."""
+    lower = path.replace("\\", "/").lower()
+    name = lower.rpartition("/")[2]
+    return _SECRET_FILE.fullmatch(name) is not None or _SECRET_PLACE.search(lower) is not None
+
+
+# Shapes ----------------------------------------------------------------------------------------
+
+# Every alternative begins at the border of a word and takes its characters possessively, so that no
+# text, however long, is read more than a few times.
+_SHAPES = re.compile(
+    r"""(?x) (?<![A-Za-z0-9_]) (?:
+      (?: AKIA | ASIA ) [0-9A-Z]{16}
+    | gh[pousr]_ [A-Za-z0-9]{30,}+
+    | github_pat_ \w{20,}+
+    | gl(?:pat|dt|rt|cbt)- [\w-]{18,}+
+    | hf_ [A-Za-z0-9]{30,}+
+    | sk- (?= [\w-]{0,80} \d ) [\w-]{18,}+           # a digit: sk-learn-and-friends has none
+    | [rs]k_ (?: live | test ) _ [A-Za-z0-9]{16,}+
+    | whsec_ [A-Za-z0-9+/=]{24,}+
+    | xox[abeoprs]- [A-Za-z0-9-]{10,}+
+    | xapp- [A-Za-z0-9-]{20,}+
+    | AIza [\w-]{35}
+    | ya29\. [\w-]{20,}+
+    | eyJ [\w-]{8,}+ \. [\w-]{8,}+ \. [\w-]*+         # a JSON web token
+    | npm_ [A-Za-z0-9]{36}
+    | pypi- [\w-]{50,}+
+    | SG\. [\w-]{16,}+ \. [\w-]{16,}+
+    | nvapi- [\w-]{40,}+
+    | gsk_ [A-Za-z0-9]{40,}+
+    | r8_ [A-Za-z0-9]{37}
+    | dapi [0-9a-f]{32}
+    | wandb_v\d_ \w{20,}+
+    | \d{8,10} : AA [\w-]{33}                         # a Telegram bot
+    )
+    """
+)
+_PATH_SHAPES = re.compile(  # addresses that are secrets themselves
+    r"(hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/)[\w/-]++"
+)
+_BEARER = re.compile(r"(?i)(?<!\w)(bearer\s{1,4})(?=[^\s\"']{0,200}\d)[\w.~+/=-]{8,}+")
+# Forty hex digits are a git commit; only after W&B's own words are they a key.
+_WANDB = re.compile(
+    r"(?i)(wandb[^\n]{0,30}?(?:login|key)[^\n]{0,30}?(?<![0-9a-f]))[0-9a-f]{40}(?![0-9a-f])"
+)
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_AUTHORITY = re.compile(r"://([^\s/?#\"'<>\\]++)")
+_QUERY = re.compile(r"([?&][\w%.-]{1,60}+=)([^\s&#\"'<>]++)")
+_ALSO_IN_A_QUERY = _words("sig signature key code token")
+
+# What stands before a value: `name=`, `"name": `, `--name `. Values are matched apart from names,
+# or in `args=Config(password='x')` the first value would swallow the second name.
+_NAMED = re.compile(
+    r"""(?x) (?<![\w.-])
+    (?: --(?P<option>[A-Za-z][\w.-]{0,60}+) (?: = | [ ]{1,4} (?!--) )
+      | (?P<name>[A-Za-z_][\w.-]{0,60}+) (?: \\? ["'] )? [ \t]{0,4} (?: :?= | => | : ) [ \t]{0,4} )
+    """
+)
+_VALUE = re.compile(
+    r"""(?x)
+      (?P<open>\\") [^"\\\n]*+ (?P<close>\\"?)?         # JSON inside a text
+    | (?P<open2>") (?: [^"\\\n] | \\. )*+ (?P<close2>"?)
+    | (?P<open3>') (?: [^'\\\n] | \\. )*+ (?P<close3>'?)
+    | \$\{ [^}\n]*+ \}
+    | (?P<scheme>(?:bearer|basic|token)[ ]) [^\s"',;]++
+    | [^\s"'\\,;)\]}]++
+    """,
+    re.IGNORECASE,
+)
+
+# A plain search for a substring is a few dozen nanoseconds: most lines are let go here.
+_SHAPE_HINTS = tuple(
+    _words(
+        "akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- hf_ sk- _live_"
+        " _test_ whsec_ xox xapp- aiza ya29. eyj npm_ pypi- sg. nvapi- gsk_ r8_ dapi wandb_v :aa"
+    )
+)
+_NAME_HINTS = tuple(_words("token secret passw passp passc _pass pwd cred auth jwt key cookie"))
+
+
+def mask_text(text: str) -> str:
+    """The text with everything in it that has the name or the shape of a secret masked."""
+    lower = text.lower()
+    if "-----begin" in lower and "private key" in lower:
+        text = _mask_private_keys(text)
+    if "://" in text:
+        text = _AUTHORITY.sub(_mask_authority, text)
+        text = _QUERY.sub(_mask_query, text)
+        text = _PATH_SHAPES.sub(rf"\1{MASK}", text)
+    if _holds_any(lower, _SHAPE_HINTS):
+        text = _SHAPES.sub(MASK, text)
+    if _holds_any(lower, _NAME_HINTS):
+        text = _BEARER.sub(rf"\1{MASK}", text)
+        text = _WANDB.sub(rf"\1{MASK}", text)
+        text = _mask_pairs(text)
+    elif "wandb" in lower:
+        text = _WANDB.sub(rf"\1{MASK}", text)
+    return text
+
+
+def _holds_any(text: str, hints: tuple[str, ...]) -> bool:
+    for hint in hints:  # noqa: SIM110  (`any` with a generator takes twice as long)
+        if hint in text:
+            return True
+    return False
+
+
+def mask_url(url: str) -> str:
+    """An address without the credentials in it; other text is masked by its shapes."""
+    return mask_text(url)
+
+
+def _mask_private_keys(text: str) -> str:
+    kept: list[str] = []
+    at = 0
+    while begin := _PEM.search(text, at):
+        end = _PEM_END.search(text, begin.end())
+        kept += [text[at : begin.end()], MASK, end[0] if end else ""]
+        at = end.end() if end else len(text)
+    return "".join([*kept, text[at:]])
+
+
+def _mask_authority(match: re.Match[str]) -> str:
+    # The last @ ends the credentials: people do not always escape one in a password.
+    credentials, at_sign, host = match[1].rpartition("@")
+    if not at_sign:
+        return match[0]
+    user, colon, password = credentials.partition(":")
+    if colon and password:
+        # Some services take the token as the user and a word as the password.
+        user = MASK if len(user) >= 20 or password == "x-oauth-basic" else user
+        return f"://{user}:{MASK}@{host}"
+    scheme_is_http = match.string[: match.start()].endswith(("http", "https"))
+    if scheme_is_http and user not in ("", "git", MASK):
+        return f"://{MASK}{colon}@{host}"
+    return match[0]
+
+
+def _mask_query(match: re.Match[str]) -> str:
+    name = match[1][1:-1]
+    last = name.replace("_", "-").rpartition("-")[2].lower()
+    if last in _ALSO_IN_A_QUERY or is_secret_name(name):
+        return match[1] + MASK
+    return match[0]
+
+
+def _mask_pairs(text: str) -> str:
+    kept: list[str] = []
+    at = 0
+    for named in _NAMED.finditer(text):
+        name = named["option"] or named["name"]
+        name_class = _name_class(name)
+        value = _VALUE.match(text, named.end()) if name_class and named.start() >= at else None
+        if not name_class or value is None:
+            continue
+        opening = value["open"] or value["open2"] or value["open3"] or value["scheme"] or ""
+        closing = value["close"] or value["close2"] or value["close3"] or ""
+        content = value[0][len(opening) : len(value[0]) - len(closing)]
+        if _hides_nothing(content, name_class) or content.startswith(MASK):
+            continue
+        if not opening and _is_prose(name, name_class, content):
+            continue
+        kept += [text[at : value.start()], opening, MASK, closing]
+        at = value.end()
+    return "".join([*kept, text[at:]]) if kept else text
+
+
+def _is_prose(name: str, name_class: str, value: str) -> bool:
+    """`token: the`, `auth: ok`: what is worth hiding behind such words has letters and digits."""
+    if name_class != "token" and name.lower() not in ("auth", "secret", "authorization"):
+        return False
+    return len(value) < 8 or value.isalpha() or not any(map(str.isalpha, value))
+
+
+class LineMasker:
+    """Masks a text that comes line by line; it remembers that a private key is still open."""
+
+    def __init__(self) -> None:
+        self._lines_of_key = 0
+
+    def mask(self, line: str) -> str:
+        """The next line, masked."""
+        if self._lines_of_key:
+            end = _PEM_END.search(line) if "-----END" in line else None
+            # A key has fewer lines; what goes on longer was never one, and is not lost for ever.
+            self._lines_of_key = 0 if end or self._lines_of_key > 200 else self._lines_of_key + 1
+            return MASK + (mask_text(line[end.start() :]) if end else "")
+        if "-----BEGIN" in line and _PEM.search(line) and not _PEM_END.search(line):
+            self._lines_of_key = 1
+        return mask_text(line)
+
+
+# Arguments and configs -------------------------------------------------------------------------
+
+
+def mask_arguments(arguments: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Command-line words with their secrets masked, and the positions that were changed."""
+    masked: list[str] = []
+    follows: str | None = None  # the class of the option whose value comes next
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        shown = mask_text(argument)
+        if follows and not argument.startswith("--"):
+            shown = argument if _hides_nothing(argument, follows) else MASK
+            follows = None
+        else:
+            is_option = name.startswith("-")
+            # Only a name can be followed by a secret; `http://host?x=y` or a sentence cannot.
+            name_class = _name_class(name) if re.fullmatch(r"[-+~]*[\w.@/-]+", name) else None
+            follows = name_class if is_option and not equals else None
+            if name_class and equals and not _hides_nothing(value.strip("\"'"), name_class):
+                shown = f"{name}={MASK}"
+        masked.append(shown)
+    changed = [
+        at for at, (old, new) in enumerate(zip(arguments, masked, strict=True)) if old != new
+    ]
+    return masked, changed
+
+
+def mask_values(value: Any) -> Any:
+    """A nested plain value (a config) with secrets masked, by the names of keys and by shapes."""
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, Mapping):
+        return {key: _mask_under(key, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        masked = [mask_values(item) for item in value]
+        return tuple(masked) if isinstance(value, tuple) else masked
+    return value
+
+
+def _mask_under(key: object, value: Any) -> Any:
+    name_class = _name_class(key) if isinstance(key, str) else None
+    if name_class is None or (name_class == "token" and not isinstance(value, str)):
+        return mask_values(value)
+    return _mask_all(value, name_class)
+
+
+def _mask_all(value: Any, name_class: str) -> Any:
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, str) and _hides_nothing(value, name_class):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _mask_all(item, name_class) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_mask_all(item, name_class) for item in value]
+    return MASK

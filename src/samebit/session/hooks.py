@@ -1,0 +1,166 @@
+"""Torch's global hooks, calling functions they are given; installed when torch is imported.
+
+None of them draws, copies to or from a device, or lets an exception of ours out. A hook that fails
+is switched off and reported once.
+
+Modules are met in `torch.nn.Module.__call__`, not by torch's global forward hooks: with one of
+those, a compiled model is compiled anew at every step (docs/design/002-module-calls.md).
+"""
+
+import functools
+import os
+import threading
+from typing import Any, Protocol
+
+from samebit import disk
+from samebit.capture.importing import when_imported
+
+__all__ = ["Listener", "install"]
+
+
+class Listener(Protocol):
+    """What the hooks tell."""
+
+    def batch(self, value: Any) -> None:
+        """A data loader gave a batch."""
+
+    def forward_begins(self, module: Any, args: Any, kwargs: Any) -> None:
+        """The outermost module is called."""
+
+    def forward_ends(self, module: Any, output: Any) -> None:
+        """It returned."""
+
+    def backward(self, tensors: Any) -> None:
+        """`backward` is called."""
+
+    def before_step(self, optimizer: Any) -> None:
+        """An optimizer is about to step."""
+
+    def after_step(self, optimizer: Any) -> None:
+        """It has stepped."""
+
+    def trouble(self, source: str, error: Exception) -> None:
+        """Something of ours failed; the source is switched off."""
+
+
+class _Guard:
+    """Runs our part of a hook: in the process and thread that train, and never raising."""
+
+    current: "_Guard | None" = None
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._pid = os.getpid()
+        self._thread: int | None = None
+        self._off: set[str] = set()
+
+    def run(self, source: str, method: str, args: tuple[Any, ...]) -> None:
+        if source in self._off or os.getpid() != self._pid:
+            return
+        me = threading.get_ident()
+        if self._thread is None:
+            self._thread = me
+        elif self._thread != me:
+            return  # DataParallel's threads, an evaluation beside the training
+        try:
+            disk.fault(source)
+            getattr(self._listener, method)(*args)
+        except Exception as error:
+            self._off.add(source)
+            self._listener.trouble(source, error)
+
+
+def _tell(source: str, method: str, *args: Any) -> None:
+    if _Guard.current is not None:
+        _Guard.current.run(source, method, args)
+
+
+_installed: list[bool] = []
+
+
+def install(listener: Listener | None) -> None:
+    """Hook into torch, now or when it is imported; a later call only changes who listens."""
+    _Guard.current = None if listener is None else _Guard(listener)
+    if listener is None or _installed:
+        return
+    _installed.append(True)
+    when_imported("torch.optim.optimizer", _optimizers)
+    when_imported("torch.autograd", _backward)
+    when_imported("torch.utils.data.dataloader", _loaders)
+    # Only when the whole of torch is there: the wrap asks torch.compiler whether it is compiling.
+    when_imported("torch", _modules)
+
+
+def _optimizers(module: Any) -> None:
+    def before(optimizer: Any, args: Any, kwargs: Any) -> None:
+        _tell("hooks.pre_step", "before_step", optimizer)
+
+    def after(optimizer: Any, args: Any, kwargs: Any) -> None:
+        _tell("hooks.post_step", "after_step", optimizer)
+
+    module.register_optimizer_step_pre_hook(before)
+    module.register_optimizer_step_post_hook(after)
+
+
+def _backward(module: Any) -> None:
+    original = module.backward
+
+    @functools.wraps(original)
+    def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        _tell("hooks.backward", "backward", tensors)
+        return original(tensors, *args, **kwargs)
+
+    module.backward = backward
+
+
+def _loaders(module: Any) -> None:
+    iterator = module._BaseDataLoaderIter
+    original = iterator.__next__
+
+    @functools.wraps(original)
+    def __next__(self: Any) -> Any:
+        batch = original(self)
+        _tell("hooks.batch", "batch", batch)
+        return batch
+
+    iterator.__next__ = __next__
+
+
+class _Depth(threading.local):
+    """Whether this thread is inside an outermost module already."""
+
+    inside = False
+
+
+def _modules(torch: Any) -> None:
+    base = torch.nn.Module
+    original = base.__call__
+    depth = _Depth()
+
+    def outermost(module: Any, args: Any, kwargs: Any) -> Any:
+        depth.inside = True
+        try:
+            _tell("hooks.forward", "forward_begins", module, args, kwargs)
+            output = original(module, *args, **kwargs)
+            _tell("hooks.forward", "forward_ends", module, output)
+            return output
+        finally:
+            depth.inside = False
+
+    # The wrap bears the file and line of torch's own `__call__`: the compiler then treats it as it
+    # treats that one (skipped where that is skipped, inlined where that is inlined), and a
+    # traceback shows torch's line. All on one line, so that every instruction maps to it.
+    line = original.__code__.co_firstlineno
+    source = "\n" * (line - 1) + (
+        "wrapped = lambda self, *args, **kwargs: original(self, *args, **kwargs)"
+        " if compiling() or depth.inside else outermost(self, args, kwargs)"
+    )
+    names: dict[str, Any] = {
+        "original": original,
+        "compiling": torch.compiler.is_compiling,
+        "depth": depth,
+        "outermost": outermost,
+    }
+    exec(compile(source, original.__code__.co_filename, "exec"), names)
+    wrapped = functools.wraps(original)(names["wrapped"])
+    base.__call__ = wrapped

@@ -1,0 +1,300 @@
+"""How a process comes into a run: started by `samebit run`, or by calling `init()`.
+
+`samebit run` names the run in SAMEBIT_RUN (its folder), SAMEBIT_EXECUTION, and, for a replay,
+SAMEBIT_RATES. The first Python that it starts joins and writes its pid to SAMEBIT_PID; a rank of a
+launcher joins by its own RANK; other children do not join.
+"""
+
+import atexit
+import json
+import multiprocessing
+import os
+import socket
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from samebit import places
+from samebit.capture import randomness, secrets
+from samebit.errors import SamebitError, UsageError
+from samebit.launch import alive
+from samebit.records import ExecutionEnd, ExecutionStart
+from samebit.runs import folder as runs
+from samebit.runs.folder import RunFolder
+from samebit.session.recording import Recording
+from samebit.session.run import Run
+from samebit.session.snapshot import record_code
+
+__all__ = ["enter", "init"]
+
+_EXCEPTION_LENGTH = 4000
+
+
+class _Process:
+    """What this process records now."""
+
+    def __init__(self) -> None:
+        self.active: Recording | None = None
+        self.supervised: Recording | None = None
+        self.taken = False  # an init() has joined the supervised run
+        self.registered = False
+        self.exit_code: int | None = None
+        self.code_thread: threading.Thread | None = None
+
+
+_process = _Process()
+
+
+def enter() -> None:
+    """Join the run that `samebit run` started this process for; called before the script."""
+    role = _role()
+    if role is None:
+        return
+    try:
+        folder = RunFolder(Path(os.environ["SAMEBIT_RUN"]))
+        execution = int(os.environ["SAMEBIT_EXECUTION"])
+        start = folder.start(execution)
+        settings = places.read_settings(folder.store)
+        rates = {
+            (optimizer, count): k
+            for optimizer, count, k in json.loads(os.environ.get("SAMEBIT_RATES", "null")) or []
+        }
+        replays = "SAMEBIT_RATES" in os.environ
+        recording = Recording(
+            folder,
+            execution,
+            settings,
+            rank=role,
+            rates=rates if replays else None,
+            replays=replays,
+        )
+        recording.writer.fact("joined", {"rank": role, "execution": execution})
+    except Exception as error:
+        _cannot_record(error)
+        return
+    _process.active = _process.supervised = recording
+    _register()
+    recording.begin(seed=start.seed, deterministic=start.deterministic)
+
+
+def _role() -> str | None:
+    """The rank as which this process joins, or None."""
+    started = os.environ.get("SAMEBIT_PID")
+    if started is None or started == str(os.getpid()):
+        os.environ["SAMEBIT_PID"] = str(os.getpid())
+        return "0" if "LOCAL_RANK" not in os.environ else os.environ.get("RANK", "0")
+    is_rank = os.environ.get("RANK", "").isdigit() and os.environ.get("LOCAL_RANK", "").isdigit()
+    is_worker = multiprocessing.parent_process() is not None or _is_spawned()
+    return os.environ["RANK"] if is_rank and not is_worker else None
+
+
+def _is_spawned() -> bool:
+    return "--multiprocessing-fork" in sys.orig_argv or any(
+        "multiprocessing.spawn" in word or "multiprocessing.resource_tracker" in word
+        for word in sys.orig_argv
+    )
+
+
+def _cannot_record(error: Exception) -> None:
+    """Before the script's first line, trouble stops; unless told otherwise."""
+    text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
+    go_on = bool(os.environ.get("SAMEBIT_OR_RUN_ANYWAY"))
+    sys.stderr.write(f"samebit: this run cannot be recorded: {text}\n")
+    if go_on:
+        sys.stderr.write("samebit: running it anyway, as you said\n")
+        return
+    sys.stderr.write("hint: `samebit run --or-run-anyway …` runs it without a record\n")
+    sys.stderr.flush()
+    os._exit(125)
+
+
+def init(
+    config: Any = None,
+    *,
+    seed: int | None = None,
+    deterministic: bool = False,
+    name: str | None = None,
+    group: str | None = None,
+    volatile: tuple[str, ...] | list[str] = (),
+) -> Run:
+    """Begin a run in this process, or join the one that `samebit run` began.
+
+    Args:
+        config: the hyper-parameters: a mapping, a dataclass, an argparse namespace, a pydantic
+            model; values that are not plain keep a readable text.
+        seed: 0 to 2^32 - 1; seeds Python, NumPy and PyTorch with this same number, as people's own
+            seed functions do, also those imported later.
+        deterministic: switch to deterministic algorithms, strictly. What has to be set before the
+            interpreter starts is named as too late; `samebit run --deterministic` sets it in time.
+        name: a name for people; need not be unique.
+        group: runs that belong together.
+        volatile: names (or patterns) of metrics that are facts of clock or machine, never judged.
+
+    Returns:
+        The run. A second call in one process ends the first run and begins another.
+
+    Raises:
+        UsageError: for wrong arguments. Everything else that goes wrong is said once, and training
+            goes on without a record.
+    """
+    if seed is not None:
+        randomness.check_seed(seed)
+    for argument, value in (("name", name), ("group", group)):
+        if value is not None and not isinstance(value, str):
+            raise UsageError(f"{argument} must be a text, not {value!r}")
+    if _is_silent():
+        return Run(None, _end)
+    try:
+        recording = _join_or_begin(seed, deterministic, name, group)
+    except Exception as error:
+        text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"samebit: no record is kept: {text}\n")
+        return Run(None, _end)
+    if config is not None:
+        recording.set_config(config)
+    if volatile:
+        recording.fact("volatile", list(volatile))
+    return Run(recording, _end)
+
+
+def _is_silent() -> bool:
+    """Whether this is a worker process of a run, which keeps no record of its own."""
+    return multiprocessing.parent_process() is not None
+
+
+def _join_or_begin(
+    seed: int | None, deterministic: bool, name: str | None, group: str | None
+) -> Recording:
+    supervised = _process.supervised
+    if supervised is not None and not _process.taken and supervised.is_here:
+        _process.taken = True
+        if deterministic:
+            randomness.make_deterministic()
+        if seed is not None:
+            randomness.seed_everything(seed)
+        if seed is not None or deterministic:
+            supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
+        if name is not None:
+            supervised.folder.add_note("name", name)
+        _say_too_late(supervised, deterministic=deterministic)
+        return supervised
+    if _process.active is not None:
+        _end(_process.active, "finished")
+    return _begin_here(seed, deterministic, name, group)
+
+
+def _begin_here(
+    seed: int | None, deterministic: bool, name: str | None, group: str | None
+) -> Recording:
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    script = Path(main).absolute() if main and Path(main).is_file() else None
+    store = places.make_store(places.choose_store(Path.cwd()))
+    settings = places.read_settings(store)
+    parent = Path(os.environ["SAMEBIT_RUN"]).name if "SAMEBIT_RUN" in os.environ else None
+    folder = runs.begin(store, parent=parent, group=group, name=name)
+    arguments, masked = secrets.mask_arguments(sys.argv)
+    start = folder.begin_execution(
+        ExecutionStart(
+            number=0,
+            started_ns=time.time_ns(),
+            how="init",
+            argv=tuple(arguments),
+            masked=tuple(masked),
+            cwd=os.getcwd(),
+            python=sys.executable,
+            host=socket.gethostname(),
+            boot=alive.boot_id(),
+            pid=os.getpid(),
+            pid_started=alive.process_started(os.getpid()) or 0,
+            user=runs.user_name(),
+            seed=seed,
+            deterministic=deterministic,
+            hash_seed=os.environ.get("PYTHONHASHSEED"),
+        )
+    )
+    recording = Recording(folder, start.number, settings)
+    _process.active = recording
+    _register()
+    _note_exit_code()
+    recording.begin(seed=seed, deterministic=deterministic)
+    _say_too_late(recording, deterministic=deterministic)
+    where = script.parent if script is not None else Path.cwd()
+    thread = threading.Thread(
+        target=record_code,
+        args=[folder, where, script, settings, recording.fact],
+        name="samebit-code",
+        daemon=True,
+    )
+    thread.start()
+    _process.code_thread = thread
+    return recording
+
+
+def _say_too_late(recording: Recording, *, deterministic: bool) -> None:
+    for line in randomness.too_late(deterministic):
+        what, _, detail = line.partition(": ")
+        recording.problem(f"too late for {what}", f"{detail}; `samebit run` sets it in time")
+
+
+def _note_exit_code() -> None:
+    """Remember what `sys.exit` was called with: at exit nobody else can tell."""
+    original = sys.exit
+    if hasattr(original, "_samebit_original"):
+        return
+
+    def exit(code: Any = None, /) -> Any:
+        _process.exit_code = 0 if code is None else code if isinstance(code, int) else 1
+        return original(code)
+
+    exit._samebit_original = original  # type: ignore[attr-defined]
+    sys.exit = exit
+
+
+def _register() -> None:
+    if not _process.registered:
+        _process.registered = True
+        atexit.register(_at_exit)
+
+
+def _at_exit() -> None:
+    recording = _process.active
+    if recording is None or not recording.is_here:
+        return
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    if error is None or hasattr(sys, "ps1"):  # in a notebook a cell that failed is no end
+        failed = bool(_process.exit_code) and recording is not _process.supervised
+        _end(recording, "failed" if failed else "finished")
+    elif isinstance(error, KeyboardInterrupt):
+        _end(recording, "killed", signal="SIGINT")
+    else:
+        text = "".join(traceback.format_exception(error))[-_EXCEPTION_LENGTH:]
+        _end(recording, "failed", exception=text)
+
+
+def _end(
+    recording: Recording, status: str, *, exception: str | None = None, signal: str | None = None
+) -> None:
+    if not recording.is_here:
+        return
+    if _process.code_thread is not None:
+        _process.code_thread.join()
+        _process.code_thread = None
+    recording.finish(status, exception=exception, signal=signal)
+    if _process.active is recording:
+        _process.active = None
+    if recording is _process.supervised:
+        return  # the supervisor writes how it ended
+    end = ExecutionEnd(
+        ended_ns=time.time_ns(),
+        status=status,
+        exit_code=_process.exit_code,
+        signal=signal,
+        exception=secrets.mask_text(exception) if exception else None,
+    )
+    try:
+        recording.folder.end_execution(recording.execution, end)
+    except Exception as error:
+        recording.trouble("end.json", error)

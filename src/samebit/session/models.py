@@ -1,0 +1,251 @@
+"""Which module an optimizer owns, and the states at step 0 and at the end.
+
+Held strongly: only the optimizer that stepped last and the modules that own its parameters. A state
+is copied when it must not change any more, and stored on a thread; a state above the budget is
+kept as digests.
+"""
+
+import os
+import queue
+import shutil
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from samebit.objects.store import Store
+from samebit.states import storing
+from samebit.states import torch as torch_states
+
+__all__ = ["Models"]
+
+_FREE_SHARE = 0.1  # of the disk's free space, at most, for the bytes of one state
+_INTERRUPTED_BYTES = 1 << 30  # after Ctrl-C a larger state is not written any more
+
+
+class Models:
+    """The modules and optimizers of one process, and their states.
+
+    Args:
+        store: opened when the first state is saved.
+        emit: takes the fact about a state that was stored.
+        trouble: told when something of ours failed.
+        budget_bytes: above it, a state is kept as digests.
+        keep: auto, all, digest or none.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        emit: Callable[[dict[str, Any]], None],
+        trouble: Callable[[str, Exception], None],
+        *,
+        budget_bytes: int,
+        keep: str,
+    ) -> None:
+        self._store = store
+        self._emit = emit
+        self._trouble = trouble
+        self._budget = budget_bytes
+        self._keep = keep
+        self._roots: dict[int, weakref.ref[Any]] = {}
+        self._names: dict[int, str] = {}
+        self._initial: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._optimizers: dict[int, weakref.ref[Any]] = {}
+        self._schedulers: list[weakref.ref[Any]] = []
+        self._last: Any = None  # the optimizer that stepped last, held with its owners
+        self._owners: list[Any] = []
+        self._where: dict[int, tuple[int, int]] = {}  # optimizer id: its index and count
+        self._taken_at: dict[int, int] = {}  # optimizer index: count at its last final state
+        self._queue: queue.Queue[tuple[str, int, int, Any, bool] | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    @property
+    def last(self) -> Any:
+        """The optimizer that stepped last, or None."""
+        return self._last
+
+    def watch(self, module: Any, name: str | None = None) -> None:
+        """Take a module as a root, under a name or the next free one."""
+        module = _unwrapped(module)
+        if id(module) in self._roots and name is None:
+            return
+        self._roots[id(module)] = weakref.ref(module)
+        self._names[id(module)] = name or self._free_name()
+
+    def watch_scheduler(self, scheduler: Any) -> None:
+        """Put a scheduler's state into the states that follow."""
+        self._schedulers.append(weakref.ref(scheduler))
+
+    def entered(self, module: Any) -> bool:
+        """The outermost module was called; whether it is one with parameters."""
+        module = _unwrapped(module)
+        known = self._roots.get(id(module))
+        if known is None or known() is not module:
+            if next(iter(module.parameters()), None) is None:
+                return False
+            self._initial.pop(id(module), None)
+            self.watch(module, None if id(module) not in self._names else self._free_name())
+        return True
+
+    def before_training(self, module: Any) -> None:
+        """A root is about to run in training mode: its buffers move from now on."""
+        module = _unwrapped(module)
+        if id(module) in self._initial or self._keep == "none":
+            return
+        if any(_owns(module, optimizer) for optimizer in self._living_optimizers()):
+            return  # it has been stepped already: what it is now is not its beginning
+        state = torch_states.module_state(module)
+        # One too large to hold twice is taken as digests at the first step.
+        copy = torch_states.frozen_copy(state) if self._fits(state) else {}
+        self._initial[id(module)] = (copy, torch_states.generator_states())
+
+    def before_first_step(self, optimizer: Any, index: int) -> None:
+        """Keep the state at step 0 of an optimizer and of the modules it owns."""
+        if self._last is not None and self._last is not optimizer:
+            self._final_of(self._last)
+        self._optimizers[id(optimizer)] = weakref.ref(optimizer)
+        if self._keep == "none":
+            return
+        owners = self._owners_of(optimizer)
+        modules: dict[str, Any] = {}
+        generators: dict[str, Any] = {}
+        for module in owners:
+            taken, generators_then = self._initial.pop(id(module), ({}, {}))
+            modules[self._names[id(module)]] = taken or torch_states.module_state(module)
+            generators = generators or generators_then
+        state = self._state(optimizer, owners, modules)
+        state["generators"] = generators or torch_states.generator_states()
+        if self._fits(state):
+            state = torch_states.frozen_copy(state)
+            self._store_later("step 0", index, 0, state, keep=self._keep != "digest")
+        else:
+            self._store_now("step 0", index, 0, state, keep=False)
+
+    def after_step(self, optimizer: Any, index: int, count: int) -> None:
+        """Remember who stepped last, and hold it."""
+        if self._last is not optimizer:
+            self._last = optimizer
+            self._owners = self._owners_of(optimizer)
+        self._where[id(optimizer)] = (index, count)
+
+    def finish(self, *, interrupted: bool) -> None:
+        """Take the final state of everything that still lives; wait until it is stored."""
+        if os.getpid() != self._pid:
+            return
+        for optimizer in [self._last, *self._living_optimizers()]:
+            if optimizer is not None:
+                self._final_of(optimizer, interrupted=interrupted)
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def parameter_names(self) -> Mapping[int, str]:
+        """Parameter names by id; with several roots the root's name stands in front."""
+        names: dict[int, str] = {}
+        living = [
+            module for module in (ref() for ref in self._roots.values()) if module is not None
+        ]
+        for module in living:
+            prefix = "" if len(living) == 1 else self._names[id(module)] + "."
+            for name, parameter in module.named_parameters(remove_duplicate=False):
+                names.setdefault(id(parameter), prefix + name)
+        return names
+
+    def _final_of(self, optimizer: Any, *, interrupted: bool = False) -> None:
+        index, count = self._where.get(id(optimizer), (0, 0))
+        if self._keep == "none" or not count or self._taken_at.get(index) == count:
+            return
+        self._taken_at[index] = count
+        owners = self._owners_of(optimizer)
+        modules = {self._names[id(m)]: torch_states.module_state(m) for m in owners}
+        state = self._state(optimizer, owners, modules)
+        state["generators"] = torch_states.generator_states()
+        keep = self._keep != "digest" and self._fits(state)
+        if interrupted and storing.size_bytes(state) > _INTERRUPTED_BYTES:
+            keep = False
+        self._store_now("final", index, count, state, keep=keep)
+
+    def _state(self, optimizer: Any, owners: list[Any], modules: dict[str, Any]) -> dict[str, Any]:
+        names = self.parameter_names()
+        state: dict[str, Any] = dict(modules)
+        if not owners:  # parameters that no module we met owns
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            state["parameters"] = {
+                names.get(id(p), str(at)): p.detach() for at, p in enumerate(parameters)
+            }
+        state["optimizer"] = torch_states.optimizer_state(optimizer, names)
+        schedulers = [s for s in (ref() for ref in self._schedulers) if s is not None]
+        if schedulers:
+            state["schedulers"] = [s.state_dict() for s in schedulers]
+        return state
+
+    def _owners_of(self, optimizer: Any) -> list[Any]:
+        living = [
+            module for module in (ref() for ref in self._roots.values()) if module is not None
+        ]
+        return [module for module in living if _owns(module, optimizer)]
+
+    def _living_optimizers(self) -> list[Any]:
+        return [o for o in (ref() for ref in self._optimizers.values()) if o is not None]
+
+    def _free_name(self) -> str:
+        taken = set(self._names.values())
+        at = 1
+        while (name := "model" if at == 1 else f"model_{at}") in taken:
+            at += 1
+        return name
+
+    def _fits(self, state: Any) -> bool:
+        if self._keep == "all":
+            return True
+        free = shutil.disk_usage(self._store).free
+        return storing.size_bytes(state) <= min(self._budget, _FREE_SHARE * free)
+
+    def _store_later(self, name: str, index: int, step: int, state: Any, *, keep: bool) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="samebit-states", daemon=True)
+            self._thread.start()
+        self._queue.put((name, index, step, state, keep))
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            name, index, step, state, keep = job
+            self._store_now(name, index, step, state, keep=keep)
+            del job, state
+
+    def _store_now(self, name: str, index: int, step: int, state: Any, *, keep: bool) -> None:
+        try:
+            digest = storing.save(Store(self._store), state, keep=keep, unknown="text")
+        except Exception as error:
+            self._trouble(f"the state {name!r}", error)
+            return
+        self._emit(
+            {
+                "name": name if index == 0 else f"{name} of optimizer {index}",
+                "optimizer": index,
+                "step": step,
+                "manifest": digest,
+                "size_bytes": storing.size_bytes(state),
+                "kept": keep,
+            }
+        )
+
+
+def _unwrapped(module: Any) -> Any:
+    """The user's own module inside the wrappers of torch.compile and DistributedDataParallel."""
+    while True:
+        inner = getattr(module, "_orig_mod", None)
+        if inner is None and type(module).__name__ in ("DistributedDataParallel", "DataParallel"):
+            inner = module.module
+        if inner is None:
+            return module
+        module = inner
+
+
+def _owns(module: Any, optimizer: Any) -> bool:
+    mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return any(id(p) in mine for p in module.parameters())

@@ -1,0 +1,121 @@
+"""A recorded run, for reading in Python: `open_run` and `runs`."""
+
+from pathlib import Path
+from typing import Any
+
+from samebit import places
+from samebit.capture import config as config_capture
+from samebit.objects.store import Store
+from samebit.records import Verdict
+from samebit.runs.find import find_run, list_runs
+from samebit.runs.read import View, read_run
+from samebit.states import export
+
+__all__ = ["RecordedRun", "open_run", "runs"]
+
+
+class RecordedRun:
+    """What a run's folder said when it was opened."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._view.id
+
+    @property
+    def name(self) -> str | None:
+        """The name given last, or None."""
+        return self._view.name
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed, killed, or broken off."""
+        return self._view.status
+
+    @property
+    def config(self) -> Any:
+        """The configuration, nested as it was given; None where there was none."""
+        return self._view.facts.get("config")
+
+    @property
+    def flat_config(self) -> dict[str, Any]:
+        """The configuration with dotted names."""
+        return config_capture.flat(self.config) if isinstance(self.config, dict) else {}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything learnt about it: code, packages, machine, settings…"""
+        return dict(self._view.facts)
+
+    @property
+    def missing(self) -> list[str]:
+        """What the record lacks, in words."""
+        return list(self._view.missing)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Every verdict on it, oldest first."""
+        return self._view.verdicts
+
+    def metrics(self) -> dict[str, dict[str, list[Any]]]:
+        """Each metric as three lists of equal length: `step`, `time` (UTC seconds), `value`."""
+        return {
+            name: {
+                "step": list(column.steps),
+                "time": [ns / 1e9 for ns in column.times_ns],
+                "value": list(column.values),
+            }
+            for name, column in self._view.metrics.items()
+        }
+
+    def schedule(self) -> list[dict[str, Any]]:
+        """Each change of an optimizer's scalars: optimizer, step, group, values."""
+        return [
+            {"optimizer": optimizer, "step": count, "group": group, "values": values}
+            for optimizer, count, group, values in self._view.schedule
+        ]
+
+    def state_dict(self, at: str = "final", part: str = "model") -> dict[str, Any]:
+        """A plain `state_dict` of tensors, every byte verified.
+
+        Args:
+            at: `step 0` or `final`.
+            part: the module's name in the state: `model`, or `model_2` for a second one.
+
+        Raises:
+            NotFound: the run has no such state, or only its digests were kept.
+        """
+        return export.state_dict(Store(self._view.folder.store), self._view.manifest(at), part)
+
+    def __repr__(self) -> str:
+        return f"<recorded run {self.id}, {self.status}>"
+
+
+def open_run(reference: str, *, store: str | Path | None = None) -> RecordedRun:
+    """Open a recorded run for reading.
+
+    Args:
+        reference: its id, an unambiguous beginning of it, its name, or `@last`.
+        store: a `.samebit` folder; found from the working directory where it is left out.
+
+    Raises:
+        RunNotFound, AmbiguousRun, StoreNotFound, Damaged.
+    """
+    return RecordedRun(read_run(find_run(_store(store), reference)))
+
+
+def runs(*, store: str | Path | None = None, replays: bool = False) -> list[RecordedRun]:
+    """Every run of a store, oldest first; replays only when asked for."""
+    views = [read_run(folder) for folder in list_runs(_store(store))]
+    views.sort(key=lambda view: view.record.started_ns)
+    return [RecordedRun(view) for view in views if replays or view.record.kind != "replay"]
+
+
+def _store(given: str | Path | None) -> Path:
+    if given is None:
+        return places.find_store(Path.cwd())
+    places.check_format(Path(given))
+    return Path(given)

@@ -1,0 +1,140 @@
+"""The object that users hold: `log`, `watch`, `finish`."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from samebit import disk
+from samebit.errors import UsageError
+from samebit.session.recording import Recording
+
+__all__ = ["Run"]
+
+
+class Run:
+    """A run that is being recorded.
+
+    Nothing here raises into training: what goes wrong is said once on stderr and marks the run.
+    A handle in a process that does not record (a spawned loader worker) takes every call and does
+    nothing.
+    """
+
+    def __init__(self, recording: Recording | None, end: Callable[..., None]) -> None:
+        self._recording = recording
+        self._end = end
+
+    @property
+    def id(self) -> str:
+        """The run's id; empty where this process does not record."""
+        return self._recording.folder.id if self._recording else ""
+
+    @property
+    def path(self) -> Path | None:
+        """The run's folder; None where this process does not record."""
+        return self._recording.folder.path if self._recording else None
+
+    @property
+    def step(self) -> int:
+        """The run's step: the count of the optimizer that stepped first, 0 before it."""
+        return self._recording.step if self._recording else 0
+
+    @property
+    def config(self) -> Any:
+        """The configuration as it was given."""
+        return self._recording.config if self._recording else None
+
+    @config.setter
+    def config(self, value: Any) -> None:
+        if self._recording:
+            self._recording.set_config(value)
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Record some metrics; when this returns, `kill -9` cannot lose them.
+
+        Args:
+            values: names to bool, int, float, text or 0-d arrays; nested mappings get dotted names.
+                A float32 is stored exactly. A value on a GPU is waited for. A value that is none
+                of these is left out and said once; the others are recorded.
+            step: kept as given; the run's own step where left out. Of two rows with the same name
+                and step, the later one counts.
+        """
+        recording = self._recording
+        if recording is None:
+            return
+        try:
+            if disk.FAULTS is not None:
+                disk.fault("run.log")
+            recording.writer.row(values, recording.step if step is None else step)
+        except Exception as error:
+            self._log_one_by_one(recording, values, step, error)
+
+    def _log_one_by_one(
+        self, recording: Recording, values: Any, step: int | None, error: Exception
+    ) -> None:
+        """Lose only the values that cannot be recorded."""
+        if not isinstance(error, UsageError) or not isinstance(values, Mapping):
+            if not isinstance(values, Mapping):
+                error = UsageError(f"log() takes a mapping, not a {type(values).__name__}")
+            recording.trouble("log", error)
+            return
+        for name, value in values.items():
+            try:
+                recording.writer.row({name: value}, recording.step if step is None else step)
+            except Exception as one:
+                recording.trouble(f"log of {name!r}", one)
+
+    def watch(self, *objects: Any, main: bool = False) -> None:
+        """Name what is trained: models, optimizers, schedulers, in any order.
+
+        Models and optimizers are found without it; a scheduler's state is kept only with it.
+
+        Args:
+            objects: modules (the first is `model`), optimizers, learning-rate schedulers.
+            main: the optimizer among them counts the run's step.
+        """
+        if self._recording is None:
+            return
+        try:
+            for thing in objects:
+                self._watch_one(self._recording, thing, main=main)
+        except Exception as error:
+            self._recording.trouble("watch", error)
+
+    def _watch_one(self, recording: Recording, thing: Any, *, main: bool) -> None:
+        if hasattr(thing, "named_parameters"):
+            recording.models.watch(thing)
+        elif hasattr(thing, "param_groups"):
+            if main:
+                recording.main = recording.recorder.index(thing)
+        elif hasattr(thing, "state_dict") and hasattr(thing, "optimizer"):
+            recording.models.watch_scheduler(thing)
+        else:
+            kind = type(thing).__name__
+            raise UsageError(f"watch() takes modules, optimizers and schedulers, not a {kind}")
+
+    def finish(self) -> None:
+        """End the run: the final state, the last facts. At exit this happens by itself."""
+        if self._recording is not None:
+            self._end(self._recording, "finished")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._recording is None:
+            return
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            self._end(self._recording, "finished")
+        elif isinstance(error, KeyboardInterrupt):
+            self._end(self._recording, "killed", signal="SIGINT")
+        else:
+            self._end(self._recording, "failed", exception=f"{type(error).__name__}: {error}")
+
+    def __repr__(self) -> str:
+        return f"<samebit run {self.id or 'of another process'}>"

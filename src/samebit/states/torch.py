@@ -1,0 +1,124 @@
+"""The state of a model, of an optimizer and of the generators, as nested plain values with arrays.
+
+Nothing here imports torch: who has a module has loaded it. Nothing draws from a generator, waits
+for a device or copies an array, but for `frozen_copy`, which is there to do so.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from samebit.states import leaves, skeleton
+from samebit.states.skeleton import Unknown
+
+__all__ = [
+    "NON_PERSISTENT",
+    "frozen_copy",
+    "generator_states",
+    "module_state",
+    "optimizer_state",
+    "restore_generators",
+]
+
+NON_PERSISTENT = "$non_persistent"  # with a `$`, which no name of an attribute has
+
+
+def module_state(module: Any) -> dict[str, Any]:
+    """A module's parameters and buffers under the names that `state_dict()` gives them.
+
+    The tensors are the module's own, so that tied ones can be seen to be tied. Buffers that
+    `state_dict()` leaves out are in a dict of their own, under `$non_persistent`. The hooks on
+    `state_dict()` are not called: in sharded training they talk to the other ranks.
+    """
+    state: dict[str, Any] = {}
+    left_out: dict[str, Any] = {}
+    for path, part in module.named_modules(remove_duplicate=False):
+        prefix = f"{path}." if path else ""
+        for name, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
+            state[prefix + name] = parameter
+        transient = getattr(part, "_non_persistent_buffers_set", ())
+        for name, buffer in part.named_buffers(recurse=False, remove_duplicate=False):
+            (left_out if name in transient else state)[prefix + name] = buffer
+        if type(part).get_extra_state is not sys.modules["torch"].nn.Module.get_extra_state:
+            state[prefix + "_extra_state"] = part.get_extra_state()
+    if left_out:
+        state[NON_PERSISTENT] = left_out
+    return state
+
+
+def optimizer_state(optimizer: Any, names: Mapping[int, str]) -> dict[str, Any]:
+    """An optimizer's state and parameter groups, with names or numbers in place of parameters.
+
+    `names` has the name of each known parameter by its `id`. Any other is called by its number in
+    the order of the groups, as in `Optimizer.state_dict()`.
+    """
+    keys: dict[int, str | int] = {}
+    taken: set[str | int] = set()
+
+    def key_of(parameter: Any) -> str | int:
+        if id(parameter) not in keys:
+            number = len(keys)
+            name = names.get(id(parameter), number)
+            keys[id(parameter)] = number if name in taken else name
+            taken.add(name)
+        return keys[id(parameter)]
+
+    groups = [
+        {**group, "params": [key_of(parameter) for parameter in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    states = {
+        key_of(key) if leaves.is_array(key) else key: dict(state)
+        for key, state in optimizer.state.items()
+    }
+    return {"state": states, "param_groups": groups}
+
+
+def generator_states() -> dict[str, Any]:
+    """The state of every global generator of a library that is loaded; draws nothing.
+
+    CUDA's are read only once something else has made CUDA ready.
+    """
+    states: dict[str, Any] = {}
+    numpy = sys.modules.get("numpy")
+    if (random := sys.modules.get("random")) is not None:
+        version, words, gauss = random.getstate()
+        words = list(words) if numpy is None else numpy.array(words, numpy.uint32)
+        states["python"] = {"version": version, "words": words, "gauss": gauss}
+    if (numpy_random := sys.modules.get("numpy.random")) is not None:
+        states["numpy"] = numpy_random.get_state(legacy=False)
+    if (torch := sys.modules.get("torch")) is not None:
+        states["torch"] = torch.get_rng_state()
+        if torch.cuda.is_initialized():
+            states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def restore_generators(states: Mapping[str, Any]) -> None:
+    """Give every generator the state that `generator_states` found, now or after loading it.
+
+    Generators of libraries that are not loaded now are left out; importing one seeds it anew.
+    """
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if "python" in states and (random := sys.modules.get("random")) is not None:
+        python = states["python"]
+        words = python["words"] if isinstance(python["words"], list) else python["words"].tolist()
+        random.setstate((python["version"], tuple(words), python["gauss"]))
+    if "numpy" in states and numpy is not None:
+        frame, arrays = skeleton.split(states["numpy"])
+        arrays = {name: numpy.asarray(array) for name, array in arrays.items()}
+        numpy.random.set_state(skeleton.join(frame, arrays))
+    if "torch" in states and torch is not None:
+        torch.set_rng_state(torch.as_tensor(states["torch"], device="cpu"))
+        if "cuda" in states and torch.cuda.is_initialized():
+            devices = [torch.as_tensor(state, device="cpu") for state in states["cuda"]]
+            torch.cuda.set_rng_state_all(devices)
+
+
+def frozen_copy(state: Any, unknown: Unknown = "refuse") -> Any:
+    """The same state with a copy on the CPU of every array, safe to save from another thread.
+
+    What is tied stays tied, and strides stay as they are. A tensor on a device is waited for.
+    """
+    frame, arrays = skeleton.split(state, unknown)
+    return skeleton.join(frame, {name: leaves.frozen(array) for name, array in arrays.items()})

@@ -1,0 +1,218 @@
+"""Where two runs part: the first step that differs, and the cause in causal order.
+
+A pure function of what was recorded: nothing here knows a file, a process or torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from samebit.runs.read import TraceRow
+from samebit.trace.recorder import GROUPS
+
+__all__ = ["Divergence", "Matched", "Side", "compare"]
+
+# What the first differing group says. `samples` only refines `batch`.
+_CAUSES = {
+    "batch": "the batch differed: other samples, or other content",
+    "input": "the model's input differed",
+    "rng.torch": "the torch generator was in another state",
+    "rng.numpy": "NumPy's global generator was in another state",
+    "rng.python": "Python's global generator was in another state",
+    "hyper": "a hyper-parameter differed",
+    "entering": "the parameters were changed outside the optimizer",
+    "output": "the forward pass differed: same input, parameters and generators, other output",
+    "loss": "the loss differed",
+    "grad": "the backward pass differed: same loss, other gradients",
+    "param": "the optimizer's update differed: same gradients and hyper-parameters",
+}
+_FULL_ONLY = frozenset({"entering", "output", "grad", "param"})
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run's trace, as it was read."""
+
+    rows: Sequence[TraceRow]
+    schedule: Sequence[tuple[int, int, int, dict[str, Any]]]
+    initial: Mapping[str, str] | None  # leaf name to digest of the state at step 0
+    algorithm: str | None
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first step that differs, and why."""
+
+    step: int  # of that optimizer; 0 is before the first
+    cause: str  # a group's name, `init`, or `length`
+    what: str  # one sentence
+    optimizer: int = 0
+    after: int | None = None  # set where only (after, step] is known
+    groups: tuple[str, ...] = ()  # every group that differs in that row
+    facts: tuple[str, ...] = ()  # what both sides had
+
+    @property
+    def where(self) -> str:
+        """The step in words."""
+        if self.after is not None and self.after + 1 < self.step:
+            return f"between step {self.after} and {self.step}"
+        return f"step {self.step}"
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What was compared: rows, and per group how many rows had it on both sides."""
+
+    rows: int
+    groups: dict[str, int]
+    divergence: Divergence | None
+
+
+def compare(ours: Side, theirs: Side) -> Matched:
+    """Find the first difference of two traces.
+
+    Rows match by (optimizer, count); a group counts where both have it. Where the traces were made
+    by different algorithms nothing is compared, and `rows` is 0.
+    """
+    if ours.algorithm != theirs.algorithm:
+        return Matched(0, {}, None)
+    found = _initial(ours.initial, theirs.initial)
+    if found is not None:
+        return Matched(0, {}, found)
+    other = {(row.optimizer, row.count): row.groups for row in theirs.rows}
+    before: dict[int, tuple[dict[str, bytes], dict[str, bytes]]] = {}
+    last_full: dict[tuple[int, str], int] = {}
+    counted: dict[str, int] = {}
+    compared = 0
+    for row in ours.rows:
+        groups = other.get((row.optimizer, row.count))
+        if groups is None:
+            return Matched(compared, counted, _length(row, "the second run", ours, theirs))
+        differing = [
+            name
+            for name in GROUPS
+            if name in row.groups
+            and name in groups
+            and row.groups[name] != groups[name]
+            and (not name.startswith("rng.") or _counts(name, row, groups, before))
+        ]
+        if differing:
+            divergence = _explain(row, differing, groups, last_full, ours, theirs)
+            return Matched(compared, counted, divergence)
+        compared += 1
+        for name in row.groups.keys() & groups.keys():
+            counted[name] = counted.get(name, 0) + 1
+            if name in _FULL_ONLY:
+                last_full[row.optimizer, name] = row.count
+        before[row.optimizer] = (row.groups, groups)
+    mine = {(row.optimizer, row.count) for row in ours.rows}
+    for row in theirs.rows:
+        if (row.optimizer, row.count) not in mine:
+            return Matched(compared, counted, _length(row, "the first run", theirs, ours))
+    return Matched(compared, counted, None)
+
+
+def _initial(ours: Mapping[str, str] | None, theirs: Mapping[str, str] | None) -> Divergence | None:
+    if ours is None or theirs is None or ours == theirs:
+        return None
+    names = [
+        n for n in [*ours, *(t for t in theirs if t not in ours)] if ours.get(n) != theirs.get(n)
+    ]
+    facts = []
+    for name in names[:3]:
+        if name not in theirs or name not in ours:
+            facts.append(f"{name} is only in the {'first' if name in ours else 'second'} run")
+        else:
+            facts.append(f"{name} differs")
+    if len(names) > 3:
+        facts.append(f"and {len(names) - 3} more of {len(ours)} arrays")
+    what = "the initial state differed, before the first step"
+    return Divergence(0, "init", what, groups=("init",), facts=tuple(facts))
+
+
+def _counts(
+    stream: str,
+    row: TraceRow,
+    groups: Mapping[str, bytes],
+    before: Mapping[int, tuple[dict[str, bytes], dict[str, bytes]]],
+) -> bool:
+    """Whether a stream that differs says anything: an unused one differs between any two runs."""
+    if row.optimizer not in before:
+        return False
+    mine, other = before[row.optimizer]
+    if stream not in mine or stream not in other:
+        return False
+    moved = mine[stream] != row.groups[stream] or other[stream] != groups[stream]
+    return moved or mine[stream] == other[stream]
+
+
+def _explain(
+    row: TraceRow,
+    differing: list[str],
+    groups: Mapping[str, bytes],
+    last_full: Mapping[tuple[int, str], int],
+    ours: Side,
+    theirs: Side,
+) -> Divergence:
+    cause = differing[0] if differing[0] != "samples" else differing[-1]
+    what = _CAUSES[cause]
+    facts: list[str] = []
+    if cause == "batch" and "samples" in row.groups and "samples" in groups:
+        if "samples" not in differing:
+            what = "the batch differed: the same samples in another order"
+    elif cause == "input" and "batch" in row.groups:
+        what += ", though the loader's batch was the same"
+    elif cause == "loss":
+        what += (
+            " though the model's output was the same"
+            if "output" in row.groups and "output" in groups
+            else ": same input and generators"
+        )
+    elif cause == "hyper":
+        facts = _hyper_facts(row, ours, theirs)
+    after = None
+    if cause in _FULL_ONLY:
+        after = last_full.get((row.optimizer, cause), 0)
+    return Divergence(
+        step=row.count,
+        cause=cause,
+        what=what,
+        optimizer=row.optimizer,
+        after=after,
+        groups=tuple(differing),
+        facts=tuple(facts),
+    )
+
+
+def _hyper_facts(row: TraceRow, ours: Side, theirs: Side) -> list[str]:
+    mine, other = (_in_force(side.schedule, row.optimizer, row.count) for side in (ours, theirs))
+    return [
+        f"{name} of parameter group {group}: {mine.get((group, name))!r} in the first run, "
+        f"{other.get((group, name))!r} in the second"
+        for group, name in sorted({*mine, *other})
+        if mine.get((group, name)) != other.get((group, name))
+    ]
+
+
+def _in_force(
+    schedule: Sequence[tuple[int, int, int, dict[str, Any]]], optimizer: int, count: int
+) -> dict[tuple[int, str], Any]:
+    values: dict[tuple[int, str], Any] = {}
+    for index, at, group, changed in schedule:
+        if index == optimizer and at <= count:
+            values.update({(group, name): value for name, value in changed.items()})
+    return values
+
+
+def _length(row: TraceRow, shorter: str, longer: Side, short: Side) -> Divergence:
+    counts = [
+        max((r.count for r in side.rows if r.optimizer == row.optimizer), default=0)
+        for side in (longer, short)
+    ]
+    return Divergence(
+        step=row.count,
+        cause="length",
+        what=f"{shorter} has no such step",
+        optimizer=row.optimizer,
+        facts=(f"one run made {counts[0]} steps, the other {counts[1]}",),
+    )

@@ -1,0 +1,176 @@
+"""The fingerprint of arrays, batches and generators: XXH3-128 of canonical bytes on the CPU.
+
+Reads memory in place and draws nothing. Torch and NumPy are looked at only where the caller hands
+over one of their arrays. `docs/formats/trace.md` defines every value made here.
+"""
+
+import ctypes
+import random
+import struct
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import xxhash
+
+__all__ = [
+    "ALGORITHM",
+    "Leaves",
+    "NotTraceable",
+    "combine",
+    "generators",
+    "leaf",
+    "of_values",
+    "samples",
+]
+
+ALGORITHM = "xxh3-128/8"
+_digest128 = xxhash.xxh3_128_digest
+_digest64 = xxhash.xxh3_64_intdigest
+_MASK64 = (1 << 64) - 1
+_MT19937_BYTES = 624 * 4 + 4  # NumPy's mt19937_state: the key, then the position
+_PYTHON_STATE = struct.Struct("<625I")
+_MAX_SAMPLES = 4096  # beyond it the order-free twin would cost more than the batch
+
+
+class NotTraceable(Exception):
+    """A value that has no bytes to be read here; the text says why."""
+
+
+def combine(header: bytes, leaves: Iterable[bytes]) -> bytes:
+    """The eight bytes of a group."""
+    return _digest128(header + b"".join(leaves))[:8]
+
+
+def leaf(array: Any) -> bytes:
+    """The sixteen bytes of one array; NotTraceable where it has none on the CPU."""
+    return _digest128(_memory(array))
+
+
+def of_values(*values: Any) -> bytes:
+    """The eight bytes of nested values: arrays by their bytes, scalars by type and repr."""
+    header: list[str] = []
+    leaves: list[bytes] = []
+    for value in values:
+        _collect(value, "", header, leaves)
+    return combine("\n".join(header).encode("utf-8", "surrogatepass"), leaves)
+
+
+def samples(value: Any) -> int | None:
+    """A number that does not depend on the order of the samples in a batch, or None."""
+    arrays: list[Any] = []
+    _arrays_in(value, arrays)
+    count = {int(array.shape[0]) if len(array.shape) else 0 for array in arrays}
+    if len(count) != 1:
+        return None
+    n = count.pop()
+    if not 1 < n <= _MAX_SAMPLES:
+        return None
+    digests = [0] * n
+    for array in arrays:
+        view = memoryview(_memory(array)).cast("B")
+        size = view.nbytes // n
+        digests = [
+            _digest64(view[at : at + size], seed)
+            for at, seed in zip(range(0, n * size, size or 1), digests, strict=False)
+        ] or digests
+    return sum(digests) & _MASK64
+
+
+def generators() -> dict[str, bytes]:
+    """The state of each global generator that is loaded, as eight bytes by stream."""
+    _, key, gauss = random.getstate()
+    found = {"rng.python": _digest128(_PYTHON_STATE.pack(*key) + repr(gauss).encode())[:8]}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        found["rng.torch"] = _digest128(_memory(torch.default_generator.get_state()))[:8]
+    module = sys.modules.get("numpy.random.mtrand")
+    if module is not None:
+        bits = module._rand._bit_generator
+        if type(bits).__name__ == "MT19937":
+            # Reading the state where it lies takes a microsecond; get_state() takes forty-five.
+            state = ctypes.string_at(bits.ctypes.state_address, _MT19937_BYTES)
+            found["rng.numpy"] = _digest128(state)[:8]
+        else:
+            found["rng.numpy"] = of_values(bits.state)
+    return found
+
+
+def _memory(array: Any) -> Any:
+    """Something with the buffer protocol over an array's canonical bytes."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        return _tensor_memory(torch, array)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(array, (numpy.ndarray, numpy.generic)):
+        if array.dtype.hasobject:
+            raise NotTraceable("an array of Python objects")
+        if array.dtype.byteorder == ">":
+            array = array.astype(array.dtype.newbyteorder("<"))
+        return numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8)
+    raise NotTraceable(f"a {type(array).__name__}")
+
+
+def _tensor_memory(torch: Any, tensor: Any) -> Any:
+    if type(tensor) is not torch.Tensor and type(tensor) is not torch.nn.Parameter:
+        raise NotTraceable(f"a tensor of class {type(tensor).__name__}")
+    if tensor.device.type != "cpu":
+        raise NotTraceable(f"a tensor on {tensor.device}")
+    if tensor.layout is not torch.strided:
+        raise NotTraceable(f"a tensor with layout {tensor.layout}")
+    if tensor.is_conj() or tensor.is_neg() or not tensor.is_contiguous():
+        with torch.no_grad():
+            tensor = tensor.detach().resolve_conj().resolve_neg().contiguous()
+    size = tensor.numel() * tensor.element_size()
+    if size == 0:
+        return b""
+    memory = (ctypes.c_char * size).from_address(tensor.data_ptr())
+    # The array does not own its memory; whoever made a copy just above must keep it alive.
+    memory._tensor = tensor
+    return memory
+
+
+def _collect(value: Any, name: str, header: list[str], leaves: list[bytes]) -> None:
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        header.append(f"{name} {type(value).__name__} {value!r}")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _collect(item, f"{name}.{key}", header, leaves)
+    elif isinstance(value, (list, tuple)):
+        header.append(f"{name} {len(value)}")
+        for at, item in enumerate(value):
+            _collect(item, f"{name}.{at}", header, leaves)
+    elif hasattr(value, "dtype") and hasattr(value, "shape"):
+        leaves.append(leaf(value))
+        header.append(f"{name} {value.dtype} {tuple(value.shape)}")
+    else:
+        # Not its repr: that may hold an address, which differs in every process.
+        header.append(f"{name} {type(value).__qualname__}")
+
+
+def _arrays_in(value: Any, found: list[Any]) -> None:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            _arrays_in(item, found)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _arrays_in(item, found)
+    elif hasattr(value, "dtype") and hasattr(value, "shape"):
+        found.append(value)
+
+
+class Leaves:
+    """The arrays of a list that stays the same from step to step, with their header made once."""
+
+    def __init__(self, names: Sequence[str], arrays: Sequence[Any]) -> None:
+        self.header = "\n".join(
+            f"{name} {array.dtype} {tuple(array.shape)}"
+            for name, array in zip(names, arrays, strict=True)
+        ).encode()
+
+    def digest(self, arrays: Iterable[Any]) -> bytes:
+        """The eight bytes of the group; None among the arrays stands for itself."""
+        return combine(
+            self.header,
+            [b"none" if array is None else _digest128(_memory(array)) for array in arrays],
+        )

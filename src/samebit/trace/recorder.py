@@ -1,0 +1,306 @@
+"""Which steps are fingerprinted, and how deeply; hands each row to functions it was given.
+
+The recorder is told what happens (a batch, a forward, a backward, a step) and knows neither where
+the calls come from nor where the rows go. It reads tensors and never changes one.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from samebit.trace import fingerprint
+from samebit.trace.fingerprint import Leaves, NotTraceable
+
+__all__ = ["GROUPS", "Emit", "Recorder"]
+
+# In causal order: the first group that differs in a step names the cause.
+GROUPS = (
+    "batch",
+    "samples",
+    "input",
+    "rng.torch",
+    "rng.numpy",
+    "rng.python",
+    "hyper",
+    "entering",
+    "output",
+    "loss",
+    "grad",
+    "param",
+)
+_BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
+_FULL_AT_FIRST = 10  # steps that are always traced in full
+_BUDGET = 0.01  # of a step's time, for full rows
+_WINDOW = 10  # full rows over which cost and step time are taken
+
+
+@dataclass(frozen=True)
+class Emit:
+    """Where the rows go."""
+
+    trace: Callable[[int, int, int, bytes], None]
+    hyper: Callable[[int, int, int, Mapping[str, Any]], None]
+    fact: Callable[[str, Any], None]
+
+
+@dataclass
+class _Optimizer:
+    """What is remembered of one optimizer between its steps."""
+
+    index: int
+    count: int = 0
+    k: int = 0
+    depth: int = 0
+    leaves: Leaves | None = None
+    shape_key: tuple[int, ...] = ()
+    scalars: list[dict[str, Any]] = field(default_factory=list)
+    hyper: bytes = b""
+    last_full: int = 0
+    row: dict[str, bytes] = field(default_factory=dict)
+    spent_s: float = 0.0
+    costs_s: list[float] = field(default_factory=list)
+    steps_s: list[float] = field(default_factory=list)
+    stepped_at: float = 0.0
+
+
+class Recorder:
+    """Turns what happens in training into rows of fingerprints."""
+
+    def __init__(self, emit: Emit, rates: Mapping[tuple[int, int], int] | None = None) -> None:
+        self._emit = emit
+        self._rates = rates  # a replay takes the recorded ones and adapts nothing
+        self._optimizers: dict[int, _Optimizer] = {}
+        self._begun = False
+        self._full_next = True
+        self._entered = False
+        self._skipped: set[str] = set()
+        self._pending: dict[str, list[bytes]] = {}
+        self._samples: int | None = 0
+
+    def count(self, optimizer: Any) -> int:
+        """How many steps an optimizer has made."""
+        known = self._optimizers.get(id(optimizer))
+        return known.count if known is not None else 0
+
+    def index(self, optimizer: Any) -> int:
+        """An optimizer's number, in order of first steps."""
+        return self._known(optimizer).index
+
+    def is_inner(self, optimizer: Any) -> bool:
+        """Whether an optimizer is inside its own step (a subclass that calls super().step())."""
+        known = self._optimizers.get(id(optimizer))
+        return known is not None and known.depth > 0
+
+    def batch(self, value: Any) -> None:
+        """The data loader gave a batch."""
+        for known in self._optimizers.values():
+            known.depth = 0  # a step that raised never reported its end
+        if self._take("batch", value) and self._samples is not None:
+            twin = fingerprint.samples(value)
+            self._samples = None if twin is None else (self._samples + twin) & (2**64 - 1)
+
+    def entered(self, args: Any, kwargs: Any) -> None:
+        """The outermost module was called in training; only the first call since `backward`."""
+        if not self._entered:
+            self._entered = True
+            self._take("input", args, kwargs)
+
+    def returned(self, output: Any) -> None:
+        """The outermost module returned."""
+        if self._full_next:
+            if hasattr(output, "to_tuple"):
+                output = output.to_tuple()
+            self._take("output", output)
+
+    def loss(self, tensors: Any) -> None:
+        """`backward` was called."""
+        self._entered = False
+        self._take("loss", tensors)
+
+    def before_step(self, optimizer: Any, names: Callable[[], Mapping[int, str]]) -> None:
+        """An optimizer is about to step; `names` gives parameter names by id when needed."""
+        known = self._known(optimizer)
+        known.depth += 1
+        if known.depth > 1:
+            return  # a subclass that calls super().step()
+        known.row = row = self._collect()
+        row.update(fingerprint.generators())
+        row["hyper"] = self._hyper(optimizer, known)
+        if self._is_full(known, known.count + 1):
+            at = time.perf_counter()
+            parameters = _parameters(optimizer)
+            leaves = self._leaves(known, parameters, names)
+            self._put(row, "entering", leaves, parameters)
+            self._put(row, "grad", leaves, [p.grad for p in parameters])
+            known.spent_s = time.perf_counter() - at
+
+    def after_step(self, optimizer: Any) -> bool:
+        """An optimizer has stepped; False where the call was an inner one."""
+        known = self._known(optimizer)
+        known.depth = max(0, known.depth - 1)
+        if known.depth:
+            return False
+        known.count += 1
+        full = self._is_full(known, known.count)
+        if full and known.leaves is not None:
+            at = time.perf_counter()
+            self._put(known.row, "param", known.leaves, _parameters(optimizer))
+            known.spent_s += time.perf_counter() - at
+            known.last_full = known.count
+        self._write(known, known.row)
+        known.row = {}
+        self._adapt(known, full)
+        self._full_next = any(self._is_full(k, k.count + 1) for k in self._optimizers.values())
+        return True
+
+    def finish(self, optimizer: Any) -> None:
+        """Complete the last row of an optimizer that will step no more."""
+        known = self._optimizers.get(id(optimizer))
+        if known is None or not known.count or known.last_full == known.count:
+            return
+        parameters = _parameters(optimizer)
+        if known.leaves is not None:
+            row: dict[str, bytes] = {}
+            self._put(row, "param", known.leaves, parameters)
+            self._write(known, row)
+            known.last_full = known.count
+
+    def forget(self, optimizer_id: int) -> None:
+        """An optimizer is gone; its id may come again."""
+        known = self._optimizers.pop(optimizer_id, None)
+        if known is not None:
+            self._optimizers[-1 - known.index] = known
+
+    def _known(self, optimizer: Any) -> _Optimizer:
+        known = self._optimizers.get(id(optimizer))
+        if known is None:
+            known = _Optimizer(index=len(self._optimizers))
+            self._optimizers[id(optimizer)] = known
+        return known
+
+    def _is_full(self, known: _Optimizer, count: int) -> bool:
+        return count <= _FULL_AT_FIRST or count % (1 << known.k) == 0
+
+    def _take(self, group: str, *values: Any) -> bool:
+        try:
+            self._pending.setdefault(group, []).append(fingerprint.of_values(*values))
+        except NotTraceable as reason:
+            self._skip(group, str(reason))
+            return False
+        return True
+
+    def _skip(self, group: str, reason: str) -> None:
+        self._pending.setdefault(group, []).append(b"")
+        if group not in self._skipped:
+            self._skipped.add(group)
+            self._emit.fact("problem", {"what": f"{group} not traced", "detail": reason})
+
+    def _collect(self) -> dict[str, bytes]:
+        """The groups gathered since the last step; one that missed a part is left out."""
+        row = {
+            group: parts[0] if len(parts) == 1 else fingerprint.combine(b"", parts)
+            for group, parts in self._pending.items()
+            if b"" not in parts
+        }
+        if "batch" in row and self._samples is not None:
+            row["samples"] = self._samples.to_bytes(8, "big")
+        self._pending = {}
+        self._samples = 0
+        self._entered = False
+        return row
+
+    def _hyper(self, optimizer: Any, known: _Optimizer) -> bytes:
+        now = [
+            {
+                name: _scalar(value)
+                for name, value in group.items()
+                if name not in ("params", "param_names")
+            }
+            for group in optimizer.param_groups
+        ]
+        if now != known.scalars:
+            for at, scalars in enumerate(now):
+                before = known.scalars[at] if at < len(known.scalars) else {}
+                changed = {
+                    name: value
+                    for name, value in scalars.items()
+                    if name not in before or before[name] != value
+                }
+                if changed:
+                    self._emit.hyper(known.index, known.count + 1, at, changed)
+            known.scalars = now
+            known.hyper = fingerprint.of_values(now)
+        return known.hyper
+
+    def _leaves(
+        self, known: _Optimizer, parameters: list[Any], names: Callable[[], Mapping[int, str]]
+    ) -> Leaves:
+        key = tuple(map(id, parameters))
+        if known.leaves is None or key != known.shape_key:
+            by_id = names()
+            known.leaves = Leaves(
+                [by_id.get(id(p), f"parameter {at}") for at, p in enumerate(parameters)],
+                parameters,
+            )
+            known.shape_key = key
+        return known.leaves
+
+    def _put(self, row: dict[str, bytes], group: str, leaves: Leaves, arrays: list[Any]) -> None:
+        try:
+            row[group] = leaves.digest(arrays)
+        except NotTraceable as reason:
+            if group not in self._skipped:
+                self._skipped.add(group)
+                self._emit.fact("problem", {"what": f"{group} not traced", "detail": str(reason)})
+
+    def _write(self, known: _Optimizer, row: dict[str, bytes]) -> None:
+        if not self._begun:
+            self._begun = True
+            groups = list(GROUPS)
+            self._emit.fact("trace", {"algorithm": fingerprint.ALGORITHM, "groups": groups})
+        present = [name for name in GROUPS if name in row]
+        mask = sum(_BIT[name] for name in present)
+        self._emit.trace(known.index, known.count, mask, b"".join(row[name] for name in present))
+
+    def _adapt(self, known: _Optimizer, full: bool) -> None:
+        """Make full rows rarer where they cost more than the budget; never more frequent."""
+        now = time.perf_counter()
+        if known.stepped_at:
+            known.steps_s = [*known.steps_s[1 - _WINDOW :], now - known.stepped_at]
+        known.stepped_at = now
+        if self._rates is not None:
+            known.k = self._rates.get((known.index, known.count), known.k)
+            return
+        if not full:
+            return
+        known.costs_s = [*known.costs_s[1 - _WINDOW :], known.spent_s]
+        if known.count < _FULL_AT_FIRST or not known.steps_s:
+            return
+        cost = statistics.median(known.costs_s)
+        budget = _BUDGET * statistics.median(known.steps_s)
+        needed = math.ceil(math.log2(cost / budget)) if cost > budget > 0 else 0
+        if needed > known.k:
+            known.k = needed
+            rate = {"optimizer": known.index, "count": known.count, "k": needed}
+            self._emit.fact("rate", rate)
+
+
+def _parameters(optimizer: Any) -> list[Any]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _scalar(value: Any) -> Any:
+    """An exact plain value of a hyper-parameter."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_scalar(item) for item in value]
+    shape = getattr(value, "shape", None)
+    if shape is not None and len(shape) == 0:
+        device = getattr(value, "device", None)
+        if getattr(device, "type", "cpu") == "cpu":  # never wait for a device
+            return value.item()
+    return f"<{type(value).__name__}>"
