@@ -88,23 +88,35 @@ def short(digest: str) -> str:
 
 
 def canonical_json(value: object) -> bytes:
-    """The canonical bytes of a plain value (None, bool, int, float, str, list, tuple, dict)."""
-    return _json.encode(_wrap(value))
+    """The canonical bytes of a plain value (None, bool, int, float, str, list, tuple, dict).
+
+    Raises:
+        UsageError: for anything else; also lone surrogates, integers of thousands of digits and
+            values nested hundreds deep.
+    """
+    try:
+        return _json.encode(_wrap(value))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"cannot be written as JSON: {error}") from error
 
 
 def from_json(data: bytes) -> Any:
     """The plain value of canonical JSON bytes; bytes that are no JSON raise Damaged."""
     try:
         return _unwrap(msgspec.json.decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as error:
         raise Damaged(f"not readable as JSON: {error}") from error
 
 
 def _wrap(value: object) -> object:
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
+    # A subclass (an IntEnum, numpy's str_ and float64) is written as its plain base.
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, int):
-        return value if -_EXACT_INT <= value <= _EXACT_INT else {"$int": str(int(value))}
+        plain = int(value)
+        return plain if -_EXACT_INT <= plain <= _EXACT_INT else {"$int": str(plain)}
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"$float": str(float(value))}
     if isinstance(value, Mapping):
@@ -112,7 +124,7 @@ def _wrap(value: object) -> object:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise UsageError(f"a key must be a text, not {type(key).__name__}: {key!r}")
-            wrapped["$" + key if key.startswith("$") else key] = _wrap(item)
+            wrapped["$" + key if key.startswith("$") else str.__str__(key)] = _wrap(item)
         return wrapped
     if isinstance(value, (list, tuple)):
         return [_wrap(item) for item in value]

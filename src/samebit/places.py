@@ -92,16 +92,25 @@ def _search(start: Path) -> Path | None:
         path = Path(named).absolute()
         return path if (path / "format").exists() else None
     start = start.absolute()
-    home = Path.home()
+    home = _home()
     device = _device(start)
     for folder in (start, *start.parents):
         if _device(folder) != device:
             break
+        if folder.name == STORE_NAME and (folder / "format").exists():
+            return folder  # somebody looks around inside the store
         if (folder / STORE_NAME / "format").exists():
             return folder / STORE_NAME
         if (folder / ".git").exists() or folder == home:
             break
     return None
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.sep)  # a container's user without HOME and without an entry in passwd
 
 
 def _device(folder: Path) -> int:
@@ -122,14 +131,15 @@ def make_store(store: Path) -> Path:
             (store / name).mkdir(exist_ok=True)
         _make_stub_repository(store)
         text = f"{FORMAT_LINE}\nid {secrets.token_hex(16)}\n"
-        disk.publish(store / "format", [text.encode()], store / "tmp")
+        made = disk.publish(store / "format", [text.encode()], store / "tmp")
     except OSError as error:
         raise SamebitError(
             f"cannot make a store: {error.strerror}",
             path=store,
             hint="SAMEBIT_DIR names another place",
         ) from error
-    _exclude_from_git(store)
+    if made:
+        _exclude_from_git(store)
     return store
 
 
@@ -205,12 +215,12 @@ def cache_folder() -> Path:
     if os.environ.get("SAMEBIT_CACHE"):
         return Path(os.environ["SAMEBIT_CACHE"])
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / "samebit"
+    return (Path(base) if base else _home() / ".cache") / "samebit"
 
 
 def _config_folder() -> Path:
     base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
-    return (Path(base) if base else Path.home() / ".config") / "samebit"
+    return (Path(base) if base else _home() / ".config") / "samebit"
 
 
 def read_settings(store: Path | None, given: Mapping[str, Any] | None = None) -> Settings:
@@ -253,16 +263,17 @@ def _read_settings_file(path: Path) -> dict[str, Any]:
 
 
 def _checked(name: str, value: Any) -> Any:
-    default = getattr(Settings, name)
-    if isinstance(default, tuple):
-        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
-    if isinstance(default, int):
-        try:
-            return int(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"{name} must be a whole number, not {value!r}") from None
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise UsageError(
-            f"{name.replace('_', '.', 1)} cannot be {value!r}", known=", ".join(_CHOICES[name])
-        )
-    return value
+    shown = name.replace("_", ".", 1)
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise UsageError(f"{shown} cannot be {value!r}", known=", ".join(_CHOICES[name]))
+        return value
+    if isinstance(getattr(Settings, name), int):
+        text = str(value).strip()
+        if not (text.isascii() and text.isdigit()):
+            raise UsageError(f"{shown} must be a whole number, not {value!r}")
+        return int(text)
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        raise UsageError(f"{shown} must be a list of texts, not {value!r}")
+    return tuple(filter(None, map(str.strip, items)))

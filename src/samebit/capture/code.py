@@ -44,7 +44,7 @@ _NO_DATE = 946_684_800  # stands in for HEAD's date before the first commit
 _NO_ROOM = (
     f"beyond {_UNTRACKED_FILES:,} untracked files or {_UNTRACKED_TOTAL_BYTES // _MB} MB of them"
 )
-_NO_MODE = "000000"  # git's words for a file that is not there
+_NO_MODE, _LINK_MODE = "000000", "160000"  # git's for a missing file, and for a submodule
 
 _TIMEOUT_S = 30.0
 _ARGUMENT_BYTES = 20_000  # Windows takes 32 thousand
@@ -55,7 +55,6 @@ _SWITCHES = (
     *("-c", "maintenance.auto=false"),
     *("-c", "core.splitIndex=false"),  # else shared index files appear in the user's repository
     *("-c", "core.safecrlf=false"),  # a mixed line ending is no reason to have no snapshot
-    *("-c", "core.logAllRefUpdates=false"),
     *("-c", "i18n.commitEncoding=UTF-8"),  # another one would change the commit's name
 )
 _VARIABLES = {
@@ -307,9 +306,8 @@ def _list_all(top: Path, copy: _Copy) -> list[_Listing]:
 
 def _list(top: Path, prefix: str) -> _Listing:
     folder = top / prefix
-    above, _, index = _git(folder, "rev-parse", "--show-cdup", "--git-path", "index").partition(
-        b"\n"
-    )
+    here = _git(folder, "rev-parse", "--show-cdup", "--git-path", "index")
+    above, _, index = here.partition(b"\n")
     if above:  # a broken .git: git went on upwards and found another repository
         raise _Refused("its .git is not one that git can read")
     listing = _Listing(prefix, index=folder / os.fsdecode(index.removesuffix(b"\n")))
@@ -323,15 +321,16 @@ def _list(top: Path, prefix: str) -> _Listing:
     gone = set(listing.gone)
     # Of a folder that took the place of a file, git says only that the file is gone.
     shown += [path + "/" for path in listing.gone if _is_folder(folder / path)]
-    for line in _fields(_git(folder, "ls-files", "-z", "--stage")):
-        facts, _, path = line.partition("\t")
-        if facts.startswith("160000"):
-            listing.links.append(path)
-            if os.path.lexists(folder / path / ".git"):
-                listing.repositories.append(path)
-        elif path not in gone:
-            listing.tracked.append(path)
-    listing.tracked = list(dict.fromkeys(listing.tracked))  # in a conflict one path has three
+    lines = _fields(_git(folder, "ls-files", "-z", "--stage"))
+    modes = {path: mode for mode, _, path in (line.partition("\t") for line in lines)}
+    for path, mode in modes.items():
+        if not mode.startswith(_LINK_MODE):
+            if path not in gone:
+                listing.tracked.append(path)
+            continue
+        listing.links.append(path)
+        if (folder / path / ".git").exists():
+            listing.repositories.append(path)
     _sort_untracked(folder, shown, listing)
     return listing
 
@@ -466,8 +465,7 @@ def _make_commit(top: Path, outer: _Listing, users_index: Path, copy: _Copy) -> 
         if removed:
             _update_index(top, removed, "--force-remove", variables=variables)
         if added:
-            how = ("--add", "--remove", "--replace")
-            _update_index(top, added, *how, variables=variables)
+            _update_index(top, added, "--add", "--remove", variables=variables)
         # An object that is missing here is missing in HEAD too; looking could mean fetching.
         tree = _git(top, "write-tree", "--missing-ok", variables=variables).decode().strip()
         parent = ("-p", outer.head) if outer.head else ()

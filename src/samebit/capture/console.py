@@ -20,7 +20,8 @@ __all__ = ["Installed", "Keeper", "Tee", "install"]
 
 LIMIT_BYTES = 64 << 20  # of console per process
 _LONGEST_LINE = 64 << 10  # characters without a newline; then they are handed over as they are
-_MOST_PIECES = 200  # that may wait for a newline
+_LONG_PIECE = 1 << 10  # shorter ones may wait for a newline
+_MOST_PIECES = 200  # that wait
 _CUT = b"[samebit: the console was cut here, after %d bytes]\n"
 
 
@@ -58,7 +59,7 @@ class Keeper:
         try:
             self._pieces.append((line, text))
             # `print` writes its newline apart, and a progress bar never writes one.
-            if "\n" in text or len(self._pieces) > _MOST_PIECES:
+            if "\n" in text or len(text) > _LONG_PIECE or len(self._pieces) > _MOST_PIECES:
                 self._hand_over()
         except Exception as error:
             self._fail(error)

@@ -76,6 +76,7 @@ class FileWatch:
         self._on = False
         self._overflow = False
         self._wake = threading.Event()
+        self._project = os.getcwd() + os.sep
         self._temporary = os.path.realpath(tempfile.gettempdir()) + os.sep
 
     def install(self) -> None:
@@ -135,7 +136,7 @@ class FileWatch:
             known = _Opened(
                 "write" if writes else "read", "absolute" if os.path.isabs(name) else "relative"
             )
-            if writes and full.startswith(self._temporary):
+            if writes and full.startswith(self._temporary) and not full.startswith(self._project):
                 return  # scratch files, most of them gone before anybody could look
             self._seen[full] = known
             if os.getpid() == self._pid:

@@ -42,6 +42,7 @@ _LEAST_VALUE_WIDTH = 20  # of a wrapped value beside its name
 _REDRAW_S = 0.1
 _SECOND_NS = 1_000_000_000
 _BAR_WIDTH = 24
+_LEAST_LABEL_WIDTH = 8  # of a progress line; then its end is cut
 
 
 @dataclass(frozen=True)
@@ -392,9 +393,10 @@ class ProgressLine:
         share = min(self._done / self._total, 1.0) if self._total > 0 else 0.0
         filled = round(share * _BAR_WIDTH)
         bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
-        counts = f"{self._amount(self._done)} of {self._amount(self._total)}"
-        # A full line would move the cursor to the next one.
-        self._write(shorten(f"{self._label} {bar} {counts}", (self._screen.width or 1) - 1))
+        rest = f" {bar} {self._amount(self._done)} of {self._amount(self._total)}"
+        room = (self._screen.width or 1) - 1  # a full line would move the cursor to the next one
+        label = shorten(self._label, max(room - width(rest), _LEAST_LABEL_WIDTH))
+        self._write(shorten(label + rest, room))
 
     def _write(self, text: str) -> None:
         if self._silent or not (text or self._drawn):

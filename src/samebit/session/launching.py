@@ -7,6 +7,7 @@ strict needs, and the folder by which the recorder enters.
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from samebit.capture import randomness, secrets
 from samebit.errors import CannotStart, SamebitError
 from samebit.journal.writer import Writer
 from samebit.launch import alive, here, landlock
-from samebit.launch.here import Outcome
+from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.runs import folder as runs
@@ -27,6 +28,7 @@ from samebit.session.snapshot import record_code
 
 __all__ = ["Launched", "Replay", "Request", "launch"]
 
+_TICK_S = 0.2
 ENTRY = Path(__file__).parent / "entry"
 
 
@@ -36,8 +38,9 @@ class Replay:
 
     of: str
     rates: Sequence[tuple[int, int, int]]  # optimizer, count, k: the recorded sampling
-    sandbox: landlock.Ruleset | None = None
-    output: int | None = None  # a descriptor for the child's console
+    sandbox: Callable[[RunFolder], landlock.Ruleset | None]
+    output: int  # a descriptor for the child's console; it reads nothing
+    tick: Callable[[RunFolder], None]  # called now and then while it runs
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     request = replace(request, environ={**request.environ, "PYTHONHASHSEED": hash_seed})
     try:
         folder, execution, writer = _begin(request)
-    except (SamebitError, OSError) as error:
+    except Exception as error:  # whatever it is: not a line of the command has run
         if not request.or_run_anyway:
             raise _cannot(error) from error
         began = time.monotonic()
@@ -97,7 +100,8 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             argv,
             env=_environment(request, folder, execution),
             cwd=request.cwd,
-            sandbox=replay.sandbox if replay else None,
+            sandbox=replay.sandbox(folder) if replay else None,
+            stdin=subprocess.DEVNULL if replay else None,
             stdout=replay.output if replay else None,
             stderr=replay.output if replay else None,
         )
@@ -105,10 +109,19 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
         _end(folder, execution, writer, "failed", Outcome(125, None), error.what)
         raise
     with child:
-        outcome = child.wait()
+        outcome = _wait(child, folder, replay)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
     _end(folder, execution, writer, status, outcome, None)
     return Launched(folder, outcome, time.monotonic() - began)
+
+
+def _wait(child: Child, folder: RunFolder, replay: Replay | None) -> Outcome:
+    while replay is not None:
+        try:
+            return child.wait(_TICK_S)
+        except TimeoutError:
+            replay.tick(folder)
+    return child.wait()
 
 
 def _begin(request: Request) -> tuple[RunFolder, int, Writer]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from samebit import disk, records
+from samebit import records
 from samebit.capture import code, secrets
 from samebit.errors import SamebitError
 from samebit.objects.store import Store
@@ -25,7 +25,6 @@ def record_code(
 ) -> None:
     """Record the code around `start`; what fails becomes a `problem` fact, never an exception."""
     try:
-        disk.fault("capture.code")
         taken = code.take(
             start,
             folder.id,

@@ -170,6 +170,8 @@ def _explain(
         )
     elif cause == "hyper":
         facts = _hyper_facts(row, ours, theirs)
+    if cause == "batch" and not any(name.startswith("rng.") for name in differing):
+        facts.append("the global generators agree: what chose it has a generator of its own")
     after = None
     if cause in _FULL_ONLY:
         after = last_full.get((row.optimizer, cause), 0)

@@ -1,0 +1,100 @@
+"""The door of the command line: finds the command, loads it alone, turns errors into exit codes."""
+
+import os
+import sys
+
+__all__ = ["COMMANDS", "main"]
+
+# name: module, what it does. A module has `<name>_arguments(parser)` and `<name>(options) -> int`.
+COMMANDS = {
+    "run": ("samebit.cli.running", "run a script and record everything about it"),
+    "ls": ("samebit.cli.listing", "list runs; filter and sort them"),
+    "show": ("samebit.cli.showing", "everything that is recorded about a run"),
+    "verify": ("samebit.cli.verifying", "run a recorded run again and compare every bit"),
+    "diff": ("samebit.cli.comparing", "what differs between two runs"),
+    "metrics": ("samebit.cli.listing", "the metrics of a run"),
+    "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
+    "state": ("samebit.cli.states", "list and export the states of a run"),
+    "check": ("samebit.cli.checking", "read every stored byte and every journal"),
+    "tags": ("samebit.cli.checking", "list or remove the git tags of runs"),
+    "demo": ("samebit.cli.demonstrating", "record, verify and compare a small training"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and give its exit code; never lets a traceback of ours out."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_help())
+        return 0 if words else 2
+    if words[0] in ("-V", "--version", "version"):
+        from samebit import __version__  # noqa: PLC0415  (each command loads only what it needs)
+
+        sys.stdout.write(f"samebit {__version__}\n")
+        return 0
+    if words[0] not in COMMANDS:
+        sys.stderr.write(f"samebit: there is no command {words[0]!r}\n{_nearest(words[0])}")
+        return 2
+    return _call(words[0], words[1:])
+
+
+def _call(name: str, words: list[str]) -> int:
+    import argparse  # noqa: PLC0415
+    import importlib  # noqa: PLC0415
+
+    from samebit.errors import SamebitError  # noqa: PLC0415
+
+    module = importlib.import_module(COMMANDS[name][0])
+    parser = argparse.ArgumentParser(
+        prog=f"samebit {name}",
+        description=COMMANDS[name][1][0].upper() + COMMANDS[name][1][1:] + ".",
+        allow_abbrev=False,
+    )
+    getattr(module, f"{name}_arguments")(parser)
+    try:
+        return int(getattr(module, name)(parser.parse_args(words)))
+    except SamebitError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"samebit: {error}\n")
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): not an error, and nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("\nsamebit: stopped\n")
+        return 130
+    except Exception as error:
+        if os.environ.get("SAMEBIT_DEBUG"):
+            raise
+        sys.stderr.write(
+            f"samebit: a fault of ours: {type(error).__name__}: {error}\n"
+            "hint: SAMEBIT_DEBUG=1 shows where it came from; please report it\n"
+        )
+        return 1
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return (
+        "usage: samebit COMMAND …\n\n"
+        "Records a training run, runs it again, and says whether the bits are the same.\n\n"
+        + "\n".join(lines)
+        + "\n\nRUN is an id, any beginning of it, a name, @last, or @last-1.\n"
+        "`samebit COMMAND --help` tells the options.\n"
+        "Exit codes: 0 done or identical, 1 our fault, 2 usage, 3 close, 4 compatible,\n"
+        "5 different, 6 unknown, 7 not found or damaged, 125 could not start.\n"
+    )
+
+
+def _nearest(word: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    near = get_close_matches(word, COMMANDS, n=1)
+    known = ", ".join(COMMANDS)
+    return f"hint: did you mean {near[0]!r}?\n" if near else f"hint: the commands are {known}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""`samebit run`: our options end at the first word that is none; the rest is the script's."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from samebit.capture import randomness
+from samebit.cli.words import Screen, duration
+from samebit.errors import CannotStart, UsageError
+from samebit.launch import here
+from samebit.runs.folder import RunFolder
+from samebit.session.launching import Launched, Request, launch
+
+__all__ = ["run", "run_arguments"]
+
+
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What comes before the script."""
+    parser.usage = (
+        "samebit run [options] SCRIPT.py [its arguments]\n"
+        "       samebit run [options] -m MODULE [its arguments]\n"
+        "       samebit run [options] -- COMMAND [its arguments]"
+    )
+    parser.add_argument("--seed", type=_seed, help="seed Python, NumPy and PyTorch with this")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="deterministic algorithms, strictly"
+    )
+    parser.add_argument("--name", help="a name for people")
+    parser.add_argument("--group", help="runs that belong together")
+    parser.add_argument(
+        "--or-run-anyway", action="store_true", help="run it even where it cannot be recorded"
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing of our own")
+    parser.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER)
+    parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def _seed(text: str) -> int:
+    try:
+        return randomness.check_seed(int(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a whole number, not {text!r}") from None
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(error.what) from None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it, and end as it ended."""
+    how, words = _what(options)
+    screen = Screen.of(sys.stderr)
+    request = Request(
+        how=how,
+        words=words,
+        cwd=Path.cwd(),
+        environ=dict(os.environ),
+        seed=options.seed,
+        deterministic=options.deterministic,
+        name=options.name,
+        group=options.group,
+        or_run_anyway=options.or_run_anyway,
+    )
+
+    def begun(folder: RunFolder) -> None:
+        if not options.quiet and screen.width is not None:
+            screen.say(screen.paint.dim(f"samebit: run {folder.id}"))
+
+    launched = launch(request, begun)
+    if not options.quiet:
+        try:
+            _say_how_it_ended(launched, screen)
+            sys.stderr.flush()
+        except OSError:
+            pass  # nobody reads our words any more; the exit is still the script's own
+    here.end_like(launched.outcome)
+
+
+def _what(options: argparse.Namespace) -> tuple[str, list[str]]:
+    if options.module:
+        return "module", options.module
+    words = options.words
+    if words and words[0] == "--":
+        if len(words) == 1:
+            raise UsageError("after `--` comes a command", hint="samebit run -- torchrun train.py")
+        return "command", words[1:]
+    if not words:
+        raise UsageError("what is to be run?", hint="samebit run train.py --lr 0.1")
+    if words[0] in ("-I", "-E", "-S"):
+        raise CannotStart(f"with {words[0]} Python ignores what records it: nothing would be kept")
+    if words[0].startswith("-"):
+        raise UsageError(
+            f"`samebit run` has no option {words[0]}",
+            hint="our options come before the script; `samebit run --help` lists them",
+        )
+    return "script", words
+
+
+def _say_how_it_ended(launched: Launched, screen: Screen) -> None:
+    outcome = launched.outcome
+    if launched.folder is None:
+        screen.say("samebit: it ran without a record")
+        return
+    how = "finished"
+    if outcome.signal:
+        how = f"killed by {outcome.signal}"
+    elif outcome.exit_code:
+        how = f"failed with exit code {outcome.exit_code}"
+    run_id = launched.folder.id
+    line = f"samebit: run {run_id} {how} after {duration(launched.seconds)}"
+    screen.say(screen.paint.dim(line))
+    if screen.width is not None:
+        hint = f"samebit: next: samebit show {run_id}, samebit verify {run_id}"
+        screen.say(screen.paint.dim(hint))

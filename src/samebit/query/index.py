@@ -1,0 +1,305 @@
+"""Every run of a store as one flat row, from an index that can be deleted at any time.
+
+The index is a SQLite file in the user's cache folder. It holds runs that have ended, each with the
+modification times of its folders: a run's files are created once and never rewritten, so whatever
+is added to it changes one of these times. All other runs are read anew. Whatever goes wrong with
+the index, the rows are the same, only later. Nothing is ever written into a store.
+"""
+
+import json
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samebit import places
+from samebit.errors import SamebitError
+
+if TYPE_CHECKING:
+    from samebit.runs.read import View
+
+__all__ = ["COLUMNS", "is_on_network", "rows"]
+
+Row = dict[str, object]
+
+# What every row has, but for one of a damaged run: that has id, state and damage.
+COLUMNS = (
+    "id",
+    "name",
+    "state",
+    "kind",
+    "of",
+    "group",
+    "parent",
+    "user",
+    "host",
+    "started",  # UTC, ns
+    "seconds",  # over all executions; None while one has no known end
+    "seed",
+    "deterministic",
+    "commit",
+    "verdict",  # the grade of the last one
+    "missing",  # how many things the record lacks
+    "steps",
+)
+
+_SCHEMA = 1  # part of the file's name; a change of rows or table takes the next number
+_TABLE = """create table if not exists runs (
+    id text primary key, executions text not null, stamp text not null, row text not null)"""
+_BUSY_S = 2.0  # reading a thousand runs takes about as long
+# A file that comes within one tick of the clock leaves the folder's time as it was, so a time is
+# trusted only once it is older than any tick, and than what two clocks may differ by.
+_SETTLED_NS = 5_000_000_000
+_NETWORK = frozenset(
+    "9p afs beegfs ceph cifs glusterfs gpfs lustre ncpfs nfs nfs4 orangefs panfs pvfs2 smb3 smbfs "
+    "wekafs".split()
+)
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes spaces
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What the index holds of one run."""
+
+    executions: str  # their numbers, with spaces between
+    stamp: str
+    row: Row
+
+
+def rows(store: Path, *, replays: bool = False) -> list[Row]:
+    """Every run as a flat row, oldest first; replays only when asked for.
+
+    Beside `COLUMNS` a row has `config.<dotted name>` and `metric.<name>`, each metric's last value.
+    A run that cannot be read is a row with the state `damaged` and `damage`, which says why.
+    """
+    runs = os.path.join(store, "runs")
+    names = _folders(runs)
+    file = _file(store)
+    known = _load(file)
+    current = {
+        name: entry
+        for name, entry in known.items()
+        if name in names and entry.stamp == _stamp(os.path.join(runs, name), entry.executions)
+    }
+    found = [entry.row for entry in current.values()]
+    learnt: dict[str, _Entry] = {}
+    for name, row, entry in _read(store, names - current.keys()):
+        found.append(row)
+        if entry is not None:
+            learnt[name] = entry
+    gone = known.keys() - names
+    if learnt or gone:
+        _save(file, learnt, gone)
+    return sorted((row for row in found if replays or row.get("kind") != "replay"), key=_age)
+
+
+def _age(row: Row) -> tuple[int, str]:
+    started = row.get("started")
+    return (started if isinstance(started, int) else 0), str(row["id"])
+
+
+def _folders(path: str) -> set[str]:
+    try:
+        with os.scandir(path) as entries:
+            return {entry.name for entry in entries if entry.is_dir()}
+    except OSError:
+        return set()
+
+
+def _stamp(run: str, executions: str) -> str:
+    """When each of a run's folders last got or lost a name; told apart from any other state."""
+    folders = [run, *(os.path.join(run, part) for part in ("executions", "notes", "journal"))]
+    folders += [os.path.join(run, "executions", number) for number in executions.split()]
+    return " ".join(str(_modified_ns(folder)) for folder in folders)
+
+
+def _modified_ns(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0  # a copy may have lost an empty folder
+
+
+def _read(store: Path, names: Iterable[str]) -> Iterator[tuple[str, Row, _Entry | None]]:
+    """The rows of these runs; an entry with it where the row will not change by itself."""
+    if not names:
+        return
+    # They take as long to import as all the rest of `samebit ls`, and it seldom needs them.
+    from samebit.runs.folder import RunFolder, is_run_id  # noqa: PLC0415
+    from samebit.runs.read import read_run  # noqa: PLC0415
+
+    for name in filter(is_run_id, names):
+        folder = RunFolder(store / "runs" / name)
+        executions = " ".join(map(str, folder.executions()))
+        now_ns = time.time_ns()
+        stamp = _stamp(os.fspath(folder.path), executions)  # before reading: what comes later shows
+        try:
+            view = read_run(folder)
+            row = _row(view)
+        except Exception as error:  # it may be a stranger's run, with anything in it
+            if folder.path.is_dir():
+                yield name, _damaged(name, error), None
+            continue
+        settled = max(map(int, stamp.split())) + _SETTLED_NS < now_ns
+        entry = _Entry(executions, stamp, row) if view.end is not None and settled else None
+        yield name, row, entry
+
+
+def _damaged(name: str, error: Exception) -> Row:
+    text = error.what if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
+    return {"id": name, "state": "damaged", "damage": text}
+
+
+def _row(view: "View") -> Row:
+    from samebit.capture import config  # noqa: PLC0415  (as in `_read`)
+
+    record, start, code = view.record, view.start, view.facts.get("code")
+    asked = view.facts.get("asked") or {}  # what `init()` was given inside `samebit run`
+    seed = asked.get("seed")
+    verdicts = view.verdicts
+    row: Row = {
+        "id": view.folder.id,
+        "name": view.name,
+        "state": view.status,
+        "kind": record.kind,
+        "of": record.of,
+        "group": record.group,
+        "parent": record.parent,
+        "user": record.user,
+        "host": record.host,
+        "started": record.started_ns,
+        "seconds": _seconds(view),
+        "seed": seed if seed is not None or start is None else start.seed,
+        "deterministic": bool(asked.get("deterministic") or (start and start.deterministic)),
+        "commit": code.get("head") if isinstance(code, dict) else None,
+        "verdict": verdicts[-1].grade if verdicts else None,
+        "missing": len(view.missing),
+        "steps": _steps(view),
+    }
+    given = view.facts.get("config")
+    if isinstance(given, dict):
+        row |= {f"config.{key}": value for key, value in config.flat(given).items()}
+    return row | {f"metric.{key}": column.values[-1] for key, column in view.metrics.items()}
+
+
+def _seconds(view: "View") -> float | None:
+    total_ns = 0
+    for start, end in zip(view.starts, view.ends, strict=True):
+        if end is None:
+            return None
+        total_ns += end.ended_ns - start.started_ns
+    return total_ns / 1e9 if view.starts else None
+
+
+def _steps(view: "View") -> int | None:
+    """Steps of the main optimizer; where none was traced, the last step that has a metric."""
+    main = view.facts.get("main", 0)
+    counts = [row.count for row in view.trace if row.optimizer == main]
+    counts = counts or [step for column in view.metrics.values() for step in column.steps]
+    return max(counts, default=None)
+
+
+def _load(file: Path | None) -> dict[str, _Entry]:
+    if file is None:
+        return {}
+    try:
+        with _opened(file) as connection:
+            found = connection.execute("select id, executions, stamp, row from runs").fetchall()
+        # One text for all: a thousand small ones take half as long again.
+        read = json.loads("[" + ",".join(text for *_, text in found) + "]")
+        return {
+            name: _Entry(executions, stamp, row)
+            for (name, executions, stamp, _), row in zip(found, read, strict=True)
+        }
+    except sqlite3.OperationalError:
+        return {}  # locked for too long, read-only, no space: nothing is wrong with the file
+    except (sqlite3.Error, ValueError, TypeError):
+        _remove(file)
+        return {}
+
+
+def _save(file: Path | None, learnt: Mapping[str, _Entry], gone: Iterable[str]) -> None:
+    if file is None:
+        return
+    rows = [
+        (name, entry.executions, entry.stamp, json.dumps(entry.row))
+        for name, entry in learnt.items()
+    ]
+    try:
+        with _opened(file) as connection, connection:
+            connection.executemany("insert or replace into runs values (?, ?, ?, ?)", rows)
+            connection.executemany("delete from runs where id = ?", [(name,) for name in gone])
+    except sqlite3.Error:
+        return  # the caller has its rows; the next one reads them from the store again
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    # The rollback journal of old, no WAL: that needs memory shared by all who read.
+    with closing(sqlite3.connect(file, timeout=_BUSY_S)) as connection:
+        connection.execute(_TABLE)
+        yield connection
+
+
+def _remove(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError:
+        return  # somebody has it open (Windows): the next one tries again
+
+
+def _file(store: Path) -> Path | None:
+    """Where a store's index lies; None where it can lie nowhere."""
+    name = places.store_id(store)
+    if not name.isalnum():  # a stranger's store may give itself any name
+        return None
+    try:
+        folder = _cache_folder()
+    except (OSError, RuntimeError):  # no permission, or no home
+        return None
+    return folder and folder / f"runs-{name}-{_SCHEMA}.sqlite"
+
+
+def _cache_folder() -> Path | None:
+    folder = places.cache_folder()
+    mounts = _mounts()
+    if not is_on_network(folder, mounts):
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    import tempfile  # noqa: PLC0415  (for homes on a network only)
+
+    # Anybody may make folders there; one that is not ours could hold any rows.
+    folder = Path(tempfile.gettempdir()) / f"samebit-{os.getuid()}"
+    if is_on_network(folder, mounts):
+        return None
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    return folder if found.st_uid == os.getuid() and folder.is_dir() else None
+
+
+def _mounts() -> str:
+    try:
+        return Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""  # not Linux
+
+
+def is_on_network(folder: Path, mounts: str) -> bool:
+    """Whether a folder lies on a file system where locks are slow or not to be trusted.
+
+    `mounts` is the text of `/proc/self/mountinfo`. A file system of FUSE's counts as one.
+    """
+    folder = folder.resolve()
+    above = {os.fspath(path) for path in (folder, *folder.parents)}
+    kind, longest = "", 0
+    for line in mounts.splitlines():
+        fields, _, source = line.partition(" - ")
+        point = _OCTAL.sub(lambda found: chr(int(found[1], 8)), fields.split(" ")[4])
+        if point in above and len(point) >= longest:  # of two at one place the later one shows
+            kind, longest = source.split(" ")[0], len(point)
+    return kind in _NETWORK or kind.startswith("fuse.")

@@ -1,0 +1,160 @@
+"""From a plan to a verdict: lay out, run in the sandbox, see that it was the recorded code, judge.
+
+What starts the command is given; this room knows no session.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from samebit.errors import CannotStart
+from samebit.launch import landlock
+from samebit.records import Verdict
+from samebit.replay.plan import Plan
+from samebit.replay.rebuild import Layout, lay_out_run
+from samebit.replay.verify import judge
+from samebit.runs.folder import RunFolder, user_name
+from samebit.runs.read import View, read_run
+
+__all__ = ["Execute", "Replayed", "refuse", "replay_and_judge"]
+
+# Starts the recorded command in a layout, under the recorder; gives the replay's folder once ended.
+Execute = Callable[[Plan, Layout, Callable[[RunFolder], landlock.Ruleset | None], int], RunFolder]
+_CONSOLE_TAIL = 2000
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A verdict, with what the replay printed last."""
+
+    verdict: Verdict
+    console: str
+
+
+def refuse(plan: Plan) -> Verdict:
+    """The verdict on a run that cannot be run again as it was."""
+    return Verdict(
+        grade="unknown",
+        run=plan.view.id,
+        cause="; ".join(plan.blockers),
+        differences=plan.differences,
+        by=user_name(),
+    )
+
+
+def replay_and_judge(
+    plan: Plan, execute: Execute, *, allow_writes: bool, keep_folder: Path | None = None
+) -> Replayed:
+    """Run a planned replay and compare.
+
+    Args:
+        plan: without blockers.
+        execute: starts the command; see `Execute`.
+        allow_writes: go on where nothing holds back writes outside the replay's folder.
+        keep_folder: a new folder to lay the replay out in, which stays; else a temporary one.
+
+    Raises:
+        CannotStart: writes cannot be held back, and `allow_writes` was not given; or the command
+            could not be started.
+    """
+    sandboxed = landlock.available() > 0
+    outside = [str(p) for p in plan.outputs if not p.is_relative_to(plan.root)]
+    if not sandboxed and outside and not allow_writes:
+        raise CannotStart(
+            "this run writes outside its folder, and nothing here can hold a replay back from it",
+            writes=", ".join(outside[:5]),
+            hint="--allow-writes runs it all the same",
+        )
+    with _folder(keep_folder) as folder:
+        layout = lay_out_run(plan, folder, link=sandboxed)
+        console = folder / "console.log"
+
+        def sandbox(run: RunFolder) -> landlock.Ruleset | None:
+            if not sandboxed or allow_writes:
+                return None
+            store = run.store
+            return landlock.build(
+                [folder, run.path, *(store / name for name in ("objects", "packs", "tmp"))]
+            )
+
+        with open(console, "wb") as output:
+            replay_folder = execute(plan, layout, sandbox, output.fileno())
+        printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
+        replayed = read_run(replay_folder)
+        problems = _other_code(plan, layout, replayed)
+        if replayed.status != plan.view.status:
+            problems += _blocked_write(printed)
+        verdict = judge(
+            plan.view,
+            replayed,
+            differences=plan.differences,
+            problems=problems,
+        )
+    verdict = replace(
+        verdict,
+        scope=(*verdict.scope, *_outputs(plan, layout, replayed)),
+        evidence={**verdict.evidence, "variables_set": list(plan.changed_variables)},
+    )
+    for run in (plan.view.folder, replay_folder):
+        run.add_note("verdict", verdict)
+    return Replayed(verdict, printed)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Generator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="samebit-replay-")).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:
+    """Sources that the replay loaded and that are not the recorded ones."""
+    recorded = {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
+    recorded.update({file: name for _, file, name in plan.sources})
+    found = replayed.facts.get("sources")
+    if found is None:
+        return []
+    problems: list[str] = []
+    for module, file, name in found["modules"]:
+        original = layout.original(file)
+        if original == file and not Path(file).is_relative_to(plan.root) and file not in recorded:
+            continue
+        if recorded.get(original) != name:
+            problems.append(f"ran other code: {module} from {file}")
+    return problems
+
+
+def _blocked_write(printed: str) -> list[str]:
+    """The write that the sandbox held back, if a replay that failed speaks of one at its end."""
+    for line in reversed(printed.splitlines()):
+        if "Permission denied" in line or "PermissionError" in line:
+            return [f"a write outside the replay's folder was held back: {line.strip()[:200]}"]
+    return []
+
+
+def _outputs(plan: Plan, layout: Layout, replayed: View) -> Sequence[str]:
+    """How many of the files that the run wrote came out with the same bytes."""
+    ours = _written(plan.view)
+    theirs = {layout.original(path): name for path, name in _written(replayed).items()}
+    both = [path for path in ours if path in theirs]
+    if not both:
+        return []
+    equal = sum(ours[path] == theirs[path] for path in both)
+    return [f"files written: {equal} of {len(both)} have the same bytes (not judged)"]
+
+
+def _written(view: View) -> dict[str, str]:
+    return {
+        fact["path"]: fact["digest"]
+        for fact in view.all_facts("file")
+        if fact["how"] == "write" and "digest" in fact
+    }

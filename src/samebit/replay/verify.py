@@ -1,0 +1,336 @@
+"""Running a recorded run again, and the verdict: pure comparison of two runs that were read."""
+
+import fnmatch
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from samebit.errors import SamebitError
+from samebit.objects.store import Store
+from samebit.records import StateManifest, Verdict
+from samebit.runs.folder import user_name
+from samebit.runs.read import Column, TraceRow, View
+from samebit.states import storing
+from samebit.trace import compare
+from samebit.trace.compare import Matched, Side
+
+__all__ = ["VOLATILE", "judge", "side_of", "unseeded"]
+
+# Metrics that are facts of clock or machine: listed, never judged. `volatile=` adds to them.
+VOLATILE = (
+    "*time*",
+    "*second*",
+    "*_s",
+    "*_ms",
+    "*per_s*",
+    "*throughput*",
+    "*speed*",
+    "*fps*",
+    "*memory*",
+    "*mem_*",
+    "*gpu_util*",
+    "*elapsed*",
+    "*duration*",
+    "*timestamp*",
+    "*eta*",
+)
+_GENERATORS = "generators"
+
+
+def side_of(view: View) -> Side:
+    """What the comparison of traces needs to know of a run."""
+    manifest = _manifest(view, "step 0")
+    traced = view.all_facts("trace")
+    return Side(
+        rows=view.trace,
+        schedule=view.schedule,
+        initial=_leaves(manifest) if manifest is not None else None,
+        algorithm=traced[-1]["algorithm"] if traced else None,
+    )
+
+
+def judge(
+    recorded: View,
+    replayed: View,
+    *,
+    differences: Sequence[str] = (),
+    problems: Sequence[str] = (),
+) -> Verdict:
+    """Compare a run with its replay.
+
+    Args:
+        recorded: the run.
+        replayed: its replay, ended.
+        differences: of environment and data, known before it was run.
+        problems: why the replay cannot prove anything, whatever the bits say.
+    """
+    matched = compare.compare(side_of(recorded), side_of(replayed))
+    metrics = _compare_metrics(recorded, replayed)
+    final = _compare_final(recorded, replayed)
+    grade, cause, step = _grade(recorded, replayed, matched, metrics, final, problems)
+    evidence: dict[str, Any] = {
+        "rows": matched.rows,
+        "groups": matched.groups,
+        "metrics": len(metrics.compared),
+        "final": final.digest if final is not None else None,
+    }
+    if matched.divergence is not None:
+        found = matched.divergence
+        evidence["divergence"] = {
+            "step": found.step,
+            "where": found.where,
+            "cause": found.cause,
+            "optimizer": found.optimizer,
+            "groups": list(found.groups),
+            "facts": list(found.facts),
+        }
+    same_user = recorded.record.user == user_name()
+    same_machine = _machine_class(recorded) == _machine_class(replayed)
+    return Verdict(
+        grade=grade,
+        run=recorded.id,
+        replay=replayed.id,
+        cause=cause,
+        step=step,
+        scope=tuple(_scope(recorded, replayed, matched, metrics, final)),
+        differences=(*differences, *_settings_differences(recorded, replayed)),
+        evidence=evidence,
+        who="repeated" if same_user and same_machine else "reproduced (claimed)",
+        at_ns=time.time_ns(),
+        by=user_name(),
+        host=replayed.record.host,
+    )
+
+
+def _grade(
+    recorded: View,
+    replayed: View,
+    matched: Matched,
+    metrics: "_Metrics",
+    final: "_Final | None",
+    problems: Sequence[str],
+) -> tuple[str, str, int | None]:
+    """Grade, cause and step; doubt is never a pass."""
+    divergence = matched.divergence
+    cut = recorded.status != "finished" and replayed.status != recorded.status
+    if divergence is not None and not (divergence.cause == "length" and cut):
+        cause = divergence.what
+        seedless = unseeded(recorded)
+        if divergence.cause in ("init", "batch") and seedless:
+            cause += f"; {seedless}"
+        if not problems:
+            return "different", cause, divergence.step
+        return "unknown", "; ".join([*problems, f"{divergence.where}: {cause}"]), divergence.step
+    if problems:
+        return "unknown", "; ".join(problems), None
+    if replayed.status != recorded.status:
+        return "unknown", _ended_otherwise(recorded, replayed), None
+    if final is not None and final.differing:
+        names = ", ".join(final.differing[:3])
+        more = f" and {len(final.differing) - 3} more" if len(final.differing) > 3 else ""
+        return "different", f"the final state differs: {names}{more}", None
+    if metrics.differing:
+        name, at = metrics.differing[0]
+        where = f"{name} at step {at}"
+        if final is not None or matched.rows:
+            return "different", f"metric only (evaluation): {where}", at
+        return "different", f"a metric differs: {where}", at
+    if recorded.status != "finished":
+        return "unknown", f"the run {recorded.status}; what both have of it is identical", None
+    if recorded.gaps:
+        return "unknown", f"the run's journal is damaged: {recorded.gaps[0].what}", None
+    if final is None:
+        what = "metrics agree, but " if metrics.compared else ""
+        return "unknown", f"{what}no final state was recorded on both sides", None
+    return "identical", "", None
+
+
+def _ended_otherwise(recorded: View, replayed: View) -> str:
+    text = f"the run {recorded.status}, and its replay {replayed.status}"
+    if replayed.end is not None and replayed.end.exit_code:
+        text += f" with exit code {replayed.end.exit_code}"
+    exception = replayed.facts.get("exception")
+    if isinstance(exception, str) and exception.strip():
+        text += f": {exception.strip().splitlines()[-1]}"
+    return text
+
+
+def unseeded(view: View) -> str:
+    """Why a run cannot come out the same again, where nobody seeded torch; else empty."""
+    asked = view.facts.get("asked") or {}
+    start = view.start
+    if (start is not None and start.seed is not None) or asked.get("seed") is not None:
+        return ""
+    called = {call["library"] for call in view.all_facts("seed_call") if call["value"] is not None}
+    if "torch" in called or not view.trace:
+        return ""
+    return "the run was never seeded: `samebit run --seed N` seeds it"
+
+
+@dataclass
+class _Metrics:
+    """The comparison of two runs' metrics."""
+
+    compared: list[str] = field(default_factory=list[str])
+    points: int = 0
+    differing: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    volatile: list[str] = field(default_factory=list[str])
+
+
+def _compare_metrics(recorded: View, replayed: View) -> _Metrics:
+    patterns = (*VOLATILE, *(recorded.facts.get("volatile") or ()))
+    found = _Metrics()
+    ours, theirs = recorded.metrics, replayed.metrics
+    for name in [*ours, *(n for n in theirs if n not in ours)]:
+        if any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns):
+            found.volatile.append(name)
+            continue
+        found.compared.append(name)
+        step = _first_difference(ours.get(name), theirs.get(name))
+        if step is not None:
+            found.differing.append((name, step))
+        elif name in ours:
+            found.points += len(ours[name].steps)
+    found.differing.sort(key=lambda pair: pair[1])
+    return found
+
+
+def _first_difference(ours: Column | None, theirs: Column | None) -> int | None:
+    if ours is None or theirs is None:
+        present = ours or theirs
+        return present.steps[0] if present is not None and present.steps else 0
+    mine = dict(zip(ours.steps, ours.values, strict=True))
+    other = dict(zip(theirs.steps, theirs.values, strict=True))
+    for step in dict.fromkeys([*ours.steps, *theirs.steps]):
+        if step not in mine or step not in other or not _same(mine[step], other[step]):
+            return step
+    return None
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    """Equal as bits: two NaNs with equal bits agree, 0.0 and -0.0 do not, 1 and 1.0 do not."""
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return struct.pack("<d", ours) == struct.pack("<d", theirs)
+    return type(ours) is type(theirs) and ours == theirs
+
+
+@dataclass(frozen=True)
+class _Final:
+    """The comparison of two final states."""
+
+    count: int  # arrays
+    differing: list[str]
+    digest: str
+
+
+def _compare_final(recorded: View, replayed: View) -> _Final | None:
+    """Every final state that the run has; None where there is none or one side lacks it."""
+    names = [name for name in recorded.states if name.startswith("final")]
+    count, differing, digests = 0, [], []
+    for name in names:
+        ours, theirs = _manifest(recorded, name), _manifest(replayed, name)
+        if ours is None or theirs is None:
+            return None
+        mine, other = _leaves(ours), _leaves(theirs)
+        differing += [n for n in {**mine, **other} if mine.get(n) != other.get(n)]
+        if _without_generators(ours.skeleton) != _without_generators(theirs.skeleton):
+            differing.append("a plain value of the state")
+        count += len(mine)
+        digests.append(str(recorded.states[name]["manifest"]))
+    return _Final(count, differing, digests[0]) if names else None
+
+
+def _manifest(view: View, name: str) -> StateManifest | None:
+    if name not in view.states:
+        return None
+    try:
+        return storing.read_manifest(Store(view.folder.store), view.manifest(name))
+    except SamebitError:
+        return None
+
+
+def _leaves(manifest: StateManifest) -> dict[str, str]:
+    """Leaf names to what they hold; generators are compared by the trace, stream by stream."""
+    return {
+        name: f"{leaf.dtype} {leaf.shape} {leaf.digest}"
+        for name, leaf in manifest.leaves.items()
+        if not name.startswith(_GENERATORS)
+    }
+
+
+def _without_generators(skeleton: Any) -> Any:
+    if isinstance(skeleton, dict):
+        return {name: value for name, value in skeleton.items() if name != _GENERATORS}
+    return skeleton
+
+
+def _scope(
+    recorded: View, replayed: View, matched: Matched, metrics: _Metrics, final: _Final | None
+) -> list[str]:
+    lines: list[str] = []
+    if matched.rows:
+        every = [name for name, count in matched.groups.items() if count == matched.rows]
+        some = {name: count for name, count in matched.groups.items() if count != matched.rows}
+        lines.append(f"{_steps(recorded.trace, matched.rows)}: {_in_words(every)} bit-identical")
+        if some:
+            fewest = min(some.values())
+            lines.append(f"in {fewest} of them also {_in_words(list(some))}")
+    if matched.divergence is None or matched.divergence.cause != "init":
+        initial = _manifest(recorded, "step 0")
+        if initial is not None and _manifest(replayed, "step 0") is not None:
+            lines.append(f"initial state identical: {len(_leaves(initial))} arrays")
+    if final is not None and not final.differing:
+        lines.append(f"final state identical: {final.count} arrays")
+    agreeing = len(metrics.compared) - len(metrics.differing)
+    if agreeing:
+        lines.append(f"metrics identical: {agreeing} names, {metrics.points} values")
+    if metrics.volatile:
+        lines.append(f"not judged (clock or machine): {', '.join(metrics.volatile)}")
+    for problem in recorded.all_facts("problem"):
+        if str(problem["what"]).endswith("not traced"):
+            lines.append(f"{problem['what']}: {problem['detail']}")
+    settings = recorded.facts.get("settings") or {}
+    if "torch.threads" in settings:
+        lines.append(f"{settings['torch.threads']} threads")
+    return lines
+
+
+def _steps(rows: Sequence[TraceRow], count: int) -> str:
+    first, last = rows[0].count, rows[count - 1].count
+    optimizers = {row.optimizer for row in rows[:count]}
+    text = f"steps {first} to {last}" if len(optimizers) == 1 else f"{count} steps"
+    return text if len(optimizers) == 1 else f"{text} of {len(optimizers)} optimizers"
+
+
+_WORDS = {
+    "batch": "batch",
+    "input": "model input",
+    "hyper": "hyper-parameters",
+    "output": "model output",
+    "loss": "loss",
+    "grad": "gradients",
+    "param": "parameters",
+}
+
+
+def _in_words(groups: Sequence[str]) -> str:
+    words = [_WORDS[name] for name in _WORDS if name in groups]
+    if any(name.startswith("rng.") for name in groups):
+        words.append("generators")
+    return ", ".join(words) or "nothing"
+
+
+def _settings_differences(recorded: View, replayed: View) -> list[str]:
+    ours, theirs = recorded.facts.get("settings") or {}, replayed.facts.get("settings") or {}
+    return [
+        f"{name}: {ours.get(name)} then, {theirs.get(name)} now"
+        for name in ours
+        if ours.get(name) != theirs.get(name) and name != "torch.initial_seed"
+    ]
+
+
+def _machine_class(view: View) -> Mapping[str, Any]:
+    found = view.facts.get("machine") or {}
+    return {name: found.get(name) for name in ("system", "cpu", "gpus") if name in found}

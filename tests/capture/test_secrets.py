@@ -1,0 +1,271 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samebit.capture.secrets import (
+    MASK,
+    LineMasker,
+    is_secret_file,
+    is_secret_name,
+    mask_arguments,
+    mask_text,
+    mask_url,
+    mask_values,
+)
+from tests.strategies import plain_values
+
+# Built from halves, so that no scanner takes this file for a leak.
+AWS = "AKIA" + "IOSFODNN7EXAMPLE"
+GITHUB = "ghp_" + "aB3" * 12
+HUGGING_FACE = "hf_" + "aBcDeFgHiJ" * 3 + "klmn"
+OPENAI = "sk-" + "proj-aB3dEf6hIj9kLm2nOp5q"
+JWT = "eyJ" + "hbGciOiJIUzI1NiJ9." + "eyJ" + "zdWIiOiIxMjM0NTY3ODkwIn0." + "dozjgNryP4J3jVmN"
+SHAPES = [
+    AWS,
+    GITHUB,
+    HUGGING_FACE,
+    OPENAI,
+    JWT,
+    "github_pat_" + "11ABCDEFG0aBcDeFgHiJkL",
+    "glpat-" + "aBcDeFgHiJkLmNoPqRsT",
+    "sk-" + "ant-api03-aBcDeFgHiJkLmNoPqRsT",
+    "xoxb-" + "123456789012-abcdefABCDEF",
+    "AIza" + "SyA" + "b1" * 16,
+    "sk_" + "live_4eC39HqLyjWDarjtT1zdp7dc",
+    "npm_" + "a1B2c3" * 6,
+    "1234567890:" + "AA" + "b1C" * 11,
+]
+
+SECRET_NAMES = """
+token TOKEN api_token apiToken access_token hf_token HF_TOKEN HUGGING_FACE_HUB_TOKEN GITHUB_TOKEN
+GITLAB_PRIVATE_TOKEN hub_token use_auth_token AWS_SESSION_TOKEN refresh_token bot_token user_token
+accesstoken githubtoken token_secret secret SECRET client_secret clientSecret secrets mysecret
+DJANGO_SECRET_KEY aws_secret_access_key AWS_ACCESS_KEY_ID secretkey password PASSWORD db_password
+dbpassword passwd passphrase pwd db_pwd DB_PASS smtp_pass credential credentials
+GOOGLE_APPLICATION_CREDENTIALS api_key apikey apiKey APIKEY api-key OPENAI_API_KEY OPENAI_API_KEY_2
+WANDB_API_KEY COMET_API_KEY wandb_key private_key privateKey ssh_key encryption_key AccountKey
+auth http_auth basic_auth _auth auth_token oauth_token Authorization bearer_token jwt cookie
+model.hub.token db.password trainer.logger.api_key
+"""
+
+OPEN_NAMES = """
+tokenizer tokenizer_name tokens max_tokens num_tokens n_tokens token_dim pad_token eos_token
+bos_token cls_token mask_token unk_token sep_token pad_token_id token_type_ids token_embedding
+max_token_length tokens_per_batch per_token_loss token_dropout next_token image_token use_cls_token
+image_token_index placeholder_token initializer_token add_special_tokens subtoken token_mixer
+TOKENIZERS_PARALLELISM key keys keyboard key_dim key_padding_mask query_key sort_key public_key
+primary_key metric_key image_key monkey turkey author authors authority auth_type auth_url
+secret_santa secret_image secret_bits password_file SECRET_KEY_PATH api_key_env password_length
+pass n_pass forward_pass bypass compass passes lr seed model PWD OLDPWD PATH SSH_AUTH_SOCK
+monitor.key optimizer.lr secretary credence
+"""
+
+
+SECRET_FILES = r"""
+.env a/.env .env.local .env.production prod.env .envrc server.pem a/id_rsa ~/.ssh/id_ed25519
+deploy.key .netrc _netrc .pgpass credentials credentials.json .aws/credentials kaggle.json
+service-account.json service_account_prod.json serviceAccountKey.json client_secret_1.json
+cert.pfx cert.p12 a.jks a.keystore .npmrc .pypirc .htpasswd htpasswd .git-credentials
+secrets.toml .streamlit/secrets.toml db-secrets.yaml .docker/config.json .kube/config
+huggingface/token C:\Users\me\.ssh\id_rsa A/SECRETS.YML
+"""
+
+OPEN_FILES = """
+.env.example .env.sample .env.template id_rsa.pub id_ed25519.pub secrets.py src/secrets.py
+credentials.py src/credentials/__init__.py environment.yml env.py keys.py keyboard.json
+tokenizer.json token.py config.json docker/config.json train.py special_tokens_map.json
+a.env/train.py secret_santa.csv monkey.json
+"""
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES.split())
+def test_names_of_secrets_are_known(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", OPEN_NAMES.split())
+def test_words_of_machine_learning_are_no_secrets(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize("path", SECRET_FILES.split())
+def test_files_named_like_secrets_are_known(path: str) -> None:
+    assert is_secret_file(path)
+
+
+@pytest.mark.parametrize("path", OPEN_FILES.split())
+def test_ordinary_files_are_not_left_out(path: str) -> None:
+    assert not is_secret_file(path)
+
+
+@pytest.mark.parametrize("secret", SHAPES)
+def test_a_secret_is_masked_by_its_shape_wherever_it_stands(secret: str) -> None:
+    for text in ("{}", "using {} now", "('{}',)", "a\n{}\nb", "x={}", '{{"a": "{}"}}', "/{}/"):
+        masked = mask_text(text.format(secret))
+        assert secret not in masked
+        assert MASK in masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://me:hunter2@example.org/a.git", "https://me:****@example.org/a.git"),
+        ("https://me:p@ss@example.org/a", "https://me:****@example.org/a"),
+        ("https://sometoken@example.org/a", "https://****@example.org/a"),
+        ("redis://:pw@cache:6379/0", "redis://:****@cache:6379/0"),
+        ("postgres+x://u:pw@h", "postgres+x://u:****@h"),
+        ("git+https://git@example.org/a", "git+https://git@example.org/a"),
+        ("ssh://git@example.org/a", "ssh://git@example.org/a"),
+        ("git@example.org:a/b.git", "git@example.org:a/b.git"),
+        ("https://h/a?token=5&page=2", "https://h/a?token=****&page=2"),
+        ("https://h/a?X-Amz-Signature=0ab", "https://h/a?X-Amz-Signature=****"),
+        ("https://h/a?sv=2020&sig=a%2Fb", "https://h/a?sv=2020&sig=****"),
+        ("https://h/a@b/c", "https://h/a@b/c"),
+    ],
+)
+def test_addresses_lose_their_credentials_and_nothing_else(text: str, masked: str) -> None:
+    assert mask_url(text) == masked
+    assert mask_text(f"from <{text}>, now") == f"from <{masked}>, now"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("password=hunter2", "password=****"),
+        ("api_key: abc def", "api_key: **** def"),
+        ("{'api_key': 'a b', 'lr': 1}", "{'api_key': '****', 'lr': 1}"),
+        ('{"db": {"password": "a\\"b"}}', '{"db": {"password": "****"}}'),
+        (r"{\"api_key\": \"abc\", \"lr\": 1}", r"{\"api_key\": \"****\", \"lr\": 1}"),
+        ("Namespace(a=Config(password='x'), lr=1)", "Namespace(a=Config(password='****'), lr=1)"),
+        ('password="unfinished business', 'password="****'),
+        ("train.py --api-key abc --lr 1", "train.py --api-key **** --lr 1"),
+        ("Authorization: Basic dXNlcjpw", "Authorization: Basic ****"),
+        ("-H 'Authorization: Bearer abc1.def'", "-H 'Authorization: Bearer ****'"),
+        ("AccountKey=aGVsbG8=;Suffix=core", "AccountKey=****;Suffix=core"),
+        ("token=s3cr3tvalue", "token=****"),
+        ("wandb login " + "0a" * 20, "wandb login ****"),
+        ("wandb.login(key='" + "0a" * 20 + "')", "wandb.login(key='****')"),
+        ("https://hooks.slack.com/services/T0/B0/x9", "https://hooks.slack.com/services/****"),
+    ],
+)
+def test_pairs_in_a_text_are_masked_by_their_name(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HEAD is now at " + "0a" * 20,
+        "epoch 3 | loss 0.25 | 1234.5 tokens/s | key 5",
+        "Token: the  next token: cat",
+        "pad_token='<pad>' num_tokens=32000 token_dim=64",
+        "token='<image>' token: 50256",
+        "author: Ada, tokenizer=bert-base-uncased-with-a-long-name-0123",
+        "from sk-learn-contrib-with-friends import forest",
+        "password=${oc.env:DB_PASSWORD} api_key=None use_auth_token=True password=",
+        "the bearer of bad news",
+        "sha256:" + "0a" * 32,
+        "",
+    ],
+)
+def test_ordinary_lines_stay_as_they_are(text: str) -> None:
+    assert mask_text(text) == text
+
+
+KEY = "-----BEGIN {0}PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END {0}PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("kind", ["", "RSA ", "OPENSSH ", "EC "])
+def test_a_private_key_is_masked_as_a_block_and_line_by_line(kind: str) -> None:
+    text = f"before\n{KEY.format(kind)}\nafter"
+    masker = LineMasker()
+    for masked in (mask_text(text), "\n".join(map(masker.mask, text.split("\n")))):
+        assert "MIIEow" not in masked
+        assert "IBAAKC" not in masked
+        assert masked.startswith("before\n")
+        assert masked.endswith("\nafter")
+
+
+def test_a_key_that_never_ends_does_not_hide_the_rest_of_the_console() -> None:
+    masker = LineMasker()
+    masker.mask("-----BEGIN RSA PRIVATE KEY-----")
+    shown = [masker.mask(f"line {n}") for n in range(500)]
+    assert shown[0] == MASK
+    assert shown[-1] == "line 499"
+
+
+def test_arguments_are_masked_and_their_positions_told() -> None:
+    given_words = {
+        "train.py": "train.py",
+        "--api-key": "--api-key",
+        "V": MASK,
+        "--hub_token=hf": f"--hub_token={MASK}",
+        "--lr": "--lr",
+        "0.1": "0.1",
+        "db.password=a,b c": f"db.password={MASK}",
+        "+logger.api_key=x": f"+logger.api_key={MASK}",
+        "model.tokenizer=bert": "model.tokenizer=bert",
+        "https://u:p@h/x": f"https://u:{MASK}@h/x",
+        GITHUB: MASK,
+        "--pad-token": "--pad-token",
+        "<pad>": "<pad>",
+        "--use-auth-token": "--use-auth-token",
+        "true": "true",
+        '{"password": "x"}': f'{{"password": "{MASK}"}}',
+        "--password": "--password",
+        "--epochs": "--epochs",
+        "3": "3",
+    }
+    masked, positions = mask_arguments(list(given_words))
+    assert masked == list(given_words.values())
+    assert positions == [at for at, (a, b) in enumerate(given_words.items()) if a != b]
+
+
+def test_a_config_is_masked_by_the_names_of_its_keys_and_by_shapes() -> None:
+    config = {
+        "lr": 0.1,
+        "db": {"user": "me", "password": "x", "pin_password": 1234, "url": "pg://me:x@h"},
+        "credentials": {"id": "me", "parts": ["a", "b"], "ttl": None, "on": True},
+        "token": 50256,
+        "pad_token": "<pad>",
+        "tokens": ["a"],
+        "hub_token": "abc",
+        "api_key": "${oc.env:KEY}",
+        "notes": ["see", f"key {OPENAI}"],
+        "betas": (0.9, 0.999),
+    }
+    assert mask_values(config) == {
+        "lr": 0.1,
+        "db": {"user": "me", "password": MASK, "pin_password": MASK, "url": "pg://me:****@h"},
+        "credentials": {"id": MASK, "parts": [MASK, MASK], "ttl": None, "on": True},
+        "token": 50256,
+        "pad_token": "<pad>",
+        "tokens": ["a"],
+        "hub_token": MASK,
+        "api_key": "${oc.env:KEY}",
+        "notes": ["see", "key ****"],
+        "betas": (0.9, 0.999),
+    }
+
+
+@given(plain_values)
+def test_masking_a_config_twice_changes_nothing_more(value: object) -> None:
+    once = mask_values(value)
+    assert repr(mask_values(once)) == repr(once)
+
+
+@given(st.text(max_size=200), st.sampled_from(SHAPES), st.text(max_size=200))
+def test_no_text_around_a_secret_gives_it_away(before: str, secret: str, after: str) -> None:
+    assert secret not in mask_text(f"{before}\n{secret}\n{after}")
+
+
+ADVERSARIAL = ["a", "a-", "a.", "eyJ", "eyJaaaaaaaa.", "sk-", "://a", "a@", "wandbkey", "password="]
+ADVERSARIAL += ["bearer ", "--token ", "?key=", "key'", 'password="\\"', "key \t", "12345678:AA"]
+ADVERSARIAL += ["-----BEGIN PRIVATE KEY-----", "-----END ", "hf_" + "a" * 29 + ".", "secret="]
+
+
+# A quadratic pattern would take hours for a megabyte.
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ADVERSARIAL)
+def test_no_long_line_makes_masking_slow(piece: str) -> None:
+    mask_text("key ://" + piece * (1_000_000 // len(piece)))

@@ -1,0 +1,410 @@
+"""What printing promises: safe on any screen, fitted on a terminal, whole in a pipe."""
+
+import io
+import math
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samebit.cli.words import (
+    Column,
+    Paint,
+    ProgressLine,
+    Screen,
+    ago,
+    duration,
+    fields,
+    shorten,
+    size,
+    sparkline,
+    table,
+    when,
+    width,
+)
+
+pty = pytest.importorskip("pty")
+
+COLOR = re.compile(r"\x1b\[\d+m")
+MINUTE = 60 * 10**9
+DAY = 24 * 60 * MINUTE
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+@dataclass
+class Terminal:
+    """A real pseudo-terminal: what we write to, and the end that shows it."""
+
+    stream: TextIO
+    other_end: int
+
+    def output(self) -> str:
+        self.stream.flush()
+        shown = b""
+        while select.select([self.other_end], [], [], 0)[0]:
+            shown += os.read(self.other_end, 65536)
+        return shown.decode()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    with open(theirs, "w", encoding="utf-8", newline="") as stream:
+        yield Terminal(stream, ours)
+    os.close(ours)
+
+
+def test_a_terminal_has_width_and_colour_and_a_pipe_has_neither(terminal: Terminal) -> None:
+    assert Screen.of(terminal.stream) == Screen(terminal.stream, 60, True)
+    assert Paint.of(terminal.stream).red("x") == "\x1b[31mx\x1b[0m"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as pipe:
+        screen = Screen.of(pipe)
+        assert (screen.width, screen.color) == (None, False)
+        assert screen.paint.bold("x") == "x"
+
+
+@pytest.mark.parametrize(
+    ("variables", "on_a_terminal", "in_a_pipe"),
+    [
+        ({}, True, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": ""}, True, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+        ({"FORCE_COLOR": "0"}, True, False),
+        ({"CLICOLOR_FORCE": "1", "TERM": "dumb"}, True, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+        ({"TERM": "dumb"}, False, False),
+    ],
+)
+def test_the_environment_decides_on_colour(
+    variables: dict[str, str],
+    on_a_terminal: bool,
+    in_a_pipe: bool,
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Screen.of(terminal.stream).color is on_a_terminal
+    assert Screen.of(io.StringIO()).color is in_a_pipe
+    assert Screen.of(io.StringIO()).width is None
+
+
+def test_the_user_can_set_the_columns(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "33")
+    assert Screen.of(terminal.stream).width == 33
+    monkeypatch.setenv("COLUMNS", "many")
+    assert Screen.of(terminal.stream).width == 60
+
+
+def test_a_poor_encoding_does_not_stop_a_line() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Screen.of(stream).say("café ▁▂")
+    stream.seek(0)
+    assert stream.read() == "caf\\xe9 \\u2581\\u2582\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("日本", 4), ("e\u0301", 1), ("👩", 2), ("a\u200db", 2), ("█…", 2), ("", 0)],
+)
+def test_width_counts_columns_not_characters(text: str, columns: int) -> None:
+    assert width(text) == columns
+
+
+def test_shorten_keeps_what_fits() -> None:
+    assert shorten("abcdef", 6) == "abcdef"
+    assert shorten("abcdef", 5) == "abcd…"
+    assert shorten("日本語", 5) == "日本…"
+    assert shorten("日本語", 4) == "日…"
+    assert shorten("ab", 1) == "…"
+    assert shorten("ab", 0) == ""
+    assert shorten("e\u0301tude", 3) == "e\u0301t…"
+
+
+@given(st.text(), st.integers(0, 20))
+def test_a_shortened_text_is_never_too_wide(text: str, columns: int) -> None:
+    short = shorten(text, columns)
+    assert width(short) <= columns
+    assert short == text or text.startswith(short.removesuffix("…"))
+
+
+COLUMNS = [
+    Column("id"),
+    Column("name", shrink=1),
+    Column("note", shrink=2, least=5),
+    Column("acc", "right"),
+]
+ROWS: list[list[object]] = [
+    ["k3x", "brave-otter-of-the-north", "tried the new schedule", 0.91234567],
+    ["m9q", "日本語-run", None, 12],
+]
+
+
+def test_a_table_in_a_pipe_is_whole() -> None:
+    assert table(COLUMNS, ROWS, columns_wide=None, color=False) == (
+        "id   name                      note                       acc\n"
+        "k3x  brave-otter-of-the-north  tried the new schedule  0.9123\n"
+        "m9q  日本語-run                                            12"
+    )
+
+
+def test_the_column_that_gives_way_first_does() -> None:
+    assert table(COLUMNS, ROWS, columns_wide=50, color=False).split("\n") == [
+        "id   name                      note            acc",
+        "k3x  brave-otter-of-the-north  tried the …  0.9123",
+        "m9q  日本語-run                                 12",
+    ]
+    assert table(COLUMNS, ROWS, columns_wide=34, color=False).split("\n") == [
+        "id   name            note      acc",
+        "k3x  brave-otter-o…  trie…  0.9123",
+        "m9q  日本語-run                 12",
+    ]
+
+
+def test_columns_that_do_not_fit_are_counted() -> None:
+    lines = table(COLUMNS, ROWS, columns_wide=20, color=False).split("\n")
+    assert lines == [
+        "id   name      note",
+        "k3x  brave-o…  trie…",
+        "m9q  日本語-…",
+        "+1 column: --columns or a wider terminal",
+    ]
+    assert table(COLUMNS, ROWS, columns_wide=4, color=False).split("\n")[1:] == [
+        "k3x",
+        "m9q",
+        "+3 columns: --columns or a wider terminal",
+    ]
+
+
+cells = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
+@given(
+    st.lists(st.tuples(cells, cells, cells), max_size=5),
+    st.lists(st.tuples(st.text(), st.integers(0, 2), st.integers(1, 9)), min_size=3, max_size=3),
+    st.integers(1, 60),
+)
+def test_no_line_of_a_table_is_wider_than_the_terminal(
+    rows: list[tuple[object, ...]], looks: list[tuple[str, int, int]], columns_wide: int
+) -> None:
+    columns = [Column(title, shrink=shrink, least=least) for title, shrink, least in looks]
+    text = table(columns, rows, columns_wide=columns_wide, color=False)
+    for line in text.split("\n"):
+        assert width(line) <= columns_wide or line.startswith("+")
+    styled = [
+        Column(column.title, shrink=column.shrink, least=column.least, style=Paint(True).red)
+        for column in columns
+    ]
+    assert COLOR.sub("", table(styled, rows, columns_wide=columns_wide, color=True)) == text
+
+
+def test_a_style_sees_the_text_and_colours_it_alone() -> None:
+    paint = Paint(True)
+    by_state = {"finished": paint.green, "failed": paint.red}
+    columns = [Column("state", style=lambda text: by_state[text](text)), Column("n", "right")]
+    text = table(columns, [["finished", 1], ["failed", 22]], columns_wide=None, color=True)
+    assert text.split("\n")[1:] == [
+        "\x1b[32mfinished\x1b[0m   1",
+        "\x1b[31mfailed\x1b[0m    22",
+    ]
+
+
+def test_a_stranger_cannot_colour_or_break_a_table() -> None:
+    text = table([Column("\x1b[2J")], [["a\nb\x9b31m\u202e"]], columns_wide=None, color=False)
+    assert text == "\\x1b[2J\na\\nb\\x9b31m\\u202e"
+
+
+def test_fields_stand_under_each_other_and_go_on_below() -> None:
+    pairs = [
+        ("lr", 0.1),
+        ("command", "python train.py --epochs 10 --lr 0.1 --seed 3"),
+        ("tag", None),
+    ]
+    assert fields(pairs, Screen(io.StringIO(), 36, False)).split("\n") == [
+        "lr       0.1",
+        "command  python train.py --epochs 10",
+        "         --lr 0.1 --seed 3",
+        "tag",
+    ]
+    whole = fields(pairs, Screen(io.StringIO(), None, False)).split("\n")
+    assert whole[1] == "command  python train.py --epochs 10 --lr 0.1 --seed 3"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "long name"]), st.text())), st.integers(40, 90))
+def test_wrapped_fields_fit_and_lose_no_word(pairs: list[tuple[str, str]], wide: int) -> None:
+    wrapped = fields(pairs, Screen(io.StringIO(), wide, False))
+    whole = fields(pairs, Screen(io.StringIO(), None, False))
+    assert all(width(line) <= wide for line in wrapped.split("\n"))
+    assert re.sub(r"[ \n]", "", wrapped) == re.sub(r"[ \n]", "", whole)
+
+
+def test_a_sparkline_shows_the_curve() -> None:
+    assert sparkline([1, 2, 3, 4, 5, 6, 7, 8], 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([1, math.nan, 8], 10) == "▁ █"
+    assert sparkline([math.inf, 0, 1, -math.inf], 4) == "█▁█▁"
+    assert sparkline([0.1] * 1000, 7) == "▅" * 7
+    assert sparkline([-1.7e308, 0, 1.7e308], 3) == "▁▅█"
+    assert sparkline([], 5) == ""
+    assert sparkline([math.nan], 5) == " "
+    assert sparkline(range(1000), 8) == "▁▂▃▄▅▆▇█"
+
+
+@given(st.lists(st.floats()), st.integers(0, 30))
+def test_a_sparkline_takes_any_numbers(values: list[float], columns: int) -> None:
+    line = sparkline(values, columns)
+    assert len(line) == min(len(values), columns)
+    assert set(line) <= set(" ▁▂▃▄▅▆▇█")
+
+
+@pytest.mark.parametrize(
+    ("past_ns", "text"),
+    [
+        (0, "now"),
+        (5 * 10**9, "5 s ago"),
+        (90 * 10**9, "1 min ago"),
+        (59 * MINUTE, "59 min ago"),
+        (61 * MINUTE, "1 h ago"),
+        (47 * 60 * MINUTE, "1 d ago"),
+        (400 * DAY, "400 d ago"),
+        (-2 * MINUTE, "in 2 min"),
+    ],
+)
+def test_ago(past_ns: int, text: str) -> None:
+    assert ago(1000 * DAY - past_ns, 1000 * DAY) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.0123, "12.3 ms"),
+        (0.9999, "1 s"),
+        (3.214, "3.21 s"),
+        (59.97, "1 min 0 s"),
+        (3599.7, "1 h 0 min"),
+        (3725, "1 h 2 min"),
+        (86399, "1 d 0 h"),
+        (2.5 * 86400, "2 d 12 h"),
+        (-61, "-1 min 1 s"),
+        (math.nan, "nan s"),
+    ],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (12_345_678, "12.3 MB"),
+        (999_950, "1.0 MB"),
+        (10**18, "1000.0 PB"),
+    ],
+)
+def test_size(size_bytes: int, text: str) -> None:
+    assert size(size_bytes) == text
+
+
+def test_when_is_on_the_readers_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC-2")  # two hours east
+    time.tzset()
+    assert when(0) == "1970-01-01 02:00"
+    assert when(10**40) == f"{10**40} ns"
+
+
+def test_progress_is_drawn_at_most_ten_times_a_second_and_gone_at_the_end(
+    terminal: Terminal,
+) -> None:
+    began = time.monotonic()
+    with ProgressLine(Screen.of(terminal.stream), 40, "push\x1b") as line:
+        for _ in range(40):
+            line.advance()
+        drawn = terminal.output()
+    draws = drawn.count("\r")
+    assert 1 <= draws <= 1 + (time.monotonic() - began) * 10
+    assert "push\\x1b" in drawn
+    assert "of 40" in drawn
+    assert "\n" not in drawn
+    assert all(width(part) < 60 for part in drawn.split("\r"))
+    cleared = terminal.output()
+    assert re.fullmatch(r"\r +\r", cleared)
+    assert len(cleared) - 2 == width(drawn.split("\r")[-1])
+
+
+@pytest.mark.parametrize("columns", [1, 20, 60])
+def test_progress_stays_on_one_line(columns: int, terminal: Terminal) -> None:
+    with ProgressLine(Screen(terminal.stream, columns, False), 3, "push to a far place " * 9):
+        drawn = terminal.output()
+    assert width(drawn.removeprefix("\r")) == columns - 1
+    assert drawn.endswith("0 of 3") is (columns == 60)
+
+
+def test_progress_is_cleared_when_the_work_fails(terminal: Terminal) -> None:
+    with pytest.raises(KeyError):
+        with ProgressLine(Screen.of(terminal.stream), 0, "pull", amount=size):
+            raise KeyError
+    assert terminal.output().endswith(" \r")
+
+
+def test_progress_is_silent_in_a_pipe_and_on_a_dumb_terminal(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    with ProgressLine(Screen.of(stream), 3, "push") as line:
+        line.advance(3)
+    assert stream.getvalue() == ""
+    monkeypatch.setenv("TERM", "dumb")
+    with ProgressLine(Screen.of(terminal.stream), 3, "push") as line:
+        line.advance(3)
+    assert terminal.output() == ""
+
+
+def test_work_goes_on_when_the_terminal_has_gone() -> None:
+    ours, theirs = pty.openpty()
+    stream = os.fdopen(theirs, "w", encoding="utf-8")
+    screen = Screen.of(stream)
+    assert screen.width is not None
+    os.close(ours)
+    with ProgressLine(screen, 3, "push") as line:
+        line.advance(3)
+    with pytest.raises(OSError, match="Input/output error"):
+        stream.close()
+
+
+def test_words_are_quick_to_load_and_know_no_alphabets_until_asked() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import samebit.cli.words as words;"
+        "words.table([words.Column('x')], [['plain text']], columns_wide=5, color=False);"
+        "heavy = {'unicodedata', 'textwrap', 'shutil', 'json', 'csv', 'msgspec', 'numpy'};"
+        "assert not heavy & (set(sys.modules) - before), heavy & set(sys.modules);"
+        "words.width('é'); assert 'unicodedata' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,184 @@
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from samebit.errors import Damaged, NotFound, UsageError
+from samebit.objects.store import Store
+from samebit.states import export, leaves, storing
+from samebit.states import torch as states
+from tests.states.test_storing import new_store
+from tests.states.test_torch import Tied
+
+
+def saved(store: Store, state: Any) -> str:
+    return storing.save(store, {"model": state})
+
+
+def bits(array: Any) -> tuple[Any, ...]:
+    leaf = leaves.canonical(array)
+    return leaf.dtype, leaf.shape, bytes(leaf.data)
+
+
+def every_dtype(names: Any) -> dict[str, torch.Tensor]:
+    raw = torch.arange(48, dtype=torch.uint8) * 5
+    tensors = {name: raw.view(getattr(torch, name)) for name in names if name != "bool"}
+    return tensors | {"bool": torch.tensor([True, False, True]), "zero_d": torch.tensor(-0.0)}
+
+
+def test_the_safetensors_package_reads_every_dtype_to_the_bit(store: Store, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    state = every_dtype(export._SAFETENSORS) | {
+        "empty": torch.empty(0, 3),
+        "transposed": torch.arange(6.0).reshape(2, 3).t(),
+        "ünï.codé\n": torch.ones(1),
+        "nan": torch.tensor([0x7F800001, -1], dtype=torch.int32).view(torch.float32),
+    }
+    path = tmp_path / "model.safetensors"
+    export.to_safetensors(store, saved(store, state), path, "model")
+    back = load_file(path)
+    assert {k: bits(v) for k, v in back.items()} == {k: bits(v) for k, v in state.items()}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_model_loads_its_exported_self(store: Store, tmp_path: Path, suffix: str) -> None:
+    from safetensors.torch import load_file
+
+    model, other = Tied(), Tied()
+    path = tmp_path / f"model{suffix}"
+    export.to_file(store, saved(store, states.module_state(model)), path)
+    loaded = torch.load(path) if suffix == ".pt" else load_file(path)
+    other.load_state_dict(loaded)
+    identities = [
+        storing.identity(storing.read_manifest(store, saved(store, state)))
+        for state in (states.module_state(model), states.module_state(other), loaded)
+    ]
+    assert len(set(identities)) == 1
+
+
+def test_a_safetensors_file_is_laid_out_as_the_format_says(store: Store, tmp_path: Path) -> None:
+    weight = torch.ones(2)
+    state = {"w": weight, "a": torch.ones(3, dtype=torch.uint8), "again": weight}
+    path = tmp_path / "model.safetensors"
+    export.to_safetensors(store, saved(store, state), path, "model")
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    text = content[8 : 8 + length]
+    header = json.loads(text)
+    assert length % 8 == 0
+    assert list(header) == sorted(header)
+    assert header["again"] == {"data_offsets": [0, 8], "dtype": "F32", "shape": [2]}
+    assert header["w"]["data_offsets"] == [8, 16]
+    assert header["a"]["data_offsets"] == [16, 19]
+    assert json.loads(header["__metadata__"]["samebit.tied"]) == {"again": "w"}
+    assert len(content) == 8 + length + 19
+
+
+@pytest.mark.parametrize("length", range(1, 9))
+def test_the_data_of_a_safetensors_file_are_aligned(
+    store: Store, tmp_path: Path, length: int
+) -> None:
+    path = tmp_path / "model.safetensors"
+    export.to_file(store, saved(store, {"w" * length: torch.ones(1)}), path)
+    assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0
+
+
+def test_an_npz_says_no_time(store: Store, tmp_path: Path) -> None:
+    export.to_file(store, saved(store, {"w": torch.ones(1)}), tmp_path / "model.npz")
+    with zipfile.ZipFile(tmp_path / "model.npz") as archive:
+        assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".npz"])
+def test_equal_models_give_equal_files(store: Store, tmp_path: Path, suffix: str) -> None:
+    state = {"b": torch.ones(2), "a": torch.arange(3)}
+    one, other = tmp_path / f"1{suffix}", tmp_path / f"2{suffix}"
+    export.to_file(store, saved(store, state), one)
+    export.to_file(store, storing.save(store, {"step": 1, "model": state}), other)
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_numpy_reads_the_npz_to_the_bit(store: Store, tmp_path: Path) -> None:
+    names = [name for name in leaves.ITEM_BYTES if hasattr(np, name)]
+    state = every_dtype(names) | {"empty": torch.empty(0, 3)}
+    export.to_file(store, saved(store, state), tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as back:
+        found = {name: bits(back[name]) for name in back.files}
+    assert found == {name: bits(tensor) for name, tensor in state.items()}
+
+
+def test_the_users_tensors_share_what_was_tied(store: Store) -> None:
+    name = saved(store, states.module_state(Tied()))
+    tensors = export.state_dict(store, name)
+    assert list(tensors) == list(Tied().state_dict())
+    assert tensors["head.weight"] is tensors["embed.weight"]
+
+
+def test_a_file_that_is_there_is_replaced_only_when_told(store: Store, tmp_path: Path) -> None:
+    name = saved(store, {"w": torch.ones(1)})
+    for suffix in (".safetensors", ".pt", ".npz"):
+        path = tmp_path / f"model{suffix}"
+        path.write_text("mine")
+        with pytest.raises(UsageError, match="there already"):
+            export.to_file(store, name, path)
+        assert path.read_text() == "mine"
+        export.to_file(store, name, path, overwrite=True)
+        assert path.read_bytes() != b"mine"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".npz"])
+def test_a_damaged_leaf_spoils_no_file(tmp_path: Path, suffix: str) -> None:
+    store = new_store(tmp_path)
+    name = saved(store, {"a": torch.ones(2), "b": torch.arange(40_000)})
+    (big,) = [p for p in (store.path / "objects").rglob("*") if p.is_file()]
+    content = bytearray(big.read_bytes())
+    content[-1] ^= 1
+    big.write_bytes(content)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    path = folder / f"model{suffix}"
+    path.write_text("mine")
+    with pytest.raises(Damaged):
+        export.to_file(store, name, path, overwrite=True)
+    assert [p.name for p in folder.iterdir()] == [path.name]
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("file_name", "message"),
+    [
+        ("model.onnx", r"known: \.safetensors, \.pt, \.npz"),
+        ("model", "without suffix"),
+        ("absent/model.pt", "there is no folder"),
+        ("model.safetensors", "safetensors has no complex128"),
+        ("model.npz", "NumPy has no bfloat16"),
+    ],
+)
+def test_what_cannot_be_written_says_why(
+    store: Store, tmp_path: Path, file_name: str, message: str
+) -> None:
+    tensors = {"b": torch.ones(1, dtype=torch.bfloat16), "c": torch.ones(1, dtype=torch.complex128)}
+    with pytest.raises(UsageError, match=message):
+        export.to_file(store, saved(store, tensors), tmp_path / file_name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_safetensors_keeps_for_itself_are_refused(store: Store, tmp_path: Path) -> None:
+    name = saved(store, {"__metadata__": torch.ones(1)})
+    with pytest.raises(UsageError, match="no room"):
+        export.to_file(store, name, tmp_path / "model.safetensors")
+
+
+def test_another_part_of_a_state_can_be_written(store: Store, tmp_path: Path) -> None:
+    name = storing.save(store, {"optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}})
+    export.to_file(store, name, tmp_path / "o.npz", "optimizer.state")
+    with np.load(tmp_path / "o.npz") as back:
+        assert back.files == ["0.exp_avg"]
+    with pytest.raises(NotFound):
+        export.to_file(store, name, tmp_path / "m.npz")
