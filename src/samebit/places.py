@@ -54,6 +54,7 @@ _CHOICES = {
     "console": ("tee", "off"),
     "states_keep": ("auto", "all", "digest", "none"),
 }
+_SETTINGS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 
 def git_top_level(start: Path) -> Path | None:
@@ -225,18 +226,20 @@ def _config_folder() -> Path:
 
 def read_settings(store: Path | None, given: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force; a name or value that does not exist raises UsageError."""
-    values: dict[str, Any] = {}
+    values: dict[str, tuple[Any, object]] = {}  # by name: the value, and where it was set
     files = [_config_folder() / "config.toml"]
     if store is not None:
         files += [store.parent / "samebit.toml", store / "local.toml"]
     for path in files:
-        values.update(_read_settings_file(path))
-    for field in dataclasses.fields(Settings):
-        text = os.environ.get("SAMEBIT_" + field.name.upper())
-        if text is not None:
-            values[field.name] = text
-    values.update({name: value for name, value in (given or {}).items() if value is not None})
-    return Settings(**{name: _checked(name, value) for name, value in values.items()})
+        values.update({name: (value, path) for name, value in _read_settings_file(path).items()})
+    for name in _SETTINGS:
+        variable = "SAMEBIT_" + name.upper()
+        if variable in os.environ:
+            values[name] = (os.environ[variable], variable)
+    for name, value in (given or {}).items():
+        if value is not None:
+            values[name] = (value, "argument")
+    return Settings(**{name: _checked(name, *found) for name, found in values.items()})
 
 
 def _read_settings_file(path: Path) -> dict[str, Any]:
@@ -246,34 +249,31 @@ def _read_settings_file(path: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the settings: {error}", path=path) from error
-    known = {field.name for field in dataclasses.fields(Settings)}
     values: dict[str, Any] = {}
     for section, content in sections.items():
-        pairs = content.items() if isinstance(content, dict) else [("", content)]
-        for name, value in pairs:
-            full = f"{section}_{name}" if name else section
-            if full not in known:
-                raise UsageError(
-                    f"there is no setting {section}{'.' + name if name else ''}",
-                    path=path,
-                    known=", ".join(sorted(k.replace("_", ".", 1) for k in known)),
-                )
-            values[full] = value
+        if isinstance(content, dict):
+            values.update({f"{section}_{name}": value for name, value in content.items()})
+        else:
+            values[section] = content
     return values
 
 
-def _checked(name: str, value: Any) -> Any:
+def _checked(name: str, value: Any, where: object) -> Any:
     shown = name.replace("_", ".", 1)
+    if name not in _SETTINGS:
+        known = ", ".join(sorted(known.replace("_", ".", 1) for known in _SETTINGS))
+        raise UsageError(f"there is no setting {shown}", set_in=where, known=known)
     if name in _CHOICES:
         if value not in _CHOICES[name]:
-            raise UsageError(f"{shown} cannot be {value!r}", known=", ".join(_CHOICES[name]))
+            known = ", ".join(_CHOICES[name])
+            raise UsageError(f"{shown} cannot be {value!r}", set_in=where, known=known)
         return value
-    if isinstance(getattr(Settings, name), int):
+    if isinstance(_SETTINGS[name], int):
         text = str(value).strip()
         if not (text.isascii() and text.isdigit()):
-            raise UsageError(f"{shown} must be a whole number, not {value!r}")
+            raise UsageError(f"{shown} must be a whole number, not {value!r}", set_in=where)
         return int(text)
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
-        raise UsageError(f"{shown} must be a list of texts, not {value!r}")
+        raise UsageError(f"{shown} must be a list of texts, not {value!r}", set_in=where)
     return tuple(filter(None, map(str.strip, items)))

@@ -169,6 +169,17 @@ def test_a_signal_that_ends_nobody_becomes_an_exit_code() -> None:
     assert subprocess.run(python(code), check=False).returncode == 128 + signal.SIGWINCH
 
 
+def test_it_ends_by_a_signal_that_it_had_ignored_or_blocked() -> None:
+    code = """
+import signal
+from samebit.launch.here import *
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+end_like(Outcome(None, "SIGTERM"))
+"""
+    assert subprocess.run(python(code), check=False).returncode == -signal.SIGTERM
+
+
 def test_ending_like_a_crashed_script_dumps_no_core_of_ours(tmp_path: Path) -> None:
     code = "from samebit.launch.here import *; end_like(Outcome(None, 'SIGSEGV'))"
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
@@ -235,6 +246,19 @@ def test_a_signal_to_the_group_reaches_the_script_once_on_a_busy_machine(
         for process in busy:
             process.kill()
             process.wait()
+
+
+def test_what_comes_while_the_witness_is_asked_takes_its_own_way(counting: Supervised) -> None:
+    witness = counting.members()[-1]
+    send(witness, signal.SIGSTOP)  # makes the question last
+    send(counting.pid, signal.SIGUSR1)
+    time.sleep(0.1)
+    send(counting.pid, signal.SIGUSR2)
+    for pid in counting.members():
+        send(pid, signal.SIGHUP)
+    send(witness, signal.SIGCONT)
+    time.sleep(SETTLED_S)
+    assert counting.ask() == "SIGHUP:1 SIGUSR1:1 SIGUSR2:1"
 
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
@@ -429,14 +453,18 @@ def test_ctrl_z_stops_all_and_fg_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     )
     shell.until(b"ready")
     shell.until(b"name? ")
-    time.sleep(0.1)
-    mine = [pid for pid in pids() if session_of(pid) == shell.pid and pid != shell.pid]
+
+    def states() -> list[str]:
+        mine = [pid for pid in pids() if session_of(pid) == shell.pid and pid != shell.pid]
+        return [stat_of(pid)[0] for pid in mine]
+
+    until(lambda: states() == ["S", "S", "S"])
     shell.type(b"\x1a")
     shell.until(b"Stopped")
-    assert [stat_of(pid)[0] for pid in mine] == ["T", "T", "T"]
+    until(lambda: states() == ["T", "T", "T"])
     shell.type(b"fg\n")
     shell.until(b"script.py")
-    until(lambda: all(stat_of(pid)[0] == "S" for pid in mine))
+    until(lambda: states() == ["S", "S", "S"])
     shell.type(b"abc\n")
     shell.until(b"cba")
     shell.type(b"exit $?\n")

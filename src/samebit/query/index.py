@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,8 @@ _BUSY_S = 2.0  # reading a thousand runs takes about as long
 # trusted only once it is older than any tick, and than what two clocks may differ by.
 _SETTLED_NS = 5_000_000_000
 _NETWORK = frozenset(
-    "9p afs beegfs ceph cifs glusterfs gpfs lustre ncpfs nfs nfs4 orangefs panfs pvfs2 smb3 smbfs "
-    "wekafs".split()
+    {"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4"}
+    | {"orangefs", "panfs", "pvfs2", "smb3", "smbfs", "wekafs"}
 )
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes spaces
 
@@ -78,13 +78,13 @@ def rows(store: Path, *, replays: bool = False) -> list[Row]:
     A run that cannot be read is a row with the state `damaged` and `damage`, which says why.
     """
     runs = os.path.join(store, "runs")
-    names = _folders(runs)
+    names = _names(runs)
     file = _file(store)
     known = _load(file)
     current = {
         name: entry
         for name, entry in known.items()
-        if name in names and entry.stamp == _stamp(os.path.join(runs, name), entry.executions)
+        if name in names and entry.stamp == _stamp(f"{runs}/{name}", entry.executions)
     }
     found = [entry.row for entry in current.values()]
     learnt: dict[str, _Entry] = {}
@@ -103,18 +103,20 @@ def _age(row: Row) -> tuple[int, str]:
     return (started if isinstance(started, int) else 0), str(row["id"])
 
 
-def _folders(path: str) -> set[str]:
+def _names(folder: str) -> set[str]:
     try:
-        with os.scandir(path) as entries:
-            return {entry.name for entry in entries if entry.is_dir()}
-    except OSError:
+        return set(os.listdir(folder))
+    except FileNotFoundError:
         return set()
+    except OSError as error:
+        what = f"cannot list the runs of this store: {error.strerror}"
+        raise SamebitError(what, path=folder) from error
 
 
 def _stamp(run: str, executions: str) -> str:
     """When each of a run's folders last got or lost a name; told apart from any other state."""
-    folders = [run, *(os.path.join(run, part) for part in ("executions", "notes", "journal"))]
-    folders += [os.path.join(run, "executions", number) for number in executions.split()]
+    folders = [run, f"{run}/executions", f"{run}/notes", f"{run}/journal"]
+    folders += [f"{run}/executions/{number}" for number in executions.split()]
     return " ".join(str(_modified_ns(folder)) for folder in folders)
 
 
@@ -140,7 +142,7 @@ def _read(store: Path, names: Iterable[str]) -> Iterator[tuple[str, Row, _Entry 
         stamp = _stamp(os.fspath(folder.path), executions)  # before reading: what comes later shows
         try:
             view = read_run(folder)
-            row = _row(view)
+            row = json.loads(json.dumps(_row(view)))  # as it will come from the index
         except Exception as error:  # it may be a stranger's run, with anything in it
             if folder.path.is_dir():
                 yield name, _damaged(name, error), None
@@ -210,15 +212,13 @@ def _load(file: Path | None) -> dict[str, _Entry]:
     try:
         with _opened(file) as connection:
             found = connection.execute("select id, executions, stamp, row from runs").fetchall()
-        # One text for all: a thousand small ones take half as long again.
-        read = json.loads("[" + ",".join(text for *_, text in found) + "]")
         return {
-            name: _Entry(executions, stamp, row)
-            for (name, executions, stamp, _), row in zip(found, read, strict=True)
+            name: _Entry(executions, stamp, json.loads(row))
+            for name, executions, stamp, row in found
         }
     except sqlite3.OperationalError:
         return {}  # locked for too long, read-only, no space: nothing is wrong with the file
-    except (sqlite3.Error, ValueError, TypeError):
+    except Exception:  # rubbish, of whatever kind: the next one begins anew
         _remove(file)
         return {}
 
@@ -239,7 +239,7 @@ def _save(file: Path | None, learnt: Mapping[str, _Entry], gone: Iterable[str]) 
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+def _opened(file: Path) -> Generator[sqlite3.Connection]:
     # The rollback journal of old, no WAL: that needs memory shared by all who read.
     with closing(sqlite3.connect(file, timeout=_BUSY_S)) as connection:
         connection.execute(_TABLE)

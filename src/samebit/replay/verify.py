@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from samebit.digest import canonical_json
 from samebit.errors import SamebitError
 from samebit.objects.store import Store
 from samebit.records import StateManifest, Verdict
 from samebit.runs.folder import user_name
 from samebit.runs.read import Column, TraceRow, View
-from samebit.states import storing
+from samebit.states import skeleton, storing
 from samebit.trace import compare
 from samebit.trace.compare import Matched, Side
 
@@ -235,7 +236,7 @@ def _compare_final(recorded: View, replayed: View) -> _Final | None:
             return None
         mine, other = _leaves(ours), _leaves(theirs)
         differing += [n for n in {**mine, **other} if mine.get(n) != other.get(n)]
-        if _without_generators(ours.skeleton) != _without_generators(theirs.skeleton):
+        if _plain_values(ours) != _plain_values(theirs):
             differing.append("a plain value of the state")
         count += len(mine)
         digests.append(str(recorded.states[name]["manifest"]))
@@ -260,10 +261,10 @@ def _leaves(manifest: StateManifest) -> dict[str, str]:
     }
 
 
-def _without_generators(skeleton: Any) -> Any:
-    if isinstance(skeleton, dict):
-        return {name: value for name, value in skeleton.items() if name != _GENERATORS}
-    return skeleton
+def _plain_values(manifest: StateManifest) -> bytes:
+    """Everything of a state that is no array, but for the generators, as bytes to compare."""
+    parts = skeleton.top_level(manifest.skeleton)
+    return canonical_json([[k, part] for k, part in parts.items() if k != _GENERATORS])
 
 
 def _scope(

@@ -99,7 +99,7 @@ class Models:
             return  # it has been stepped already: what it is now is not its beginning
         state = torch_states.module_state(module)
         # One too large to hold twice is taken as digests at the first step.
-        copy = torch_states.frozen_copy(state) if self._fits(state) else {}
+        copy = torch_states.frozen_copy(state, "text") if self._fits(state) else {}
         self._initial[id(module)] = (copy, torch_states.generator_states())
 
     def before_first_step(self, optimizer: Any, index: int) -> None:
@@ -119,7 +119,7 @@ class Models:
         state = self._state(optimizer, owners, modules)
         state["generators"] = generators or torch_states.generator_states()
         if self._fits(state):
-            state = torch_states.frozen_copy(state)
+            state = torch_states.frozen_copy(state, "text")
             self._store_later("step 0", index, 0, state, keep=self._keep != "digest")
         else:
             self._store_now("step 0", index, 0, state, keep=False)

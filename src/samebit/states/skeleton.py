@@ -6,6 +6,7 @@ What is no JSON of its own is a mark, a dict of one key that begins with `$`; th
 
 import math
 import re
+import reprlib
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -15,13 +16,14 @@ from typing import Any, Literal
 from samebit.errors import Damaged, UsageError
 from samebit.states import leaves
 
-__all__ = ["Text", "Unknown", "join", "references", "split"]
+__all__ = ["Text", "Unknown", "join", "references", "split", "top_level"]
 
 Unknown = Literal["refuse", "text"]
 
 _MAX_DEPTH = 32
 _MAX_INT_BITS = 4096  # Python refuses to write integers of many thousand digits
-_MAX_TEXT = 200
+_MAX_TEXT = 200  # characters of a description
+_MAX_ITEMS = 50  # of a container, in its description
 _ROOT = "value"  # the name of an array that is the whole state
 _NAN = "7ff8000000000000"  # the NaN that JSON readers make
 _NAN_BITS = re.compile("[0-9a-f]{16}")
@@ -71,6 +73,15 @@ def references(skeleton: Any) -> list[tuple[str, str]]:
 
     _join(skeleton, leaf, "", 0)
     return found
+
+
+def top_level(skeleton: Any) -> dict[Any, Any]:
+    """The skeletons of a state's parts, by their keys; empty where the state is no dict."""
+    if not isinstance(skeleton, dict):
+        return {}
+    if set(skeleton) == {"$dict"}:
+        return {key: part for key, part in skeleton["$dict"] if isinstance(key, str)}
+    return skeleton
 
 
 class _Names:
@@ -186,10 +197,26 @@ def _type_name(value: object) -> str:
     return home + kind.__qualname__
 
 
+class _Describe(reprlib.Repr):
+    """A short `repr`, the same in the next process: sets are sorted, addresses are left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = _MAX_ITEMS
+        self.maxfrozenset = self.maxdeque = self.maxarray = _MAX_ITEMS
+        self.maxstring = self.maxlong = _MAX_TEXT
+
+    def repr1(self, x: Any, level: int) -> str:
+        # The repr of a tensor on a device waits for the device.
+        return f"<{_type_name(x)}>" if leaves.is_array(x) else super().repr1(x, level)
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        return _ADDRESS.sub("", repr(x))
+
+
 def _describe(value: object) -> str:
-    """A `repr` that is short, fails for nobody, and is the same in the next process."""
     try:
-        text = _ADDRESS.sub("", repr(value))
+        text = _Describe().repr(value)
     except Exception:  # the repr of a stranger's class may do anything
         text = f"<{_type_name(value)}>"
     text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"

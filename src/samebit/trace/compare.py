@@ -10,7 +10,7 @@ from typing import Any
 from samebit.runs.read import TraceRow
 from samebit.trace.recorder import GROUPS
 
-__all__ = ["Divergence", "Matched", "Side", "compare"]
+__all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare"]
 
 # What the first differing group says. `samples` only refines `batch`.
 _CAUSES = {

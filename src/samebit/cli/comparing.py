@@ -1,0 +1,216 @@
+"""`samebit diff A B`: only what differs between two runs, and where their traces part."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from samebit import places
+from samebit.capture import environment
+from samebit.capture.config import flat
+from samebit.cli.words import Screen, shown, visible
+from samebit.digest import canonical_json
+from samebit.errors import Exit, SamebitError
+from samebit.objects.store import Store
+from samebit.objects.tree import read_tree
+from samebit.replay.verify import side_of, unseeded
+from samebit.runs.find import find_run
+from samebit.runs.read import View, read_run
+from samebit.trace import compare
+from samebit.trace.compare import Matched
+
+__all__ = ["diff", "diff_arguments"]
+
+_DIFF_LINES = 60  # of one file, on a terminal
+
+
+def diff_arguments(parser: argparse.ArgumentParser) -> None:
+    """What diff takes."""
+    parser.add_argument("first", metavar="A")
+    parser.add_argument("second", metavar="B")
+    parser.add_argument(
+        "--trace", action="store_true", help="the first step that differs, and why, in full"
+    )
+    parser.add_argument("--json", action="store_true")
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare; exit code 5 if anything differs, 0 if nothing does."""
+    store = places.find_store(Path.cwd())
+    first = read_run(find_run(store, options.first))
+    second = read_run(find_run(store, options.second))
+    screen = Screen.of(sys.stdout)
+    matched = compare.compare(side_of(first), side_of(second))
+    if options.trace and not options.json:
+        return _trace(first, second, matched, screen)
+    sections = {
+        "config": _pairs(_config(first), _config(second)),
+        "code": _code(first, second),
+        "environment": environment.differences(_environment(first), _environment(second)),
+        "results": _pairs(_results(first), _results(second)),
+        "trace": _trace_lines(first, second, matched),
+    }
+    if options.json:
+        screen.say(canonical_json({"a": first.id, "b": second.id, **sections}).decode())
+    else:
+        _say(first, second, sections, screen)
+    same = not any(sections[name] for name in ("config", "code", "environment", "results"))
+    return int(Exit.DONE if same and matched.divergence is None else Exit.DIFFERENT)
+
+
+def _say(first: View, second: View, sections: Mapping[str, list[str]], screen: Screen) -> None:
+    paint = screen.paint
+    screen.say(f"{paint.bold(first.id)} and {paint.bold(second.id)}")
+    for name, lines in sections.items():
+        if not lines:
+            screen.say(f"{paint.bold(name)}  {paint.green('the same')}")
+            continue
+        screen.say(paint.bold(name))
+        for line in lines:
+            screen.say("  " + _colored(visible(line), name, screen))
+
+
+def _colored(line: str, section: str, screen: Screen) -> str:
+    if section != "code":
+        return line
+    if line.startswith("+"):
+        return screen.paint.green(line)
+    if line.startswith("-"):
+        return screen.paint.red(line)
+    return screen.paint.cyan(line) if line.startswith("@@") else line
+
+
+def _config(view: View) -> dict[str, Any]:
+    config = view.facts.get("config")
+    found = flat(config) if isinstance(config, dict) else {}
+    if view.start is not None:
+        found["(command)"] = " ".join(view.start.argv)
+        found["(seed)"] = view.start.seed
+    return found
+
+
+def _results(view: View) -> dict[str, Any]:
+    found: dict[str, Any] = {name: column.values[-1] for name, column in view.metrics.items()}
+    found["(state)"] = view.status
+    return found
+
+
+def _pairs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for name in [*ours, *(n for n in theirs if n not in ours)]:
+        mine, other = ours.get(name), theirs.get(name)
+        # repr, because 1 and 1.0, or NaN and NaN, are told apart or together by it as by bits
+        if repr(mine) != repr(other) or (name in ours) != (name in theirs):
+            sides = [_exact(side[name]) if name in side else "not there" for side in (ours, theirs)]
+            lines.append(f"{name}: {sides[0]} → {sides[1]}")
+    return lines
+
+
+def _exact(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else shown(value)
+
+
+def _environment(view: View) -> dict[str, Any]:
+    names = ("packages", "interpreter", "settings", "variables", "machine")
+    facts = {name: view.facts[name] for name in names if name in view.facts}
+    if "settings" in facts:
+        passing = ("torch.initial_seed", "python.hash_probe", "python.hash_seed")
+        facts["settings"] = {k: v for k, v in facts["settings"].items() if k not in passing}
+    return facts
+
+
+def _code(first: View, second: View) -> list[str]:
+    trees = [view.facts.get("code") for view in (first, second)]
+    if not all(isinstance(tree, dict) for tree in trees):
+        return ["the code of one of them was not recorded"]
+    if trees[0]["tree"] == trees[1]["tree"]:  # type: ignore[index]
+        return []
+    store = Store(first.folder.store)
+    lines: list[str] = []
+    try:
+        before, after = (
+            {e.path: e for e in read_tree(store, tree["tree"]).entries}  # type: ignore[index]
+            for tree in trees
+        )
+    except SamebitError as error:
+        return [f"cannot be compared: {error.what}"]
+    for path in sorted({*before, *after}):
+        ours, theirs = before.get(path), after.get(path)
+        if ours != theirs:
+            old = _text(store, ours.digest) if ours else ""
+            new = _text(store, theirs.digest) if theirs else ""
+            lines += _unified(path, old, new)
+    return lines
+
+
+def _text(store: Store, name: str) -> str | None:
+    try:
+        return store.read(name).decode("utf-8")
+    except (UnicodeDecodeError, SamebitError):
+        return None
+
+
+def _unified(path: str, old: str | None, new: str | None) -> list[str]:
+    if old is None or new is None:
+        return [f"{path}: a binary file differs"]
+    lines = list(
+        difflib.unified_diff(
+            old.splitlines(), new.splitlines(), f"a/{path}", f"b/{path}", n=2, lineterm=""
+        )
+    )
+    if len(lines) > _DIFF_LINES:
+        return [*lines[:_DIFF_LINES], f"… {len(lines) - _DIFF_LINES} more lines of {path}"]
+    return lines or [f"{path}: only its mode or line endings differ"]
+
+
+def _trace_lines(first: View, second: View, matched: Matched) -> list[str]:
+    """The short form: one line, nothing where both are the same."""
+    if matched.divergence is not None:
+        return [f"{matched.divergence.where}: {matched.divergence.what}"]
+    if not matched.rows:
+        return [_not_comparable(first, second)] if first.trace or second.trace else []
+    return []
+
+
+def _not_comparable(first: View, second: View) -> str:
+    if not first.trace or not second.trace:
+        return f"run {first.id if not first.trace else second.id} has no trace"
+    return "not comparable: the traces were made by different algorithms"
+
+
+def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:
+    paint = screen.paint
+    found = matched.divergence
+    if found is None and not matched.rows:
+        screen.say(paint.yellow(_not_comparable(first, second)))
+        return int(Exit.UNKNOWN)
+    if found is None:
+        screen.say(f"{paint.green('identical')}: all {matched.rows} steps that both have")
+        return int(Exit.DONE)
+    screen.say(f"{paint.red(paint.bold(found.where))}: {visible(found.what)}")
+    for fact in found.facts:
+        screen.say(f"  {visible(fact)}")
+    if found.optimizer:
+        screen.say(f"  of optimizer {found.optimizer}")
+    for view in (first, second):
+        reason = unseeded(view) if found.cause in ("init", "batch") else ""
+        if reason:
+            screen.say(f"  {view.id}: {reason}")
+    row = {r.count: r for r in first.trace if r.optimizer == found.optimizer}.get(found.step)
+    other = {r.count: r for r in second.trace if r.optimizer == found.optimizer}.get(found.step)
+    if row is not None and other is not None:
+        screen.say(paint.dim(f"  step {found.step}, in causal order"))
+        for name in compare.GROUPS:
+            if name in row.groups and name in other.groups:
+                same = row.groups[name] == other.groups[name]
+                mark = paint.green("same     ") if same else paint.red("different")
+                if not same and name not in found.groups:
+                    mark = paint.dim("unused   ")  # a generator that nothing drew from
+                left, right = row.groups[name].hex(), other.groups[name].hex()
+                values = left if same else f"{left}  {right}"
+                screen.say(f"    {name:<11} {mark} {paint.dim(values)}")
+    if matched.rows:
+        screen.say(paint.dim(f"  the {matched.rows} steps before it are identical"))
+    return int(Exit.DIFFERENT)

@@ -1,0 +1,323 @@
+"""`samebit ls`, `metrics` and `table`: what runs came to, on the screen or as data.
+
+With the index warm `ls` must answer in a blink, so what only `metrics` needs is imported there.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samebit import places
+from samebit.cli import words
+from samebit.cli.words import Screen, visible
+from samebit.errors import NotFound, UsageError
+from samebit.query import index, where
+from samebit.report.table import rows_to_csv, rows_to_markdown, runs_table
+
+if TYPE_CHECKING:
+    from samebit.runs.read import Column as Metric
+
+__all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "table", "table_arguments"]
+
+Row = dict[str, object]
+
+_LEADING = ("id", "name", "state", "started", "seconds", "seed", "verdict")
+_NAMES_SHOWN = 20
+_CURVE_COLUMNS = 20
+
+
+def ls_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which runs, in which order, and what of them."""
+    _add_selection(parser, order="started:desc")
+    parser.add_argument("--limit", type=_count, metavar="N", help="the first N runs only")
+    parser.add_argument("--json", action="store_true", help="exact values, as a list of objects")
+
+
+def table_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which runs, in which order, what of them, and for which document."""
+    _add_selection(parser, order="started")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="exact values, for programs")
+    form.add_argument("--markdown", action="store_true", help="rounded, for people (the default)")
+
+
+def metrics_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of which run, which metrics, and for whom."""
+    parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, @last, @last-1")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="a metric, or a pattern: 'val/*'")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="every point: name, step, time, value")
+    form.add_argument("--json", action="store_true", help="every point, exact, by name")
+
+
+def _add_selection(parser: argparse.ArgumentParser, order: str) -> None:
+    parser.add_argument(
+        "--where", metavar="EXPR", help="such as: acc > 0.9 and config.lr < 0.01 and name ~ 'b*'"
+    )
+    parser.add_argument(
+        "--sort", metavar="KEY[:desc],…", default=order, help=f"such as acc:desc,seed; else {order}"
+    )
+    parser.add_argument("--columns", metavar="a,b,c", type=_names, help="these, in this order")
+    parser.add_argument("--replays", action="store_true", help="replays, too")
+
+
+def _count(text: str) -> int:
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a whole number from 1, not {text!r}")
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if all(names):
+        return names
+    raise argparse.ArgumentTypeError(f"names with a comma between them, not {text!r}")
+
+
+def ls(options: argparse.Namespace) -> int:
+    """List runs."""
+    every = _every_run(options)
+    chosen = _chosen(every, options)
+    shown = chosen[: options.limit]
+    screen = Screen.of(sys.stdout)
+    if options.json:
+        _write_json(_picked(shown, options.columns) if options.columns else shown)
+    elif shown:
+        screen.say(_listed(shown, options.columns, screen))
+        if len(shown) < len(chosen) and screen.width is not None:
+            screen.say(screen.paint.dim(f"{len(shown)} of {len(chosen)} runs: --limit"))
+    else:
+        screen.say(_why_none(every))
+    sys.stdout.flush()
+    return 0
+
+
+def table(options: argparse.Namespace) -> int:
+    """Write runs as a table for a document."""
+    every = _every_run(options)
+    chosen = _chosen(every, options)
+    whole = [row for row in chosen if row["state"] != "damaged"]
+    errors = Screen.of(sys.stderr)
+    if len(whole) < len(chosen):
+        count = len(chosen) - len(whole)
+        errors.say(f"samebit: damaged and left out: {count}; `samebit ls --where damage`")
+    if not whole:
+        errors.say(_why_none(every))
+    headers, cells = runs_table(whole, options.columns)
+    _write(rows_to_csv(headers, cells) if options.csv else rows_to_markdown(headers, cells))
+    return 0
+
+
+def metrics(options: argparse.Namespace) -> int:
+    """Show the metrics of a run."""
+    # They take as long to import as all of `ls`.
+    from samebit.runs.find import find_run  # noqa: PLC0415
+    from samebit.runs.read import read_run  # noqa: PLC0415
+
+    run = read_run(find_run(places.find_store(Path.cwd()), options.run))
+    found = _matching(run.metrics, options.names, run.id)
+    if run.gaps:
+        Screen.of(sys.stderr).say("samebit: points are missing, the journal is damaged")
+    if options.json:
+        _write_json({name: _points(metric) for name, metric in found.items()})
+    elif options.csv:
+        rows = [
+            (name, step, _utc(time_ns), value)
+            for name, metric in found.items()
+            for step, time_ns, value in zip(
+                metric.steps, metric.times_ns, metric.values, strict=True
+            )
+        ]
+        _write(rows_to_csv(["name", "step", "time", "value"], rows))
+    else:
+        screen = Screen.of(sys.stdout)
+        screen.say(_summary(found, screen) if found else f"run {run.id} has logged no metric")
+        sys.stdout.flush()
+    return 0
+
+
+def _every_run(options: argparse.Namespace) -> list[Row]:
+    return index.rows(places.find_store(Path.cwd()), replays=options.replays)
+
+
+def _chosen(every: list[Row], options: argparse.Namespace) -> list[Row]:
+    """The runs that were asked for, in order; names that no run has raise UsageError."""
+    condition = where.parse(options.where) if options.where is not None else None
+    order = where.parse_sort(options.sort)
+    if not every:
+        return []
+    names = [*(sorted(condition.names()) if condition else ()), *(sort.name for sort in order)]
+    _check_names([*names, *(options.columns or ())], every)
+    chosen = [row for row in every if condition is None or condition.matches(row)]
+    return where.sort_rows(chosen, order)
+
+
+def _check_names(names: Iterable[str], rows: Iterable[Row]) -> None:
+    known = _keys(rows)
+    for name in names:
+        if where.resolve(name, known) is not None:
+            continue
+        import difflib  # noqa: PLC0415  (seldom needed)
+
+        short = {key.removeprefix("metric.").removeprefix("config.") for key in known}
+        near = difflib.get_close_matches(name, sorted(known | short))
+        some = ", ".join(visible(key) for key in near or sorted(known)[:_NAMES_SHOWN])
+        raise UsageError(
+            f"no run here has {visible(name)!r}",
+            **{"near_names" if near else "some_names": some},
+            hint="`samebit ls --json` shows everything that can be asked for",
+        )
+
+
+def _keys(rows: Iterable[Row]) -> set[str]:
+    return {"damage", *index.COLUMNS}.union(*rows)
+
+
+def _why_none(every: Sequence[Row]) -> str:
+    if every:
+        return f"none of {len(every)} runs is so"
+    return "no runs here yet; `samebit run train.py` records one"
+
+
+def _picked(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
+    known = _keys(rows)
+    return [{name: row.get(where.resolve(name, known) or name) for name in names} for row in rows]
+
+
+def _listed(rows: Sequence[Row], names: Sequence[str] | None, screen: Screen) -> str:
+    known = _keys(rows)
+    titles = names if names is not None else _default_titles(rows, screen)
+    keys = [where.resolve(title, known) or title for title in titles]
+    now_ns = time.time_ns()
+    return words.table(
+        [
+            _column(title, key, [row.get(key) for row in rows], screen)
+            for title, key in zip(titles, keys, strict=True)
+        ],
+        [[_cell(key, row.get(key), now_ns, screen) for key in keys] for row in rows],
+        columns_wide=screen.width,
+        color=screen.color,
+    )
+
+
+def _default_titles(rows: Sequence[Row], screen: Screen) -> list[str]:
+    # A damaged run has no configuration: beside it every entry would be one that differs.
+    whole = [row for row in rows if row["state"] != "damaged"]
+    headers, _ = runs_table(whole, None)
+    at = headers.index("seed")
+    leading = [
+        key
+        for key in _LEADING
+        if screen.width is None or any(row.get(key) is not None for row in rows)
+    ]
+    damage = ["damage"] if len(whole) < len(rows) else []
+    return [*leading, *headers[headers.index("state") + 1 : at], *headers[at + 1 :], *damage]
+
+
+def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> words.Column:
+    if key == "state":
+        paint = screen.paint
+        colors = {
+            "finished": paint.green,
+            "running": paint.cyan,
+            "failed": paint.red,
+            "damaged": paint.red,
+            "killed": paint.yellow,
+            "broken off": paint.yellow,
+        }
+        return words.Column(title, style=lambda text: colors.get(text, str)(text))
+    if _is_numeric(values) and key != "started":
+        return words.Column(title, align="right")
+    return words.Column(title, shrink=0 if key in ("id", "started") else 1 if key == "name" else 2)
+
+
+def _is_numeric(values: Iterable[object]) -> bool:
+    return all(
+        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        for value in values
+    )
+
+
+def _cell(key: str, value: object, now_ns: int, screen: Screen) -> object:
+    if key == "started" and isinstance(value, int):
+        # A file is read at some other time.
+        return words.when(value) if screen.width is None else words.ago(value, now_ns)
+    if key == "seconds" and isinstance(value, float):
+        return words.duration(value)
+    return value
+
+
+def _matching(found: "dict[str, Metric]", names: Sequence[str], run: str) -> "dict[str, Metric]":
+    for name in names:
+        if not any(_fits(metric, name) for metric in found):
+            raise NotFound(
+                f"run {run} has no metric {visible(name)!r}",
+                metrics=", ".join(map(visible, found)) or "none were logged",
+            )
+    return {
+        metric: column
+        for metric, column in found.items()
+        if not names or any(_fits(metric, name) for name in names)
+    }
+
+
+def _fits(metric: str, name: str) -> bool:
+    return metric == name or fnmatchcase(metric, name)  # a name may hold brackets of its own
+
+
+def _points(metric: "Metric") -> dict[str, object]:
+    times = [_utc(time_ns) for time_ns in metric.times_ns]
+    return {"step": metric.steps, "time": times, "value": metric.values}
+
+
+def _utc(time_ns: int) -> str:
+    seconds, ns = divmod(time_ns, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{ns:09d}Z"
+
+
+def _summary(found: "dict[str, Metric]", screen: Screen) -> str:
+    titles = ("points", "first", "last", "min", "max")
+    rows: list[list[object]] = []
+    for name, metric in found.items():
+        values = metric.values
+        numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+        ordered = [value for value in numbers if value == value]
+        low, high = (min(ordered), max(ordered)) if ordered else (None, None)
+        curve = words.sparkline([_as_float(value) for value in numbers], _CURVE_COLUMNS)
+        rows.append([name, len(values), values[0], values[-1], low, high, curve])
+    return words.table(
+        [
+            words.Column("name", shrink=1),
+            *(words.Column(title, align="right") for title in titles),
+            words.Column("curve"),
+        ],
+        rows,
+        columns_wide=screen.width,
+        color=screen.color,
+    )
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _write_json(value: object) -> None:
+    from samebit import digest  # noqa: PLC0415  (its libraries take as long as all of `ls`)
+
+    _write(digest.canonical_json(value).decode() + "\n")
+
+
+def _write(text: str) -> None:
+    """Data as it is, in UTF-8; on a terminal nothing in it may be obeyed."""
+    if sys.stdout.isatty():
+        text = "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

@@ -1,0 +1,277 @@
+"""`samebit show`: everything that is recorded about a run, on one screen."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from samebit import places, records
+from samebit.capture.config import flat
+from samebit.cli.verifying import show_verdict
+from samebit.cli.words import (
+    Screen,
+    ago,
+    duration,
+    fields,
+    number,
+    shorten,
+    shown,
+    size,
+    sparkline,
+    visible,
+    when,
+)
+from samebit.digest import canonical_json, short
+from samebit.runs.find import find_run
+from samebit.runs.read import View, read_run
+
+__all__ = ["color_of", "show", "show_arguments"]
+
+_STATE_COLORS = {"finished": "green", "running": "cyan", "failed": "red"}
+
+
+def show_arguments(parser: argparse.ArgumentParser) -> None:
+    """What show takes."""
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--schedule", action="store_true", help="every change of the optimizer")
+    parser.add_argument("--console", action="store_true", help="what the run printed")
+    parser.add_argument("--json", action="store_true")
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print it."""
+    view = read_run(find_run(places.find_store(Path.cwd()), options.run))
+    screen = Screen.of(sys.stdout)
+    if options.json:
+        screen.say(canonical_json(_everything(view)).decode())
+    elif options.console:
+        _console(view, screen)
+    elif options.schedule:
+        _schedule(view, screen)
+    else:
+        _summary(view, screen)
+    return 0
+
+
+def color_of(state: str, screen: Screen, text: str) -> str:
+    """A run's state in its colour."""
+    return getattr(screen.paint, _STATE_COLORS.get(state, "yellow"))(text)
+
+
+def _summary(view: View, screen: Screen) -> None:
+    paint = screen.paint
+    title = paint.bold(view.id) + (f"  {visible(view.name)}" if view.name else "")
+    if view.record.kind != "run":
+        title += paint.dim(f"  {view.record.kind} of {view.record.of}")
+    screen.say(f"{title}  {color_of(view.status, screen, view.status)}")
+    for name, lines in (
+        ("", list(_execution(view))),
+        ("code", list(_code(view))),
+        ("config", [(k, shown(v)) for k, v in _config(view).items()]),
+        ("randomness", list(_randomness(view))),
+        ("training", list(_training(view))),
+        ("states", list(_states(view))),
+        ("files", list(_files(view))),
+        ("environment", list(_environment(view))),
+    ):
+        if lines:
+            if name:
+                screen.say(paint.bold(name))
+            screen.say(fields([(f"  {key}", value) for key, value in lines], screen))
+    if view.metrics:
+        screen.say(paint.bold("metrics"))
+        screen.say(fields(list(_metrics(view, screen)), screen))
+    if view.missing:
+        screen.say(paint.yellow("missing"))
+        for line in view.missing:
+            screen.say(f"  {visible(line)}")
+    if view.verdicts:
+        screen.say(paint.bold("verdict"))
+        show_verdict(view.verdicts[-1], screen)
+    elif view.status != "running" and view.record.kind == "run":
+        screen.say(paint.dim(f"not verified yet: samebit verify {view.id}"))
+
+
+def _execution(view: View) -> Iterator[tuple[str, object]]:
+    start, end = view.start, view.end
+    if start is None:
+        return
+    yield "command", " ".join(start.argv)
+    yield "in", start.cwd
+    now = time.time_ns()
+    yield "started", f"{when(start.started_ns)} ({ago(start.started_ns, now)})"
+    if end is not None:
+        text = duration((end.ended_ns - start.started_ns) / 1e9)
+        if end.signal:
+            text += f", by {end.signal}"
+        elif end.exit_code:
+            text += f", exit code {end.exit_code}"
+        yield "took", text
+    exception = view.facts.get("exception") or (end.exception if end else None)
+    if isinstance(exception, str) and exception.strip():
+        yield "exception", exception.strip().splitlines()[-1]
+    if len(view.starts) > 1:
+        yield "executions", len(view.starts)
+    if view.record.parent:
+        yield "inside run", view.record.parent
+
+
+def _code(view: View) -> Iterator[tuple[str, object]]:
+    code = view.facts.get("code")
+    if not isinstance(code, dict):
+        return
+    head = code.get("head")
+    if head:
+        yield "commit", f"{head[:12]} on {code.get('branch') or 'a detached head'}"
+    if code.get("ref"):
+        yield "kept as", code["ref"].removeprefix("refs/tags/")
+    changed = code.get("changed") or []
+    if changed:
+        listed = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if changed[4:] else "")
+        yield "uncommitted", listed
+    yield (
+        "in the store",
+        f"{code['files']} files, {size(code['size_bytes'])}, {short(code['tree'])}",
+    )
+    for line in (code.get("left_out") or [])[:4]:
+        yield "left out", line
+    for line in (code.get("notices") or [])[:4]:
+        yield "note", line
+
+
+def _config(view: View) -> dict[str, Any]:
+    config = view.facts.get("config")
+    return flat(config) if isinstance(config, dict) else {}
+
+
+def _randomness(view: View) -> Iterator[tuple[str, object]]:
+    start = view.start
+    asked = view.facts.get("asked") or {}
+    settings = view.facts.get("settings") or {}
+    seed = asked.get("seed") if asked.get("seed") is not None else start.seed if start else None
+    yield "seed", seed if seed is not None else "none given to samebit"
+    for call in view.all_facts("seed_call")[:6]:
+        at = Path(call["at"].rpartition(":")[0]).name + ":" + call["at"].rpartition(":")[2]
+        value = call["value"] if call["value"] is not None else "from the system"
+        yield "script seeds", f"{call['library']} with {value} ({at})"
+    if start is not None and start.hash_seed is not None:
+        yield "hash seed", start.hash_seed
+    if "torch.deterministic_algorithms" in settings:
+        strict = settings["torch.deterministic_algorithms"]
+        only = " (warn only)" if settings.get("torch.deterministic_warn_only") else ""
+        yield "deterministic", f"{'yes' + only if strict else 'no'}"
+        yield "threads", settings.get("torch.threads")
+
+
+def _training(view: View) -> Iterator[tuple[str, object]]:
+    counts: dict[int, int] = {}
+    for row in view.trace:
+        counts[row.optimizer] = max(row.count, counts.get(row.optimizer, 0))
+    for optimizer, count in counts.items():
+        label = "steps" if len(counts) == 1 else f"optimizer {optimizer}"
+        yield label, f"{count}, each with its fingerprints"
+        rates = [
+            value
+            for index, _, group, changed in view.schedule
+            if index == optimizer and group == 0
+            for name, value in changed.items()
+            if name == "lr" and isinstance(value, (int, float))
+        ]
+        if rates:
+            text = number(rates[0])
+            if len(rates) > 1:
+                curve = sparkline([float(rate) for rate in rates], 24)
+                text += f" to {number(rates[-1])}  {curve}  ({len(rates)} values)"
+            yield "learning rate", text
+
+
+def _states(view: View) -> Iterator[tuple[str, object]]:
+    for name, state in view.states.items():
+        kept = "" if state["kept"] else ", digests only"
+        yield name, f"{size(state['size_bytes'])}{kept}, {short(state['manifest'])}"
+
+
+def _files(view: View) -> Iterator[tuple[str, object]]:
+    facts = {fact["path"]: fact for fact in view.all_facts("file")}
+    code = view.facts.get("code") or {}
+    for how in ("read", "write"):
+        paths = [p for p, fact in facts.items() if fact["how"] == how and not p.endswith(".py")]
+        root = str(code.get("root", "")) + "/"
+        names = [path.removeprefix(root) for path in paths]
+        if names:
+            more = f" and {len(names) - 3} more" if names[3:] else ""
+            yield {"read": "read", "write": "written"}[how], ", ".join(names[:3]) + more
+
+
+def _environment(view: View) -> Iterator[tuple[str, object]]:
+    interpreter = view.facts.get("interpreter") or {}
+    packages = (view.facts.get("packages") or {}).get("versions") or {}
+    machine = view.facts.get("machine") or {}
+    if interpreter:
+        python = f"{interpreter.get('implementation')} {interpreter.get('version')}"
+        yield "python", f"{python}, {len(packages)} packages"
+    main = [
+        f"{n} {packages[n]}" for n in ("torch", "jax", "numpy", "scikit-learn") if n in packages
+    ]
+    if main:
+        yield "with", ", ".join(main)
+    cpu = machine.get("cpu") or {}
+    if cpu:
+        yield (
+            "machine",
+            f"{machine.get('host')}: {cpu.get('model')}, {cpu.get('allowed')} processors",
+        )
+    for gpu in machine.get("gpus") or []:
+        yield "gpu", shown(gpu)
+
+
+def _metrics(view: View, screen: Screen) -> Iterator[tuple[str, object]]:
+    room = 24 if screen.width is not None else 0
+    for name, column in view.metrics.items():
+        numbers = [float(v) for v in column.values if isinstance(v, (int, float))]
+        text = f"{shown(column.values[-1])} at step {column.steps[-1]}"
+        if room and len(numbers) > 1:
+            text = f"{sparkline(numbers, room)}  {text}"
+        yield f"  {shorten(visible(name), 40)}", text
+
+
+def _schedule(view: View, screen: Screen) -> None:
+    screen.say("optimizer  step  group  changed to")
+    for optimizer, count, group, changed in view.schedule:
+        values = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        screen.say(f"{optimizer:>9}  {count:>4}  {group:>5}  {visible(values)}")
+
+
+def _console(view: View, screen: Screen) -> None:
+    for start in view.starts:
+        folder = view.folder.console(start.number)
+        for path in sorted(folder.glob("*.log")):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for line in text.splitlines():
+                screen.say(visible(line))
+
+
+def _everything(view: View) -> dict[str, Any]:
+    return {
+        "run": records.plain(view.record),
+        "name": view.name,
+        "state": view.status,
+        "executions": [
+            {"start": records.plain(s), "end": records.plain(e)}
+            for s, e in zip(view.starts, view.ends, strict=True)
+        ],
+        "facts": view.facts,
+        "seed_calls": view.all_facts("seed_call"),
+        "files": view.all_facts("file"),
+        "states": view.states,
+        "metrics": {
+            name: {"points": len(c.steps), "step": c.steps[-1], "value": c.values[-1]}
+            for name, c in view.metrics.items()
+        },
+        "schedule": [list(row) for row in view.schedule],
+        "steps": len(view.trace),
+        "missing": view.missing,
+        "verdicts": [records.plain(v) for v in view.verdicts],
+    }

@@ -1,0 +1,1 @@
+"""What `samebit demo` trains: a small network on the handwritten digits that scikit-learn ships."""
