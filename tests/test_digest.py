@@ -16,8 +16,8 @@ from tests.strategies import plain_values
 
 # Few enough values that two draws are often the same one, or its nearest neighbour.
 close_scalars = st.sampled_from(
-    [None, True, False, 0, 1, 0.0, -0.0, 1.0, math.nan, math.inf, -math.inf, "", "1", "nan"]
-    + [2**53, 2**53 + 1, -(2**53) - 1, float(2**53), str(2**53 + 1), "$float"]
+    (None, True, False, 0, 1, 0.0, -0.0, 1.0, math.nan, math.inf, -math.inf, "", "1", "nan")
+    + (2**53, 2**53 + 1, -(2**53) - 1, float(2**53), str(2**53 + 1), "$float")
 )
 close_names = st.sampled_from(["a", "b", "$a", "$$a", "$int", "$float"])
 close_values = st.recursive(
@@ -87,7 +87,7 @@ def test_these_bytes_never_change() -> None:
     )
 
 
-class Colour(str, enum.Enum):
+class Colour(str, enum.Enum):  # noqa: UP042  (this one's `str()` is not its value)
     RED = "red"
 
 
@@ -186,9 +186,7 @@ def test_the_name_of_no_bytes_is_blake3s() -> None:
 def test_only_a_content_name_has_hex_digits(text: str) -> None:
     digits = text.removeprefix("blake3:")
     is_one = (
-        text.startswith("blake3:")
-        and len(digits) == 64
-        and set(digits) <= set("0123456789abcdef")
+        text.startswith("blake3:") and len(digits) == 64 and set(digits) <= set("0123456789abcdef")
     )
     if is_one:
         assert digest.hex_of(text) == digits

@@ -193,7 +193,9 @@ def test_a_fault_acts_at_the_calls_it_was_armed_for(count: int, onwards: str, al
     armed = disk._Faults(f"journal.sync=raise,disk.create=error{when}")
     acted = [armed.at("disk.create") == "error" for _ in range(8)]
     first = 1 if always else count
-    assert acted == [at == first or ((always or onwards != "") and at > first) for at in range(1, 9)]
+    assert acted == [
+        at == first or ((always or onwards != "") and at > first) for at in range(1, 9)
+    ]
     assert armed.at("disk.rename") is None
 
 

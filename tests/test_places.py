@@ -85,7 +85,7 @@ def test_a_store_is_found_from_inside_itself(home: Path) -> None:
 def test_nothing_is_searched_above_the_git_top_level(repository: Path, home: Path) -> None:
     outer = places.make_store(home / ".samebit")
     below = folders(repository, "src/deep")
-    with pytest.raises(StoreNotFound, match="no .samebit store"):
+    with pytest.raises(StoreNotFound, match=r"no \.samebit store"):
         places.find_store(below)
     assert places.choose_store(below) == repository / ".samebit"
     inner = places.make_store(repository / ".samebit")

@@ -5,7 +5,7 @@ import sys
 
 import blake3
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from samebit.errors import Damaged
@@ -46,7 +46,7 @@ def test_what_was_encoded_comes_back(data: bytes) -> None:
 
 def test_only_what_shrinks_is_compressed() -> None:
     assert encoding.encode(b"code " * 1000)[0] == encoding.ZSTD
-    assert encoding.encode(os.urandom(100_000)) [0] == encoding.RAW
+    assert encoding.encode(os.urandom(100_000))[0] == encoding.RAW
     assert encoding.encode(b"") == (encoding.RAW, b"")
     # A beginning that promises more than the rest keeps.
     assert encoding.encode(bytes(1 << 16) + os.urandom(1 << 21))[0] == encoding.RAW
@@ -62,7 +62,12 @@ def test_a_body_of_another_size_is_damaged(data: bytes, size: int) -> None:
             encoding.decode(kind, bytes(body), size)
 
 
-@given(st.integers(0, 255), st.binary(max_size=60), st.integers(0, 100))
+@given(
+    st.integers(0, 255) | st.just(encoding.ZSTD),
+    st.binary(max_size=60) | contents.map(zstd.compress),
+    st.integers(0, 100) | st.integers(0, 2**64 - 1),
+)
+@example(encoding.ZSTD, zstd.compress(b"x"), 2**64 - 1)
 def test_a_strange_body_is_damaged_or_as_large_as_declared(
     kind: int, body: bytes, size: int
 ) -> None:
@@ -175,8 +180,12 @@ HUGE = 2**63
 @pytest.mark.parametrize(
     "entries",
     [
-        pytest.param([PackEntry(NAMES[1], 16, 1, 1, 0), PackEntry(NAMES[0], 17, 1, 1, 0)], id="order"),
-        pytest.param([PackEntry(NAMES[1], 16, 1, 1, 0), PackEntry(NAMES[1], 17, 1, 1, 0)], id="twice"),
+        pytest.param(
+            [PackEntry(NAMES[1], 16, 1, 1, 0), PackEntry(NAMES[0], 17, 1, 1, 0)], id="order"
+        ),
+        pytest.param(
+            [PackEntry(NAMES[1], 16, 1, 1, 0), PackEntry(NAMES[1], 17, 1, 1, 0)], id="twice"
+        ),
         pytest.param([PackEntry(NAMES[0], 15, 1, 1, 0)], id="in the header"),
         pytest.param([PackEntry(NAMES[0], 90, 11, 11, 0)], id="in the index"),
         pytest.param([PackEntry(NAMES[0], HUGE, HUGE, 1, 0)], id="beyond the file"),

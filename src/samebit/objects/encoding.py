@@ -78,7 +78,7 @@ def decode(encoding: int, body: bytes, size: int) -> bytes:
     try:
         machine = zstd.ZstdDecompressor()
         data = machine.decompress(body, max_length=size + 1)
-    except zstd.ZstdError as error:
+    except (zstd.ZstdError, OverflowError) as error:
         raise Damaged(f"an object that cannot be decompressed: {error}") from error
     if len(data) != size or not machine.eof or machine.unused_data:
         raise Damaged(f"an object of {size} bytes decompresses to {len(data)} or more")

@@ -29,6 +29,7 @@ class Store:
         self.path = path
         self._packed: dict[str, tuple[Path, PackEntry]] = {}
         self._known_packs: set[str] = set()
+        self._damaged_packs: set[str] = set()
 
     def put(self, data: bytes | memoryview) -> str:
         """Keep bytes and give their name; durable when this returns."""
@@ -69,6 +70,9 @@ class Store:
                         f"object {digest.short(name)} is not in this store",
                         digest=name,
                         store=self.path,
+                        hint="a damaged pack may have held it; `samebit check` names it"
+                        if self._damaged_packs
+                        else None,
                     )
                 path, entry = place
                 with open(path, "rb") as stream:
@@ -89,7 +93,8 @@ class Store:
         for folder in (self.path / "objects").iterdir():
             if folder.is_dir():
                 for path in folder.iterdir():
-                    yield f"{digest.ALGORITHM}:{folder.name}{path.name}"
+                    if not path.name.startswith("."):  # what NFS keeps of a file that is open
+                        yield f"{digest.ALGORITHM}:{folder.name}{path.name}"
         self._list_packs()
         yield from list(self._packed)
 
@@ -142,9 +147,12 @@ class Store:
             if file_name not in self._known_packs:
                 try:
                     self._learn_pack(folder / file_name)
-                except (Damaged, OSError):
+                except Damaged:
                     # What is in a damaged pack counts as missing; `samebit check` names it.
                     self._known_packs.add(file_name)
+                    self._damaged_packs.add(file_name)
+                except OSError:
+                    pass  # it may be readable the next time that something is missing
 
     def _learn_pack(self, path: Path) -> None:
         for entry in _read_pack_index(path):

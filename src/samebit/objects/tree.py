@@ -40,37 +40,40 @@ def save_tree(store: Store, files: Iterable[SourceFile]) -> tuple[str, TreeRecor
 def read_tree(store: Store, name: str) -> TreeRecord:
     """The record of a tree; one that names paths outside itself raises Damaged."""
     tree = decode(store.read(name), TreeRecord, where=name)
-    for entry in tree.entries:
-        path = PurePosixPath(entry.path)
+    paths = [PurePosixPath(entry.path) for entry in tree.entries]
+    known = set(paths)
+    for entry, path in zip(tree.entries, paths, strict=True):
         if (
             entry.kind not in _KINDS
             or path.is_absolute()
             or not path.parts
             or ".." in path.parts
             or "\0" in entry.path
-            or ".git" in path.parts
+            or ".git" in map(str.lower, path.parts)
+            or not known.isdisjoint(path.parents)  # below a file, or through a link
         ):
             raise Damaged("a tree names a path that it may not", tree=name, path=repr(entry.path))
+    if len(known) < len(paths):
+        raise Damaged("a tree names a path twice", tree=name)
     return tree
 
 
 def lay_out(store: Store, tree: TreeRecord, folder: Path) -> None:
     """Write a tree's files into a new or empty folder, every byte verified.
 
-    Links are made last, so that no file is ever written through one.
+    Folders come first and links last, so that nothing is ever written through a link.
     """
+    for parent in {(folder / entry.path).parent for entry in tree.entries}:
+        parent.mkdir(parents=True, exist_ok=True)
     links: list[TreeEntry] = []
     for entry in tree.entries:
         if entry.kind == "link":
             links.append(entry)
             continue
-        path = folder / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        content = store.read(entry.digest)
         mode = 0o755 if entry.kind == "exec" else 0o644
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        fd = os.open(folder / entry.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(fd, "wb") as stream:
-            stream.write(store.read(entry.digest))
+            stream.write(content)
     for entry in links:
-        path = folder / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(os.fsdecode(store.read(entry.digest)), path)
+        os.symlink(os.fsdecode(store.read(entry.digest)), folder / entry.path)

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sqlite3
+import stat
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -279,7 +280,7 @@ def _cache_folder() -> Path | None:
         return None
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    return folder if found.st_uid == os.getuid() and folder.is_dir() else None
+    return folder if found.st_uid == os.getuid() and stat.S_ISDIR(found.st_mode) else None
 
 
 def _mounts() -> str:

@@ -1,0 +1,153 @@
+"""Which steps are recorded, and how deeply."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from samebit.trace.recorder import GROUPS, Emit, Recorder
+
+torch = pytest.importorskip("torch")
+
+
+class Sink:
+    """Takes what a recorder emits."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int, set[str]]] = []
+        self.hypers: list[tuple[int, int, int, dict[str, Any]]] = []
+        self.facts: list[tuple[str, Any]] = []
+
+    def trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
+        names = {name for at, name in enumerate(GROUPS) if mask >> at & 1}
+        assert len(digests) == 8 * len(names)
+        self.rows.append((optimizer, count, names))
+
+    def hyper(self, optimizer: int, count: int, group: int, values: Mapping[str, Any]) -> None:
+        self.hypers.append((optimizer, count, group, dict(values)))
+
+    def fact(self, name: str, value: Any) -> None:
+        self.facts.append((name, value))
+
+
+def steps(
+    recorder: Recorder, count: int, *, size: int = 4, pause_s: float = 0.0, optimizer: Any = None
+) -> Any:
+    if optimizer is None:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(size))], lr=0.1)
+    for parameter in optimizer.param_groups[0]["params"]:
+        parameter.grad = torch.ones_like(parameter)
+    for _ in range(count):
+        time.sleep(pause_s)
+        recorder.before_step(optimizer, dict)
+        optimizer.step()
+        assert recorder.after_step(optimizer)
+    return optimizer
+
+
+def make(sink: Sink, **options: Any) -> Recorder:
+    return Recorder(Emit(sink.trace, sink.hyper, sink.fact), **options)
+
+
+def test_the_first_ten_steps_are_always_full() -> None:
+    sink = Sink()
+    steps(make(sink), 10, size=1 << 20)
+    assert all({"entering", "grad", "param"} <= names for _, _, names in sink.rows)
+
+
+def test_full_rows_become_rarer_where_they_cost_too_much_and_each_change_is_told() -> None:
+    sink = Sink()
+    steps(make(sink), 64, size=1 << 21)
+    rates = [value for name, value in sink.facts if name == "rate"]
+    assert rates
+    assert [r["k"] for r in rates] == sorted({r["k"] for r in rates})  # k only rises
+    full = [count for _, count, names in sink.rows if "param" in names]
+    assert len(full) < 64
+    k = 0
+    for count in range(1, 65):
+        assert (count in full) == (count <= 10 or count % (1 << k) == 0)
+        k = next((r["k"] for r in rates if r["count"] == count), k)
+
+
+def test_full_rows_stay_where_they_cost_little() -> None:
+    sink = Sink()
+    steps(make(sink), 20, pause_s=0.02)
+    assert sum("param" in names for _, _, names in sink.rows) == 20
+
+
+def test_a_replay_takes_the_recorded_rates_and_no_others() -> None:
+    sink = Sink()
+    steps(make(sink, rates={(0, 12): 2}), 24, size=1 << 21)
+    full = [count for _, count, names in sink.rows if "param" in names]
+    assert full == [*range(1, 13), 16, 20, 24]
+    assert not [name for name, _ in sink.facts if name == "rate"]
+
+
+def test_the_last_step_is_completed_at_the_end() -> None:
+    sink = Sink()
+    recorder = make(sink, rates={(0, 10): 3})
+    optimizer = steps(recorder, 13)
+    assert "param" not in sink.rows[-1][2]
+    recorder.finish(optimizer)
+    assert sink.rows[-1] == (0, 13, {"param"})
+    recorder.finish(optimizer)
+    assert len(sink.rows) == 14
+
+
+def test_scalars_are_told_when_they_change_and_only_then() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    optimizer = steps(recorder, 3)
+    optimizer.param_groups[0]["lr"] = 0.05
+    steps(recorder, 2, optimizer=optimizer)
+    assert [(count, group) for _, count, group, _ in sink.hypers] == [(1, 0), (4, 0)]
+    assert sink.hypers[1][3] == {"lr": 0.05}
+
+
+def test_optimizers_are_numbered_by_their_first_step_and_count_for_themselves() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    first = steps(recorder, 2)
+    second = steps(recorder, 1)
+    steps(recorder, 1, optimizer=first)
+    assert [(o, c) for o, c, _ in sink.rows] == [(0, 1), (0, 2), (1, 1), (0, 3)]
+    assert recorder.index(second) == 1
+
+
+def test_a_step_inside_a_step_is_one_step() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], lr=0.1)
+    recorder.before_step(optimizer, dict)
+    recorder.before_step(optimizer, dict)
+    assert not recorder.after_step(optimizer)
+    assert recorder.after_step(optimizer)
+    assert [count for _, count, _ in sink.rows] == [1]
+
+
+def test_a_group_that_cannot_be_read_is_left_out_and_told_once() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    parameter = torch.nn.Parameter(torch.zeros(3, 2))
+    optimizer = torch.optim.SparseAdam([parameter])
+    for _ in range(3):
+        parameter.grad = torch.eye(3, 2).to_sparse()
+        recorder.before_step(optimizer, dict)
+        optimizer.step()
+        recorder.after_step(optimizer)
+    assert all("grad" not in names and "param" in names for _, _, names in sink.rows)
+    problems = [value for name, value in sink.facts if name == "problem"]
+    assert [p["what"] for p in problems] == ["grad not traced"]
+
+
+def test_batches_since_the_last_step_are_one_group() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    recorder.batch(torch.zeros(4))
+    recorder.batch(torch.ones(4))
+    optimizer = steps(recorder, 1)
+    recorder.batch([torch.eye(2).to_sparse()])
+    steps(recorder, 1, optimizer=optimizer)
+    assert {"batch", "samples"} <= sink.rows[0][2]
+    assert not {"batch", "samples"} & sink.rows[1][2]
