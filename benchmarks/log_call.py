@@ -1,8 +1,8 @@
 """What `run.log()` costs against a bare `os.write` of the same bytes, and against its peers.
 
 Each logger's block of calls follows a block of the bare write, in one process. Once each call is
-timed, and the cost of looking at the clock taken off; once a whole block is. The second flatters the
-bare write, which then has the caches and the branch predictor to itself.
+timed, and the cost of looking at the clock taken off; once a whole block is. The second flatters
+the bare write, which then has the caches and the branch predictor to itself.
 """
 
 import functools

@@ -81,9 +81,14 @@ def tensorboard_writer(folder: Path) -> Any:
 
 def time_process(words: Sequence[str], **how: Any) -> float:
     """Milliseconds from starting a process until it has ended; it must succeed."""
-    began = clock()
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, **how)
-    return (clock() - began) / 1e6
+    with tempfile.TemporaryFile() as said:
+        began = clock()
+        done = subprocess.run(words, check=False, stdout=subprocess.DEVNULL, stderr=said, **how)
+        took = (clock() - began) / 1e6
+        if done.returncode:
+            said.seek(0)
+            raise RuntimeError(f"{words} failed: {said.read().decode(errors='replace')}")
+    return took
 
 
 def take_turns(cases: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

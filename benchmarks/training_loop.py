@@ -19,7 +19,7 @@ from measure import clock
 
 from samebit.session.run import Run
 
-ROUNDS = 16
+ROUNDS = 24
 STEPS = 20  # in a block
 
 Log = Callable[[dict[str, float], int], Any]
@@ -124,7 +124,7 @@ def _training() -> Iterator[float]:
         *(nn.Flatten(), nn.Linear(48 * 64, 10)),
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    images, labels = torch.randn(32, 3, 32, 32), torch.randint(10, (32,))
+    images, labels = torch.randn(16, 3, 32, 32), torch.randint(10, (16,))
     while True:
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(images), labels)

@@ -8,9 +8,10 @@
 Importing this does nothing and loads nothing; each name below is loaded when it is first used.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers know the name; importing typing would cost seven ms
 if TYPE_CHECKING:
+    from typing import Any
+
     from samebit.session.joining import init
     from samebit.session.reading import open_run, runs
     from samebit.session.run import Run
@@ -26,7 +27,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module 'samebit' has no attribute {name!r}")
     import importlib  # noqa: PLC0415  (the face loads nothing before it is used)

@@ -8,7 +8,6 @@ ENOSPC), `raise` (RuntimeError). `point=action@3` acts at the third call only, `
 
 import errno
 import os
-import secrets
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -132,7 +131,7 @@ def publish(path: Path, pieces: Iterable[bytes | memoryview], scratch: Path) -> 
     does not exist, and at worst a file is left in `scratch` (a folder of the same file system).
     """
     fault("disk.create")
-    aside = scratch / f"{os.getpid()}-{secrets.token_hex(6)}"
+    aside = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
         try:

@@ -8,7 +8,6 @@ environment (`SAMEBIT_CODE_REF=hidden` for `code.ref`) and an argument; the late
 
 import dataclasses
 import os
-import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -131,7 +130,7 @@ def make_store(store: Path) -> Path:
         for name in _STORE_FOLDERS:
             (store / name).mkdir(exist_ok=True)
         _make_stub_repository(store)
-        text = f"{FORMAT_LINE}\nid {secrets.token_hex(16)}\n"
+        text = f"{FORMAT_LINE}\nid {os.urandom(16).hex()}\n"
         made = disk.publish(store / "format", [text.encode()], store / "tmp")
     except OSError as error:
         raise SamebitError(

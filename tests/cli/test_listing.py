@@ -362,7 +362,9 @@ def test_times_are_told_to_the_nanosecond(project: Path) -> None:
 @pytest.mark.usefixtures("sweep")
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = [sys.executable, "-m", "samebit.cli.main", "ls"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environ) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         child.stdout.close()

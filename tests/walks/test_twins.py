@@ -1,6 +1,7 @@
 """Pairs of real trainings that differ in one thing: the right step, for the right cause."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, View]:
         cwd=folder,
         capture_output=True,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "HOME": str(folder)},
+        env={**os.environ, "PYTHONHASHSEED": "0"},
     )
     assert done.returncode == 0, done.stderr
     ids = json.loads(done.stdout.splitlines()[-1])

@@ -6,7 +6,6 @@ own code has run, before the import statement of the script returns.
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 __all__ = ["on_trouble", "when_imported"]
 
 
-class _Watcher(MetaPathFinder):
+class _Watcher:
     """Finds nothing itself; wraps the loaders of the modules that are waited for."""
 
     def __init__(self) -> None:
@@ -31,7 +30,7 @@ class _Watcher(MetaPathFinder):
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Telling(spec.loader, self)
+                    spec.loader = _Telling(spec.loader, self)  # pyright: ignore[reportAttributeAccessIssue]
                 return spec
         return None
 
@@ -40,7 +39,7 @@ class _Watcher(MetaPathFinder):
             _call(callback, module)
 
 
-class _Telling(Loader):
+class _Telling:
     """A loader that behaves as the real one, and tells when the module's code has run."""
 
     def __init__(self, real: Any, watcher: _Watcher) -> None:
@@ -57,6 +56,9 @@ class _Telling(Loader):
             module.__spec__.loader = self._real
         self._real.exec_module(module)
         self._watcher.tell(module)
+
+    # Python cuts the frames of the import system out of a traceback, and with this name ours too.
+    exec_module.__code__ = exec_module.__code__.replace(co_filename="<frozen importlib._bootstrap>")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

@@ -107,7 +107,7 @@ def read_frames(
             break
         try:
             items = decode(payload)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             break
         if not isinstance(items, list) or not items:
             break

@@ -87,7 +87,7 @@ def read_journal(
     ended: bool,
     sealed: dict[str, tuple[int, str]] | None = None,
 ) -> Journal:
-    """Read a run's journal.
+    """Read a run's journal: rank by rank, each rank's writers as they began.
 
     Args:
         folder: the run's `journal` folder.
@@ -104,6 +104,7 @@ def read_journal(
             gaps.append(Gap(name, "the segment is gone"))
     last_of: dict[str, int] = {segment.writer: segment.number for segment in segments}
     expected: dict[str, int] = {}
+    began: dict[str, int] = {}  # by writer, UTC ns
     for segment in segments:
         name = segment.path.name
         try:
@@ -129,28 +130,43 @@ def read_journal(
                 lost = f"{expected.get(segment.writer, 0)} to {sequence - 1}"
                 gaps.append(Gap(name, f"frames {lost} are missing"))
             expected[segment.writer] = max(sequence + 1, expected.get(segment.writer, 0))
-            if items[0] == Kind.CLOCK:
-                offset = items[1] - items[2]
-                continue
-            frame = _frame(segment, sequence, items, offset)
-            if frame is None:
+            if not _is_known(items):
                 unknown += 1
+            elif items[0] == Kind.CLOCK:
+                offset = items[1] - items[2]
+                began.setdefault(segment.writer, items[1])
             else:
-                frames.append(frame)
+                frames.append(_frame(segment, sequence, items, offset))
+    # A later execution has another writer, whose letters say nothing about the order.
+    frames.sort(key=lambda frame: (frame.rank, began.get(frame.writer, 0)))
     return Journal(frames, gaps, unknown)
 
 
 _TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3}
-_LENGTH = {Kind.SCHEMA: 3, Kind.ROW: 4, Kind.FACT: 4, Kind.TRACE: 6, Kind.HYPER: 5}
+# What the items of each kind must be; a step beyond 64 bits is a dict.
+_SHAPES: dict[int, tuple[Any, ...]] = {
+    Kind.CLOCK: (int, int, int),
+    Kind.SCHEMA: (int, int, list),
+    Kind.ROW: (int, int, (int, dict), int),
+    Kind.FACT: (int, int, str, object),
+    Kind.TRACE: (int, int, int, int, int, bytes),
+    Kind.HYPER: (int, int, int, int, dict),
+}
 
 
-def _frame(segment: Segment, sequence: int, items: list[Any], offset: int) -> Frame | None:
+def _is_known(items: list[Any]) -> bool:
+    """Whether a frame is of a kind and shape that this version reads; a stranger wrote it."""
     kind = items[0]
-    if kind not in _LENGTH or len(items) < _LENGTH[kind]:
-        return None
-    at = _TIME_AT.get(kind)
-    time_ns = items[at] + offset if at is not None and isinstance(items[at], int) else 0
-    return Frame(segment.rank, segment.writer, sequence, kind, items, time_ns)
+    shape = _SHAPES.get(kind) if isinstance(kind, int) else None
+    if shape is None or len(items) < len(shape) or not all(map(isinstance, items, shape)):
+        return False
+    return kind != Kind.SCHEMA or all(isinstance(name, str) for name in items[2])
+
+
+def _frame(segment: Segment, sequence: int, items: list[Any], offset: int) -> Frame:
+    at = _TIME_AT.get(items[0])
+    time_ns = items[at] + offset if at is not None else 0
+    return Frame(segment.rank, segment.writer, sequence, items[0], items, time_ns)
 
 
 def rows(frames: Iterable[Frame]) -> Iterable[tuple[int, int, dict[str, Any]]]:
@@ -176,10 +192,15 @@ def unwrap(value: Any) -> Any:
     """A value as it was before it was made fit for a frame."""
     if isinstance(value, dict):
         if len(value) == 1 and "$int" in value:
-            return int(value["$int"])
+            return _number(value)
         return {k[1:] if k.startswith("$") else k: unwrap(v) for k, v in value.items()}
     return [unwrap(item) for item in value] if isinstance(value, list) else value
 
 
 def _number(value: Any) -> Any:
-    return int(value["$int"]) if isinstance(value, dict) and "$int" in value else value
+    if not isinstance(value, dict) or "$int" not in value:
+        return value
+    try:
+        return int(value["$int"])
+    except (TypeError, ValueError):
+        return 0  # not from our writer

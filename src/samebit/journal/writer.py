@@ -5,8 +5,6 @@ of its own; nothing of the parent's is touched.
 """
 
 import os
-import secrets
-import string
 import threading
 import time
 import weakref
@@ -35,7 +33,7 @@ __all__ = ["SEAL_BYTES", "Writer", "plain_number"]
 SEAL_BYTES = 4 << 20
 SYNC_EVERY_S = 5.0
 _CHECK_MASK = 63  # each 64th row looks whether the descriptor is still ours, and not full
-_WRITER_LETTERS = string.ascii_lowercase + string.digits
+_LETTERS = "0123456789abcdefghijklmnopqrstuv"  # 32 of them, so that a byte chooses evenly
 _PLAIN = frozenset({bool, int, float, str})
 _INT_BOUND = 1 << 63
 
@@ -63,7 +61,7 @@ class Writer:
         _writers.add(self)
 
     def _reset(self) -> None:
-        self._writer = "".join(secrets.choice(_WRITER_LETTERS) for _ in range(12))
+        self._writer = "".join(_LETTERS[byte & 31] for byte in os.urandom(12))
         self._segment = -1
         self._sequence = 0
         self._path = self._folder
@@ -207,8 +205,10 @@ class Writer:
             raise SamebitError("the disk is full: a journal segment could not be begun", path=path)
         self._sequence += 1
         if self._keeper is None:
-            self._keeper = threading.Thread(target=_keep_synced, args=[self], daemon=True)
-            self._keeper.name = "samebit-sync"
+            # Named at once: `Thread` would count it, and the script's own be called Thread-2.
+            self._keeper = threading.Thread(
+                target=_keep_synced, args=[self], name="samebit-sync", daemon=True
+            )
             self._keeper.start()
 
     def _leave_segment(self) -> None:

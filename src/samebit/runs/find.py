@@ -36,7 +36,7 @@ def find_run(store: Path, reference: str) -> RunFolder:
     exact = RunFolder(store / "runs" / reference)
     if is_run_id(reference) and exact.path.is_dir():
         return exact
-    fits = [run for run in list_runs(store) if run.id.startswith(reference.lower())]
+    fits = [run for run in list_runs(store) if reference and run.id.startswith(reference.lower())]
     if not fits:
         fits = [run for run in list_runs(store) if _is_named(run, reference)]
     if len(fits) == 1:

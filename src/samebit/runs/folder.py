@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import secrets
 import socket
 import time
 from dataclasses import dataclass, replace
@@ -115,7 +114,7 @@ class RunFolder:
     def add_note(self, kind: str, value: Any) -> Note:
         """Say something about the run, as a new file."""
         note = Note(kind, time.time_ns(), user_name(), records.plain(value))
-        self._create(f"notes/{note.at_ns}-{secrets.token_hex(4)}.json", note)
+        self._create(f"notes/{note.at_ns}-{os.urandom(4).hex()}.json", note)
         return note
 
     def _create(self, name: str, value: Any) -> None:

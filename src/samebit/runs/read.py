@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import msgspec
-
+from samebit import records
 from samebit.errors import NotFound
 from samebit.journal import reader
 from samebit.journal.frame import Kind
@@ -98,7 +97,7 @@ class View:
     def metrics(self) -> dict[str, Column]:
         """Each metric; of rows with the same name and step the later one counts."""
         found: dict[str, dict[int, tuple[int, Any]]] = defaultdict(dict)
-        for step, time_ns, values in reader.rows(self.journal.frames):
+        for step, time_ns, values in sorted(reader.rows(self.journal.frames), key=_time):
             for name, value in values.items():
                 found[name][step] = (time_ns, value)
         return {
@@ -152,7 +151,7 @@ class View:
     def verdicts(self) -> list[Verdict]:
         """Every verdict on this run, oldest first."""
         from_notes = [note.value for note in self.notes if note.kind == "verdict"]
-        return [msgspec.convert(value, Verdict) for value in from_notes]
+        return [records.decode(records.encode(v), Verdict, self.folder.path) for v in from_notes]
 
     @property
     def gaps(self) -> list[Gap]:
@@ -200,6 +199,10 @@ class View:
 
     def _of_kind(self, kind: Kind) -> Iterable[Frame]:
         return (frame for frame in self.journal.frames if frame.kind == kind)
+
+
+def _time(row: tuple[int, int, dict[str, Any]]) -> int:
+    return row[1]
 
 
 def read_run(folder: RunFolder) -> View:

@@ -7,7 +7,6 @@ launcher joins by its own RANK; other children do not join.
 
 import atexit
 import json
-import multiprocessing
 import os
 import socket
 import sys
@@ -26,7 +25,6 @@ from samebit.runs import folder as runs
 from samebit.runs.folder import RunFolder
 from samebit.session.recording import Recording
 from samebit.session.run import Run
-from samebit.session.snapshot import record_code
 
 __all__ = ["enter", "init"]
 
@@ -87,8 +85,14 @@ def _role() -> str | None:
         os.environ["SAMEBIT_PID"] = str(os.getpid())
         return "0" if "LOCAL_RANK" not in os.environ else os.environ.get("RANK", "0")
     is_rank = os.environ.get("RANK", "").isdigit() and os.environ.get("LOCAL_RANK", "").isdigit()
-    is_worker = multiprocessing.parent_process() is not None or _is_spawned()
+    is_worker = _is_worker() or _is_spawned()
     return os.environ["RANK"] if is_rank and not is_worker else None
+
+
+def _is_worker() -> bool:
+    """Whether multiprocessing made this process; where that is not loaded, it did not."""
+    module = sys.modules.get("multiprocessing")
+    return module is not None and module.parent_process() is not None
 
 
 def _is_spawned() -> bool:
@@ -162,7 +166,7 @@ def init(
 
 def _is_silent() -> bool:
     """Whether this is a worker process of a run, which keeps no record of its own."""
-    return multiprocessing.parent_process() is not None
+    return _is_worker()
 
 
 def _join_or_begin(
@@ -223,7 +227,7 @@ def _begin_here(
     _say_too_late(recording, deterministic=deterministic)
     where = script.parent if script is not None else Path.cwd()
     thread = threading.Thread(
-        target=record_code,
+        target=_record_code,
         args=[folder, where, script, settings, recording.fact],
         name="samebit-code",
         daemon=True,
@@ -231,6 +235,14 @@ def _begin_here(
     thread.start()
     _process.code_thread = thread
     return recording
+
+
+def _record_code(*given: Any) -> None:
+    from samebit.session.snapshot import (  # noqa: PLC0415  (brings subprocess: not in init's time)
+        record_code,
+    )
+
+    record_code(*given)
 
 
 def _say_too_late(recording: Recording, *, deterministic: bool) -> None:

@@ -125,7 +125,7 @@ class Recording:
             if what in self._told:
                 return
             self._told.add(what)
-        text = f"samebit: {what}: {detail} (training goes on; the run is marked)\n"
+        text = f"samebit: {what}: {detail}\n"
         try:
             sys.stderr.write(text)
         except Exception:
@@ -138,7 +138,7 @@ class Recording:
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed: the run is marked, and training goes on."""
         text = error.what if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
-        self.problem(source, text)
+        self.problem(source, f"{text} (training goes on; the run is marked)")
 
     # What the hooks tell.
 

@@ -31,6 +31,8 @@ def _begin() -> None:
 
 
 _this_module = sys.modules[__name__]
-_step_aside()
-if "SAMEBIT_RUN" in os.environ:
-    _begin()
+try:
+    _step_aside()
+finally:  # where the next one fails, Python says so as it would without us, and the run is kept
+    if "SAMEBIT_RUN" in os.environ:
+        _begin()

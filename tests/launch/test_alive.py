@@ -1,0 +1,91 @@
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from samebit.launch import alive
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
+NO_PID = 2**22 + 1  # above what Linux ever gives
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def test_this_process_is_alive() -> None:
+    started = alive.process_started(os.getpid())
+    assert started
+    assert alive.is_alive(os.getpid(), started, alive.boot_id()) is True
+
+
+def test_a_child_is_alive_until_it_is_killed(child: subprocess.Popen[bytes]) -> None:
+    started = alive.process_started(child.pid)
+    assert started
+    assert alive.is_alive(child.pid, started, alive.boot_id()) is True
+    child.kill()
+    # Until it is waited for it is a zombie: its pid is taken, and it does nothing any more.
+    deadline = time.monotonic() + 10
+    while alive.process_started(child.pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert Path(f"/proc/{child.pid}").exists()
+    assert alive.is_alive(child.pid, started, alive.boot_id()) is False
+    child.wait()
+    assert not Path(f"/proc/{child.pid}").exists()
+    assert alive.is_alive(child.pid, started, alive.boot_id()) is False
+
+
+def test_another_process_with_the_same_number_is_not_the_one_that_was(
+    child: subprocess.Popen[bytes],
+) -> None:
+    started = alive.process_started(child.pid)
+    assert started
+    assert alive.is_alive(child.pid, started - 1, alive.boot_id()) is False
+
+
+def test_the_start_is_read_whatever_the_program_is_called(tmp_path: Path) -> None:
+    strange = tmp_path / "a) R 1 (b) 2"
+    strange.symlink_to(sys.executable)
+    before = alive.process_started(os.getpid())
+    command = [str(strange), "-c", "print(1, flush=True); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env={"PYTHONHOME": sys.base_prefix}, **pipes) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert ") R 1" in Path(f"/proc/{process.pid}/stat").read_text()
+        started = alive.process_started(process.pid)
+        process.kill()
+    assert before is not None
+    assert started is not None
+    assert started >= before
+
+
+def test_a_process_of_another_boot_is_not_alive() -> None:
+    started = alive.process_started(os.getpid()) or 0
+    assert alive.is_alive(os.getpid(), started, "00000000-0000-0000-0000-000000000000") is False
+
+
+def test_without_a_boot_nothing_is_known() -> None:
+    assert alive.is_alive(os.getpid(), alive.process_started(os.getpid()) or 0, "") is None
+
+
+def test_without_a_start_time_only_the_dead_are_known() -> None:
+    assert alive.is_alive(os.getpid(), 0, alive.boot_id()) is None
+    assert alive.is_alive(NO_PID, 0, alive.boot_id()) is False
+
+
+def test_what_is_gone_has_no_start() -> None:
+    assert alive.process_started(NO_PID) is None
+
+
+def test_the_boot_stays_the_same() -> None:
+    assert alive.boot_id() == alive.boot_id()
+    assert len(alive.boot_id()) == 36

@@ -1,0 +1,488 @@
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from samebit import places, records
+from samebit.errors import Damaged, NotFound
+from samebit.journal import frame
+from samebit.journal.writer import Writer
+from samebit.launch import alive
+from samebit.records import ExecutionEnd, ExecutionStart, Verdict
+from samebit.runs import folder as runs
+from samebit.runs.folder import RunFolder
+from samebit.runs.read import Column, TraceRow, View, read_run
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return places.make_store(tmp_path / ".samebit")
+
+
+@pytest.fixture
+def run(store: Path) -> RunFolder:
+    return runs.begin(store)
+
+
+def begin(run: RunFolder, pid: int | None = None, **changed: Any) -> ExecutionStart:
+    """An execution of a process of this machine."""
+    pid = os.getpid() if pid is None else pid
+    known = {
+        "host": socket.gethostname(),
+        "boot": alive.boot_id(),
+        "pid": pid,
+        "pid_started": alive.process_started(pid) or 0,
+    }
+    return run.begin_execution(
+        ExecutionStart(0, time.time_ns(), "script", ("train.py",), "here", **{**known, **changed})
+    )
+
+
+def write(run: RunFolder, *, letters: str | None = None, rank: str = "0") -> Writer:
+    writer = Writer(run.journal, run.id, rank)
+    if letters is not None:
+        writer._writer = letters * 12
+    return writer
+
+
+# Metrics, facts, trace.
+
+logged = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.dictionaries(st.sampled_from("abc"), st.integers(0, 3) | st.floats(), max_size=3),
+    ),
+    max_size=15,
+)
+
+
+@given(logged)
+@settings(deadline=None)
+def test_of_a_name_and_step_the_later_row_counts(
+    tmp_path_factory: pytest.TempPathFactory, logged: list[tuple[int, dict[str, Any]]]
+) -> None:
+    run = runs.begin(places.make_store(tmp_path_factory.mktemp("read") / ".samebit"))
+    writer = write(run)
+    wanted: dict[str, dict[int, Any]] = {}
+    for step, values in logged:
+        writer.row(values, step)
+        for name, value in values.items():
+            wanted.setdefault(name, {})[step] = value
+    writer.close()
+    found = read_run(run).metrics
+    assert found.keys() == wanted.keys()
+    for name, points in wanted.items():
+        assert found[name].steps == list(points)
+        assert repr(found[name].values) == repr(list(points.values()))
+        assert len(found[name].times_ns) == len(points)
+
+
+@pytest.mark.parametrize("letters", ["az", "za"])
+def test_a_later_execution_counts_whatever_its_writer_is_called(
+    run: RunFolder, letters: str
+) -> None:
+    for execution, letter in enumerate(letters):
+        writer = write(run, letters=letter)
+        writer.fact("trace", {"groups": ["loss"]})
+        for step in range(execution * 2, 4):
+            writer.row({"loss": execution}, step)
+            writer.trace(0, step, 1, bytes([execution] * 8))
+            writer.hyper(0, step, 0, {"lr": execution})
+        writer.close()
+        time.sleep(0.001)
+    view = read_run(run)
+    assert view.metrics["loss"].values == [0, 0, 1, 1]
+    assert [row.groups["loss"][0] for row in view.trace] == [0, 0, 1, 1]
+    assert [values["lr"] for _, _, _, values in view.schedule] == [0, 0, 0, 0, 1, 1]
+
+
+def test_a_column_knows_when(run: RunFolder) -> None:
+    before = time.time_ns()
+    writer = write(run)
+    writer.row({"loss": 0.5}, 1)
+    writer.row({"loss": math.nan, "acc": 1}, 2)
+    writer.close()
+    metrics = read_run(run).metrics
+    assert metrics["acc"] == Column([2], metrics["acc"].times_ns, [1])
+    # Wall clock and monotonic clock are read one after the other, hence the slack.
+    slack = 50_000_000
+    assert before - slack <= metrics["loss"].times_ns[0] <= time.time_ns() + slack
+
+
+def test_of_a_fact_the_last_counts_and_of_many_every_one(run: RunFolder) -> None:
+    writer = write(run)
+    for at in range(3):
+        writer.fact("config", {"lr": at, "$seed": 2**70})
+        writer.fact("problem", {"what": f"w{at}", "detail": "d"})
+    writer.close()
+    view = read_run(run)
+    assert view.facts == {"config": {"lr": 2, "$seed": 2**70}}
+    assert [p["what"] for p in view.all_facts("problem")] == ["w0", "w1", "w2"]
+    assert view.all_facts("nothing") == []
+    assert view.missing[:3] == ["w0: d", "w1: d", "w2: d"]
+
+
+def test_the_rows_of_one_step_are_one(run: RunFolder) -> None:
+    writer = write(run)
+    writer.fact("trace", {"groups": ["batch", "loss", "param"]})
+    writer.trace(0, 1, 0b011, b"b" * 8 + b"l" * 8)
+    writer.trace(0, 2, 0b010, b"m" * 8)
+    writer.trace(0, 1, 0b100, b"p" * 8)
+    writer.close()
+    assert read_run(run).trace == [
+        TraceRow(0, 1, {"batch": b"b" * 8, "loss": b"l" * 8, "param": b"p" * 8}),
+        TraceRow(0, 2, {"loss": b"m" * 8}),
+    ]
+
+
+def test_a_state_that_there_is_not_is_told_with_those_there_are(run: RunFolder) -> None:
+    writer = write(run)
+    with pytest.raises(NotFound, match="none were recorded"):
+        read_run(run).manifest("final")
+    writer.fact("state", {"name": "step 0", "manifest": "blake3:0"})
+    writer.close()
+    assert read_run(run).manifest("step 0") == "blake3:0"
+    with pytest.raises(NotFound, match=r"no state 'final'(.|\n)*'step 0'"):
+        read_run(run).manifest("final")
+
+
+def test_the_name_given_last_is_the_name(store: Path) -> None:
+    run = runs.begin(store, name="first")
+    assert read_run(run).name == "first"
+    run.add_note("name", "second")
+    assert read_run(run).name == "second"
+    assert read_run(runs.begin(store)).name is None
+
+
+def test_verdicts_come_back_oldest_first(run: RunFolder) -> None:
+    verdicts = [
+        Verdict("identical", run.id, replay="0123456789", scope=("trace",)),
+        Verdict("different", run.id, step=3, cause="loss", evidence={"loss": [math.inf, 2**70]}),
+    ]
+    for verdict in verdicts:
+        run.add_note("tag", "between")
+        run.add_note("verdict", verdict)
+    assert read_run(run).verdicts == verdicts
+
+
+@pytest.mark.parametrize("value", [None, "identical", {"run": "x"}, {"grade": 1, "run": "x"}])
+def test_a_strangers_verdict_that_is_none_is_damaged(run: RunFolder, value: Any) -> None:
+    run.add_note("verdict", value)
+    with pytest.raises(Damaged, match="Verdict"):
+        _ = read_run(run).verdicts
+
+
+def test_a_damaged_note_is_said_with_its_path(run: RunFolder) -> None:
+    run.add_note("tag", "sound")
+    hurt = run.path / "notes" / "1-00000000.json"
+    hurt.write_bytes(b"{")
+    with pytest.raises(Damaged) as error:
+        read_run(run)
+    assert str(hurt) in str(error.value)
+
+
+def test_a_view_stays_what_it_was(run: RunFolder) -> None:
+    writer = write(run)
+    writer.row({"loss": 1}, 1)
+    view = read_run(run)
+    writer.row({"loss": 2}, 2)
+    writer.close()
+    run.add_note("name", "later")
+    assert view.metrics["loss"].steps == [1]
+    assert view.name is None
+
+
+# What became of it.
+
+TRAINING = """
+import os, socket, sys, time
+from pathlib import Path
+from samebit.journal.writer import Writer
+from samebit.launch import alive
+from samebit.records import ExecutionEnd, ExecutionStart
+from samebit.runs.folder import RunFolder
+run = RunFolder(Path(sys.argv[1]))
+start = run.begin_execution(ExecutionStart(
+    0, time.time_ns(), "script", ("train.py",), "here", host=socket.gethostname(),
+    boot=alive.boot_id(), pid=os.getpid(), pid_started=alive.process_started(os.getpid()),
+))
+writer = Writer(run.journal, run.id)
+writer.row({"loss": 0.5}, 1)
+print("training", flush=True)
+sys.stdin.readline()
+writer.close()
+run.end_execution(start.number, ExecutionEnd(time.time_ns(), "finished", 0))
+"""
+
+
+@pytest.fixture
+def training(run: RunFolder) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINING, str(run.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "training\n"
+        yield process
+        process.kill()
+
+
+@on_linux
+def test_a_run_is_running_until_it_has_finished(
+    run: RunFolder, training: subprocess.Popen[str]
+) -> None:
+    view = read_run(run)
+    assert view.status == "running"
+    assert view.end is None
+    assert view.metrics["loss"].values == [0.5]
+    training.communicate("finish\n")
+    view = read_run(run)
+    assert view.status == "finished"
+    assert view.end is not None
+    assert view.end.exit_code == 0
+
+
+@on_linux
+def test_a_run_that_was_killed_has_broken_off(
+    run: RunFolder, training: subprocess.Popen[str]
+) -> None:
+    training.send_signal(signal.SIGKILL)
+    training.wait()
+    before = sorted(run.path.rglob("*"))
+    view = read_run(run)
+    assert view.status == "broken off"
+    assert view.metrics["loss"].values == [0.5]
+    assert view.gaps == []
+    assert sorted(run.path.rglob("*")) == before  # concluded, never written
+
+
+@on_linux
+def test_training_that_outlives_its_supervisor_is_running(
+    run: RunFolder, training: subprocess.Popen[str]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as supervisor:
+        start = begin(run, supervisor.pid)
+    assert read_run(run).status == "broken off"
+    writer = write(run)
+    process = {"pid": training.pid, "pid_started": alive.process_started(training.pid)}
+    about = {**process, "boot": alive.boot_id(), "execution": start.number}
+    writer.fact("process", about)
+    assert read_run(run).status == "running"
+    training.kill()
+    training.wait()
+    assert read_run(run).status == "broken off"
+    writer.close()
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "killed"])
+def test_an_end_says_how_it_went(run: RunFolder, status: str) -> None:
+    start = begin(run)
+    assert read_run(run).status == "running"
+    run.end_execution(start.number, ExecutionEnd(1, status))
+    assert read_run(run).status == status
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "killed"])
+def test_without_an_end_the_process_s_own_word_counts(run: RunFolder, status: str) -> None:
+    start = begin(run)
+    writer = write(run)
+    writer.fact("end", {"execution": start.number, "status": status})
+    assert read_run(run).status == status
+    # A resume begins: what the execution before it said is no end of this one.
+    begin(run)
+    assert read_run(run).status == "running"
+    writer.close()
+
+
+def test_a_resume_makes_it_running_again(run: RunFolder) -> None:
+    first = begin(run)
+    run.end_execution(first.number, ExecutionEnd(1, "failed", 1))
+    assert read_run(run).status == "failed"
+    begin(run)
+    view = read_run(run)
+    assert view.status == "running"
+    assert view.start == view.starts[0]
+    assert view.ends == [run.end(1), None]
+
+
+def test_elsewhere_a_journal_that_grew_lately_is_a_heartbeat(run: RunFolder) -> None:
+    begin(run, host="another-machine")
+    assert read_run(run).status == "running"
+    writer = write(run)
+    writer.row({"loss": 1}, 1)
+    assert read_run(run).status == "running"
+    writer.close()
+    old = time.time() - 301
+    for path in run.journal.iterdir():
+        os.utime(path, (old, old))
+    assert read_run(run).status == "broken off"
+
+
+def test_before_the_first_frame_elsewhere_the_start_counts(run: RunFolder) -> None:
+    start = begin(run, host="another-machine")
+    path = run.path / "executions" / "1" / "start.json"
+    old = records.plain(start) | {"started_ns": start.started_ns - 301 * 10**9}
+    path.write_bytes(records.encode(old))
+    assert read_run(run).status == "broken off"
+
+
+def test_a_run_that_never_started_has_broken_off(run: RunFolder) -> None:
+    view = read_run(run)
+    assert view.status == "broken off"
+    assert (view.start, view.end) == (None, None)
+
+
+# What is missing.
+
+
+def finished(run: RunFolder) -> Path:
+    """A run of three hundred rows in one segment, sealed; the segment."""
+    start = begin(run)
+    writer = write(run)
+    writer.fact("code", {})
+    for step in range(300):
+        writer.row({"loss": step}, step)
+    writer.close()
+    run.end_execution(start.number, ExecutionEnd(1, "finished", 0))
+    (segment,) = run.journal.iterdir()
+    return segment
+
+
+def test_a_sound_run_misses_nothing(run: RunFolder) -> None:
+    finished(run)
+    view = read_run(run)
+    assert view.missing == []
+    assert len(view.metrics["loss"].values) == 300
+
+
+def test_code_that_was_not_recorded_is_missing(store: Path, run: RunFolder) -> None:
+    assert read_run(run).missing == ["the code was not recorded"]
+    assert read_run(runs.begin(store, kind="replay", of=run.id)).missing == []
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_hurt_in_a_sealed_segment_is_missing(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    run = runs.begin(places.make_store(tmp_path_factory.mktemp("read") / ".samebit"))
+    segment = finished(run)
+    hurt = bytearray(segment.read_bytes())
+    if data.draw(st.booleans(), label="cut"):
+        del hurt[data.draw(st.integers(0, len(hurt) - 1)) :]
+    else:
+        hurt[data.draw(st.integers(0, len(hurt) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    segment.write_bytes(hurt)
+    view = read_run(run)
+    assert any("journal: " in line and segment.name in line for line in view.missing)
+    values = view.metrics["loss"].values if "loss" in view.metrics else []
+    assert values == list(range(len(values)))
+
+
+def test_a_segment_that_is_gone_is_missing(run: RunFolder) -> None:
+    segment = finished(run)
+    segment.unlink()
+    assert f"journal: the segment is gone ({segment.name})" in read_run(run).missing
+
+
+def test_a_trace_without_a_final_state_is_incomplete(run: RunFolder) -> None:
+    writer = write(run)
+    writer.fact("code", {})
+    writer.fact("trace", {"groups": ["loss"]})
+    writer.close()
+    (line,) = read_run(run).missing
+    assert "no final state" in line
+
+
+strange = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 2**63 - 1) | st.text(max_size=3) | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=3) | st.just("$int"), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+close = st.sampled_from([0, 1, 1, {"$int": "5"}, {"$int": None}, [], ["a"], ["a", "b"], "x", b"12"])
+strange_frames = st.builds(
+    lambda kind, items: [kind, *items],
+    st.integers(-1, 6) | strange,
+    st.lists(close | strange, max_size=6),
+)
+
+
+@given(st.lists(strange_frames | strange, max_size=8))
+@settings(deadline=None, max_examples=100)
+@example([[1, 0, [[]]], [2, 0, 0, 0, 1]])
+@example([[3, 0, "config", {"$int": "x"}], [2, 0, {"$int": "9" * 5000}, 1]])
+def test_a_strangers_journal_is_read_or_passed_over(
+    tmp_path_factory: pytest.TempPathFactory, payloads: list[Any]
+) -> None:
+    """Whatever stands in frames whose checksums fit, reading them fails at nothing."""
+    run = runs.begin(places.make_store(tmp_path_factory.mktemp("read") / ".samebit"))
+    data = frame.pack_header(frame.Header(run.id, "a" * 12, 0))
+    for sequence, payload in enumerate(payloads):
+        data += frame.pack(sequence, msgspec.msgpack.encode(payload))
+    (run.journal / f"0-{'a' * 12}-0.sbj").write_bytes(data)
+    view = read_run(run)
+    assert view.journal.unknown_frames + len(view.journal.frames) <= len(payloads)
+    look_at_everything(view)
+
+
+def look_at_everything(view: View) -> None:
+    assert view.status
+    assert view.facts is not None
+    assert view.metrics is not None
+    assert view.trace is not None
+    assert view.schedule is not None
+    assert view.missing is not None
+
+
+# Copies.
+
+
+def copy(run: RunFolder, store: Path) -> RunFolder:
+    subprocess.run(["cp", "-r", str(run.path), str(store / "runs")], check=True)
+    return RunFolder(store / "runs" / run.id)
+
+
+@pytest.mark.skipif(shutil.which("cp") is None, reason="copies as people do")
+def test_a_copied_run_is_a_run_there_and_two_copies_merge(store: Path, tmp_path: Path) -> None:
+    run = runs.begin(store, name="first")
+    finished(run)
+    there = copy(run, places.make_store(tmp_path / "there" / ".samebit"))
+    assert read_run(there).metrics == read_run(run).metrics
+    assert read_run(there).missing == []
+
+    run.add_note("verdict", Verdict("identical", run.id))
+    there.add_note("name", "second")
+    begin(there)
+    writer = write(there)
+    writer.row({"loss": -1}, 299)
+    writer.close()
+    there.end_execution(2, ExecutionEnd(2, "failed", 1))
+
+    for one, other in ((run, there), (there, run)):
+        subprocess.run(["cp", "-rn", f"{one.path}/.", str(other.path)], capture_output=True)
+    for merged in (run, there):
+        view = read_run(merged)
+        assert view.name == "second"
+        assert view.status == "failed"
+        assert len(view.verdicts) == 1
+        assert view.metrics["loss"].values == [*range(299), -1]
+        assert view.missing == []
