@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samebit.capture import code
+from samebit.capture import git as asking
 from samebit.capture.code import Snapshot, take
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="names and modes of POSIX")
@@ -597,7 +598,7 @@ def test_very_many_untracked_folders_are_as_good_as_few(
         (repository / name / "x.txt").write_text(name)
     expected = taken(repository, ref="none")
     assert set(contents(expected)) == {"train.py", "model.py", "one/x.txt", "two/three/x.txt"}
-    monkeypatch.setattr(code, "_ARGUMENT_BYTES", 0)  # so many that no command line holds them
+    monkeypatch.setattr(asking, "_ARGUMENT_BYTES", 0)  # so many that no command line holds them
     assert taken(repository, ref="none") == expected
 
 
@@ -698,7 +699,7 @@ def test_what_git_refuses_means_store_copy_only_said_once(
 def test_a_filter_that_hangs_costs_the_commit_and_not_the_run(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(code, "_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(asking, "_TIMEOUT_S", 0.5)
     (repository / ".gitattributes").write_text("*.slow filter=slow\n")
     (repository / "x.slow").write_text("x")
     git(repository, "config", "filter.slow.clean", "sleep 60 | cat")
@@ -752,7 +753,7 @@ def test_a_repository_of_somebody_else_is_walked(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    monkeypatch.setattr(code, "_KEPT_VARIABLES", (*code._KEPT_VARIABLES, "GIT_TEST_"))
+    monkeypatch.setattr(asking, "_KEPT_VARIABLES", (*asking._KEPT_VARIABLES, "GIT_TEST_"))
     snapshot = taken(repository)
     assert set(contents(snapshot)) == {"train.py", "model.py"}
     assert snapshot.head is None

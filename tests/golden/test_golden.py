@@ -96,7 +96,7 @@ def test_every_metric_comes_back_to_the_bit(store: Path) -> None:
     for name, (steps, values) in expected.items():
         assert metrics[name].steps == steps, name
         assert list(map(bits, metrics[name].values)) == list(map(bits, values)), name
-    assert metrics["loss"].times_ns[0] == 1_700_000_000_042_000_000 - 1_000_000
+    assert metrics["loss"].times_ns[0] == 1_700_000_000_034_000_000
     assert metrics["loss"].times_ns == sorted(metrics["loss"].times_ns)
 
 
@@ -179,7 +179,7 @@ def test_states_leaf_by_leaf(store: Path) -> None:
     assert state["optimizer"]["state"][0]["on"].tolist() == [True, False]
     manifest = storing.read_manifest(Store(store), name)
     assert storing.identity(manifest) == (
-        "blake3:cdc7f0d9a3fbe3c2f6f4a8d5e4b2e3a7c5d6e7f8091a2b3c4d5e6f708192a3b4"
+        "blake3:20c52e846649b2d865f87fbfc5b6374caf9335e38315a192cfcb9ab5cdac653f"
     )
 
 

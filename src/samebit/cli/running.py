@@ -14,6 +14,8 @@ from samebit.session.launching import Launched, Request, launch
 
 __all__ = ["run", "run_arguments"]
 
+_SHUT_OUT = ("-I", "-E", "-S")  # of Python: without the environment, without sitecustomize
+
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     """What comes before the script."""
@@ -33,6 +35,10 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing of our own")
     parser.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER)
+    for option in _SHUT_OUT:  # named here, because argparse would call them unknown
+        parser.add_argument(
+            option, dest="shut_out", action="store_const", const=option, help=argparse.SUPPRESS
+        )
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
@@ -76,6 +82,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _what(options: argparse.Namespace) -> tuple[str, list[str]]:
+    if options.shut_out:
+        word = options.shut_out
+        raise CannotStart(f"with {word} Python ignores what records it: nothing would be kept")
     if options.module:
         return "module", options.module
     words = options.words
@@ -85,8 +94,6 @@ def _what(options: argparse.Namespace) -> tuple[str, list[str]]:
         return "command", words[1:]
     if not words:
         raise UsageError("what is to be run?", hint="samebit run train.py --lr 0.1")
-    if words[0] in ("-I", "-E", "-S"):
-        raise CannotStart(f"with {words[0]} Python ignores what records it: nothing would be kept")
     if words[0].startswith("-"):
         raise UsageError(
             f"`samebit run` has no option {words[0]}",
