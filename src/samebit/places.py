@@ -8,7 +8,6 @@ environment (`SAMEBIT_CODE_REF=hidden` for `code.ref`) and an argument; the late
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,10 +242,16 @@ def read_settings(store: Path | None, given: Mapping[str, Any] | None = None) ->
 
 def _read_settings_file(path: Path) -> dict[str, Any]:
     try:
-        sections = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read the settings: {error}", path=path) from error
+    import tomllib  # noqa: PLC0415  (most projects have no settings, and need not wait for it)
+
+    try:
+        sections = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"cannot read the settings: {error}", path=path) from error
     values: dict[str, Any] = {}
     for section, content in sections.items():

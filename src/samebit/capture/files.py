@@ -23,6 +23,7 @@ from typing import Any
 from samebit import digest, disk
 from samebit.capture.importing import when_imported
 from samebit.errors import SamebitError
+from samebit.launch import alive
 
 __all__ = ["KEPT_BYTES", "FileWatch", "noise_prefixes"]
 
@@ -30,7 +31,6 @@ KEPT_BYTES = 64 << 20  # of a file that is read and later written, so that a rep
 _MAX_FILES = 20_000
 _MAX_RAW = 100_000  # names as scripts gave them that are known already
 _CHILD_BYTES = 4 << 20  # what a child hashes while its caller waits
-_CLOCK_NS = 20_000_000  # a file system stamps with the kernel's coarse clock
 
 # What an opening means for the bytes that were there: nothing, all, or both.
 _READ, _WRITE, _UPDATE = "read", "write", "update"
@@ -103,9 +103,9 @@ class FileWatch:
         self._noise = noise
         self._budget = budget_bytes
         self._trouble = trouble
-        self._began_ns = time.time_ns() - _CLOCK_NS
+        self._began_ns = _process_began_ns()
         self._seen: dict[str, _Opened] = {}
-        self._raw: set[tuple[Any, Any, Any]] = set()
+        self._raw: set[tuple[Any, ...]] = set()
         self._pid = os.getpid()
         self._busy = threading.local()
         self._on = False
@@ -147,45 +147,45 @@ class FileWatch:
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if event not in _EVENTS or not self._on or getattr(self._busy, "now", False):
             return
-        if event == "open":
-            path, mode, flags = args
-            if isinstance(path, int) or path is None:
-                return
-            key = (path, mode, flags)
-            try:
-                if key in self._raw:
-                    return
-            except Exception:
-                return  # no kind of path
-            known = self._guarded(path, _use(mode, flags))
-            # A relative name may mean another file after chdir.
-            if known and type(path) is str and path[:1] == os.sep and len(self._raw) < _MAX_RAW:
-                self._raw.add(key)
-        elif event == "os.rename":
-            source, target, source_folder, target_folder = args
-            if source_folder == -1:
-                self._guarded(source, _UPDATE, must_be_known=True)
-            if target_folder == -1:
-                self._guarded(target, _WRITE)
-        elif event == "os.truncate":
-            if not isinstance(args[0], int):
-                self._guarded(args[0], _UPDATE)
-        elif args[1] == -1:
-            self._guarded(args[0], _UPDATE, must_be_known=True)
+        self._guarded(self._on_event, event, args)
 
-    def _guarded(self, path: Any, use: str, *, must_be_known: bool = False) -> bool:
-        """Note an opening; whether there is nothing more to learn from the next such one."""
+    def _guarded(self, function: Callable[..., object], *args: Any) -> None:
         self._busy.now = True
         try:
-            return self._note(path, use, must_be_known)
+            function(*args)
         except Exception as error:
             self._on = False
             self._later(functools.partial(self._trouble, "capture.files", error))
-            return False
         finally:
             self._busy.now = False
 
-    def _note(self, path: Any, use: str, must_be_known: bool) -> bool:
+    def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, flags = args
+            if type(path) is not str:
+                if isinstance(path, (bytes, os.PathLike)):
+                    self._note(path, _use(mode, flags))
+                return
+            if args in self._raw:
+                return
+            known = self._note(path, _use(mode, flags))
+            # A relative name may mean another file after chdir.
+            if known and path[:1] == os.sep and len(self._raw) < _MAX_RAW:
+                self._raw.add(args)
+        elif event == "os.rename":
+            source, target, source_folder, target_folder = args
+            if source_folder == -1:
+                self._note(source, _UPDATE, must_be_known=True)
+            if target_folder == -1:
+                self._note(target, _WRITE)
+        elif event == "os.truncate":
+            if not isinstance(args[0], int):
+                self._note(args[0], _UPDATE)
+        elif args[1] == -1:
+            self._note(args[0], _UPDATE, must_be_known=True)
+
+    def _note(self, path: Any, use: str, *, must_be_known: bool = False) -> bool:
+        """Note an opening; whether there is nothing more to learn from the next such one."""
         disk.fault("capture.files")
         try:
             name = os.fsdecode(path)
@@ -219,7 +219,8 @@ class FileWatch:
             return False  # tried in vain; it may be there the next time
         if found is not None and not stat.S_ISREG(found.st_mode):
             return False  # a folder, a pipe, a device: opening one of these could wait for ever
-        if len(self._seen) >= _MAX_FILES:
+        in_child = os.getpid() != self._pid
+        if len(self._seen) >= _MAX_FILES or (in_child and self._told_by_children.is_full):
             return self._overflow()
         # What has changed since we began was made by the run, be it by another process or in C.
         made_here = found is None or found.st_mtime_ns >= self._began_ns
@@ -258,7 +259,7 @@ class FileWatch:
         return self._told_by_children.add(full)
 
     def _overflow(self) -> bool:
-        if not self._full:
+        if not self._full and self._is_first(""):
             self._full = True
             error = SamebitError(f"more than {_MAX_FILES:,} files: the others are not recorded")
             self._later(functools.partial(self._trouble, "capture.files", error))
@@ -291,7 +292,7 @@ class FileWatch:
         def noting(*args: Any, **kwargs: Any) -> Any:
             target = args[position] if len(args) > position else kwargs.get(keyword)
             if self._on and isinstance(target, (str, bytes, os.PathLike)):
-                self._guarded(target, _WRITE)
+                self._guarded(self._note, target, _WRITE)
             return original(*args, **kwargs)
 
         setattr(module, name, noting)
@@ -336,11 +337,13 @@ class FileWatch:
         if found[0] > (min(self._budget, _CHILD_BYTES) if in_child else self._budget):
             return
         self._budget -= found[0]
+        name = None
         try:
-            name, _ = digest.of_file(path)
+            if _look(path) == found:
+                name, _ = digest.of_file(path)
         except OSError:
-            name = None
-        if _look(path) == found and name is not None:
+            pass
+        if name is not None and _look(path) == found:
             fact["digest"] = name
         else:
             fact["changed"] = True  # since the script opened it, or while we read it
@@ -353,19 +356,38 @@ class _Marks:
     """
 
     def __init__(self, most: int) -> None:
+        self._most = most
+        # The first counts; the rest is a table with room, so that searches stay short.
         self._slots = memoryview(mmap.mmap(-1, 8 * 4 * most)).cast("q")
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many names are in as may be."""
+        return self._slots[0] >= self._most
+
     def add(self, name: str) -> bool:
-        """Put a name in; False where it is in already, or nothing more fits."""
+        """Put a name in; False where it is in already."""
         mark = hash(name) or 1
-        for at in range(mark, mark + 64):
-            slot = at % len(self._slots)
+        at = mark
+        while True:
+            slot = 1 + at % (len(self._slots) - 1)
             if self._slots[slot] == mark:
                 return False
             if not self._slots[slot]:
                 self._slots[slot] = mark
+                self._slots[0] += 1
                 return True
-        return False
+            at += 1
+
+
+def _process_began_ns() -> int:
+    """When this process began, rounded up; where the system does not say, now."""
+    ticks = alive.process_started(os.getpid())
+    if not ticks:
+        return time.time_ns()
+    tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - ticks * tick_ns
+    return time.time_ns() - age_ns + tick_ns
 
 
 def _use(mode: Any, flags: int) -> str:

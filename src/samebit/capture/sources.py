@@ -26,7 +26,10 @@ def loaded_sources(noise: tuple[str, ...], keep: Callable[[list[bytes]], Any]) -
     modules: list[list[str]] = []
     contents: list[bytes] = []
     for name, module in sorted(sys.modules.copy().items()):
-        file = getattr(module, "__file__", None)
+        try:
+            file = getattr(module, "__file__", None)
+        except Exception:
+            continue  # anything may lie in sys.modules, and may do anything when it is asked
         if not isinstance(file, str):
             continue
         full = os.path.abspath(file)

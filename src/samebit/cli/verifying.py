@@ -57,7 +57,7 @@ def verify(options: argparse.Namespace) -> int:
     if options.folder is not None and options.folder.exists():
         raise SamebitError("the folder for the replay must be new", path=options.folder)
     if screen.width is not None and not options.json:
-        what = " ".join(plan.start.argv)
+        what = " ".join(plan.words)
         screen.say(f"Running {view.id} again in a folder of its own: {visible(what)}")
     total = sum(segment.path.stat().st_size for segment in list_segments(view.folder.journal))
     with ProgressLine(Screen.of(sys.stderr), total, "replay", amount=size) as progress:
@@ -88,7 +88,7 @@ def _execute(
 ) -> RunFolder:
     rates = [(r["optimizer"], r["count"], r["k"]) for r in plan.view.all_facts("rate")]
     request = Request(
-        how="script" if plan.start.how == "init" else plan.start.how,
+        how=plan.how,
         words=layout.words,
         cwd=layout.cwd,
         environ=layout.environ,

@@ -145,11 +145,11 @@ def read_journal(
 
 
 _TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3}
-# What the items of each kind must be; a step beyond 64 bits is a dict.
+# What the items of each kind must be; a step is a number, or beyond 64 bits a dict.
 _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.CLOCK: (int, int, int),
     Kind.SCHEMA: (int, int, list),
-    Kind.ROW: (int, int, (int, dict), int),
+    Kind.ROW: (int, int, (int, float, dict), int),
     Kind.FACT: (int, int, str, object),
     Kind.TRACE: (int, int, int, int, int, bytes),
     Kind.HYPER: (int, int, int, int, dict),

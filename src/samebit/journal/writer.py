@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ _CHECK_MASK = 63  # each 64th row looks whether the descriptor is still ours, an
 _LETTERS = "0123456789abcdefghijklmnopqrstuv"  # 32 of them, so that a byte chooses evenly
 _PLAIN = frozenset({bool, int, float, str})
 _INT_BOUND = 1 << 63
+_FULL = "the disk is full"
 
 _append = disk.append
 _crc32 = zlib.crc32
@@ -46,6 +47,10 @@ _monotonic_ns = time.monotonic_ns
 _ROW = int(Kind.ROW)
 
 _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
+
+
+class _Abandoned(SamebitError):
+    """The segment takes no more; the frame at hand is not in it."""
 
 
 class Writer:
@@ -68,6 +73,8 @@ class Writer:
         self._identity: tuple[int, int] = (0, 0)
         self._schemas: dict[tuple[str, ...], int] = {}
         self._synced = 0  # the sequence number up to which everything is durable
+        self._unsynced: Exception | None = None  # said when the writer is closed
+        self._repeats = False
         self._keeper: threading.Thread | None = None
         self._closing = threading.Event()
 
@@ -80,7 +87,8 @@ class Writer:
         """Append one row of metrics; the kernel has it when this returns.
 
         Values are bool, int, float, str, 0-d arrays (their exact value), or nested mappings, whose
-        names are joined with dots. Anything else raises UsageError and nothing is written.
+        names are joined with dots. A step is any number. Anything else raises UsageError, and
+        nothing is written.
         """
         # The one place where a microsecond counts: `_append` and `pack` are unfolded, a loop looks
         # at the types faster than a set does, and a list is packed without being copied.
@@ -94,46 +102,61 @@ class Writer:
             values = _flatten(values)
             items = values.values()
         names = tuple(values)
+        if type(step) is not int:
+            step = _plain_step(step)
         with self._lock:  # acquire() would be quicker, and a Ctrl-C after it could leave it locked
-            schema = self._schemas.get(names)
-            if schema is None or not self._sequence & _CHECK_MASK:
-                schema = self._schema(names)
             try:
-                payload = _encode([_ROW, schema, step, _monotonic_ns(), *items])
-            except OverflowError:
-                exact = map(_exact, items)
-                payload = _encode([_ROW, schema, _exact(step), _monotonic_ns(), *exact])
-            sequence = self._sequence
-            length = len(payload)
-            checksum = _crc32(payload, _crc32(_pack_checked(length, sequence)))
-            frame = _pack_frame(length, checksum, sequence) + payload
-            try:
-                whole = _append(self._fd, frame) == length + FRAME_BYTES
-            except OSError:
-                whole = False
-            if not whole:
-                self._repeat(frame)
-            self._sequence = sequence + 1
+                schema = self._schemas.get(names)
+                if schema is None or not self._sequence & _CHECK_MASK:
+                    schema = self._schema(names)
+                try:
+                    payload = _encode([_ROW, schema, step, _monotonic_ns(), *items])
+                except OverflowError:
+                    exact = map(_exact, items)
+                    payload = _encode([_ROW, schema, _exact(step), _monotonic_ns(), *exact])
+                sequence = self._sequence
+                length = len(payload)
+                checksum = _crc32(payload, _crc32(_pack_checked(length, sequence)))
+                frame = _pack_frame(length, checksum, sequence) + payload
+                try:
+                    whole = _append(self._fd, frame) == length + FRAME_BYTES
+                except OSError:
+                    whole = False
+                if not whole:
+                    self._repeat(frame)
+                self._sequence = sequence + 1
+            except _Abandoned:
+                self._once_more(self.row, values, step)
 
     def fact(self, name: str, value: Any) -> None:
         """Append something learnt about the run."""
-        with self._lock:
-            self._ready()
-            self._append(_encode((int(Kind.FACT), _monotonic_ns(), name, _exact(value))))
+        self._write(_encode((int(Kind.FACT), _monotonic_ns(), name, _exact(value))))
 
     def trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
         """Append the fingerprints of one step."""
-        with self._lock:
-            self._ready()
-            self._append(
-                _encode((int(Kind.TRACE), optimizer, count, _monotonic_ns(), mask, digests))
-            )
+        self._write(_encode((int(Kind.TRACE), optimizer, count, _monotonic_ns(), mask, digests)))
 
     def hyper(self, optimizer: int, count: int, group: int, values: Mapping[str, Any]) -> None:
         """Append the scalars of a parameter group that changed."""
+        self._write(_encode((int(Kind.HYPER), optimizer, count, group, _exact(values))))
+
+    def _write(self, payload: bytes) -> None:
         with self._lock:
-            self._ready()
-            self._append(_encode((int(Kind.HYPER), optimizer, count, group, dict(values))))
+            try:
+                self._ready()
+                self._append(payload)
+            except _Abandoned:
+                self._once_more(self._write, payload)
+
+    def _once_more(self, write: Callable[..., None], *given: Any) -> None:
+        """Write in the next segment what this one did not take; called in an `except`."""
+        if self._repeats:
+            raise  # noqa: PLE0704
+        self._repeats = True
+        try:
+            write(*given)
+        finally:
+            self._repeats = False
 
     def sync(self) -> None:
         """Make everything appended so far survive a power cut."""
@@ -144,26 +167,27 @@ class Writer:
             self._synced = sequence
 
     def close(self) -> None:
-        """Sync and end the segment; a later frame would open a new one."""
+        """Sync and end the segment; raises what kept any segment from being synced.
+
+        A later frame would open a new one.
+        """
         self._closing.set()
         with self._lock:
-            if self._fd < 0:
-                return
-            try:
-                if self._size_if_ours() is not None:
-                    disk.sync(self._fd)
-            finally:
-                self._leave_segment()
+            self._seal()
+            self._keeper, self._closing = None, threading.Event()
+            unsynced, self._unsynced = self._unsynced, None
+        if unsynced is not None:
+            raise unsynced
 
     def _schema(self, names: tuple[str, ...]) -> int:
         self._ready()
         known = self._schemas.get(names)
         if known is None:
             for name in names:
-                if type(name) is not str:
+                if not isinstance(name, str):
                     raise UsageError(f"a metric's name must be a text, not {name!r}")
             known = len(self._schemas)
-            self._append(_encode((int(Kind.SCHEMA), known, names)))
+            self._append(_encode((int(Kind.SCHEMA), known, list(map(str.__str__, names)))))
             self._schemas[names] = known
         return known
 
@@ -172,11 +196,7 @@ class Writer:
         size = self._size_if_ours()
         if size is not None and size < SEAL_BYTES:
             return
-        if size is None:
-            self._fd = -1  # taken by somebody else, or never opened: not ours to close
-        else:
-            disk.sync(self._fd)
-        self._leave_segment()
+        self._seal()
         self._open_segment()
 
     def _size_if_ours(self) -> int | None:
@@ -200,9 +220,18 @@ class Writer:
         clock = (int(Kind.CLOCK), time.time_ns(), _monotonic_ns(), os.getpid(), self._rank)
         start = pack_header(Header(self._run, self._writer, self._segment))
         start += pack(self._sequence, _encode(clock))
-        if _append(fd, start) != len(start):
+        reason = _FULL
+        try:
+            whole = _append(fd, start) == len(start)
+        except OSError as error:
+            whole, reason = False, error.strerror
+        if not whole:
             self._leave_segment()
-            raise SamebitError("the disk is full: a journal segment could not be begun", path=path)
+            try:
+                path.unlink()  # there is no frame in it
+            except OSError:
+                pass
+            raise SamebitError(f"a journal segment could not be begun: {reason}", path=path)
         self._sequence += 1
         if self._keeper is None:
             # Named at once: `Thread` would count it, and the script's own be called Thread-2.
@@ -211,11 +240,24 @@ class Writer:
             )
             self._keeper.start()
 
+    def _seal(self) -> None:
+        """Sync the segment and leave it; a failed sync waits until `close`, for rows go on."""
+        if self._size_if_ours() is not None:
+            try:
+                disk.sync(self._fd)
+            except Exception as error:
+                self._unsynced = error
+        self._leave_segment()
+
     def _leave_segment(self) -> None:
-        fd, self._fd = self._fd, -1
-        self._schemas = {}
-        if fd >= 0:
-            os.close(fd)
+        # One that was taken by somebody else is not ours to close.
+        fd, is_ours = self._fd, self._size_if_ours() is not None
+        self._fd, self._schemas = -1, {}
+        if is_ours:
+            try:
+                os.close(fd)
+            except OSError as error:  # NFS says here that earlier bytes did not arrive
+                self._unsynced = error
 
     def _append(self, payload: bytes) -> None:
         frame = pack(self._sequence, payload)
@@ -228,23 +270,22 @@ class Writer:
         self._sequence += 1
 
     def _repeat(self, frame: bytes) -> None:
-        """After a short or failed write: cut back and try again, then in a new segment."""
+        """After a short or failed write: cut back and try again; _Abandoned where that fails."""
+        reason = _FULL
         try:
-            if self._size_if_ours() is not None:
+            if self._size_if_ours() is None:
+                reason = "somebody closed its file"
+            else:
                 intact = read_frames(self._path.read_bytes())[1].intact
                 disk.truncate(self._fd, intact)
                 if _append(self._fd, frame) == len(frame):
                     return
                 disk.truncate(self._fd, intact)
-            reason = "the disk is full"
         except OSError as error:
             reason = error.strerror or str(error)
         # The tail may be torn now: whatever follows goes into the next segment.
-        try:
-            self._leave_segment()
-        except OSError:
-            pass
-        raise SamebitError(f"a journal frame could not be written: {reason}", folder=self._folder)
+        self._leave_segment()
+        raise _Abandoned(f"a journal frame could not be written: {reason}", folder=self._folder)
 
 
 def _keep_synced(writer: Writer) -> None:
@@ -257,25 +298,27 @@ def _keep_synced(writer: Writer) -> None:
             return
         try:
             alive.sync()
-        except OSError:
-            pass  # the next append meets the same disk, and says so
+        except Exception as error:
+            alive._unsynced = error  # pyright: ignore[reportPrivateUsage]
         del alive
 
 
 def _after_fork_in_child() -> None:
     for writer in _writers:
         writer._lock = threading.RLock()  # pyright: ignore[reportPrivateUsage]
-        fd, writer._fd = writer._fd, -1  # pyright: ignore[reportPrivateUsage]
+        writer._leave_segment()  # pyright: ignore[reportPrivateUsage]
         writer._reset()  # pyright: ignore[reportPrivateUsage]
-        if fd >= 0:
-            try:
-                os.close(fd)
-            except OSError:
-                pass
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _plain_step(step: Any) -> int | float:
+    number = plain_number(step)
+    if not isinstance(number, (int, float)):
+        raise UsageError(f"a step must be a number, not {step!r}")
+    return int(number) if isinstance(number, bool) else number
 
 
 def _exact(value: Any) -> Any:

@@ -121,8 +121,11 @@ def sort_rows(rows: Iterable[AnyRow], sorts: Sequence[Sort]) -> list[AnyRow]:
     Where kinds are mixed, bools come before numbers, numbers before texts, texts before lists.
     """
     ordered = list(rows)
+    keys = {key for row in ordered for key in row}
     for sort in reversed(sorts):
-        places = [(_place(value_of(row, sort.name)), row) for row in ordered]
+        # One name means one key in all rows, or metrics would be sorted among settings.
+        key = resolve(sort.name, keys) or sort.name
+        places = [(_place(row.get(key)), row) for row in ordered]
         present = [pair for pair in places if pair[0][0] < _NAN]
         present.sort(key=lambda pair: pair[0], reverse=sort.descending)
         absent = sorted((pair for pair in places if pair[0][0] >= _NAN), key=lambda pair: pair[0])

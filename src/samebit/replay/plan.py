@@ -5,7 +5,8 @@ Making a plan runs nothing and changes nothing. A `blocker` means that the verdi
 """
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from samebit.objects.tree import read_tree
 from samebit.records import ExecutionStart, TreeRecord
 from samebit.runs.read import View
 
-__all__ = ["Input", "Plan", "make_plan"]
+__all__ = ["Input", "Plan", "environment_differences", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class Input:
 
     path: Path  # where it was
     size_bytes: int
+    mtime_ns: int
     digest: str | None  # None: recorded by size and time only
-    kept: str | None = None  # the object that holds the bytes it had, where the run overwrote it
-    written: bool = False
+    kept: str | None  # the object that holds the bytes it had, where the run overwrote it
+    written: bool
+    is_absolute: bool  # how the script named it
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Plan:
 
     view: View
     start: ExecutionStart
+    how: str  # script | module | command
+    words: tuple[str, ...]  # the script, module or program, and its arguments, as recorded
     root: Path  # the folder that the code was taken from
     tree: TreeRecord
     inputs: tuple[Input, ...]
@@ -76,10 +81,12 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     root, tree = _code(view, store, blockers)
     if start.masked:
         blockers.append("its command holds a secret, which was not recorded")
-    if not start.argv or not start.argv[0]:
-        blockers.append("it was begun in an interactive session: there is no script to run again")
-    inputs = _inputs(view, root, tree, store, blockers)
-    sources = view.facts.get("sources") or {"path": [], "modules": []}
+    how, words = _command(view, start, blockers)
+    found = view.facts.get("sources") or {"path": [], "modules": []}
+    sources = tuple((name, file, content) for name, file, content in found["modules"])
+    _need_sources(sources, root, tree, store, blockers)
+    inputs = _inputs(view, root, tree, sources, store, blockers)
+    outputs = dict.fromkeys(Path(f["path"]) for f in view.all_facts("file") if f["how"] == "write")
     recorded = view.facts.get("variables") or {}
     replay_environ, changed = environment.for_replay(recorded, environ)
     if start.hash_seed is not None:
@@ -87,15 +94,17 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     return Plan(
         view=view,
         start=start,
+        how=how,
+        words=words,
         root=root,
         tree=tree,
         inputs=inputs,
-        sources=tuple((m[0], m[1], m[2]) for m in sources["modules"]),
-        import_roots=tuple(p for p in sources["path"] if _is_below(p, root)),
-        outputs=tuple(Path(f["path"]) for f in view.all_facts("file") if f["how"] == "write"),
+        sources=sources,
+        import_roots=tuple(p for p in found["path"] if Path(p).is_relative_to(root)),
+        outputs=tuple(outputs),
         environ=replay_environ,
         changed_variables=tuple(changed),
-        differences=tuple(_differences(view)),
+        differences=tuple(environment_differences(view)),
         blockers=tuple(blockers),
     )
 
@@ -117,57 +126,105 @@ def _code(view: View, store: Store, blockers: list[str]) -> tuple[Path, TreeReco
     return root, tree
 
 
+def _command(view: View, start: ExecutionStart, blockers: list[str]) -> tuple[str, tuple[str, ...]]:
+    """What was run, as a launch takes it."""
+    script = start.argv[0] if start.argv else ""
+    if start.how != "init":
+        return start.how, start.argv
+    if script in ("", "-c", "-") or Path(script).name == "ipykernel_launcher.py":
+        blockers.append("it was begun in an interactive session: there is no script to run again")
+    # With the interpreter's own options, which `sys.argv` does not have (`-O`, `-X`, `-m`).
+    for process in view.all_facts("process"):
+        if len(process["argv"]) > 1:
+            return "command", (sys.executable, *process["argv"][1:])
+    return "script", start.argv
+
+
+def _need_sources(
+    sources: tuple[tuple[str, str, str], ...],
+    root: Path,
+    tree: TreeRecord,
+    store: Store,
+    blockers: list[str],
+) -> None:
+    taken = {str(root / entry.path) for entry in tree.entries}
+    for module, file, content in sources:
+        if file not in taken and not store.has(content):
+            blockers.append(f"its code is not complete: {module} from {file} is not in the store")
+
+
 def _inputs(
-    view: View, root: Path, tree: TreeRecord, store: Store, blockers: list[str]
+    view: View,
+    root: Path,
+    tree: TreeRecord,
+    sources: tuple[tuple[str, str, str], ...],
+    store: Store,
+    blockers: list[str],
 ) -> tuple[Input, ...]:
-    code = {str(root / entry.path): entry.digest for entry in tree.entries}
+    code = {str(root / entry.path) for entry in tree.entries}
+    modules = {file for _, file, _ in sources}  # whether they are the same is seen afterwards
     latest: dict[str, dict[str, Any]] = {}
     for fact in view.all_facts("file"):
         if fact["how"] == "read":
             latest[fact["path"]] = {**latest.get(fact["path"], {}), **fact}
     found: list[Input] = []
     for name, fact in sorted(latest.items()):
-        if code.get(name) is not None and not fact.get("written"):
-            continue
-        kept = fact.get("kept")
-        wanted = fact.get("digest") or kept
         item = Input(
-            Path(name), fact["size_bytes"], fact.get("digest"), kept, bool(fact.get("written"))
+            path=Path(name),
+            size_bytes=fact["size_bytes"],
+            mtime_ns=fact["mtime_ns"],
+            digest=fact.get("digest"),
+            kept=fact.get("kept"),
+            written=bool(fact.get("written")),
+            is_absolute=fact.get("given") == "absolute",
         )
-        if item.written and kept is None and code.get(name) is None:
-            blockers.append(f"the run overwrote {name}, and what it had read was too large to keep")
-        elif kept is not None and store.has(kept):
+        if name in code | modules and not item.written:
+            continue
+        if item.kept is not None and store.has(item.kept):
             pass
+        elif item.written and name not in code:
+            blockers.append(f"the run overwrote {name}, and what it had read was too large to keep")
         elif fact.get("changed"):
-            blockers.append(f"{name} changed while the run read it")
-        elif (problem := _unlike(item, wanted)) is not None:
+            blockers.append(f"{name} was changed while the run was going on")
+        elif name not in code and (problem := _unlike(item)) is not None:
             blockers.append(problem)
         found.append(item)
     return tuple(found)
 
 
-def _unlike(item: Input, wanted: str | None) -> str | None:
+def _unlike(item: Input) -> str | None:
     """Why a file that was read cannot stand in for what it was; None where it can."""
     try:
-        size = os.stat(item.path).st_size
-        if size == item.size_bytes and (wanted is None or digest.of_file(item.path)[0] == wanted):
-            return None
+        now = os.stat(item.path)
+        if now.st_size == item.size_bytes:
+            if item.digest is None and now.st_mtime_ns == item.mtime_ns:
+                return None
+            if item.digest is not None and digest.of_file(item.path)[0] == item.digest:
+                return None
     except FileNotFoundError:
         return f"the run read {item.path}, which is not there any more"
     except OSError as error:
         return f"the run read {item.path}, which cannot be read: {error.strerror}"
+    if item.digest is None and now.st_size == item.size_bytes:
+        return f"the run read {item.path}, which was written since; no digest of it was taken"
     return f"the run read {item.path}, whose content is another now"
 
 
-def _differences(view: View) -> list[str]:
-    sections = {
+def environment_differences(view: View, current: Mapping[str, Any] | None = None) -> list[str]:
+    """How packages, interpreter and machine differ from the run's, most effective first.
+
+    Args:
+        view: the recorded run.
+        current: the facts of another run; those of this process where left out.
+    """
+    sections: Mapping[str, Callable[[], Any]] = {
         "packages": environment.packages,
         "interpreter": environment.interpreter,
         "machine": machine.describe,
     }
     recorded = {name: view.facts[name] for name in sections if name in view.facts}
-    return environment.differences(recorded, {name: sections[name]() for name in recorded})
-
-
-def _is_below(path: str, root: Path) -> bool:
-    return path == str(root) or path.startswith(str(root) + os.sep)
+    if current is None:
+        current = {name: sections[name]() for name in recorded}
+    else:
+        current = {name: current[name] for name in sections if name in current}
+    return environment.differences(recorded, current)

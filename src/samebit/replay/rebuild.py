@@ -18,6 +18,8 @@ from samebit.replay.plan import Input, Plan
 __all__ = ["Layout", "lay_out_run"]
 
 _FICLONE = 0x40049409  # linux/fs.h
+# What is only ever made from other things, and made again where it is missing.
+_WRITTEN_CACHES = ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,11 @@ class Layout:
 
     def original(self, path: str) -> str:
         """The place that a path inside the mirror stands for."""
-        return path.removeprefix(str(self.files)) if path.startswith(str(self.files)) else path
+        return path.removeprefix(str(self.files)) if self.is_inside(path) else path
+
+    def is_inside(self, path: str) -> bool:
+        """Whether a path lies in the mirror."""
+        return path.startswith(str(self.files) + os.sep)
 
 
 def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
@@ -54,33 +60,41 @@ def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
     root.mkdir(parents=True)
     lay_out(store, plan.tree, root)
     for _, file, name in plan.sources:
-        if Path(file).is_relative_to(plan.root) and not os.path.lexists(_mirrored(files, file)):
+        if not os.path.lexists(_mirrored(files, file)):
             _write(_mirrored(files, file), store.read(name))
+    written = {item.path for item in plan.inputs if item.written} | set(plan.outputs)
     for item in plan.inputs:
-        if item.path.is_relative_to(plan.root) or not _is_absolute_use(item, plan):
-            _lay_out_input(item, _mirrored(files, item.path), store, link=link)
+        # What is named by its absolute path is used in place, unless the script made that path
+        # from `__file__`. To have it here too costs a link; a copy can cost an hour.
+        if link or not item.is_absolute or item.path.is_relative_to(plan.root):
+            may_link = link and item.path not in written
+            _lay_out_input(item, _mirrored(files, item.path), store, link=may_link)
     for path in plan.outputs:
-        if path.is_relative_to(plan.root):
-            _mirrored(files, path).parent.mkdir(parents=True, exist_ok=True)
+        _mirrored(files, path).parent.mkdir(parents=True, exist_ok=True)
     cwd = _mirrored(files, plan.start.cwd)
     cwd.mkdir(parents=True, exist_ok=True)
     temporary = folder / "tmp"
     temporary.mkdir()
-    environ = dict(plan.environ)
-    environ.update(TMPDIR=str(temporary), MPLCONFIGDIR=str(temporary / "matplotlib"))
+    environ = {**plan.environ, "TMPDIR": str(temporary)}
+    environ |= {name: str(temporary / name.lower()) for name in _WRITTEN_CACHES}
     environ["PYTHONPATH"] = os.pathsep.join(_search_path(plan, files))
     if not environ["PYTHONPATH"]:
         del environ["PYTHONPATH"]
-    words = list(plan.start.argv)
-    if plan.start.how in ("script", "init") and Path(words[0]).is_absolute():
-        words[0] = str(_mirrored(files, words[0]))
-    return Layout(folder, cwd, tuple(words), environ)
+    code = {str(plan.root / entry.path) for entry in plan.tree.entries}
+    words = tuple(_mirrored_word(word, code, files) for word in plan.words)
+    return Layout(folder, cwd, words, environ)
 
 
-def _is_absolute_use(item: Input, plan: Plan) -> bool:
-    """Whether the run named the file by its absolute path, which still leads to it."""
-    given = {f["path"]: f.get("given") for f in plan.view.all_facts("file")}
-    return given.get(str(item.path)) == "absolute"
+def _mirrored_word(word: str, code: set[str], files: Path) -> str:
+    """A word of the command; one that names a file of the code leads to the recorded one."""
+    option, equals, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
+    if not os.path.isabs(value):
+        return word
+    # The script may have been named through a link to its folder.
+    for path in (os.path.normpath(value), os.path.realpath(value)):
+        if path in code:
+            return f"{option}{equals}{_mirrored(files, path)}"
+    return word
 
 
 def _search_path(plan: Plan, files: Path) -> list[str]:

@@ -3,6 +3,7 @@
 What starts the command is given; this room knows no session.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from samebit.errors import CannotStart
 from samebit.launch import landlock
 from samebit.records import Verdict
-from samebit.replay.plan import Plan
+from samebit.replay.plan import Plan, environment_differences
 from samebit.replay.rebuild import Layout, lay_out_run
 from samebit.replay.verify import judge
 from samebit.runs.folder import RunFolder, user_name
@@ -24,6 +25,7 @@ __all__ = ["Execute", "Replayed", "refuse", "replay_and_judge"]
 # Starts the recorded command in a layout, under the recorder; gives the replay's folder once ended.
 Execute = Callable[[Plan, Layout, Callable[[RunFolder], landlock.Ruleset | None], int], RunFolder]
 _CONSOLE_TAIL = 2000
+_NAMED = 5  # files in one sentence
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def refuse(plan: Plan) -> Verdict:
     return Verdict(
         grade="unknown",
         run=plan.view.id,
-        cause="; ".join(plan.blockers),
+        cause=_first_few(plan.blockers),
         differences=plan.differences,
         by=user_name(),
     )
@@ -61,11 +63,11 @@ def replay_and_judge(
             could not be started.
     """
     sandboxed = landlock.available() > 0
-    outside = [str(p) for p in plan.outputs if not p.is_relative_to(plan.root)]
-    if not sandboxed and outside and not allow_writes:
+    unprotected = [str(path) for path in plan.outputs if _is_unprotected(path, plan, sandboxed)]
+    if unprotected and not allow_writes:
         raise CannotStart(
-            "this run writes outside its folder, and nothing here can hold a replay back from it",
-            writes=", ".join(outside[:5]),
+            "this run wrote files that nothing here can keep a replay from writing",
+            files=", ".join(unprotected[:5]),
             hint="--allow-writes runs it all the same",
         )
     with _folder(keep_folder) as folder:
@@ -84,18 +86,18 @@ def replay_and_judge(
             replay_folder = execute(plan, layout, sandbox, output.fileno())
         printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
         replayed = read_run(replay_folder)
-        problems = _other_code(plan, layout, replayed)
+        problems = [*_other_code(plan, layout, replayed), *_other_data(plan, layout, replayed)]
         if replayed.status != plan.view.status:
             problems += _blocked_write(printed)
         verdict = judge(
             plan.view,
             replayed,
-            differences=plan.differences,
+            differences=environment_differences(plan.view, replayed.facts),
             problems=problems,
         )
     verdict = replace(
         verdict,
-        scope=(*verdict.scope, *_outputs(plan, layout, replayed)),
+        scope=(*verdict.scope, *_data(plan), *_outputs(plan, layout, replayed)),
         evidence={**verdict.evidence, "variables_set": list(plan.changed_variables)},
     )
     for run in (plan.view.folder, replay_folder):
@@ -116,21 +118,66 @@ def _folder(keep: Path | None) -> Generator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_unprotected(path: Path, plan: Plan, sandboxed: bool) -> bool:
+    if sandboxed:
+        return (
+            path.is_relative_to("/dev/shm") and path.exists()
+        )  # open, for CUDA's and torch's sake
+    return not path.is_relative_to(plan.root)
+
+
+def _first_few(lines: Sequence[str]) -> str:
+    more = len(lines) - _NAMED
+    return "; ".join(lines[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
 def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:
     """Sources that the replay loaded and that are not the recorded ones."""
-    recorded = {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
-    recorded.update({file: name for _, file, name in plan.sources})
-    found = replayed.facts.get("sources")
-    if found is None:
-        return []
+    by_file = {file: content for _, file, content in plan.sources}
+    # Taken before the run began; a source may have been edited while it was going on.
+    by_file.update({str(plan.root / entry.path): entry.digest for entry in plan.tree.entries})
+    by_module = {module: file for module, file, _ in plan.sources}
+    found = replayed.facts.get("sources") or {"modules": []}
     problems: list[str] = []
-    for module, file, name in found["modules"]:
+    for module, file, content in found["modules"]:
         original = layout.original(file)
-        if original == file and not Path(file).is_relative_to(plan.root) and file not in recorded:
+        recorded = by_file.get(original, by_file.get(by_module.get(module, "")))
+        if recorded != content and not file.startswith(str(layout.folder / "tmp") + os.sep):
+            problems.append(f"ran other code: {module} from {original}")
+    return [_first_few(problems)] if problems else []
+
+
+def _other_data(plan: Plan, layout: Layout, replayed: View) -> list[str]:
+    """Files that the replay read in place and that are not what the run read there."""
+    recorded = {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
+    recorded.update({str(i.path): i.kept or i.digest for i in plan.inputs if i.kept or i.digest})
+    made = {str(path) for path in plan.outputs}
+    loaded = {file for _, file, _ in (replayed.facts.get("sources") or {"modules": []})["modules"]}
+    problems: list[str] = []
+    for fact in replayed.all_facts("file"):
+        path = fact["path"]
+        if fact["how"] != "read" or layout.is_inside(path) or path in loaded:
             continue
-        if recorded.get(original) != name:
-            problems.append(f"ran other code: {module} from {file}")
-    return problems
+        content = fact.get("kept") or fact.get("digest")
+        wanted = recorded.get(path)
+        if (content and wanted and content != wanted) or (path in made and wanted is None):
+            problems.append(f"read other data: {path}")
+    return [_first_few(problems)] if problems else []
+
+
+def _data(plan: Plan) -> list[str]:
+    """What is known of the files that the run read."""
+    hashed = [item for item in plan.inputs if item.digest or item.kept]
+    lines: list[str] = []
+    if hashed:
+        lines.append(f"data: {len(hashed)} files that were read had the recorded bytes")
+    if len(hashed) < len(plan.inputs):
+        others = len(plan.inputs) - len(hashed)
+        lines.append(f"data: {others} files that were read had the recorded size and time only")
+    for problem in plan.view.all_facts("problem"):
+        if problem["what"] == "capture.files":
+            lines.append(f"data: not all files are known: {problem['detail']}")
+    return lines
 
 
 def _blocked_write(printed: str) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from samebit.errors import UsageError
-from samebit.query.where import resolve, value_of
+from samebit.query.where import resolve
 
 __all__ = ["number", "rows_to_csv", "rows_to_markdown", "runs_table", "shown", "visible"]
 
@@ -123,11 +123,13 @@ def runs_table(
     keys = list(dict.fromkeys(key for row in rows for key in row))
     if names is not None:
         known = {*keys, *_LEADING, _SEED}
-        for name in names:
-            if rows and resolve(name, known) is None:
-                columns = ", ".join(visible(_header(key, known)) for key in keys)
-                raise UsageError(f"no run here has a column {name!r}", columns=columns)
-        return list(names), [[value_of(row, name) for name in names] for row in rows]
+        # One name means one key in all rows, or a column would mix a metric and a setting.
+        meant = [resolve(name, known) for name in names]
+        if rows and None in meant:
+            columns = ", ".join(visible(_header(key, known)) for key in keys)
+            name = names[meant.index(None)]
+            raise UsageError(f"no run here has a column {name!r}", columns=columns)
+        return list(names), [[row.get(key) if key else None for key in meant] for row in rows]
     chosen = [
         *_LEADING,
         *(key for key in keys if key.startswith("config.") and _differs(rows, key)),

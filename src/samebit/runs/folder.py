@@ -99,6 +99,14 @@ class RunFolder:
         self.console(number).mkdir(exist_ok=True)
         return numbered
 
+    def claim_rank(self, number: int, rank: str) -> bool:
+        """Be the one process of an execution that has this rank; False where another one is."""
+        try:
+            (self.path / "executions" / str(number) / f"joined-{rank}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
     def end_execution(self, number: int, end: ExecutionEnd) -> bool:
         """Write `end.json` with the segments as they are now; False where it was there already."""
         segments: dict[str, tuple[int, str]] = {}

@@ -54,6 +54,10 @@ def enter() -> None:
     try:
         folder = RunFolder(Path(os.environ["SAMEBIT_RUN"]))
         execution = int(os.environ["SAMEBIT_EXECUTION"])
+        if "SAMEBIT_PID" not in os.environ:
+            os.environ["SAMEBIT_PID"] = str(os.getpid())
+            if not folder.claim_rank(execution, role):
+                return  # as in `sh -c "python prepare.py; python train.py"`
         start = folder.start(execution)
         settings = places.read_settings(folder.store)
         rates = {
@@ -82,7 +86,6 @@ def _role() -> str | None:
     """The rank as which this process joins, or None."""
     started = os.environ.get("SAMEBIT_PID")
     if started is None or started == str(os.getpid()):
-        os.environ["SAMEBIT_PID"] = str(os.getpid())
         return "0" if "LOCAL_RANK" not in os.environ else os.environ.get("RANK", "0")
     is_rank = os.environ.get("RANK", "").isdigit() and os.environ.get("LOCAL_RANK", "").isdigit()
     is_worker = _is_worker() or _is_spawned()

@@ -17,6 +17,7 @@ from pathlib import Path
 from samebit import places
 from samebit.capture import randomness, secrets
 from samebit.errors import CannotStart, SamebitError
+from samebit.journal import reader
 from samebit.journal.writer import Writer
 from samebit.launch import alive, here, landlock
 from samebit.launch.here import Child, Outcome
@@ -29,6 +30,7 @@ from samebit.session.snapshot import record_code
 __all__ = ["Launched", "Replay", "Request", "launch"]
 
 _TICK_S = 0.2
+_RANK = "launch"  # the supervisor's place in the journal
 ENTRY = Path(__file__).parent / "entry"
 
 
@@ -111,6 +113,7 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     with child:
         outcome = _wait(child, folder, replay)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
+    _say_if_nobody_joined(folder, writer)
     _end(folder, execution, writer, status, outcome, None)
     return Launched(folder, outcome, time.monotonic() - began)
 
@@ -122,6 +125,17 @@ def _wait(child: Child, folder: RunFolder, replay: Replay | None) -> Outcome:
         except TimeoutError:
             replay.tick(folder)
     return child.wait()
+
+
+def _say_if_nobody_joined(folder: RunFolder, writer: Writer) -> None:
+    if any(segment.rank != _RANK for segment in reader.list_segments(folder.journal)):
+        return
+    what, detail = "nothing was recorded", "no Python was started that has samebit and may use it"
+    sys.stderr.write(f"samebit: {what}: {detail}\n")
+    try:
+        writer.fact("problem", {"what": what, "detail": detail})
+    except SamebitError:
+        pass  # the disk is full; that is said where the end is written
 
 
 def _begin(request: Request) -> tuple[RunFolder, int, Writer]:
@@ -155,7 +169,7 @@ def _begin(request: Request) -> tuple[RunFolder, int, Writer]:
             hash_seed=request.environ["PYTHONHASHSEED"],
         )
     )
-    writer = Writer(folder.journal, folder.id, "launch")
+    writer = Writer(folder.journal, folder.id, _RANK)
     if request.replay is None:
         _record_code(request, folder, settings, writer)
     return folder, start.number, writer
@@ -211,7 +225,13 @@ def _environment(request: Request, folder: RunFolder, execution: int) -> dict[st
 
 
 def _is_ours(name: str) -> bool:
-    return name in ("SAMEBIT_RUN", "SAMEBIT_EXECUTION", "SAMEBIT_PID", "SAMEBIT_RATES")
+    return name in (
+        "SAMEBIT_RUN",
+        "SAMEBIT_EXECUTION",
+        "SAMEBIT_PID",
+        "SAMEBIT_RATES",
+        "SAMEBIT_OR_RUN_ANYWAY",
+    )
 
 
 def _threads() -> int:

@@ -60,6 +60,7 @@ class Recording:
         self._seen_settings = False
         self._console: console.Installed | None = None
         self._console_fd = -1
+        self._console_is: os.stat_result
         emit = Emit(self._trace, self._hyper, self.fact)
         self.recorder = Recorder(emit, rates)
         self.models = Models(
@@ -206,8 +207,10 @@ class Recording:
         self.fact("end", {**end, "seconds": (time.time_ns() - self._began_ns) / 1e9})
         self._safely("journal", self.writer.close)
         if self._console_fd >= 0:
-            fd, self._console_fd = self._console_fd, -1
-            self._safely("console.write", lambda: os.close(fd))
+            fd = self._console_fd
+            if self._has_console():
+                self._safely("console.write", lambda: os.close(fd))
+            self._console_fd = -1
 
     def _finish_trace(self) -> None:
         if self.models.last is not None:
@@ -258,18 +261,32 @@ class Recording:
         self.fact("sources", found)
 
     def _tee(self) -> None:
+        self._open_console()
+
+        def write(line: bytes) -> None:
+            disk.fault("console.write")
+            if self._console_fd < 0:
+                return
+            if not self._has_console():
+                self._open_console()
+            os.write(self._console_fd, line)
+
+        self._console = console.install(write, lambda error: self.trouble("console", error))
+
+    def _open_console(self) -> None:
         folder = self.folder.console(self.execution)
         names = [self.rank, *(f"{self.rank}-{at}" for at in range(2, 100))]
         # A script that calls os.exec comes here twice; each log is created once.
         path = next(folder / f"{n}.log" for n in names if not (folder / f"{n}.log").exists())
         self._console_fd = disk.open_for_append(path)
+        self._console_is = os.fstat(self._console_fd)
 
-        def write(line: bytes) -> None:
-            disk.fault("console.write")
-            if self._console_fd >= 0:
-                os.write(self._console_fd, line)
-
-        self._console = console.install(write, lambda error: self.trouble("console", error))
+    def _has_console(self) -> bool:
+        """Whether our descriptor is still ours: a script may close all, and reuse the number."""
+        try:
+            return os.path.samestat(os.fstat(self._console_fd), self._console_is)
+        except OSError:
+            return False
 
     def _trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
         self.writer.trace(optimizer, count, mask, digests)

@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from samebit import disk
-from samebit.errors import UsageError
+from samebit.errors import SamebitError, UsageError
+from samebit.journal.writer import plain_number
 from samebit.session.recording import Recording
 
 __all__ = ["Run"]
@@ -63,26 +64,13 @@ class Run:
         if recording is None:
             return
         try:
+            if step is not None and type(step) is not int:
+                step = _whole(recording, step)
             if disk.FAULTS is not None:
                 disk.fault("run.log")
             recording.writer.row(values, recording.step if step is None else step)
         except Exception as error:
-            self._log_one_by_one(recording, values, step, error)
-
-    def _log_one_by_one(
-        self, recording: Recording, values: Any, step: int | None, error: Exception
-    ) -> None:
-        """Lose only the values that cannot be recorded."""
-        if not isinstance(error, UsageError) or not isinstance(values, Mapping):
-            if not isinstance(values, Mapping):
-                error = UsageError(f"log() takes a mapping, not a {type(values).__name__}")
-            recording.trouble("log", error)
-            return
-        for name, value in values.items():
-            try:
-                recording.writer.row({name: value}, recording.step if step is None else step)
-            except Exception as one:
-                recording.trouble(f"log of {name!r}", one)
+            _log_what_can_be(recording, values, step, error)
 
     def watch(self, *objects: Any, main: bool = False) -> None:
         """Name what is trained: models, optimizers, schedulers, in any order.
@@ -107,6 +95,7 @@ class Run:
         elif hasattr(thing, "param_groups"):
             if main:
                 recording.main = recording.recorder.index(thing)
+                recording.fact("main", recording.main)
         elif hasattr(thing, "state_dict") and hasattr(thing, "optimizer"):
             recording.models.watch_scheduler(thing)
         else:
@@ -138,3 +127,54 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<samebit run {self.id or 'of another process'}>"
+
+
+def _whole(recording: Recording, step: Any) -> int | None:
+    """A step as a plain whole number; None, the run's own, where it is none, which is said once."""
+    number = plain_number(step)
+    if isinstance(number, (int, float)) and number == number // 1:
+        return int(number)
+    error = UsageError(f"a step is a whole number, not {step!r}; the run's own is taken")
+    recording.trouble("step", error)
+    return None
+
+
+def _log_what_can_be(recording: Recording, values: Any, step: int | None, error: Exception) -> None:
+    """Lose only the values that cannot be recorded, and say so once for each name."""
+    try:
+        if not isinstance(values, Mapping):
+            error = UsageError(f"log() takes a mapping, not a {type(values).__name__}")
+        if not isinstance(error, UsageError):
+            recording.trouble("log", error)
+        # Where the journal itself failed, another attempt would only fail again.
+        is_ours = isinstance(error, (SamebitError, OSError)) and not isinstance(error, UsageError)
+        if isinstance(values, Mapping) and not is_ours:
+            kept: dict[str, Any] = {}
+            _keep(recording, values, "", kept)
+            recording.writer.row(kept, recording.step if step is None else step)
+        elif not is_ours:
+            recording.trouble("log", error)
+    except Exception as again:
+        recording.trouble("log", again)
+
+
+def _keep(
+    recording: Recording, values: Mapping[Any, Any], before: str, kept: dict[str, Any]
+) -> None:
+    for key, value in values.items():
+        name = before + (_sound(key) if isinstance(key, str) else repr(key))
+        try:
+            if isinstance(value, Mapping):
+                _keep(recording, value, f"{name}.", kept)
+                continue
+            number = plain_number(value) if isinstance(key, str) else None
+            if number is None:
+                raise UsageError(f"a {type(value).__name__} is no number, and names are texts")
+            kept[name] = _sound(number) if isinstance(number, str) else number
+        except Exception as error:
+            recording.trouble(f"log of {name!r}", error)
+
+
+def _sound(text: str) -> str:
+    """Text that can be written as UTF-8; a lone surrogate becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,17 @@
+"""What every test needs: nothing of ours outside its own folders."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache_and_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Indexes and settings of whoever runs the tests are neither used nor touched."""
+    folder: Path = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAMEBIT_CACHE", str(folder / "cache"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        patch.delenv("SAMEBIT_DIR", raising=False)
+        yield
