@@ -144,18 +144,21 @@ def _log_what_can_be(recording: Recording, values: Any, step: int | None, error:
     try:
         if not isinstance(values, Mapping):
             error = UsageError(f"log() takes a mapping, not a {type(values).__name__}")
-        if not isinstance(error, UsageError):
+        if not isinstance(error, UsageError) or not isinstance(values, Mapping):
             recording.trouble("log", error)
-        # Where the journal itself failed, another attempt would only fail again.
-        is_ours = isinstance(error, (SamebitError, OSError)) and not isinstance(error, UsageError)
-        if isinstance(values, Mapping) and not is_ours:
-            kept: dict[str, Any] = {}
-            _keep(recording, values, "", kept)
+        if not isinstance(values, Mapping) or _is_of_the_disk(error):
+            return
+        kept: dict[str, Any] = {}
+        _keep(recording, values, "", kept)
+        if kept:
             recording.writer.row(kept, recording.step if step is None else step)
-        elif not is_ours:
-            recording.trouble("log", error)
     except Exception as again:
         recording.trouble("log", again)
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether the journal itself failed; another attempt would only fail again."""
+    return isinstance(error, (SamebitError, OSError)) and not isinstance(error, UsageError)
 
 
 def _keep(
