@@ -19,8 +19,8 @@ from measure import clock
 
 from samebit.session.run import Run
 
-ROUNDS = 24
-STEPS = 20  # in a block
+ROUNDS = 100
+STEPS = 5  # in a block
 
 Log = Callable[[dict[str, float], int], Any]
 
@@ -72,7 +72,7 @@ def _peers(folder: Path) -> list[Logger]:
         found.append(Logger("TensorBoard", add, board.flush))
     wandb = measure.wandb_run(folder)
     if wandb is not None:
-        rest = functools.partial(time.sleep, 0.2)
+        rest = functools.partial(time.sleep, 0.1)
         found.append(Logger("wandb offline", lambda values, _: wandb.log(values), rest))
     return found
 
@@ -80,7 +80,7 @@ def _peers(folder: Path) -> list[Logger]:
 def _measure(loggers: list[Logger]) -> list[float]:
     """Train with each logger in turn; the times of all steps without one."""
     step = _training()
-    for _ in range(2 * STEPS):
+    for _ in range(8 * STEPS):
         next(step)
     plain: list[float] = []
     count = 0

@@ -8,7 +8,7 @@ import dataclasses
 import re
 import sys
 from collections.abc import Callable, Mapping
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from samebit.capture.importing import when_imported
@@ -22,39 +22,60 @@ _MAX_DEPTH = 64
 _listeners: list[Callable[[Any], None]] = []
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def plain(value: Any) -> Any:
     """A configuration as nested dicts, lists and scalars; anything else as `{"text": …}`.
 
-    Takes mappings, dataclasses, argparse namespaces, pydantic models and objects that hold their
-    values in `__dict__` (a simple namespace).
+    Takes mappings, dataclasses, argparse namespaces, pydantic models, and objects that only hold
+    their values in `__dict__`. What holds itself is a text where it comes again.
     """
+    return _plain(value, ())
+
+
+def _plain(value: Any, around: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return plain_number(value) if value is not None else None
-    if depth > _MAX_DEPTH:
-        return _text(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item, depth + 1) for item in value]
+    if id(value) in around or len(around) > _MAX_DEPTH:
+        return {"text": f"<{type(value).__name__}>"}
+    inside = (*around, id(value))
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return [_plain(item, inside) for item in value]
     if isinstance(value, (set, frozenset)):
         # Sorted: the order of a set is no part of a configuration.
-        return sorted((plain(item, depth + 1) for item in value), key=repr)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {f.name: plain(getattr(value, f.name, None), depth + 1) for f in fields}
-    dump = getattr(value, "model_dump", None)
-    if callable(dump) and not isinstance(value, type):
-        return plain(dump(), depth + 1)
-    if type(value).__name__ in ("Namespace", "SimpleNamespace"):
-        return plain(vars(value), depth + 1)
+        return sorted((_plain(item, inside) for item in value), key=repr)
+    named = _named_values(value)
+    if named is not None:
+        return {str(key): _plain(item, inside) for key, item in named.items()}
     number = plain_number(value)
     return number if number is not None else _text(value)
 
 
+def _named_values(value: Any) -> Mapping[Any, Any] | None:
+    """The values that something holds under names; None where it is a value itself."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, type):
+        return None
+    if hasattr(value, "_fields"):  # a named tuple
+        return dict(zip(value._fields, value, strict=False))
+    if dataclasses.is_dataclass(value):
+        return {f.name: getattr(value, f.name, None) for f in dataclasses.fields(value)}
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        found = dump()
+        return found if isinstance(found, Mapping) else None
+    argparse = sys.modules.get("argparse")
+    if isinstance(value, SimpleNamespace) or (argparse and isinstance(value, argparse.Namespace)):
+        return vars(value)
+    # One that shows itself as `<Config object at 0x7f…>` has nothing to say but what it holds.
+    if type(value).__repr__ is object.__repr__ and type(value).__str__ is object.__str__:
+        return {k: v for k, v in getattr(value, "__dict__", {}).items() if k[:1] != "_"} or None
+    return None
+
+
 def _text(value: Any) -> dict[str, str]:
-    if isinstance(value, type) or callable(value):
-        name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
-        return {"text": name.strip(".") or type(value).__name__}
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str):  # a class, a function
+        return {"text": f"{getattr(value, '__module__', None) or ''}.{name}".strip(".")}
     try:
         shown = str(value)
     except Exception:

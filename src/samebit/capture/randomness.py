@@ -16,6 +16,7 @@ from samebit.errors import UsageError
 __all__ = [
     "MAX_SEED",
     "check_seed",
+    "hash_seed",
     "make_deterministic",
     "report_seed_calls",
     "seed_everything",
@@ -128,7 +129,7 @@ def _make_torch_deterministic(torch: Any) -> None:
 def too_late(deterministic: bool) -> list[str]:
     """What `init()` in a running process could not set any more, in words."""
     lines: list[str] = []
-    if sys.flags.hash_randomization and not os.environ.get("PYTHONHASHSEED", "").isdigit():
+    if sys.flags.hash_randomization and not (hash_seed() or "").isdigit():
         lines.append("PYTHONHASHSEED: the order of sets of texts differs from run to run")
     torch = sys.modules.get("torch")
     if deterministic and torch is not None:
@@ -139,10 +140,21 @@ def too_late(deterministic: bool) -> list[str]:
     return lines
 
 
+def hash_seed() -> str | None:
+    """The PYTHONHASHSEED that the interpreter began with; what a script sets later does nothing."""
+    try:
+        with open("/proc/self/environ", "rb") as file:  # as the process got it; only on Linux
+            variables = file.read().split(b"\0")
+    except OSError:
+        return os.environ.get("PYTHONHASHSEED")
+    found = [v.partition(b"=")[2] for v in variables if v.startswith(b"PYTHONHASHSEED=")]
+    return found[0].decode() if found else None
+
+
 def settings() -> dict[str, Any]:
     """What is in force now, read back from the libraries that are loaded."""
     found: dict[str, Any] = {
-        "python.hash_seed": os.environ.get("PYTHONHASHSEED"),
+        "python.hash_seed": hash_seed(),
         "python.hash_randomization": sys.flags.hash_randomization,
         "python.hash_probe": hash("samebit"),  # equal probes mean equal set orders
     }

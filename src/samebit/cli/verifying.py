@@ -10,7 +10,7 @@ from pathlib import Path
 from samebit import places, records
 from samebit.cli.words import Paint, ProgressLine, Screen, size, visible
 from samebit.digest import canonical_json
-from samebit.errors import Exit, SamebitError
+from samebit.errors import Exit, SamebitError, UsageError
 from samebit.journal.reader import list_segments
 from samebit.launch import landlock
 from samebit.records import Verdict
@@ -55,7 +55,7 @@ def verify(options: argparse.Namespace) -> int:
         view.folder.add_note("verdict", verdict)
         return _say(verdict, "", screen, as_json=options.json)
     if options.folder is not None and options.folder.exists():
-        raise SamebitError("the folder for the replay must be new", path=options.folder)
+        raise UsageError("the folder for the replay must be new", path=options.folder)
     if screen.width is not None and not options.json:
         what = " ".join(plan.words)
         screen.say(f"Running {view.id} again in a folder of its own: {visible(what)}")

@@ -151,7 +151,7 @@ class Writer:
     def _once_more(self, write: Callable[..., None], *given: Any) -> None:
         """Write in the next segment what this one did not take; called in an `except`."""
         if self._repeats:
-            raise  # noqa: PLE0704
+            raise
         self._repeats = True
         try:
             write(*given)
@@ -231,7 +231,7 @@ class Writer:
                 path.unlink()  # there is no frame in it
             except OSError:
                 pass
-            raise SamebitError(f"a journal segment could not be begun: {reason}", path=path)
+            raise _Abandoned(f"a journal segment could not be begun: {reason}", path=path)
         self._sequence += 1
         if self._keeper is None:
             # Named at once: `Thread` would count it, and the script's own be called Thread-2.
@@ -314,7 +314,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _plain_step(step: Any) -> int | float:
+def _plain_step(step: Any) -> Any:
     number = plain_number(step)
     if not isinstance(number, (int, float)):
         raise UsageError(f"a step must be a number, not {step!r}")

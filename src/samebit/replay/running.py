@@ -149,8 +149,8 @@ def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:
 
 def _other_data(plan: Plan, layout: Layout, replayed: View) -> list[str]:
     """Files that the replay read in place and that are not what the run read there."""
-    recorded = {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
-    recorded.update({str(i.path): i.kept or i.digest for i in plan.inputs if i.kept or i.digest})
+    recorded = {str(item.path): item.kept or item.digest for item in plan.inputs}
+    recorded |= {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
     made = {str(path) for path in plan.outputs}
     loaded = {file for _, file, _ in (replayed.facts.get("sources") or {"modules": []})["modules"]}
     problems: list[str] = []

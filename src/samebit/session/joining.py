@@ -93,7 +93,7 @@ def _role() -> str | None:
 
 
 def _is_worker() -> bool:
-    """Whether multiprocessing made this process; where that is not loaded, it did not."""
+    """Whether multiprocessing made this process, which then keeps no record of its own."""
     module = sys.modules.get("multiprocessing")
     return module is not None and module.parent_process() is not None
 
@@ -152,13 +152,19 @@ def init(
     for argument, value in (("name", name), ("group", group)):
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{argument} must be a text, not {value!r}")
-    if _is_silent():
+    if not isinstance(deterministic, bool):
+        raise UsageError(f"deterministic must be True or False, not {deterministic!r}")
+    if not isinstance(volatile, (list, tuple)) or not all(isinstance(n, str) for n in volatile):
+        raise UsageError(f"volatile must be a list of texts, not {volatile!r}")
+    if _is_worker():
+        _set(seed, deterministic)
         return Run(None, _end)
     try:
         recording = _join_or_begin(seed, deterministic, name, group)
     except Exception as error:
         text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
         sys.stderr.write(f"samebit: no record is kept: {text}\n")
+        _set(seed, deterministic)  # the numbers of a training do not depend on its record
         return Run(None, _end)
     if config is not None:
         recording.set_config(config)
@@ -167,9 +173,11 @@ def init(
     return Run(recording, _end)
 
 
-def _is_silent() -> bool:
-    """Whether this is a worker process of a run, which keeps no record of its own."""
-    return _is_worker()
+def _set(seed: int | None, deterministic: bool) -> None:
+    if deterministic:
+        randomness.make_deterministic()
+    if seed is not None:
+        randomness.seed_everything(seed)
 
 
 def _join_or_begin(
@@ -178,10 +186,7 @@ def _join_or_begin(
     supervised = _process.supervised
     if supervised is not None and not _process.taken and supervised.is_here:
         _process.taken = True
-        if deterministic:
-            randomness.make_deterministic()
-        if seed is not None:
-            randomness.seed_everything(seed)
+        _set(seed, deterministic)
         if seed is not None or deterministic:
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
         if name is not None:
@@ -219,7 +224,7 @@ def _begin_here(
             user=runs.user_name(),
             seed=seed,
             deterministic=deterministic,
-            hash_seed=os.environ.get("PYTHONHASHSEED"),
+            hash_seed=randomness.hash_seed(),
         )
     )
     recording = Recording(folder, start.number, settings)
@@ -284,9 +289,22 @@ def _at_exit() -> None:
         _end(recording, "failed" if failed else "finished")
     elif isinstance(error, KeyboardInterrupt):
         _end(recording, "killed", signal="SIGINT")
+        _die_of_the_interrupt()
     else:
         text = "".join(traceback.format_exception(error))[-_EXCEPTION_LENGTH:]
         _end(recording, "failed", exception=text)
+
+
+def _die_of_the_interrupt() -> None:
+    """Let Python end by SIGINT, as it was about to.
+
+    It forgets so when a text is executed after the interrupt, as each dataclass and namedtuple that
+    we load at the end does; a text that is interrupted makes it remember.
+    """
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        pass
 
 
 def _end(
