@@ -66,6 +66,12 @@ def git_top_level(start: Path) -> Path | None:
 def find_store(start: Path) -> Path:
     """The store that belongs to a folder; StoreNotFound where there is none."""
     found = _search(start)
+    if found is None and os.environ.get("SAMEBIT_DIR"):
+        raise StoreNotFound(
+            "SAMEBIT_DIR names a folder that is no store",
+            path=os.environ["SAMEBIT_DIR"],
+            hint="`samebit run train.py` makes one there",
+        )
     if found is None:
         raise StoreNotFound(
             f"there is no {STORE_NAME} store in {start} or above it",
@@ -123,7 +129,8 @@ def make_store(store: Path) -> Path:
     """Make a store, or check the one that is there; safe when many processes do it at once."""
     if (store / "format").exists():
         check_format(store)
-        return store
+        if all((store / name).is_dir() for name in _STORE_FOLDERS):
+            return store  # a copy made by git or an object store lacks the empty ones
     try:
         store.mkdir(parents=True, exist_ok=True)
         for name in _STORE_FOLDERS:

@@ -231,7 +231,7 @@ def test_other_parses_are_no_configuration_and_a_given_one_wins(project: Project
 
 def test_secrets_are_masked_in_arguments_and_configuration(project: Project) -> None:
     project.write("a.py", ARGPARSE + "print(parser.parse_args().api_key)\n")
-    secret = "sk-ant-REDACTED"
+    secret = "sk-" + "proj-aB3dEf6hIj9kLm2nOp5q"
     ended = project.run("a.py", "--api-key", secret)
     assert ended.out == f"{secret}\n"
     view = project.view()

@@ -277,7 +277,7 @@ def test_git_keeps_the_golden_files_byte_for_byte() -> None:
 def test_check_word_for_word(store: Path) -> None:
     assert samebit(store.parent, "check") == Said(
         0,
-        "read 14 objects (135.2 kB) and 3 runs\nevery byte is what its name says\n",
+        "read 14 objects (135.2 kB) and 3 run folders\nevery byte is what its name says\n",
         "",
     )
 

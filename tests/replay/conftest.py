@@ -4,15 +4,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from samebit import digest, places
+from samebit.journal.writer import Writer
+from samebit.objects.store import Store
+from samebit.objects.tree import SourceFile, save_tree
+from samebit.records import ExecutionEnd, ExecutionStart
+from samebit.runs import folder as runs
 from samebit.runs.find import find_run
 from samebit.runs.read import View, read_run
+from samebit.states import storing
 
 SAMEBIT = (sys.executable, "-m", "samebit.cli.main")
 
@@ -111,3 +119,72 @@ def project(tmp_path: Path) -> Project:
 def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
     """Makes projects that the tests of one module share."""
     return lambda name, **how: make_project(tmp_path_factory.mktemp(name), **how)
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Makes runs in one store from what they shall say, without running anything."""
+
+    store: Path
+
+    def run(
+        self,
+        facts: Iterable[tuple[str, Any]] = (),
+        *,
+        status: str = "finished",
+        metrics: Iterable[tuple[int, dict[str, Any]]] = (),
+        trace: Iterable[dict[str, bytes]] = (),
+        final: dict[str, Any] | None = None,
+        argv: tuple[str, ...] = ("train.py",),
+        how: str = "script",
+        cwd: Path | None = None,
+    ) -> View:
+        folder = runs.begin(self.store)
+        asked = ExecutionStart(0, time.time_ns(), how, argv, str(cwd or self.store.parent), seed=1)
+        start = folder.begin_execution(asked)
+        writer = Writer(folder.journal, folder.id, "0")
+        for name, value in facts:
+            writer.fact(name, value)
+        for step, values in metrics:
+            writer.row(values, step)
+        rows = list(trace)
+        if rows:
+            names = list(dict.fromkeys(name for row in rows for name in row))
+            writer.fact("trace", {"algorithm": "xxh3", "groups": names})
+            for at, row in enumerate(rows, 1):
+                mask = sum(1 << bit for bit, name in enumerate(names) if name in row)
+                writer.trace(0, at, mask, b"".join(row[name] for name in names if name in row))
+        if final is not None:
+            manifest = storing.save(Store(self.store), final)
+            writer.fact("state", {"name": "final", "manifest": manifest, "kept": True})
+        writer.close()
+        folder.end_execution(start.number, ExecutionEnd(time.time_ns(), status, 0))
+        return read_run(folder)
+
+    def put(self, data: bytes) -> str:
+        return Store(self.store).put(data)
+
+    def code(self, root: Path, **files: str) -> tuple[str, Any]:
+        """The fact of a code tree; of the names as in `Project.write`."""
+        sources = [
+            SourceFile(name.replace("__", "/") + ".py", "file", text.encode())
+            for name, text in files.items()
+        ]
+        tree, record = save_tree(Store(self.store), sources)
+        return "code", {"root": str(root), "tree": tree, "files": len(record.entries)}
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Recorder:
+    (tmp_path / "store").mkdir()
+    return Recorder(places.make_store(tmp_path / "store" / ".samebit"))
+
+
+def file_fact(path: Path, how: str = "read", **more: Any) -> tuple[str, Any]:
+    """The fact that a file was read as it lies there now."""
+    if how != "read":
+        return "file", {"path": str(path), "how": how, "given": "relative", **more}
+    found = path.stat()
+    fact = {"path": str(path), "how": how, "given": "relative", "written": False}
+    fact |= {"size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+    return "file", {**fact, "digest": digest.of_file(path)[0], **more}

@@ -93,6 +93,23 @@ def test_executions_are_numbered_from_one(store: Path) -> None:
     assert run.console(3).is_dir()
 
 
+def test_an_execution_that_was_claimed_and_not_begun_is_none(store: Path) -> None:
+    run = runs.begin(store)
+    (run.path / "executions" / "1").mkdir()  # killed before start.json was there
+    assert run.executions() == []
+    assert run.begin_execution(START).number == 2
+    assert run.executions() == [2]
+
+
+def test_a_start_that_is_lost_is_damage(store: Path) -> None:
+    run = runs.begin(store)
+    run.begin_execution(START)
+    (run.path / "executions" / "1" / "start.json").unlink()
+    assert run.executions() == [1]
+    with pytest.raises(Damaged, match=r"start\.json"):
+        run.start(1)
+
+
 def test_an_end_knows_the_segments_as_they_were(store: Path) -> None:
     run = runs.begin(store)
     number = run.begin_execution(START).number
@@ -122,6 +139,7 @@ def test_other_files_among_the_notes_are_passed_over(store: Path) -> None:
     note = run.add_note("name", "first")
     (run.path / "notes" / "README").write_text("not a note")
     (run.path / "executions" / "old").mkdir()
+    (run.path / "executions" / "old" / "start.json").write_text("not an execution")
     assert run.notes() == [note]
     assert run.executions() == []
 

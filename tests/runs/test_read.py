@@ -310,6 +310,17 @@ def test_without_an_end_the_process_s_own_word_counts(run: RunFolder, status: st
     writer.close()
 
 
+def test_an_execution_that_was_only_claimed_changes_nothing(run: RunFolder) -> None:
+    (run.path / "executions" / "1").mkdir()
+    start = begin(run)
+    assert start.number == 2
+    writer = write(run)
+    writer.fact("end", {"execution": 2, "status": "failed"})
+    writer.close()
+    (run.path / "executions" / "3").mkdir()
+    assert read_run(run).status == "failed"
+
+
 def test_a_resume_makes_it_running_again(run: RunFolder) -> None:
     first = begin(run)
     run.end_execution(first.number, ExecutionEnd(1, "failed", 1))
@@ -401,13 +412,17 @@ def test_a_segment_that_is_gone_is_missing(run: RunFolder) -> None:
     assert f"journal: the segment is gone ({segment.name})" in read_run(run).missing
 
 
-def test_a_trace_without_a_final_state_is_incomplete(run: RunFolder) -> None:
+def test_a_trace_that_broke_off_lacks_the_final_state(run: RunFolder) -> None:
+    start = begin(run, pid=2**22 + 1)
     writer = write(run)
     writer.fact("code", {})
     writer.fact("trace", {"groups": ["loss"]})
-    writer.close()
     (line,) = read_run(run).missing
     assert "no final state" in line
+    # Where the process came to its own end, it has said what kept it from having one.
+    writer.fact("end", {"execution": start.number, "status": "finished"})
+    writer.close()
+    assert read_run(run).missing == []
 
 
 strange = st.recursive(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from samebit.capture.importing import when_imported
+from samebit.capture.importing import step_aside, when_imported
 from samebit.journal.writer import plain_number
 
 __all__ = ["flat", "plain", "watch_argparse"]
@@ -115,6 +115,9 @@ def watch_argparse(found: Callable[[Any], None]) -> None:
             busy.append(True)
             try:
                 parsed = original(self, args, namespace)
+            except BaseException as error:
+                step_aside(error)
+                raise
             finally:
                 busy.pop()
             if outermost and (args is None or list(args) == sys.argv[1:]):

@@ -35,7 +35,7 @@ _CHILD_BYTES = 4 << 20  # what a child hashes while its caller waits
 # What an opening means for the bytes that were there: nothing, all, or both.
 _READ, _WRITE, _UPDATE = "read", "write", "update"
 
-_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.truncate"})
+_EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.truncate"})
 
 # Functions that write a file without an audit event: module, name, where the path stands.
 _WRITERS = (
@@ -55,7 +55,7 @@ _DATA_ALL_THE_SAME = ("/dev/shm/", "/run/media/")
 class _Opened:
     """What is known of one path."""
 
-    how: str  # read | write: what happened to it first | scratch
+    how: str  # what happened to it first: read | write | folder (made) | scratch
     given: str  # absolute | relative: how the script named it
     found: tuple[int, int] | None = None  # size and time of change when it was met
     written: bool = False  # also written, after it was read
@@ -115,9 +115,10 @@ class FileWatch:
         self._thread = threading.Thread(target=self._work, name="samebit-files", daemon=True)
         self._told_by_children = _Marks(_MAX_FILES)
         self._temporary = _folder(os.path.realpath(tempfile.gettempdir()))
-        self._project = _folder(os.getcwd())
-        if self._project.startswith(self._temporary):
-            inside = self._project.removeprefix(self._temporary)
+        here = _folder(os.getcwd())
+        self._project: str | None = None  # the folder that holds it, where it is temporary itself
+        if here.startswith(self._temporary):
+            inside = here.removeprefix(self._temporary)
             self._project = self._temporary + inside.partition(os.sep)[0] + os.sep
 
     def install(self) -> None:
@@ -130,11 +131,13 @@ class FileWatch:
 
     def finish(self) -> None:
         """Hash what is left, and everything that was written, as it is now."""
-        if not self._on or os.getpid() != self._pid:
+        if os.getpid() != self._pid or not self._thread.is_alive():
             return
-        self._on = False
+        was_on, self._on = self._on, False
         self._jobs.put(None)
         self._thread.join()  # what it emits later would come after the journal's end
+        if not was_on:
+            return
         for path, opened in list(self._seen.items()):
             if opened.how == "write":
                 self._tell_written(path, opened)
@@ -178,6 +181,9 @@ class FileWatch:
                 self._note(source, _UPDATE, must_be_known=True)
             if target_folder == -1:
                 self._note(target, _WRITE)
+        elif event == "os.mkdir":
+            if args[2] == -1:
+                self._note_folder(args[0])
         elif event == "os.truncate":
             if not isinstance(args[0], int):
                 self._note(args[0], _UPDATE)
@@ -204,6 +210,20 @@ class FileWatch:
             known.kept = self._keep_before_overwritten(full)
             self._later(functools.partial(self._tell_read, full, known))
         return True
+
+    def _note_folder(self, path: Any) -> None:
+        """A folder that the run makes must not be there when it is run again."""
+        name = os.fsdecode(path)
+        full = os.path.abspath(name)
+        if full in self._seen or len(self._seen) >= _MAX_FILES or os.path.lexists(full):
+            return
+        if self._is_noise(full) or self._is_scratch(full) or not _is_text(full):
+            return
+        known = _Opened("folder", "absolute" if os.path.isabs(name) else "relative")
+        self._seen[full] = known
+        if self._is_first(full):
+            fact = {"path": full, "how": "folder", "given": known.given}
+            self._later(functools.partial(self._emit, fact))
 
     def _is_noise(self, full: str) -> bool:
         if full.startswith(self._noise) and not full.startswith(_DATA_ALL_THE_SAME):
@@ -250,7 +270,9 @@ class FileWatch:
 
     def _is_scratch(self, full: str) -> bool:
         """Most of them are gone before anybody could look."""
-        return full.startswith(self._temporary) and not full.startswith(self._project)
+        if self._project is not None and full.startswith(self._project):
+            return False
+        return full.startswith(self._temporary)
 
     def _is_first(self, full: str) -> bool:
         """Whether no forked process has told of it yet: each epoch's workers read the same."""
@@ -304,11 +326,13 @@ class FileWatch:
 
     def _work(self) -> None:
         self._busy.now = True
+        works = True
         while (job := self._jobs.get()) is not None:
             try:
-                job()
+                if works:
+                    job()
             except Exception as error:
-                self._on = False
+                works = self._on = False
                 self._trouble("capture.files", error)
 
     def _tell_read(self, path: str, opened: _Opened) -> None:

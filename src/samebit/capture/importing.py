@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["on_trouble", "when_imported"]
+__all__ = ["on_trouble", "step_aside", "when_imported"]
 
 
 class _Watcher:
@@ -98,3 +98,9 @@ def when_imported(name: str, callback: Callable[[ModuleType], object]) -> None:
 
 def _still_loading(module: ModuleType) -> bool:
     return bool(getattr(module.__spec__, "_initializing", False))
+
+
+def step_aside(error: BaseException) -> None:
+    """Take a wrapper of ours out of the traceback of an error that it raises on with `raise`."""
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next

@@ -8,7 +8,7 @@ from pathlib import Path
 from samebit import places
 from samebit.cli.words import ProgressLine, Screen, size, visible
 from samebit.digest import canonical_json, short
-from samebit.errors import Exit, NotFound, SamebitError
+from samebit.errors import Exit, NotFound, SamebitError, UsageError
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.runs.find import list_runs
@@ -21,7 +21,7 @@ __all__ = ["check", "check_arguments", "tags", "tags_arguments"]
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
     """What check takes."""
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
 def check(options: argparse.Namespace) -> int:
@@ -56,7 +56,7 @@ def check(options: argparse.Namespace) -> int:
             ).decode()
         )
         return int(Exit.NOT_FOUND if damage else Exit.DONE)
-    screen.say(f"read {len(names)} objects ({size(read)}) and {len(runs)} runs")
+    screen.say(f"read {len(names)} objects ({size(read)}) and {len(runs)} run folders")
     for line in damage:
         screen.say(screen.paint.red("damaged  ") + visible(line))
     if not damage:
@@ -106,7 +106,7 @@ def tags_arguments(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("ls", help="the git refs that keep the code of runs")
     removing = commands.add_parser("rm", help="remove them; the store keeps the code")
     removing.add_argument("runs", metavar="RUN", nargs="*", help="ids; all with --all")
-    removing.add_argument("--all", action="store_true")
+    removing.add_argument("--all", action="store_true", help="those of every run")
 
 
 def tags(options: argparse.Namespace) -> int:
@@ -117,6 +117,8 @@ def tags(options: argparse.Namespace) -> int:
         for ref in refs:
             screen.say(visible(ref))
         return 0
+    if not options.runs and not options.all:
+        raise UsageError("the tags of which runs?", hint="samebit tags rm RUN, or --all")
     for run in options.runs:
         if not any(_belongs(ref, run) for ref in refs):
             raise NotFound(f"there is no tag of run {run}", hint="samebit tags ls")

@@ -15,7 +15,7 @@ from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.replay.verify import side_of, unseeded
+from samebit.replay.verify import is_volatile, side_of, unseeded
 from samebit.runs.find import find_run
 from samebit.runs.read import View, read_run
 from samebit.trace import compare
@@ -28,12 +28,12 @@ _DIFF_LINES = 60  # of one file, on a terminal
 
 def diff_arguments(parser: argparse.ArgumentParser) -> None:
     """What diff takes."""
-    parser.add_argument("first", metavar="A")
-    parser.add_argument("second", metavar="B")
+    parser.add_argument("first", metavar="A", help="a run")
+    parser.add_argument("second", metavar="B", help="another")
     parser.add_argument(
         "--trace", action="store_true", help="the first step that differs, and why, in full"
     )
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
 def diff(options: argparse.Namespace) -> int:
@@ -92,7 +92,11 @@ def _config(view: View) -> dict[str, Any]:
 
 
 def _results(view: View) -> dict[str, Any]:
-    found: dict[str, Any] = {name: column.values[-1] for name, column in view.metrics.items()}
+    found: dict[str, Any] = {
+        name: column.values[-1]
+        for name, column in view.metrics.items()
+        if not is_volatile(name, view)
+    }
     found["(state)"] = view.status
     return found
 
@@ -109,6 +113,8 @@ def _pairs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
 
 
 def _exact(value: Any) -> str:
+    if value is None:
+        return "nothing"
     return repr(value) if isinstance(value, float) else shown(value)
 
 
@@ -122,6 +128,8 @@ def _environment(view: View) -> dict[str, Any]:
 
 
 def _code(first: View, second: View) -> list[str]:
+    if "replay" in (first.record.kind, second.record.kind):
+        return []  # a replay ran the recorded code, or its verdict says otherwise
     trees = [view.facts.get("code") for view in (first, second)]
     if not all(isinstance(tree, dict) for tree in trees):
         return ["the code of one of them was not recorded"]

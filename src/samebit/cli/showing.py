@@ -27,17 +27,17 @@ from samebit.digest import canonical_json, short
 from samebit.runs.find import find_run
 from samebit.runs.read import View, read_run
 
-__all__ = ["color_of", "show", "show_arguments"]
+__all__ = ["show", "show_arguments"]
 
 _STATE_COLORS = {"finished": "green", "running": "cyan", "failed": "red"}
 
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """What show takes."""
-    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
     parser.add_argument("--schedule", action="store_true", help="every change of the optimizer")
     parser.add_argument("--console", action="store_true", help="what the run printed")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
 def show(options: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def color_of(state: str, screen: Screen, text: str) -> str:
+def _colored(state: str, screen: Screen, text: str) -> str:
     """A run's state in its colour."""
     return getattr(screen.paint, _STATE_COLORS.get(state, "yellow"))(text)
 
@@ -65,7 +65,7 @@ def _summary(view: View, screen: Screen) -> None:
     title = paint.bold(view.id) + (f"  {visible(view.name)}" if view.name else "")
     if view.record.kind != "run":
         title += paint.dim(f"  {view.record.kind} of {view.record.of}")
-    screen.say(f"{title}  {color_of(view.status, screen, view.status)}")
+    screen.say(f"{title}  {_colored(view.status, screen, view.status)}")
     for name, lines in (
         ("", list(_execution(view))),
         ("code", list(_code(view))),
@@ -90,7 +90,7 @@ def _summary(view: View, screen: Screen) -> None:
     if view.verdicts:
         screen.say(paint.bold("verdict"))
         show_verdict(view.verdicts[-1], screen)
-    elif view.status != "running" and view.record.kind == "run":
+    elif view.trace and view.status != "running" and view.record.kind == "run":
         screen.say(paint.dim(f"not verified yet: samebit verify {view.id}"))
 
 
@@ -129,16 +129,32 @@ def _code(view: View) -> Iterator[tuple[str, object]]:
         yield "kept as", code["ref"].removeprefix("refs/tags/")
     changed = code.get("changed") or []
     if changed:
-        listed = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if changed[4:] else "")
+        listed = ", ".join(map(_in_words, changed[:4])) + (
+            f" and {len(changed) - 4} more" if changed[4:] else ""
+        )
         yield "uncommitted", listed
     yield (
         "in the store",
-        f"{code['files']} files, {size(code['size_bytes'])}, {short(code['tree'])}",
+        f"{_count(code['files'], 'file')}, {size(code['size_bytes'])}, {short(code['tree'])}",
     )
     for line in (code.get("left_out") or [])[:4]:
         yield "left out", line
     for line in (code.get("notices") or [])[:4]:
         yield "note", line
+
+
+_LETTERS = {"?": "new", "A": "new", "M": "changed", "D": "deleted", "R": "renamed"}
+
+
+def _in_words(change: str) -> str:
+    """`M train.py` as `changed train.py`."""
+    letter, _, path = change.strip().partition(" ")
+    return f"{_LETTERS.get(letter, letter)} {path.strip()}"
+
+
+def _count(number: int, thing: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _config(view: View) -> dict[str, Any]:
@@ -182,8 +198,10 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
         if rates:
             text = number(rates[0])
             if len(rates) > 1:
+                if max(rates) > max(rates[0], rates[-1]):
+                    text += f", up to {number(max(rates))}"
                 curve = sparkline([float(rate) for rate in rates], 24)
-                text += f" to {number(rates[-1])}  {curve}  ({len(rates)} values)"
+                text += f", to {number(rates[-1])}  {curve}"
             yield "learning rate", text
 
 

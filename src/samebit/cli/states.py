@@ -19,18 +19,20 @@ def state_arguments(parser: argparse.ArgumentParser) -> None:
     """What state takes."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="ls|show|export")
     listing = commands.add_parser("ls", help="the states of a run")
-    listing.add_argument("run", metavar="RUN")
-    listing.add_argument("--json", action="store_true")
+    listing.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
+    listing.add_argument("--json", action="store_true", help="as one JSON object")
     showing = commands.add_parser("show", help="the arrays of a state")
-    showing.add_argument("run", metavar="RUN")
+    showing.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
     showing.add_argument("--at", default="final", help="'step 0' or 'final' (default)")
-    showing.add_argument("--json", action="store_true")
+    showing.add_argument("--json", action="store_true", help="as one JSON object")
     exporting = commands.add_parser("export", help="write a model's arrays to a file")
-    exporting.add_argument("run", metavar="RUN")
+    exporting.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
     exporting.add_argument("--at", default="final", help="'step 0' or 'final' (default)")
     exporting.add_argument("--part", default="model", help="which module (default: model)")
-    exporting.add_argument("--overwrite", action="store_true")
-    exporting.add_argument("file", type=Path, help="a name in .safetensors, .pt or .npz")
+    exporting.add_argument("--overwrite", action="store_true", help="replace the file")
+    exporting.add_argument(
+        "file", metavar="FILE", type=Path, help="a name in .safetensors, .pt or .npz"
+    )
 
 
 def state(options: argparse.Namespace) -> int:

@@ -35,14 +35,14 @@ GRADE_EXIT = {
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
     """What verify takes."""
-    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
     parser.add_argument(
         "--allow-writes",
         action="store_true",
         help="let the replay write outside its own folder",
     )
     parser.add_argument("--folder", type=Path, help="lay the replay out here, and leave it there")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
 def verify(options: argparse.Namespace) -> int:

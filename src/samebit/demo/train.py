@@ -62,4 +62,6 @@ for epoch in range(args.epochs):
             done = (epoch * len(loader) + at) / steps
             print(f"\r  training {'█' * round(30 * done):░<30} {done:4.0%}", end="")
     run.log({"accuracy": accuracy()})
-print(f"\r  accuracy on 297 unseen digits: {accuracy():.4f}      ")
+if sys.stdout.isatty():
+    print("\r" + " " * 50, end="\r")
+print(f"  accuracy on 297 unseen digits: {accuracy():.4f}")

@@ -118,7 +118,7 @@ def read_journal(
             gaps.append(Gap(name, f"its header says run {header.run!r}, {header.writer!r}"))
             continue
         found, tail = read_frames(data)
-        # A daemon that the script left behind may have written on: whole frames after the sealed ones.
+        # A daemon that the script left behind may have written on after the end.
         size, sealed_digest = (sealed or {}).get(name, (0, ""))
         if len(data) < size:
             gaps.append(Gap(name, f"{len(data)} bytes instead of {size}"))

@@ -90,11 +90,9 @@ class Store:
 
     def names(self) -> Iterator[str]:
         """The names of all objects, in no order."""
-        for folder in (self.path / "objects").iterdir():
-            if folder.is_dir():
-                for path in folder.iterdir():
-                    if not path.name.startswith("."):  # what NFS keeps of a file that is open
-                        yield f"{digest.ALGORITHM}:{folder.name}{path.name}"
+        for path in (self.path / "objects").glob("*/*"):
+            if not path.name.startswith("."):  # what NFS keeps of a file that is open
+                yield f"{digest.ALGORITHM}:{path.parent.name}{path.name}"
         self._list_packs()
         yield from list(self._packed)
 

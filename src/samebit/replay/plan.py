@@ -49,6 +49,7 @@ class Plan:
     sources: tuple[tuple[str, str, str], ...]  # module, file, digest: as loaded at the end
     import_roots: tuple[str, ...]  # entries of the search path inside `root`
     outputs: tuple[Path, ...]  # files that the run wrote first
+    folders: tuple[Path, ...]  # folders that it made
     environ: Mapping[str, str]
     changed_variables: tuple[str, ...]
     differences: tuple[str, ...]
@@ -86,7 +87,6 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     sources = tuple((name, file, content) for name, file, content in found["modules"])
     _need_sources(sources, root, tree, store, blockers)
     inputs = _inputs(view, root, tree, sources, store, blockers)
-    outputs = dict.fromkeys(Path(f["path"]) for f in view.all_facts("file") if f["how"] == "write")
     recorded = view.facts.get("variables") or {}
     replay_environ, changed = environment.for_replay(recorded, environ)
     if start.hash_seed is not None:
@@ -101,7 +101,8 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
         inputs=inputs,
         sources=sources,
         import_roots=tuple(p for p in found["path"] if Path(p).is_relative_to(root)),
-        outputs=tuple(outputs),
+        outputs=_paths(view, "write"),
+        folders=_paths(view, "folder"),
         environ=replay_environ,
         changed_variables=tuple(changed),
         differences=tuple(environment_differences(view)),
@@ -190,6 +191,11 @@ def _inputs(
             blockers.append(problem)
         found.append(item)
     return tuple(found)
+
+
+def _paths(view: View, how: str) -> tuple[Path, ...]:
+    found = (Path(fact["path"]) for fact in view.all_facts("file") if fact["how"] == how)
+    return tuple(dict.fromkeys(found))
 
 
 def _unlike(item: Input) -> str | None:

@@ -69,8 +69,10 @@ def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
         if link or not item.is_absolute or item.path.is_relative_to(plan.root):
             may_link = link and item.path not in written
             _lay_out_input(item, _mirrored(files, item.path), store, link=may_link)
-    for path in plan.outputs:
-        _mirrored(files, path).parent.mkdir(parents=True, exist_ok=True)
+    made = set(plan.folders)
+    for path in (*plan.outputs, *plan.folders):
+        if made.isdisjoint(path.parents):  # what the run made itself must not be there yet
+            _mirrored(files, path).parent.mkdir(parents=True, exist_ok=True)
     cwd = _mirrored(files, plan.start.cwd)
     cwd.mkdir(parents=True, exist_ok=True)
     temporary = folder / "tmp"

@@ -17,7 +17,7 @@ from samebit.states import skeleton, storing
 from samebit.trace import compare
 from samebit.trace.compare import Matched, Side
 
-__all__ = ["VOLATILE", "judge", "side_of", "unseeded"]
+__all__ = ["VOLATILE", "is_volatile", "judge", "side_of", "unseeded"]
 
 # Metrics that are facts of clock or machine: listed, never judged. `volatile=` adds to them.
 VOLATILE = (
@@ -38,6 +38,7 @@ VOLATILE = (
     "*eta*",
 )
 _GENERATORS = "generators"
+_SEED_IT = "`samebit run --seed N` seeds it"
 
 
 def side_of(view: View) -> Side:
@@ -137,14 +138,18 @@ def _grade(
         where = f"{name} at step {at}"
         if final is not None or matched.rows:
             return "different", f"metric only (evaluation): {where}", at
-        return "different", f"a metric differs: {where}", at
+        seedless = unseeded(recorded)
+        return "different", f"a metric differs: {where}{'; ' + seedless if seedless else ''}", at
     if recorded.status != "finished":
         return "unknown", f"the run {recorded.status}; what both have of it is identical", None
     if recorded.gaps:
         return "unknown", f"the run's journal is damaged: {recorded.gaps[0].what}", None
     if final is None:
         what = "metrics agree, but " if metrics.compared else ""
-        return "unknown", f"{what}no final state was recorded on both sides", None
+        why = "no final state was recorded on both sides"
+        if not recorded.trace:
+            why = "no optimizer of PyTorch stepped, so there is no trace and no state to compare"
+        return "unknown", what + why, None
     return "identical", "", None
 
 
@@ -165,9 +170,15 @@ def unseeded(view: View) -> str:
     if (start is not None and start.seed is not None) or asked.get("seed") is not None:
         return ""
     called = {call["library"] for call in view.all_facts("seed_call") if call["value"] is not None}
-    if "torch" in called or not view.trace:
-        return ""
-    return "the run was never seeded: `samebit run --seed N` seeds it"
+    if view.trace:
+        return "" if "torch" in called else f"the run was never seeded: {_SEED_IT}"
+    return "" if called else f"nobody seeded Python's or NumPy's generators: {_SEED_IT}"
+
+
+def is_volatile(name: str, view: View) -> bool:
+    """Whether a metric is a fact of clock or machine, by its name or by what the run said."""
+    patterns = (*VOLATILE, *(view.facts.get("volatile") or ()))
+    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
 @dataclass
@@ -181,11 +192,10 @@ class _Metrics:
 
 
 def _compare_metrics(recorded: View, replayed: View) -> _Metrics:
-    patterns = (*VOLATILE, *(recorded.facts.get("volatile") or ()))
     found = _Metrics()
     ours, theirs = recorded.metrics, replayed.metrics
     for name in [*ours, *(n for n in theirs if n not in ours)]:
-        if any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns):
+        if is_volatile(name, recorded):
             found.volatile.append(name)
             continue
         found.compared.append(name)
@@ -293,8 +303,8 @@ def _scope(
         if str(problem["what"]).endswith("not traced"):
             lines.append(f"{problem['what']}: {problem['detail']}")
     settings = recorded.facts.get("settings") or {}
-    if "torch.threads" in settings:
-        lines.append(f"{settings['torch.threads']} threads")
+    if lines and "torch.threads" in settings:
+        lines.append(f"all with {settings['torch.threads']} threads")
     return lines
 
 

@@ -60,12 +60,13 @@ class RunFolder:
         return self._read("run.json", RunRecord)
 
     def executions(self) -> list[int]:
-        """The numbers of its executions, in order."""
+        """The numbers of its executions, in order; one that was claimed and not begun is none."""
+        folder = self.path / "executions"
         try:
-            names = os.listdir(self.path / "executions")
+            names = [name for name in os.listdir(folder) if name.isdigit()]
         except OSError:
             return []
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if os.listdir(folder / name))
 
     def start(self, number: int) -> ExecutionStart:
         """What an execution was asked to do."""

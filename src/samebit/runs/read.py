@@ -163,10 +163,17 @@ class View:
         """finished, failed, killed, running, or broken off."""
         if self.end is not None:
             return self.end.status
-        said = self.facts.get("end")
-        if isinstance(said, dict) and said.get("execution") == len(self.starts):
-            return str(said.get("status", "finished"))
+        if self._last_word is not None:
+            return str(self._last_word.get("status", "finished"))
         return "running" if self.starts and self._is_alive(self.starts[-1]) else "broken off"
+
+    @property
+    def _last_word(self) -> dict[str, Any] | None:
+        """What the last execution's process said at its own end; None where it came to none."""
+        said = self.facts.get("end")
+        if not isinstance(said, dict) or not self.starts:
+            return None
+        return said if said.get("execution") == self.starts[-1].number else None
 
     def _is_alive(self, start: ExecutionStart) -> bool:
         if start.host == socket.gethostname():
@@ -193,7 +200,8 @@ class View:
         lines += [f"journal: {gap.what} ({gap.segment})" for gap in self.gaps]
         if self.record.kind == "run" and "code" not in self.facts:
             lines.append("the code was not recorded")
-        if self.status != "running" and self.all_facts("trace") and "final" not in self.states:
+        broke_off = self.status != "running" and self._last_word is None
+        if broke_off and self.all_facts("trace") and "final" not in self.states:
             lines.append("no final state: the process ended without the interpreter's own exit")
         return lines
 

@@ -13,9 +13,12 @@ import threading
 from typing import Any, Protocol
 
 from samebit import disk
-from samebit.capture.importing import when_imported
+from samebit.capture.importing import step_aside, when_imported
 
 __all__ = ["Listener", "install"]
+
+
+_OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does these is the one
 
 
 class Listener(Protocol):
@@ -57,17 +60,23 @@ class _Guard:
     def run(self, source: str, method: str, args: tuple[Any, ...]) -> None:
         if source in self._off or os.getpid() != self._pid:
             return
-        me = threading.get_ident()
-        if self._thread is None:
-            self._thread = me
-        elif self._thread != me:
-            return  # DataParallel's threads, an evaluation beside the training
+        if not self._is_training_thread(source):
+            return
         try:
             disk.fault(source)
             getattr(self._listener, method)(*args)
         except Exception as error:
             self._off.add(source)
             self._listener.trouble(source, error)
+
+    def _is_training_thread(self, source: str) -> bool:
+        """Not DataParallel's threads, an evaluation beside the training, a loader read ahead."""
+        me = threading.get_ident()
+        if self._thread is None and source in _OF_TRAINING:
+            self._thread = me
+        if self._thread is None and source == "hooks.batch":
+            return me == threading.main_thread().ident
+        return self._thread in (None, me)
 
 
 def _tell(source: str, method: str, *args: Any) -> None:
@@ -108,7 +117,11 @@ def _backward(module: Any) -> None:
     @functools.wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
         _tell("hooks.backward", "backward", tensors)
-        return original(tensors, *args, **kwargs)
+        try:
+            return original(tensors, *args, **kwargs)
+        except BaseException as error:
+            step_aside(error)
+            raise
 
     module.backward = backward
 
@@ -119,7 +132,11 @@ def _loaders(module: Any) -> None:
 
     @functools.wraps(original)
     def __next__(self: Any) -> Any:
-        batch = original(self)
+        try:
+            batch = original(self)
+        except BaseException as error:
+            step_aside(error)
+            raise
         _tell("hooks.batch", "batch", batch)
         return batch
 
@@ -144,6 +161,9 @@ def _modules(torch: Any) -> None:
             output = original(module, *args, **kwargs)
             _tell("hooks.forward", "forward_ends", module, output)
             return output
+        except BaseException as error:
+            step_aside(error)
+            raise
         finally:
             depth.inside = False
 
@@ -153,12 +173,13 @@ def _modules(torch: Any) -> None:
     line = original.__code__.co_firstlineno
     source = "\n" * (line - 1) + (
         "wrapped = lambda self, *args, **kwargs: original(self, *args, **kwargs)"
-        " if compiling() or depth.inside else outermost(self, args, kwargs)"
+        " if compiling() or depth.inside or tracing() else outermost(self, args, kwargs)"
     )
     names: dict[str, Any] = {
         "original": original,
         "compiling": torch.compiler.is_compiling,
         "depth": depth,
+        "tracing": torch._C._get_tracing_state,  # torch.jit.trace records even that a shape is read
         "outermost": outermost,
     }
     exec(compile(source, original.__code__.co_filename, "exec"), names)

@@ -1,13 +1,14 @@
 """Which module an optimizer owns, and the states at step 0 and at the end.
 
-Held strongly: only the optimizer that stepped last and the modules that own its parameters. A state
-is copied when it must not change any more, and stored on a thread; a state above the budget is
-kept as digests.
+Held strongly: only the optimizers that have stepped since one first did (both of a GAN, the last of
+several folds) and the modules that own their parameters. A state is copied when it must not change
+any more, and stored on a thread; a state above the budget is kept as digests.
 """
 
 import os
 import queue
 import shutil
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -51,11 +52,13 @@ class Models:
         self._keep = keep
         self._roots: dict[int, weakref.ref[Any]] = {}
         self._names: dict[int, str] = {}
-        self._initial: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+        # What a root was before its first training forward; None once it has been stepped.
+        self._initial: dict[int, tuple[dict[str, Any], dict[str, Any]] | None] = {}
         self._optimizers: dict[int, weakref.ref[Any]] = {}
         self._schedulers: list[weakref.ref[Any]] = []
-        self._last: Any = None  # the optimizer that stepped last, held with its owners
-        self._owners: list[Any] = []
+        self._last: Any = None  # the optimizer that stepped last
+        self._held: dict[int, tuple[Any, list[Any]]] = {}  # optimizers with their owners, by id
+        self._ownerless: dict[int, dict[str, Any]] = {}  # beginnings, by optimizer id
         self._where: dict[int, tuple[int, int]] = {}  # optimizer id: its index and count
         self._taken_at: dict[int, int] = {}  # optimizer index: count at its last final state
         self._queue: queue.Queue[tuple[str, int, int, Any, bool] | None] = queue.Queue()
@@ -80,11 +83,14 @@ class Models:
         self._schedulers.append(weakref.ref(scheduler))
 
     def entered(self, module: Any) -> bool:
-        """The outermost module was called; whether it is one with parameters."""
+        """The outermost module was called; whether it has parameters and is no part of another."""
         module = _unwrapped(module)
         known = self._roots.get(id(module))
         if known is None or known() is not module:
             if next(iter(module.parameters()), None) is None:
+                return False
+            # As when activation checkpointing runs a block again, or a script calls `model.head`.
+            if any(module is part for root in self._living_roots() for part in root.modules()):
                 return False
             self._initial.pop(id(module), None)
             self.watch(module, None if id(module) not in self._names else self._free_name())
@@ -96,48 +102,96 @@ class Models:
         if id(module) in self._initial or self._keep == "none":
             return
         if any(_owns(module, optimizer) for optimizer in self._living_optimizers()):
-            return  # it has been stepped already: what it is now is not its beginning
+            self._initial[id(module)] = None  # stepped already: what it is now is not its beginning
+            return
         state = torch_states.module_state(module)
+        if any(sys.modules["torch"].nn.parameter.is_lazy(p) for p in module.parameters()):
+            return  # this first forward makes them
         # One too large to hold twice is taken as digests at the first step.
         copy = torch_states.frozen_copy(state, "text") if self._fits(state) else {}
         self._initial[id(module)] = (copy, torch_states.generator_states())
 
     def before_first_step(self, optimizer: Any, index: int) -> None:
         """Keep the state at step 0 of an optimizer and of the modules it owns."""
-        if self._last is not None and self._last is not optimizer:
-            self._final_of(self._last)
-        self._optimizers[id(optimizer)] = weakref.ref(optimizer)
+        for held, _ in list(self._held.values()):
+            self._final_of(held)
+        self._held.clear()
+        self._where.pop(id(optimizer), None)  # of one that is gone and had the same id
+        self._optimizers.pop(id(optimizer), None)
         if self._keep == "none":
             return
         owners = self._owners_of(optimizer)
         modules: dict[str, Any] = {}
         generators: dict[str, Any] = {}
         for module in owners:
-            taken, generators_then = self._initial.pop(id(module), ({}, {}))
-            modules[self._names[id(module)]] = taken or torch_states.module_state(module)
-            generators = generators or generators_then
+            modules[self._names[id(module)]], then = self._beginning(module)
+            generators = generators or then
         state = self._state(optimizer, owners, modules)
         state["generators"] = generators or torch_states.generator_states()
-        if self._fits(state):
-            state = torch_states.frozen_copy(state, "text")
-            self._store_later("step 0", index, 0, state, keep=self._keep != "digest")
-        else:
+        if not self._fits(state):
             self._store_now("step 0", index, 0, state, keep=False)
+        elif owners:
+            self._store_later("step 0", index, 0, torch_states.frozen_copy(state, "text"))
+        else:
+            self._ownerless[id(optimizer)] = torch_states.frozen_copy(state, "text")
 
     def after_step(self, optimizer: Any, index: int, count: int) -> None:
         """Remember who stepped last, and hold it."""
-        if self._last is not optimizer:
-            self._last = optimizer
-            self._owners = self._owners_of(optimizer)
+        self._last = optimizer
+        if id(optimizer) not in self._held:
+            self._held[id(optimizer)] = (optimizer, self._owners_of(optimizer))
         self._where[id(optimizer)] = (index, count)
+        state = self._ownerless.pop(id(optimizer), None)
+        if state is not None:
+            self._store_later("step 0", index, 0, self._with_owners(optimizer, state))
+        self._optimizers.setdefault(id(optimizer), weakref.ref(optimizer))
+
+    def _beginning(self, module: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A root's state before its first training forward, and the generators' then."""
+        taken, generators = self._initial.get(id(module)) or ({}, {})
+        self._initial[id(module)] = None
+        now = torch_states.module_state(module)
+        # Buffers move in that forward; parameters only where others were loaded after it.
+        names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+        if taken and all(_is_still(taken.get(name), now[name]) for name in names):
+            return taken, generators
+        return now, {}
+
+    def _with_owners(self, optimizer: Any, state: dict[str, Any]) -> dict[str, Any]:
+        """A beginning whose modules were met inside the step, as LBFGS calls them."""
+        owners = self._owners_of(optimizer)
+        begun = {self._names[id(m)]: self._initial[id(m)] for m in owners if id(m) in self._initial}
+        for module in owners:
+            self._initial[id(module)] = None
+        modules = {name: taken[0] for name, taken in begun.items() if taken}
+        if not modules or len(modules) < len(owners):
+            return state
+        keys = torch_states.optimizer_state(optimizer, {})["param_groups"]
+        names = torch_states.optimizer_state(optimizer, self.parameter_names())["param_groups"]
+        named = {
+            key: name
+            for old, new in zip(keys, names, strict=True)
+            for key, name in zip(old["params"], new["params"], strict=True)
+        }
+        before = state["optimizer"]
+        return {
+            **modules,
+            "optimizer": {
+                "state": {named.get(key, key): value for key, value in before["state"].items()},
+                "param_groups": [
+                    {**group, "params": [named.get(key, key) for key in group["params"]]}
+                    for group in before["param_groups"]
+                ],
+            },
+            "generators": state["generators"],
+        }
 
     def finish(self, *, interrupted: bool) -> None:
         """Take the final state of everything that still lives; wait until it is stored."""
         if os.getpid() != self._pid:
             return
-        for optimizer in [self._last, *self._living_optimizers()]:
-            if optimizer is not None:
-                self._final_of(optimizer, interrupted=interrupted)
+        for optimizer in self._living_optimizers():
+            self._final_of(optimizer, interrupted=interrupted)
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
@@ -146,9 +200,7 @@ class Models:
     def parameter_names(self) -> Mapping[int, str]:
         """Parameter names by id; with several roots the root's name stands in front."""
         names: dict[int, str] = {}
-        living = [
-            module for module in (ref() for ref in self._roots.values()) if module is not None
-        ]
+        living = self._living_roots()
         for module in living:
             prefix = "" if len(living) == 1 else self._names[id(module)] + "."
             for name, parameter in module.named_parameters(remove_duplicate=False):
@@ -184,10 +236,10 @@ class Models:
         return state
 
     def _owners_of(self, optimizer: Any) -> list[Any]:
-        living = [
-            module for module in (ref() for ref in self._roots.values()) if module is not None
-        ]
-        return [module for module in living if _owns(module, optimizer)]
+        return [module for module in self._living_roots() if _owns(module, optimizer)]
+
+    def _living_roots(self) -> list[Any]:
+        return [module for module in (ref() for ref in self._roots.values()) if module is not None]
 
     def _living_optimizers(self) -> list[Any]:
         return [o for o in (ref() for ref in self._optimizers.values()) if o is not None]
@@ -205,11 +257,11 @@ class Models:
         free = shutil.disk_usage(self._store).free
         return storing.size_bytes(state) <= min(self._budget, _FREE_SHARE * free)
 
-    def _store_later(self, name: str, index: int, step: int, state: Any, *, keep: bool) -> None:
+    def _store_later(self, name: str, index: int, step: int, state: Any) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="samebit-states", daemon=True)
             self._thread.start()
-        self._queue.put((name, index, step, state, keep))
+        self._queue.put((name, index, step, state, self._keep != "digest"))
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
@@ -249,3 +301,10 @@ def _unwrapped(module: Any) -> Any:
 def _owns(module: Any, optimizer: Any) -> bool:
     mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
     return any(id(p) in mine for p in module.parameters())
+
+
+def _is_still(before: Any, now: Any) -> bool:
+    if before is None or before.dtype != now.dtype or before.shape != now.shape:
+        return False
+    # One on a device is not waited for again.
+    return now.device.type != "cpu" or bool(sys.modules["torch"].equal(before, now.detach()))

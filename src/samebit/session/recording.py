@@ -3,11 +3,11 @@
 Whatever fails here is reported once, marks the run, and lets training go on.
 """
 
+import itertools
 import os
 import sys
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from samebit import disk
@@ -53,9 +53,9 @@ class Recording:
         self._parsed: list[Any] = []
         self._pid = os.getpid()
         self._told: set[str] = set()
+        self._rows: dict[tuple[str, ...], Iterator[int]] = {}
         self._finished = False
         self._began_ns = time.time_ns()
-        self._lock = threading.Lock()
         self._noise = noise_prefixes(str(folder.store), os.path.dirname(os.path.dirname(__file__)))
         self._seen_settings = False
         self._console: console.Installed | None = None
@@ -115,6 +115,14 @@ class Recording:
         except Exception as error:
             self.trouble("journal", error)
 
+    def next_step(self, values: Any) -> int:
+        """The step of a row while no optimizer has stepped: how often these names came before.
+
+        Without it, every row of a loop without PyTorch would replace the one before.
+        """
+        # Without a lock, which a fork could leave taken for ever: both calls are atomic.
+        return next(self._rows.setdefault(tuple(values), itertools.count()))
+
     def set_config(self, value: Any) -> None:
         """Take a configuration; one that argparse made before is replaced."""
         self.config = value
@@ -122,10 +130,9 @@ class Recording:
 
     def problem(self, what: str, detail: str) -> None:
         """Mark the run as incomplete, and say so once."""
-        with self._lock:
-            if what in self._told:
-                return
-            self._told.add(what)
+        if what in self._told:
+            return
+        self._told.add(what)
         text = f"samebit: {what}: {detail}\n"
         try:
             sys.stderr.write(text)

@@ -64,11 +64,13 @@ class Run:
         if recording is None:
             return
         try:
-            if step is not None and type(step) is not int:
+            if step is None:
+                step = recording.step or recording.next_step(values)
+            elif type(step) is not int:
                 step = _whole(recording, step)
             if disk.FAULTS is not None:
                 disk.fault("run.log")
-            recording.writer.row(values, recording.step if step is None else step)
+            recording.writer.row(values, step)
         except Exception as error:
             _log_what_can_be(recording, values, step, error)
 
@@ -129,14 +131,14 @@ class Run:
         return f"<samebit run {self.id or 'of another process'}>"
 
 
-def _whole(recording: Recording, step: Any) -> int | None:
-    """A step as a plain whole number; None, the run's own, where it is none, which is said once."""
+def _whole(recording: Recording, step: Any) -> int:
+    """A step as a plain whole number; the run's own where it is none, which is said once."""
     number = plain_number(step)
     if isinstance(number, (int, float)) and number == number // 1:
         return int(number)
     error = UsageError(f"a step is a whole number, not {step!r}; the run's own is taken")
     recording.trouble("step", error)
-    return None
+    return recording.step
 
 
 def _log_what_can_be(recording: Recording, values: Any, step: int | None, error: Exception) -> None:

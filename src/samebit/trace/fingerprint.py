@@ -124,7 +124,11 @@ def _tensor_memory(torch: Any, tensor: Any) -> Any:
     size = tensor.numel() * tensor.element_size()
     if size == 0:
         return b""
-    memory = (ctypes.c_char * size).from_address(tensor.data_ptr())
+    try:
+        address = tensor.data_ptr()
+    except RuntimeError as error:
+        raise NotTraceable("a tensor without memory of its own (torch.func)") from error
+    memory = (ctypes.c_char * size).from_address(address)
     # The array does not own its memory; whoever made a copy just above must keep it alive.
     memory._tensor = tensor
     return memory

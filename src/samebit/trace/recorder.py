@@ -7,6 +7,7 @@ the calls come from nor where the rows go. It reads tensors and never changes on
 import math
 import statistics
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,7 @@ class _Optimizer:
     """What is remembered of one optimizer between its steps."""
 
     index: int
+    is_of: weakref.ref[Any]
     count: int = 0
     k: int = 0
     depth: int = 0
@@ -73,6 +75,7 @@ class Recorder:
         self._emit = emit
         self._rates = rates  # a replay takes the recorded ones and adapts nothing
         self._optimizers: dict[int, _Optimizer] = {}
+        self._next_index = 0
         self._begun = False
         self._full_next = True
         self._entered = False
@@ -82,7 +85,7 @@ class Recorder:
 
     def count(self, optimizer: Any) -> int:
         """How many steps an optimizer has made."""
-        known = self._optimizers.get(id(optimizer))
+        known = self._find(optimizer)
         return known.count if known is not None else 0
 
     def index(self, optimizer: Any) -> int:
@@ -91,7 +94,7 @@ class Recorder:
 
     def is_inner(self, optimizer: Any) -> bool:
         """Whether an optimizer is inside its own step (a subclass that calls super().step())."""
-        known = self._optimizers.get(id(optimizer))
+        known = self._find(optimizer)
         return known is not None and known.depth > 0
 
     def batch(self, value: Any) -> None:
@@ -153,12 +156,13 @@ class Recorder:
         self._write(known, known.row)
         known.row = {}
         self._adapt(known, full)
-        self._full_next = any(self._is_full(k, k.count + 1) for k in self._optimizers.values())
+        living = [k for k in self._optimizers.values() if k.is_of() is not None]
+        self._full_next = any(self._is_full(k, k.count + 1) for k in living)
         return True
 
     def finish(self, optimizer: Any) -> None:
         """Complete the last row of an optimizer that will step no more."""
-        known = self._optimizers.get(id(optimizer))
+        known = self._find(optimizer)
         if known is None or not known.count or known.last_full == known.count:
             return
         parameters = _parameters(optimizer)
@@ -168,16 +172,16 @@ class Recorder:
             self._write(known, row)
             known.last_full = known.count
 
-    def forget(self, optimizer_id: int) -> None:
-        """An optimizer is gone; its id may come again."""
-        known = self._optimizers.pop(optimizer_id, None)
-        if known is not None:
-            self._optimizers[-1 - known.index] = known
+    def _find(self, optimizer: Any) -> _Optimizer | None:
+        known = self._optimizers.get(id(optimizer))
+        # The optimizer of an earlier fold may be gone, and its id come again.
+        return known if known is not None and known.is_of() is optimizer else None
 
     def _known(self, optimizer: Any) -> _Optimizer:
-        known = self._optimizers.get(id(optimizer))
+        known = self._find(optimizer)
         if known is None:
-            known = _Optimizer(index=len(self._optimizers))
+            known = _Optimizer(self._next_index, weakref.ref(optimizer))
+            self._next_index += 1
             self._optimizers[id(optimizer)] = known
         return known
 

@@ -1,0 +1,114 @@
+"""What a replay needs, what of it is here, and what stands in its way."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samebit.capture import environment
+from samebit.replay.plan import environment_differences, make_plan
+from tests.replay.conftest import Recorder, file_fact
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data/x.csv").write_text("1,2,3")
+    return folder
+
+
+def blockers(recorder: Recorder, root: Path, *facts: tuple[str, Any], **how: Any) -> list[str]:
+    view = recorder.run([recorder.code(root, train="x = 1\n"), *facts], **how)
+    return list(make_plan(view, {}).blockers)
+
+
+def test_a_run_of_which_all_is_here_has_no_blocker(recorder: Recorder, root: Path) -> None:
+    assert blockers(recorder, root, file_fact(root / "data/x.csv")) == []
+
+
+def test_a_file_of_the_code_comes_from_the_record_whatever_lies_there(
+    recorder: Recorder, root: Path
+) -> None:
+    (root / "train.py").write_text("edited")
+    assert blockers(recorder, root, file_fact(root / "train.py", digest="blake3:" + "0" * 64)) == []
+
+
+def test_data_known_by_size_and_time_only_must_have_both(recorder: Recorder, root: Path) -> None:
+    data = root / "data/x.csv"
+    fact = file_fact(data, digest=None)
+    assert blockers(recorder, root, fact) == []
+    os.utime(data, ns=(1, 1))
+    assert "no digest of it was taken" in blockers(recorder, root, fact)[0]
+
+
+def test_the_bytes_kept_stand_in_for_a_file_that_was_overwritten(
+    recorder: Recorder, root: Path
+) -> None:
+    data = root / "data/x.csv"
+    fact = file_fact(data, written=True, kept=recorder.put(data.read_bytes()))
+    data.unlink()
+    assert blockers(recorder, root, fact) == []
+    lost = file_fact(root / "data", written=True, kept=None, size_bytes=1)
+    assert "too large to keep" in blockers(recorder, root, lost)[0]
+
+
+def test_a_file_that_changed_during_the_run_is_a_blocker(recorder: Recorder, root: Path) -> None:
+    fact = file_fact(root / "data/x.csv", changed=True)
+    assert "was changed while the run was going on" in blockers(recorder, root, fact)[0]
+
+
+def test_a_later_fact_of_a_file_completes_the_earlier(recorder: Recorder, root: Path) -> None:
+    data = root / "data/x.csv"
+    first = file_fact(data, written=True, kept=None)
+    assert blockers(recorder, root, first, file_fact(data)) == []
+
+
+def test_a_source_whose_bytes_are_lost_is_a_blocker(recorder: Recorder, root: Path) -> None:
+    modules = [["helper", str(root / "helper.py"), "blake3:" + "0" * 64]]
+    found = blockers(recorder, root, ("sources", {"path": [], "modules": modules}))
+    assert "its code is not complete: helper" in found[0]
+
+
+@pytest.mark.parametrize("script", ["", "-c", "/x/ipykernel_launcher.py"])
+def test_an_interactive_session_cannot_be_run_again(
+    recorder: Recorder, root: Path, script: str
+) -> None:
+    found = blockers(recorder, root, how="init", argv=(script,))
+    assert "there is no script to run again" in found[0]
+
+
+def test_a_run_begun_by_init_is_given_the_interpreters_own_options(
+    recorder: Recorder, root: Path
+) -> None:
+    process = {"argv": ["python", "-O", "-m", "train", "--lr", "1"], "pid": 1, "pid_started": 1}
+    process |= {"boot": "", "execution": 1}
+    view = recorder.run(
+        [recorder.code(root, train=""), ("process", process)], how="init", argv=("train.py",)
+    )
+    plan = make_plan(view, {})
+    assert (plan.how, plan.words[0]) == ("command", sys.executable)
+    assert plan.words[1:] == ("-O", "-m", "train", "--lr", "1")
+
+
+def test_a_variable_that_changes_results_is_given_back(recorder: Recorder, root: Path) -> None:
+    view = recorder.run([recorder.code(root), ("variables", {"OMP_NUM_THREADS": "1"})])
+    plan = make_plan(view, {"OMP_NUM_THREADS": "2", "HOME": "/home/me"})
+    assert plan.environ["OMP_NUM_THREADS"] == "1"
+    assert plan.environ["HOME"] == "/home/me"
+    assert any("OMP_NUM_THREADS" in line for line in plan.changed_variables)
+
+
+def test_another_version_of_a_package_is_reported_and_most_effective_first(
+    recorder: Recorder, root: Path
+) -> None:
+    then = environment.packages()
+    then["versions"] = {**then["versions"], "msgspec": "0.0.1", "torch": "1.0"}
+    view = recorder.run([("packages", then)])
+    first, second = environment_differences(view)
+    assert first.startswith("torch: 1.0 then")
+    assert second.startswith("msgspec: 0.0.1 then")
+    assert environment_differences(view, {"packages": then}) == []
+    assert environment_differences(view, {}) == []

@@ -1,0 +1,100 @@
+"""The verdict on two recorded runs, for every way in which they can agree or not."""
+
+from typing import Any
+
+import pytest
+
+from samebit.records import Verdict
+from samebit.replay.verify import judge
+from tests.replay.conftest import Recorder
+
+ROW = {"batch": b"b" * 8, "loss": b"l" * 8, "param": b"p" * 8}
+BASE: dict[str, Any] = {
+    "metrics": [(1, {"loss": 0.5}), (2, {"loss": 0.25})],
+    "trace": [ROW, ROW],
+    "final": {"model": {"scale": 2.0}},
+}
+
+
+def compare(recorder: Recorder, then: dict[str, Any], now: dict[str, Any], **more: Any) -> Verdict:
+    return judge(recorder.run(**{**BASE, **then}), recorder.run(**{**BASE, **now}), **more)
+
+
+def test_two_equal_runs_are_identical(recorder: Recorder) -> None:
+    verdict = compare(recorder, {}, {})
+    assert (verdict.grade, verdict.cause, verdict.step) == ("identical", "", None)
+    assert "steps 1 to 2: batch, loss, parameters bit-identical" in verdict.scope
+
+
+OTHER: dict[str, tuple[dict[str, Any], str, str]] = {
+    "one batch": ({"trace": [ROW, {**ROW, "batch": b"x" * 8}]}, "different", "batch"),
+    "the final state": ({"final": {"model": {"scale": 3.0}}}, "different", "final state differs"),
+    "a metric": (
+        {"metrics": [(1, {"loss": 0.5}), (2, {"loss": 0.26})]},
+        "different",
+        "metric only (evaluation): loss at step 2",
+    ),
+    "a metric's type": (
+        {"metrics": [(1, {"loss": 0.5}), (2, {"loss": "0.25"})]},
+        "different",
+        "metric only (evaluation): loss at step 2",
+    ),
+    "a metric less": ({"metrics": [(1, {"loss": 0.5})]}, "different", "loss at step 2"),
+    "another metric": (
+        {"metrics": [*BASE["metrics"], (3, {"acc": 1})]},
+        "different",
+        "acc at step 3",
+    ),
+    "the sign of a zero": (
+        {"metrics": [(1, {"loss": 0.5}), (2, {"loss": 0.25}), (3, {"acc": -0.0})]},
+        "different",
+        "acc",
+    ),
+    "no final state": ({"final": None}, "unknown", "no final state was recorded on both sides"),
+    "the end": ({"status": "failed"}, "unknown", "the run finished, and its replay failed"),
+    "a step less": ({"trace": [ROW]}, "different", "steps"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_whatever_differs_is_named(recorder: Recorder, what: str) -> None:
+    now, grade, cause = OTHER[what]
+    verdict = compare(recorder, {}, now)
+    assert verdict.grade == grade
+    assert cause in verdict.cause
+
+
+@pytest.mark.parametrize("status", ["failed", "killed"])
+def test_a_run_that_broke_is_unknown_though_both_agree(recorder: Recorder, status: str) -> None:
+    verdict = compare(recorder, {"status": status}, {"status": status})
+    assert verdict.grade == "unknown"
+    assert "what both have of it is identical" in verdict.cause
+
+
+def test_equal_not_a_numbers_agree(recorder: Recorder) -> None:
+    same = {"metrics": [(1, {"loss": float("nan")})]}
+    assert compare(recorder, same, same).grade == "identical"
+
+
+@pytest.mark.parametrize("name", ["time_s", "Train/Samples_per_second", "gpu_memory", "mine"])
+def test_facts_of_clock_and_machine_are_listed_and_not_judged(
+    recorder: Recorder, name: str
+) -> None:
+    facts = [("volatile", ["mi*"])]
+    then = {"facts": facts, "metrics": [(1, {name: 1.0})]}
+    verdict = compare(recorder, then, {"facts": facts, "metrics": [(1, {name: 2.0})]})
+    assert verdict.grade == "identical"
+    assert f"not judged (clock or machine): {name}" in verdict.scope
+
+
+@pytest.mark.parametrize("what", ["nothing", "the final state", "one batch"])
+def test_doubt_is_never_a_pass_and_never_a_difference(recorder: Recorder, what: str) -> None:
+    now = OTHER[what][0] if what in OTHER else {}
+    verdict = compare(recorder, {}, now, problems=["ran other code: pkg from pkg.py"])
+    assert verdict.grade == "unknown"
+    assert verdict.cause.startswith("ran other code: pkg from pkg.py")
+
+
+def test_two_runs_without_anything_to_compare_are_unknown(recorder: Recorder) -> None:
+    nothing = {"metrics": [], "trace": [], "final": None}
+    assert compare(recorder, nothing, nothing).grade == "unknown"
