@@ -19,7 +19,8 @@ from measure import clock
 from samebit.session import hooks
 from samebit.session.recording import Recording
 
-TARGET = 0.03  # of a step of 25 ms
+TARGET = 0.03
+TARGET_STEP_MS = 25
 WARM_UP = 60  # steps: the first ten are traced in full, then k settles
 MIN_BLOCK = 8
 ROUNDS = 5  # at least, however long they take
@@ -49,12 +50,12 @@ class Figures:
 def main() -> None:
     """Print the table."""
     rows: list[list[str]] = []
-    shares: dict[str, float] = {}
+    inside_ms: dict[str, float] = {}
     with measure.scratch_folder() as folder:
         measure.print_machine(folder)
         for model in MODELS:
             of = _measure(model, folder / model.name)
-            shares[model.name] = of.inside / of.off
+            inside_ms[model.name] = of.inside
             low, high = measure.quartiles(of.wall)
             rows.append(
                 [
@@ -71,8 +72,12 @@ def main() -> None:
     head = ["ms a step", "step", "in hooks", "share", "cheap row", "full row", "k", "wall, blocks"]
     measure.print_table(head, rows)
     print("k: past step 10, each 2^k-th step is traced in full; wall: median (quartiles).")
-    share = shares["CNN"]
-    print(f"Target: under {TARGET:.0%} of a 25 ms step; measured {share:.2%}. {measure.load()}")
+    # A busy machine makes the step longer, and a share of it would flatter us.
+    share = inside_ms["CNN"] / TARGET_STEP_MS
+    print(
+        f"Target: under {TARGET:.0%} of a {TARGET_STEP_MS} ms step; "
+        f"the CNN's {inside_ms['CNN']:.3f} ms are {share:.2%} of it. {measure.load()}"
+    )
 
 
 class Timed:

@@ -64,7 +64,7 @@ class Tap(argparse.Namespace):
     pass
 
 
-Point = collections.namedtuple("Point", "x y")  # noqa: PYI024
+Point = collections.namedtuple("Point", "x y")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ OTHER: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "no final state": ({"final": None}, "unknown", "no final state was recorded on both sides"),
     "the end": ({"status": "failed"}, "unknown", "the run finished, and its replay failed"),
-    "a step less": ({"trace": [ROW]}, "different", "steps"),
+    "a step less": ({"trace": [ROW]}, "different", "no such step"),
 }
 
 

@@ -4,6 +4,7 @@
 where it comes later. The script's own seed calls win, and are reported.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 from samebit.capture.importing import when_imported
 from samebit.errors import UsageError
+from samebit.journal.writer import plain_number
 
 __all__ = [
     "MAX_SEED",
@@ -66,19 +68,21 @@ def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
         if hasattr(original, "_samebit_original"):
             return
 
+        @functools.wraps(original)
         def seed(*args: Any, **kwargs: Any) -> Any:
             found = original(*args, **kwargs)
             if os.getpid() == pid:  # loader workers are seeded by torch, epoch after epoch
-                value = args[0] if args else next(iter(kwargs.values()), None)
-                plain = value if value is None or isinstance(value, (int, float, str)) else None
+                value = plain_number(args[0] if args else next(iter(kwargs.values()), None))
                 for tell in _listeners:
-                    tell({"library": library, "value": plain, "at": _caller()})
+                    tell({"library": library, "value": value, "at": _caller()})
             return found
 
-        seed.__name__ = seed.__qualname__ = name
-        seed.__doc__ = original.__doc__
+        seed.__qualname__ = name  # found again when it is pickled
         seed._samebit_original = original  # type: ignore[attr-defined]
         setattr(module, name, seed)
+        home = sys.modules.get(getattr(original, "__module__", None) or "")
+        if getattr(home, name, None) is original:  # torch.manual_seed is torch.random's
+            setattr(home, name, seed)
 
     when_imported("random", lambda module: wrap(module, "seed", "python"))
     when_imported("numpy.random", lambda module: wrap(module, "seed", "numpy"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from samebit import digest
 from samebit.errors import Damaged
-from samebit.journal.frame import Kind, read_frames, read_header
+from samebit.journal.frame import HEADER_BYTES, Kind, read_frames, read_header
 
 __all__ = [
     "Frame",
@@ -107,11 +107,17 @@ def read_journal(
     began: dict[str, int] = {}  # by writer, UTC ns
     for segment in segments:
         name = segment.path.name
+        is_last = segment.number == last_of[segment.writer]
         try:
             data = segment.path.read_bytes()
+            if len(data) < HEADER_BYTES and is_last and name not in (sealed or {}):
+                # Killed as it began the segment: nothing in it was ever acknowledged.
+                if ended and data:
+                    gaps.append(Gap(name, f"{len(data)} bytes after offset 0 are no frames"))
+                continue
             header = read_header(data)
         except (OSError, Damaged) as error:
-            if ended or segment.number < last_of[segment.writer]:
+            if ended or not is_last:
                 gaps.append(Gap(name, str(error) if isinstance(error, OSError) else error.what))
             continue
         if (header.run, header.writer, header.segment) != (run, segment.writer, segment.number):
@@ -124,7 +130,7 @@ def read_journal(
             gaps.append(Gap(name, f"{len(data)} bytes instead of {size}"))
         elif size and digest.of_bytes(data[:size]) != sealed_digest:
             gaps.append(Gap(name, "its bytes are not what they were when the run ended"))
-        elif tail.torn and (ended or segment.number < last_of[segment.writer]):
+        elif tail.torn and (ended or not is_last):
             gaps.append(Gap(name, f"{tail.torn} bytes after offset {tail.intact} are no frames"))
         offset = 0
         for sequence, items in found:

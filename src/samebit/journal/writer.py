@@ -32,6 +32,7 @@ __all__ = ["SEAL_BYTES", "Writer", "plain_number"]
 
 SEAL_BYTES = 4 << 20
 SYNC_EVERY_S = 5.0
+_MOST_FULL = 16  # segments that wait to be synced; beyond it, whoever writes so fast waits too
 _CHECK_MASK = 63  # each 64th row looks whether the descriptor is still ours, and not full
 _LETTERS = "0123456789abcdefghijklmnopqrstuv"  # 32 of them, so that a byte chooses evenly
 _PLAIN = frozenset({bool, int, float, str})
@@ -72,6 +73,8 @@ class Writer:
         self._path = self._folder
         self._identity: tuple[int, int] = (0, 0)
         self._schemas: dict[tuple[str, ...], int] = {}
+        self._schema_count = 0
+        self._full: list[int] = []  # segments that are left, and still to be synced and closed
         self._synced = 0  # the sequence number up to which everything is durable
         self._unsynced: Exception | None = None  # said when the writer is closed
         self._repeats = False
@@ -143,7 +146,8 @@ class Writer:
     def _write(self, payload: bytes) -> None:
         with self._lock:
             try:
-                self._ready()
+                if self._fd < 0 or not self._sequence & _CHECK_MASK:
+                    self._ready()
                 self._append(payload)
             except _Abandoned:
                 self._once_more(self._write, payload)
@@ -160,11 +164,22 @@ class Writer:
 
     def sync(self) -> None:
         """Make everything appended so far survive a power cut."""
+        self._sync_full()
         with self._lock:
             fd, sequence = self._fd, self._sequence
         if fd >= 0 and sequence != self._synced:
             disk.sync(fd)
             self._synced = sequence
+
+    def _sync_full(self) -> None:
+        with self._lock:
+            full, self._full = self._full, []
+        for fd in full:
+            try:
+                disk.sync(fd)
+                os.close(fd)
+            except Exception as error:
+                self._unsynced = error
 
     def close(self) -> None:
         """Sync and end the segment; raises what kept any segment from being synced.
@@ -172,6 +187,7 @@ class Writer:
         A later frame would open a new one.
         """
         self._closing.set()
+        self._sync_full()
         with self._lock:
             self._seal()
             self._keeper, self._closing = None, threading.Event()
@@ -186,7 +202,9 @@ class Writer:
             for name in names:
                 if not isinstance(name, str):
                     raise UsageError(f"a metric's name must be a text, not {name!r}")
-            known = len(self._schemas)
+            # Never a number that an earlier segment used: a signal handler that logs may roll the
+            # segment between the lookup of a row's schema and the row.
+            known, self._schema_count = self._schema_count, self._schema_count + 1
             self._append(_encode((int(Kind.SCHEMA), known, list(map(str.__str__, names)))))
             self._schemas[names] = known
         return known
@@ -196,7 +214,13 @@ class Writer:
         size = self._size_if_ours()
         if size is not None and size < SEAL_BYTES:
             return
-        self._seal()
+        if size is not None:
+            if len(self._full) >= _MOST_FULL:
+                self._sync_full()
+            self._full.append(self._fd)  # log() does not wait for the disk: `sync` does
+            self._fd, self._schemas = -1, {}
+        else:
+            self._leave_segment()
         self._open_segment()
 
     def _size_if_ours(self) -> int | None:
@@ -307,6 +331,8 @@ def _after_fork_in_child() -> None:
     for writer in _writers:
         writer._lock = threading.RLock()  # pyright: ignore[reportPrivateUsage]
         writer._leave_segment()  # pyright: ignore[reportPrivateUsage]
+        for fd in writer._full:  # pyright: ignore[reportPrivateUsage]
+            os.close(fd)
         writer._reset()  # pyright: ignore[reportPrivateUsage]
 
 

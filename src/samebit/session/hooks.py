@@ -167,6 +167,12 @@ def _modules(torch: Any) -> None:
         finally:
             depth.inside = False
 
+    state, transform = torch._C._get_tracing_state, torch._C._functorch.peek_interpreter_stack
+
+    def tracing() -> bool:
+        # torch.jit.trace records even that a shape is read; inside torch.func nothing has memory.
+        return state() is not None or transform() is not None
+
     # The wrap bears the file and line of torch's own `__call__`: the compiler then treats it as it
     # treats that one (skipped where that is skipped, inlined where that is inlined), and a
     # traceback shows torch's line. All on one line, so that every instruction maps to it.
@@ -179,7 +185,7 @@ def _modules(torch: Any) -> None:
         "original": original,
         "compiling": torch.compiler.is_compiling,
         "depth": depth,
-        "tracing": torch._C._get_tracing_state,  # torch.jit.trace records even that a shape is read
+        "tracing": tracing,
         "outermost": outermost,
     }
     exec(compile(source, original.__code__.co_filename, "exec"), names)

@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,18 @@ __all__ = ["Models"]
 
 _FREE_SHARE = 0.1  # of the disk's free space, at most, for the bytes of one state
 _INTERRUPTED_BYTES = 1 << 30  # after Ctrl-C a larger state is not written any more
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """A root as it was before its first training forward."""
+
+    state: dict[str, Any]  # empty where it is too large to be held twice
+    generators: dict[str, Any]
+    is_of: list[tuple[int, int]]  # each parameter's id and how often it had been written
+
+
+_NOT_YET = _Beginning({}, {}, [])
 
 
 class Models:
@@ -53,12 +66,13 @@ class Models:
         self._roots: dict[int, weakref.ref[Any]] = {}
         self._names: dict[int, str] = {}
         # What a root was before its first training forward; None once it has been stepped.
-        self._initial: dict[int, tuple[dict[str, Any], dict[str, Any]] | None] = {}
+        self._initial: dict[int, _Beginning | None] = {}
         self._optimizers: dict[int, weakref.ref[Any]] = {}
         self._schedulers: list[weakref.ref[Any]] = []
         self._last: Any = None  # the optimizer that stepped last
         self._held: dict[int, tuple[Any, list[Any]]] = {}  # optimizers with their owners, by id
         self._ownerless: dict[int, dict[str, Any]] = {}  # beginnings, by optimizer id
+        self._begun: set[int] = set()  # optimizers, by index, whose state at step 0 was taken
         self._where: dict[int, tuple[int, int]] = {}  # optimizer id: its index and count
         self._taken_at: dict[int, int] = {}  # optimizer index: count at its last final state
         self._queue: queue.Queue[tuple[str, int, int, Any, bool] | None] = queue.Queue()
@@ -99,7 +113,13 @@ class Models:
     def before_training(self, module: Any) -> None:
         """A root is about to run in training mode: its buffers move from now on."""
         module = _unwrapped(module)
-        if id(module) in self._initial or self._keep == "none":
+        if self._keep == "none":
+            return
+        known = self._initial.get(id(module), _NOT_YET)
+        if known is None:
+            return
+        # Others may be loaded after a first forward; inside a step of LBFGS it is the step's doing.
+        if known is not _NOT_YET and (self._ownerless or known.is_of == _versions(module)):
             return
         if any(_owns(module, optimizer) for optimizer in self._living_optimizers()):
             self._initial[id(module)] = None  # stepped already: what it is now is not its beginning
@@ -109,7 +129,8 @@ class Models:
             return  # this first forward makes them
         # One too large to hold twice is taken as digests at the first step.
         copy = torch_states.frozen_copy(state, "text") if self._fits(state) else {}
-        self._initial[id(module)] = (copy, torch_states.generator_states())
+        generators = torch_states.generator_states()
+        self._initial[id(module)] = _Beginning(copy, generators, _versions(module))
 
     def before_first_step(self, optimizer: Any, index: int) -> None:
         """Keep the state at step 0 of an optimizer and of the modules it owns."""
@@ -118,9 +139,12 @@ class Models:
         self._held.clear()
         self._where.pop(id(optimizer), None)  # of one that is gone and had the same id
         self._optimizers.pop(id(optimizer), None)
-        if self._keep == "none":
-            return
+        self._ownerless.pop(id(optimizer), None)
+        if self._keep == "none" or index in self._begun:
+            return  # the first step raised, and this is another attempt
         owners = self._owners_of(optimizer)
+        if owners:
+            self._begun.add(index)
         modules: dict[str, Any] = {}
         generators: dict[str, Any] = {}
         for module in owners:
@@ -148,13 +172,13 @@ class Models:
 
     def _beginning(self, module: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """A root's state before its first training forward, and the generators' then."""
-        taken, generators = self._initial.get(id(module)) or ({}, {})
+        known = self._initial.get(id(module)) or _NOT_YET
         self._initial[id(module)] = None
         now = torch_states.module_state(module)
         # Buffers move in that forward; parameters only where others were loaded after it.
         names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-        if taken and all(_is_still(taken.get(name), now[name]) for name in names):
-            return taken, generators
+        if known.state and all(_is_still(known.state.get(name), now[name]) for name in names):
+            return known.state, known.generators
         return now, {}
 
     def _with_owners(self, optimizer: Any, state: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +187,7 @@ class Models:
         begun = {self._names[id(m)]: self._initial[id(m)] for m in owners if id(m) in self._initial}
         for module in owners:
             self._initial[id(module)] = None
-        modules = {name: taken[0] for name, taken in begun.items() if taken}
+        modules = {name: known.state for name, known in begun.items() if known and known.state}
         if not modules or len(modules) < len(owners):
             return state
         keys = torch_states.optimizer_state(optimizer, {})["param_groups"]
@@ -290,7 +314,8 @@ class Models:
 def _unwrapped(module: Any) -> Any:
     """The user's own module inside the wrappers of torch.compile and DistributedDataParallel."""
     while True:
-        inner = getattr(module, "_orig_mod", None)
+        # In `_modules`, not by getattr: a module answers for a missing name at its own leisure.
+        inner = module._modules.get("_orig_mod")
         if inner is None and type(module).__name__ in ("DistributedDataParallel", "DataParallel"):
             inner = module.module
         if inner is None:
@@ -301,6 +326,10 @@ def _unwrapped(module: Any) -> Any:
 def _owns(module: Any, optimizer: Any) -> bool:
     mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
     return any(id(p) in mine for p in module.parameters())
+
+
+def _versions(module: Any) -> list[tuple[int, int]]:
+    return [(id(parameter), parameter._version) for parameter in module.parameters()]
 
 
 def _is_still(before: Any, now: Any) -> bool:

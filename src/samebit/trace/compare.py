@@ -80,7 +80,7 @@ def compare(ours: Side, theirs: Side) -> Matched:
     if found is not None:
         return Matched(0, {}, found)
     other = {(row.optimizer, row.count): row.groups for row in theirs.rows}
-    before: dict[int, tuple[dict[str, bytes], dict[str, bytes]]] = {}
+    streams: dict[tuple[int, str], tuple[bytes, bytes]] = {}  # as last seen on both sides
     last_full: dict[tuple[int, str], int] = {}
     counted: dict[str, int] = {}
     compared = 0
@@ -94,7 +94,10 @@ def compare(ours: Side, theirs: Side) -> Matched:
             if name in row.groups
             and name in groups
             and row.groups[name] != groups[name]
-            and (not name.startswith("rng.") or _counts(name, row, groups, before))
+            and (
+                not name.startswith("rng.")
+                or _counts(row.groups[name], groups[name], streams.get((row.optimizer, name)))
+            )
         ]
         if differing:
             divergence = _explain(row, differing, groups, last_full, ours, theirs)
@@ -104,7 +107,8 @@ def compare(ours: Side, theirs: Side) -> Matched:
             counted[name] = counted.get(name, 0) + 1
             if name in _FULL_ONLY:
                 last_full[row.optimizer, name] = row.count
-        before[row.optimizer] = (row.groups, groups)
+            elif name.startswith("rng."):
+                streams[row.optimizer, name] = (row.groups[name], groups[name])
     mine = {(row.optimizer, row.count) for row in ours.rows}
     for row in theirs.rows:
         if (row.optimizer, row.count) not in mine:
@@ -130,20 +134,11 @@ def _initial(ours: Mapping[str, str] | None, theirs: Mapping[str, str] | None) -
     return Divergence(0, "init", what, groups=("init",), facts=tuple(facts))
 
 
-def _counts(
-    stream: str,
-    row: TraceRow,
-    groups: Mapping[str, bytes],
-    before: Mapping[int, tuple[dict[str, bytes], dict[str, bytes]]],
-) -> bool:
+def _counts(mine: bytes, other: bytes, before: tuple[bytes, bytes] | None) -> bool:
     """Whether a stream that differs says anything: an unused one differs between any two runs."""
-    if row.optimizer not in before:
+    if before is None:
         return False
-    mine, other = before[row.optimizer]
-    if stream not in mine or stream not in other:
-        return False
-    moved = mine[stream] != row.groups[stream] or other[stream] != groups[stream]
-    return moved or mine[stream] == other[stream]
+    return before[0] != mine or before[1] != other or before[0] == before[1]
 
 
 def _explain(

@@ -77,10 +77,13 @@ def samples(value: Any) -> int | None:
     return sum(digests) & _MASK64
 
 
-def generators() -> dict[str, bytes]:
+def generators(*, python: bool = True) -> dict[str, bytes]:
     """The state of each global generator that is loaded, as eight bytes by stream."""
-    _, key, gauss = random.getstate()
-    found = {"rng.python": _digest128(_PYTHON_STATE.pack(*key) + repr(gauss).encode())[:8]}
+    found: dict[str, bytes] = {}
+    if python:
+        _, key, gauss = random.getstate()
+        state = _PYTHON_STATE.pack(*key) + repr(gauss).encode()
+        found["rng.python"] = _digest128(state)[:8]
     torch = sys.modules.get("torch")
     if torch is not None:
         found["rng.torch"] = _digest128(_memory(torch.default_generator.get_state()))[:8]

@@ -35,6 +35,7 @@ GROUPS = (
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _FULL_AT_FIRST = 10  # steps that are always traced in full
 _BUDGET = 0.01  # of a step's time, for full rows
+_PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 17 µs
 _WINDOW = 10  # full rows over which cost and step time are taken
 
 
@@ -101,6 +102,8 @@ class Recorder:
         """The data loader gave a batch."""
         for known in self._optimizers.values():
             known.depth = 0  # a step that raised never reported its end
+        if not self._full_next:
+            self._samples = None
         if self._take("batch", value) and self._samples is not None:
             twin = fingerprint.samples(value)
             self._samples = None if twin is None else (self._samples + twin) & (2**64 - 1)
@@ -130,9 +133,11 @@ class Recorder:
         if known.depth > 1:
             return  # a subclass that calls super().step()
         known.row = row = self._collect()
-        row.update(fingerprint.generators())
+        full = self._is_full(known, known.count + 1)
+        python = full or (known.count + 1) % _PYTHON_EVERY == 0
+        row.update(fingerprint.generators(python=python))
         row["hyper"] = self._hyper(optimizer, known)
-        if self._is_full(known, known.count + 1):
+        if full:
             at = time.perf_counter()
             parameters = _parameters(optimizer)
             leaves = self._leaves(known, parameters, names)
@@ -147,6 +152,10 @@ class Recorder:
         if known.depth:
             return False
         known.count += 1
+        if self._pending:  # the closure that LBFGS calls from inside its step
+            for group, found in self._collect().items():
+                before = known.row.get(group)
+                known.row[group] = fingerprint.combine(b"", [before, found]) if before else found
         full = self._is_full(known, known.count)
         if full and known.leaves is not None:
             at = time.perf_counter()
