@@ -382,3 +382,32 @@ def test_a_folder_for_the_replay_stays_and_must_be_new(project: Project, tmp_pat
     code, said = project.refused("@last", "--folder", str(place))
     assert code == 2
     assert "must be new" in said
+
+
+LISTING = """
+import glob, os
+import torch
+names = sorted(glob.glob("data/*.txt"))
+first = [float(open(name).read()) for name in names[:2]]  # of five, only two are opened
+print(len(os.listdir("data")), sorted(entry.name for entry in os.scandir("data/deep")))
+torch.manual_seed(len(names))
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model(torch.tensor(first)).sum().backward()
+optimizer.step()
+open("data/made_here.out", "w").write("x")
+"""
+
+
+def test_a_folder_that_was_listed_shows_the_same_names(project: Project) -> None:
+    files = {f"data__{name}.txt": str(at) for at, name in enumerate("abcde")}
+    project.write(train=LISTING, **{".gitignore": "data/\n"}, **files)
+    project.write(**{"data__deep__one.bin": "1", "data__deep__two.bin": "2"})
+    run = project.run("train.py")
+    assert project.verify(run).text == "identical: "
+    project.write(data__later="new since then")  # what came later is not shown to the replay
+    assert project.verify(run).text == "identical: "
+    (project.folder / "data" / "e.txt").unlink()
+    verified = project.verify(run)
+    assert verified.code == 6
+    assert "where e.txt is not there any more" in verified.text

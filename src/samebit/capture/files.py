@@ -158,7 +158,7 @@ class FileWatch:
             function(*args)
         except Exception as error:
             self._on = False
-            self._later(functools.partial(self._trouble, "capture.files", error))
+            self.later(functools.partial(self._trouble, "capture.files", error))
         finally:
             self._busy.now = False
 
@@ -208,7 +208,7 @@ class FileWatch:
         if use != _READ and known.how == "read" and not known.written:
             known.written = True
             known.kept = self._keep_before_overwritten(full)
-            self._later(functools.partial(self._tell_read, full, known))
+            self.later(functools.partial(self._tell_read, full, known))
         return True
 
     def _note_folder(self, path: Any) -> None:
@@ -223,7 +223,7 @@ class FileWatch:
         self._seen[full] = known
         if self._is_first(full):
             fact = {"path": full, "how": "folder", "given": known.given}
-            self._later(functools.partial(self._emit, fact))
+            self.later(functools.partial(self._emit, fact))
 
     def _is_noise(self, full: str) -> bool:
         if full.startswith(self._noise) and not full.startswith(_DATA_ALL_THE_SAME):
@@ -250,7 +250,7 @@ class FileWatch:
         elif not _is_text(full):
             name = ascii(full)
             error = SamebitError(f"a file cannot be recorded, its name is not UTF-8: {name}")
-            self._later(functools.partial(self._trouble, "capture.files", error))
+            self.later(functools.partial(self._trouble, "capture.files", error))
             known.how = "scratch"
         if found is not None:
             known.found = (found.st_size, found.st_mtime_ns)
@@ -261,11 +261,11 @@ class FileWatch:
             known.written = True
             known.kept = self._keep_before_overwritten(full)
         if known.how == "read":
-            self._later(functools.partial(self._tell_read, full, known))
+            self.later(functools.partial(self._tell_read, full, known))
         else:
             # At once, though its content comes at the end: a run may be killed.
             fact = {"path": full, "how": "write", "given": given}
-            self._later(functools.partial(self._emit, fact))
+            self.later(functools.partial(self._emit, fact))
         return True
 
     def _is_scratch(self, full: str) -> bool:
@@ -284,7 +284,7 @@ class FileWatch:
         if not self._full and self._is_first(""):
             self._full = True
             error = SamebitError(f"more than {_MAX_FILES:,} files: the others are not recorded")
-            self._later(functools.partial(self._trouble, "capture.files", error))
+            self.later(functools.partial(self._trouble, "capture.files", error))
         return True
 
     def _keep_before_overwritten(self, full: str) -> str | None:
@@ -297,7 +297,7 @@ class FileWatch:
         except FileNotFoundError:
             return None
 
-    def _later(self, job: Callable[[], object]) -> None:
+    def later(self, job: Callable[[], object]) -> None:
         """Have it done by the thread; a forked child has none, and may end without notice."""
         if os.getpid() == self._pid:
             self._jobs.put(job)

@@ -25,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and give its exit code; never lets a traceback of ours out."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us, as in `samebit run a.py 2>&-`
-            setattr(sys, name, open(os.devnull, "w"))  # ours alone: a child does not inherit it
+            # Ours alone, and open as long as we live: a child does not inherit it.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     words = sys.argv[1:] if argv is None else argv
     if not words or words[0] in ("-h", "--help", "help"):
         sys.stdout.write(_help())

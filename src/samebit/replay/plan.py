@@ -19,7 +19,7 @@ from samebit.objects.tree import read_tree
 from samebit.records import ExecutionStart, TreeRecord
 from samebit.runs.read import View
 
-__all__ = ["Input", "Plan", "environment_differences", "make_plan"]
+__all__ = ["Input", "Listing", "Plan", "environment_differences", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class Input:
     kept: str | None  # the object that holds the bytes it had, where the run overwrote it
     written: bool
     is_absolute: bool  # how the script named it
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A folder that the run listed."""
+
+    path: Path
+    names: tuple[str, ...]  # without what the run made itself
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Plan:
     import_roots: tuple[str, ...]  # entries of the search path inside `root`
     outputs: tuple[Path, ...]  # files that the run wrote first
     folders: tuple[Path, ...]  # folders that it made
+    listings: tuple[Listing, ...]
     environ: Mapping[str, str]
     changed_variables: tuple[str, ...]
     differences: tuple[str, ...]
@@ -103,6 +112,7 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
         import_roots=tuple(p for p in found["path"] if Path(p).is_relative_to(root)),
         outputs=_paths(view, "write"),
         folders=_paths(view, "folder"),
+        listings=_listings(view, root, tree, blockers),
         environ=replay_environ,
         changed_variables=tuple(changed),
         differences=tuple(environment_differences(view)),
@@ -152,6 +162,28 @@ def _need_sources(
     for module, file, content in sources:
         if file not in taken and not store.has(content):
             blockers.append(f"its code is not complete: {module} from {file} is not in the store")
+
+
+def _listings(view: View, root: Path, tree: TreeRecord, blockers: list[str]) -> tuple[Listing, ...]:
+    """Folders that the run listed: the same names must be found in them again."""
+    made = {*_paths(view, "write"), *_paths(view, "folder")}
+    code = {root / entry.path for entry in tree.entries}
+    code |= {parent for path in code for parent in path.parents}
+    found: list[Listing] = []
+    for fact in view.all_facts("file"):
+        path = Path(fact["path"])
+        if fact["how"] != "list" or (fact["given"] == "absolute" and not path.is_relative_to(root)):
+            continue  # listed in place: caches and shared folders change without meaning
+        if "names" not in fact:
+            blockers.append(f"the run listed {path}, whose {fact['count']} names were not kept")
+            continue
+        names = [name for name in fact["names"] if path / name not in made]
+        gone = [n for n in names if path / n not in code and not os.path.lexists(path / n)]
+        if gone:
+            more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+            blockers.append(f"the run listed {path}, where {gone[0]}{more} is not there any more")
+        found.append(Listing(path, tuple(names)))
+    return tuple(found)
 
 
 def _inputs(

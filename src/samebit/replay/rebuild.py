@@ -13,7 +13,7 @@ from pathlib import Path
 from samebit.capture.sources import import_root
 from samebit.objects.store import Store
 from samebit.objects.tree import lay_out
-from samebit.replay.plan import Input, Plan
+from samebit.replay.plan import Input, Listing, Plan
 
 __all__ = ["Layout", "lay_out_run"]
 
@@ -69,6 +69,8 @@ def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
         if link or not item.is_absolute or item.path.is_relative_to(plan.root):
             may_link = link and item.path not in written
             _lay_out_input(item, _mirrored(files, item.path), store, link=may_link)
+    for listing in plan.listings:
+        _lay_out_names(listing, files)
     made = set(plan.folders)
     for path in (*plan.outputs, *plan.folders):
         if made.isdisjoint(path.parents):  # what the run made itself must not be there yet
@@ -85,6 +87,20 @@ def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
     code = {str(plan.root / entry.path) for entry in plan.tree.entries}
     words = tuple(_mirrored_word(word, code, files) for word in plan.words)
     return Layout(folder, cwd, words, environ)
+
+
+def _lay_out_names(listing: Listing, files: Path) -> None:
+    """Have a folder show the names that it showed; what was read of it lies there already."""
+    folder = _mirrored(files, listing.path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in listing.names:
+        place, original = folder / name, listing.path / name
+        if os.path.lexists(place):
+            continue
+        if original.is_dir():
+            place.mkdir()  # its own names come with its own listing
+        else:
+            place.symlink_to(original)
 
 
 def _mirrored_word(word: str, code: set[str], files: Path) -> str:

@@ -14,6 +14,7 @@ from samebit import disk
 from samebit.capture import config as config_capture
 from samebit.capture import console, environment, importing, machine, randomness, secrets
 from samebit.capture.files import FileWatch, noise_prefixes
+from samebit.capture.listings import ListingWatch
 from samebit.capture.sources import loaded_sources
 from samebit.errors import SamebitError
 from samebit.journal.writer import Writer
@@ -77,6 +78,9 @@ class Recording:
             settings.files_hash_budget_mb << 20,
             self.trouble,
         )
+        self._listings = ListingWatch(
+            lambda fact: self.fact("file", fact), self._files.later, self._noise, self.trouble
+        )
 
     @property
     def is_here(self) -> bool:
@@ -106,6 +110,7 @@ class Recording:
             self._safely("console.write", self._tee)
         config_capture.watch_argparse(self._parsed_arguments)
         self._files.install()
+        self._listings.install()
         hooks.install(self)
 
     def fact(self, name: str, value: Any) -> None:
@@ -203,6 +208,7 @@ class Recording:
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", lambda: self._read_settings(at_end=True))
         self._safely("capture.config", self._write_config)
+        self._listings.finish()
         self._safely("capture.files", self._files.finish)
         self._safely("capture.code", self._sources)
         hooks.install(None)
