@@ -85,7 +85,7 @@ def both(project: Project) -> Any:
     return run
 
 
-@pytest.mark.parametrize("words", [[], pytest.param(["export"], marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize("words", [[], pytest.param(["export"], marks=pytest.mark.slow)], ids=repr)
 def test_tracers_and_transforms_give_what_they_give_without_us(
     both: Any, project: Project, words: list[str]
 ) -> None:
@@ -192,6 +192,7 @@ torch.nn.Sequential(Net())(torch.ones(3))
 """
 
 
+@pytest.mark.slow
 def test_tracebacks_have_no_file_of_ours(project: Project) -> None:
     project.write("a.py", FAILING)
     plain = project.python("a.py")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from samebit.capture.importing import when_imported
+from samebit.capture.importing import step_aside, when_imported
 from samebit.errors import UsageError
 from samebit.journal.writer import plain_number
 
@@ -70,7 +70,11 @@ def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
 
         @functools.wraps(original)
         def seed(*args: Any, **kwargs: Any) -> Any:
-            found = original(*args, **kwargs)
+            try:
+                found = original(*args, **kwargs)
+            except BaseException as error:
+                step_aside(error)
+                raise
             if os.getpid() == pid:  # loader workers are seeded by torch, epoch after epoch
                 value = plain_number(args[0] if args else next(iter(kwargs.values()), None))
                 for tell in _listeners:

@@ -243,7 +243,8 @@ class Writer:
         self._path = path
         clock = (int(Kind.CLOCK), time.time_ns(), _monotonic_ns(), os.getpid(), self._rank)
         start = pack_header(Header(self._run, self._writer, self._segment))
-        start += pack(self._sequence, _encode(clock))
+        sequence = self._sequence
+        start += pack(sequence, _encode(clock))
         reason = _FULL
         try:
             whole = _append(fd, start) == len(start)
@@ -256,7 +257,7 @@ class Writer:
             except OSError:
                 pass
             raise _Abandoned(f"a journal segment could not be begun: {reason}", path=path)
-        self._sequence += 1
+        self._sequence = sequence + 1
         if self._keeper is None:
             # Named at once: `Thread` would count it, and the script's own be called Thread-2.
             self._keeper = threading.Thread(
@@ -284,14 +285,15 @@ class Writer:
                 self._unsynced = error
 
     def _append(self, payload: bytes) -> None:
-        frame = pack(self._sequence, payload)
+        sequence = self._sequence  # taken once: a signal handler that logs in here counts on, too
+        frame = pack(sequence, payload)
         try:
             whole = _append(self._fd, frame) == len(frame)
         except OSError:
             whole = False
         if not whole:
             self._repeat(frame)
-        self._sequence += 1
+        self._sequence = sequence + 1
 
     def _repeat(self, frame: bytes) -> None:
         """After a short or failed write: cut back and try again; _Abandoned where that fails."""

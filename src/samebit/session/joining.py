@@ -240,17 +240,33 @@ def _begin_here(
         name="samebit-code",
         daemon=True,
     )
-    thread.start()
+    _no_import.clear()
+    try:
+        thread.start()
+    except BaseException:
+        _no_import.set()
+        raise
     _process.code_thread = thread
     return recording
 
 
-def _record_code(*given: Any) -> None:
-    from samebit.session.snapshot import (  # noqa: PLC0415  (brings subprocess: not in init's time)
-        record_code,
-    )
+_no_import = threading.Event()  # of a thread of ours is under way
+_no_import.set()
 
+
+def _record_code(*given: Any) -> None:
+    try:
+        from samebit.session.snapshot import (  # noqa: PLC0415  (subprocess: not in init's time)
+            record_code,
+        )
+    finally:
+        _no_import.set()
     record_code(*given)
+
+
+# A child forked while a thread imports finds the lock of that module taken for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_no_import.wait)
 
 
 def _say_too_late(recording: Recording, *, deterministic: bool) -> None:

@@ -130,11 +130,15 @@ def _wait(child: Child, folder: RunFolder, replay: Replay | None) -> Outcome:
 def _say_if_nobody_joined(folder: RunFolder, writer: Writer) -> None:
     if any(segment.rank != _RANK for segment in reader.list_segments(folder.journal)):
         return
-    what, detail = "nothing was recorded", "no Python was started that has samebit and may use it"
+    detail = "no Python was started that has samebit and may use it"
+    _problem(writer, "nothing was recorded", detail)
+
+
+def _problem(writer: Writer, what: str, detail: str) -> None:
     sys.stderr.write(f"samebit: {what}: {detail}\n")
     try:
         writer.fact("problem", {"what": what, "detail": detail})
-    except SamebitError:
+    except Exception:
         pass  # the disk is full; that is said where the end is written
 
 
@@ -257,8 +261,11 @@ def _end(
     )
     try:
         writer.close()
+    except Exception as error:  # what the kernel has, it keeps; only a power cut could lose it
+        _problem(writer, "journal", f"{type(error).__name__}: {error}")
+    try:
         folder.end_execution(execution, end)
-    except (OSError, SamebitError) as error:
+    except Exception as error:
         sys.stderr.write(f"samebit: how the run ended could not be written down: {error}\n")
 
 

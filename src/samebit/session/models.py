@@ -315,7 +315,9 @@ def _unwrapped(module: Any) -> Any:
     """The user's own module inside the wrappers of torch.compile and DistributedDataParallel."""
     while True:
         # In `_modules`, not by getattr: a module answers for a missing name at its own leisure.
-        inner = module._modules.get("_orig_mod")
+        parts = module._modules
+        # Of a scripted module that is no dict, and has no `get`.
+        inner = parts["_orig_mod"] if "_orig_mod" in parts else None  # noqa: SIM401
         if inner is None and type(module).__name__ in ("DistributedDataParallel", "DataParallel"):
             inner = module.module
         if inner is None:
