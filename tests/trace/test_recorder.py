@@ -151,3 +151,13 @@ def test_batches_since_the_last_step_are_one_group() -> None:
     steps(recorder, 1, optimizer=optimizer)
     assert {"batch", "samples"} <= sink.rows[0][2]
     assert not {"batch", "samples"} & sink.rows[1][2]
+
+
+def test_a_step_that_raised_and_was_caught_does_not_end_the_trace() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    optimizer = steps(recorder, 1)
+    recorder.before_step(optimizer, dict)  # it raises: its end is never told
+    recorder.loss(torch.tensor(1.0))
+    steps(recorder, 2, optimizer=optimizer)
+    assert [count for _, count, _ in sink.rows] == [1, 2, 3]

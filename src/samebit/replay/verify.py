@@ -284,6 +284,8 @@ def _scope(
     if matched.rows:
         every = [name for name, count in matched.groups.items() if count == matched.rows]
         some = {name: count for name, count in matched.groups.items() if count != matched.rows}
+        if any(name.startswith("rng.") for name in every):
+            some.pop("rng.python", None)  # sampled more rarely than the other generators
         lines.append(f"{_steps(recorded.trace, matched.rows)}: {_in_words(every)} bit-identical")
         if some:
             fewest = min(some.values())

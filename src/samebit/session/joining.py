@@ -191,6 +191,10 @@ def _join_or_begin(
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
         if name is not None:
             supervised.folder.add_note("name", name)
+        if group is not None and group != supervised.folder.record().group:
+            supervised.problem(
+                "group", f"a run's group is given to it: samebit run --group {group}"
+            )
         _say_too_late(supervised, deterministic=deterministic)
         return supervised
     if _process.active is not None:

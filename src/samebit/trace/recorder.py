@@ -57,6 +57,7 @@ class _Optimizer:
     count: int = 0
     k: int = 0
     depth: int = 0
+    losses_before: int = 0  # how often `backward` had been called when the step began
     leaves: Leaves | None = None
     shape_key: tuple[int, ...] = ()
     scalars: list[dict[str, Any]] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Recorder:
         self._begun = False
         self._full_next = True
         self._entered = False
+        self._losses = 0
         self._skipped: set[str] = set()
         self._pending: dict[str, list[bytes]] = {}
         self._samples: int | None = 0
@@ -124,11 +126,15 @@ class Recorder:
     def loss(self, tensors: Any) -> None:
         """`backward` was called."""
         self._entered = False
+        self._losses += 1
         self._take("loss", tensors)
 
     def before_step(self, optimizer: Any, names: Callable[[], Mapping[int, str]]) -> None:
         """An optimizer is about to step; `names` gives parameter names by id when needed."""
         known = self._known(optimizer)
+        if known.depth and known.losses_before != self._losses:
+            known.depth = 0  # gradients came between: the step before raised, and was caught
+        known.losses_before = self._losses
         known.depth += 1
         if known.depth > 1:
             return  # a subclass that calls super().step()
