@@ -2,7 +2,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from samebit.capture import machine
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the Linux kernel tells")
-OTHER_BOOT = "00000000-0000-0000-0000-000000000000"
 
 
 def write(path: Path, text: str) -> None:
@@ -27,19 +25,6 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("container", "APPTAINER_NAME", "SINGULARITY_NAME", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-@pytest.fixture
-def odd_process() -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose name is made to mislead who reads /proc/<pid>/stat from the left."""
-    code = "open('/proc/self/comm', 'w').write('a) Z (b c'); print(flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield process
-        process.kill()
 
 
 def test_this_machine_is_described_in_plain_values() -> None:
@@ -84,8 +69,6 @@ def test_a_machine_that_tells_nothing_is_no_error(made_up: Path) -> None:
     assert facts["cpu"]["physical"] is None
     assert facts["cpu"]["quota"] is None
     assert facts["cpu"]["flags"] == []
-    assert machine.process_started(os.getpid()) is None
-    assert machine.is_alive(os.getpid(), 5, OTHER_BOOT) is None
 
 
 def test_graphics_cards_are_read_from_the_driver_without_cuda(made_up: Path) -> None:
@@ -144,50 +127,3 @@ def test_cores_that_share_threads_are_counted_once(made_up: Path) -> None:
         write(folder / "thread_siblings_list", siblings + "\n")
     (made_up / "sys/devices/system/cpu/cpufreq").mkdir()
     assert machine.describe()["cpu"]["physical"] == 3
-
-
-@linux
-def test_a_process_is_known_by_its_start_though_its_name_misleads(
-    odd_process: subprocess.Popen[bytes],
-) -> None:
-    started = machine.process_started(odd_process.pid)
-    boot = machine.boot_id()
-    assert started is not None
-    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
-    assert abs(started / os.sysconf("SC_CLK_TCK") - uptime_s) < 60
-    assert machine.is_alive(odd_process.pid, started, boot) is True
-    assert machine.is_alive(odd_process.pid, started + 1, boot) is False
-    assert machine.is_alive(odd_process.pid, started, OTHER_BOOT) is False
-    assert machine.is_alive(odd_process.pid, started, "") is None
-    assert machine.is_alive(odd_process.pid, 0, boot) is None
-
-
-@linux
-def test_a_killed_process_is_dead_even_before_its_parent_looks(
-    odd_process: subprocess.Popen[bytes],
-) -> None:
-    started = machine.process_started(odd_process.pid)
-    assert started is not None
-    odd_process.kill()
-    os.waitid(os.P_PID, odd_process.pid, os.WEXITED | os.WNOWAIT)
-    assert machine.is_alive(odd_process.pid, started, machine.boot_id()) is False
-    odd_process.wait()
-    assert machine.is_alive(odd_process.pid, started, machine.boot_id()) is False
-    assert machine.process_started(odd_process.pid) is None
-
-
-@linux
-def test_a_process_that_proc_hides_is_not_called_dead(
-    made_up: Path, odd_process: subprocess.Popen[bytes]
-) -> None:
-    write(made_up / "proc/sys/kernel/random/boot_id", "today\n")
-    assert machine.is_alive(odd_process.pid, 5, "today") is None
-    odd_process.kill()
-    odd_process.wait()
-    assert machine.is_alive(odd_process.pid, 5, "today") is False
-
-
-@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 2**80])
-def test_numbers_that_are_no_process_are_no_error(pid: int) -> None:
-    assert machine.process_started(pid) is None
-    assert machine.is_alive(pid, 1, machine.boot_id()) is not True

@@ -11,12 +11,26 @@ from samebit.launch import alive
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
+OTHER_BOOT = "00000000-0000-0000-0000-000000000000"
 NO_PID = 2**22 + 1  # above what Linux ever gives
 
 
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def odd_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose name is made to mislead who reads /proc/<pid>/stat from the left."""
+    code = "open('/proc/self/comm', 'w').write('a) Z (b c'); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         yield process
         process.kill()
 
@@ -89,3 +103,50 @@ def test_what_is_gone_has_no_start() -> None:
 def test_the_boot_stays_the_same() -> None:
     assert alive.boot_id() == alive.boot_id()
     assert len(alive.boot_id()) == 36
+
+
+def test_a_process_is_known_by_its_start_though_its_name_misleads(
+    odd_process: subprocess.Popen[bytes],
+) -> None:
+    started = alive.process_started(odd_process.pid)
+    boot = alive.boot_id()
+    assert started is not None
+    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
+    assert abs(started / os.sysconf("SC_CLK_TCK") - uptime_s) < 60
+    assert alive.is_alive(odd_process.pid, started, boot) is True
+    assert alive.is_alive(odd_process.pid, started + 1, boot) is False
+    assert alive.is_alive(odd_process.pid, started, OTHER_BOOT) is False
+    assert alive.is_alive(odd_process.pid, started, "") is None
+    assert alive.is_alive(odd_process.pid, 0, boot) is None
+
+
+def test_a_killed_process_is_dead_even_before_its_parent_looks(
+    odd_process: subprocess.Popen[bytes],
+) -> None:
+    started = alive.process_started(odd_process.pid)
+    assert started is not None
+    odd_process.kill()
+    os.waitid(os.P_PID, odd_process.pid, os.WEXITED | os.WNOWAIT)
+    assert alive.is_alive(odd_process.pid, started, alive.boot_id()) is False
+    odd_process.wait()
+    assert alive.is_alive(odd_process.pid, started, alive.boot_id()) is False
+    assert alive.process_started(odd_process.pid) is None
+
+
+def test_a_process_that_proc_hides_is_not_called_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd_process: subprocess.Popen[bytes]
+) -> None:
+    boot = tmp_path / "sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("today\n")
+    monkeypatch.setattr(alive, "_PROC", tmp_path)
+    assert alive.is_alive(odd_process.pid, 5, "today") is None
+    odd_process.kill()
+    odd_process.wait()
+    assert alive.is_alive(odd_process.pid, 5, "today") is False
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 2**80])
+def test_numbers_that_are_no_process_are_no_error(pid: int) -> None:
+    assert alive.process_started(pid) is None
+    assert alive.is_alive(pid, 1, alive.boot_id()) is not True

@@ -1,4 +1,4 @@
-"""The machine as it says of itself: processor, memory, graphics cards; and whether a process lives.
+"""The machine as it says of itself: processor, memory, graphics cards.
 
 Only files of the kernel are read: no program is started, no CUDA is initialised, no framework
 imported. What a system does not tell is None or missing, and nothing here raises.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["boot_id", "describe", "is_alive", "process_started"]
+__all__ = ["describe"]
 
 _PROC = Path("/proc")
 _SYS = Path("/sys")
@@ -46,62 +46,9 @@ def describe() -> dict[str, Any]:
         "memory_bytes": _memory_bytes(),
         "gpus": _gpus(),
         "gpu_driver": _gpu_driver(),
-        "boot": boot_id(),
+        "boot": _read(_PROC / "sys/kernel/random/boot_id"),
         "container": _container(),
     }
-
-
-def boot_id() -> str:
-    """The random name of this start of the machine; empty where the system gives none."""
-    return _read(_PROC / "sys/kernel/random/boot_id")
-
-
-def process_started(pid: int) -> int | None:
-    """When a process began, in clock ticks since boot; None if it is gone or the system is mute."""
-    stat = _stat(pid)
-    return int(stat[1]) if stat else None
-
-
-def is_alive(pid: int, started: int, boot: str) -> bool | None:
-    """Whether a process recorded on this host still runs; None where that cannot be known.
-
-    Args:
-        pid: its number.
-        started: what `process_started` gave for it; 0 where that was unknown.
-        boot: what `boot_id` gave then. Another boot than today's ends every process, so the
-            caller must have seen that the record is of this host.
-    """
-    today = boot_id()
-    if boot and today and boot != today:
-        return False
-    if not boot or not today or pid <= 0:
-        return None
-    stat = _stat(pid)
-    if stat is None:
-        # /proc may be mounted so that it hides the processes of others; the signal tells.
-        return None if _takes_signals(pid) else False
-    state, ticks = stat
-    if state in "ZXx":  # ended, and only its parent has not looked yet
-        return False
-    return int(ticks) == started if started else None
-
-
-def _takes_signals(pid: int) -> bool:
-    if os.name != "posix":  # elsewhere os.kill would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _stat(pid: int) -> tuple[str, str] | None:
-    """State and start time. The command stands in parentheses and may hold blanks and more such."""
-    fields = _read(_PROC / str(pid) / "stat").rpartition(")")[2].split()
-    return (fields[0], fields[19]) if len(fields) > 19 and fields[19].isdigit() else None
 
 
 def _read(path: Path, size_bytes: int = 65536) -> str:

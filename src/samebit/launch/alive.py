@@ -5,40 +5,64 @@ from pathlib import Path
 
 __all__ = ["boot_id", "is_alive", "process_started"]
 
-_STARTED_FIELD = 22  # of /proc/<pid>/stat, counted from 1
+_PROC = Path("/proc")
 
 
 def boot_id() -> str:
-    """The id of this boot of the machine; empty where the system tells none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
+    """The random name of this start of the machine; empty where the system gives none."""
+    return _read(_PROC / "sys/kernel/random/boot_id")
 
 
 def process_started(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None where it is gone or unknowable."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        # The program's name stands in brackets and may hold spaces and brackets itself.
-        fields = text[text.rindex(")") + 1 :].split()
-        if fields[0] in ("Z", "X"):
-            return None
-        return int(fields[_STARTED_FIELD - 3])
-    except (OSError, ValueError, IndexError):
-        return None
+    """When a process began, in clock ticks since boot; None if it is gone or the system is mute."""
+    stat = _stat(pid)
+    return int(stat[1]) if stat else None
 
 
 def is_alive(pid: int, started: int, boot: str) -> bool | None:
-    """Whether the process recorded so still runs here; None where that cannot be known."""
-    if not boot or boot != boot_id():
-        return False if boot and boot_id() else None
-    if started:
-        return process_started(pid) == started
+    """Whether a process recorded on this host still runs; None where that cannot be known.
+
+    Args:
+        pid: its number.
+        started: what `process_started` gave for it; 0 where that was unknown.
+        boot: what `boot_id` gave then. Another boot than today's ends every process, so the
+            caller must have seen that the record is of this host.
+    """
+    today = boot_id()
+    if boot and today and boot != today:
+        return False
+    if not boot or not today or pid <= 0:
+        return None
+    stat = _stat(pid)
+    if stat is None:
+        # /proc may be mounted so that it hides the processes of others; the signal tells.
+        return None if _takes_signals(pid) else False
+    state, ticks = stat
+    if state in "ZXx":  # ended, and only its parent has not looked yet
+        return False
+    return int(ticks) == started if started else None
+
+
+def _takes_signals(pid: int) -> bool:
+    if os.name != "posix":  # elsewhere os.kill would end the process
+        return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        return None
-    return None
+        return True
+    return True
+
+
+def _stat(pid: int) -> tuple[str, str] | None:
+    """State and start time. The command stands in parentheses and may hold blanks and more such."""
+    fields = _read(_PROC / str(pid) / "stat").rpartition(")")[2].split()
+    return (fields[0], fields[19]) if len(fields) > 19 and fields[19].isdigit() else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace").strip()
+    except (OSError, ValueError):
+        return ""
