@@ -86,6 +86,13 @@ def test_these_bytes_never_change() -> None:
     )
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_integer_that_a_float_cannot_hold_is_a_text(sign: int) -> None:
+    whole = sign * 2**53
+    assert digest.canonical_json(whole) == str(whole).encode()
+    assert digest.canonical_json(whole + sign) == b'{"$int":"%d"}' % (whole + sign)
+
+
 class Colour(str, enum.Enum):  # noqa: UP042  (this one's `str()` is not its value)
     RED = "red"
 

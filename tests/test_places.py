@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebit import places
+from samebit import disk, places
 from samebit.errors import Damaged, SamebitError, StoreNotFound, StoreTooNew, UsageError
 from samebit.objects.store import Store
 
@@ -218,6 +218,23 @@ def test_many_processes_make_one_store(repository: Path) -> None:
     for maker in makers:
         told.add(maker.communicate()[0].strip())
     assert told == {places.store_id(repository / ".samebit")}
+    exclude = (repository / ".git" / "info" / "exclude").read_text().splitlines()
+    assert exclude.count("/.samebit/") == 1
+
+
+def test_who_comes_second_in_making_a_store_takes_what_is_there(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, publish = repository / ".samebit", disk.publish
+
+    def late(*given: Any) -> bool:
+        monkeypatch.setattr(disk, "publish", publish)
+        places.make_store(store)  # another process, between our look and our making
+        return publish(*given)
+
+    monkeypatch.setattr(disk, "publish", late)
+    places.make_store(store)
+    assert not os.listdir(store / "tmp")
     exclude = (repository / ".git" / "info" / "exclude").read_text().splitlines()
     assert exclude.count("/.samebit/") == 1
 

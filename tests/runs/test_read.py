@@ -110,6 +110,18 @@ def test_a_later_execution_counts_whatever_its_writer_is_called(
     assert [values["lr"] for _, _, _, values in view.schedule] == [0, 0, 0, 0, 1, 1]
 
 
+def test_of_two_writers_at_once_the_later_row_counts(run: RunFolder) -> None:
+    parent, child = write(run), write(run)
+    parent.row({"loss": 1}, 1)
+    child.row({"loss": 2}, 1)
+    child.row({"loss": 2}, 2)
+    time.sleep(0.001)
+    parent.row({"loss": 3}, 1)
+    parent.close()
+    child.close()
+    assert read_run(run).metrics["loss"].values == [3, 2]
+
+
 def test_a_column_knows_when(run: RunFolder) -> None:
     before = time.time_ns()
     writer = write(run)
