@@ -71,7 +71,6 @@ def enter() -> None:
             settings,
             rank=role,
             rates=rates if replays else None,
-            replays=replays,
         )
         recording.writer.fact("joined", {"rank": role, "execution": execution})
     except Exception as error:

@@ -40,13 +40,11 @@ class Recording:
         *,
         rank: str = "0",
         rates: Mapping[tuple[int, int], int] | None = None,
-        replays: bool = False,
     ) -> None:
         self.folder = folder
         self.execution = execution
         self.settings = settings
         self.rank = rank
-        self.replays = replays
         self.writer = Writer(folder.journal, folder.id, rank)
         self.step = 0
         self.main = 0  # the optimizer whose count is the run's step
