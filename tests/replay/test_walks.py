@@ -137,10 +137,12 @@ def test_verifying_a_replay_names_the_run_to_verify(full: Project, verified: Ver
 def untouched(full: Project) -> Generator[Path]:
     """The folder around the project; what a test changes there is put back."""
     around = full.folder.parent
-    before = {name: data for name, (data, _) in user_files(full).items()}
+    before = user_files(full)
     yield around
-    for name, data in before.items():
+    for name, (data, mtime_ns) in before.items():
         (around / name).write_bytes(data)
+        # With another time, Python would write its bytecode anew, whoever runs next.
+        os.utime(around / name, ns=(mtime_ns, mtime_ns))
 
 
 READ = ["project/data/deep/numbers.txt", "project/data/inside.txt", "project/data/by_file.txt"]
