@@ -10,9 +10,9 @@ from pathlib import Path
 import measure
 
 from samebit import places
+from samebit.folders import folder as runs
 from samebit.journal.writer import Writer
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.runs import folder as runs
 
 RUNS = 1000
 ROWS = 20  # logged by each

@@ -49,7 +49,7 @@ def scratch_folder() -> Iterator[Path]:
 def new_recording(project: Path) -> Any:
     """A recording into a new run, as `init()` makes it, without what is captured at the start."""
     from samebit import places
-    from samebit.runs import folder as runs
+    from samebit.folders import folder as runs
     from samebit.session.recording import Recording
 
     store = places.make_store(project / ".samebit")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebit.runs.find import list_runs
-from samebit.runs.read import View, read_run
+from samebit.folders.find import list_runs
+from samebit.folders.read import View, read_run
 
 SAMEBIT = str(Path(sys.executable).with_name("samebit"))
 _NEUTRAL = ("PYTHONHASHSEED", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

@@ -14,9 +14,9 @@ import pytest
 
 from samebit import places
 from samebit.cli.main import main
+from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.query import index
-from samebit.runs.folder import RunFolder
 from tests.query.test_index import record
 
 NS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
@@ -378,7 +378,7 @@ def test_with_a_warm_index_nothing_heavy_is_loaded(sweep: list[RunFolder]) -> No
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "sqlite3" in loaded
-    assert not loaded & {"msgspec", "blake3", "numpy", "samebit.digest", "samebit.runs.read"}
+    assert not loaded & {"msgspec", "blake3", "numpy", "samebit.digest", "samebit.folders.read"}
 
 
 def test_the_commands_work_in_process_too(

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from samebit import disk
-from samebit.runs.find import list_runs
-from samebit.runs.read import View, read_run
+from samebit.folders.find import list_runs
+from samebit.folders.read import View, read_run
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and programs of POSIX")
 

@@ -26,15 +26,15 @@ import numpy as np
 
 from samebit import disk, places, records
 from samebit.errors import SamebitError
+from samebit.folders import folder as runs
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import read_run
 from samebit.journal import writer as journal
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile, save_tree
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart
 from samebit.replay.verify import judge
-from samebit.runs import folder as runs
-from samebit.runs.folder import RunFolder
-from samebit.runs.read import read_run
 from samebit.states import storing
 from samebit.trace.recorder import GROUPS
 

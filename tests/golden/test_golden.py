@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from samebit import digest
+from samebit.folders.find import find_run
+from samebit.folders.read import View, read_run
 from samebit.journal.frame import Kind
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.runs.find import find_run
-from samebit.runs.read import View, read_run
 from samebit.session.reading import open_run
 from samebit.states import storing
 

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from samebit import places
 from samebit.digest import canonical_json
+from samebit.folders import folder as runs
+from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.launch import alive
 from samebit.query import index
 from samebit.records import ExecutionEnd, ExecutionStart, Verdict
-from samebit.runs import folder as runs
-from samebit.runs.folder import RunFolder
 
 SECOND = 1_000_000_000
 

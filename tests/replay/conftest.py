@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from samebit import digest, places
+from samebit.folders import folder as runs
+from samebit.folders.find import find_run
+from samebit.folders.read import View, read_run
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile, save_tree
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.runs import folder as runs
-from samebit.runs.find import find_run
-from samebit.runs.read import View, read_run
 from samebit.states import storing
 
 SAMEBIT = (sys.executable, "-m", "samebit.cli.main")

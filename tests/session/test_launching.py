@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from samebit.errors import CannotStart
-from samebit.runs.read import read_run
+from samebit.folders.read import read_run
 from samebit.session.launching import ENTRY, Request, launch
 from tests.projects import SAMEBIT, Project
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from samebit.runs.read import View
+from samebit.folders.read import View
 from tests.projects import Project
 
 # Each case trains, and says what it knows itself; `checked` compares that with the record.
@@ -286,8 +286,8 @@ def generators(run):
     run.finish()
     from samebit.objects.store import Store
     from samebit.states import storing
-    from samebit.runs.read import read_run
-    from samebit.runs.folder import RunFolder
+    from samebit.folders.read import read_run
+    from samebit.folders.folder import RunFolder
     view = read_run(RunFolder(run.path))
     found = [storing.load(Store(run.path.parent.parent), view.manifest(at), as_torch=False)
              ["generators"] for at in ("step 0", "final")]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from samebit.runs.read import View
+from samebit.folders.read import View
 from tests.projects import Project
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="forks and signals")

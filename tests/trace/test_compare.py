@@ -1,7 +1,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from samebit.runs.read import TraceRow
+from samebit.folders.read import TraceRow
 from samebit.trace.compare import Divergence, Side, compare
 from samebit.trace.recorder import GROUPS
 

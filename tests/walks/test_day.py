@@ -156,8 +156,8 @@ def test_a_day(project: Project, tmp_path: Path) -> None:
 
 
 def _facts(project: Project, name: str, fact: str) -> list[dict[str, int]]:
-    from samebit.runs.find import find_run
-    from samebit.runs.read import read_run
+    from samebit.folders.find import find_run
+    from samebit.folders.read import read_run
 
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from samebit.folders.find import find_run
+from samebit.folders.read import View, read_run
 from samebit.replay.verify import judge, side_of
-from samebit.runs.find import find_run
-from samebit.runs.read import View, read_run
 from samebit.trace.compare import compare
 
 pytest.importorskip("torch")

@@ -9,11 +9,11 @@ from samebit import places
 from samebit.cli.words import ProgressLine, Screen, size, visible
 from samebit.digest import canonical_json, short
 from samebit.errors import Exit, NotFound, SamebitError, UsageError
+from samebit.folders.find import list_runs
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.runs.find import list_runs
-from samebit.runs.folder import RunFolder
-from samebit.runs.read import View, read_run
 from samebit.states import storing
 
 __all__ = ["check", "check_arguments", "tags", "tags_arguments"]

@@ -13,11 +13,11 @@ from samebit.capture.config import flat
 from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
+from samebit.folders.find import find_run
+from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.replay.verify import is_volatile, side_of, unseeded
-from samebit.runs.find import find_run
-from samebit.runs.read import View, read_run
 from samebit.trace import compare
 from samebit.trace.compare import Matched
 

@@ -19,7 +19,7 @@ from samebit.query import index, where
 from samebit.report.table import rows_to_csv, rows_to_markdown, runs_table
 
 if TYPE_CHECKING:
-    from samebit.runs.read import Column as Metric
+    from samebit.folders.read import Column as Metric
 
 __all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "table", "table_arguments"]
 
@@ -115,8 +115,8 @@ def table(options: argparse.Namespace) -> int:
 def metrics(options: argparse.Namespace) -> int:
     """Show the metrics of a run."""
     # They take as long to import as all of `ls`.
-    from samebit.runs.find import find_run  # noqa: PLC0415
-    from samebit.runs.read import read_run  # noqa: PLC0415
+    from samebit.folders.find import find_run  # noqa: PLC0415
+    from samebit.folders.read import read_run  # noqa: PLC0415
 
     run = read_run(find_run(places.find_store(Path.cwd()), options.run))
     found = _matching(run.metrics, options.names, run.id)

@@ -8,8 +8,8 @@ from pathlib import Path
 from samebit.capture import randomness
 from samebit.cli.words import Screen, duration
 from samebit.errors import CannotStart, UsageError
+from samebit.folders.folder import RunFolder
 from samebit.launch import here
-from samebit.runs.folder import RunFolder
 from samebit.session.launching import Launched, Request, launch
 
 __all__ = ["run", "run_arguments"]

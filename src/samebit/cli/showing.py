@@ -24,8 +24,8 @@ from samebit.cli.words import (
     when,
 )
 from samebit.digest import canonical_json, short
-from samebit.runs.find import find_run
-from samebit.runs.read import View, read_run
+from samebit.folders.find import find_run
+from samebit.folders.read import View, read_run
 
 __all__ = ["show", "show_arguments"]
 

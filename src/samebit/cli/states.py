@@ -7,9 +7,9 @@ from pathlib import Path
 from samebit import places
 from samebit.cli.words import Column, Screen, size, table, visible
 from samebit.digest import canonical_json, short
+from samebit.folders.find import find_run
+from samebit.folders.read import read_run
 from samebit.objects.store import Store
-from samebit.runs.find import find_run
-from samebit.runs.read import read_run
 from samebit.states import export, storing
 
 __all__ = ["state", "state_arguments"]

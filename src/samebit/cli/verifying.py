@@ -11,15 +11,15 @@ from samebit import places, records
 from samebit.cli.words import Paint, ProgressLine, Screen, size, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError, UsageError
+from samebit.folders.find import find_run
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import read_run
 from samebit.journal.reader import list_segments
 from samebit.launch import landlock
 from samebit.records import Verdict
 from samebit.replay.plan import Plan, make_plan
 from samebit.replay.rebuild import Layout
 from samebit.replay.running import refuse, replay_and_judge
-from samebit.runs.find import find_run
-from samebit.runs.folder import RunFolder
-from samebit.runs.read import read_run
 from samebit.session.launching import Replay, Request, launch
 
 __all__ = ["GRADE_EXIT", "show_verdict", "verify", "verify_arguments"]

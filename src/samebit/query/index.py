@@ -22,7 +22,7 @@ from samebit import places
 from samebit.errors import SamebitError
 
 if TYPE_CHECKING:
-    from samebit.runs.read import View
+    from samebit.folders.read import View
 
 __all__ = ["COLUMNS", "is_on_network", "rows"]
 
@@ -133,8 +133,8 @@ def _read(store: Path, names: Iterable[str]) -> Iterator[tuple[str, Row, _Entry 
     if not names:
         return
     # They take as long to import as all the rest of `samebit ls`, and it seldom needs them.
-    from samebit.runs.folder import RunFolder, is_run_id  # noqa: PLC0415
-    from samebit.runs.read import read_run  # noqa: PLC0415
+    from samebit.folders.folder import RunFolder, is_run_id  # noqa: PLC0415
+    from samebit.folders.read import read_run  # noqa: PLC0415
 
     for name in filter(is_run_id, names):
         folder = RunFolder(store / "runs" / name)

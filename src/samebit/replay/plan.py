@@ -14,10 +14,10 @@ from typing import Any
 from samebit import digest
 from samebit.capture import environment, machine
 from samebit.errors import Damaged, SamebitError, UsageError
+from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.records import ExecutionStart, TreeRecord
-from samebit.runs.read import View
 
 __all__ = ["Input", "Listing", "Plan", "environment_differences", "make_plan"]
 

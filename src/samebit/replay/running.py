@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samebit.errors import CannotStart
+from samebit.folders.folder import RunFolder, user_name
+from samebit.folders.read import View, read_run
 from samebit.launch import landlock
 from samebit.records import Verdict
 from samebit.replay.plan import Plan, environment_differences
 from samebit.replay.rebuild import Layout, lay_out_run
 from samebit.replay.verify import judge
-from samebit.runs.folder import RunFolder, user_name
-from samebit.runs.read import View, read_run
 
 __all__ = ["Execute", "Replayed", "refuse", "replay_and_judge"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from samebit.digest import canonical_json
 from samebit.errors import SamebitError
+from samebit.folders.folder import user_name
+from samebit.folders.read import Column, TraceRow, View
 from samebit.objects.store import Store
 from samebit.records import StateManifest, Verdict
-from samebit.runs.folder import user_name
-from samebit.runs.read import Column, TraceRow, View
 from samebit.states import skeleton, storing
 from samebit.trace import compare
 from samebit.trace.compare import Matched, Side

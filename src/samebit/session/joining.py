@@ -19,10 +19,10 @@ from typing import Any
 from samebit import places
 from samebit.capture import randomness, secrets
 from samebit.errors import SamebitError, UsageError
+from samebit.folders import folder as runs
+from samebit.folders.folder import RunFolder
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.runs import folder as runs
-from samebit.runs.folder import RunFolder
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 

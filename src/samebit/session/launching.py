@@ -17,14 +17,14 @@ from pathlib import Path
 from samebit import places
 from samebit.capture import randomness, secrets
 from samebit.errors import CannotStart, SamebitError
+from samebit.folders import folder as runs
+from samebit.folders.folder import RunFolder
 from samebit.journal import reader
 from samebit.journal.writer import Writer
 from samebit.launch import alive, here, landlock
 from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.runs import folder as runs
-from samebit.runs.folder import RunFolder
 from samebit.session.snapshot import record_code
 
 __all__ = ["Launched", "Replay", "Request", "launch"]

@@ -5,10 +5,10 @@ from typing import Any
 
 from samebit import places
 from samebit.capture import config as config_capture
+from samebit.folders.find import find_run, list_runs
+from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
 from samebit.records import Verdict
-from samebit.runs.find import find_run, list_runs
-from samebit.runs.read import View, read_run
 from samebit.states import export
 
 __all__ = ["RecordedRun", "open_run", "runs"]

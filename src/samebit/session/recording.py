@@ -17,11 +17,11 @@ from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
 from samebit.capture.sources import loaded_sources
 from samebit.errors import SamebitError
+from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.launch import alive
 from samebit.objects.store import Store
 from samebit.places import Settings
-from samebit.runs.folder import RunFolder
 from samebit.session import hooks
 from samebit.session.models import Models
 from samebit.trace.recorder import Emit, Recorder

@@ -7,11 +7,11 @@ from typing import Any
 from samebit import records
 from samebit.capture import code, secrets
 from samebit.errors import SamebitError
+from samebit.folders.folder import RunFolder
 from samebit.objects.store import Store
 from samebit.objects.tree import save_tree
 from samebit.places import Settings
 from samebit.records import CodeRecord
-from samebit.runs.folder import RunFolder
 
 __all__ = ["record_code"]
 

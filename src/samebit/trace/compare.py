@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from samebit.runs.read import TraceRow
+from samebit.folders.read import TraceRow
 from samebit.trace.recorder import GROUPS
 
 __all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare"]

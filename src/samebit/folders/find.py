@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from samebit.errors import AmbiguousRun, Damaged, RunNotFound
-from samebit.runs.folder import RunFolder, is_run_id, user_name
+from samebit.folders.folder import RunFolder, is_run_id, user_name
 
 __all__ = ["find_run", "list_runs"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from samebit import records
 from samebit.errors import NotFound
+from samebit.folders.folder import RunFolder
 from samebit.journal import reader
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Frame, Gap, Journal
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
-from samebit.runs.folder import RunFolder
 
 __all__ = ["Column", "TraceRow", "View", "read_run"]
 

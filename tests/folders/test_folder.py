@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from samebit import digest, places, records
 from samebit.errors import Damaged, SamebitError
+from samebit.folders import folder as runs
+from samebit.folders.find import list_runs
+from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.records import ExecutionEnd, ExecutionStart, RunRecord
-from samebit.runs import folder as runs
-from samebit.runs.find import list_runs
-from samebit.runs.folder import RunFolder
 
 START = ExecutionStart(0, 17, "script", ("train.py", "--lr", "0.1"), "here", seed=42)
 LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -188,8 +188,8 @@ BEGINNING = """
     import sys
     from pathlib import Path
     from samebit.records import ExecutionStart
-    from samebit.runs import folder as runs
-    from samebit.runs.folder import RunFolder
+    from samebit.folders import folder as runs
+    from samebit.folders.folder import RunFolder
     store, shared = Path(sys.argv[1]), RunFolder(Path(sys.argv[2]))
     sys.stdin.readline()
     for at in range(25):

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from samebit import places, records
 from samebit.errors import Damaged, NotFound
+from samebit.folders import folder as runs
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import Column, TraceRow, View, read_run
 from samebit.journal import frame
 from samebit.journal.writer import Writer
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart, Verdict
-from samebit.runs import folder as runs
-from samebit.runs.folder import RunFolder
-from samebit.runs.read import Column, TraceRow, View, read_run
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
@@ -226,7 +226,7 @@ from pathlib import Path
 from samebit.journal.writer import Writer
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.runs.folder import RunFolder
+from samebit.folders.folder import RunFolder
 run = RunFolder(Path(sys.argv[1]))
 start = run.begin_execution(ExecutionStart(
     0, time.time_ns(), "script", ("train.py",), "here", host=socket.gethostname(),

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from samebit import places, records
 from samebit.errors import AmbiguousRun, RunNotFound, UsageError
+from samebit.folders import folder as runs
+from samebit.folders.find import find_run, list_runs
+from samebit.folders.folder import RunFolder
 from samebit.records import RunRecord
-from samebit.runs import folder as runs
-from samebit.runs.find import find_run, list_runs
-from samebit.runs.folder import RunFolder
 
 ME = runs.user_name()
 

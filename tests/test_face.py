@@ -1,0 +1,34 @@
+"""What `import samebit` gives, and that nothing can take a name of it away."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import samebit
+
+
+def test_no_name_of_the_face_is_also_a_module() -> None:
+    # Python would set the attribute to the module as soon as anything imports it.
+    inside = {path.stem for path in Path(samebit.__file__).parent.iterdir()}
+    assert not inside & set(samebit.__all__)
+
+
+def test_every_name_of_the_face_can_be_had_after_everything_is_loaded() -> None:
+    script = """
+import pkgutil, samebit
+for found in pkgutil.walk_packages(samebit.__path__, "samebit."):
+    if "sitecustomize" not in found.name:
+        __import__(found.name)
+names = {name: getattr(samebit, name) for name in samebit.__all__}
+assert all(callable(value) for name, value in names.items() if name != "__version__"), names
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_runs_are_listed_in_the_process_that_records_one(tmp_path: Path) -> None:
+    script = """
+import samebit
+run = samebit.init()
+assert [each.id for each in samebit.runs()] == [run.id]
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
