@@ -1,5 +1,6 @@
 import random
 import struct
+from typing import Any
 
 import pytest
 import xxhash
@@ -122,3 +123,40 @@ def test_the_state_of_a_seeded_generator_has_the_same_fingerprint_in_every_proce
     words = random.Random(5).getstate()[1]
     expected = xxhash.xxh3_128_digest(struct.pack("<625I", *words) + b"None")[:8]
     assert found == expected
+
+
+def _replaced(at: int, parameter: Any) -> Any:
+    """What a script may do to a parameter between two steps."""
+    with torch.no_grad():
+        kinds = (
+            lambda p: p.add_(1),
+            lambda p: p.data.mul_(2),
+            lambda p: torch.nn.Parameter(p.detach().clone()),
+            lambda p: torch.nn.Parameter(p.detach().t()),  # the same memory, another order
+            lambda p: torch.nn.Parameter(p.detach()[:2]),  # the same address, fewer of them
+            lambda p: torch.nn.Parameter(p.detach().view(torch.int32), requires_grad=False),
+            lambda p: torch.nn.Parameter(p.detach().double()),
+            lambda p: torch.nn.Parameter(p.detach().to(torch.complex64)),
+            lambda p: None,
+            lambda p: p.detach().to_sparse(),
+            lambda p: p[:0].detach(),
+        )
+        found = kinds[at](parameter)
+    return found
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 10)), max_size=8))
+def test_where_an_array_lay_does_not_decide_what_it_is(changes: list[tuple[int, int]]) -> None:
+    def digest(leaves: fingerprint.Leaves) -> bytes | str:
+        try:
+            return leaves.digest("param", arrays)
+        except fingerprint.NotTraceable as reason:
+            return str(reason)
+
+    first = [torch.nn.Parameter(torch.arange(12.0).reshape(4, 3) + at) for at in range(2)]
+    arrays: list[Any] = list(first)
+    remembers = fingerprint.Leaves(["a", "b"], first)
+    for which, kind in [(0, 0), *changes]:
+        made = _replaced(kind, first[which])
+        arrays[which] = made
+        assert digest(remembers) == digest(fingerprint.Leaves(["a", "b"], first))

@@ -85,6 +85,7 @@ class Recorder:
         self._skipped: set[str] = set()
         self._pending: dict[str, list[bytes]] = {}
         self._samples: int | None = 0
+        self._spent_s = 0.0  # since the last step, on what only full rows have
 
     def count(self, optimizer: Any) -> int:
         """How many steps an optimizer has made."""
@@ -107,8 +108,10 @@ class Recorder:
         if not self._full_next:
             self._samples = None
         if self._take("batch", value) and self._samples is not None:
+            at = time.perf_counter()
             twin = fingerprint.samples(value)
             self._samples = None if twin is None else (self._samples + twin) & (2**64 - 1)
+            self._spent_s += time.perf_counter() - at
 
     def entered(self, args: Any, kwargs: Any) -> None:
         """The outermost module was called in training; only the first call since `backward`."""
@@ -119,9 +122,11 @@ class Recorder:
     def returned(self, output: Any) -> None:
         """The outermost module returned."""
         if self._full_next:
+            at = time.perf_counter()
             if hasattr(output, "to_tuple"):
                 output = output.to_tuple()
             self._take("output", output)
+            self._spent_s += time.perf_counter() - at
 
     def loss(self, tensors: Any) -> None:
         """`backward` was called."""
@@ -139,6 +144,7 @@ class Recorder:
         if known.depth > 1:
             return  # a subclass that calls super().step()
         known.row = row = self._collect()
+        known.spent_s, self._spent_s = self._spent_s, 0.0
         full = self._is_full(known, known.count + 1)
         python = full or (known.count + 1) % _PYTHON_EVERY == 0
         row.update(fingerprint.generators(python=python))
@@ -149,7 +155,7 @@ class Recorder:
             leaves = self._leaves(known, parameters, names)
             self._put(row, "entering", leaves, parameters)
             self._put(row, "grad", leaves, [p.grad for p in parameters])
-            known.spent_s = time.perf_counter() - at
+            known.spent_s += time.perf_counter() - at
 
     def after_step(self, optimizer: Any) -> bool:
         """An optimizer has stepped; False where the call was an inner one."""
@@ -269,7 +275,7 @@ class Recorder:
 
     def _put(self, row: dict[str, bytes], group: str, leaves: Leaves, arrays: list[Any]) -> None:
         try:
-            row[group] = leaves.digest(arrays)
+            row[group] = leaves.digest(group, arrays)
         except NotTraceable as reason:
             if group not in self._skipped:
                 self._skipped.add(group)
