@@ -124,11 +124,14 @@ def claim_folder(path: Path) -> bool:
     return True
 
 
-def publish(path: Path, pieces: Iterable[bytes | memoryview], scratch: Path) -> bool:
+def publish(
+    path: Path, pieces: Iterable[bytes | memoryview], scratch: Path, *, replace: bool = False
+) -> bool:
     """Write bytes aside and give them their name; False where the name is already taken.
 
     After it returned True, the file is complete and durable. At any crash before that, the name
     does not exist, and at worst a file is left in `scratch` (a folder of the same file system).
+    With `replace` a name that is taken gets the new bytes, in one step: for what is damaged.
     """
     fault("disk.create")
     aside = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
@@ -142,17 +145,26 @@ def publish(path: Path, pieces: Iterable[bytes | memoryview], scratch: Path) -> 
         finally:
             os.close(fd)
         fault("disk.rename")
-        try:
-            os.link(aside, path)  # unlike rename, it refuses to replace what is there
-        except FileExistsError:
+        if replace:
+            os.replace(aside, path)
+        elif not _name(aside, path):
             return False
-        except OSError:
-            if path.exists():
-                return False
-            os.rename(aside, path)  # a file system without hard links
     finally:
         aside.unlink(missing_ok=True)
     sync_folder(path.parent)
+    return True
+
+
+def _name(aside: Path, path: Path) -> bool:
+    """Give a file its name; False where the name is already taken."""
+    try:
+        os.link(aside, path)  # unlike rename, it refuses to replace what is there
+    except FileExistsError:
+        return False
+    except OSError:
+        if path.exists():
+            return False
+        os.rename(aside, path)  # a file system without hard links
     return True
 
 

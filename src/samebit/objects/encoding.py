@@ -20,6 +20,7 @@ else:
 __all__ = [
     "FOOTER_BYTES",
     "HEADER_BYTES",
+    "RAW",
     "PackEntry",
     "decode",
     "encode",

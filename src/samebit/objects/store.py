@@ -3,6 +3,9 @@
 Objects of 64 KiB and more are a file each; smaller ones that are put together share a pack.
 Readers take no lock. Packs are found by listing the folder when a name is not yet known, so a
 `Store` sees what other processes add.
+
+That a name is there does not prove that its bytes are. What costs little is looked at before a
+`put` is taken for done, and what is found damaged is written anew in its place.
 """
 
 import os
@@ -19,6 +22,9 @@ from samebit.objects.encoding import PackEntry
 __all__ = ["SMALL_BYTES", "Store"]
 
 SMALL_BYTES = 64 * 1024
+# Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
+# back from the disk at every checkpoint.
+_COMPARED_BYTES = 1 << 20
 
 
 class Store:
@@ -27,7 +33,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         places.check_format(path)
         self.path = path
-        self._packed: dict[str, tuple[Path, PackEntry]] = {}
+        self._packed: dict[str, list[tuple[Path, PackEntry]]] = {}
         self._known_packs: set[str] = set()
         self._damaged_packs: set[str] = set()
 
@@ -43,7 +49,7 @@ class Store:
         for data in pieces:
             name = digest.of_bytes(data)
             names.append(name)
-            if name in small or name in self._packed or self._object_path(name).exists():
+            if name in small or self._holds(name, data):
                 continue
             if memoryview(data).nbytes >= SMALL_BYTES:
                 self._put_file(name, data)
@@ -55,38 +61,38 @@ class Store:
 
     def has(self, name: str) -> bool:
         """Whether an object of that name is here (its bytes are checked when read)."""
-        return self._object_path(name).exists() or self._find_packed(name) is not None
+        if self._object_path(name).exists():
+            return True
+        if name not in self._packed:
+            self._list_packs()
+        return name in self._packed
 
     def read(self, name: str) -> bytes:
-        """An object's bytes, checked against its name."""
-        path = self._object_path(name)
-        try:
-            if path.exists():
-                data = _read_object_file(path)
+        """An object's bytes, checked against its name; one whole copy is enough."""
+        hurt: Damaged | None = None
+        for path, entry in self._places(name):
+            try:
+                data = _read_object_file(path) if entry is None else _read_packed(path, entry)
+            except Damaged as error:
+                why = error.what
+            except OSError as error:
+                why = f"cannot be read: {error.strerror}"
             else:
-                place = self._find_packed(name)
-                if place is None:
-                    raise NotFound(
-                        f"object {digest.short(name)} is not in this store",
-                        digest=name,
-                        store=self.path,
-                        hint="a damaged pack may have held it; `samebit check` names it"
-                        if self._damaged_packs
-                        else None,
-                    )
-                path, entry = place
-                with open(path, "rb") as stream:
-                    stream.seek(entry.offset)
-                    body = stream.read(entry.stored)
-                data = encoding.decode(entry.encoding, body, entry.size)
-        except Damaged as error:
-            raise _damaged(name, path, error.what) from error
-        except OSError as error:
-            raise _damaged(name, path, f"cannot be read: {error.strerror}") from error
-        found = digest.of_bytes(data)
-        if found != name:
-            raise _damaged(name, path, f"its bytes hash to {digest.short(found)}")
-        return data
+                found = digest.of_bytes(data)
+                if found == name:
+                    return data
+                why = f"its bytes hash to {digest.short(found)}"
+            hurt = hurt or _damaged(name, path, why)
+        if hurt is not None:
+            raise hurt
+        raise NotFound(
+            f"object {digest.short(name)} is not in this store",
+            digest=name,
+            store=self.path,
+            hint="a damaged pack may have held it; `samebit check` names it"
+            if self._damaged_packs
+            else None,
+        )
 
     def names(self) -> Iterator[str]:
         """The names of all objects, in no order."""
@@ -111,6 +117,29 @@ class Store:
         digits = digest.hex_of(name)
         return self.path / "objects" / digits[:2] / digits[2:]
 
+    def _places(self, name: str) -> Iterator[tuple[Path, PackEntry | None]]:
+        """Wherever an object lies: its own file, and each pack that has it."""
+        path = self._object_path(name)
+        if path.exists():
+            yield path, None
+        known = list(self._packed.get(name, ()))
+        yield from known
+        self._list_packs()  # no copy so far was whole
+        yield from (place for place in self._packed.get(name, ()) if place not in known)
+
+    def _holds(self, name: str, data: bytes | memoryview) -> bool:
+        """Whether bytes lie here whole, as far as can be seen without reading a large body."""
+        if _is_whole(self._object_path(name), data):
+            return True
+        size = memoryview(data).nbytes
+        for path, entry in self._packed.get(name, ()):
+            try:
+                if entry.size == size and _read_packed(path, entry) == bytes(data):
+                    return True
+            except (Damaged, OSError):
+                continue
+        return False
+
     def _put_file(self, name: str, data: bytes | memoryview) -> None:
         path = self._object_path(name)
         if not path.parent.exists():
@@ -118,7 +147,7 @@ class Store:
             disk.sync_folder(path.parent.parent)
         kind, body = encoding.encode(data)
         header = encoding.object_header(kind, memoryview(data).nbytes)
-        disk.publish(path, [header, body], self.path / "tmp")
+        disk.publish(path, [header, body], self.path / "tmp", replace=path.exists())
 
     def _put_pack(self, objects: dict[str, bytes | memoryview]) -> None:
         raw = [(bytes.fromhex(digest.hex_of(name)), data) for name, data in objects.items()]
@@ -127,13 +156,9 @@ class Store:
         for piece in pieces:
             whole.update(piece)
         path = self.path / "packs" / f"{whole.hexdigest()}.pack"
-        disk.publish(path, pieces, self.path / "tmp")
+        disk.publish(path, pieces, self.path / "tmp", replace=path.exists())
+        self._damaged_packs.discard(path.name)
         self._learn_pack(path)
-
-    def _find_packed(self, name: str) -> tuple[Path, PackEntry] | None:
-        if name not in self._packed:
-            self._list_packs()
-        return self._packed.get(name)
 
     def _list_packs(self) -> None:
         folder = self.path / "packs"
@@ -154,7 +179,9 @@ class Store:
 
     def _learn_pack(self, path: Path) -> None:
         for entry in _read_pack_index(path):
-            self._packed.setdefault(f"{digest.ALGORITHM}:{entry.digest.hex()}", (path, entry))
+            places_of = self._packed.setdefault(f"{digest.ALGORITHM}:{entry.digest.hex()}", [])
+            if (path, entry) not in places_of:
+                places_of.insert(0, (path, entry))
         self._known_packs.add(path.name)
 
 
@@ -162,6 +189,31 @@ def _read_object_file(path: Path) -> bytes:
     with open(path, "rb") as stream:
         kind, size = encoding.read_object_header(stream.read(encoding.HEADER_BYTES))
         return encoding.decode(kind, stream.read(), size)
+
+
+def _read_packed(path: Path, entry: PackEntry) -> bytes:
+    with open(path, "rb") as stream:
+        stream.seek(entry.offset)
+        body = stream.read(entry.stored)
+    return encoding.decode(entry.encoding, body, entry.size)
+
+
+def _is_whole(path: Path, data: bytes | memoryview) -> bool:
+    """Whether an object file holds these bytes: header and length, of smaller ones every byte."""
+    size = memoryview(data).nbytes
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            kind, declared = encoding.read_object_header(stream.read(encoding.HEADER_BYTES))
+            stored = os.fstat(stream.fileno()).st_size - encoding.HEADER_BYTES
+            if declared != size or (kind == encoding.RAW and stored != size):
+                return False
+            if stored > _COMPARED_BYTES:
+                return True
+            return encoding.decode(kind, stream.read(), size) == bytes(data)
+    except PermissionError:
+        return True  # another user's; nothing can be said of it, and nothing done
+    except (Damaged, OSError):
+        return False
 
 
 def _read_pack_index(path: Path) -> list[PackEntry]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from samebit import digest, disk, records
-from samebit.errors import Damaged, NotFound, StoreTooNew
+from samebit.errors import Damaged, NotFound
 from samebit.objects.store import Store
 from samebit.records import LeafRecord, StateManifest
 from samebit.states import leaves, skeleton
@@ -54,14 +54,6 @@ def read_manifest(store: Store, name: str) -> StateManifest:
         manifest = records.decode(data, StateManifest, where=name)
     except (RecursionError, TypeError) as error:
         raise Damaged(f"a damaged state: {error}", digest=name) from error
-    word, _, major = manifest.format.partition(" ")
-    ours, _, newest = records.STATE_FORMAT.partition(" ")
-    if word == ours and major.isdecimal() and int(major) > int(newest):
-        raise StoreTooNew(
-            f"this state has format {major}, and this version of Samebit knows {newest}",
-            digest=name,
-            hint="install a newer Samebit",
-        )
     if manifest.format != records.STATE_FORMAT:
         raise Damaged("not a state", format=repr(manifest.format), digest=name)
     for leaf_name, record in manifest.leaves.items():
