@@ -2,10 +2,12 @@
 
 Two values have equal canonical JSON bytes exactly when they are equal: keys sorted, no spaces,
 shortest exact numbers. What JSON cannot hold is wrapped: `{"$float": "nan"}`, and integers beyond
-±2^53 as `{"$int": "…"}`. A key of the user's that begins with `$` is written with one `$` more.
+±2^53 as `{"$int": "…"}`, a text with bytes that are no UTF-8 as `{"$escaped": "…"}`. A key of the
+user's that begins with `$` is written with one `$` more.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,12 +21,14 @@ __all__ = [
     "ALGORITHM",
     "Hasher",
     "canonical_json",
+    "escaped",
     "from_json",
     "hex_of",
     "of_bytes",
     "of_file",
     "of_stream",
     "short",
+    "unescaped",
 ]
 
 ALGORITHM = "blake3"
@@ -32,6 +36,7 @@ _PREFIX = ALGORITHM + ":"
 _HEX_LENGTH = 64
 _EXACT_INT = 2**53  # beyond it, readers that hold numbers as float64 would round
 _CHUNK_BYTES = 1 << 20
+_ESCAPE = re.compile(r"\\(?:\\|u(d[89a-f][0-9a-f]{2}))")
 
 _json = msgspec.json.Encoder(order="sorted")
 
@@ -91,8 +96,8 @@ def canonical_json(value: object) -> bytes:
     """The canonical bytes of a plain value (None, bool, int, float, str, list, tuple, dict).
 
     Raises:
-        UsageError: for anything else; also lone surrogates, integers of thousands of digits and
-            values nested hundreds deep.
+        UsageError: for anything else; also keys with lone surrogates, integers of thousands of
+            digits and values nested hundreds deep.
     """
     try:
         return _json.encode(_wrap(value))
@@ -108,12 +113,33 @@ def from_json(data: bytes) -> Any:
         raise Damaged(f"not readable as JSON: {error}") from error
 
 
+def escaped(text: str) -> str | dict[str, str]:
+    r"""A text as UTF-8 can hold it: itself, or wrapped where it has lone surrogates.
+
+    By those Python holds the bytes of a name or an argument that are no UTF-8 (`\udc80` to
+    `\udcff`). They are written as `\udcff`, and each backslash beside them twice.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        doubled = text.replace("\\", "\\\\")
+        return {"$escaped": doubled.encode("utf-8", "backslashreplace").decode()}
+    return text
+
+
+def unescaped(text: str) -> str:
+    """The text that `escaped` wrapped."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "\\", text)
+
+
 def _wrap(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
     # A subclass (an IntEnum, numpy's str_ and float64) is written as its plain base.
     if isinstance(value, str):
-        return str.__str__(value)
+        return escaped(str.__str__(value))
     if isinstance(value, int):
         plain = int(value)
         return plain if -_EXACT_INT <= plain <= _EXACT_INT else {"$int": str(plain)}
@@ -141,4 +167,6 @@ def _unwrap(value: Any) -> Any:
             return float(value["$float"])
         if "$int" in value:
             return int(value["$int"])
+        if "$escaped" in value:
+            return unescaped(value["$escaped"])
     return {(key[1:] if key.startswith("$") else key): _unwrap(item) for key, item in value.items()}

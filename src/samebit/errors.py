@@ -8,7 +8,7 @@
         ├── RunNotFound          7
         ├── StoreNotFound        7
         └── Damaged              7   stored bytes are not what their name or checksum says
-            └── StoreTooNew      7   a store of a newer major version
+            └── StoreTooNew      7   a store, or a record in it, of a newer major version
 
 An error says what happened, the facts one per line, and what to do next.
 """
@@ -26,6 +26,7 @@ __all__ = [
     "StoreNotFound",
     "StoreTooNew",
     "UsageError",
+    "in_a_line",
 ]
 
 
@@ -60,6 +61,11 @@ class SamebitError(Exception):
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
+
+
+def in_a_line(error: BaseException) -> str:
+    """What happened, without the facts, for a line of a record."""
+    return error.what if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
 
 
 class UsageError(SamebitError):
@@ -97,4 +103,4 @@ class Damaged(NotFound):
 
 
 class StoreTooNew(Damaged):
-    """The store was made by a newer major version."""
+    """A store, or a record in it, was made by a newer major version."""

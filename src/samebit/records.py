@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from samebit import digest
-from samebit.errors import Damaged
+from samebit.errors import Damaged, StoreTooNew
 
 __all__ = [
     "RUN_FORMAT",
@@ -89,6 +89,7 @@ class ExecutionEnd:
     signal: str | None = None
     exception: str | None = None
     segments: dict[str, tuple[int, str]] = field(default_factory=dict)  # name: bytes, digest
+    problems: tuple[dict[str, str], ...] = ()  # as the fact; those that the journal did not take
     format: str = RUN_FORMAT
 
 
@@ -194,9 +195,28 @@ def encode(value: Any) -> bytes:
 
 
 def decode(data: bytes, kind: type[T], where: object = None) -> T:
-    """Read one of the values above; bytes that do not fit raise Damaged."""
+    """Read one of the values above; bytes that do not fit raise Damaged, newer ones StoreTooNew."""
     try:
-        return msgspec.convert(digest.from_json(data), kind)
+        value = digest.from_json(data)
+        _refuse_newer(value, getattr(kind, "format", None), where)
+        return msgspec.convert(value, kind)
+    except StoreTooNew:
+        raise
     except (msgspec.ValidationError, Damaged, ValueError) as error:
         what = f"a damaged record ({kind.__name__}): {error}"
         raise (Damaged(what, path=where) if where is not None else Damaged(what)) from error
+
+
+def _refuse_newer(value: Any, ours: str | None, where: object) -> None:
+    """First of all: of a newer major version nothing else can be said."""
+    theirs = value.get("format") if isinstance(value, dict) else None
+    if ours is None or not isinstance(theirs, str):
+        return
+    word, _, major = theirs.partition(" ")
+    known, _, newest = ours.partition(" ")
+    if word == known and major.isdecimal() and int(major) > int(newest):
+        raise StoreTooNew(
+            f"a record has format {word} {int(major)}, and this version of Samebit knows {newest}",
+            path=where,
+            hint="install a newer Samebit",
+        )

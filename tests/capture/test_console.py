@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebit.capture.console import Installed, Keeper, Tee, install
+from samebit.capture.console import Installed, Keeper, Tee, install, say
 from samebit.capture.secrets import MASK
 
 Kept = tuple[Tee, io.StringIO, list[bytes], Keeper]
@@ -457,3 +457,48 @@ def test_pdb_works_on_a_terminal(tmp_path: Path) -> None:
     assert b"went on 41" in plain
     assert teed == plain
     assert "42\n" in (tmp_path / "kept").read_text()
+
+
+class Writes(io.StringIO):
+    """A stream that remembers each call of write."""
+
+    def __init__(self) -> None:
+        super().__init__(newline="")
+        self.calls: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.calls.append(text)
+        return super().write(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "ours"),
+    [
+        (["a line", "\n"], "ours\n"),
+        (["half a line"], "\nours\n"),
+        (["one\n", "half"], "\nours\n"),
+        (["one\n", ""], "ours\n"),
+        (["half", ""], "\nours\n"),
+        (["\r 10%|#   "], "\nours\n"),
+        ([], "ours\n"),
+    ],
+)
+def test_a_line_of_ours_comes_whole_and_never_inside_one_of_the_script(
+    monkeypatch: pytest.MonkeyPatch, before: list[str], ours: str
+) -> None:
+    stream = Writes()
+    monkeypatch.setattr(sys, "stderr", Tee(stream, Keeper(lambda data: None, fail)))
+    for text in before:
+        sys.stderr.write(text)
+    say("ours")
+    assert stream.calls == [*before, ours]
+
+
+@pytest.mark.parametrize("stream", ["none", "closed", "odd"])
+def test_a_line_that_nobody_can_read_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", {"none": None, "closed": closed, "odd": 3}[stream])
+    say("ours")

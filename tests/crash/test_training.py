@@ -169,6 +169,7 @@ def test_what_fails_while_a_script_runs_is_said_once_and_marked(project: Path, f
     assert done.view.status == "finished"
     assert done.stderr.count("injected fault") == 1
     assert any("injected fault" in line for line in done.view.missing)
+    assert not any("training goes on" in line for line in done.view.missing)  # only said
     if not fault.startswith("run.log"):
         assert done.losses == [1 / (step + 1) for step in range(STEPS)]
 
@@ -236,7 +237,8 @@ def test_a_journal_that_cannot_be_begun_stops_before_the_first_line(
     assert "Traceback" not in done.stderr
     assert (project / "data.txt").read_text() == "data"
     assert done.view.status == "failed"
-    assert done.view.missing
+    assert len(done.ours) == 1
+    assert any("injected fault" in line for line in done.view.missing)
 
 
 @pytest.mark.parametrize("fault", faults_of(BEFORE_THE_FIRST_LINE, "error"))
@@ -245,6 +247,7 @@ def test_or_it_runs_anyway_where_that_was_said(project: Path, fault: str) -> Non
     done = execute(project, [*SAMEBIT_RUN, "--or-run-anyway", "--", *child])
     assert (done.code, done.stdout) == (4, PLAIN_OUTPUT)
     assert "running it anyway" in done.stderr
+    assert "nothing was recorded" not in done.stderr  # it was said already
     assert "Traceback" not in done.stderr
 
 
@@ -262,6 +265,10 @@ def test_a_supervisor_that_cannot_record_starts_nothing_and_says_so(
     assert "--or-run-anyway" in done.stderr
     assert "Traceback" not in done.stderr
     assert (project / "data.txt").read_text() == "data"
+    # A run that was begun has ended, with the reason.
+    for view in done.views:
+        assert view.status == "failed"
+        assert "injected fault" in view.end.exception
 
 
 @pytest.mark.parametrize("fault", faults_of(DISK | BEFORE_THE_FIRST_LINE, "error"))
@@ -277,6 +284,7 @@ def test_code_that_cannot_be_taken_is_marked(project: Path, fault: str) -> None:
     done = everywhere(project, fault)
     assert_unharmed(done)
     assert done.view.status == "finished"
+    assert [line.startswith("samebit: code: ") for line in done.ours] == [True]
     assert any(line.startswith("code: ") for line in done.view.missing)
 
 

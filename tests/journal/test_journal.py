@@ -1,6 +1,10 @@
+import contextlib
+import errno
 import math
 import os
 import struct
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebit import errors
+from samebit.errors import SamebitError
 from samebit.journal import frame, reader, writer
 from samebit.journal.frame import Header, pack, pack_header, read_frames
 from tests.strategies import metric_rows, plain_values
@@ -190,3 +195,180 @@ def test_a_segment_of_another_run_is_reported_and_left_out(tmp_path: Path) -> No
     journal = reader.read_journal(tmp_path, "9876543210", ended=True)
     assert not journal.frames
     assert "header" in journal.gaps[0].what
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes the kernel refuse the next so many appends of a frame."""
+    left = [0]
+    original = writer._append
+
+    def append(fd: int, data: bytes) -> int:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(errno.EIO, "refused")
+        return original(fd, data)
+
+    monkeypatch.setattr(writer, "_append", append)
+
+    def refuse(times: int) -> None:
+        left[0] = times
+
+    return refuse
+
+
+@pytest.mark.parametrize("times", [1, 2, 4, 7, 10, 30])
+def test_facts_that_the_journal_refused_are_written_when_it_takes_frames_again(
+    tmp_path: Path, refusals: Callable[[int], None], times: int
+) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    refusals(times)
+    for number in range(8):
+        with contextlib.suppress(SamebitError):
+            w.fact("config", number)
+    refusals(0)
+    w.row({"loss": 1.0}, 1)
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
+    facts = [each for each in journal.frames if each.kind == frame.Kind.FACT]
+    # With the time at which each was learnt, so that the last one is still the last.
+    facts.sort(key=lambda fact: fact.time_ns)
+    assert [reader.fact_value(fact) for fact in facts] == list(range(8))
+    assert not journal.gaps
+    assert len(list(reader.rows(journal.frames))) == 1
+    w.close()
+    assert w.unwritten == []
+
+
+def test_the_end_is_the_last_attempt_for_facts_that_were_refused(
+    tmp_path: Path, refusals: Callable[[int], None]
+) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    refusals(1000)
+    for name, value in (("config", {"path": "a\udcff", "$n": 2**70}), ("problem", {"what": "x"})):
+        with pytest.raises(SamebitError):
+            w.fact(name, value)
+    w.close()
+    assert w.unwritten == [
+        ("config", {"path": "a\udcff", "$n": 2**70}),
+        ("problem", {"what": "x"}),
+    ]
+    assert reader.list_segments(tmp_path) == []  # no file without a header is left
+    refusals(0)
+    w.close()
+    assert w.unwritten == []
+    assert len(reader.read_journal(tmp_path, RUN, ended=True).frames) == 2
+
+
+def test_refused_facts_are_kept_within_bounds_and_problems_longest(
+    tmp_path: Path, refusals: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_KEPT_BYTES", 1000)
+    w = writer.Writer(tmp_path, RUN)
+    refusals(1000)
+    for name in ["file"] * 20 + ["problem"] * 3:
+        with pytest.raises(SamebitError):
+            w.fact(name, "x" * 100)
+    kept = [name for name, _ in w.unwritten]
+    assert 0 < kept.count("file") < 10
+    assert kept.count("problem") == 3
+    assert w.dropped == 20 - kept.count("file")
+
+
+def test_a_forked_child_writes_no_fact_that_its_parent_could_not(
+    tmp_path: Path, refusals: Callable[[int], None]
+) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    refusals(1000)
+    with pytest.raises(SamebitError):
+        w.fact("config", 1)
+    refusals(0)
+    child = os.fork()
+    if child == 0:
+        w.row({"loss": 2.0}, 2)
+        os._exit(0)
+    os.waitpid(child, 0)
+    w.row({"loss": 1.0}, 1)
+    w.close()
+    frames = reader.read_journal(tmp_path, RUN, ended=True).frames
+    assert [each.kind for each in frames].count(frame.Kind.FACT) == 1
+
+
+def test_a_segment_that_cannot_be_followed_by_another_takes_the_rows_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SEAL_BYTES", 5_000)
+    original, attempts = writer.disk.open_for_append, []
+
+    def open_for_append(path: Path) -> int:
+        attempts.append(path)
+        if 2 <= len(attempts) < 8:  # out of descriptors, for a while
+            raise OSError(errno.EMFILE, "too many open files")
+        return original(path)
+
+    monkeypatch.setattr(writer.disk, "open_for_append", open_for_append)
+    w = writer.Writer(tmp_path, RUN)
+    for step in range(2_000):
+        w.row({"loss": step / 7}, step)
+    w.close()
+    assert len(attempts) > 9
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
+    assert [step for step, _, _ in reader.rows(journal.frames)] == list(range(2_000))
+    assert not journal.gaps
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), OSError(errno.EIO, "refused")])
+def test_a_segment_that_could_not_be_begun_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def append(fd: int, data: bytes) -> int:
+        raise error
+
+    w = writer.Writer(tmp_path, RUN)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_append", append)
+        with pytest.raises(SamebitError, match="could not be begun"):
+            w.row({"loss": 1.0}, 1)
+    assert list(tmp_path.iterdir()) == []
+    w.row({"loss": 2.0}, 2)
+    w.close()
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
+    assert [step for step, _, _ in reader.rows(journal.frames)] == [2]
+    assert not journal.gaps
+
+
+ANY_TEXT = st.text(st.characters() | st.characters(categories=["Cs"]) | st.just("\\"), max_size=9)
+
+
+@given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner, max_size=3), max_leaves=6))
+def test_texts_with_bytes_that_are_no_utf8_come_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    w = writer.Writer(folder, RUN)
+    try:
+        w.fact("config", {"k": value})
+    finally:
+        w.close()
+    (found,) = reader.read_journal(folder, RUN, ended=True).frames
+    assert reader.fact_value(found) == {"k": value}
+
+
+def test_a_silent_journal_shows_that_its_writer_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SYNC_EVERY_S", 0.01)
+    monkeypatch.setattr(writer, "BEAT_EVERY_S", 0.02)
+    made = writer.Writer(tmp_path, "r")
+    made.row({"loss": 1.0}, 1)
+    (segment,) = reader.list_segments(tmp_path)
+    before = reader.read_journal(tmp_path, "r", ended=False).clock_ns
+    size = segment.path.stat().st_size
+    deadline = time.monotonic() + 30
+    while segment.path.stat().st_size == size and time.monotonic() < deadline:
+        time.sleep(0.01)
+    made.row({"loss": 2.0}, 2)
+    made.close()
+    journal = reader.read_journal(tmp_path, "r", ended=True)
+    assert journal.clock_ns > before
+    assert journal.gaps == []
+    assert [row[2]["loss"] for row in reader.rows(journal.frames)] == [1.0, 2.0]

@@ -181,10 +181,6 @@ class _Copy:
     def _reason_against(self, path: str, found: os.stat_result, tracked: bool) -> str | None:
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
             return "neither a file nor a link"
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            return "its name is not UTF-8"
         most_bytes = _TRACKED_BYTES if tracked else _UNTRACKED_BYTES
         if found.st_size > most_bytes:
             return f"larger than {most_bytes // _MB} MB"

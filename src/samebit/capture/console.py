@@ -16,7 +16,7 @@ from typing import Any, Self, TextIO
 
 from samebit.capture.secrets import LineMasker
 
-__all__ = ["Installed", "Keeper", "Tee", "install"]
+__all__ = ["Installed", "Keeper", "Tee", "install", "say"]
 
 LIMIT_BYTES = 64 << 20  # of console per process
 _LONGEST_LINE = 64 << 10  # characters without a newline; then they are handed over as they are
@@ -200,6 +200,7 @@ class Tee:
         self._stream = stream
         self._keeper = keeper
         self._line = keeper.new_line()
+        self._is_inside = False  # a line that has no end yet
 
     # Scripts ask `isinstance(sys.stdout, io.TextIOWrapper)` before they reconfigure it. To inherit
     # from it will not do: it would bring a second buffer, and close the stream when collected.
@@ -219,6 +220,7 @@ class Tee:
     def write(self, text: str) -> int:
         """Write to the stream, and show the keeper what was written."""
         written = self._stream.write(text)
+        self._is_inside = text[-1:] != "\n" if text else self._is_inside
         if not self._keeper.silent:
             self._keeper.take(self._line, text)
         return written
@@ -269,6 +271,20 @@ class Installed:
         for name, tee in self._tees.items():
             if getattr(sys, name) is tee:
                 setattr(sys, name, tee._stream)  # pyright: ignore[reportPrivateUsage]
+
+
+def say(line: str) -> None:
+    """Write a line of our own to `sys.stderr`; never raises.
+
+    In one piece, and after the end of a line that the script is in the middle of, where a tee
+    knows that: another thread of ours may say something at any time.
+    """
+    stream = sys.stderr
+    is_inside = type(stream) is Tee and stream._is_inside  # pyright: ignore[reportPrivateUsage]
+    try:
+        stream.write(("\n" if is_inside else "") + line + "\n")
+    except Exception:
+        pass  # a script may have closed it, or put something of its own there
 
 
 def install(

@@ -4,6 +4,7 @@ A reader takes no lock and changes nothing. It stops in a segment at the first f
 check out, goes on in the writer's next segment, and reports what is missing by sequence number.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = [
     "unwrap",
 ]
 
+_MARKS = ("$int", "$escaped")
 _SEGMENT_NAME = re.compile(r"^([a-z0-9]+)-([a-z0-9]{12})-(\d+)\.sbj$")
 
 
@@ -66,17 +68,20 @@ class Journal:
     frames: list[Frame]
     gaps: list[Gap]
     unknown_frames: int
+    clock_ns: int = 0  # the newest time by which a writer tied its frames to UTC
 
 
 def list_segments(folder: Path) -> list[Segment]:
     """A run's segments, a writer's in order; files with other names are passed over."""
     segments: list[Segment] = []
-    if not folder.is_dir():
+    try:
+        names = os.listdir(folder)
+    except OSError:
         return segments
-    for path in folder.iterdir():
-        match = _SEGMENT_NAME.match(path.name)
+    for name in names:
+        match = _SEGMENT_NAME.match(name)
         if match:
-            segments.append(Segment(path, match[1], match[2], int(match[3])))
+            segments.append(Segment(folder / name, match[1], match[2], int(match[3])))
     return sorted(segments, key=lambda s: (s.rank, s.writer, s.number))
 
 
@@ -97,7 +102,7 @@ def read_journal(
     """
     frames: list[Frame] = []
     gaps: list[Gap] = []
-    unknown = 0
+    unknown = clock_ns = 0
     segments = list_segments(folder)
     for name in sealed or {}:
         if not any(segment.path.name == name for segment in segments):
@@ -132,7 +137,7 @@ def read_journal(
             gaps.append(Gap(name, "its bytes are not what they were when the run ended"))
         elif tail.torn and (ended or not is_last):
             gaps.append(Gap(name, f"{tail.torn} bytes after offset {tail.intact} are no frames"))
-        offset = 0
+        offset: int | None = None
         for sequence, items in found:
             if sequence > expected.get(segment.writer, 0):
                 lost = f"{expected.get(segment.writer, 0)} to {sequence - 1}"
@@ -141,13 +146,16 @@ def read_journal(
             if not _is_known(items):
                 unknown += 1
             elif items[0] == Kind.CLOCK:
-                offset = items[1] - items[2]
+                if offset is None:  # a later one is a heartbeat
+                    offset = items[1] - items[2]
+                clock_ns = max(clock_ns, items[1])
                 began.setdefault(segment.writer, items[1])
             else:
-                frames.append(_frame(segment, sequence, items, offset))
+                frames.append(_frame(segment, sequence, items, offset or 0))
     # A later execution has another writer, whose letters say nothing about the order.
-    frames.sort(key=lambda frame: (frame.rank, began.get(frame.writer, 0)))
-    return Journal(frames, gaps, unknown)
+    if len(began) > 1:
+        frames.sort(key=lambda frame: (frame.rank, began.get(frame.writer, 0)))
+    return Journal(frames, gaps, unknown, clock_ns)
 
 
 _TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3}
@@ -187,28 +195,36 @@ def rows(frames: Iterable[Frame]) -> Iterable[tuple[int, int, dict[str, Any]]]:
             names = schemas.get((frame.writer, frame.items[1]))
             values = frame.items[4:]
             if names is not None and len(names) == len(values):
-                step = _number(frame.items[2])
-                yield step, frame.time_ns, dict(zip(names, map(_number, values), strict=True))
+                step = frame.items[2]
+                if dict in map(type, values):
+                    values = [_scalar(value) for value in values]
+                yield (
+                    step if isinstance(step, int) else _scalar(step),
+                    frame.time_ns,
+                    dict(zip(names, values, strict=True)),
+                )
 
 
 def fact_value(frame: Frame) -> Any:
-    """What a fact says; integers of any size are integers again."""
+    """What a fact says; integers of any size, and texts of any bytes, are themselves again."""
     return unwrap(frame.items[3])
 
 
 def unwrap(value: Any) -> Any:
     """A value as it was before it was made fit for a frame."""
     if isinstance(value, dict):
-        if len(value) == 1 and "$int" in value:
-            return _number(value)
+        if len(value) == 1 and not value.keys().isdisjoint(_MARKS):
+            return _scalar(value)
         return {k[1:] if k.startswith("$") else k: unwrap(v) for k, v in value.items()}
     return [unwrap(item) for item in value] if isinstance(value, list) else value
 
 
-def _number(value: Any) -> Any:
-    if not isinstance(value, dict) or "$int" not in value:
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, dict):
         return value
     try:
-        return int(value["$int"])
+        if "$escaped" in value:
+            return digest.unescaped(value["$escaped"])
+        return int(value["$int"]) if "$int" in value else value
     except (TypeError, ValueError):
         return 0  # not from our writer

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,28 @@ from samebit.journal.frame import (
     pack_header,
     read_frames,
 )
+from samebit.journal.reader import unwrap
+from samebit.journal.values import exact as _exact
+from samebit.journal.values import flatten as _flatten
+from samebit.journal.values import plain_number
+from samebit.journal.values import plain_step as _plain_step
 
 __all__ = ["SEAL_BYTES", "Writer", "plain_number"]
 
 SEAL_BYTES = 4 << 20
 SYNC_EVERY_S = 5.0
+BEAT_EVERY_S = 60.0  # of silence: elsewhere only a journal that grows shows that its run goes on
 _MOST_FULL = 16  # segments that wait to be synced; beyond it, whoever writes so fast waits too
 _CHECK_MASK = 63  # each 64th row looks whether the descriptor is still ours, and not full
 _LETTERS = "0123456789abcdefghijklmnopqrstuv"  # 32 of them, so that a byte chooses evenly
 _PLAIN = frozenset({bool, int, float, str})
-_INT_BOUND = 1 << 63
 _FULL = "the disk is full"
+_KEPT_BYTES = 8 << 20  # of facts that wait for a journal that takes none
 
 _append = disk.append
 _crc32 = zlib.crc32
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
 _pack_checked = CHECKED.pack
 _pack_frame = FRAME.pack
 _monotonic_ns = time.monotonic_ns
@@ -55,7 +62,10 @@ class _Abandoned(SamebitError):
 
 
 class Writer:
-    """Appends frames to the segments of one process in one run."""
+    """Appends frames to the segments of one process in one run.
+
+    A fact that the journal refuses is kept, and written when it takes frames again.
+    """
 
     def __init__(self, folder: Path, run: str, rank: str = "0") -> None:
         self._folder = folder
@@ -78,6 +88,9 @@ class Writer:
         self._synced = 0  # the sequence number up to which everything is durable
         self._unsynced: Exception | None = None  # said when the writer is closed
         self._repeats = False
+        self._kept: list[tuple[str, bytes]] = []  # facts to be written: name and payload
+        self._kept_bytes = 0
+        self.dropped = 0  # facts for which there was no room among these
         self._keeper: threading.Thread | None = None
         self._closing = threading.Event()
 
@@ -131,9 +144,20 @@ class Writer:
             except _Abandoned:
                 self._once_more(self.row, values, step)
 
+    @property
+    def unwritten(self) -> list[tuple[str, Any]]:
+        """The facts that the journal never took, as far as they were kept: name and value."""
+        with self._lock:
+            return [(name, unwrap(_decode(payload)[3])) for name, payload in self._kept]
+
     def fact(self, name: str, value: Any) -> None:
-        """Append something learnt about the run."""
-        self._write(_encode((int(Kind.FACT), _monotonic_ns(), name, _exact(value))))
+        """Append something learnt about the run; what raises is kept for later."""
+        payload = _encode((int(Kind.FACT), _monotonic_ns(), name, _exact(value)))
+        try:
+            self._write(payload)
+        except Exception:
+            self._keep(name, payload)
+            raise
 
     def trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
         """Append the fingerprints of one step."""
@@ -151,6 +175,26 @@ class Writer:
                 self._append(payload)
             except _Abandoned:
                 self._once_more(self._write, payload)
+
+    def _keep(self, name: str, payload: bytes) -> None:
+        """Hold a fact that was refused, within bounds; there is more room for a `problem`."""
+        most_bytes = _KEPT_BYTES * 2 if name == "problem" else _KEPT_BYTES
+        with self._lock:
+            if self._kept_bytes + len(payload) > most_bytes:
+                self.dropped += 1
+                return
+            self._kept.append((name, payload))
+            self._kept_bytes += len(payload)
+
+    def _write_kept(self) -> None:
+        while self._kept:
+            name, payload = self._kept.pop(0)  # a signal handler in here must not write it, too
+            try:
+                self._append(payload)
+            except BaseException:
+                self._kept.insert(0, (name, payload))
+                raise
+            self._kept_bytes -= len(payload)
 
     def _once_more(self, write: Callable[..., None], *given: Any) -> None:
         """Write in the next segment what this one did not take; called in an `except`."""
@@ -189,11 +233,19 @@ class Writer:
         self._closing.set()
         self._sync_full()
         with self._lock:
+            if self._kept:
+                self._last_attempt()
             self._seal()
             self._keeper, self._closing = None, threading.Event()
             unsynced, self._unsynced = self._unsynced, None
         if unsynced is not None:
             raise unsynced
+
+    def _last_attempt(self) -> None:
+        try:
+            self._ready()
+        except Exception:
+            pass  # that it failed was said when it was tried first; see `unwritten`
 
     def _schema(self, names: tuple[str, ...]) -> int:
         self._ready()
@@ -210,18 +262,19 @@ class Writer:
         return known
 
     def _ready(self) -> None:
-        """Have a segment that is ours and not full."""
+        """Have a segment that is ours, and not full if another can be had."""
         size = self._size_if_ours()
-        if size is not None and size < SEAL_BYTES:
-            return
-        if size is not None:
+        if size is None:
+            self._leave_segment()
+            self._open_segment()
+        elif size >= SEAL_BYTES:
             if len(self._full) >= _MOST_FULL:
                 self._sync_full()
-            self._full.append(self._fd)  # log() does not wait for the disk: `sync` does
-            self._fd, self._schemas = -1, {}
-        else:
-            self._leave_segment()
-        self._open_segment()
+            try:
+                self._open_segment()
+            except Exception:
+                return  # out of descriptors: the full one takes frames as before
+        self._write_kept()
 
     def _size_if_ours(self) -> int | None:
         # A script may close descriptors by number and open a file of its own under ours.
@@ -238,32 +291,42 @@ class Writer:
         path = self._folder / f"{self._rank}-{self._writer}-{self._segment}.sbj"
         fd = disk.open_for_append(path)
         found = os.fstat(fd)
-        self._fd, self._identity = fd, (found.st_dev, found.st_ino)
-        self._schemas = {}
-        self._path = path
-        clock = (int(Kind.CLOCK), time.time_ns(), _monotonic_ns(), os.getpid(), self._rank)
+        clock = self._clock()
         start = pack_header(Header(self._run, self._writer, self._segment))
         sequence = self._sequence
-        start += pack(sequence, _encode(clock))
+        start += pack(sequence, clock)
         reason = _FULL
         try:
             whole = _append(fd, start) == len(start)
-        except OSError as error:
-            whole, reason = False, error.strerror
+        except Exception as error:
+            whole, reason = False, _reason(error)
         if not whole:
-            self._leave_segment()
             try:
+                os.close(fd)
                 path.unlink()  # there is no frame in it
             except OSError:
                 pass
             raise _Abandoned(f"a journal segment could not be begun: {reason}", path=path)
         self._sequence = sequence + 1
+        if self._fd >= 0:
+            self._full.append(self._fd)  # log() does not wait for the disk: `sync` does
+        self._fd, self._identity = fd, (found.st_dev, found.st_ino)
+        self._schemas = {}
+        self._path = path
         if self._keeper is None:
             # Named at once: `Thread` would count it, and the script's own be called Thread-2.
             self._keeper = threading.Thread(
                 target=_keep_synced, args=[self], name="samebit-sync", daemon=True
             )
             self._keeper.start()
+
+    def _clock(self) -> bytes:
+        clock = (int(Kind.CLOCK), time.time_ns(), _monotonic_ns(), os.getpid(), self._rank)
+        return _encode(clock)
+
+    def beat(self) -> None:
+        """Show that this process lives; for a journal in which nothing else was written lately."""
+        self._write(self._clock())
 
     def _seal(self) -> None:
         """Sync the segment and leave it; a failed sync waits until `close`, for rows go on."""
@@ -289,7 +352,7 @@ class Writer:
         frame = pack(sequence, payload)
         try:
             whole = _append(self._fd, frame) == len(frame)
-        except OSError:
+        except Exception:
             whole = False
         if not whole:
             self._repeat(frame)
@@ -307,22 +370,32 @@ class Writer:
                 if _append(self._fd, frame) == len(frame):
                     return
                 disk.truncate(self._fd, intact)
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except Exception as error:
+            reason = _reason(error)
         # The tail may be torn now: whatever follows goes into the next segment.
         self._leave_segment()
         raise _Abandoned(f"a journal frame could not be written: {reason}", folder=self._folder)
 
 
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def _keep_synced(writer: Writer) -> None:
     reference = weakref.ref(writer)
     closing = writer._closing  # pyright: ignore[reportPrivateUsage]  (the writer's own thread)
+    written, since = -1, _monotonic_ns()
     del writer
     while not closing.wait(SYNC_EVERY_S):
         alive = reference()
         if alive is None:
             return
         try:
+            now, sequence = _monotonic_ns(), alive._sequence  # pyright: ignore[reportPrivateUsage]
+            if sequence != written:
+                written, since = sequence, now
+            elif now - since >= BEAT_EVERY_S * 1e9:
+                alive.beat()
             alive.sync()
         except Exception as error:
             alive._unsynced = error  # pyright: ignore[reportPrivateUsage]
@@ -340,59 +413,3 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _plain_step(step: Any) -> Any:
-    number = plain_number(step)
-    if not isinstance(number, (int, float)):
-        raise UsageError(f"a step must be a number, not {step!r}")
-    return int(number) if isinstance(number, bool) else number
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, int) and not -_INT_BOUND <= value < _INT_BOUND:
-        return {"$int": str(value)}
-    if isinstance(value, Mapping):
-        return {"$" + k if k.startswith("$") else k: _exact(v) for k, v in value.items()}
-    return [_exact(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def plain_number(value: Any) -> bool | int | float | str | None:
-    """The exact plain value of a scalar or 0-d array; None where it is none of these.
-
-    float32 and narrower become the float64 of the same value.
-    """
-    if isinstance(value, (bool, int, float, str)):
-        # A subclass (numpy.float64, an IntEnum) is written as its plain base.
-        for kind in (bool, int, float, str):
-            if isinstance(value, kind):
-                return kind(value)
-    shape = getattr(value, "shape", None)
-    item = getattr(value, "item", None)
-    if item is not None and (shape is None or len(shape) == 0):
-        found = item()
-        if isinstance(found, (bool, int, float, str)):
-            return found
-    return None
-
-
-def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    _flatten_into(flat, values, ())
-    return flat
-
-
-def _flatten_into(flat: dict[str, Any], values: Mapping[str, Any], path: Sequence[str]) -> None:
-    for name, value in values.items():
-        if not isinstance(name, str):
-            raise UsageError(f"a metric's name must be a text, not {type(name).__name__}: {name!r}")
-        if isinstance(value, Mapping):
-            _flatten_into(flat, value, [*path, name])
-            continue
-        number = plain_number(value)
-        if number is None:
-            raise UsageError(
-                f"cannot log {'.'.join([*path, name])!r}: a {type(value).__name__} is no number",
-                takes="bool, int, float, text, 0-d arrays, and nested dicts of these",
-            )
-        flat[".".join([*path, name])] = number

@@ -17,18 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.capture import randomness, secrets
-from samebit.errors import SamebitError, UsageError
+from samebit.capture import console, randomness, secrets
+from samebit.errors import SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
+from samebit.session import exiting, shortfall
 from samebit.session.recording import Recording
 from samebit.session.run import Run
+from samebit.session.shortfall import Problem
 
 __all__ = ["enter", "init"]
 
 _EXCEPTION_LENGTH = 4000
+_UNKNOWN_CODE = "SystemExit with a code that is not known; `samebit run` would know it"
 
 
 class _Process:
@@ -39,7 +42,6 @@ class _Process:
         self.supervised: Recording | None = None
         self.taken = False  # an init() has joined the supervised run
         self.registered = False
-        self.exit_code: int | None = None
         self.code_thread: threading.Thread | None = None
 
 
@@ -51,9 +53,11 @@ def enter() -> None:
     role = _role()
     if role is None:
         return
+    claimed: tuple[RunFolder, int] | None = None
     try:
         folder = RunFolder(Path(os.environ["SAMEBIT_RUN"]))
         execution = int(os.environ["SAMEBIT_EXECUTION"])
+        claimed = folder, execution
         if "SAMEBIT_PID" not in os.environ:
             os.environ["SAMEBIT_PID"] = str(os.getpid())
             if not folder.claim_rank(execution, role):
@@ -74,6 +78,8 @@ def enter() -> None:
         )
         recording.writer.fact("joined", {"rank": role, "execution": execution})
     except Exception as error:
+        if claimed is not None:
+            _leave(*claimed, role, [{"what": "nothing was recorded", "detail": in_a_line(error)}])
         _cannot_record(error)
         return
     _process.active = _process.supervised = recording
@@ -104,16 +110,21 @@ def _is_spawned() -> bool:
     )
 
 
+def _leave(folder: RunFolder, execution: int, role: str, problems: list[Problem]) -> None:
+    try:
+        shortfall.leave(folder, execution, role, problems)
+    except Exception:
+        pass  # nothing can be written at all; what there was to say is on stderr
+
+
 def _cannot_record(error: Exception) -> None:
     """Before the script's first line, trouble stops; unless told otherwise."""
     text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
-    go_on = bool(os.environ.get("SAMEBIT_OR_RUN_ANYWAY"))
-    sys.stderr.write(f"samebit: this run cannot be recorded: {text}\n")
-    if go_on:
-        sys.stderr.write("samebit: running it anyway, as you said\n")
+    said = f"samebit: this run cannot be recorded: {text}\n"
+    if os.environ.get("SAMEBIT_OR_RUN_ANYWAY"):
+        console.say(said + "samebit: running it anyway, as you said")
         return
-    sys.stderr.write("hint: `samebit run --or-run-anyway …` runs it without a record\n")
-    sys.stderr.flush()
+    console.say(said + "hint: `samebit run --or-run-anyway …` runs it without a record")
     os._exit(125)
 
 
@@ -162,7 +173,7 @@ def init(
         recording = _join_or_begin(seed, deterministic, name, group)
     except Exception as error:
         text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
-        sys.stderr.write(f"samebit: no record is kept: {text}\n")
+        console.say(f"samebit: no record is kept: {text}")
         _set(seed, deterministic)  # the numbers of a training do not depend on its record
         return Run(None, _end)
     if config is not None:
@@ -210,47 +221,54 @@ def _begin_here(
     settings = places.read_settings(store)
     parent = Path(os.environ["SAMEBIT_RUN"]).name if "SAMEBIT_RUN" in os.environ else None
     folder = runs.begin(store, parent=parent, group=group, name=name)
-    arguments, masked = secrets.mask_arguments(sys.argv)
-    start = folder.begin_execution(
-        ExecutionStart(
-            number=0,
-            started_ns=time.time_ns(),
-            how="init",
-            argv=tuple(arguments),
-            masked=tuple(masked),
-            cwd=os.getcwd(),
-            python=sys.executable,
-            host=socket.gethostname(),
-            boot=alive.boot_id(),
-            pid=os.getpid(),
-            pid_started=alive.process_started(os.getpid()) or 0,
-            user=runs.user_name(),
-            seed=seed,
-            deterministic=deterministic,
-            hash_seed=randomness.hash_seed(),
-        )
-    )
-    recording = Recording(folder, start.number, settings)
+    execution: int | None = None
+    try:
+        execution = folder.begin_execution(_start(seed, deterministic)).number
+        recording = Recording(folder, execution, settings)
+    except BaseException as error:
+        shortfall.abandon(folder, execution, error)
+        raise
     _process.active = recording
     _register()
-    _note_exit_code()
+    exiting.watch()
     recording.begin(seed=seed, deterministic=deterministic)
     _say_too_late(recording, deterministic=deterministic)
     where = script.parent if script is not None else Path.cwd()
     thread = threading.Thread(
         target=_record_code,
-        args=[folder, where, script, settings, recording.fact],
+        args=[folder, where, script, settings, recording.fact, recording.trouble],
         name="samebit-code",
         daemon=True,
     )
     _no_import.clear()
     try:
         thread.start()
-    except BaseException:
+        _process.code_thread = thread
+    except Exception as error:
         _no_import.set()
-        raise
-    _process.code_thread = thread
+        recording.trouble("code", error)
     return recording
+
+
+def _start(seed: int | None, deterministic: bool) -> ExecutionStart:
+    arguments, masked = secrets.mask_arguments(sys.argv)
+    return ExecutionStart(
+        number=0,
+        started_ns=time.time_ns(),
+        how="init",
+        argv=tuple(arguments),
+        masked=tuple(masked),
+        cwd=os.getcwd(),
+        python=sys.executable,
+        host=socket.gethostname(),
+        boot=alive.boot_id(),
+        pid=os.getpid(),
+        pid_started=alive.process_started(os.getpid()) or 0,
+        user=runs.user_name(),
+        seed=seed,
+        deterministic=deterministic,
+        hash_seed=randomness.hash_seed(),
+    )
 
 
 _no_import = threading.Event()  # of a thread of ours is under way
@@ -278,20 +296,6 @@ def _say_too_late(recording: Recording, *, deterministic: bool) -> None:
         recording.problem(f"too late for {what}", f"{detail}; `samebit run` sets it in time")
 
 
-def _note_exit_code() -> None:
-    """Remember what `sys.exit` was called with: at exit nobody else can tell."""
-    original = sys.exit
-    if hasattr(original, "_samebit_original"):
-        return
-
-    def exit(code: Any = None, /) -> Any:
-        _process.exit_code = 0 if code is None else code if isinstance(code, int) else 1
-        return original(code)
-
-    exit._samebit_original = original  # type: ignore[attr-defined]
-    sys.exit = exit
-
-
 def _register() -> None:
     if not _process.registered:
         _process.registered = True
@@ -303,15 +307,29 @@ def _at_exit() -> None:
     if recording is None or not recording.is_here:
         return
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    left = None if recording is _process.supervised else _how_it_left(recording)
     if error is None or hasattr(sys, "ps1"):  # in a notebook a cell that failed is no end
-        failed = bool(_process.exit_code) and recording is not _process.supervised
-        _end(recording, "failed" if failed else "finished")
+        if left is None:
+            _end(recording, "finished")
+        elif left.failed:
+            unknown = _UNKNOWN_CODE if left.code is None else None
+            _end(recording, "failed", exit_code=left.code, exception=unknown)
+        else:
+            _end(recording, "finished", exit_code=left.code)
     elif isinstance(error, KeyboardInterrupt):
         _end(recording, "killed", signal="SIGINT")
         _die_of_the_interrupt()
     else:
         text = "".join(traceback.format_exception(error))[-_EXCEPTION_LENGTH:]
         _end(recording, "failed", exception=text)
+
+
+def _how_it_left(recording: Recording) -> exiting.SystemExited | None:
+    try:
+        return exiting.how_it_left()
+    except Exception as error:
+        recording.trouble("exit", error)
+        return None
 
 
 def _die_of_the_interrupt() -> None:
@@ -327,7 +345,12 @@ def _die_of_the_interrupt() -> None:
 
 
 def _end(
-    recording: Recording, status: str, *, exception: str | None = None, signal: str | None = None
+    recording: Recording,
+    status: str,
+    *,
+    exit_code: int | None = None,
+    exception: str | None = None,
+    signal: str | None = None,
 ) -> None:
     if not recording.is_here:
         return
@@ -337,14 +360,18 @@ def _end(
     recording.finish(status, exception=exception, signal=signal)
     if _process.active is recording:
         _process.active = None
-    if recording is _process.supervised:
-        return  # the supervisor writes how it ended
+    unwritten = recording.unwritten
+    if recording is _process.supervised:  # the supervisor writes how it ended
+        if unwritten:
+            _leave(recording.folder, recording.execution, recording.rank, list(unwritten))
+        return
     end = ExecutionEnd(
         ended_ns=time.time_ns(),
         status=status,
-        exit_code=_process.exit_code,
+        exit_code=exit_code,
         signal=signal,
         exception=secrets.mask_text(exception) if exception else None,
+        problems=unwritten,
     )
     try:
         recording.folder.end_execution(recording.execution, end)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from samebit import places
-from samebit.capture import randomness, secrets
-from samebit.errors import CannotStart, SamebitError
+from samebit.capture import console, randomness, secrets
+from samebit.errors import CannotStart, SamebitError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.journal import reader
@@ -25,6 +25,7 @@ from samebit.launch import alive, here, landlock
 from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
+from samebit.session import shortfall
 from samebit.session.snapshot import record_code
 
 __all__ = ["Launched", "Replay", "Request", "launch"]
@@ -93,11 +94,11 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
         began = time.monotonic()
         with here.start(argv, env=request.environ, cwd=request.cwd) as child:
             return Launched(None, child.wait(), time.monotonic() - began)
-    if begun is not None:
-        begun(folder)
     replay = request.replay
     began = time.monotonic()
     try:
+        if begun is not None:
+            begun(folder)
         child = here.start(
             argv,
             env=_environment(request, folder, execution),
@@ -107,13 +108,13 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             stdout=replay.output if replay else None,
             stderr=replay.output if replay else None,
         )
-    except CannotStart as error:
-        _end(folder, execution, writer, "failed", Outcome(125, None), error.what)
+    except BaseException as error:  # not a line of the command has run
+        _end(folder, execution, writer, "failed", Outcome(125, None), in_a_line(error))
         raise
     with child:
         outcome = _wait(child, folder, replay)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
-    _say_if_nobody_joined(folder, writer)
+    _say_what_was_not_recorded(folder, execution, writer)
     _end(folder, execution, writer, status, outcome, None)
     return Launched(folder, outcome, time.monotonic() - began)
 
@@ -127,19 +128,31 @@ def _wait(child: Child, folder: RunFolder, replay: Replay | None) -> Outcome:
     return child.wait()
 
 
-def _say_if_nobody_joined(folder: RunFolder, writer: Writer) -> None:
-    if any(segment.rank != _RANK for segment in reader.list_segments(folder.journal)):
+def _say_what_was_not_recorded(folder: RunFolder, execution: int, writer: Writer) -> None:
+    left = list(shortfall.take_over(folder, execution))
+    for problem in left:  # whoever left it said so then
+        _mark(writer, problem["what"], problem["detail"])
+    if left or any(segment.rank != _RANK for segment in reader.list_segments(folder.journal)):
+        return
+    what = "nothing was recorded"
+    if any((folder.path / "executions" / str(execution)).glob("joined-*")):
+        _mark(writer, what, "the Python that was to record ended before its first frame")
         return
     detail = "no Python was started that has samebit and may use it"
-    _problem(writer, "nothing was recorded", detail)
+    console.say(f"samebit: {what}: {detail}")
+    _mark(writer, what, detail)
 
 
-def _problem(writer: Writer, what: str, detail: str) -> None:
-    sys.stderr.write(f"samebit: {what}: {detail}\n")
+def _trouble(writer: Writer, what: str, error: Exception) -> None:
+    console.say(f"samebit: {what}: {in_a_line(error)} (the run is marked)")
+    _mark(writer, what, in_a_line(error))
+
+
+def _mark(writer: Writer, what: str, detail: str) -> None:
     try:
         writer.fact("problem", {"what": what, "detail": detail})
     except Exception:
-        pass  # the disk is full; that is said where the end is written
+        pass  # the writer keeps it; `end.json` says so where the journal never takes it
 
 
 def _begin(request: Request) -> tuple[RunFolder, int, Writer]:
@@ -153,36 +166,47 @@ def _begin(request: Request) -> tuple[RunFolder, int, Writer]:
         group=request.group,
         name=request.name,
     )
+    execution: int | None = None
+    try:
+        execution = folder.begin_execution(_start(request)).number
+        writer = Writer(folder.journal, folder.id, _RANK)
+        if request.replay is None:
+            _record_code(request, folder, settings, writer)
+    except BaseException as error:
+        shortfall.abandon(folder, execution, error)
+        raise
+    return folder, execution, writer
+
+
+def _start(request: Request) -> ExecutionStart:
     words, masked = secrets.mask_arguments(request.words)
-    start = folder.begin_execution(
-        ExecutionStart(
-            number=0,
-            started_ns=time.time_ns(),
-            how=request.how,
-            argv=tuple(words),
-            masked=tuple(masked),
-            cwd=str(request.cwd),
-            python=request.python,
-            host=socket.gethostname(),
-            boot=alive.boot_id(),
-            pid=os.getpid(),
-            pid_started=alive.process_started(os.getpid()) or 0,
-            user=runs.user_name(),
-            seed=request.seed,
-            deterministic=request.deterministic,
-            hash_seed=request.environ["PYTHONHASHSEED"],
-        )
+    return ExecutionStart(
+        number=0,
+        started_ns=time.time_ns(),
+        how=request.how,
+        argv=tuple(words),
+        masked=tuple(masked),
+        cwd=str(request.cwd),
+        python=request.python,
+        host=socket.gethostname(),
+        boot=alive.boot_id(),
+        pid=os.getpid(),
+        pid_started=alive.process_started(os.getpid()) or 0,
+        user=runs.user_name(),
+        seed=request.seed,
+        deterministic=request.deterministic,
+        hash_seed=request.environ["PYTHONHASHSEED"],
     )
-    writer = Writer(folder.journal, folder.id, _RANK)
-    if request.replay is None:
-        _record_code(request, folder, settings, writer)
-    return folder, start.number, writer
 
 
 def _record_code(request: Request, folder: RunFolder, settings: Settings, writer: Writer) -> None:
     script = request.cwd / request.words[0] if request.how == "script" else None
     start = script.parent if script is not None and script.is_file() else request.cwd
-    record_code(folder, start, script, settings, writer.fact)
+
+    def trouble(what: str, error: Exception) -> None:
+        _trouble(writer, what, error)
+
+    record_code(folder, start, script, settings, writer.fact, trouble)
 
 
 def _parent(environ: Mapping[str, str]) -> str | None:
@@ -252,21 +276,22 @@ def _end(
     outcome: Outcome,
     exception: str | None,
 ) -> None:
+    try:
+        writer.close()
+    except Exception as error:  # what the kernel has, it keeps; only a power cut could lose it
+        _trouble(writer, "journal", error)
     end = ExecutionEnd(
         ended_ns=time.time_ns(),
         status=status,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         exception=exception,
+        problems=shortfall.unwritten_problems(writer),
     )
-    try:
-        writer.close()
-    except Exception as error:  # what the kernel has, it keeps; only a power cut could lose it
-        _problem(writer, "journal", f"{type(error).__name__}: {error}")
     try:
         folder.end_execution(execution, end)
     except Exception as error:
-        sys.stderr.write(f"samebit: how the run ended could not be written down: {error}\n")
+        console.say(f"samebit: how the run ended could not be written down: {error}")
 
 
 def _cannot(error: Exception) -> CannotStart:

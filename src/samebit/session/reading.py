@@ -1,10 +1,12 @@
 """A recorded run, for reading in Python: `open_run` and `runs`."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from samebit import places
 from samebit.capture import config as config_capture
+from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
@@ -108,8 +110,20 @@ def open_run(reference: str, *, store: str | Path | None = None) -> RecordedRun:
 
 
 def runs(*, store: str | Path | None = None, replays: bool = False) -> list[RecordedRun]:
-    """Every run of a store, oldest first; replays only when asked for."""
-    views = [read_run(folder) for folder in list_runs(_store(store))]
+    """Every run of a store, oldest first; replays only when asked for.
+
+    What cannot be read is left out, with a warning that says so.
+    """
+    views: list[View] = []
+    unreadable: list[str] = []
+    for folder in list_runs(_store(store)):
+        try:
+            views.append(read_run(folder))
+        except NotFound as error:  # damaged, of a newer version, or killed before it began
+            unreadable.append(error.what)
+    if unreadable:
+        what = f"{len(unreadable)} run folders cannot be read and are left out (`samebit ls` shows "
+        warnings.warn(f"{what}them): {'; '.join(unreadable[:3])}", stacklevel=2)
     views.sort(key=lambda view: view.record.started_ns)
     return [RecordedRun(view) for view in views if replays or view.record.kind != "replay"]
 

@@ -16,7 +16,7 @@ from samebit.capture import console, environment, importing, machine, randomness
 from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
 from samebit.capture.sources import loaded_sources
-from samebit.errors import SamebitError
+from samebit.errors import in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.launch import alive
@@ -24,6 +24,7 @@ from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.models import Models
+from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
@@ -131,25 +132,25 @@ class Recording:
         self.config = value
         self._safely("capture.config", self._write_config)
 
-    def problem(self, what: str, detail: str) -> None:
-        """Mark the run as incomplete, and say so once."""
+    def problem(self, what: str, detail: str, comfort: str = "") -> None:
+        """Mark the run as incomplete, and say so once; only what is said has the comfort."""
         if what in self._told:
             return
         self._told.add(what)
-        text = f"samebit: {what}: {detail}\n"
-        try:
-            sys.stderr.write(text)
-        except Exception:
-            pass  # a script may have closed it
+        console.say(f"samebit: {what}: {detail}{comfort}")
         try:
             self.writer.fact("problem", {"what": what, "detail": detail})
         except Exception:
-            pass  # the journal itself may be what failed; that was said above
+            pass  # the journal itself may be what failed: the writer keeps it; see `unwritten`
 
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed: the run is marked, and training goes on."""
-        text = error.what if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
-        self.problem(source, f"{text} (training goes on; the run is marked)")
+        self.problem(source, in_a_line(error), " (training goes on; the run is marked)")
+
+    @property
+    def unwritten(self) -> tuple[Problem, ...]:
+        """The problems that the journal never took; one of them names the other facts."""
+        return unwritten_problems(self.writer)
 
     # What the hooks tell.
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 from samebit import disk
 from samebit.errors import SamebitError, UsageError
 from samebit.journal.writer import plain_number
+from samebit.session import exiting
 from samebit.session.recording import Recording
 
 __all__ = ["Run"]
@@ -122,6 +123,9 @@ class Run:
             return
         if error is None or (isinstance(error, SystemExit) and not error.code):
             self._end(self._recording, "finished")
+        elif isinstance(error, SystemExit):
+            code = exiting.as_seen_from_outside(error.code)
+            self._end(self._recording, "failed", exit_code=code)
         elif isinstance(error, KeyboardInterrupt):
             self._end(self._recording, "killed", signal="SIGINT")
         else:

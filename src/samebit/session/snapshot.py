@@ -6,7 +6,6 @@ from typing import Any
 
 from samebit import records
 from samebit.capture import code, secrets
-from samebit.errors import SamebitError
 from samebit.folders.folder import RunFolder
 from samebit.objects.store import Store
 from samebit.objects.tree import save_tree
@@ -22,8 +21,9 @@ def record_code(
     script: Path | None,
     settings: Settings,
     emit: Callable[[str, Any], None],
+    trouble: Callable[[str, Exception], None],
 ) -> None:
-    """Record the code around `start`; what fails becomes a `problem` fact, never an exception."""
+    """Record the code around `start`; what fails is told to `trouble`."""
     try:
         taken = code.take(
             start,
@@ -34,8 +34,7 @@ def record_code(
         )
         tree, record = save_tree(Store(folder.store), taken.files)
     except Exception as error:
-        text = error.what if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
-        emit("problem", {"what": "code", "detail": text})
+        trouble("code", error)
         return
     emit(
         "code",

@@ -1,0 +1,80 @@
+"""What a frame can hold: the plain value of a metric, and any plain value as msgpack has it.
+
+`unwrap` of the reader is the way back.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from samebit import digest
+from samebit.errors import UsageError
+
+__all__ = ["exact", "flatten", "plain_number", "plain_step"]
+
+_INT_BOUND = 1 << 63
+
+
+def plain_step(step: Any) -> Any:
+    """A step as a plain number; UsageError where it is none."""
+    number = plain_number(step)
+    if not isinstance(number, (int, float)):
+        raise UsageError(f"a step must be a number, not {step!r}")
+    return int(number) if isinstance(number, bool) else number
+
+
+def exact(value: Any) -> Any:
+    """A plain value of any depth as msgpack holds it: large integers and odd texts wrapped."""
+    if isinstance(value, str):
+        return digest.escaped(value)
+    if isinstance(value, int) and not -_INT_BOUND <= value < _INT_BOUND:
+        return {"$int": str(value)}
+    if isinstance(value, Mapping):
+        return {_sound("$" + k if k[:1] == "$" else k): exact(v) for k, v in value.items()}
+    return [exact(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _sound(key: str) -> str:
+    """A key that can be written as UTF-8: a lone surrogate becomes its escape for good."""
+    return key if key.isascii() else key.encode("utf-8", "backslashreplace").decode()
+
+
+def plain_number(value: Any) -> bool | int | float | str | None:
+    """The exact plain value of a scalar or 0-d array; None where it is none of these.
+
+    float32 and narrower become the float64 of the same value.
+    """
+    if isinstance(value, (bool, int, float, str)):
+        # A subclass (numpy.float64, an IntEnum) is written as its plain base.
+        for kind in (bool, int, float, str):
+            if isinstance(value, kind):
+                return kind(value)
+    shape = getattr(value, "shape", None)
+    item = getattr(value, "item", None)
+    if item is not None and (shape is None or len(shape) == 0):
+        found = item()
+        if isinstance(found, (bool, int, float, str)):
+            return found
+    return None
+
+
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested metrics under dotted names, each its plain value; UsageError where one has none."""
+    flat: dict[str, Any] = {}
+    _flatten_into(flat, values, ())
+    return flat
+
+
+def _flatten_into(flat: dict[str, Any], values: Mapping[str, Any], path: Sequence[str]) -> None:
+    for name, value in values.items():
+        if not isinstance(name, str):
+            raise UsageError(f"a metric's name must be a text, not {type(name).__name__}: {name!r}")
+        if isinstance(value, Mapping):
+            _flatten_into(flat, value, [*path, name])
+            continue
+        number = plain_number(value)
+        if number is None:
+            raise UsageError(
+                f"cannot log {'.'.join([*path, name])!r}: a {type(value).__name__} is no number",
+                takes="bool, int, float, text, 0-d arrays, and nested dicts of these",
+            )
+        flat[".".join([*path, name])] = number
