@@ -234,7 +234,7 @@ def test_a_damaged_run_is_listed_and_spoils_nothing(sweep: list[RunFolder]) -> N
     done = samebit("table")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 4
-    assert "damaged and left out: 1" in done.stderr
+    assert "runs that cannot be read, left out: 1" in done.stderr
     assert ids(output("ls", "--where", "damage")) == [sweep[0].id]
 
 

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from samebit import places, records
-from samebit.errors import Damaged, NotFound
+from samebit.errors import Damaged, NotFound, RunNotFound, StoreTooNew
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import Column, TraceRow, View, read_run
@@ -58,6 +58,8 @@ def write(run: RunFolder, *, letters: str | None = None, rank: str = "0") -> Wri
         writer._writer = letters * 12
     return writer
 
+
+CODE = {"root": "/project", "tree": "blake3:0", "files": 0, "size_bytes": 0}
 
 # Metrics, facts, trace.
 
@@ -378,7 +380,7 @@ def finished(run: RunFolder) -> Path:
     """A run of three hundred rows in one segment, sealed; the segment."""
     start = begin(run)
     writer = write(run)
-    writer.fact("code", {})
+    writer.fact("code", CODE)
     for step in range(300):
         writer.row({"loss": step}, step)
     writer.close()
@@ -392,6 +394,15 @@ def test_a_sound_run_misses_nothing(run: RunFolder) -> None:
     view = read_run(run)
     assert view.missing == []
     assert len(view.metrics["loss"].values) == 300
+
+
+def test_a_problem_that_no_journal_took_is_missing_all_the_same(run: RunFolder) -> None:
+    start = begin(run)
+    problems = ({"what": "journal", "detail": "the disk is full"}, {"what": "odd"})
+    run.end_execution(start.number, ExecutionEnd(1, "finished", 0, problems=problems))
+    missing = read_run(run).missing
+    assert missing[0] == "journal: the disk is full"
+    assert missing[1].startswith("the fact 'problem' has a shape")
 
 
 def test_code_that_was_not_recorded_is_missing(store: Path, run: RunFolder) -> None:
@@ -427,7 +438,7 @@ def test_a_segment_that_is_gone_is_missing(run: RunFolder) -> None:
 def test_a_trace_that_broke_off_lacks_the_final_state(run: RunFolder) -> None:
     start = begin(run, pid=2**22 + 1)
     writer = write(run)
-    writer.fact("code", {})
+    writer.fact("code", CODE)
     writer.fact("trace", {"groups": ["loss"]})
     (line,) = read_run(run).missing
     assert "no final state" in line
@@ -513,3 +524,135 @@ def test_a_copied_run_is_a_run_there_and_two_copies_merge(store: Path, tmp_path:
         assert len(view.verdicts) == 1
         assert view.metrics["loss"].values == [*range(299), -1]
         assert view.missing == []
+
+
+# Several ranks.
+
+
+def test_rank_0_is_the_face_of_a_run(run: RunFolder) -> None:
+    begin(run)
+    for rank in ("1", "0", "10"):  # of all of them rank 10 writes last
+        writer = write(run, rank=rank)
+        writer.fact("config", {"rank": rank})
+        writer.fact("trace", {"groups": ["loss"], "algorithm": "a"})
+        writer.fact("rate", {"optimizer": 0, "count": 1, "k": int(rank)})
+        writer.fact("state", {"name": "final", "manifest": f"of rank {rank}"})
+        writer.fact("problem", {"what": "the same", "detail": "everywhere"})
+        writer.row({"loss": int(rank), f"of {rank}": 1}, 1)
+        writer.trace(0, 1, 1, rank.encode() * 8)
+        writer.hyper(0, 1, 0, {"lr": int(rank)})
+        writer.close()
+        time.sleep(0.001)
+    view = read_run(run)
+    assert view.facts["config"] == {"rank": "0"}
+    assert view.manifest("final") == "of rank 0"
+    assert view.rates == [(0, 1, 0)]
+    assert view.missing.count("the same: everywhere") == 1
+    assert view.metrics["loss"].values == [0]
+    assert view.metrics.keys() == {"loss", "of 0", "of 1", "of 10"}
+    assert [row.groups["loss"] for row in view.trace] == [b"0" * 8]
+    assert list(view.traces) == ["0", "1", "10"]
+    assert [row.groups["loss"] for row in view.traces["10"]] == [b"1010101010101010"[:8]]
+    assert view.schedule == [(0, 1, 0, {"lr": 0})]
+    assert view.schedules["1"] == [(0, 1, 0, {"lr": 1})]
+
+
+def test_the_end_of_another_rank_is_not_the_end_of_the_run(run: RunFolder) -> None:
+    start = begin(run)
+    other, first = write(run, rank="1"), write(run)
+    other.fact("end", {"execution": start.number, "status": "finished"})
+    assert read_run(run).status == "running"
+    first.fact("end", {"execution": start.number, "status": "failed"})
+    other.fact("end", {"execution": start.number, "status": "finished"})
+    assert read_run(run).status == "failed"
+    first.close()
+    other.close()
+
+
+# Written by others.
+
+
+def test_an_odd_fact_is_left_out_and_said(run: RunFolder) -> None:
+    begin(run)
+    writer = write(run)
+    writer.fact("code", {**CODE, "of a newer version": [1]})
+    writer.fact("state", {"name": "final"})
+    writer.fact("file", {"path": "/x", "how": "dreamt"})
+    writer.fact("something new", {"any": ["shape"]})
+    writer.close()
+    view = read_run(run)
+    assert view.facts["code"]["of a newer version"] == [1]
+    assert view.code is not None
+    assert view.code.root == "/project"
+    assert view.facts["something new"] == {"any": ["shape"]}
+    assert (view.states, view.files) == ({}, [])
+    assert [line.partition(" has a shape that this version does not know")[0] for line in view.odd]
+    assert {line.split("'")[1] for line in view.odd} == {"state", "file"}
+    assert set(view.odd) <= set(view.missing)
+
+
+@pytest.mark.parametrize("name", ["run.json", "executions/1/start.json", "executions/1/end.json"])
+def test_a_record_of_a_newer_major_version_is_refused_and_said(run: RunFolder, name: str) -> None:
+    finished(run)
+    path = run.path / name
+    path.write_bytes(b'{"format":"samebit-run 2","all":"is new"}')
+    with pytest.raises(StoreTooNew, match="format samebit-run 2, and this version") as e:
+        read_run(run)
+    assert str(path) in str(e.value)
+
+
+def test_a_note_of_a_newer_version_is_named_and_the_run_is_read(run: RunFolder) -> None:
+    finished(run)
+    run.add_note("name", "given")
+    (run.path / "notes" / "9-00000000.json").write_bytes(b'{"format":"samebit-run 2"}')
+    view = read_run(run)
+    assert view.name == "given"
+    (line,) = view.missing
+    assert line.startswith("notes/9-00000000.json: a record has format samebit-run 2")
+
+
+def test_a_folder_that_a_process_died_in_is_no_damage(store: Path) -> None:
+    run = RunFolder(store / "runs" / "0123456789")
+    run.path.mkdir()
+    for part in ("executions", "journal", "notes"):
+        (run.path / part).mkdir()
+        with pytest.raises(RunNotFound, match="never began") as error:
+            read_run(run)
+        assert not isinstance(error.value, Damaged)
+    (run.path / "executions" / "1").mkdir()
+    with pytest.raises(Damaged, match=r"cannot read run\.json"):
+        read_run(run)
+
+
+def test_a_copy_of_a_run_that_broke_off_elsewhere_is_not_running(run: RunFolder) -> None:
+    begin(run, host="another-machine")
+    writer = write(run)
+    writer.row({"loss": 1}, 1)
+    writer.close()
+    assert read_run(run).status == "running"
+    (segment,) = run.journal.iterdir()
+    # As if it had been written an hour ago, and copied just now: a fresh file of old frames.
+    header, rest = segment.read_bytes()[: frame.HEADER_BYTES], segment.read_bytes()
+    frames, _ = frame.read_frames(rest)
+    for _, items in frames:
+        if items[0] == frame.Kind.CLOCK:
+            items[1] -= 3600 * 10**9
+    out = b"".join(frame.pack(at, msgspec.msgpack.encode(items)) for at, items in frames)
+    segment.write_bytes(header + out)
+    assert read_run(run).status == "broken off"
+
+
+def test_a_heartbeat_is_a_clock_frame(run: RunFolder) -> None:
+    begin(run, host="another-machine")
+    writer = write(run)
+    writer.row({"loss": 1}, 1)
+    (segment,) = run.journal.iterdir()
+    frames, _ = frame.read_frames(segment.read_bytes())
+    now = [int(frame.Kind.CLOCK), time.time_ns() + 10**15, time.monotonic_ns() + 10**15, 1, "0"]
+    with open(segment, "ab") as stream:
+        stream.write(frame.pack(len(frames), msgspec.msgpack.encode(now)))
+    view = read_run(run)
+    assert view.journal.clock_ns == now[1]
+    assert view.metrics["loss"].values == [1]
+    assert view.gaps == []
+    writer.close()

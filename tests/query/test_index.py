@@ -57,7 +57,8 @@ def record(
         )
     )
     writer = Writer(run.journal, run.id)
-    writer.fact("code", {"head": "0123abcd"})
+    code = {"root": "/", "tree": "blake3:0", "files": 0, "size_bytes": 0, "head": "0123abcd"}
+    writer.fact("code", code)
     if config is not None:
         writer.fact("config", config)
     for step, values in enumerate(rows, 1):
@@ -336,9 +337,52 @@ def _bytes_in_config(run: RunFolder) -> None:
     Writer(run.journal, run.id, "1").fact("config", {"key": b"bytes"})
 
 
+def test_what_is_no_damage_is_not_called_so(store: Path) -> None:
+    newer = record(store)
+    (newer.path / "run.json").write_bytes(b'{"format":"samebit-run 2"}')
+    (store / "runs" / "0000000000").mkdir()
+    found = {row["id"]: row for row in index.rows(store)}
+    assert found[newer.id]["state"] == "too new"
+    assert found["0000000000"]["state"] == "not begun"
+    assert all(row["damage"] for row in found.values())
+
+
+def test_an_index_that_nobody_used_for_a_season_goes_with_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
+    stores = [places.make_store(tmp_path / name / ".samebit") for name in "abcd"]
+    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-1.sqlite" for s in stores]
+    other = tmp_path / "cache" / "something-else.sqlite"
+    for store in stores[:3]:
+        record(store)
+        index.rows(store)
+    other.write_bytes(b"")
+    day = 86400
+    for path, days in zip([*files[:3], other], (100, 89, 100, 100), strict=True):
+        os.utime(path, (time.time() - days * day,) * 2)
+    index.rows(stores[2])  # in use, and so it stays
+    assert all(path.exists() for path in files[:3])
+    record(stores[3])
+    index.rows(stores[3])
+    assert [path.exists() for path in files] == [False, True, True, True]
+    assert other.exists()
+    assert len(index.rows(stores[0])) == 1
+
+
+@pytest.mark.parametrize("strange", [_strange_fact, _bytes_in_config])
+def test_a_strange_fact_is_missing_and_the_rest_of_the_run_is_there(
+    store: Path, strange: Callable[[RunFolder], None]
+) -> None:
+    hurt = record(store)
+    strange(hurt)
+    (row,) = index.rows(store)
+    assert (row["state"], row["commit"], row["missing"]) == ("finished", "0123abcd", 1)
+
+
 @pytest.mark.parametrize(
     "damage",
-    [_no_record, _rubbish_end, _rubbish_note, _strange_verdict, _strange_fact, _bytes_in_config],
+    [_no_record, _rubbish_end, _rubbish_note, _strange_verdict],
 )
 def test_a_damaged_run_is_a_row_that_says_so(
     store: Path, damage: Callable[[RunFolder], None]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebit.errors import UsageError
+from samebit.query import where
 from samebit.query.where import parse, parse_sort, resolve, sort_rows, value_of
 
 ROW: dict[str, object] = {
@@ -308,3 +309,17 @@ def test_an_order_that_cannot_be_read_is_a_usage_error(text: str) -> None:
 def test_sorting_keeps_every_row_and_never_raises(rows: list[dict[str, object]]) -> None:
     ordered = sort_rows(rows, parse_sort("x:desc,y"))
     assert sorted(map(id, ordered)) == sorted(map(id, rows))
+
+
+def test_one_name_means_one_key_in_all_rows() -> None:
+    rows = [{"config.lr": 1}, {"config.lr": 1, "metric.lr": 2}]
+    keys = {key for row in rows for key in row}
+    assert where.parse("lr == 1").among(rows, keys) == []
+    assert where.parse("lr == 2").among(rows, keys) == rows[1:]
+    assert where.parse("has(lr)").among(rows, keys) == rows[1:]
+    assert where.parse("not lr == 2 or config.lr == 1").among(rows, keys) == rows
+    assert where.parse("nowhere == 1 or has(nowhere)").among(rows, keys) == []
+    assert [where.parse("lr == 1").matches(row) for row in rows] == [True, False]
+    assert where.parse("lr == 1").matches(rows[0], keys) is False
+    order = where.parse_sort("lr")
+    assert where.sort_rows(rows[:1], order, keys) == rows[:1]

@@ -171,7 +171,8 @@ class Recorder:
             for name, text in files.items()
         ]
         tree, record = save_tree(Store(self.store), sources)
-        return "code", {"root": str(root), "tree": tree, "files": len(record.entries)}
+        files = {"files": len(record.entries), "size_bytes": sum(map(len, files.values()))}
+        return "code", {"root": str(root), "tree": tree, **files}
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from samebit.folders.read import read_run
+from samebit.journal.writer import Writer
 from samebit.records import Verdict
 from samebit.replay.verify import judge
 from tests.replay.conftest import Recorder
@@ -98,3 +100,32 @@ def test_doubt_is_never_a_pass_and_never_a_difference(recorder: Recorder, what: 
 def test_two_runs_without_anything_to_compare_are_unknown(recorder: Recorder) -> None:
     nothing = {"metrics": [], "trace": [], "final": None}
     assert compare(recorder, nothing, nothing).grade == "unknown"
+
+
+def test_of_several_ranks_each_is_compared_with_itself(recorder: Recorder) -> None:
+    def with_rank_1(loss: bytes) -> Any:
+        view = recorder.run(**BASE)
+        writer = Writer(view.folder.journal, view.id, "1")
+        writer.fact("trace", {"algorithm": "xxh3", "groups": ["loss"]})
+        for step in (1, 2):
+            writer.trace(0, step, 1, loss * 8)
+        writer.close()
+        return read_run(view.folder)
+
+    recorded, same, other = with_rank_1(b"x"), with_rank_1(b"x"), with_rank_1(b"y")
+    verdict = judge(recorded, same)
+    assert verdict.grade == "identical"
+    assert verdict.scope[0].startswith("4 steps of 2 ranks: ")
+    verdict = judge(recorded, other)
+    assert (verdict.grade, verdict.step) == ("different", 1)
+    assert verdict.evidence["divergence"]["rank"] == "1"
+    verdict = judge(recorded, recorder.run(**BASE))
+    assert (verdict.grade, verdict.cause) == ("different", "the second run has no trace of rank 1")
+
+
+def test_what_cannot_be_read_of_a_run_is_doubt(recorder: Recorder) -> None:
+    odd = {"facts": [("settings", ["no map"])]}
+    for pair in ((odd, {}), ({}, odd)):
+        verdict = compare(recorder, *pair)
+        assert verdict.grade == "unknown"
+        assert "the fact 'settings' has a shape" in verdict.cause

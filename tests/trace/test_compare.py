@@ -2,7 +2,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from samebit.folders.read import TraceRow
-from samebit.trace.compare import Divergence, Side, compare
+from samebit.trace.compare import Divergence, Side, compare, compare_ranks
 from samebit.trace.recorder import GROUPS
 
 NOT_STREAMS = [name for name in GROUPS if not name.startswith("rng.") and name != "samples"]
@@ -154,3 +154,33 @@ def test_two_optimizers_are_matched_each_by_its_own_count() -> None:
     ]
     divergence = found(ours, theirs)
     assert (divergence.optimizer, divergence.step) == (1, 2)
+
+
+def test_ranks_are_compared_each_with_its_own() -> None:
+    def side(*losses: bytes, algorithm: str = "a") -> Side:
+        rows = [TraceRow(0, at, {"loss": loss * 8}) for at, loss in enumerate(losses, 1)]
+        return Side(rows, [], None, algorithm)
+
+    ours = {"0": side(b"a", b"b"), "1": side(b"c", b"d")}
+    same = compare_ranks(ours, ours)
+    assert (same.rows, same.groups, same.divergence) == (4, {"loss": 4}, None)
+    # A rank of one run is never taken for another of the other.
+    swapped = compare_ranks(ours, {"0": ours["1"], "1": ours["0"]}).divergence
+    assert swapped is not None
+    assert (swapped.rank, swapped.step, swapped.where) == ("0", 1, "step 1 of rank 0")
+    later = {"0": side(b"a", b"x"), "1": side(b"y", b"d")}
+    found = compare_ranks(ours, later).divergence
+    assert found is not None
+    assert (found.rank, found.step, found.cause) == ("1", 1, "loss")
+    for pair in ((ours, {"0": ours["0"]}), ({"0": ours["0"]}, ours)):
+        gone = compare_ranks(*pair).divergence
+        assert gone is not None
+        assert (gone.cause, gone.rank) == ("length", "1")
+        assert "has no trace of rank 1" in gone.what
+    untraced = {"0": Side([], [], None, None)}
+    assert compare_ranks(ours, untraced) == compare_ranks(untraced, ours)
+    assert compare_ranks(ours, untraced).rows == 0
+    assert compare_ranks(ours, untraced).divergence is None
+    one = compare_ranks({"0": side(b"a")}, {"0": side(b"b")}).divergence
+    assert one is not None
+    assert one.where == "step 1"

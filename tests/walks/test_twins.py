@@ -10,8 +10,7 @@ import pytest
 
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
-from samebit.replay.verify import judge, side_of
-from samebit.trace.compare import compare
+from samebit.replay.verify import compare_traces, judge
 
 pytest.importorskip("torch")
 
@@ -69,7 +68,7 @@ def test_a_difference_is_found_at_its_step_and_for_its_cause(
     recorded, other = twins["the first"], twins[variant]
     if variant == "unseeded":
         recorded, other = other, recorded
-    found = compare(side_of(recorded), side_of(other)).divergence
+    found = compare_traces(recorded, other).divergence
     assert found is not None
     assert (found.step, found.cause) == (step, cause)
     verdict = judge(recorded, other)
@@ -79,7 +78,7 @@ def test_a_difference_is_found_at_its_step_and_for_its_cause(
 
 def test_both_sides_of_a_hyper_parameter_are_named(twins: dict[str, View]) -> None:
     views = [twins["the first"], twins["another learning rate at one step"]]
-    found = compare(*map(side_of, views)).divergence
+    found = compare_traces(*views).divergence
     assert found is not None
     (fact,) = found.facts
     assert fact.startswith("lr of parameter group 0: ")

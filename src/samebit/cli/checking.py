@@ -44,21 +44,33 @@ def check(options: argparse.Namespace) -> int:
                 read += len(store.read(name))
             except SamebitError as error:
                 hurt.add(name)
-                damage.append(error.what)
+                damage.append(f"{error.what} ({error.facts.get('path', 'no path')})")
             progress.advance()
     runs = sorted(list_runs(path), key=lambda run: run.id)
+    idle = [folder.id for folder in runs if not folder.is_begun()]
     for folder in runs:
-        damage += [f"run {folder.id}: {line}" for line in _run_damage(folder, store, hurt)]
+        if folder.id not in idle:
+            damage += [f"run {folder.id}: {line}" for line in _run_damage(folder, store, hurt)]
     if options.json:
         screen.say(
             canonical_json(
-                {"objects": len(names), "bytes": read, "runs": len(runs), "damage": damage}
+                {
+                    "objects": len(names),
+                    "bytes": read,
+                    "runs": len(runs),
+                    "damage": damage,
+                    "not_begun": idle,
+                }
             ).decode()
         )
         return int(Exit.NOT_FOUND if damage else Exit.DONE)
     screen.say(f"read {len(names)} objects ({size(read)}) and {len(runs)} run folders")
     for line in damage:
         screen.say(screen.paint.red("damaged  ") + visible(line))
+    for run in idle:
+        screen.say(f"run {run} never began: a process made its folder and wrote nothing into it")
+    if hurt:
+        screen.say("delete a damaged file, and the next run that has its bytes stores them again")
     if not damage:
         screen.say(screen.paint.green("every byte is what its name says"))
         return int(Exit.DONE)
@@ -83,8 +95,7 @@ def _run_damage(folder: RunFolder, store: Store, hurt: set[str]) -> list[str]:
 
 def _named(view: View) -> list[tuple[str, str]]:
     found = [(f"state {name!r}", state["manifest"]) for name, state in view.states.items()]
-    code = view.facts.get("code")
-    return [("code", code["tree"]), *found] if isinstance(code, dict) else found
+    return [("code", view.code.tree), *found] if view.code is not None else found
 
 
 def _unreadable(view: View, store: Store, what: str, name: str, hurt: set[str]) -> list[str]:

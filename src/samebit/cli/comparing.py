@@ -14,10 +14,10 @@ from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
 from samebit.folders.find import find_run
-from samebit.folders.read import View, read_run
+from samebit.folders.read import TraceRow, View, read_run
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.replay.verify import is_volatile, side_of, unseeded
+from samebit.replay.verify import compare_traces, is_volatile, unseeded
 from samebit.trace import compare
 from samebit.trace.compare import Matched
 
@@ -37,12 +37,12 @@ def diff_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Compare; exit code 5 if anything differs, 0 if nothing does."""
+    """Compare; exit code 5 if anything differs, 6 if something is not known, 0 if nothing does."""
     store = places.find_store(Path.cwd())
     first = read_run(find_run(store, options.first))
     second = read_run(find_run(store, options.second))
     screen = Screen.of(sys.stdout)
-    matched = compare.compare(side_of(first), side_of(second))
+    matched = compare_traces(first, second)
     if options.trace and not options.json:
         return _trace(first, second, matched, screen)
     sections = {
@@ -53,16 +53,22 @@ def diff(options: argparse.Namespace) -> int:
         "trace": _trace_lines(first, second, matched),
     }
     if options.json:
-        screen.say(canonical_json({"a": first.id, "b": second.id, **sections}).decode())
+        odd = {"odd": [*first.odd, *second.odd]} if first.odd or second.odd else {}
+        screen.say(canonical_json({"a": first.id, "b": second.id, **sections, **odd}).decode())
     else:
         _say(first, second, sections, screen)
     same = not any(sections[name] for name in ("config", "code", "environment", "results"))
-    return int(Exit.DONE if same and matched.divergence is None else Exit.DIFFERENT)
+    if not same or matched.divergence is not None:
+        return int(Exit.DIFFERENT)
+    return int(Exit.UNKNOWN if first.odd or second.odd else Exit.DONE)
 
 
 def _say(first: View, second: View, sections: Mapping[str, list[str]], screen: Screen) -> None:
     paint = screen.paint
     screen.say(f"{paint.bold(first.id)} and {paint.bold(second.id)}")
+    for view in (first, second):
+        for line in view.odd:
+            screen.say(paint.yellow(f"{view.id}: {visible(line)}"))
     for name, lines in sections.items():
         if not lines:
             screen.say(f"{paint.bold(name)}  {paint.green('the same')}")
@@ -130,18 +136,15 @@ def _environment(view: View) -> dict[str, Any]:
 def _code(first: View, second: View) -> list[str]:
     if "replay" in (first.record.kind, second.record.kind):
         return []  # a replay ran the recorded code, or its verdict says otherwise
-    trees = [view.facts.get("code") for view in (first, second)]
-    if not all(isinstance(tree, dict) for tree in trees):
+    if first.code is None or second.code is None:
         return ["the code of one of them was not recorded"]
-    if trees[0]["tree"] == trees[1]["tree"]:  # type: ignore[index]
+    trees = (first.code.tree, second.code.tree)
+    if trees[0] == trees[1]:
         return []
     store = Store(first.folder.store)
     lines: list[str] = []
     try:
-        before, after = (
-            {e.path: e for e in read_tree(store, tree["tree"]).entries}  # type: ignore[index]
-            for tree in trees
-        )
+        before, after = ({e.path: e for e in read_tree(store, tree).entries} for tree in trees)
     except SamebitError as error:
         return [f"cannot be compared: {error.what}"]
     for path in sorted({*before, *after}):
@@ -188,6 +191,12 @@ def _not_comparable(first: View, second: View) -> str:
     return "not comparable: the traces were made by different algorithms"
 
 
+def _row(view: View, found: compare.Divergence) -> TraceRow | None:
+    rows = view.traces.get(found.rank, []) if found.rank else view.trace
+    at = (found.optimizer, found.step)
+    return next((row for row in rows if (row.optimizer, row.count) == at), None)
+
+
 def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:
     paint = screen.paint
     found = matched.divergence
@@ -195,7 +204,8 @@ def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:
         screen.say(paint.yellow(_not_comparable(first, second)))
         return int(Exit.UNKNOWN)
     if found is None:
-        screen.say(f"{paint.green('identical')}: all {matched.rows} steps that both have")
+        ranks = f" of {len(first.traces)} ranks" if len(first.traces) > 1 else ""
+        screen.say(f"{paint.green('identical')}: all {matched.rows} steps{ranks} that both have")
         return int(Exit.DONE)
     screen.say(f"{paint.red(paint.bold(found.where))}: {visible(found.what)}")
     for fact in found.facts:
@@ -206,8 +216,7 @@ def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:
         reason = unseeded(view) if found.cause in ("init", "batch") else ""
         if reason:
             screen.say(f"  {view.id}: {reason}")
-    row = {r.count: r for r in first.trace if r.optimizer == found.optimizer}.get(found.step)
-    other = {r.count: r for r in second.trace if r.optimizer == found.optimizer}.get(found.step)
+    row, other = _row(first, found), _row(second, found)
     if row is not None and other is not None:
         screen.say(paint.dim(f"  step {found.step}, in causal order"))
         for name in compare.GROUPS:

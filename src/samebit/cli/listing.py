@@ -6,7 +6,7 @@ With the index warm `ls` must answer in a blink, so what only `metrics` needs is
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,11 +100,13 @@ def table(options: argparse.Namespace) -> int:
     """Write runs as a table for a document."""
     every = _every_run(options)
     chosen = _chosen(every, options)
-    whole = [row for row in chosen if row["state"] != "damaged"]
+    whole = [row for row in chosen if "damage" not in row]
     errors = Screen.of(sys.stderr)
     if len(whole) < len(chosen):
         count = len(chosen) - len(whole)
-        errors.say(f"samebit: damaged and left out: {count}; `samebit ls --where damage`")
+        errors.say(
+            f"samebit: runs that cannot be read, left out: {count}; `samebit ls --where damage`"
+        )
     if not whole:
         errors.say(_why_none(every))
     headers, cells = runs_table(whole, options.columns)
@@ -150,14 +152,14 @@ def _chosen(every: list[Row], options: argparse.Namespace) -> list[Row]:
     order = where.parse_sort(options.sort)
     if not every:
         return []
+    known = _keys(every)
     names = [*(sorted(condition.names()) if condition else ()), *(sort.name for sort in order)]
-    _check_names([*names, *(options.columns or ())], every)
-    chosen = [row for row in every if condition is None or condition.matches(row)]
-    return where.sort_rows(chosen, order)
+    _check_names([*names, *(options.columns or ())], known)
+    chosen = condition.among(every, known) if condition is not None else every
+    return where.sort_rows(chosen, order, known)
 
 
-def _check_names(names: Iterable[str], rows: Iterable[Row]) -> None:
-    known = _keys(rows)
+def _check_names(names: Iterable[str], known: Set[str]) -> None:
     for name in names:
         if where.resolve(name, known) is not None:
             continue
@@ -205,8 +207,8 @@ def _listed(rows: Sequence[Row], names: Sequence[str] | None, screen: Screen) ->
 
 
 def _default_titles(rows: Sequence[Row], screen: Screen) -> list[str]:
-    # A damaged run has no configuration: beside it every entry would be one that differs.
-    whole = [row for row in rows if row["state"] != "damaged"]
+    # What cannot be read has no configuration: beside it every entry would be one that differs.
+    whole = [row for row in rows if "damage" not in row]
     headers, _ = runs_table(whole, None)
     at = headers.index("seed")
     leading = [
@@ -228,6 +230,8 @@ def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> w
             "damaged": paint.red,
             "killed": paint.yellow,
             "broken off": paint.yellow,
+            "not begun": paint.yellow,
+            "too new": paint.yellow,
         }
         return words.Column(title, style=lambda text: colors.get(text, str)(text))
     if _is_numeric(values) and key != "started":

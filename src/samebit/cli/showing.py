@@ -119,27 +119,25 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
 
 
 def _code(view: View) -> Iterator[tuple[str, object]]:
-    code = view.facts.get("code")
-    if not isinstance(code, dict):
+    code = view.code
+    if code is None:
         return
-    head = code.get("head")
-    if head:
-        yield "commit", f"{head[:12]} on {code.get('branch') or 'a detached head'}"
-    if code.get("ref"):
-        yield "kept as", code["ref"].removeprefix("refs/tags/")
-    changed = code.get("changed") or []
-    if changed:
-        listed = ", ".join(map(_in_words, changed[:4])) + (
-            f" and {len(changed) - 4} more" if changed[4:] else ""
+    if code.head:
+        yield "commit", f"{code.head[:12]} on {code.branch or 'a detached head'}"
+    if code.ref:
+        yield "kept as", code.ref.removeprefix("refs/tags/")
+    if code.changed:
+        listed = ", ".join(map(_in_words, code.changed[:4])) + (
+            f" and {len(code.changed) - 4} more" if code.changed[4:] else ""
         )
         yield "uncommitted", listed
     yield (
         "in the store",
-        f"{_count(code['files'], 'file')}, {size(code['size_bytes'])}, {short(code['tree'])}",
+        f"{_count(code.files, 'file')}, {size(code.size_bytes)}, {short(code.tree)}",
     )
-    for line in (code.get("left_out") or [])[:4]:
+    for line in code.left_out[:4]:
         yield "left out", line
-    for line in (code.get("notices") or [])[:4]:
+    for line in code.notices[:4]:
         yield "note", line
 
 
@@ -168,7 +166,7 @@ def _randomness(view: View) -> Iterator[tuple[str, object]]:
     settings = view.facts.get("settings") or {}
     seed = asked.get("seed") if asked.get("seed") is not None else start.seed if start else None
     yield "seed", seed if seed is not None else "none given to samebit"
-    for call in view.all_facts("seed_call")[:6]:
+    for call in view.seed_calls[:6]:
         at = Path(call["at"].rpartition(":")[0]).name + ":" + call["at"].rpartition(":")[2]
         value = call["value"] if call["value"] is not None else "from the system"
         yield "script seeds", f"{call['library']} with {value} ({at})"
@@ -207,16 +205,15 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
 
 def _states(view: View) -> Iterator[tuple[str, object]]:
     for name, state in view.states.items():
-        kept = "" if state["kept"] else ", digests only"
-        yield name, f"{size(state['size_bytes'])}{kept}, {short(state['manifest'])}"
+        kept = "" if state.get("kept", True) else ", digests only"
+        yield name, f"{size(state.get('size_bytes', 0))}{kept}, {short(state['manifest'])}"
 
 
 def _files(view: View) -> Iterator[tuple[str, object]]:
-    facts = {fact["path"]: fact for fact in view.all_facts("file")}
-    code = view.facts.get("code") or {}
+    facts = {fact["path"]: fact for fact in view.files}
+    root = f"{view.code.root}/" if view.code is not None else ""
     for how in ("read", "write"):
         paths = [p for p, fact in facts.items() if fact["how"] == how and not p.endswith(".py")]
-        root = str(code.get("root", "")) + "/"
         names = [path.removeprefix(root) for path in paths]
         if names:
             more = f" and {len(names) - 3} more" if names[3:] else ""
@@ -281,8 +278,8 @@ def _everything(view: View) -> dict[str, Any]:
             for s, e in zip(view.starts, view.ends, strict=True)
         ],
         "facts": view.facts,
-        "seed_calls": view.all_facts("seed_call"),
-        "files": view.all_facts("file"),
+        "seed_calls": view.seed_calls,
+        "files": view.files,
         "states": view.states,
         "metrics": {
             name: {"points": len(c.steps), "step": c.steps[-1], "value": c.values[-1]}

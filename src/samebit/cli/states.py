@@ -51,9 +51,9 @@ def state(options: argparse.Namespace) -> int:
             rows = [
                 [
                     name,
-                    fact["step"],
-                    size(fact["size_bytes"]),
-                    "bytes" if fact["kept"] else "digests only",
+                    fact.get("step"),
+                    size(fact.get("size_bytes", 0)),
+                    "bytes" if fact.get("kept", True) else "digests only",
                     short(fact["manifest"]),
                 ]
                 for name, fact in view.states.items()

@@ -86,7 +86,6 @@ def _execute(
     sandbox: Callable[[RunFolder], landlock.Ruleset | None],
     output: int,
 ) -> RunFolder:
-    rates = [(r["optimizer"], r["count"], r["k"]) for r in plan.view.all_facts("rate")]
     request = Request(
         how=plan.how,
         words=layout.words,
@@ -95,7 +94,7 @@ def _execute(
         seed=plan.start.seed,
         deterministic=plan.start.deterministic,
         store=plan.view.folder.store,
-        replay=Replay(plan.view.id, rates, sandbox, output, tick),
+        replay=Replay(plan.view.id, plan.view.rates, sandbox, output, tick),
     )
     launched = launch(request)
     if launched.folder is None:
@@ -122,7 +121,7 @@ def show_verdict(verdict: Verdict, screen: Screen) -> None:
     divergence = verdict.evidence.get("divergence")
     line = color(paint.bold(verdict.grade))
     if divergence:
-        line += f": {divergence['where']}"
+        line += f": {visible(divergence['where'])}"
     if verdict.cause:
         line += f"{', ' if divergence else ': '}{visible(verdict.cause)}"
     screen.say(line)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from samebit.errors import AmbiguousRun, Damaged, RunNotFound
+from samebit.errors import AmbiguousRun, NotFound, RunNotFound
 from samebit.folders.folder import RunFolder, is_run_id, user_name
 
 __all__ = ["find_run", "list_runs"]
@@ -62,7 +62,7 @@ def _last(store: Path, back: int, reference: str) -> RunFolder:
     for run in list_runs(store):
         try:
             record = run.record()
-        except Damaged:
+        except NotFound:
             continue
         if record.kind == "run" and record.user == me:
             begun.append((record.started_ns, run.id))
@@ -77,7 +77,7 @@ def _last(store: Path, back: int, reference: str) -> RunFolder:
 
 def _is_named(run: RunFolder, name: str) -> bool:
     try:
-        given = [run.record().name] + [n.value for n in run.notes() if n.kind == "name"]
-    except Damaged:
+        given = [run.record().name, *(n.value for n in run.notes() if n.kind == "name")]
+    except NotFound:
         return False
     return given[-1] == name

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from samebit import __version__, digest, disk, records
-from samebit.errors import Damaged, SamebitError
+from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew
 from samebit.journal import reader
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord
 
-__all__ = ["RunFolder", "begin", "is_run_id", "user_name"]
+__all__ = ["NEWER", "RunFolder", "begin", "is_run_id", "user_name"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
 _ID_LENGTH = 10
+NEWER = "newer"  # the kind that stands for a note that cannot be read
 
 T = TypeVar("T")
 
@@ -55,18 +56,40 @@ class RunFolder:
         """The folder of its segments."""
         return self.path / "journal"
 
+    def is_begun(self) -> bool:
+        """Whether anything was written: a process may be killed as soon as it has the folder."""
+        return (self.path / "run.json").exists() or any(
+            _is_filled(self.path / name) for name in ("executions", "journal", "notes")
+        )
+
     def record(self) -> RunRecord:
-        """Who the run is; Damaged where `run.json` cannot be read."""
-        return self._read("run.json", RunRecord)
+        """Who the run is; Damaged where `run.json` cannot be read, RunNotFound if never begun."""
+        try:
+            return self._read("run.json", RunRecord)
+        except Damaged:
+            if self.is_begun() or not self.path.is_dir():
+                raise
+        raise RunNotFound(
+            f"run {self.id} never began: a process made its folder and wrote nothing into it",
+            path=self.path,
+            hint="it is about to, or was killed; an old folder like this can be deleted",
+        )
 
     def executions(self) -> list[int]:
         """The numbers of its executions, in order; one that was claimed and not begun is none."""
-        folder = self.path / "executions"
+        return [number for number in self.claimed() if self.is_started(number)]
+
+    def is_started(self, number: int) -> bool:
+        """Whether anything was written about an execution."""
+        return _is_filled(self.path / "executions" / str(number))
+
+    def claimed(self) -> list[int]:
+        """The numbers that executions have taken, in order, begun or not."""
         try:
-            names = [name for name in os.listdir(folder) if name.isdigit()]
+            names = os.listdir(f"{self.path}/executions")
         except OSError:
             return []
-        return sorted(int(name) for name in names if os.listdir(folder / name))
+        return sorted(int(name) for name in names if name.isdigit())
 
     def start(self, number: int) -> ExecutionStart:
         """What an execution was asked to do."""
@@ -74,25 +97,37 @@ class RunFolder:
 
     def end(self, number: int) -> ExecutionEnd | None:
         """How an execution ended, or None where nobody could write it down."""
-        if not (self.path / f"executions/{number}/end.json").exists():
-            return None
-        return self._read(f"executions/{number}/end.json", ExecutionEnd)
+        try:
+            return self._read(f"executions/{number}/end.json", ExecutionEnd)
+        except Damaged as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
 
     def console(self, number: int) -> Path:
         """The folder of an execution's console logs."""
         return self.path / "executions" / str(number) / "console"
 
     def notes(self) -> list[Note]:
-        """Everything said about it later, oldest first; unreadable notes raise Damaged."""
+        """Everything said about it later, oldest first; a damaged note raises Damaged.
+
+        What a newer version said becomes a note of the kind NEWER, which says that.
+        """
         try:
             names = sorted(os.listdir(self.path / "notes"))
         except OSError:
             return []
-        return [self._read(f"notes/{name}", Note) for name in names if name.endswith(".json")]
+        return [self._note(name) for name in names if name.endswith(".json")]
+
+    def _note(self, name: str) -> Note:
+        try:
+            return self._read(f"notes/{name}", Note)
+        except StoreTooNew as error:
+            return Note(NEWER, 0, "", f"notes/{name}: {error.what}")
 
     def begin_execution(self, start: ExecutionStart) -> ExecutionStart:
         """Claim the next number and write `start.json`; durable when this returns."""
-        number = max(self.executions(), default=0) + 1
+        number = max(self.claimed(), default=0) + 1
         while not disk.claim_folder(self.path / "executions" / str(number)):
             number += 1
         numbered = replace(start, number=number)
@@ -123,6 +158,8 @@ class RunFolder:
     def add_note(self, kind: str, value: Any) -> Note:
         """Say something about the run, as a new file."""
         note = Note(kind, time.time_ns(), user_name(), records.plain(value))
+        for folder in (self.path / "notes", self.store / "tmp"):
+            folder.mkdir(exist_ok=True)  # a copy made by git or an object store lacks empty ones
         self._create(f"notes/{note.at_ns}-{os.urandom(4).hex()}.json", note)
         return note
 
@@ -130,13 +167,22 @@ class RunFolder:
         disk.create(self.path / name, records.encode(value), self.store / "tmp")
 
     def _read(self, name: str, kind: type[T]) -> T:
-        path = self.path / name
+        path = f"{self.path}/{name}"  # a thousand runs are read at once: pathlib takes its time
         try:
-            data = path.read_bytes()
+            with open(path, "rb") as stream:
+                data = stream.read()
         except OSError as error:
             what = f"cannot read {name} of run {self.id}: {error.strerror}"
             raise Damaged(what, path=path) from error
         return records.decode(data, kind, where=path)
+
+
+def _is_filled(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def begin(

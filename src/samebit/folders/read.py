@@ -9,22 +9,36 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
+import msgspec
+
 from samebit import records
-from samebit.errors import NotFound
-from samebit.folders.folder import RunFolder
+from samebit.errors import Damaged, NotFound
+from samebit.folders.facts import (
+    MANY,
+    FileFact,
+    SeedCallFact,
+    StateFact,
+    check_evidence,
+    is_plain,
+    read_fact,
+)
+from samebit.folders.folder import NEWER, RunFolder
 from samebit.journal import reader
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Frame, Gap, Journal
 from samebit.launch import alive
-from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
+from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
 
-__all__ = ["Column", "TraceRow", "View", "read_run"]
+__all__ = ["FACE", "Column", "Schedule", "TraceRow", "View", "read_run"]
 
-# Facts of which every one counts; of the others the last one does.
-MANY = frozenset({"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate"})
+Schedule = list[tuple[int, int, int, dict[str, Any]]]
+
 _HEARTBEAT_S = 300.0
+_SCALARS = frozenset({type(None), bool, int, float, str})
+FACE = "0"  # the rank that speaks for a run of many
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,11 @@ class TraceRow:
 
 @dataclass(frozen=True)
 class View:
-    """A run as it was read."""
+    """A run as it was read.
+
+    Of a run of many processes each rank wrote what it saw. Rank 0 is the run's face: where only one
+    can be meant, its word counts, and another's only where it said nothing.
+    """
 
     folder: RunFolder
     record: RunRecord
@@ -74,32 +92,80 @@ class View:
     @property
     def name(self) -> str | None:
         """The name given last."""
-        given = [note.value for note in self.notes if note.kind == "name"]
+        given = [n.value for n in self.notes if n.kind == "name" and isinstance(n.value, str)]
         return given[-1] if given else self.record.name
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What was learnt; of each name the last value (names in MANY: see `all_facts`)."""
-        return {name: values[-1] for name, values in self._facts.items() if name not in MANY}
+        return {
+            name: min(reversed(said), key=_rank)[1]
+            for name, said in self._facts.items()
+            if name not in MANY
+        }
 
     def all_facts(self, name: str) -> list[Any]:
         """Every value of a fact, oldest first."""
-        return self._facts.get(name, [])
+        return [value for _, value in self._facts.get(name, ())]
+
+    @property
+    def code(self) -> CodeRecord | None:
+        """Where the code lies, if it was recorded."""
+        return msgspec.convert(self.facts["code"], CodeRecord) if "code" in self.facts else None
+
+    @property
+    def files(self) -> list[FileFact]:
+        """What is known of the files that it read or wrote, oldest first."""
+        return self.all_facts("file")
+
+    @property
+    def seed_calls(self) -> list[SeedCallFact]:
+        """The script's own seed calls."""
+        return self.all_facts("seed_call")
+
+    @property
+    def rates(self) -> list[tuple[int, int, int]]:
+        """(optimizer, count, k): which steps were traced in full, as the run's face had it."""
+        said = self._facts.get("rate", [])
+        face = min(map(_rank, said), default=0)
+        return [(r["optimizer"], r["count"], r["k"]) for rank, r in said if _order(rank) == face]
 
     @cached_property
-    def _facts(self) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = defaultdict(list)
+    def odd(self) -> list[str]:
+        """What was written in a way that this version does not know, and was left out."""
+        return list(dict.fromkeys([*self._read_facts[1], *self._read_rows[1], *self._schedules[1]]))
+
+    @property
+    def _facts(self) -> dict[str, list[tuple[str, Any]]]:
+        return self._read_facts[0]
+
+    @cached_property
+    def _read_facts(self) -> tuple[dict[str, list[tuple[str, Any]]], list[str]]:
+        """By name every (rank, value), oldest first; and what is said of those that do not fit."""
+        found: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+        odd: list[str] = []
         for frame in sorted(self._of_kind(Kind.FACT), key=lambda f: f.time_ns):
-            found[frame.items[2]].append(reader.fact_value(frame))
-        return dict(found)
+            name = frame.items[2]
+            try:
+                found[name].append((frame.rank, read_fact(name, frame.items[3])))
+            except Damaged as error:
+                odd.append(error.what)
+        for problem in (p for end in self.ends if end is not None for p in end.problems):
+            try:  # what no journal took
+                found["problem"].append((FACE, read_fact("problem", problem)))
+            except Damaged as error:
+                odd.append(error.what)
+        return {name: said for name, said in found.items() if said}, odd
 
     @cached_property
     def metrics(self) -> dict[str, Column]:
-        """Each metric; of rows with the same name and step the later one counts."""
-        found: dict[str, dict[int, tuple[int, Any]]] = defaultdict(dict)
-        for step, time_ns, values in sorted(reader.rows(self.journal.frames), key=_time):
+        """Each metric as the lowest rank logged it; of its rows of a step the later one counts."""
+        found: dict[str, dict[int, tuple[int, Any]]] = {}
+        of_rank: dict[str, int] = {}
+        for rank, step, time_ns, values in self._read_rows[0]:
             for name, value in values.items():
-                found[name][step] = (time_ns, value)
+                if of_rank.setdefault(name, rank) == rank:
+                    found.setdefault(name, {})[step] = (time_ns, value)
         return {
             name: Column(
                 list(points), [t for t, _ in points.values()], [v for _, v in points.values()]
@@ -108,35 +174,81 @@ class View:
         }
 
     @cached_property
+    def _read_rows(self) -> tuple[list[tuple[int, int, int, dict[str, Any]]], list[str]]:
+        """(rank, step, time, values), the lowest rank first and each rank's oldest first."""
+        found: list[tuple[int, int, int, dict[str, Any]]] = []
+        odd: list[str] = []
+        by_rank: dict[int, list[Frame]] = defaultdict(list)
+        for frame in self.journal.frames:
+            if frame.kind in (Kind.SCHEMA, Kind.ROW):
+                by_rank[_order(frame.rank)].append(frame)
+        for rank in sorted(by_rank):
+            for step, time_ns, values in sorted(reader.rows(by_rank[rank]), key=itemgetter(1)):
+                if isinstance(step, dict) or not _SCALARS.issuperset(map(type, values.values())):
+                    odd.append("a row of metrics has a shape that this version does not know")
+                else:
+                    found.append((rank, step, time_ns, values))
+        return found, odd
+
+    @property
     def trace(self) -> list[TraceRow]:
-        """Every step's fingerprints, in the order written; rows of one step are one row."""
+        """Every step's fingerprints, as the run's face saw them."""
+        return next(iter(self.traces.values()), [])
+
+    @cached_property
+    def traces(self) -> dict[str, list[TraceRow]]:
+        """By rank, the lowest first, its steps as written; rows of one step are one row."""
         groups: dict[str, list[str]] = {}
         for frame in self._of_kind(Kind.FACT):
             if frame.items[2] == "trace":
-                groups[frame.writer] = frame.items[3]["groups"]
-        rows: dict[tuple[int, int], dict[str, bytes]] = {}
+                try:
+                    groups[frame.writer] = read_fact("trace", frame.items[3])["groups"]
+                except Damaged:
+                    continue  # said in `odd`
+        rows: dict[str, dict[tuple[int, int], dict[str, bytes]]] = defaultdict(dict)
         for frame in self._of_kind(Kind.TRACE):
             _, optimizer, count, _, mask, digests = frame.items[:6]
-            row = rows.setdefault((optimizer, count), {})
-            at = 0
-            for bit, name in enumerate(groups.get(frame.writer, [])):
-                if mask >> bit & 1:
-                    row[name] = digests[at : at + 8]
-                    at += 8
-        return [TraceRow(optimizer, count, found) for (optimizer, count), found in rows.items()]
+            row = rows[frame.rank].setdefault((optimizer, count), {})
+            present = [n for bit, n in enumerate(groups.get(frame.writer, [])) if mask >> bit & 1]
+            if len(digests) >= 8 * len(present):
+                row.update((n, digests[8 * at : 8 * at + 8]) for at, n in enumerate(present))
+        return {
+            rank: [TraceRow(*step, found) for step, found in rows[rank].items()]
+            for rank in sorted(rows, key=_order)
+        }
+
+    @property
+    def schedule(self) -> Schedule:
+        """(optimizer, count, group, scalars that changed) of the run's face, as written."""
+        return next(iter(self.schedules.values()), [])
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The schedule of each rank, the lowest first."""
+        return self._schedules[0]
 
     @cached_property
-    def schedule(self) -> list[tuple[int, int, int, dict[str, Any]]]:
-        """(optimizer, count, group, scalars that changed), in the order written."""
-        return [
-            (f.items[1], f.items[2], f.items[3], reader.unwrap(f.items[4]))
-            for f in self._of_kind(Kind.HYPER)
-        ]
+    def _schedules(self) -> tuple[dict[str, Schedule], list[str]]:
+        found: dict[str, Schedule] = defaultdict(list)
+        odd: list[str] = []
+        for frame in self._of_kind(Kind.HYPER):
+            _, optimizer, count, group, written = frame.items[:5]
+            changed = reader.unwrap(written) if is_plain(written) else None
+            if isinstance(changed, dict):
+                found[frame.rank].append((optimizer, count, group, changed))
+            else:
+                odd.append("a change of an optimizer has a shape that this version does not know")
+        return {rank: found[rank] for rank in sorted(found, key=_order)}, odd
 
     @cached_property
-    def states(self) -> dict[str, dict[str, Any]]:
-        """The last state fact of each name (`step 0`, `final`)."""
-        return {fact["name"]: fact for fact in self.all_facts("state")}
+    def states(self) -> dict[str, StateFact]:
+        """Of each name (`step 0`, `final`) the last state of the lowest rank that has one."""
+        said = self._facts.get("state", [])
+        names = dict.fromkeys(fact["name"] for _, fact in said)
+        return {
+            name: min((s for s in reversed(said) if s[1]["name"] == name), key=_rank)[1]
+            for name in names
+        }
 
     def manifest(self, at: str) -> str:
         """The digest of a state's manifest; NotFound names the states there are."""
@@ -145,13 +257,16 @@ class View:
                 f"run {self.id} has no state {at!r}",
                 states=", ".join(map(repr, self.states)) or "none were recorded",
             )
-        return str(self.states[at]["manifest"])
+        return self.states[at]["manifest"]
 
     @property
     def verdicts(self) -> list[Verdict]:
         """Every verdict on this run, oldest first."""
         from_notes = [note.value for note in self.notes if note.kind == "verdict"]
-        return [records.decode(records.encode(v), Verdict, self.folder.path) for v in from_notes]
+        return [
+            check_evidence(records.decode(records.encode(value), Verdict, self.folder.path))
+            for value in from_notes
+        ]
 
     @property
     def gaps(self) -> list[Gap]:
@@ -164,16 +279,19 @@ class View:
         if self.end is not None:
             return self.end.status
         if self._last_word is not None:
-            return str(self._last_word.get("status", "finished"))
+            return str(self._last_word["status"])
         return "running" if self.starts and self._is_alive(self.starts[-1]) else "broken off"
 
     @property
     def _last_word(self) -> dict[str, Any] | None:
-        """What the last execution's process said at its own end; None where it came to none."""
-        said = self.facts.get("end")
-        if not isinstance(said, dict) or not self.starts:
+        """What the last execution's first process said at its own end; None where it said none.
+
+        Another rank may end well while the run does not.
+        """
+        said = [value for rank, value in self._facts.get("end", ()) if rank == FACE]
+        if not said or not self.starts:
             return None
-        return said if said.get("execution") == self.starts[-1].number else None
+        return said[-1] if said[-1]["execution"] == self.starts[-1].number else None
 
     def _is_alive(self, start: ExecutionStart) -> bool:
         if start.host == socket.gethostname():
@@ -187,38 +305,55 @@ class View:
             known = [alive.is_alive(*process) for process in processes]
             if True in known or None not in known:
                 return True in known
-        newest = max(
-            (segment.path.stat().st_mtime for segment in reader.list_segments(self.folder.journal)),
-            default=start.started_ns / 1e9,
-        )
-        return time.time() - newest < _HEARTBEAT_S
+        segments = reader.list_segments(self.folder.journal)
+        if not segments:
+            return time.time() - start.started_ns / 1e9 < _HEARTBEAT_S
+        grown = max(segment.path.stat().st_mtime for segment in segments)
+        written_ns = max([self.journal.clock_ns, *(f.time_ns for f in self.journal.frames)])
+        # A copy is as new as its copying, but what it holds is not: a journal that grows was
+        # changed when its last frame was written.
+        is_copy = grown - written_ns / 1e9 > _HEARTBEAT_S
+        return time.time() - grown < _HEARTBEAT_S and not is_copy
 
     @cached_property
     def missing(self) -> list[str]:
         """What this record lacks, each with what it means or how to get it."""
         lines = [f"{p['what']}: {p['detail']}" for p in self.all_facts("problem")]
         lines += [f"journal: {gap.what} ({gap.segment})" for gap in self.gaps]
+        lines += [*self.odd, *(str(note.value) for note in self.notes if note.kind == NEWER)]
         if self.record.kind == "run" and "code" not in self.facts:
             lines.append("the code was not recorded")
         broke_off = self.status != "running" and self._last_word is None
         if broke_off and self.all_facts("trace") and "final" not in self.states:
             lines.append("no final state: the process ended without the interpreter's own exit")
-        return lines
+        return list(dict.fromkeys(lines))  # each rank tells of the same trouble
 
     def _of_kind(self, kind: Kind) -> Iterable[Frame]:
         return (frame for frame in self.journal.frames if frame.kind == kind)
 
 
-def _time(row: tuple[int, int, dict[str, Any]]) -> int:
-    return row[1]
+def _order(rank: str) -> int:
+    """Ranks by number; the supervisor speaks for the run as rank 0 does."""
+    return int(rank) if rank.isdecimal() else 0
+
+
+def _rank(said: tuple[str, Any]) -> int:
+    return _order(said[0])
 
 
 def read_run(folder: RunFolder) -> View:
     """Read a run; a record that cannot be read raises Damaged, a hurt journal is reported."""
     record = folder.record()
-    numbers = folder.executions()
-    starts = [folder.start(number) for number in numbers]
-    ends = [folder.end(number) for number in numbers]
+    starts: list[ExecutionStart] = []
+    ends: list[ExecutionEnd | None] = []
+    for number in folder.claimed():
+        try:
+            starts.append(folder.start(number))
+        except Damaged:
+            if folder.is_started(number):
+                raise
+        else:
+            ends.append(folder.end(number))
     last = ends[-1] if ends else None
     journal = reader.read_journal(
         folder.journal,

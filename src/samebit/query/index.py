@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samebit import places
-from samebit.errors import SamebitError
+from samebit.errors import RunNotFound, SamebitError, StoreTooNew
 
 if TYPE_CHECKING:
     from samebit.folders.read import View
@@ -28,7 +28,7 @@ __all__ = ["COLUMNS", "is_on_network", "rows"]
 
 Row = dict[str, object]
 
-# What every row has, but for one of a damaged run: that has id, state and damage.
+# What every row has, but for one of a run that cannot be read: that has id, state and damage.
 COLUMNS = (
     "id",
     "name",
@@ -52,6 +52,8 @@ COLUMNS = (
 _SCHEMA = 1  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists runs (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
+_DAY_S = 86400
+_UNUSED_DAYS = 90  # then an index goes: its store is gone, or it will be read anew
 _BUSY_S = 2.0  # reading a thousand runs takes about as long
 # A file that comes within one tick of the clock leaves the folder's time as it was, so a time is
 # trusted only once it is older than any tick, and than what two clocks may differ by.
@@ -70,13 +72,15 @@ class _Entry:
     executions: str  # their numbers, with spaces between
     stamp: str
     row: Row
+    text: str = ""  # the row as JSON, where it is to be written
 
 
 def rows(store: Path, *, replays: bool = False) -> list[Row]:
     """Every run as a flat row, oldest first; replays only when asked for.
 
     Beside `COLUMNS` a row has `config.<dotted name>` and `metric.<name>`, each metric's last value.
-    A run that cannot be read is a row with the state `damaged` and `damage`, which says why.
+    A run that cannot be read is a row with id, state and `damage`, which says why: `damaged`, `too
+    new`, or `not begun` where a process has made the folder and nothing else, yet or for ever.
     """
     runs = os.path.join(store, "runs")
     names = _names(runs)
@@ -138,30 +142,33 @@ def _read(store: Path, names: Iterable[str]) -> Iterator[tuple[str, Row, _Entry 
 
     for name in filter(is_run_id, names):
         folder = RunFolder(store / "runs" / name)
-        executions = " ".join(map(str, folder.executions()))
+        executions = " ".join(map(str, folder.claimed()))
         now_ns = time.time_ns()
         stamp = _stamp(os.fspath(folder.path), executions)  # before reading: what comes later shows
         try:
             view = read_run(folder)
-            row = json.loads(json.dumps(_row(view)))  # as it will come from the index
+            text = json.dumps(_row(view))
+            row = json.loads(text)  # as it will come from the index
         except Exception as error:  # it may be a stranger's run, with anything in it
             if folder.path.is_dir():
-                yield name, _damaged(name, error), None
+                yield name, _unreadable(name, error), None
             continue
         settled = max(map(int, stamp.split())) + _SETTLED_NS < now_ns
-        entry = _Entry(executions, stamp, row) if view.end is not None and settled else None
+        entry = _Entry(executions, stamp, row, text) if view.end is not None and settled else None
         yield name, row, entry
 
 
-def _damaged(name: str, error: Exception) -> Row:
+def _unreadable(name: str, error: Exception) -> Row:
     text = error.what if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
-    return {"id": name, "state": "damaged", "damage": text}
+    state = "not begun" if isinstance(error, RunNotFound) else "damaged"
+    state = "too new" if isinstance(error, StoreTooNew) else state
+    return {"id": name, "state": state, "damage": text}
 
 
 def _row(view: "View") -> Row:
     from samebit.capture import config  # noqa: PLC0415  (as in `_read`)
 
-    record, start, code = view.record, view.start, view.facts.get("code")
+    record, start, code = view.record, view.start, view.code
     asked = view.facts.get("asked") or {}  # what `init()` was given inside `samebit run`
     seed = asked.get("seed")
     verdicts = view.verdicts
@@ -179,7 +186,7 @@ def _row(view: "View") -> Row:
         "seconds": _seconds(view),
         "seed": seed if seed is not None or start is None else start.seed,
         "deterministic": bool(asked.get("deterministic") or (start and start.deterministic)),
-        "commit": code.get("head") if isinstance(code, dict) else None,
+        "commit": code.head if code is not None else None,
         "verdict": verdicts[-1].grade if verdicts else None,
         "missing": len(view.missing),
         "steps": _steps(view),
@@ -210,6 +217,7 @@ def _steps(view: "View") -> int | None:
 def _load(file: Path | None) -> dict[str, _Entry]:
     if file is None:
         return {}
+    _keep(file)
     try:
         with _opened(file) as connection:
             found = connection.execute("select id, executions, stamp, row from runs").fetchall()
@@ -224,13 +232,25 @@ def _load(file: Path | None) -> dict[str, _Entry]:
         return {}
 
 
+def _keep(file: Path) -> None:
+    """Say that an index is in use; with a new one, those go that nobody has used for a season."""
+    now = time.time()
+    try:
+        if file.exists():
+            if now - file.stat().st_mtime > _DAY_S:
+                os.utime(file)
+            return
+        for other in file.parent.glob("runs-*.sqlite"):
+            if now - other.stat().st_mtime > _UNUSED_DAYS * _DAY_S:
+                other.unlink()
+    except OSError:
+        return  # somebody else's, or gone: nothing depends on it
+
+
 def _save(file: Path | None, learnt: Mapping[str, _Entry], gone: Iterable[str]) -> None:
     if file is None:
         return
-    rows = [
-        (name, entry.executions, entry.stamp, json.dumps(entry.row))
-        for name, entry in learnt.items()
-    ]
+    rows = [(name, entry.executions, entry.stamp, entry.text) for name, entry in learnt.items()]
     try:
         with _opened(file) as connection, connection:
             connection.executemany("insert or replace into runs values (?, ?, ?, ?)", rows)

@@ -23,7 +23,8 @@ __all__ = ["Filter", "Sort", "parse", "parse_sort", "resolve", "sort_rows", "val
 
 Row = Mapping[str, object]
 AnyRow = TypeVar("AnyRow", bound=Row)
-_Condition = Callable[[Row], bool]
+_Meaning = Callable[[str], str | None]  # the key that a name means
+_Condition = Callable[[Row, _Meaning], bool]
 _Test = Callable[[object], bool]  # of a value that is there
 
 _MAX_DEPTH = 50  # parentheses inside each other; each costs several frames of Python's stack
@@ -65,9 +66,18 @@ class Filter:
     _names: frozenset[str] = field(repr=False, compare=False)
     _holds: _Condition = field(repr=False, compare=False)
 
-    def matches(self, row: Row) -> bool:
-        """Whether the condition holds for a row; never raises for any plain values."""
-        return self._holds(row)
+    def matches(self, row: Row, row_keys: Container[str] | None = None) -> bool:
+        """Whether the condition holds for a row; never raises for any plain values.
+
+        Names mean what they mean among `row_keys`, or where these are left out in this row alone.
+        """
+        keys = row if row_keys is None else row_keys
+        return self._holds(row, lambda name: resolve(name, keys))
+
+    def among(self, rows: Iterable[AnyRow], row_keys: Container[str]) -> list[AnyRow]:
+        """The rows for which it holds; one name means one key in all of them."""
+        meant = {name: resolve(name, row_keys) for name in self._names}
+        return [row for row in rows if self._holds(row, meant.get)]
 
     def names(self) -> frozenset[str]:
         """The names that the condition asks for, as they were written."""
@@ -114,14 +124,16 @@ def parse_sort(text: str) -> tuple[Sort, ...]:
     return tuple(sorts)
 
 
-def sort_rows(rows: Iterable[AnyRow], sorts: Sequence[Sort]) -> list[AnyRow]:
+def sort_rows(
+    rows: Iterable[AnyRow], sorts: Sequence[Sort], row_keys: Container[str] | None = None
+) -> list[AnyRow]:
     """The rows in order: the first of the sorts decides, equal rows stay as they were.
 
     In either direction NaN comes after every other value, and rows without a value come last.
     Where kinds are mixed, bools come before numbers, numbers before texts, texts before lists.
     """
     ordered = list(rows)
-    keys = {key for row in ordered for key in row}
+    keys = {key for row in ordered for key in row} if row_keys is None else row_keys
     for sort in reversed(sorts):
         # One name means one key in all rows, or metrics would be sorted among settings.
         key = resolve(sort.name, keys) or sort.name
@@ -238,20 +250,20 @@ class _Reader:
         parts = [self._every()]
         while self.take("or"):
             parts.append(self._every())
-        return parts[0] if len(parts) == 1 else lambda row: any(part(row) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda *row: any(part(*row) for part in parts)
 
     def _every(self) -> _Condition:
         parts = [self._one()]
         while self.take("and"):
             parts.append(self._one())
-        return parts[0] if len(parts) == 1 else lambda row: all(part(row) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda *row: all(part(*row) for part in parts)
 
     def _one(self) -> _Condition:
         negated = False
         while self.take("not"):  # a loop, so that a long chain of them costs no stack
             negated = not negated
         holds = self._group() if self._next.is_sign("(") else self._test_of_a_name()
-        return (lambda row: not holds(row)) if negated else holds
+        return (lambda *row: not holds(*row)) if negated else holds
 
     def _group(self) -> _Condition:
         if self._depth == _MAX_DEPTH:
@@ -273,13 +285,13 @@ class _Reader:
             name = self._name()
             if not self.take(")"):
                 raise self._unexpected(")")
-            return lambda row: resolve(name, row) is not None
+            return lambda row, meaning: meaning(name) in row
         name = self._name()
         test = self._test()
 
-        def holds(row: Row) -> bool:
-            key = resolve(name, row)
-            return key is not None and test(row[key])
+        def holds(row: Row, meaning: _Meaning) -> bool:
+            key = meaning(name)
+            return key is not None and key in row and test(row[key])
 
         return holds
 

@@ -86,7 +86,7 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     start = view.start
     if start is None:
         raise Damaged(f"run {view.id} has no execution", path=view.folder.path)
-    blockers: list[str] = []
+    blockers: list[str] = list(view.odd)
     store = Store(view.folder.store)
     root, tree = _code(view, store, blockers)
     if start.masked:
@@ -121,13 +121,13 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
 
 
 def _code(view: View, store: Store, blockers: list[str]) -> tuple[Path, TreeRecord]:
-    fact = view.facts.get("code")
-    if not isinstance(fact, dict):
+    code = view.code
+    if code is None:
         blockers.append("its code was not recorded")
         return Path(view.start.cwd if view.start else "."), TreeRecord(())
-    root = Path(fact["root"])
+    root = Path(code.root)
     try:
-        tree = read_tree(store, fact["tree"])
+        tree = read_tree(store, code.tree)
     except SamebitError as error:
         blockers.append(f"its code cannot be read: {error.what}")
         return root, TreeRecord(())
@@ -146,8 +146,8 @@ def _command(view: View, start: ExecutionStart, blockers: list[str]) -> tuple[st
         blockers.append("it was begun in an interactive session: there is no script to run again")
     # With the interpreter's own options, which `sys.argv` does not have (`-O`, `-X`, `-m`).
     for process in view.all_facts("process"):
-        if len(process["argv"]) > 1:
-            return "command", (sys.executable, *process["argv"][1:])
+        if len(words := process.get("argv", ())) > 1:
+            return "command", (sys.executable, *words[1:])
     return "script", start.argv
 
 
@@ -172,7 +172,8 @@ def _listings(view: View, root: Path, tree: TreeRecord, blockers: list[str]) -> 
     found: list[Listing] = []
     for fact in view.all_facts("file"):
         path = Path(fact["path"])
-        if fact["how"] != "list" or (fact["given"] == "absolute" and not path.is_relative_to(root)):
+        is_absolute = fact.get("given") == "absolute"
+        if fact["how"] != "list" or (is_absolute and not path.is_relative_to(root)):
             continue  # listed in place: caches and shared folders change without meaning
         if "names" not in fact:
             blockers.append(f"the run listed {path}, whose {fact['count']} names were not kept")

@@ -203,5 +203,5 @@ def _written(view: View) -> dict[str, str]:
     return {
         fact["path"]: fact["digest"]
         for fact in view.all_facts("file")
-        if fact["how"] == "write" and "digest" in fact
+        if fact["how"] == "write" and fact.get("digest")
     }

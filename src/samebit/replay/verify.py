@@ -10,14 +10,14 @@ from typing import Any
 from samebit.digest import canonical_json
 from samebit.errors import SamebitError
 from samebit.folders.folder import user_name
-from samebit.folders.read import Column, TraceRow, View
+from samebit.folders.read import FACE, Column, TraceRow, View
 from samebit.objects.store import Store
 from samebit.records import StateManifest, Verdict
 from samebit.states import skeleton, storing
 from samebit.trace import compare
 from samebit.trace.compare import Matched, Side
 
-__all__ = ["VOLATILE", "is_volatile", "judge", "side_of", "unseeded"]
+__all__ = ["VOLATILE", "compare_traces", "is_volatile", "judge", "unseeded"]
 
 # Metrics that are facts of clock or machine: listed, never judged. `volatile=` adds to them.
 VOLATILE = (
@@ -41,16 +41,23 @@ _GENERATORS = "generators"
 _SEED_IT = "`samebit run --seed N` seeds it"
 
 
-def side_of(view: View) -> Side:
-    """What the comparison of traces needs to know of a run."""
+def compare_traces(ours: View, theirs: View) -> Matched:
+    """The first difference of two runs, each rank compared with the same rank."""
+    return compare.compare_ranks(_sides(ours), _sides(theirs))
+
+
+def _sides(view: View) -> dict[str, Side]:
+    """What the comparison of traces needs to know of a run, by rank."""
     manifest = _manifest(view, "step 0")
-    traced = view.all_facts("trace")
-    return Side(
-        rows=view.trace,
-        schedule=view.schedule,
-        initial=_leaves(manifest) if manifest is not None else None,
-        algorithm=traced[-1]["algorithm"] if traced else None,
-    )
+    initial = _leaves(manifest) if manifest is not None else None
+    algorithms = [traced.get("algorithm") for traced in view.all_facts("trace")]
+    sides: dict[str, Side] = {}
+    for rank, rows in (view.traces or {FACE: []}).items():
+        algorithm = algorithms[-1] if algorithms else None
+        # A run has one initial state: its face stored it.
+        sides[rank] = Side(rows, view.schedules.get(rank, []), initial, algorithm)
+        initial = None
+    return sides
 
 
 def judge(
@@ -68,7 +75,8 @@ def judge(
         differences: of environment and data, known before it was run.
         problems: why the replay cannot prove anything, whatever the bits say.
     """
-    matched = compare.compare(side_of(recorded), side_of(replayed))
+    matched = compare_traces(recorded, replayed)
+    problems = [*problems, *recorded.odd, *replayed.odd]
     metrics = _compare_metrics(recorded, replayed)
     final = _compare_final(recorded, replayed)
     grade, cause, step = _grade(recorded, replayed, matched, metrics, final, problems)
@@ -87,6 +95,7 @@ def judge(
             "optimizer": found.optimizer,
             "groups": list(found.groups),
             "facts": list(found.facts),
+            **({"rank": found.rank} if found.rank else {}),
         }
     same_user = recorded.record.user == user_name()
     same_machine = _machine_class(recorded) == _machine_class(replayed)
@@ -169,7 +178,7 @@ def unseeded(view: View) -> str:
     start = view.start
     if (start is not None and start.seed is not None) or asked.get("seed") is not None:
         return ""
-    called = {call["library"] for call in view.all_facts("seed_call") if call["value"] is not None}
+    called = {call["library"] for call in view.seed_calls if call["value"] is not None}
     if view.trace:
         return "" if "torch" in called else f"the run was never seeded: {_SEED_IT}"
     return "" if called else f"nobody seeded Python's or NumPy's generators: {_SEED_IT}"
@@ -249,7 +258,7 @@ def _compare_final(recorded: View, replayed: View) -> _Final | None:
         if _plain_values(ours) != _plain_values(theirs):
             differing.append("a plain value of the state")
         count += len(mine)
-        digests.append(str(recorded.states[name]["manifest"]))
+        digests.append(recorded.states[name]["manifest"])
     return _Final(count, differing, digests[0]) if names else None
 
 
@@ -286,7 +295,7 @@ def _scope(
         some = {name: count for name, count in matched.groups.items() if count != matched.rows}
         if any(name.startswith("rng.") for name in every):
             some.pop("rng.python", None)  # sampled more rarely than the other generators
-        lines.append(f"{_steps(recorded.trace, matched.rows)}: {_in_words(every)} bit-identical")
+        lines.append(f"{_steps(recorded.traces, matched.rows)}: {_in_words(every)} bit-identical")
         if some:
             fewest = min(some.values())
             lines.append(f"in {fewest} of them also {_in_words(list(some))}")
@@ -302,15 +311,19 @@ def _scope(
     if metrics.volatile:
         lines.append(f"not judged (clock or machine): {', '.join(metrics.volatile)}")
     for problem in recorded.all_facts("problem"):
-        if str(problem["what"]).endswith("not traced"):
-            lines.append(f"{problem['what']}: {problem['detail']}")
+        line = f"{problem['what']}: {problem['detail']}"
+        if problem["what"].endswith("not traced") and line not in lines:
+            lines.append(line)
     settings = recorded.facts.get("settings") or {}
     if lines and "torch.threads" in settings:
         lines.append(f"all with {settings['torch.threads']} threads")
     return lines
 
 
-def _steps(rows: Sequence[TraceRow], count: int) -> str:
+def _steps(traces: Mapping[str, Sequence[TraceRow]], count: int) -> str:
+    if len(traces) > 1:
+        return f"{count} steps of {len(traces)} ranks"
+    (rows,) = traces.values()
     first, last = rows[0].count, rows[count - 1].count
     optimizers = {row.optimizer for row in rows[:count]}
     text = f"steps {first} to {last}" if len(optimizers) == 1 else f"{count} steps"

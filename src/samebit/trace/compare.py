@@ -4,13 +4,13 @@ A pure function of what was recorded: nothing here knows a file, a process or to
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from samebit.folders.read import TraceRow
 from samebit.trace.recorder import GROUPS
 
-__all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare"]
+__all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks"]
 
 # What the first differing group says. `samples` only refines `batch`.
 _CAUSES = {
@@ -50,13 +50,15 @@ class Divergence:
     after: int | None = None  # set where only (after, step] is known
     groups: tuple[str, ...] = ()  # every group that differs in that row
     facts: tuple[str, ...] = ()  # what both sides had
+    rank: str = ""  # set where more than one was traced
 
     @property
     def where(self) -> str:
         """The step in words."""
+        text = f"step {self.step}"
         if self.after is not None and self.after + 1 < self.step:
-            return f"between step {self.after} and {self.step}"
-        return f"step {self.step}"
+            text = f"between step {self.after} and {self.step}"
+        return f"{text} of rank {self.rank}" if self.rank else text
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,41 @@ def compare(ours: Side, theirs: Side) -> Matched:
         if (row.optimizer, row.count) not in mine:
             return Matched(compared, counted, _length(row, "the first run", theirs, ours))
     return Matched(compared, counted, None)
+
+
+def compare_ranks(ours: Mapping[str, Side], theirs: Mapping[str, Side]) -> Matched:
+    """Find the first difference of two runs of several ranks: rank by rank, the earliest step.
+
+    Of ranks that part at the same step the first in `ours` is told. A rank that only one of the
+    two runs has is a difference at its first step.
+    """
+    ranks = dict.fromkeys([*ours, *theirs])
+    rows, groups = 0, dict[str, int]()
+    found: list[Divergence] = []
+    for rank in ranks:
+        if rank in ours and rank in theirs:
+            matched = compare(ours[rank], theirs[rank])
+        else:
+            matched = Matched(0, {}, _no_such_rank(rank, ours, theirs))
+        rows += matched.rows
+        for name, count in matched.groups.items():
+            groups[name] = groups.get(name, 0) + count
+        if matched.divergence is not None:
+            found.append(replace(matched.divergence, rank=rank if len(ranks) > 1 else ""))
+    return Matched(rows, groups, min(found, key=lambda divergence: divergence.step, default=None))
+
+
+def _no_such_rank(
+    rank: str, ours: Mapping[str, Side], theirs: Mapping[str, Side]
+) -> Divergence | None:
+    if not all(any(side.rows for side in run.values()) for run in (ours, theirs)):
+        return None  # one of them was not traced: not comparable, and no difference
+    side, other = (
+        (ours[rank], "the second run") if rank in ours else (theirs[rank], "the first run")
+    )
+    row = side.rows[0]
+    what = f"{other} has no trace of rank {rank}"
+    return Divergence(row.count, "length", what, optimizer=row.optimizer)
 
 
 def _initial(ours: Mapping[str, str] | None, theirs: Mapping[str, str] | None) -> Divergence | None:

@@ -1,0 +1,215 @@
+"""The shape that each fact of a journal has, checked where it is read and nowhere else.
+
+A fact is a name and a plain value, and anybody may have written it: an older version, a newer one,
+a stranger. Whoever reads a fact of a name listed here finds the keys below, of these types, and
+those that are not required perhaps; what does not fit is left out, and said. Keys that are not
+listed stay as they are, and a fact of another name may be any plain value.
+"""
+
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+import msgspec
+
+from samebit.errors import Damaged
+from samebit.journal import reader
+from samebit.records import CodeRecord, Verdict
+
+__all__ = [
+    "MANY",
+    "FileFact",
+    "SeedCallFact",
+    "StateFact",
+    "check_evidence",
+    "is_plain",
+    "read_fact",
+]
+
+# Facts of which every one counts; of the others the last one does.
+MANY = frozenset({"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate"})
+
+_MAX_DEPTH = 64  # of lists and maps inside each other; Python's own functions go no deeper at will
+
+_Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z")]  # the system takes no zero in it
+_Path = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]+\Z")]
+_Variable = Annotated[str, msgspec.Meta(pattern=r"\A[^=\0]+\Z")]
+
+
+class StateFact(TypedDict):
+    """A state that was stored."""
+
+    name: str
+    manifest: str
+    optimizer: NotRequired[int]
+    step: NotRequired[int]
+    size_bytes: NotRequired[int]
+    kept: NotRequired[bool]
+
+
+class FileFact(TypedDict):
+    """What every fact about a file has."""
+
+    path: _Path
+    how: Literal["read", "write", "folder", "list"]
+    given: NotRequired[str]
+    digest: NotRequired[str | None]
+    kept: NotRequired[str | None]
+    written: NotRequired[bool]
+    changed: NotRequired[bool]
+
+
+class _ReadFact(FileFact):
+    size_bytes: int
+    mtime_ns: int
+
+
+class _WriteFact(FileFact):
+    size_bytes: NotRequired[int]
+    mtime_ns: NotRequired[int]
+
+
+class _ListFact(FileFact):
+    count: int
+    names: NotRequired[list[_Text]]
+
+
+_FILES = {"read": _ReadFact, "write": _WriteFact, "folder": FileFact, "list": _ListFact}
+
+
+class SeedCallFact(TypedDict):
+    """The script seeded a library: with what, and where that stands."""
+
+    library: str
+    value: bool | int | float | str | None
+    at: str
+
+
+class _ProblemFact(TypedDict):
+    what: str
+    detail: str
+
+
+class _ProcessFact(TypedDict):
+    pid: int
+    pid_started: int
+    boot: str
+    execution: int
+    argv: NotRequired[list[str]]
+
+
+class _JoinedFact(TypedDict):
+    rank: str
+    execution: int
+
+
+class _TraceFact(TypedDict):
+    groups: list[str]
+    algorithm: NotRequired[str]
+
+
+class _RateFact(TypedDict):
+    optimizer: int
+    count: int
+    k: int
+
+
+class _EndFact(TypedDict):
+    execution: int
+    status: Literal["finished", "failed", "killed"]
+
+
+class _AskedFact(TypedDict):
+    seed: NotRequired[int | None]
+    deterministic: NotRequired[bool]
+
+
+class _SourcesFact(TypedDict):
+    path: list[_Text]
+    modules: list[tuple[str, _Path, str]]
+
+
+class _PackagesFact(TypedDict):
+    versions: NotRequired[dict[str, str]]
+
+
+class _MachineFact(TypedDict):
+    cpu: NotRequired[dict[str, Any]]
+    gpus: NotRequired[list[Any]]
+
+
+_SHAPES: dict[str, Any] = {
+    "asked": _AskedFact,
+    "code": CodeRecord,
+    "end": _EndFact,
+    "exception": str,
+    "interpreter": dict[str, Any],
+    "joined": _JoinedFact,
+    "machine": _MachineFact,
+    "main": int,
+    "packages": _PackagesFact,
+    "problem": _ProblemFact,
+    "process": _ProcessFact,
+    "rate": _RateFact,
+    "seed_call": SeedCallFact,
+    "settings": dict[str, Any],
+    "sources": _SourcesFact,
+    "state": StateFact,
+    "trace": _TraceFact,
+    "variables": dict[_Variable, _Text],
+    "volatile": list[str],
+}
+
+
+def read_fact(name: str, written: object) -> Any:
+    """A fact's value as it was before it was made fit for a frame; Damaged if it has no such shape.
+
+    What is checked is what the readers here rely on. The value itself comes back, not a copy of
+    what is known of it.
+    """
+    if not is_plain(written):
+        raise _odd(name, "it holds something that is no plain value")
+    value = reader.unwrap(written)
+    try:
+        shape = _SHAPES.get(name)
+        if name == "file":
+            msgspec.convert(value, FileFact)
+            shape = _FILES[value["how"]]
+        if shape is not None:
+            msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise _odd(name, str(error)) from error
+    return value
+
+
+def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
+    """Whether a value is one that our writer writes: scalars, lists, and maps from texts."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return True
+    if depth == 0:
+        return False
+    if isinstance(value, list):
+        return all(is_plain(item, depth - 1) for item in value)
+    return isinstance(value, dict) and all(
+        isinstance(key, str) and is_plain(item, depth - 1) for key, item in value.items()
+    )
+
+
+class _Divergence(TypedDict):
+    where: str
+    facts: list[str]
+
+
+class _Evidence(TypedDict):
+    divergence: NotRequired[_Divergence]
+
+
+def check_evidence(verdict: Verdict) -> Verdict:
+    """A verdict as it is; Damaged where its evidence cannot be shown."""
+    try:
+        msgspec.convert(verdict.evidence, _Evidence)
+    except msgspec.ValidationError as error:
+        raise Damaged(f"a damaged record (Verdict): {error}") from error
+    return verdict
+
+
+def _odd(name: str, why: str) -> Damaged:
+    return Damaged(f"the fact {name!r} has a shape that this version does not know: {why}")
