@@ -358,17 +358,17 @@ def test_a_silent_journal_shows_that_its_writer_lives(
 ) -> None:
     monkeypatch.setattr(writer, "SYNC_EVERY_S", 0.01)
     monkeypatch.setattr(writer, "BEAT_EVERY_S", 0.02)
-    made = writer.Writer(tmp_path, "r")
+    made = writer.Writer(tmp_path, RUN)
     made.row({"loss": 1.0}, 1)
     (segment,) = reader.list_segments(tmp_path)
-    before = reader.read_journal(tmp_path, "r", ended=False).clock_ns
+    before = reader.read_journal(tmp_path, RUN, ended=False).clock_ns
     size = segment.path.stat().st_size
     deadline = time.monotonic() + 30
     while segment.path.stat().st_size == size and time.monotonic() < deadline:
         time.sleep(0.01)
     made.row({"loss": 2.0}, 2)
     made.close()
-    journal = reader.read_journal(tmp_path, "r", ended=True)
+    journal = reader.read_journal(tmp_path, RUN, ended=True)
     assert journal.clock_ns > before
     assert journal.gaps == []
     assert [row[2]["loss"] for row in reader.rows(journal.frames)] == [1.0, 2.0]
