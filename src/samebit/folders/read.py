@@ -5,6 +5,7 @@ A `View` is what was there when it was read; nothing in it changes afterwards.
 
 import socket
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from samebit.journal.reader import Frame, Gap, Journal
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
 
-__all__ = ["Column", "TraceRow", "View", "read_run"]
+__all__ = ["Changes", "Column", "Schedule", "TraceRow", "View", "read_run"]
 
 # Facts of which every one counts; of the others the last one does.
-MANY = frozenset({"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate"})
+MANY = frozenset(
+    {"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate", "scheduler"}
+)
 _HEARTBEAT_S = 300.0
 
 
@@ -43,6 +46,44 @@ class TraceRow:
     optimizer: int
     count: int
     groups: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """One scalar: from which step of its optimizer on it had which value."""
+
+    counts: list[int]
+    values: list[Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Every scalar of one process's optimizers, by (optimizer, group, name).
+
+    Group -1 is the loss scaler's: `scale`, and `skipped`, how many steps it has kept back.
+    """
+
+    rank: str
+    scalars: dict[tuple[int, int, str], Changes]
+
+    def at(self, optimizer: int, count: int) -> dict[tuple[int, str], Any]:
+        """What each scalar was in a step, by (group, name)."""
+        return {
+            (group, name): changes.values[bisect_right(changes.counts, count) - 1]
+            for (index, group, name), changes in self.scalars.items()
+            if index == optimizer and changes.counts[0] <= count
+        }
+
+    def rows(self) -> list[tuple[int, int, int, dict[str, Any]]]:
+        """(optimizer, count, group, scalars that changed), by optimizer and count."""
+        found: dict[tuple[int, int, int, int], dict[str, Any]] = {}
+        for (optimizer, group, name), changes in self.scalars.items():
+            before, again = 0, 0
+            for count, value in zip(changes.counts, changes.values, strict=True):
+                # A scalar changes twice at one count where the step between was skipped.
+                before, again = count, again + 1 if count == before else 0
+                found.setdefault((optimizer, count, again, group), {})[name] = value
+        return [(key[0], key[1], key[3], found[key]) for key in sorted(found)]
 
 
 @dataclass(frozen=True)
@@ -126,12 +167,25 @@ class View:
         return [TraceRow(optimizer, count, found) for (optimizer, count), found in rows.items()]
 
     @cached_property
+    def schedules(self) -> list[Schedule]:
+        """The scalars that each process's optimizers used, in the order of ranks and executions."""
+        found: dict[str, Schedule] = {}
+        for frame in self.journal.frames:
+            for block in reader.changes(frame):
+                schedule = found.setdefault(frame.writer, Schedule(frame.rank, {}))
+                key = (block.optimizer, block.group, block.name)
+                column = schedule.scalars.setdefault(key, Changes([], []))
+                column.counts.extend(block.counts)
+                column.values.extend(block.values)
+        return list(found.values())
+
+    @property
     def schedule(self) -> list[tuple[int, int, int, dict[str, Any]]]:
-        """(optimizer, count, group, scalars that changed), in the order written."""
-        return [
-            (f.items[1], f.items[2], f.items[3], reader.unwrap(f.items[4]))
-            for f in self._of_kind(Kind.HYPER)
-        ]
+        """(optimizer, count, group, scalars that changed), process by process, by count.
+
+        One dict per change: of a long run `schedules` is the smaller form.
+        """
+        return [row for schedule in self.schedules for row in schedule.rows()]
 
     @cached_property
     def states(self) -> dict[str, dict[str, Any]]:

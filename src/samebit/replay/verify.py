@@ -47,7 +47,7 @@ def side_of(view: View) -> Side:
     traced = view.all_facts("trace")
     return Side(
         rows=view.trace,
-        schedule=view.schedule,
+        schedules=view.schedules,
         initial=_leaves(manifest) if manifest is not None else None,
         algorithm=traced[-1]["algorithm"] if traced else None,
     )
