@@ -276,8 +276,10 @@ class Recorder:
             self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, of)
 
     def _kept_back(self, known: _Optimizer, how: str) -> None:
-        known.kept_back[how] = known.kept_back.get(how, 0) + 1
-        self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, {how: known.kept_back[how]})
+        """How many so far, and by which scale: several may be kept back before one count."""
+        times = known.kept_back[how] = known.kept_back.get(how, 0) + 1
+        changed = {how: [times, known.scale]}
+        self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, changed)
 
     def _leaves(
         self, known: _Optimizer, parameters: list[Any], names: Callable[[], Mapping[int, str]]

@@ -73,6 +73,7 @@ class Scalars:
     def changes(self, groups: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
         """What has changed since the last call, by group."""
         changed: dict[int, dict[str, Any]] = {}
+        before = len(self._groups)
         for at in range(len(groups), len(self._groups)):
             changed[at] = dict.fromkeys(self._groups[at].values, GONE)
         del self._groups[len(groups) :]
@@ -84,7 +85,7 @@ class Scalars:
             gone = len(known.values) > len(known.names)
             if (moved or gone) and (found := self._take(known, at, moved)):
                 changed[at] = found
-        if changed or not self.digest:
+        if changed or len(groups) != before or not self.digest:
             lines = [f" {len(groups)}"]
             for known in self._groups:
                 for name in known.names:
@@ -132,11 +133,11 @@ def plain(value: Any, depth: int = 0) -> Any:
     if type(value) in _PLAIN:
         return value
     for kind, base in _BASES.items():
-        if isinstance(value, kind):
+        if issubclass(type(value), kind):
             return base(value)
     if type(value) in (list, tuple) and len(value) <= _MOST_ITEMS and depth < _DEEPEST:
         return [plain(item, depth + 1) for item in value]
-    if isinstance(value, dict) and len(value) <= _MOST_ITEMS and depth < _DEEPEST:
+    if issubclass(type(value), dict) and len(value) <= _MOST_ITEMS and depth < _DEEPEST:
         items = dict.items(value)
         if all(type(name) in (str, int) for name, _ in items):
             return {str(name): plain(item, depth + 1) for name, item in items}
@@ -153,7 +154,7 @@ def _is_array(value: Any) -> bool:
         return True
     if numpy is None:
         return False
-    return type(value) is numpy.ndarray or isinstance(value, numpy.generic)
+    return type(value) is numpy.ndarray or issubclass(type(value), numpy.generic)
 
 
 def _of_array(value: Any, depth: int) -> Any:
