@@ -46,8 +46,9 @@ def _optimizer(view: View, schedule: Schedule, optimizer: int, name: str, screen
     last = _last(view, schedule, optimizer)
     groups = sorted({g for o, g, _ in schedule.scalars if o == optimizer and g >= 0})
     of = f"{len(groups)} parameter groups" if len(groups) > 1 else "1 parameter group"
-    title = f"{name}optimizer {optimizer}: {count(last)} steps, {of}"
-    screen.say(screen.paint.bold(title))
+    steps = f"{count(last)} step{'s' if last != 1 else ''}"
+    title = f"{name}optimizer {optimizer}: {steps}, {of}"
+    screen.say(screen.paint.bold(title if screen.width is None else shorten(title, screen.width)))
     skipped = _skipped(schedule, optimizer)
     lines: list[tuple[str, object]] = []
     for fact in view.all_facts("scheduler"):
@@ -134,7 +135,8 @@ def _loss_scale(schedule: Schedule, optimizer: int, last: int) -> list[tuple[str
         values = [value for value in scale.values if isinstance(value, float)]
         text = shown(scale.values[0])
         if len(values) > 1:
-            text = f"{_plain(values[0])}, {len(values) - 1} changes, to {_plain(values[-1])}"
+            changes = f"{len(values) - 1} change{'s' if values[2:] else ''}"
+            text = f"{_plain(values[0])}, {changes}, to {_plain(values[-1])}"
         lines.append(("  loss scale", text))
     for name, title in (("skipped", "skipped"), ("without_effect", "without effect")):
         changes = schedule.scalars.get((optimizer, -1, name))

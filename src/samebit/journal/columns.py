@@ -17,7 +17,7 @@ import msgspec
 
 __all__ = ["MOST_HELD", "Block", "Held", "pack_column", "unpack", "unpack_column"]
 
-MOST_HELD = 512  # values; packing so many takes a third of a millisecond
+MOST_HELD = 512  # values; packing so many takes a tenth of a millisecond
 _MOST_IN_A_LIST = 8  # betas have two
 _MOST_ORDER = 3  # a cosine's third differences are the rounding of its last bits
 _MOST_ROWS = 1 << 16  # of a column that is read: a stranger's count must not fill the memory

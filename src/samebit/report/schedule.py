@@ -77,7 +77,7 @@ def words(
         last: the last step that was made.
         skipped: for each skipped step, before which one it was.
     """
-    if len(set(map(repr, values))) == 1:
+    if _is_constant(Changes([], list(values))):
         return f"constant {_value(values[0])}"
     if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
         listed = [f"{_value(v)} at {count(s - 1)}" for s, v in zip(steps, values, strict=True)]
@@ -327,7 +327,7 @@ def curves(schedule: Schedule) -> list[Curve]:
     """
     found: list[Curve] = []
     for optimizer, group, name, changes in _flat(schedule):
-        if group < 0 or len(changes.values) < 2:
+        if group < 0 or _is_constant(changes):
             continue
         for curve in found:
             if (curve.optimizer, curve.name) != (optimizer, name):
@@ -348,9 +348,14 @@ def constants(schedule: Schedule, optimizer: int) -> dict[str, dict[int, Any]]:
     """The scalars of an optimizer that never change: by name, the value of each group."""
     found: dict[str, dict[int, Any]] = {}
     for (index, group, name), changes in schedule.scalars.items():
-        if index == optimizer and group >= 0 and len(changes.values) == 1:
+        if index == optimizer and group >= 0 and _is_constant(changes):
             found.setdefault(name, {})[group] = changes.values[0]
     return found
+
+
+def _is_constant(changes: Changes) -> bool:
+    first = repr(changes.values[0])
+    return all(repr(value) == first for value in changes.values)
 
 
 def _flat(schedule: Schedule) -> list[tuple[int, int, str, Changes]]:

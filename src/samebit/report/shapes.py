@@ -113,9 +113,9 @@ def _jump(times: Sequence[int], values: Sequence[float], at: int) -> Segment:
 
 def _gap(one: int, other: int, missed: Collection[int]) -> int:
     """1 between neighbours, also where all steps between them were missed."""
-    if missed and 1 < other - one <= len(missed) + 1:
-        if all(time + 1 in missed for time in range(one + 1, other)):
-            return 1
+    between = range(one + 1, other)
+    if between and len(between) <= len(missed) and all(time + 1 in missed for time in between):
+        return 1
     return other - one
 
 
