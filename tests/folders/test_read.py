@@ -554,7 +554,8 @@ def test_rank_0_is_the_face_of_a_run(run: RunFolder) -> None:
     assert list(view.traces) == ["0", "1", "10"]
     assert [row.groups["loss"] for row in view.traces["10"]] == [b"1010101010101010"[:8]]
     assert view.schedule == [(0, 1, 0, {"lr": 0})]
-    assert view.schedules["1"] == [(0, 1, 0, {"lr": 1})]
+    assert [s.rank for s in view.schedules] == ["0", "1", "10"]
+    assert view.schedules[1].rows() == [(0, 1, 0, {"lr": 1})]
 
 
 def test_the_end_of_another_rank_is_not_the_end_of_the_run(run: RunFolder) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 from samebit import places, records
 from samebit.capture.config import flat
+from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.verifying import show_verdict
 from samebit.cli.words import (
     Screen,
     ago,
     duration,
     fields,
-    number,
     shorten,
     shown,
     size,
@@ -26,6 +26,7 @@ from samebit.cli.words import (
 from samebit.digest import canonical_json, short
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
+from samebit.report.schedule import words
 
 __all__ = ["show", "show_arguments"]
 
@@ -35,7 +36,9 @@ _STATE_COLORS = {"finished": "green", "running": "cyan", "failed": "red"}
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """What show takes."""
     parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
-    parser.add_argument("--schedule", action="store_true", help="every change of the optimizer")
+    parser.add_argument(
+        "--schedule", action="store_true", help="what the optimizer used, step by step"
+    )
     parser.add_argument("--console", action="store_true", help="what the run printed")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -45,11 +48,12 @@ def show(options: argparse.Namespace) -> int:
     view = read_run(find_run(places.find_store(Path.cwd()), options.run))
     screen = Screen.of(sys.stdout)
     if options.json:
-        screen.say(canonical_json(_everything(view)).decode())
+        found = schedule_as_data(view) if options.schedule else _everything(view)
+        screen.say(canonical_json(found).decode())
     elif options.console:
         _console(view, screen)
     elif options.schedule:
-        _schedule(view, screen)
+        show_schedule(view, screen)
     else:
         _summary(view, screen)
     return 0
@@ -186,21 +190,16 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
     for optimizer, count in counts.items():
         label = "steps" if len(counts) == 1 else f"optimizer {optimizer}"
         yield label, f"{count}, each with its fingerprints"
-        rates = [
-            value
-            for index, _, group, changed in view.schedule
-            if index == optimizer and group == 0
-            for name, value in changed.items()
-            if name == "lr" and isinstance(value, (int, float))
-        ]
-        if rates:
-            text = number(rates[0])
-            if len(rates) > 1:
-                if max(rates) > max(rates[0], rates[-1]):
-                    text += f", up to {number(max(rates))}"
-                curve = sparkline([float(rate) for rate in rates], 24)
-                text += f", to {number(rates[-1])}  {curve}"
-            yield "learning rate", text
+        for schedule in view.schedules[:1]:
+            rates = schedule.scalars.get((optimizer, 0, "lr"))
+            if rates is None:
+                continue
+            skipped = schedule.scalars.get((optimizer, -1, "skipped"))
+            before = skipped.counts if skipped is not None else []
+            yield "learning rate", words(rates.counts, rates.values, count, before)
+            curve = [float(rate) for rate in rates.values if isinstance(rate, (int, float))]
+            if len(curve) > 1:
+                yield "", sparkline(curve, 24)
 
 
 def _states(view: View) -> Iterator[tuple[str, object]]:
@@ -250,13 +249,6 @@ def _metrics(view: View, screen: Screen) -> Iterator[tuple[str, object]]:
         if room and len(numbers) > 1:
             text = f"{sparkline(numbers, room)}  {text}"
         yield f"  {shorten(visible(name), 40)}", text
-
-
-def _schedule(view: View, screen: Screen) -> None:
-    screen.say("optimizer  step  group  changed to")
-    for optimizer, count, group, changed in view.schedule:
-        values = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-        screen.say(f"{optimizer:>9}  {count:>4}  {group:>5}  {visible(values)}")
 
 
 def _console(view: View, screen: Screen) -> None:

@@ -25,7 +25,9 @@ __all__ = [
 ]
 
 # Facts of which every one counts; of the others the last one does.
-MANY = frozenset({"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate"})
+MANY = frozenset(
+    {"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate", "scheduler"}
+)
 
 _MAX_DEPTH = 64  # of lists and maps inside each other; Python's own functions go no deeper at will
 
@@ -117,6 +119,11 @@ class _EndFact(TypedDict):
     status: Literal["finished", "failed", "killed"]
 
 
+_SchedulerFact = TypedDict(
+    "_SchedulerFact", {"optimizer": int | None, "class": str, "values": dict[str, Any]}
+)
+
+
 class _AskedFact(TypedDict):
     seed: NotRequired[int | None]
     deterministic: NotRequired[bool]
@@ -147,6 +154,7 @@ _SHAPES: dict[str, Any] = {
     "main": int,
     "packages": _PackagesFact,
     "problem": _ProblemFact,
+    "scheduler": _SchedulerFact,
     "process": _ProcessFact,
     "rate": _RateFact,
     "seed_call": SeedCallFact,

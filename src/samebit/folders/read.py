@@ -5,6 +5,7 @@ A `View` is what was there when it was read; nothing in it changes afterwards.
 
 import socket
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,9 +33,7 @@ from samebit.journal.reader import Frame, Gap, Journal
 from samebit.launch import alive
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
 
-__all__ = ["FACE", "Column", "Schedule", "TraceRow", "View", "read_run"]
-
-Schedule = list[tuple[int, int, int, dict[str, Any]]]
+__all__ = ["FACE", "Changes", "Column", "Schedule", "TraceRow", "View", "read_run"]
 
 _HEARTBEAT_S = 300.0
 _SCALARS = frozenset({type(None), bool, int, float, str})
@@ -57,6 +56,44 @@ class TraceRow:
     optimizer: int
     count: int
     groups: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """One scalar: from which step of its optimizer on it had which value."""
+
+    counts: list[int]
+    values: list[Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Every scalar of one process's optimizers, by (optimizer, group, name).
+
+    Group -1 is the loss scaler's: `scale`, and `skipped`, how many steps it has kept back.
+    """
+
+    rank: str
+    scalars: dict[tuple[int, int, str], Changes]
+
+    def at(self, optimizer: int, count: int) -> dict[tuple[int, str], Any]:
+        """What each scalar was in a step, by (group, name)."""
+        return {
+            (group, name): changes.values[bisect_right(changes.counts, count) - 1]
+            for (index, group, name), changes in self.scalars.items()
+            if index == optimizer and changes.counts[0] <= count
+        }
+
+    def rows(self) -> list[tuple[int, int, int, dict[str, Any]]]:
+        """(optimizer, count, group, scalars that changed), by optimizer and count."""
+        found: dict[tuple[int, int, int, int], dict[str, Any]] = {}
+        for (optimizer, group, name), changes in self.scalars.items():
+            before, again = 0, 0
+            for count, value in zip(changes.counts, changes.values, strict=True):
+                # A scalar changes twice at one count where the step between was skipped.
+                before, again = count, again + 1 if count == before else 0
+                found.setdefault((optimizer, count, again, group), {})[name] = value
+        return [(key[0], key[1], key[3], found[key]) for key in sorted(found)]
 
 
 @dataclass(frozen=True)
@@ -218,27 +255,35 @@ class View:
         }
 
     @property
-    def schedule(self) -> Schedule:
-        """(optimizer, count, group, scalars that changed) of the run's face, as written."""
-        return next(iter(self.schedules.values()), [])
-
-    @property
-    def schedules(self) -> dict[str, Schedule]:
-        """The schedule of each rank, the lowest first."""
+    def schedules(self) -> list[Schedule]:
+        """The scalars that each process's optimizers used, in the order of ranks and executions."""
         return self._schedules[0]
 
+    @property
+    def schedule(self) -> list[tuple[int, int, int, dict[str, Any]]]:
+        """(optimizer, count, group, scalars that changed) of the run's face, by count.
+
+        One dict per change: of a long run `schedules` is the smaller form.
+        """
+        face = min((_order(schedule.rank) for schedule in self.schedules), default=0)
+        of_face = [schedule for schedule in self.schedules if _order(schedule.rank) == face]
+        return [row for schedule in of_face for row in schedule.rows()]
+
     @cached_property
-    def _schedules(self) -> tuple[dict[str, Schedule], list[str]]:
-        found: dict[str, Schedule] = defaultdict(list)
+    def _schedules(self) -> tuple[list[Schedule], list[str]]:
+        found: dict[str, Schedule] = {}
         odd: list[str] = []
-        for frame in self._of_kind(Kind.HYPER):
-            _, optimizer, count, group, written = frame.items[:5]
-            changed = reader.unwrap(written) if is_plain(written) else None
-            if isinstance(changed, dict):
-                found[frame.rank].append((optimizer, count, group, changed))
-            else:
+        for frame in self.journal.frames:
+            if frame.kind == Kind.HYPER and not is_plain(frame.items[4]):
                 odd.append("a change of an optimizer has a shape that this version does not know")
-        return {rank: found[rank] for rank in sorted(found, key=_order)}, odd
+                continue
+            for block in reader.changes(frame):
+                schedule = found.setdefault(frame.writer, Schedule(frame.rank, {}))
+                key = (block.optimizer, block.group, block.name)
+                column = schedule.scalars.setdefault(key, Changes([], []))
+                column.counts.extend(block.counts)
+                column.values.extend(block.values)
+        return sorted(found.values(), key=lambda schedule: _order(schedule.rank)), odd
 
     @cached_property
     def states(self) -> dict[str, StateFact]:

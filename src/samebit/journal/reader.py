@@ -13,6 +13,8 @@ from typing import Any
 
 from samebit import digest
 from samebit.errors import Damaged
+from samebit.journal import columns
+from samebit.journal.columns import Block
 from samebit.journal.frame import HEADER_BYTES, Kind, read_frames, read_header
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Gap",
     "Journal",
     "Segment",
+    "changes",
     "fact_value",
     "list_segments",
     "read_journal",
@@ -143,6 +146,8 @@ def read_journal(
                 lost = f"{expected.get(segment.writer, 0)} to {sequence - 1}"
                 gaps.append(Gap(name, f"frames {lost} are missing"))
             expected[segment.writer] = max(sequence + 1, expected.get(segment.writer, 0))
+            if items[0] == Kind.SCALARS:
+                items[1:] = [columns.unpack(items)]
             if not _is_known(items):
                 unknown += 1
             elif items[0] == Kind.CLOCK:
@@ -167,6 +172,7 @@ _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.FACT: (int, int, str, object),
     Kind.TRACE: (int, int, int, int, int, bytes),
     Kind.HYPER: (int, int, int, int, dict),
+    Kind.SCALARS: (int, list),  # unpacked; None where they could not be
 }
 
 
@@ -203,6 +209,20 @@ def rows(frames: Iterable[Frame]) -> Iterable[tuple[int, int, dict[str, Any]]]:
                     frame.time_ns,
                     dict(zip(names, values, strict=True)),
                 )
+
+
+def changes(frame: Frame) -> list[Block]:
+    """What a frame says of a schedule: each scalar's changes."""
+    if frame.kind == Kind.SCALARS:
+        return frame.items[1]
+    if frame.kind != Kind.HYPER:
+        return []
+    _, optimizer, count, group, values = frame.items[:5]
+    return [
+        Block(optimizer, group, name.removeprefix("$"), [count], [unwrap(value)])
+        for name, value in values.items()
+        if isinstance(name, str)
+    ]
 
 
 def fact_value(frame: Frame) -> Any:

@@ -1,5 +1,7 @@
 """The one writer of a process's frames: each is with the kernel when the call returns.
 
+All but the scalars of a schedule: those are held back for up to five seconds, and packed.
+
 A writer belongs to the process that made it. After a fork the child's first frame opens a segment
 of its own; nothing of the parent's is touched.
 """
@@ -17,6 +19,7 @@ import msgspec
 
 from samebit import disk
 from samebit.errors import SamebitError, UsageError
+from samebit.journal.columns import MOST_HELD, Held
 from samebit.journal.frame import (
     CHECKED,
     FRAME,
@@ -84,6 +87,7 @@ class Writer:
         self._identity: tuple[int, int] = (0, 0)
         self._schemas: dict[tuple[str, ...], int] = {}
         self._schema_count = 0
+        self._held = Held()
         self._full: list[int] = []  # segments that are left, and still to be synced and closed
         self._synced = 0  # the sequence number up to which everything is durable
         self._unsynced: Exception | None = None  # said when the writer is closed
@@ -164,8 +168,25 @@ class Writer:
         self._write(_encode((int(Kind.TRACE), optimizer, count, _monotonic_ns(), mask, digests)))
 
     def hyper(self, optimizer: int, count: int, group: int, values: Mapping[str, Any]) -> None:
-        """Append the scalars of a parameter group that changed."""
-        self._write(_encode((int(Kind.HYPER), optimizer, count, group, _exact(values))))
+        """Append the scalars of a parameter group that changed.
+
+        A float that changes again and again is held back until `flush`, which the writer's own
+        thread calls every five seconds.
+        """
+        with self._lock:
+            if self._held.take(optimizer, count, group, values):
+                if self._held.size >= MOST_HELD:
+                    self.flush()
+            else:
+                self.flush()  # first, so that each scalar's changes lie in their order
+                self._write(_encode((int(Kind.HYPER), optimizer, count, group, _exact(values))))
+
+    def flush(self) -> None:
+        """Hand the scalars that are held back to the kernel."""
+        with self._lock:
+            items = self._held.release()
+            if items is not None:
+                self._write(_encode((int(Kind.SCALARS), *items)))
 
     def _write(self, payload: bytes) -> None:
         with self._lock:
@@ -208,6 +229,7 @@ class Writer:
 
     def sync(self) -> None:
         """Make everything appended so far survive a power cut."""
+        self.flush()
         self._sync_full()
         with self._lock:
             fd, sequence = self._fd, self._sequence
@@ -231,6 +253,10 @@ class Writer:
         A later frame would open a new one.
         """
         self._closing.set()
+        try:
+            self.flush()
+        except Exception as error:
+            self._unsynced = error
         self._sync_full()
         with self._lock:
             if self._kept:

@@ -55,7 +55,8 @@ def _sides(view: View) -> dict[str, Side]:
     for rank, rows in (view.traces or {FACE: []}).items():
         algorithm = algorithms[-1] if algorithms else None
         # A run has one initial state: its face stored it.
-        sides[rank] = Side(rows, view.schedules.get(rank, []), initial, algorithm)
+        schedules = [schedule for schedule in view.schedules if schedule.rank == rank]
+        sides[rank] = Side(rows, schedules, initial, algorithm)
         initial = None
     return sides
 

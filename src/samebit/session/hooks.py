@@ -42,6 +42,15 @@ class Listener(Protocol):
     def after_step(self, optimizer: Any) -> None:
         """It has stepped."""
 
+    def before_scaled_step(self, scaler: Any, optimizer: Any) -> None:
+        """A loss scaler is about to decide whether an optimizer steps."""
+
+    def after_scaled_step(self, scaler: Any, optimizer: Any) -> None:
+        """It has decided."""
+
+    def scheduler_made(self, scheduler: Any) -> None:
+        """A learning-rate scheduler was attached to its optimizer."""
+
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
 
@@ -94,6 +103,8 @@ def install(listener: Listener | None) -> None:
         return
     _installed.append(True)
     when_imported("torch.optim.optimizer", _optimizers)
+    when_imported("torch.optim.lr_scheduler", _schedulers)
+    when_imported("torch.amp.grad_scaler", _scalers)
     when_imported("torch.autograd", _backward)
     when_imported("torch.utils.data.dataloader", _loaders)
     # Only when the whole of torch is there: the wrap asks torch.compiler whether it is compiling.
@@ -109,6 +120,46 @@ def _optimizers(module: Any) -> None:
 
     module.register_optimizer_step_pre_hook(before)
     module.register_optimizer_step_post_hook(after)
+
+
+def _scalers(module: Any) -> None:
+    scaler = module.GradScaler
+    original = scaler.step
+
+    @functools.wraps(original)
+    def step(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        _tell("hooks.scaler", "before_scaled_step", self, optimizer)
+        try:
+            returned = original(self, optimizer, *args, **kwargs)
+        except BaseException as error:
+            step_aside(error)
+            raise
+        # torch itself has waited for the device, where it had to know whether to step.
+        _tell("hooks.scaler", "after_scaled_step", self, optimizer)
+        return returned
+
+    scaler.step = step
+
+
+def _schedulers(module: Any) -> None:
+    # Those that do not call the base's `__init__`; every other class calls one of these.
+    for name in ("LRScheduler", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau"):
+        kind = getattr(module, name, None)
+        if kind is not None and "__init__" in vars(kind):
+            kind.__init__ = _telling(kind.__init__)
+
+
+def _telling(original: Any) -> Any:
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            original(self, *args, **kwargs)
+        except BaseException as error:
+            step_aside(error)
+            raise
+        _tell("hooks.scheduler", "scheduler_made", self)
+
+    return __init__
 
 
 def _backward(module: Any) -> None:

@@ -74,7 +74,12 @@ class RecordedRun:
         }
 
     def schedule(self) -> list[dict[str, Any]]:
-        """Each change of an optimizer's scalars: optimizer, step, group, values."""
+        """Each change of an optimizer's scalars: optimizer, step, group, values.
+
+        `step` is the optimizer's first that used them, `values` has only what changed. Group -1 is
+        the loss scaler's: `scale`, and for each skipped step before this one `skipped`, as
+        [how many so far, its scale]. Rows are in the order of optimizers, then steps.
+        """
         return [
             {"optimizer": optimizer, "step": count, "group": group, "values": values}
             for optimizer, count, group, values in self._view.schedule

@@ -24,6 +24,7 @@ from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.models import Models
+from samebit.session.schedulers import Schedulers
 from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.trace.recorder import Emit, Recorder
 
@@ -65,11 +66,12 @@ class Recording:
         self.recorder = Recorder(emit, rates)
         self.models = Models(
             folder.store,
-            lambda fact: self.fact("state", fact),
+            self._state,
             self.trouble,
             budget_bytes=settings.states_budget_mb << 20,
             keep=settings.states_keep,
         )
+        self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))
         self._files = FileWatch(
             lambda fact: self.fact("file", fact),
             lambda data: Store(folder.store).put(data),
@@ -182,6 +184,7 @@ class Recording:
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
             self._read_settings()
+        self.schedulers.before_step(optimizer, self.recorder.index(optimizer))
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
     def after_step(self, optimizer: Any) -> None:
@@ -191,6 +194,21 @@ class Recording:
             if index == self.main:
                 self.step = count
             self.models.after_step(optimizer, index, count)
+
+    def before_scaled_step(self, scaler: Any, optimizer: Any) -> None:
+        """A loss scaler is about to decide whether an optimizer steps."""
+        of = vars(scaler)
+        if of.get("_enabled"):
+            self.recorder.asked(optimizer, of.get("_scale"))
+
+    def after_scaled_step(self, scaler: Any, optimizer: Any) -> None:
+        """It has decided."""
+        if vars(scaler).get("_enabled"):
+            self.recorder.answered(optimizer)
+
+    def scheduler_made(self, scheduler: Any) -> None:
+        """A learning-rate scheduler was attached to its optimizer."""
+        self.schedulers.made(scheduler)
 
     # The end.
 
@@ -204,6 +222,7 @@ class Recording:
         interrupted = signal is not None
         self._safely("run.finish", lambda: disk.fault("run.finish"))
         self._safely("hooks.post_step", self._finish_trace)
+        self._safely("hooks.scheduler", self.schedulers.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", lambda: self._read_settings(at_end=True))
         self._safely("capture.config", self._write_config)
@@ -299,6 +318,10 @@ class Recording:
             return os.path.samestat(os.fstat(self._console_fd), self._console_is)
         except OSError:
             return False
+
+    def _state(self, fact: dict[str, Any]) -> None:
+        self._safely("journal", self.writer.flush)  # what is known of a run reaches up to its state
+        self.fact("state", fact)
 
     def _trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
         self.writer.trace(optimizer, count, mask, digests)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from samebit.folders.read import TraceRow
+from samebit.folders.read import Schedule, TraceRow
 from samebit.trace.recorder import GROUPS
 
 __all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks"]
@@ -34,7 +34,7 @@ class Side:
     """One run's trace, as it was read."""
 
     rows: Sequence[TraceRow]
-    schedule: Sequence[tuple[int, int, int, dict[str, Any]]]
+    schedules: Sequence[Schedule]
     initial: Mapping[str, str] | None  # leaf name to digest of the state at step 0
     algorithm: str | None
 
@@ -219,22 +219,21 @@ def _explain(
 
 
 def _hyper_facts(row: TraceRow, ours: Side, theirs: Side) -> list[str]:
-    mine, other = (_in_force(side.schedule, row.optimizer, row.count) for side in (ours, theirs))
+    mine, other = (_in_force(side.schedules, row.optimizer, row.count) for side in (ours, theirs))
     return [
         f"{name} of parameter group {group}: {mine.get((group, name))!r} in the first run, "
         f"{other.get((group, name))!r} in the second"
         for group, name in sorted({*mine, *other})
-        if mine.get((group, name)) != other.get((group, name))
+        if group >= 0 and repr(mine.get((group, name))) != repr(other.get((group, name)))
     ]
 
 
 def _in_force(
-    schedule: Sequence[tuple[int, int, int, dict[str, Any]]], optimizer: int, count: int
+    schedules: Sequence[Schedule], optimizer: int, count: int
 ) -> dict[tuple[int, str], Any]:
     values: dict[tuple[int, str], Any] = {}
-    for index, at, group, changed in schedule:
-        if index == optimizer and at <= count:
-            values.update({(group, name): value for name, value in changed.items()})
+    for schedule in schedules:  # of processes that have the same step, the last one's
+        values |= schedule.at(optimizer, count)
     return values
 
 

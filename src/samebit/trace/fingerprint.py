@@ -20,6 +20,8 @@ __all__ = [
     "combine",
     "generators",
     "leaf",
+    "lines_of",
+    "of_lines",
     "of_values",
     "samples",
 ]
@@ -54,6 +56,18 @@ def of_values(*values: Any) -> bytes:
     for value in values:
         _collect(value, "", header, leaves)
     return combine("\n".join(header).encode("utf-8", "surrogatepass"), leaves)
+
+
+def lines_of(value: Any, name: str) -> list[str]:
+    """What a value without arrays adds to the header of `of_values`, under its dotted name."""
+    header: list[str] = []
+    _collect(value, name, header, [])
+    return header
+
+
+def of_lines(header: Iterable[str]) -> bytes:
+    """The eight bytes that `of_values` gives of the values with these lines."""
+    return combine("\n".join(header).encode("utf-8", "surrogatepass"), [])
 
 
 def samples(value: Any) -> int | None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from samebit.trace import fingerprint
 from samebit.trace.fingerprint import Leaves, NotTraceable
+from samebit.trace.scalars import Scalars, plain
 
-__all__ = ["GROUPS", "Emit", "Recorder"]
+__all__ = ["GROUPS", "LOSS_SCALER", "Emit", "Recorder"]
 
 # In causal order: the first group that differs in a step names the cause.
 GROUPS = (
@@ -32,6 +33,7 @@ GROUPS = (
     "grad",
     "param",
 )
+LOSS_SCALER = -1  # in place of a parameter group
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _FULL_AT_FIRST = 10  # steps that are always traced in full
 _BUDGET = 0.01  # of a step's time, for full rows
@@ -60,8 +62,10 @@ class _Optimizer:
     losses_before: int = 0  # how often `backward` had been called when the step began
     leaves: Leaves | None = None
     shape_key: tuple[int, ...] = ()
-    scalars: list[dict[str, Any]] = field(default_factory=list)
-    hyper: bytes = b""
+    scalars: Scalars = field(default_factory=Scalars)
+    scale: Any = None  # of the loss, in the last step that was asked for
+    asked_at: int | None = None  # the count when a loss scaler asked for a step
+    kept_back: dict[str, int] = field(default_factory=dict)
     last_full: int = 0
     row: dict[str, bytes] = field(default_factory=dict)
     spent_s: float = 0.0
@@ -149,6 +153,8 @@ class Recorder:
         python = full or (known.count + 1) % _PYTHON_EVERY == 0
         row.update(fingerprint.generators(python=python))
         row["hyper"] = self._hyper(optimizer, known)
+        if known.asked_at is not None:
+            self._inside_a_fused_step(optimizer, known)
         if full:
             at = time.perf_counter()
             parameters = _parameters(optimizer)
@@ -180,6 +186,22 @@ class Recorder:
         living = [k for k in self._optimizers.values() if k.is_of() is not None]
         self._full_next = any(self._is_full(k, k.count + 1) for k in living)
         return True
+
+    def asked(self, optimizer: Any, scale: Any) -> None:
+        """A loss scaler is about to decide whether an optimizer steps."""
+        known = self._known(optimizer)
+        known.asked_at = known.count
+        scale = plain(scale)
+        if scale != known.scale:
+            known.scale = scale
+            self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, {"scale": scale})
+
+    def answered(self, optimizer: Any) -> None:
+        """It has decided; no step means that the gradients were not finite."""
+        known = self._known(optimizer)
+        if known.asked_at == known.count:
+            self._kept_back(known, "skipped")
+        known.asked_at = None
 
     def finish(self, optimizer: Any) -> None:
         """Complete the last row of an optimizer that will step no more."""
@@ -238,27 +260,32 @@ class Recorder:
         return row
 
     def _hyper(self, optimizer: Any, known: _Optimizer) -> bytes:
-        now = [
-            {
-                name: _scalar(value)
-                for name, value in group.items()
-                if name not in ("params", "param_names")
-            }
-            for group in optimizer.param_groups
-        ]
-        if now != known.scalars:
-            for at, scalars in enumerate(now):
-                before = known.scalars[at] if at < len(known.scalars) else {}
-                changed = {
-                    name: value
-                    for name, value in scalars.items()
-                    if name not in before or before[name] != value
-                }
-                if changed:
-                    self._emit.hyper(known.index, known.count + 1, at, changed)
-            known.scalars = now
-            known.hyper = fingerprint.of_values(now)
-        return known.hyper
+        scalars = known.scalars
+        changes = scalars.changes(optimizer.param_groups)
+        for group, changed in changes.items():
+            self._emit.hyper(known.index, known.count + 1, group, changed)
+        if scalars.unread and "schedule" not in self._skipped:
+            self._skipped.add("schedule")
+            names = ", ".join(sorted(scalars.unread))
+            detail = f"{names} of optimizer {known.index} lies on a device, and is not waited for"
+            self._emit.fact("problem", {"what": "schedule not whole", "detail": detail})
+        return scalars.digest
+
+    def _inside_a_fused_step(self, optimizer: Any, known: _Optimizer) -> None:
+        """A fused optimizer is called all the same, and its kernel may change nothing."""
+        infinite = plain(getattr(optimizer, "found_inf", None))
+        if isinstance(infinite, float) and infinite:
+            self._kept_back(known, "without_effect")
+        elif isinstance(infinite, str) and "without_effect" not in known.kept_back:
+            known.kept_back["without_effect"] = 0
+            of = {"without_effect": infinite}  # on a device: not known, and not waited for
+            self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, of)
+
+    def _kept_back(self, known: _Optimizer, how: str) -> None:
+        """How many so far, and by which scale: several may be kept back before one count."""
+        times = known.kept_back[how] = known.kept_back.get(how, 0) + 1
+        changed = {how: [times, known.scale]}
+        self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, changed)
 
     def _leaves(
         self, known: _Optimizer, parameters: list[Any], names: Callable[[], Mapping[int, str]]
@@ -315,17 +342,3 @@ class Recorder:
 
 def _parameters(optimizer: Any) -> list[Any]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _scalar(value: Any) -> Any:
-    """An exact plain value of a hyper-parameter."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_scalar(item) for item in value]
-    shape = getattr(value, "shape", None)
-    if shape is not None and len(shape) == 0:
-        device = getattr(value, "device", None)
-        if getattr(device, "type", "cpu") == "cpu":  # never wait for a device
-            return value.item()
-    return f"<{type(value).__name__}>"
