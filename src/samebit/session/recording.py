@@ -15,7 +15,7 @@ from samebit.capture import config as config_capture
 from samebit.capture import console, environment, importing, machine, randomness, secrets
 from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
-from samebit.capture.sources import loaded_sources
+from samebit.capture.sources import SourceWatch, library_folders
 from samebit.errors import SamebitError
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
@@ -76,6 +76,13 @@ class Recording:
             settings.files_hash_budget_mb << 20,
             self.trouble,
         )
+        self._sources = SourceWatch(
+            lambda fact: self.fact("sources", fact),
+            lambda pieces: Store(folder.store).put_all(pieces),
+            self._files.later,
+            library_folders(os.path.dirname(os.path.dirname(__file__))),
+            self.trouble,
+        )
         self._listings = ListingWatch(
             lambda fact: self.fact("file", fact), self._files.later, self._noise, self.trouble
         )
@@ -108,6 +115,7 @@ class Recording:
             self._safely("console.write", self._tee)
         config_capture.watch_argparse(self._parsed_arguments)
         self._files.install()
+        self._sources.install()
         self._listings.install()
         hooks.install(self)
 
@@ -180,6 +188,8 @@ class Recording:
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
+            if not self._seen_settings:
+                self._sources.tell_later()
             self._read_settings()
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
@@ -208,7 +218,7 @@ class Recording:
         self._safely("capture.config", self._write_config)
         self._listings.finish()
         self._safely("capture.files", self._files.finish)
-        self._safely("capture.code", self._sources)
+        self._safely("capture.code", self._sources.finish)
         hooks.install(None)
         if self._console is not None:
             self._safely("console.write", self._console.remove)
@@ -266,10 +276,6 @@ class Recording:
     def _seed_call(self, call: dict[str, Any]) -> None:
         if self.is_here and not self._finished:
             self.fact("seed_call", call)
-
-    def _sources(self) -> None:
-        found = loaded_sources(self._noise, lambda data: Store(self.folder.store).put_all(data))
-        self.fact("sources", found)
 
     def _tee(self) -> None:
         self._open_console()
