@@ -299,7 +299,7 @@ _ORDER = tuple(
         r"(machine|settings|variables)\..*(gpu|cuda|cudnn|nccl)",
         r"packages\.\w+\.(nvidia|triton|flash-attn|xformers|mkl|openblas|cuda|cudnn)",
         r"(machine|settings|variables)\..*(thread|cpu\.(logical|physical|allowed|quota))",
-        r"(machine|settings|variables)\..*cpu|variables\.(MKL|ONEDNN|DNNL|OPENBLAS|BLIS|GLIBC_TUNABLES|NVIDIA_TF32)",
+        r"(machine|settings|variables)\..*(cpu|blas|blis|mkl|denormal|isa)|variables\.(MKL|ONEDNN|DNNL|OPENBLAS|BLIS|GLIBC_TUNABLES|NVIDIA_TF32)",
         r"settings\.",
         r"interpreter\.(implementation|version)",
         r"packages\.",

@@ -77,6 +77,7 @@ class SourceWatch:
         self._trouble = trouble
         self._pid = os.getpid()
         self._on = False
+        self._script = ""
         self._met: dict[str, _Look] = {}  # noted, and not read yet
         self._loaded: dict[str, _Loaded] = {}
         self._unkept: list[bytes] = []
@@ -130,6 +131,8 @@ class SourceWatch:
         if not path.endswith(_SUFFIXES) and event != "cpython.run_file":
             return
         try:
+            if event == "cpython.run_file":
+                self._script = os.path.abspath(path)  # at exit `__main__` has forgotten it
             if os.getpid() == self._pid and self._note(path):
                 self._later(functools.partial(self._guarded, self._read_met))
         except Exception as error:
@@ -243,9 +246,9 @@ class SourceWatch:
 
     def _write(self) -> None:
         self._keep_held()
-        names: dict[str, list[str]] = {}
+        names: dict[str, set[str]] = {self._script: {"__main__"}}
         for name, path in _modules(self._libraries):
-            names.setdefault(_file_of(path), []).append(name)
+            names.setdefault(_file_of(path), set()).add(name)
         modules = [
             [name, path, loaded.digest]
             for path, loaded in self._loaded.items()

@@ -6,7 +6,7 @@ Making a plan runs nothing and changes nothing. A `blocker` means that the verdi
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,14 @@ from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.records import ExecutionStart, TreeEntry, TreeRecord
 
-__all__ = ["Input", "Listing", "Plan", "environment_differences", "make_plan"]
+__all__ = [
+    "Input",
+    "Listing",
+    "Plan",
+    "edited_before_import",
+    "environment_differences",
+    "make_plan",
+]
 
 
 @dataclass(frozen=True)
@@ -153,15 +160,28 @@ def _command(view: View, start: ExecutionStart, blockers: list[str]) -> tuple[st
     return "script", start.argv
 
 
+def edited_before_import(
+    root: Path, tree: TreeRecord, sources: Iterable[Sequence[str]]
+) -> dict[str, str]:
+    """Files of the code that ran otherwise than they had been taken: path, digest as it ran."""
+    ran = {file: content for _, file, content in sources}
+    return {
+        entry.path: ran[file]
+        for entry in tree.entries
+        if entry.kind != "link"
+        and (file := str(root / entry.path)) in ran
+        and ran[file] != entry.digest
+    }
+
+
 def _as_it_ran(
     root: Path, tree: TreeRecord, sources: tuple[tuple[str, str, str], ...], store: Store
 ) -> TreeRecord:
-    """The code with each source that was edited between its taking and its import as it ran."""
-    ran = {file: content for _, file, content in sources}
+    edited = edited_before_import(root, tree, sources)
     entries: list[TreeEntry] = []
     for entry in tree.entries:
-        content = ran.get(str(root / entry.path), entry.digest)
-        if content != entry.digest and entry.kind != "link" and store.has(content):
+        content = edited.get(entry.path)
+        if content is not None and store.has(content):
             entry = replace(entry, digest=content, size_bytes=len(store.read(content)))
         entries.append(entry)
     return TreeRecord(tuple(entries))

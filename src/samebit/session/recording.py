@@ -13,6 +13,7 @@ from typing import Any
 from samebit import disk
 from samebit.capture import config as config_capture
 from samebit.capture import console, environment, importing, machine, randomness, secrets
+from samebit.capture import settings as in_force
 from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
 from samebit.capture.sources import SourceWatch, library_folders
@@ -56,7 +57,7 @@ class Recording:
         self._finished = False
         self._began_ns = time.time_ns()
         self._noise = noise_prefixes(str(folder.store), os.path.dirname(os.path.dirname(__file__)))
-        self._seen_settings = False
+        self._in_force: dict[str, Any] = {}
         self._console: console.Installed | None = None
         self._console_fd = -1
         self._console_is: os.stat_result
@@ -188,9 +189,9 @@ class Recording:
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
-            if not self._seen_settings:
+            if not self._in_force:
                 self._sources.tell_later()
-            self._read_settings()
+                self._safely("capture.settings", self._write_settings)
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
     def after_step(self, optimizer: Any) -> None:
@@ -214,7 +215,7 @@ class Recording:
         self._safely("run.finish", lambda: disk.fault("run.finish"))
         self._safely("hooks.post_step", self._finish_trace)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
-        self._safely("capture.settings", lambda: self._read_settings(at_end=True))
+        self._safely("capture.settings", self._write_settings)
         self._safely("capture.config", self._write_config)
         self._listings.finish()
         self._safely("capture.files", self._files.finish)
@@ -250,15 +251,14 @@ class Recording:
         self.fact("variables", environment.variables(os.environ, self.settings.env_allow))
         self.fact("machine", machine.describe())
 
-    def _read_settings(self, *, at_end: bool = False) -> None:
-        if at_end and self._seen_settings:
-            return
-        self._seen_settings = True
-        self._safely("capture.settings", self._write_settings)
-
     def _write_settings(self) -> None:
+        """At the first step, and at the end what is different then."""
         disk.fault("capture.settings")
-        self.fact("settings", randomness.settings())
+        before, self._in_force = self._in_force, in_force.read()
+        if not before:
+            self.fact("settings", self._in_force)
+        elif found := in_force.changed(before, self._in_force):
+            self.fact("settings_changed", found)
 
     def _write_config(self) -> None:
         disk.fault("capture.config")
