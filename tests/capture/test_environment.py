@@ -45,6 +45,12 @@ def test_it_is_told_how_a_distribution_was_installed(
         "here-1.0": {"url": "file:///here", "dir_info": {"editable": True}},
         "copied-1.0": {"url": "file:///there", "dir_info": {}},
         "from_git-1.0": {"url": url, "vcs_info": {"vcs": "git", "commit_id": "0a1b"}},
+        "from_branch-1.0": {
+            "url": url,
+            "vcs_info": {"vcs": "git", "commit_id": "0a1b", "requested_revision": "main"},
+            "subdirectory": "python",
+        },
+        "sdist-1.0": {"url": "file:///s.tar.gz", "archive_info": {"hashes": {"sha256": "1"}}},
         "wheel-1.0": {"url": "file:///w.whl", "archive_info": {"hash": "sha256=0"}},
     }
     for name, origin in told.items():
@@ -57,8 +63,40 @@ def test_it_is_told_how_a_distribution_was_installed(
         "here": {"kind": "editable", "url": "file:///here"},
         "copied": {"kind": "folder", "url": "file:///there"},
         "from-git": {"kind": "git", "url": url.replace("hunter2", MASK), "commit": "0a1b"},
-        "wheel": {"kind": "archive", "url": "file:///w.whl"},
+        "from-branch": {
+            "kind": "git",
+            "url": url.replace("hunter2", MASK),
+            "commit": "0a1b",
+            "revision": "main",
+            "part": "python",
+        },
+        "sdist": {"kind": "archive", "url": "file:///s.tar.gz", "hash": "sha256=1"},
+        "wheel": {"kind": "archive", "url": "file:///w.whl", "hash": "sha256=0"},
     }
+
+
+def test_what_a_program_installed_stands_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, program in (("a", "pip\n"), ("b", "uv"), ("c", "pip\n")):
+        install(tmp_path, f"{name}-1.0.dist-info", METADATA="", INSTALLER=program)
+    install(tmp_path, "by_hand-1.0.dist-info", METADATA="")
+    (tmp_path / "distro-1.0.egg-info").write_text("Name: distro\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert packages()["installers"] == {"pip": ["a", "c"], "uv": ["b"]}
+
+
+def test_sources_that_are_only_linked_are_editable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, sources = tmp_path / "site", tmp_path / "sources"
+    install(sources, "Old_One.egg-info", **{"PKG-INFO": "Name: Old-One\nVersion: 2.1\n"})
+    site.mkdir()
+    (site / "Old-One.egg-link").write_text(f"{sources}\n.")
+    monkeypatch.setattr(sys, "path", [str(site), str(sources)])
+    found = packages()
+    assert found["versions"] == {"old-one": "2.1"}
+    assert found["origins"] == {"old-one": {"kind": "editable", "url": f"file://{sources}"}}
 
 
 def test_of_two_with_one_name_the_first_on_the_path_counts(
