@@ -20,6 +20,7 @@ __all__ = [
     "differences",
     "for_replay",
     "interpreter",
+    "normalised",
     "packages",
     "variable_class",
     "variables",
@@ -52,7 +53,7 @@ def packages() -> dict[str, Any]:
         for path in _distributions(folder or os.curdir):
             if path.endswith(".egg-link"):  # as `setup.py develop` points at the sources
                 name = os.path.basename(path).removesuffix(".egg-link")
-                links.setdefault(_normalised(name), _first_line(path))
+                links.setdefault(normalised(name), _first_line(path))
                 continue
             name, version = _name_and_version(path)
             if name.startswith("~") or not version:
@@ -95,10 +96,11 @@ def _name_and_version(path: str) -> tuple[str, str]:
             version = _field(os.path.join(path, "PKG-INFO"), "Version")
     elif not os.path.exists(os.path.join(path, "METADATA")):
         version = ""
-    return _normalised(name), version
+    return normalised(name), version
 
 
-def _normalised(name: str) -> str:
+def normalised(name: str) -> str:
+    """A distribution's name as an index compares it."""
     return _NOT_IN_A_NAME.sub("-", name).lower()
 
 

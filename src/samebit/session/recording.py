@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from samebit import disk
+from samebit import disk, places
 from samebit.capture import config as config_capture
-from samebit.capture import console, environment, importing, machine, randomness, secrets
+from samebit.capture import console, environment, importing, installed, machine, randomness, secrets
 from samebit.capture import settings as in_force
 from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
@@ -28,6 +28,8 @@ from samebit.session.models import Models
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
+
+_INSTALLED_S = 0.5  # for what was installed and is not known from an earlier run
 
 
 class Recording:
@@ -220,6 +222,8 @@ class Recording:
         self._listings.finish()
         self._safely("capture.files", self._files.finish)
         self._safely("capture.code", self._sources.finish)
+        if self.rank == "0" and not interrupted:
+            self._safely("capture.installed", self._installed)
         hooks.install(None)
         if self._console is not None:
             self._safely("console.write", self._console.remove)
@@ -259,6 +263,12 @@ class Recording:
             self.fact("settings", self._in_force)
         elif found := in_force.changed(before, self._in_force):
             self.fact("settings_changed", found)
+
+    def _installed(self) -> None:
+        cache = places.cache_folder() / "installed-1"
+        keep = Store(self.folder.store).put
+        found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
+        self.fact("installed", found)
 
     def _write_config(self) -> None:
         disk.fault("capture.config")
