@@ -121,10 +121,9 @@ def check(
     for site, wanted in sites.items():
         records, recordless = _records(site, wanted)
         without |= recordless
-        for inside, path in sorted(wanted.items(), key=lambda pair: _size(pair[1])):
-            found = _look(path)
-            if found is None:
-                continue  # inside an archive, or gone
+        looks = [(look, inside) for inside, path in wanted.items() if (look := _look(path))]
+        for found, inside in sorted(looks, key=lambda pair: pair[0][2]):  # the small ones first
+            path = wanted[inside]
             if inside not in records:
                 if not _is_of(inside, recordless):
                     added[inside] = _kept(path, found, keep, len(added))
@@ -168,7 +167,7 @@ def _records(
             without.add(normalised(name.partition("-")[0].removesuffix(".egg-info")))
             continue
         for line in lines:
-            inside = names.get(line[: line.find(b",")].strip(b'"'))
+            inside = names.get(line[: line.find(b",")])
             if inside is not None:
                 found[inside] = _hash_and_size(line)
     return found, without
@@ -203,11 +202,6 @@ def _look(path: str) -> _Look | None:
         return None
     times = found.st_mtime_ns, found.st_ctime_ns
     return found.st_dev, found.st_ino, found.st_size, *times
-
-
-def _size(path: str) -> int:
-    found = _look(path)
-    return found[2] if found else 0
 
 
 def _hash(path: str, found: _Look, known: _Known, clock: _Clock) -> str | None:

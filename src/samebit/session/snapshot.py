@@ -1,5 +1,6 @@
 """The code of a run and the lock of its project: taken, put into the store, and told."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ def record_code(
         text = error.what if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
         emit("problem", {"what": "code", "detail": text})
         return
+    if settings.code_on_changed == "refuse" and (taken.changed or not taken.head):
+        # Only `samebit run` stands before the first line. Here the run goes on, and is marked.
+        detail = "code.on_changed is refuse, which only `samebit run` can do"
+        sys.stderr.write(f"samebit: uncommitted changes: {detail}\n")
+        emit("problem", {"what": "uncommitted changes", "detail": detail})
     code_files = {str(taken.root / entry.path) for entry in record.entries}
     try:
         emit("lock", _locks(start, code_files, Store(folder.store)))
