@@ -130,6 +130,17 @@ def _environment(view: View) -> dict[str, Any]:
 def _code(first: View, second: View) -> list[str]:
     if "replay" in (first.record.kind, second.record.kind):
         return []  # a replay ran the recorded code, or its verdict says otherwise
+    ours, theirs = _cells(first), _cells(second)
+    cells = _unified("cells", ours, theirs) if ours != theirs else []
+    return [*cells, *_files(first, second)]
+
+
+def _cells(view: View) -> str:
+    """What an interactive shell executed, as one text."""
+    return "\n\n".join(cell["text"] for cell in view.all_facts("cell"))
+
+
+def _files(first: View, second: View) -> list[str]:
     trees = [view.facts.get("code") for view in (first, second)]
     if not all(isinstance(tree, dict) for tree in trees):
         return ["the code of one of them was not recorded"]

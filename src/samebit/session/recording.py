@@ -16,6 +16,7 @@ from samebit.capture import console, environment, importing, installed, machine,
 from samebit.capture import settings as in_force
 from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
+from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
 from samebit.errors import SamebitError
 from samebit.folders.folder import RunFolder
@@ -86,6 +87,7 @@ class Recording:
             library_folders(os.path.dirname(os.path.dirname(__file__))),
             self.trouble,
         )
+        self._cells = CellWatch(self.fact, self.trouble)
         self._listings = ListingWatch(
             lambda fact: self.fact("file", fact), self._files.later, self._noise, self.trouble
         )
@@ -119,6 +121,7 @@ class Recording:
         config_capture.watch_argparse(self._parsed_arguments)
         self._files.install()
         self._sources.install()
+        self._safely("capture.cells", self._cells.install)
         self._listings.install()
         hooks.install(self)
 
@@ -220,6 +223,7 @@ class Recording:
         self._safely("capture.settings", self._write_settings)
         self._safely("capture.config", self._write_config)
         self._listings.finish()
+        self._safely("capture.cells", self._cells.finish)
         self._safely("capture.files", self._files.finish)
         self._safely("capture.code", self._sources.finish)
         if self.rank == "0" and not interrupted:
