@@ -18,6 +18,7 @@ from samebit.capture.environment import (
     variable_class,
     variables,
 )
+from samebit.capture.installed import not_as_installed
 from samebit.capture.secrets import MASK
 from tests.strategies import plain_values
 
@@ -347,3 +348,13 @@ def test_any_two_facts_can_be_compared(facts: dict[str, object], name: str) -> N
     other = {key: [value] for key, value in facts.items()}
     for sentence in differences(facts, other):
         assert len(sentence) < 1000
+
+
+def test_a_package_that_was_edited_on_one_side_is_said_by_its_file() -> None:
+    then = {"installed": {"edited": {"pkg/a.py": "blake3:1", "b.py": None}, "added": {}}}
+    now = {"installed": {"edited": {"b.py": None}, "added": {"c.py": "blake3:2"}}}
+    assert differences(not_as_installed(then), not_as_installed(now)) == [
+        "c.py: edited after its installation now, not then",
+        "pkg/a.py: edited after its installation then, not now",
+    ]
+    assert differences(not_as_installed(then), not_as_installed({})) == []

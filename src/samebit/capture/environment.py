@@ -352,6 +352,7 @@ _ORDER = tuple(
         r"(machine|settings|variables)\..*(thread|cpu\.(logical|physical|allowed|quota))",
         r"(machine|settings|variables)\..*(cpu|blas|blis|mkl|denormal|isa)|variables\.(MKL|ONEDNN|DNNL|OPENBLAS|BLIS|GLIBC_TUNABLES|NVIDIA_TF32)",
         r"settings\.",
+        r"installed\.",
         r"interpreter\.(implementation|version)",
         r"packages\.",
     )
@@ -368,8 +369,9 @@ def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list
     """What differs between two environments, as sentences; what may change results most is first.
 
     Both are nested plain values with the sections that they happen to have: `packages`,
-    `interpreter`, `variables` of this module, `machine` of `machine.describe()`, and `settings` (of
-    the frameworks). A section that only one of them has was not compared, and gives no sentence.
+    `interpreter`, `variables` of this module, `machine` of `machine.describe()`, `settings` (of the
+    frameworks), and `installed` (files that are not as they were installed, path to digest). A
+    section that only one of them has was not compared, and gives no sentence.
     """
     both = recorded.keys() & current.keys()
     then = dict(_flat({name: recorded[name] for name in both}))
@@ -394,6 +396,8 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _sentence(path: str, then: Any, now: Any) -> str:
     name = _LAYERS.sub("", path)
+    if path.startswith("installed."):
+        return _edited(path.removeprefix("installed."), then, now)
     if not (isinstance(then, list) and isinstance(now, list)):
         return f"{name}: {_shown(then)} then, {_shown(now)} now"
     gone = ", ".join(_shown(item) for item in then if item not in now)
@@ -403,6 +407,14 @@ def _sentence(path: str, then: Any, now: Any) -> str:
     return f"{name}: " + "; ".join(
         filter(None, [gone and f"without {gone}", new and f"with {new}"])
     )
+
+
+def _edited(name: str, then: Any, now: Any) -> str:
+    """A file of a distribution that one of the two had otherwise than it was installed."""
+    if then is not None and now is not None:
+        return f"{name}: edited otherwise after its installation then than now"
+    there, not_there = ("then", "now") if now is None else ("now", "then")
+    return f"{name}: edited after its installation {there}, not {not_there}"
 
 
 def _shown(value: Any) -> str:

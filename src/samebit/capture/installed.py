@@ -9,7 +9,7 @@ import base64
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from samebit import disk
 from samebit.capture.environment import normalised
 from samebit.capture.sources import mapped_libraries
 
-__all__ = ["check", "loaded_files"]
+__all__ = ["check", "loaded_files", "not_as_installed"]
 
 _FOLDERS = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _KEPT_BYTES = 16 << 20  # of a file that is none of an installer's, or no longer
@@ -148,6 +148,15 @@ def check(
         "unchecked": len(unchecked),
         "unchecked_bytes": sum(unchecked),
     }
+
+
+def not_as_installed(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The section `installed` of an environment; nothing where it was not looked at."""
+    fact = facts.get("installed")
+    if not isinstance(fact, dict):
+        return {}
+    found = {**fact["edited"], **fact["added"]}
+    return {"installed": {path: name or "not kept" for path, name in found.items()}}
 
 
 def _records(

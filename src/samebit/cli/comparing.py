@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.capture import environment
+from samebit.capture import environment, installed
 from samebit.capture.config import flat
 from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
@@ -124,7 +124,7 @@ def _environment(view: View) -> dict[str, Any]:
     if "settings" in facts:
         passing = ("torch.initial_seed", "python.hash_probe", "python.hash_seed")
         facts["settings"] = {k: v for k, v in facts["settings"].items() if k not in passing}
-    return facts
+    return facts | installed.not_as_installed(view.facts)
 
 
 def _code(first: View, second: View) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import digest
-from samebit.capture import environment, machine
+from samebit.capture import environment, installed, machine
 from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.objects.store import Store
@@ -309,5 +309,7 @@ def environment_differences(view: View, current: Mapping[str, Any] | None = None
     if current is None:
         current = {name: sections[name]() for name in recorded}
     else:
-        current = {name: current[name] for name in sections if name in current}
+        recorded |= installed.not_as_installed(view.facts)
+        known = {name: current[name] for name in sections if name in current}
+        current = known | installed.not_as_installed(current)
     return environment.differences(recorded, current)
