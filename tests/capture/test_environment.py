@@ -165,7 +165,8 @@ PLACE = """
 RANK LOCAL_RANK WORLD_SIZE MASTER_ADDR MASTER_PORT TORCHELASTIC_RUN_ID CUDA_VISIBLE_DEVICES
 SLURM_JOB_ID PBS_JOBID HOME USER TMPDIR PATH PYTHONPATH PYTHONHOME LD_LIBRARY_PATH LD_PRELOAD
 VIRTUAL_ENV CONDA_PREFIX XDG_CACHE_HOME HF_HOME TORCH_HOME PWD NCCL_SOCKET_IFNAME NCCL_DEBUG
-TORCH_NCCL_BLOCKING_WAIT TORCHINDUCTOR_CACHE_DIR TRITON_CACHE_DIR
+TORCH_NCCL_BLOCKING_WAIT TORCHINDUCTOR_CACHE_DIR TRITON_CACHE_DIR PIP_INDEX_URL UV_INDEX_URL
+UV_DEFAULT_INDEX PIP_EXTRA_INDEX_URL
 """
 SECRET = "WANDB_API_KEY HF_TOKEN AWS_SECRET_ACCESS_KEY SLURM_JWT CONDA_TOKEN PL_API_KEY DB_PASSWORD"
 UNKNOWN = "SAMEBIT_DIR SAMEBIT_TOKEN EDITOR TF_VAR_region TF_CLI_CONFIG_FILE MY_DATA LANGUAGES"
@@ -199,6 +200,7 @@ def test_only_known_and_allowed_variables_are_kept_and_never_a_secret() -> None:
         "MY_URL": "https://me:hunter2@example.org",
         "SAMEBIT_TOKEN": "ghi",
         "PYTHONWARNINGS": "ghp_" + "aB3" * 12,
+        "PIP_INDEX_URL": "https://me:hunter2@example.org/simple",
     }
     assert variables(environ, allow=["MY_*", "HF_TOKEN", "SAMEBIT_*"]) == {
         "HF_TOKEN": MASK,
@@ -206,6 +208,7 @@ def test_only_known_and_allowed_variables_are_kept_and_never_a_secret() -> None:
         "MY_DATA": "/data",
         "MY_URL": f"https://me:{MASK}@example.org",
         "OMP_NUM_THREADS": "4",
+        "PIP_INDEX_URL": f"https://me:{MASK}@example.org/simple",
         "PYTHONWARNINGS": MASK,
     }
 

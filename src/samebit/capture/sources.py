@@ -81,6 +81,7 @@ class SourceWatch:
         self._met: dict[str, _Look] = {}  # noted, and not read yet
         self._loaded: dict[str, _Loaded] = {}
         self._unkept: list[bytes] = []
+        self._unkept_bytes = 0
         self._room_bytes = _KEPT_TOTAL_BYTES
         self._left_out: dict[str, str] = {}
         self._edited: dict[str, tuple[str | None, str | None]] = {}  # as it ran, and as it is now
@@ -217,8 +218,9 @@ class SourceWatch:
                 data = Path(path).read_bytes()
                 loaded = _Loaded(found, digest.of_bytes(data))
                 self._unkept.append(data)
+                self._unkept_bytes += len(data)
                 self._room_bytes -= len(data)
-                if sum(map(len, self._unkept)) > _HELD_BYTES:
+                if self._unkept_bytes > _HELD_BYTES:
                     self._keep_held()
         except UnicodeEncodeError:
             return _Loaded(found, None, "its name is not UTF-8")
@@ -240,7 +242,7 @@ class SourceWatch:
                 self._edited[path] = (loaded.digest, now)
 
     def _keep_held(self) -> None:
-        held, self._unkept = self._unkept, []
+        held, self._unkept, self._unkept_bytes = self._unkept, [], 0
         if held:
             self._keep(held)
 
