@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from samebit import disk
 from samebit.capture.secrets import mask_text
 
 __all__ = ["CellWatch"]
@@ -39,6 +40,7 @@ class CellWatch:
 
     def install(self) -> None:
         """Begin; outside IPython this does nothing."""
+        disk.fault("capture.cells")
         module = sys.modules.get("IPython")
         shell = module.get_ipython() if module is not None else None
         if shell is None:

@@ -269,6 +269,7 @@ class Recording:
             self.fact("settings_changed", found)
 
     def _installed(self) -> None:
+        disk.fault("capture.installed")
         cache = places.cache_folder() / "installed-1"
         keep = Store(self.folder.store).put
         found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
