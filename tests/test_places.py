@@ -401,7 +401,9 @@ def test_a_setting_that_does_not_exist_is_refused_with_its_file(
 def test_what_is_refused_is_told_with_what_there_is(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match=r"known: code\.ref, console, env\.allow"):
+    with pytest.raises(
+        UsageError, match=r"known: code\.on_changed, code\.ref, console, env\.allow"
+    ):
         places.read_settings(None, {"colour": "red"})
     monkeypatch.setenv("SAMEBIT_CONSOLE", "loud")
     with pytest.raises(UsageError, match=r"SAMEBIT_CONSOLE\n(.|\n)*known: tee, off"):

@@ -21,6 +21,7 @@ __all__ = [
     "fault",
     "open_for_append",
     "publish",
+    "replace_cache",
     "sync",
     "sync_folder",
     "truncate",
@@ -36,8 +37,10 @@ FAULT_POINTS = frozenset(
         "journal.write",
         "journal.sync",
         "capture.code",
+        "capture.cells",
         "capture.environment",
         "capture.files",
+        "capture.installed",
         "capture.settings",
         "capture.config",
         "console.write",
@@ -172,6 +175,16 @@ def create(path: Path, data: bytes, scratch: Path) -> None:
     """Write a new file, durable when this returns; FileExistsError if the name is taken."""
     if not publish(path, [data], scratch):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def replace_cache(path: Path, data: bytes) -> None:
+    """Give a cache other bytes, all at once; they need not survive a power cut."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(6).hex()}")
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _write_all(fd: int, data: bytes | memoryview) -> None:

@@ -40,6 +40,7 @@ class Settings:
     """What a user may set; each field is `section_name` for `section.name` in a file."""
 
     code_ref: str = "tag"  # tag | hidden | none: what points at a run's commit
+    code_on_changed: str = "record"  # record | refuse: what becomes of uncommitted changes
     console: str = "tee"  # tee | off
     env_allow: tuple[str, ...] = ()  # further variables to record, patterns like MYAPP_*
     files_hash_budget_mb: int = 4096  # data beyond it is recorded by size and time only
@@ -49,6 +50,7 @@ class Settings:
 
 _CHOICES = {
     "code_ref": ("tag", "hidden", "none"),
+    "code_on_changed": ("record", "refuse"),
     "console": ("tee", "off"),
     "states_keep": ("auto", "all", "digest", "none"),
 }

@@ -877,3 +877,23 @@ def test_pipes_and_sockets_are_never_opened(repository: Path) -> None:
     assert stat.S_ISFIFO((repository / "train.py").stat().st_mode)
     snapshot = taken(repository)
     assert set(contents(snapshot)) == {"model.py"}
+
+
+def test_the_changes_are_those_of_a_snapshot_and_of_every_repository_inside(
+    repository: Path,
+) -> None:
+    assert code.find_changes(repository) == []
+    write(repository, train="print('edited')\n", new="")
+    inner = make_repository(repository / "inner")
+    write(inner, lib="")
+    git(inner, "add", "-A")
+    git(inner, "commit", "-q", "-m", "inner")
+    assert code.find_changes(repository) == ["M train.py", "? new.py", "? inner/"]
+    write(inner, more="")
+    assert code.find_changes(inner.parent)[-1] == "? inner/more.py"
+    assert code.find_changes(inner) == ["? more.py"]
+
+
+def test_outside_a_repository_git_cannot_say_what_changed(tmp_path: Path) -> None:
+    with pytest.raises(asking.Refused, match="no git repository"):
+        code.find_changes(tmp_path)

@@ -18,6 +18,7 @@ from samebit.capture.environment import (
     variable_class,
     variables,
 )
+from samebit.capture.installed import not_as_installed
 from samebit.capture.secrets import MASK
 from tests.strategies import plain_values
 
@@ -45,6 +46,12 @@ def test_it_is_told_how_a_distribution_was_installed(
         "here-1.0": {"url": "file:///here", "dir_info": {"editable": True}},
         "copied-1.0": {"url": "file:///there", "dir_info": {}},
         "from_git-1.0": {"url": url, "vcs_info": {"vcs": "git", "commit_id": "0a1b"}},
+        "from_branch-1.0": {
+            "url": url,
+            "vcs_info": {"vcs": "git", "commit_id": "0a1b", "requested_revision": "main"},
+            "subdirectory": "python",
+        },
+        "sdist-1.0": {"url": "file:///s.tar.gz", "archive_info": {"hashes": {"sha256": "1"}}},
         "wheel-1.0": {"url": "file:///w.whl", "archive_info": {"hash": "sha256=0"}},
     }
     for name, origin in told.items():
@@ -57,8 +64,40 @@ def test_it_is_told_how_a_distribution_was_installed(
         "here": {"kind": "editable", "url": "file:///here"},
         "copied": {"kind": "folder", "url": "file:///there"},
         "from-git": {"kind": "git", "url": url.replace("hunter2", MASK), "commit": "0a1b"},
-        "wheel": {"kind": "archive", "url": "file:///w.whl"},
+        "from-branch": {
+            "kind": "git",
+            "url": url.replace("hunter2", MASK),
+            "commit": "0a1b",
+            "revision": "main",
+            "part": "python",
+        },
+        "sdist": {"kind": "archive", "url": "file:///s.tar.gz", "hash": "sha256=1"},
+        "wheel": {"kind": "archive", "url": "file:///w.whl", "hash": "sha256=0"},
     }
+
+
+def test_what_a_program_installed_stands_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, program in (("a", "pip\n"), ("b", "uv"), ("c", "pip\n")):
+        install(tmp_path, f"{name}-1.0.dist-info", METADATA="", INSTALLER=program)
+    install(tmp_path, "by_hand-1.0.dist-info", METADATA="")
+    (tmp_path / "distro-1.0.egg-info").write_text("Name: distro\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert packages()["installers"] == {"pip": ["a", "c"], "uv": ["b"]}
+
+
+def test_sources_that_are_only_linked_are_editable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, sources = tmp_path / "site", tmp_path / "sources"
+    install(sources, "Old_One.egg-info", **{"PKG-INFO": "Name: Old-One\nVersion: 2.1\n"})
+    site.mkdir()
+    (site / "Old-One.egg-link").write_text(f"{sources}\n.")
+    monkeypatch.setattr(sys, "path", [str(site), str(sources)])
+    found = packages()
+    assert found["versions"] == {"old-one": "2.1"}
+    assert found["origins"] == {"old-one": {"kind": "editable", "url": f"file://{sources}"}}
 
 
 def test_of_two_with_one_name_the_first_on_the_path_counts(
@@ -126,7 +165,8 @@ PLACE = """
 RANK LOCAL_RANK WORLD_SIZE MASTER_ADDR MASTER_PORT TORCHELASTIC_RUN_ID CUDA_VISIBLE_DEVICES
 SLURM_JOB_ID PBS_JOBID HOME USER TMPDIR PATH PYTHONPATH PYTHONHOME LD_LIBRARY_PATH LD_PRELOAD
 VIRTUAL_ENV CONDA_PREFIX XDG_CACHE_HOME HF_HOME TORCH_HOME PWD NCCL_SOCKET_IFNAME NCCL_DEBUG
-TORCH_NCCL_BLOCKING_WAIT TORCHINDUCTOR_CACHE_DIR TRITON_CACHE_DIR
+TORCH_NCCL_BLOCKING_WAIT TORCHINDUCTOR_CACHE_DIR TRITON_CACHE_DIR PIP_INDEX_URL UV_INDEX_URL
+UV_DEFAULT_INDEX PIP_EXTRA_INDEX_URL
 """
 SECRET = "WANDB_API_KEY HF_TOKEN AWS_SECRET_ACCESS_KEY SLURM_JWT CONDA_TOKEN PL_API_KEY DB_PASSWORD"
 UNKNOWN = "SAMEBIT_DIR SAMEBIT_TOKEN EDITOR TF_VAR_region TF_CLI_CONFIG_FILE MY_DATA LANGUAGES"
@@ -160,6 +200,7 @@ def test_only_known_and_allowed_variables_are_kept_and_never_a_secret() -> None:
         "MY_URL": "https://me:hunter2@example.org",
         "SAMEBIT_TOKEN": "ghi",
         "PYTHONWARNINGS": "ghp_" + "aB3" * 12,
+        "PIP_INDEX_URL": "https://me:hunter2@example.org/simple",
     }
     assert variables(environ, allow=["MY_*", "HF_TOKEN", "SAMEBIT_*"]) == {
         "HF_TOKEN": MASK,
@@ -167,6 +208,7 @@ def test_only_known_and_allowed_variables_are_kept_and_never_a_secret() -> None:
         "MY_DATA": "/data",
         "MY_URL": f"https://me:{MASK}@example.org",
         "OMP_NUM_THREADS": "4",
+        "PIP_INDEX_URL": f"https://me:{MASK}@example.org/simple",
         "PYTHONWARNINGS": MASK,
     }
 
@@ -309,3 +351,13 @@ def test_any_two_facts_can_be_compared(facts: dict[str, object], name: str) -> N
     other = {key: [value] for key, value in facts.items()}
     for sentence in differences(facts, other):
         assert len(sentence) < 1000
+
+
+def test_a_package_that_was_edited_on_one_side_is_said_by_its_file() -> None:
+    then = {"installed": {"edited": {"pkg/a.py": "blake3:1", "b.py": None}, "added": {}}}
+    now = {"installed": {"edited": {"b.py": None}, "added": {"c.py": "blake3:2"}}}
+    assert differences(not_as_installed(then), not_as_installed(now)) == [
+        "c.py: edited after its installation now, not then",
+        "pkg/a.py: edited after its installation then, not now",
+    ]
+    assert differences(not_as_installed(then), not_as_installed({})) == []

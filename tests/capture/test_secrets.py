@@ -145,6 +145,7 @@ def test_addresses_lose_their_credentials_and_nothing_else(text: str, masked: st
         ("token=s3cr3tvalue", "token=****"),
         ("wandb login " + "0a" * 20, "wandb login ****"),
         ("wandb.login(key='" + "0a" * 20 + "')", "wandb.login(key='****')"),
+        ("wandb: your api key is " + "0a" * 20, "wandb: your api key is ****"),
         ("https://hooks.slack.com/services/T0/B0/x9", "https://hooks.slack.com/services/****"),
     ],
 )
@@ -269,3 +270,119 @@ ADVERSARIAL += ["-----BEGIN PRIVATE KEY-----", "-----END ", "hf_" + "a" * 29 + "
 @pytest.mark.parametrize("piece", ADVERSARIAL)
 def test_no_long_line_makes_masking_slow(piece: str) -> None:
     mask_text("key ://" + piece * (1_000_000 // len(piece)))
+
+
+# What people really print, export and pass; `#` stands where the secret does.
+EVERYDAY = r"""
+aws_secret_access_key = #
+export AWS_SECRET_ACCESS_KEY=#
+--aws-secret-access-key #
+aws_session_token = FwoGZXIvYXdz#
+{"type": "service_account", "private_key_id": "#", "client_email": "a@b.iam"}
+{"private_key": "-----BEGIN PRIVATE KEY-----\nMII#\nabc=\n-----END PRIVATE KEY-----\n"}
+WANDB_API_KEY=#
+COMET_API_KEY=#
+NEPTUNE_API_TOKEN=#==
+MLFLOW_TRACKING_PASSWORD=#
+KAGGLE_KEY=#
+HUGGINGFACEHUB_API_TOKEN=#
+https://user:#@host/x
+postgresql+psycopg://u:#@db:5432/x
+mongodb+srv://u:#@c.mongodb.example/?x=1
+https://oauth2:#@gitlab.example/x.git
+pip --extra-index-url https://__token__:#@h/simple
+DefaultEndpointsProtocol=https;AccountName=acc;AccountKey=#==;EndpointSuffix=core
+BlobEndpoint=https://a.blob.example/;SharedAccessSignature=sv=2022-11-02&ss=b&sig=#%3D
+https://a.blob.example/c/b?sv=2022-11-02&sr=b&sp=r&sig=#%3D
+?sv=2022-11-02&ss=b&srt=sco&se=2030-01-01T00:00:00Z&spr=https&sig=#%3D
+Endpoint=sb://ns.bus.example/;SharedAccessKeyName=Root;SharedAccessKey=#=
+Server=tcp:x.db.example;Database=d;User ID=u;Password=#;
+AZURE_CLIENT_SECRET=#
+AZURE_STORAGE_SAS_TOKEN=sv=1&sig=#
+train.py --password #
+train.py --password=#
+password=#
+{"password":"#"}
+PGPASSWORD=# psql
+MYSQL_PWD=#
+Authorization: Bearer #
+authorization: token #
+X-API-Key: #
+SENTRY_DSN=https://#@o1.ingest.example/1
+""".strip().splitlines()
+HIDDEN = ["0a" * 20, "aBcDeF123456ghIJkl78", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLE1"]
+
+
+@pytest.mark.parametrize("line", EVERYDAY)
+@pytest.mark.parametrize("hidden", HIDDEN, ids=["hex", "mixed", "long"])
+def test_what_people_print_export_and_pass_is_masked(line: str, hidden: str) -> None:
+    masked = mask_text(line.replace("#", hidden))
+    assert hidden not in masked
+    assert MASK in masked
+
+
+MORE_SHAPES = [
+    "gho_" + "a1B2" * 9,
+    "ghs_" + "a1B2" * 9,
+    "glpat-" + "aBcDeFgHiJkLmNoPqRsT.01.0z1a2b3c",
+    "sk-" + "svcacct-" + "aB3" * 20,
+    "sk-" + "0a1b2c3d" * 4,
+    "sk-" + "or-v1-" + "0a1b2c3d" * 8,
+    "xoxp-" + "1-2-3-abcdef0123456789",
+    "xapp-" + "1-A0123-456-abcdef0123456789",
+    "ya29." + "a0AfH6SMBx" + "a" * 20,
+    "pypi-" + "AgEIcHlwaS5vcmcC" + "aB3" * 20,
+    "SG." + "a" * 22 + "." + "b" * 43,
+    "dckr_pat_" + "aB3-" * 7,
+    "dop_v1_" + "0a" * 32,
+    "lin_api_" + "aB3" * 14,
+    "tskey-" + "auth-k123456CNTRL-abcdef1234567890",
+    "AGE-SECRET-KEY-1" + "QPZRY9X8" * 7,
+    "wandb_v1_" + "aB3" * 10,
+    "ASIA" + "IOSFODNN7EXAMPLE",
+]
+
+
+@pytest.mark.parametrize("secret", MORE_SHAPES)
+def test_other_services_tokens_are_masked_whole(secret: str) -> None:
+    assert mask_text(f"x={secret} y") == f"x={MASK} y"
+
+
+# Hyper-parameters, digests, ids and log lines that only sound like secrets.
+OPEN_WORDS = """
+token_length=128 num_tokens=4096 key_dim=64 n_key=3 tokenizer=bert-base-uncased tokenizer=gpt2
+git=cf30153c4c131c8164ee7798e5022d810682e2cb run=zy54hwx39j md5=d41d8cd98f00b204e9800998ecf8427e
+sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+blake3:6f2a97abac43d656d46dc8b2eef23876553f6a3b702e16870422c84b1f90a08d
+key_padding_mask=None use_key_bias=True key=value sort_key=loss primary_key=id foreign_key=1
+attention_key_size=64 pass=3 passes=2 tokens/s=12345.6 tokens:1000000 token=5 max_new_tokens=20
+pad_token_id=0 eos_token='</s>' bos_token=<s> cls_token=[CLS] author=me@example.org authors=3
+checkpoint=s3://bucket/key/path.pt monitor.key=val_loss cookie_cutter=2 jwt_dim=3
+model=sk-resnet50-long-name-with-few-digits hf_model=hf_internal exp=ghp_short
+uuid=123e4567-e89b-12d3-a456-426614174000 2026-01-01T00:00:00 0x7f8922903510 eyJust_a_word
+query_key_value=1 secret_size=3 password_length=8 api_url=http://localhost:8080 tokenization=bpe
+optimizer=adamw_8bit key_1=3 tokens_seen=1e9 dataset=wikitext-103-raw-v1 k_proj=1
+model.decoder.key_proj.weight tied_token_embeddings=true token_shift=1 auth_loss=0.5
+https://example.org/a?page=2&sort=key&design=1
+"""
+
+
+@pytest.mark.parametrize("word", OPEN_WORDS.split())
+def test_what_only_sounds_like_a_secret_is_shown(word: str) -> None:
+    assert mask_text(word) == word
+    assert mask_text(f"with {word} and more") == f"with {word} and more"
+    assert mask_arguments([word]) == ([word], [])
+
+
+def test_hyper_parameters_of_a_config_stay_as_they_are() -> None:
+    config = {
+        "tokenizer": "bert-base-uncased",
+        "num_tokens": 4096,
+        "token_length": 128,
+        "attention": {"key_dim": 64, "query_key_norm": True, "keys": ["q", "k"]},
+        "commit": "cf30153c4c131c8164ee7798e5022d810682e2cb",
+        "max_tokens": [1, 2],
+        "author": "Ada",
+        "pass_through": 1,
+    }
+    assert mask_values(config) == config

@@ -17,7 +17,7 @@ from samebit import disk, places
 from samebit.capture import git
 from samebit.objects.tree import SourceFile
 
-__all__ = ["Snapshot", "take"]
+__all__ = ["Snapshot", "find_changes", "take"]
 
 _MB = 1_000_000
 _TRACKED_BYTES = 50 * _MB  # the largest tracked file that is copied
@@ -28,6 +28,7 @@ _NAMED_FILES = 20  # left out of one folder for one reason; more are only counte
 _WALK_FILES = 50_000  # how many are looked at where git cannot say what belongs to the project
 
 _REFS = {"tag": "refs/tags/samebit/", "hidden": "refs/samebit/"}
+_TOO_LARGE = f"larger than {_UNTRACKED_BYTES // _MB} MB"
 _NO_ROOM = (
     f"beyond {_UNTRACKED_FILES:,} untracked files or {_UNTRACKED_TOTAL_BYTES // _MB} MB of them"
 )
@@ -47,6 +48,28 @@ class Snapshot:
     changed: tuple[str, ...] = ()  # "M path", "D path", "R old -> new", "? path"
     left_out: tuple[str, ...] = ()  # "path: reason"
     notices: tuple[str, ...] = ()
+
+
+def find_changes(start: Path) -> list[str]:
+    """What the last commit does not have, as a snapshot says it; `git.Refused` where none can say.
+
+    Repositories inside this one count too; what git is told to ignore does not.
+    """
+    top = places.git_top_level(start.resolve())
+    if top is None:
+        raise git.Refused("there is no git repository")
+    found: list[str] = []
+    waiting = deque([""])
+    while waiting:
+        prefix = waiting.popleft()
+        listing = git.list_files(top, prefix)
+        found += listing.changed
+        found += [f"? {prefix}{path}" for path in listing.untracked]
+        for path in listing.repositories:
+            waiting.append(f"{prefix}{path}/")
+            if path not in listing.links:
+                found.append(f"? {prefix}{path}/")
+    return [git.as_text(line) for line in found]
 
 
 def take(
@@ -82,6 +105,7 @@ def take(
     if script is not None and script.is_relative_to(top):
         copy.add_script(script.relative_to(top).as_posix())
     copy.name_secrets()
+    copy.count_large()
 
     commit = name = remote = None
     changed: list[str] = []
@@ -210,6 +234,15 @@ class _Copy:
             more = len(self.secrets) - 5
             names = ", ".join(self.secrets[:5]) + (f" and {more} more" if more > 0 else "")
             self.notices.append(f"left out, because they look like secrets: {names}")
+
+    def count_large(self) -> None:
+        """Say once how many untracked files were too large or too many."""
+        large = [path for path, why in self._left_out.items() if why in (_NO_ROOM, _TOO_LARGE)]
+        if large:
+            files = (
+                "1 untracked file was" if len(large) == 1 else f"{len(large)} untracked files were"
+            )
+            self.notices.append(f"{files} left out: {_TOO_LARGE}, or {_NO_ROOM}")
 
     def reasons(self) -> Iterator[str]:
         """What was left out: each file by name, or many in one folder as their number."""

@@ -20,6 +20,7 @@ __all__ = [
     "differences",
     "for_replay",
     "interpreter",
+    "normalised",
     "packages",
     "variable_class",
     "variables",
@@ -36,16 +37,24 @@ def packages() -> dict[str, Any]:
 
     `versions` maps a normalised name to its exact version. `origins` says for those that did not
     come from an index where they came from: `kind` (editable, folder, archive, or the name of a
-    version control system), `url` without credentials, and `commit`. `broken` lists the folders
+    version control system), `url` without credentials, `commit` and `revision`, `hash` of an
+    archive, `part` of a repository. `installers` lists under each program what it installed, by
+    its own word; all others lie there without one. `broken` lists the folders
     that a failed or interrupted installation left, and `conda` what conda put under the prefix,
     libraries included. Of two with one name, the first on the path is what an import finds, and
     so what is listed.
     """
     versions: dict[str, str] = {}
     origins: dict[str, dict[str, str]] = {}
+    installers: dict[str, list[str]] = {}
+    links: dict[str, str] = {}
     broken: list[str] = []
     for folder in dict.fromkeys(sys.path):
         for path in _distributions(folder or os.curdir):
+            if path.endswith(".egg-link"):  # as `setup.py develop` points at the sources
+                name = os.path.basename(path).removesuffix(".egg-link")
+                links.setdefault(normalised(name), _first_line(path))
+                continue
             name, version = _name_and_version(path)
             if name.startswith("~") or not version:
                 broken.append(os.path.basename(path))
@@ -53,9 +62,15 @@ def packages() -> dict[str, Any]:
                 versions[name] = version
                 if origin := _origin(path):
                     origins[name] = origin
+                if program := _first_line(os.path.join(path, "INSTALLER")):
+                    installers.setdefault(program, []).append(name)
+    for name, folder in links.items():
+        if name in versions:
+            origins.setdefault(name, {"kind": "editable", "url": "file://" + folder})
     return {
         "versions": dict(sorted(versions.items())),
         "origins": dict(sorted(origins.items())),
+        "installers": {program: sorted(names) for program, names in sorted(installers.items())},
         "broken": sorted(set(broken)),
         "conda": _conda(),
     }
@@ -67,7 +82,7 @@ def _distributions(folder: str) -> Iterator[str]:
     except OSError:  # a zip file, or a folder that is gone
         return
     for name in names:
-        if name.endswith((".dist-info", ".egg-info")):
+        if name.endswith((".dist-info", ".egg-info", ".egg-link")):
             yield os.path.join(folder, name)
 
 
@@ -81,7 +96,25 @@ def _name_and_version(path: str) -> tuple[str, str]:
             version = _field(os.path.join(path, "PKG-INFO"), "Version")
     elif not os.path.exists(os.path.join(path, "METADATA")):
         version = ""
-    return _NOT_IN_A_NAME.sub("-", name).lower(), version
+    return normalised(name), version
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as an index compares it."""
+    return _NOT_IN_A_NAME.sub("-", name).lower()
+
+
+def _first_line(path: str) -> str:
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:  # an `.egg-info` that is a file has nothing inside
+        return ""
+    try:
+        return os.read(fd, 1000).decode("utf-8", "replace").partition("\n")[0].strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
 
 
 def _field(path: str, name: str) -> str:
@@ -105,9 +138,20 @@ def _origin(path: str) -> dict[str, str]:
         elif "vcs_info" in told:
             origin["kind"] = str(told["vcs_info"]["vcs"])
             origin["commit"] = str(told["vcs_info"]["commit_id"])
+            if revision := told["vcs_info"].get("requested_revision"):
+                origin["revision"] = str(revision)
+        elif found := _archive_hash(told.get("archive_info", {})):
+            origin["hash"] = found
+        if part := told.get("subdirectory"):
+            origin["part"] = str(part)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return origin
+
+
+def _archive_hash(told: Mapping[str, Any]) -> str:
+    hashes = told.get("hashes") or {}
+    return next((f"{name}={value}" for name, value in hashes.items()), str(told.get("hash") or ""))
 
 
 def _conda() -> list[str]:
@@ -125,6 +169,7 @@ def interpreter() -> dict[str, Any]:
     """The Python that runs, how it was started, and the system's name for itself."""
     version, _, compiler = sys.version.partition("[")  # number (build) [compiler]
     number, _, build = version.partition(" ")
+    gil = getattr(sys, "_is_gil_enabled", None)
     flags = ["debug", "optimize", "dont_write_bytecode", "no_user_site", "no_site", "isolated"]
     flags += ["ignore_environment", "bytes_warning", "hash_randomization", "dev_mode", "utf8_mode"]
     return {
@@ -132,6 +177,8 @@ def interpreter() -> dict[str, Any]:
         "version": number,
         "build": build.strip(" ()\n"),
         "compiler": compiler.rstrip("]"),
+        "abi": getattr(sys.implementation, "cache_tag", "") + getattr(sys, "abiflags", ""),
+        "gil": gil() if gil is not None else True,
         "executable": sys.executable,
         "prefix": sys.prefix,
         "base_prefix": sys.base_prefix,
@@ -169,12 +216,14 @@ _RESULT = """
 OMP_* MKL_* KMP_* GOMP_* OPENBLAS_* GOTO_NUM_THREADS NUMEXPR_* VECLIB_* BLIS_* BLAS_*
 ATEN_CPU_CAPABILITY ONEDNN_* DNNL_* GLIBC_TUNABLES RAYON_NUM_THREADS POLARS_MAX_THREADS
 CUBLAS_* CUBLASLT_* CUDNN_* CUTLASS_* NVIDIA_TF32_OVERRIDE CUDA_LAUNCH_BLOCKING
-CUDA_DEVICE_MAX_CONNECTIONS CUDA_MODULE_LOADING NCCL_* ROCBLAS_* HIPBLASLT_* MIOPEN_*
+CUDA_DEVICE_MAX_CONNECTIONS CUDA_MODULE_LOADING CUDA_FORCE_PTX_JIT CUDA_DISABLE_PTX_JIT
+NCCL_* ROCBLAS_* HIPBLASLT_* MIOPEN_*
 HSA_OVERRIDE_GFX_VERSION TORCH_* TORCHINDUCTOR_* TORCHDYNAMO_* PYTORCH_* TRITON_* NVTE_*
 FLASH_ATTENTION_* MAMBA_DETERMINISTIC XFORMERS_* TOKENIZERS_PARALLELISM XLA_* JAX_*
 TF_DETERMINISTIC_OPS TF_CUDNN_* TF_ENABLE_* TF_DISABLE_* TF_XLA_* TF_NUM_* TF_GPU_* TF_FORCE_*
 TF_USE_*
-KERAS_BACKEND NUMBA_* PL_* ACCELERATE_* DEEPSPEED_* HYDRA_*
+KERAS_BACKEND NUMBA_* NPY_* SCIPY_ARRAY_API SKLEARN_* VLLM_* BNB_* PL_*
+ACCELERATE_* DEEPSPEED_* HYDRA_*
 PYTHON* LANG LANGUAGE LC_* TZ MPLBACKEND
 HF_HUB_OFFLINE HF_DATASETS_OFFLINE TRANSFORMERS_OFFLINE
 WANDB_MODE WANDB_DISABLED NEPTUNE_MODE CLEARML_OFFLINE_MODE SWANLAB_MODE
@@ -185,6 +234,8 @@ MASTER_ADDR MASTER_PORT TORCHELASTIC_* TORCH_NCCL_* TF_CONFIG SLURM_* SLURMD_* P
 OMPI_* PMI_* CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER ROCR_VISIBLE_DEVICES
 HIP_VISIBLE_DEVICES GPU_DEVICE_ORDINAL NVIDIA_VISIBLE_DEVICES
 NCCL_SOCKET_* NCCL_IB_* NCCL_NET* NCCL_DEBUG*
+PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS UV_INDEX UV_INDEX_URL UV_DEFAULT_INDEX
+UV_EXTRA_INDEX_URL UV_FIND_LINKS
 HOME USER LOGNAME HOSTNAME SHELL PWD TMPDIR TEMP TMP PATH LD_LIBRARY_PATH LD_PRELOAD
 DYLD_* CUDA_HOME CUDA_PATH VIRTUAL_ENV CONDA_* XDG_*
 PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONPYCACHEPREFIX PYTHONSTARTUP PYTHONEXECUTABLE
@@ -299,14 +350,17 @@ _ORDER = tuple(
         r"(machine|settings|variables)\..*(gpu|cuda|cudnn|nccl)",
         r"packages\.\w+\.(nvidia|triton|flash-attn|xformers|mkl|openblas|cuda|cudnn)",
         r"(machine|settings|variables)\..*(thread|cpu\.(logical|physical|allowed|quota))",
-        r"(machine|settings|variables)\..*cpu|variables\.(MKL|ONEDNN|DNNL|OPENBLAS|BLIS|GLIBC_TUNABLES|NVIDIA_TF32)",
+        r"(machine|settings|variables)\..*(cpu|blas|blis|mkl|denormal|isa)|variables\.(MKL|ONEDNN|DNNL|OPENBLAS|BLIS|GLIBC_TUNABLES|NVIDIA_TF32)",
         r"settings\.",
+        r"installed\.",
         r"interpreter\.(implementation|version)",
         r"packages\.",
     )
 )
 # Facts that differ between any two starts, and change no result.
-_PASSING = re.compile(r"machine\.(boot|host)$|interpreter\.(executable|prefix|base_prefix|path)$")
+_PASSING = re.compile(
+    r"machine\.(boot|host)$|interpreter\.(executable|prefix|base_prefix|path)$|packages\.installers"
+)
 _LAYERS = re.compile(r"^(packages\.versions|variables|settings)\.")
 _LONGEST_VALUE = 80
 
@@ -315,8 +369,9 @@ def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list
     """What differs between two environments, as sentences; what may change results most is first.
 
     Both are nested plain values with the sections that they happen to have: `packages`,
-    `interpreter`, `variables` of this module, `machine` of `machine.describe()`, and `settings` (of
-    the frameworks). A section that only one of them has was not compared, and gives no sentence.
+    `interpreter`, `variables` of this module, `machine` of `machine.describe()`, `settings` (of the
+    frameworks), and `installed` (files that are not as they were installed, path to digest). A
+    section that only one of them has was not compared, and gives no sentence.
     """
     both = recorded.keys() & current.keys()
     then = dict(_flat({name: recorded[name] for name in both}))
@@ -341,6 +396,8 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _sentence(path: str, then: Any, now: Any) -> str:
     name = _LAYERS.sub("", path)
+    if path.startswith("installed."):
+        return _edited(path.removeprefix("installed."), then, now)
     if not (isinstance(then, list) and isinstance(now, list)):
         return f"{name}: {_shown(then)} then, {_shown(now)} now"
     gone = ", ".join(_shown(item) for item in then if item not in now)
@@ -350,6 +407,14 @@ def _sentence(path: str, then: Any, now: Any) -> str:
     return f"{name}: " + "; ".join(
         filter(None, [gone and f"without {gone}", new and f"with {new}"])
     )
+
+
+def _edited(name: str, then: Any, now: Any) -> str:
+    """A file of a distribution that one of the two had otherwise than it was installed."""
+    if then is not None and now is not None:
+        return f"{name}: edited otherwise after its installation then than now"
+    there, not_there = ("then", "now") if now is None else ("now", "then")
+    return f"{name}: edited after its installation {there}, not {not_there}"
 
 
 def _shown(value: Any) -> str:

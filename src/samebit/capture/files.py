@@ -13,7 +13,6 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -103,7 +102,7 @@ class FileWatch:
         self._noise = noise
         self._budget = budget_bytes
         self._trouble = trouble
-        self._began_ns = _process_began_ns()
+        self._began_ns = alive.began_ns()
         self._seen: dict[str, _Opened] = {}
         self._raw: set[tuple[Any, ...]] = set()
         self._pid = os.getpid()
@@ -402,16 +401,6 @@ class _Marks:
                 self._slots[0] += 1
                 return True
             at += 1
-
-
-def _process_began_ns() -> int:
-    """When this process began, rounded up; where the system does not say, now."""
-    ticks = alive.process_started(os.getpid())
-    if not ticks:
-        return time.time_ns()
-    tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-    age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - ticks * tick_ns
-    return time.time_ns() - age_ns + tick_ns
 
 
 def _use(mode: Any, flags: int) -> str:

@@ -1,4 +1,4 @@
-"""Seeds and determinism: setting them as people's own functions do, and reading back what holds.
+"""Seeds and determinism: setting them as people's own functions do.
 
 `seed_everything` gives every library the same number, at once where it is loaded and on import
 where it comes later. The script's own seed calls win, and are reported.
@@ -22,7 +22,6 @@ __all__ = [
     "make_deterministic",
     "report_seed_calls",
     "seed_everything",
-    "settings",
     "strict_variables",
     "too_late",
 ]
@@ -157,50 +156,3 @@ def hash_seed() -> str | None:
         return os.environ.get("PYTHONHASHSEED")
     found = [v.partition(b"=")[2] for v in variables if v.startswith(b"PYTHONHASHSEED=")]
     return found[0].decode() if found else None
-
-
-def settings() -> dict[str, Any]:
-    """What is in force now, read back from the libraries that are loaded."""
-    found: dict[str, Any] = {
-        "python.hash_seed": hash_seed(),
-        "python.hash_randomization": sys.flags.hash_randomization,
-        "python.hash_probe": hash("samebit"),  # equal probes mean equal set orders
-    }
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "get_num_threads"):
-        found.update(_torch_settings(torch))
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and hasattr(numpy, "__version__"):
-        found["numpy.version"] = str(numpy.__version__)
-    return found
-
-
-def _torch_settings(torch: Any) -> dict[str, Any]:
-    backends = torch.backends
-    read: dict[str, Callable[[], Any]] = {
-        "torch.version": lambda: str(torch.__version__),
-        "torch.cuda_version": lambda: torch.version.cuda,
-        "torch.threads": torch.get_num_threads,
-        "torch.interop_threads": torch.get_num_interop_threads,
-        "torch.cpu_capability": lambda: backends.cpu.get_cpu_capability(),
-        "torch.deterministic_algorithms": torch.are_deterministic_algorithms_enabled,
-        "torch.deterministic_warn_only": torch.is_deterministic_algorithms_warn_only_enabled,
-        "torch.fill_uninitialized_memory": lambda: (
-            torch.utils.deterministic.fill_uninitialized_memory
-        ),
-        "torch.cudnn.enabled": lambda: backends.cudnn.enabled,
-        "torch.cudnn.benchmark": lambda: backends.cudnn.benchmark,
-        "torch.cudnn.deterministic": lambda: backends.cudnn.deterministic,
-        "torch.float32_matmul_precision": torch.get_float32_matmul_precision,
-        "torch.mkldnn.enabled": lambda: backends.mkldnn.enabled,
-        "torch.mkl": lambda: backends.mkl.is_available(),
-        "torch.default_dtype": lambda: str(torch.get_default_dtype()),
-        "torch.initial_seed": torch.initial_seed,
-    }
-    found: dict[str, Any] = {}
-    for name, function in read.items():
-        try:
-            found[name] = function()
-        except Exception as error:  # one that this version of torch lacks hides no other
-            found[name] = f"unreadable: {type(error).__name__}"
-    return found

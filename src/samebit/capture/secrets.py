@@ -38,12 +38,12 @@ def _words(text: str) -> frozenset[str]:
 
 _ALWAYS = _words(
     "password passwords passwd passwds passphrase passcode pwd credential credentials creds cred"
-    " bearer authorization jwt cookie cookies"
+    " bearer authorization jwt"
 )
 _KEY_OF = _words(
     "api access secret private ssh encryption encrypt signing account auth client storage"
     " subscription master deploy shared license wandb aws azure gcp openai"
-    " anthropic ssl tls rsa pgp gpg hmac"
+    " anthropic ssl tls rsa pgp gpg hmac kaggle comet neptune"
 )
 _PASS_OF = _words(
     "db database mysql postgres pg mongo redis smtp mail email user http proxy ftp ssh root admin"
@@ -76,7 +76,7 @@ _THE_SHELLS_OWN = ("PWD", "OLDPWD")
 # Values that hide nothing; a flag's, an unset option's.
 _PLAIN = _words("true false none null yes no on off auto ask prompt 0 1") | {""}
 _REFERENCE = re.compile(r"\$\w+|\$\{[^},]*\}")  # $KEY, ${oc.env:KEY}; a default after a comma tells
-_VOCABULARY_ENTRY = re.compile(r"<[^>]*>|\[[^\]]*\]")  # <pad>, [MASK]
+_VOCABULARY_ENTRY = re.compile(r"<[^>]*>|\[[^\]]*\]|\d{1,7}")  # <pad>, [MASK], 50256
 
 
 def is_secret_name(name: str) -> bool:
@@ -103,7 +103,7 @@ def _name_class(name: str) -> str | None:
             return "secret"
         if word == "pass" and before in _PASS_OF:
             return "secret"
-        if word in ("secret", "secrets", "auth", "oauth") and not after:
+        if word in ("secret", "secrets", "auth", "oauth", "cookie", "cookies") and not after:
             return "secret"
         if word == "secret" and after in _AFTER_SECRET:
             return "secret"
@@ -160,9 +160,11 @@ _SHAPES = re.compile(
       (?: AKIA | ASIA ) [0-9A-Z]{16}
     | gh[pousr]_ [A-Za-z0-9]{30,}+
     | github_pat_ \w{20,}+
-    | gl(?:pat|dt|rt|cbt)- [\w-]{18,}+
+    | gl(?:pat|dt|rt|cbt)- [\w-]{18,}+ (?: \. \w{2} \. \w{6,}+ )?
     | hf_ [A-Za-z0-9]{30,}+
-    | sk- (?= [\w-]{0,80} \d ) [\w-]{18,}+           # a digit: sk-learn-and-friends has none
+    # A digit, and a capital or many in a row: sk-learn-and-friends and sk-resnet50-large have not.
+    | sk- (?= [\w-]{0,80} \d ) (?= [\w-]{0,80} [A-Z] | (?: [a-z0-9]{1,10} - ){0,3} [a-z0-9]{16} )
+      [\w-]{18,}+
     | [rs]k_ (?: live | test ) _ [A-Za-z0-9]{16,}+
     | whsec_ [A-Za-z0-9+/=]{24,}+
     | xox[abeoprs]- [A-Za-z0-9-]{10,}+
@@ -178,6 +180,11 @@ _SHAPES = re.compile(
     | r8_ [A-Za-z0-9]{37}
     | dapi [0-9a-f]{32}
     | wandb_v\d_ \w{20,}+
+    | dckr_pat_ [\w-]{20,}+
+    | dop_v1_ [0-9a-f]{64}
+    | lin_api_ \w{30,}+
+    | tskey- [a-z]{3,10} - [\w-]{16,}+
+    | AGE-SECRET-KEY-1 [0-9A-Z]{40,}+
     | \d{8,10} : AA [\w-]{33}                         # a Telegram bot
     )
     """
@@ -221,6 +228,7 @@ _SHAPE_HINTS = tuple(
     _words(
         "akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- hf_ sk- _live_"
         " _test_ whsec_ xox xapp- aiza ya29. eyj npm_ pypi- sg. nvapi- gsk_ r8_ dapi wandb_v :aa"
+        " dckr_pat_ dop_v1_ lin_api_ tskey- age-secret-key-1"
     )
 )
 _NAME_HINTS = tuple(_words("token secret passw passp passc _pass pwd cred auth jwt key cookie"))
@@ -235,6 +243,8 @@ def mask_text(text: str) -> str:
         text = _AUTHORITY.sub(_mask_authority, text)
         text = _QUERY.sub(_mask_query, text)
         text = _PATH_SHAPES.sub(rf"\1{MASK}", text)
+    elif "sig=" in text and "&" in text:  # a shared access signature without its address
+        text = _QUERY.sub(_mask_query, text)
     if _holds_any(lower, _SHAPE_HINTS):
         text = _SHAPES.sub(MASK, text)
     if _holds_any(lower, _NAME_HINTS):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.capture import environment
+from samebit.capture import environment, installed
 from samebit.capture.config import flat
 from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
@@ -130,12 +130,23 @@ def _environment(view: View) -> dict[str, Any]:
     if "settings" in facts:
         passing = ("torch.initial_seed", "python.hash_probe", "python.hash_seed")
         facts["settings"] = {k: v for k, v in facts["settings"].items() if k not in passing}
-    return facts
+    return facts | installed.not_as_installed(view.facts)
 
 
 def _code(first: View, second: View) -> list[str]:
     if "replay" in (first.record.kind, second.record.kind):
         return []  # a replay ran the recorded code, or its verdict says otherwise
+    ours, theirs = _cells(first), _cells(second)
+    cells = _unified("cells", ours, theirs) if ours != theirs else []
+    return [*cells, *_files(first, second)]
+
+
+def _cells(view: View) -> str:
+    """What an interactive shell executed, as one text."""
+    return "\n\n".join(cell["text"] for cell in view.all_facts("cell"))
+
+
+def _files(first: View, second: View) -> list[str]:
     if first.code is None or second.code is None:
         return ["the code of one of them was not recorded"]
     trees = (first.code.tree, second.code.tree)

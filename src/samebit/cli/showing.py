@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places, records
+from samebit.capture import locks
 from samebit.capture.config import flat
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.verifying import show_verdict
@@ -24,8 +25,13 @@ from samebit.cli.words import (
     when,
 )
 from samebit.digest import canonical_json, short
+from samebit.errors import SamebitError
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
+from samebit.objects.store import Store
+from samebit.objects.tree import read_tree
+from samebit.records import CodeRecord
+from samebit.replay.plan import edited_before_import
 from samebit.report.schedule import words
 
 __all__ = ["show", "show_arguments"]
@@ -143,6 +149,24 @@ def _code(view: View) -> Iterator[tuple[str, object]]:
         yield "left out", line
     for line in code.notices[:4]:
         yield "note", line
+    if cells := view.all_facts("cell"):
+        yield "cells", f"{len(cells)} executed"
+    sources = view.facts.get("sources") or {}
+    for path in _edited_before_import(view, code, sources)[:4]:
+        yield "edited", f"{path} after the start, before it was imported: what ran is kept"
+    for path, ran, _ in (sources.get("edited") or [])[:4]:
+        which = "what ran is kept" if ran else "which version ran is not known"
+        yield "edited", f"{path} while the run went on: {which}"
+    for line in (sources.get("left_out") or [])[:4]:
+        yield "left out", line
+
+
+def _edited_before_import(view: View, code: CodeRecord, sources: dict[str, Any]) -> list[str]:
+    try:
+        tree = read_tree(Store(view.folder.store), code.tree)
+    except SamebitError:
+        return []  # a damaged tree is said where the run is verified
+    return list(edited_before_import(Path(code.root), tree, sources.get("modules") or []))
 
 
 _LETTERS = {"?": "new", "A": "new", "M": "changed", "D": "deleted", "R": "renamed"}
@@ -239,6 +263,29 @@ def _environment(view: View) -> Iterator[tuple[str, object]]:
         )
     for gpu in machine.get("gpus") or []:
         yield "gpu", shown(gpu)
+    for name, (then, now) in (view.facts.get("settings_changed") or {}).items():
+        yield "changed", f"{name} from {shown(then)} to {shown(now)} while the run went on"
+    yield from _installed(view)
+
+
+def _installed(view: View) -> Iterator[tuple[str, object]]:
+    """What of the environment is not as its installers and its lock have it."""
+    packages = view.facts.get("packages") or {}
+    for lock in (view.facts.get("lock") or [])[:1]:
+        name = Path(lock["path"]).name
+        try:
+            content = Store(view.folder.store).read(lock.get("kept") or lock["digest"])
+        except SamebitError:
+            continue
+        pins = locks.read(name, content)
+        found = ["cannot be read"] if pins is None else locks.differences(pins, packages)
+        for line in found[:6] or ["the environment is as it says"]:
+            yield "lock", f"{name}: {line}"
+    installed = view.facts.get("installed") or {}
+    for path in list(installed.get("edited") or {})[:4]:
+        yield "edited", f"{path} since its distribution was installed"
+    for path in list(installed.get("added") or {})[:4]:
+        yield "added", f"{path}, which no installer put among the distributions"
 
 
 def _metrics(view: View, screen: Screen) -> Iterator[tuple[str, object]]:
@@ -272,6 +319,7 @@ def _everything(view: View) -> dict[str, Any]:
         "facts": view.facts,
         "seed_calls": view.seed_calls,
         "files": view.files,
+        "cells": view.all_facts("cell"),
         "states": view.states,
         "metrics": {
             name: {"points": len(c.steps), "step": c.steps[-1], "value": c.values[-1]}

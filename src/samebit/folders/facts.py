@@ -26,7 +26,18 @@ __all__ = [
 
 # Facts of which every one counts; of the others the last one does.
 MANY = frozenset(
-    {"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate", "scheduler"}
+    {
+        "cell",
+        "file",
+        "joined",
+        "problem",
+        "process",
+        "rate",
+        "scheduler",
+        "seed_call",
+        "state",
+        "trace",
+    }
 )
 
 _MAX_DEPTH = 64  # of lists and maps inside each other; Python's own functions go no deeper at will
@@ -132,6 +143,18 @@ class _AskedFact(TypedDict):
 class _SourcesFact(TypedDict):
     path: list[_Text]
     modules: list[tuple[str, _Path, str]]
+    edited: NotRequired[list[tuple[_Path, str | None, str | None]]]
+    left_out: NotRequired[list[str]]
+
+
+class _CellFact(TypedDict):
+    text: str
+    number: NotRequired[int | None]
+
+
+class _LockFact(TypedDict):
+    path: str
+    digest: str
 
 
 class _PackagesFact(TypedDict):
@@ -145,11 +168,14 @@ class _MachineFact(TypedDict):
 
 _SHAPES: dict[str, Any] = {
     "asked": _AskedFact,
+    "cell": _CellFact,
     "code": CodeRecord,
     "end": _EndFact,
     "exception": str,
+    "installed": dict[str, Any],
     "interpreter": dict[str, Any],
     "joined": _JoinedFact,
+    "lock": list[_LockFact],
     "machine": _MachineFact,
     "main": int,
     "packages": _PackagesFact,
@@ -159,6 +185,7 @@ _SHAPES: dict[str, Any] = {
     "rate": _RateFact,
     "seed_call": SeedCallFact,
     "settings": dict[str, Any],
+    "settings_changed": dict[str, Any],
     "sources": _SourcesFact,
     "state": StateFact,
     "trace": _TraceFact,

@@ -1,9 +1,10 @@
 """Whether a process of this machine is still the one that it was: boot, pid and start time."""
 
 import os
+import time
 from pathlib import Path
 
-__all__ = ["boot_id", "is_alive", "process_started"]
+__all__ = ["began_ns", "boot_id", "is_alive", "process_started"]
 
 _PROC = Path("/proc")
 
@@ -17,6 +18,16 @@ def process_started(pid: int) -> int | None:
     """When a process began, in clock ticks since boot; None if it is gone or the system is mute."""
     stat = _stat(pid)
     return int(stat[1]) if stat else None
+
+
+def began_ns() -> int:
+    """When this process began, rounded up; where the system does not say, now."""
+    ticks = process_started(os.getpid())
+    if not ticks:
+        return time.time_ns()
+    tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - ticks * tick_ns
+    return time.time_ns() - age_ns + tick_ns
 
 
 def is_alive(pid: int, started: int, boot: str) -> bool | None:

@@ -282,7 +282,11 @@ class _Supervision:
         if self._witness is not None:
             self._witness.dismiss()
         for number, before in self._before.items():
-            signal.signal(number, signal.SIG_DFL if before is None else before)
+            # One that another thread of ours has just taken is handled by Python a moment later,
+            # which complains on stderr where it finds that it has no handler any more. Of an ended
+            # child there always is one: that handler, which does nothing, stays.
+            if number != signal.SIGCHLD:
+                signal.signal(number, signal.SIG_DFL if before is None else before)
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._came)
         os.close(self._wakeup)

@@ -6,20 +6,27 @@ Making a plan runs nothing and changes nothing. A `blocker` means that the verdi
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from samebit import digest
-from samebit.capture import environment, machine
+from samebit.capture import environment, installed, machine
 from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.records import ExecutionStart, TreeRecord
+from samebit.records import ExecutionStart, TreeEntry, TreeRecord
 
-__all__ = ["Input", "Listing", "Plan", "environment_differences", "make_plan"]
+__all__ = [
+    "Input",
+    "Listing",
+    "Plan",
+    "edited_before_import",
+    "environment_differences",
+    "make_plan",
+]
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Plan:
     root: Path  # the folder that the code was taken from
     tree: TreeRecord
     inputs: tuple[Input, ...]
-    sources: tuple[tuple[str, str, str], ...]  # module, file, digest: as loaded at the end
+    sources: tuple[tuple[str, str, str], ...]  # module, file, digest: as it ran
     import_roots: tuple[str, ...]  # entries of the search path inside `root`
     outputs: tuple[Path, ...]  # files that the run wrote first
     folders: tuple[Path, ...]  # folders that it made
@@ -94,6 +101,8 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     how, words = _command(view, start, blockers)
     found = view.facts.get("sources") or {"path": [], "modules": []}
     sources = tuple((name, file, content) for name, file, content in found["modules"])
+    blockers += [f"its code is not complete: {line}" for line in found.get("left_out", [])]
+    tree = _as_it_ran(root, tree, sources, store)
     _need_sources(sources, root, tree, store, blockers)
     inputs = _inputs(view, root, tree, sources, store, blockers)
     recorded = view.facts.get("variables") or {}
@@ -151,6 +160,33 @@ def _command(view: View, start: ExecutionStart, blockers: list[str]) -> tuple[st
     return "script", start.argv
 
 
+def edited_before_import(
+    root: Path, tree: TreeRecord, sources: Iterable[Sequence[str]]
+) -> dict[str, str]:
+    """Files of the code that ran otherwise than they had been taken: path, digest as it ran."""
+    ran = {file: content for _, file, content in sources}
+    return {
+        entry.path: ran[file]
+        for entry in tree.entries
+        if entry.kind != "link"
+        and (file := str(root / entry.path)) in ran
+        and ran[file] != entry.digest
+    }
+
+
+def _as_it_ran(
+    root: Path, tree: TreeRecord, sources: tuple[tuple[str, str, str], ...], store: Store
+) -> TreeRecord:
+    edited = edited_before_import(root, tree, sources)
+    entries: list[TreeEntry] = []
+    for entry in tree.entries:
+        content = edited.get(entry.path)
+        if content is not None and store.has(content):
+            entry = replace(entry, digest=content, size_bytes=len(store.read(content)))
+        entries.append(entry)
+    return TreeRecord(tuple(entries))
+
+
 def _need_sources(
     sources: tuple[tuple[str, str, str], ...],
     root: Path,
@@ -160,8 +196,17 @@ def _need_sources(
 ) -> None:
     taken = {str(root / entry.path) for entry in tree.entries}
     for module, file, content in sources:
-        if file not in taken and not store.has(content):
-            blockers.append(f"its code is not complete: {module} from {file} is not in the store")
+        if file not in taken and not store.has(content) and not _has_digest(file, content):
+            name = f"{module} from {file}" if module else file
+            blockers.append(f"its code is not complete: {name} is not in the store")
+
+
+def _has_digest(file: str, wanted: str) -> bool:
+    """Whether a file that was too large for the store still lies there as it was."""
+    try:
+        return digest.of_file(file)[0] == wanted
+    except OSError:
+        return False
 
 
 def _listings(view: View, root: Path, tree: TreeRecord, blockers: list[str]) -> tuple[Listing, ...]:
@@ -265,5 +310,7 @@ def environment_differences(view: View, current: Mapping[str, Any] | None = None
     if current is None:
         current = {name: sections[name]() for name in recorded}
     else:
-        current = {name: current[name] for name in sections if name in current}
+        recorded |= installed.not_as_installed(view.facts)
+        known = {name: current[name] for name in sections if name in current}
+        current = known | installed.not_as_installed(current)
     return environment.differences(recorded, current)

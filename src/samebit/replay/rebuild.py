@@ -60,8 +60,14 @@ def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
     root.mkdir(parents=True)
     lay_out(store, plan.tree, root)
     for _, file, name in plan.sources:
-        if not os.path.lexists(_mirrored(files, file)):
-            _write(_mirrored(files, file), store.read(name))
+        place = _mirrored(files, file)
+        if os.path.lexists(place):
+            continue
+        if store.has(name):
+            _write(place, store.read(name))
+        else:  # a library too large to be kept; the plan has seen that it is the same
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(file)
     written = {item.path for item in plan.inputs if item.written} | set(plan.outputs)
     for item in plan.inputs:
         # What is named by its absolute path is used in place, unless the script made that path
@@ -123,7 +129,7 @@ def _search_path(plan: Plan, files: Path) -> list[str]:
     """
     roots = [*plan.import_roots]
     for module, file, _ in plan.sources:
-        if module != "__main__" and Path(file).is_relative_to(plan.root):
+        if module not in ("", "__main__") and Path(file).is_relative_to(plan.root):
             roots.append(import_root(module, file))
     found = [str(_mirrored(files, path)) for path in dict.fromkeys(roots)]
     for path in filter(None, plan.environ.get("PYTHONPATH", "").split(os.pathsep)):

@@ -134,16 +134,15 @@ def _first_few(lines: Sequence[str]) -> str:
 def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:
     """Sources that the replay loaded and that are not the recorded ones."""
     by_file = {file: content for _, file, content in plan.sources}
-    # Taken before the run began; a source may have been edited while it was going on.
     by_file.update({str(plan.root / entry.path): entry.digest for entry in plan.tree.entries})
-    by_module = {module: file for module, file, _ in plan.sources}
+    by_module = {module: file for module, file, _ in plan.sources if module}
     found = replayed.facts.get("sources") or {"modules": []}
     problems: list[str] = []
     for module, file, content in found["modules"]:
         original = layout.original(file)
         recorded = by_file.get(original, by_file.get(by_module.get(module, "")))
         if recorded != content and not file.startswith(str(layout.folder / "tmp") + os.sep):
-            problems.append(f"ran other code: {module} from {original}")
+            problems.append(f"ran other code: {module or 'a file'} from {original}")
     return [_first_few(problems)] if problems else []
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from samebit import places
-from samebit.capture import console, randomness, secrets
+from samebit.capture import code, console, git, randomness, secrets
 from samebit.errors import CannotStart, SamebitError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
@@ -31,6 +31,7 @@ from samebit.session.snapshot import record_code
 __all__ = ["Launched", "Replay", "Request", "launch"]
 
 _TICK_S = 0.2
+_NAMED = 5  # files in one sentence
 _RANK = "launch"  # the supervisor's place in the journal
 ENTRY = Path(__file__).parent / "entry"
 
@@ -84,6 +85,8 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
         CannotStart: before the first line of the command; nothing of it ran.
     """
     argv = _arguments(request)
+    if request.replay is None:
+        _refuse_changes(request)
     hash_seed = _hash_seed(request)
     request = replace(request, environ={**request.environ, "PYTHONHASHSEED": hash_seed})
     try:
@@ -200,13 +203,47 @@ def _start(request: Request) -> ExecutionStart:
 
 
 def _record_code(request: Request, folder: RunFolder, settings: Settings, writer: Writer) -> None:
-    script = request.cwd / request.words[0] if request.how == "script" else None
-    start = script.parent if script is not None and script.is_file() else request.cwd
+    start, script = _code_start(request)
 
     def trouble(what: str, error: Exception) -> None:
         _trouble(writer, what, error)
 
     record_code(folder, start, script, settings, writer.fact, trouble)
+
+
+def _code_start(request: Request) -> tuple[Path, Path | None]:
+    """The folder whose code is the run's, and the script."""
+    script = request.cwd / request.words[0] if request.how == "script" else None
+    return (script.parent if script is not None and script.is_file() else request.cwd), script
+
+
+def _refuse_changes(request: Request) -> None:
+    """With `code.on_changed = refuse`, only what is committed is run.
+
+    `--or-run-anyway` does not help: it is for trouble with the record, and this is a rule.
+    """
+    try:
+        settings = places.read_settings(request.store or places.choose_store(request.cwd))
+    except SamebitError:
+        return  # said where the run is begun
+    if settings.code_on_changed != "refuse":
+        return
+    hint = "SAMEBIT_CODE_ON_CHANGED=record runs it for once"
+    start, _ = _code_start(request)
+    try:
+        changes = code.find_changes(start)
+    except git.Refused as refusal:
+        what = f"nothing was started: code.on_changed is refuse, and {refusal}"
+        raise CannotStart(
+            what, folder=start, hint="for once: SAMEBIT_CODE_ON_CHANGED=record"
+        ) from None
+    if changes:
+        more = f" and {len(changes) - _NAMED} more" if changes[_NAMED:] else ""
+        raise CannotStart(
+            "nothing was started: there are uncommitted changes, and code.on_changed is refuse",
+            changes=", ".join(changes[:_NAMED]) + more,
+            hint=f"commit them; {hint}",
+        )
 
 
 def _parent(environ: Mapping[str, str]) -> str | None:

@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from samebit import disk
+from samebit import disk, places
 from samebit.capture import config as config_capture
-from samebit.capture import console, environment, importing, machine, randomness, secrets
+from samebit.capture import console, environment, importing, installed, machine, randomness, secrets
+from samebit.capture import settings as in_force
 from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
-from samebit.capture.sources import loaded_sources
+from samebit.capture.notebook import CellWatch
+from samebit.capture.sources import SourceWatch, library_folders
 from samebit.errors import in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
@@ -29,6 +31,8 @@ from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
+
+_INSTALLED_S = 0.5  # for what was installed and is not known from an earlier run
 
 
 class Recording:
@@ -58,7 +62,7 @@ class Recording:
         self._finished = False
         self._began_ns = time.time_ns()
         self._noise = noise_prefixes(str(folder.store), os.path.dirname(os.path.dirname(__file__)))
-        self._seen_settings = False
+        self._in_force: dict[str, Any] = {}
         self._console: console.Installed | None = None
         self._console_fd = -1
         self._console_is: os.stat_result
@@ -79,6 +83,14 @@ class Recording:
             settings.files_hash_budget_mb << 20,
             self.trouble,
         )
+        self._sources = SourceWatch(
+            lambda fact: self.fact("sources", fact),
+            lambda pieces: Store(folder.store).put_all(pieces),
+            self._files.later,
+            library_folders(os.path.dirname(os.path.dirname(__file__))),
+            self.trouble,
+        )
+        self._cells = CellWatch(self.fact, self.trouble)
         self._listings = ListingWatch(
             lambda fact: self.fact("file", fact), self._files.later, self._noise, self.trouble
         )
@@ -111,6 +123,8 @@ class Recording:
             self._safely("console.write", self._tee)
         config_capture.watch_argparse(self._parsed_arguments)
         self._files.install()
+        self._sources.install()
+        self._safely("capture.cells", self._cells.install)
         self._listings.install()
         hooks.install(self)
 
@@ -183,7 +197,9 @@ class Recording:
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
-            self._read_settings()
+            if not self._in_force:
+                self._sources.tell_later()
+                self._safely("capture.settings", self._write_settings)
         self.schedulers.before_step(optimizer, self.recorder.index(optimizer))
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
@@ -224,11 +240,14 @@ class Recording:
         self._safely("hooks.post_step", self._finish_trace)
         self._safely("hooks.scheduler", self.schedulers.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
-        self._safely("capture.settings", lambda: self._read_settings(at_end=True))
+        self._safely("capture.settings", self._write_settings)
         self._safely("capture.config", self._write_config)
         self._listings.finish()
+        self._safely("capture.cells", self._cells.finish)
         self._safely("capture.files", self._files.finish)
-        self._safely("capture.code", self._sources)
+        self._safely("capture.code", self._sources.finish)
+        if self.rank == "0" and not interrupted:
+            self._safely("capture.installed", self._installed)
         hooks.install(None)
         if self._console is not None:
             self._safely("console.write", self._console.remove)
@@ -260,15 +279,21 @@ class Recording:
         self.fact("variables", environment.variables(os.environ, self.settings.env_allow))
         self.fact("machine", machine.describe())
 
-    def _read_settings(self, *, at_end: bool = False) -> None:
-        if at_end and self._seen_settings:
-            return
-        self._seen_settings = True
-        self._safely("capture.settings", self._write_settings)
-
     def _write_settings(self) -> None:
+        """At the first step, and at the end what is different then."""
         disk.fault("capture.settings")
-        self.fact("settings", randomness.settings())
+        before, self._in_force = self._in_force, in_force.read()
+        if not before:
+            self.fact("settings", self._in_force)
+        elif found := in_force.changed(before, self._in_force):
+            self.fact("settings_changed", found)
+
+    def _installed(self) -> None:
+        disk.fault("capture.installed")
+        cache = places.cache_folder() / "installed-1"
+        keep = Store(self.folder.store).put
+        found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
+        self.fact("installed", found)
 
     def _write_config(self) -> None:
         disk.fault("capture.config")
@@ -286,10 +311,6 @@ class Recording:
     def _seed_call(self, call: dict[str, Any]) -> None:
         if self.is_here and not self._finished:
             self.fact("seed_call", call)
-
-    def _sources(self) -> None:
-        found = loaded_sources(self._noise, lambda data: Store(self.folder.store).put_all(data))
-        self.fact("sources", found)
 
     def _tee(self) -> None:
         self._open_console()

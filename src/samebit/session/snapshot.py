@@ -1,11 +1,12 @@
-"""The code of a run: taken, put into the store, and told."""
+"""The code of a run and the lock of its project: taken, put into the store, and told."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from samebit import records
-from samebit.capture import code, secrets
+from samebit import digest, places, records
+from samebit.capture import code, locks, secrets
 from samebit.folders.folder import RunFolder
 from samebit.objects.store import Store
 from samebit.objects.tree import save_tree
@@ -36,6 +37,16 @@ def record_code(
     except Exception as error:
         trouble("code", error)
         return
+    if settings.code_on_changed == "refuse" and (taken.changed or not taken.head):
+        # Only `samebit run` stands before the first line. Here the run goes on, and is marked.
+        detail = "code.on_changed is refuse, which only `samebit run` can do"
+        sys.stderr.write(f"samebit: uncommitted changes: {detail}\n")
+        emit("problem", {"what": "uncommitted changes", "detail": detail})
+    code_files = {str(taken.root / entry.path) for entry in record.entries}
+    try:
+        emit("lock", _locks(start, code_files, Store(folder.store)))
+    except Exception as error:
+        emit("problem", {"what": "lock", "detail": f"{type(error).__name__}: {error}"})
     emit(
         "code",
         records.plain(
@@ -55,3 +66,16 @@ def record_code(
             )
         ),
     )
+
+
+def _locks(start: Path, code_files: set[str], store: Store) -> list[dict[str, Any]]:
+    """The project's lock files; those that the code does not have go into the store, masked."""
+    found: list[dict[str, Any]] = []
+    for path in locks.find(start.resolve(), places.git_top_level(start.resolve())):
+        data = path.read_bytes()
+        fact = {"path": str(path), "digest": digest.of_bytes(data), "size_bytes": len(data)}
+        if str(path) not in code_files:
+            masked = secrets.mask_text(data.decode("utf-8", "replace")).encode()
+            fact |= {"kept": store.put(masked), "masked": masked != data}
+        found.append(fact)
+    return found
