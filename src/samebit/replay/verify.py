@@ -16,6 +16,7 @@ from samebit.records import StateManifest, Verdict
 from samebit.states import skeleton, storing
 from samebit.trace import compare
 from samebit.trace.compare import Matched, Side
+from samebit.trace.recorder import FULL_ROWS_ONLY
 
 __all__ = ["VOLATILE", "compare_traces", "is_volatile", "judge", "unseeded"]
 
@@ -292,8 +293,12 @@ def _scope(
 ) -> list[str]:
     lines: list[str] = []
     if matched.rows:
-        every = [name for name, count in matched.groups.items() if count == matched.rows]
-        some = {name: count for name, count in matched.groups.items() if count != matched.rows}
+        every = [
+            name
+            for name, count in matched.groups.items()
+            if count == matched.rows and name not in FULL_ROWS_ONLY
+        ]
+        some = {name: count for name, count in matched.groups.items() if name not in every}
         if any(name.startswith("rng.") for name in every):
             some.pop("rng.python", None)  # sampled more rarely than the other generators
         lines.append(f"{_steps(recorded.traces, matched.rows)}: {_in_words(every)} bit-identical")

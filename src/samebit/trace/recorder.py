@@ -16,7 +16,7 @@ from samebit.trace import fingerprint
 from samebit.trace.fingerprint import Leaves, NotTraceable
 from samebit.trace.scalars import Scalars, plain
 
-__all__ = ["GROUPS", "LOSS_SCALER", "Emit", "Recorder"]
+__all__ = ["FULL_ROWS_ONLY", "GROUPS", "LOSS_SCALER", "Emit", "Recorder"]
 
 # In causal order: the first group that differs in a step names the cause.
 GROUPS = (
@@ -33,6 +33,7 @@ GROUPS = (
     "grad",
     "param",
 )
+FULL_ROWS_ONLY = frozenset({"samples", "entering", "output", "grad", "param"})
 LOSS_SCALER = -1  # in place of a parameter group
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _FULL_AT_FIRST = 10  # steps that are always traced in full
