@@ -14,9 +14,9 @@ from samebit.capture.sources import import_root
 
 ASK = """
 import json
-from samebit.capture import files, sources
+from samebit.capture import noise, sources
 stored = []
-found = sources.loaded_sources(files.noise_prefixes(), stored.extend)
+found = sources.loaded_sources(noise.noise_prefixes(), stored.extend)
 print(json.dumps([found, [data.decode() for data in stored]]))
 """
 

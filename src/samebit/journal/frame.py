@@ -45,6 +45,7 @@ class Kind(IntEnum):
     FACT = 3
     TRACE = 4
     HYPER = 5
+    SAMPLE = 6
 
 
 @dataclass(frozen=True)

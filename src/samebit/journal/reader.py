@@ -23,6 +23,7 @@ __all__ = [
     "list_segments",
     "read_journal",
     "rows",
+    "samples",
     "unwrap",
 ]
 
@@ -150,7 +151,7 @@ def read_journal(
     return Journal(frames, gaps, unknown)
 
 
-_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3}
+_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3, Kind.SAMPLE: 2}
 # What the items of each kind must be; a step is a number, or beyond 64 bits a dict.
 _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.CLOCK: (int, int, int),
@@ -159,6 +160,7 @@ _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.FACT: (int, int, str, object),
     Kind.TRACE: (int, int, int, int, int, bytes),
     Kind.HYPER: (int, int, int, int, dict),
+    Kind.SAMPLE: (int, int, int),
 }
 
 
@@ -189,6 +191,19 @@ def rows(frames: Iterable[Frame]) -> Iterable[tuple[int, int, dict[str, Any]]]:
             if names is not None and len(names) == len(values):
                 step = _number(frame.items[2])
                 yield step, frame.time_ns, dict(zip(names, map(_number, values), strict=True))
+
+
+def samples(frames: Iterable[Frame]) -> Iterable[tuple[str, int, dict[str, Any]]]:
+    """What the machine did, as (rank, time in UTC ns, values by name)."""
+    schemas: dict[tuple[str, int], list[str]] = {}
+    for frame in frames:
+        if frame.kind == Kind.SCHEMA:
+            schemas[frame.writer, frame.items[1]] = frame.items[2]
+        elif frame.kind == Kind.SAMPLE:
+            names = schemas.get((frame.writer, frame.items[1]))
+            if names is not None and len(names) == len(frame.items) - 3:
+                values = dict(zip(names, frame.items[3:], strict=True))
+                yield frame.rank, frame.time_ns, values
 
 
 def fact_value(frame: Frame) -> Any:

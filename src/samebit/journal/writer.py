@@ -143,6 +143,15 @@ class Writer:
         """Append the scalars of a parameter group that changed."""
         self._write(_encode((int(Kind.HYPER), optimizer, count, group, _exact(values))))
 
+    def sample(self, values: Mapping[str, float | int | None]) -> None:
+        """Append what the machine did; the values have names as those of a row have."""
+        with self._lock:
+            try:
+                schema = self._schema(tuple(values))
+                self._append(_encode((int(Kind.SAMPLE), schema, _monotonic_ns(), *values.values())))
+            except _Abandoned:
+                self._once_more(self.sample, values)
+
     def _write(self, payload: bytes) -> None:
         with self._lock:
             try:

@@ -1,9 +1,10 @@
 """Whether a process of this machine is still the one that it was: boot, pid and start time."""
 
 import os
+import time
 from pathlib import Path
 
-__all__ = ["boot_id", "is_alive", "process_started"]
+__all__ = ["boot_id", "is_alive", "process_began_ns", "process_started"]
 
 _PROC = Path("/proc")
 
@@ -41,6 +42,16 @@ def is_alive(pid: int, started: int, boot: str) -> bool | None:
     if state in "ZXx":  # ended, and only its parent has not looked yet
         return False
     return int(ticks) == started if started else None
+
+
+def process_began_ns(pid: int) -> int:
+    """When a process began, rounded up, in UTC ns; where the system does not say, now."""
+    ticks = process_started(pid)
+    if not ticks:
+        return time.time_ns()
+    tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - ticks * tick_ns
+    return time.time_ns() - age_ns + tick_ns
 
 
 def _takes_signals(pid: int) -> bool:

@@ -13,8 +13,6 @@ from typing import Any
 from samebit import disk
 from samebit.capture import config as config_capture
 from samebit.capture import console, environment, importing, machine, randomness, secrets
-from samebit.capture.files import FileWatch, noise_prefixes
-from samebit.capture.listings import ListingWatch
 from samebit.capture.sources import loaded_sources
 from samebit.errors import SamebitError
 from samebit.folders.folder import RunFolder
@@ -24,6 +22,7 @@ from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.models import Models
+from samebit.session.watching import Watches, noise
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
@@ -55,7 +54,7 @@ class Recording:
         self._rows: dict[tuple[str, ...], Iterator[int]] = {}
         self._finished = False
         self._began_ns = time.time_ns()
-        self._noise = noise_prefixes(str(folder.store), os.path.dirname(os.path.dirname(__file__)))
+        self._noise = noise(folder)
         self._seen_settings = False
         self._console: console.Installed | None = None
         self._console_fd = -1
@@ -69,15 +68,14 @@ class Recording:
             budget_bytes=settings.states_budget_mb << 20,
             keep=settings.states_keep,
         )
-        self._files = FileWatch(
-            lambda fact: self.fact("file", fact),
-            lambda data: Store(folder.store).put(data),
-            self._noise,
-            settings.files_hash_budget_mb << 20,
+        self._watches = Watches(
+            folder,
+            settings,
+            self.writer,
+            rank,
+            self.fact,
             self.trouble,
-        )
-        self._listings = ListingWatch(
-            lambda fact: self.fact("file", fact), self._files.later, self._noise, self.trouble
+            replays=rates is not None,
         )
 
     @property
@@ -107,8 +105,7 @@ class Recording:
         if self.settings.console == "tee":
             self._safely("console.write", self._tee)
         config_capture.watch_argparse(self._parsed_arguments)
-        self._files.install()
-        self._listings.install()
+        self._watches.begin()
         hooks.install(self)
 
     def fact(self, name: str, value: Any) -> None:
@@ -180,6 +177,7 @@ class Recording:
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
+            self._watches.first_step()
             self._read_settings()
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
@@ -206,8 +204,7 @@ class Recording:
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", lambda: self._read_settings(at_end=True))
         self._safely("capture.config", self._write_config)
-        self._listings.finish()
-        self._safely("capture.files", self._files.finish)
+        self._safely("capture.files", self._watches.finish)
         self._safely("capture.code", self._sources)
         hooks.install(None)
         if self._console is not None:
