@@ -99,20 +99,23 @@ class _Machine:
         self._spent_s = _cpu_s(pid)
         self._first_cpu_s = self._spent_s
         self._first_net = _network()
+        self._first_disk = _disk([pid])
         self._joules = {zone: _Counter(*zone_range) for zone, zone_range in _rapl()}
         self._peaks: dict[str, float] = {}
         self._last: Values = {}
         self._count = 0
 
     def sample(self) -> Values:
-        """The values now; counts are since the beginning of the process, rates since the last."""
+        """The values now; counts are since we began, rates since the last."""
         self.processes = family(self._pid)
         now = time.monotonic()
         # Of what ended and was waited for, time and bytes are counted with who waited.
         spent_s = sum(_cpu_s(pid, own=pid != self._pid) for pid in self.processes)
         elapsed_s = max(now - self._at, 1e-6)
         rss = [_status(pid) for pid in self.processes]
-        disk = [dict(_numbers(_PROC / str(pid) / "io")) for pid in self.processes]
+        read, written = (
+            b - a for a, b in zip(self._first_disk, _disk(self.processes), strict=True)
+        )
         received, sent = (b - a for a, b in zip(self._first_net, _network(), strict=True))
         values: Values = {
             "cpu_percent": round(max(spent_s - self._spent_s, 0.0) / elapsed_s * 100, 1),
@@ -122,8 +125,8 @@ class _Machine:
             "threads": rss[0]["Threads"],
             "processes": len(self.processes),
             "free_bytes": _available(),
-            "read_bytes": sum(one.get("read_bytes", 0) for one in disk),
-            "written_bytes": sum(one.get("write_bytes", 0) for one in disk),
+            "read_bytes": read,
+            "written_bytes": written,
             "received_bytes": received,
             "sent_bytes": sent,
         }
@@ -200,6 +203,13 @@ def _status(pid: int) -> dict[str, int]:
         if name in found:
             found[name] = number * (1 if name == "Threads" else 1024)
     return found
+
+
+def _disk(pids: list[int]) -> tuple[int, int]:
+    """Bytes that came from disks and went there, for processes and their ended children."""
+    found = [dict(_numbers(_PROC / str(pid) / "io")) for pid in pids]
+    read = sum(one.get("read_bytes", 0) for one in found)
+    return read, sum(one.get("write_bytes", 0) for one in found)
 
 
 def _available() -> int | None:
