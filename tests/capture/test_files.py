@@ -390,6 +390,17 @@ def test_shared_memory_is_data_and_other_devices_are_not(folder: Path) -> None:
     assert [fact["path"] for fact in found.facts] == [name]
 
 
+def test_caches_are_no_data(folder: Path) -> None:
+    code = """
+for name in ("cache/fonts.json", ".triton/x", "a"):
+    os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+    open(name, "a").close()
+"""
+    before = "os.environ.update(MPLCONFIGDIR=os.getcwd() + '/cache', HOME=os.getcwd())"
+    found = watch(folder, code, before=before)
+    assert {name for name in found.names if found[name]["how"] != "folder"} == {"a"}
+
+
 @pytest.mark.parametrize("what", ["sys.prefix = os.getcwd()", "noise._SYSTEM = ('/',)"])
 def test_a_project_in_a_systems_folder_or_an_environment_is_no_noise(
     folder: Path, what: str

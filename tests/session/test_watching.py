@@ -128,6 +128,32 @@ def _path() -> str:
     return os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
 
+SPAWNING = """
+import multiprocessing, samebit
+def work():
+    open("data.txt").read()
+if __name__ == "__main__":
+    run = samebit.init()
+    for _ in range(2):
+        process = multiprocessing.get_context("{method}").Process(target=work)
+        process.start()
+        process.join()
+"""
+
+
+@pytest.mark.parametrize(("method", "is_said"), [("spawn", True), ("fork", False)])
+def test_workers_that_are_not_watched_are_said(
+    project: Project, method: str, is_said: bool
+) -> None:
+    """Begun by `init()`, nothing of us is in a spawned worker."""
+    (project.path / "data.txt").write_text("x")
+    project.write("train.py", SPAWNING.format(method=method))
+    ended = project.python("train.py", PYTHONHASHSEED="0")
+    assert ended.code == 0
+    assert ended.err.count("spawned workers") == is_said
+    assert any("spawned workers" in line for line in project.view().missing) == is_said
+
+
 def test_a_file_that_changed_meanwhile_is_missing(project: Project) -> None:
     (project.path / "data.txt").write_text("x")
     project.write("train.py", "import os; open('data.txt').read(); os.system('echo y > data.txt')")

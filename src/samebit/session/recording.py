@@ -73,6 +73,7 @@ class Recording:
             settings,
             self.writer,
             rank,
+            self._noise,
             self.fact,
             self.trouble,
             replays=rates is not None,

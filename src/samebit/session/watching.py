@@ -4,6 +4,7 @@ A worker that was spawned, or another Python process that the run started, has n
 it only tells which files it opened, in a segment of its own.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from typing import Any
 from samebit import places
 from samebit.capture.children import CommandWatch, ToldByChildren, plain
 from samebit.capture.files import FileWatch
+from samebit.capture.importing import when_imported
 from samebit.capture.listings import ListingWatch
 from samebit.capture.noise import noise_prefixes
 from samebit.capture.sampling import Sampler
+from samebit.errors import SamebitError
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
@@ -40,6 +43,7 @@ class Watches:
         settings: what the user set.
         writer: the process's.
         rank: its rank.
+        prefixes: what `noise` gave.
         fact: records a fact.
         trouble: told when something of ours failed.
         replays: whether it is a replay, which trusts no digest that it did not take, and is not
@@ -52,6 +56,7 @@ class Watches:
         settings: Settings,
         writer: Writer,
         rank: str,
+        prefixes: tuple[str, ...],
         fact: Callable[[str, Any], None],
         trouble: Callable[[str, Exception], None],
         *,
@@ -59,10 +64,11 @@ class Watches:
     ) -> None:
         self._rank = rank
         self._fact = fact
+        self._trouble = trouble
         self._files = FileWatch(
             lambda found: fact("file", found),
             lambda data: Store(folder.store).put(data),
-            noise(folder),
+            prefixes,
             settings.files_hash_budget_mb << 20,
             trouble,
             told=ToldByChildren(folder.journal, rank, lambda: writer.writer),
@@ -71,7 +77,7 @@ class Watches:
         self._listings = ListingWatch(
             lambda found: fact("file", found),
             self._files.later,
-            noise(folder),
+            prefixes,
             trouble,
             self._files.is_first,
         )
@@ -83,6 +89,10 @@ class Watches:
 
     def begin(self) -> None:
         """Listen."""
+        if "SAMEBIT_RUN" not in os.environ:
+            _unwatched[:] = [self._trouble]
+            for method in ("spawn_posix", "forkserver"):
+                when_imported(f"multiprocessing.popen_{method}", _say_unwatched)
         self._files.install()
         self._listings.install()
         self._commands.install()
@@ -94,12 +104,32 @@ class Watches:
 
     def finish(self) -> None:
         """Say what is known at the end."""
+        _unwatched.clear()
         self._listings.finish()
         self._commands.finish()
         used = self._sampler.finish()
         if used is not None:
             self._fact("use", {"rank": self._rank, **used})
         self._files.finish()
+
+
+_unwatched: list[Callable[[str, Exception], None]] = []  # who is told of workers we are not in
+
+
+def _say_unwatched(module: Any) -> None:
+    """Without `samebit run`, a worker that is not forked from us has nothing of us in it."""
+    original = module.Popen._launch
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def _launch(popen: Any, process: Any) -> Any:
+        error = SamebitError("what spawned workers read is not recorded; `samebit run` records it")
+        for trouble in _unwatched:
+            trouble("capture.workers", error)
+        return original(popen, process)
+
+    module.Popen._launch = _launch
 
 
 def watch_child(keeper: int, *, is_worker: bool) -> None:
