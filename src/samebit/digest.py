@@ -6,6 +6,7 @@ shortest exact numbers. What JSON cannot hold is wrapped: `{"$float": "nan"}`, a
 user's that begins with `$` is written with one `$` more.
 """
 
+import io
 import math
 import re
 from collections.abc import Mapping
@@ -73,7 +74,7 @@ def of_stream(stream: BinaryIO) -> tuple[str, int]:
 
 def of_file(path: Path | str) -> tuple[str, int]:
     """The content name and size of a file; raises OSError as `open` does."""
-    with open(path, "rb", buffering=0) as stream:
+    with io.FileIO(path) as stream:  # a script may have put another function in place of `open`
         return of_stream(stream)
 
 

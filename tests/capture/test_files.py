@@ -14,22 +14,32 @@ from samebit import digest
 
 WATCH = """
 import json, os, signal, sys
-from samebit.capture import files
-kept, facts, problems = {{}}, os.open("facts.told", os.O_CREAT | os.O_WRONLY | os.O_APPEND), []
+from samebit import digest
+from samebit.capture import files, noise
+told_in = os.getcwd() + "/facts.told"
+facts = os.open(told_in, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
 
 def emit(fact):
     os.write(facts, (json.dumps(fact) + "\\n").encode())
 
 def keep(data):
-    name = files.digest.of_bytes(data)
+    name = digest.of_bytes(data)
     emit({{"path": "kept " + name, "how": data.decode()}})
     return name
 
 def trouble(source, error):
     emit({{"path": "trouble", "how": str(error)}})
 
+at, cache = 0, None
+def told():
+    global at
+    lines = open(told_in).read().splitlines()
+    at, new = len(lines), [json.loads(line) for line in lines[at:]]
+    return [fact for fact in new if "pid" in fact]
+
 {before}
-watch = files.FileWatch(emit, keep, files.noise_prefixes(os.getcwd() + "/noise"), {budget}, trouble)
+prefixes = noise.noise_prefixes(os.getcwd() + "/noise")
+watch = files.FileWatch(emit, keep, prefixes, {budget}, trouble, told=told, cache=cache)
 watch.install()
 {code}
 watch.finish()
@@ -64,7 +74,9 @@ class Watched:
         return {f["path"][5:]: f["how"] for f in self.facts if f["path"].startswith("kept ")}
 
 
-def watch(folder: Path, code: str, *, before: str = "", budget: int = 1 << 30) -> Watched:
+def watch(
+    folder: Path, code: str, *, before: str = "", budget: int = 1 << 30, timeout: float = 30
+) -> Watched:
     script = folder / "script"
     script.write_text(WATCH.format(code=code, before=before, budget=budget))
     done = subprocess.run(
@@ -72,7 +84,7 @@ def watch(folder: Path, code: str, *, before: str = "", budget: int = 1 << 30) -
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=timeout,
         check=False,
         env={**os.environ, "TMPDIR": str(folder / "scratch")},
     )
@@ -132,6 +144,58 @@ def test_a_relative_name_means_another_file_after_chdir(folder: Path) -> None:
     assert found.names == {"a", "sub/a"}
 
 
+@pytest.mark.parametrize("name", ["'a'", "os.path.abspath('sub/a')"])
+def test_a_name_that_begins_at_an_open_folder_leads_to_its_file(folder: Path, name: str) -> None:
+    code = f"""
+sub = os.open("sub", os.O_RDONLY)
+os.close(os.open({name}, os.O_RDONLY, dir_fd=sub))
+os.close(os.open("new", os.O_CREAT | os.O_WRONLY, dir_fd=sub))
+os.rename("new", "newer", src_dir_fd=sub, dst_dir_fd=sub)
+os.mkdir("made", dir_fd=sub)
+import shutil
+assert os.open in os.supports_dir_fd and shutil.rmtree.avoids_symlink_attacks
+"""
+    found = watch(folder, code)
+    hows = {name: found[name]["how"] for name in found.names}
+    assert hows == {"sub/a": "read", "sub/new": "write", "sub/newer": "write", "sub/made": "folder"}
+
+
+def test_a_file_that_changes_after_it_was_read_is_flagged_at_the_end(folder: Path) -> None:
+    found = watch(folder, "open('a').close(); open('b').close(); os.system('echo more >> a')")
+    assert found["a"]["changed"] is True
+    assert "changed" not in found["b"]
+
+
+def test_another_file_of_the_same_size_and_time_is_flagged_too(folder: Path) -> None:
+    code = "open('a').close(); time.sleep(.1); os.system('cp -p a t; mv t a')"
+    assert watch(folder, code, before="import time")["a"]["changed"] is True
+
+
+def test_a_script_may_close_all_descriptors_and_replace_open(folder: Path) -> None:
+    code = """
+import builtins
+os.closerange(3, facts); os.closerange(facts + 1, 400)
+real = builtins.open
+builtins.open = lambda *given: real(*given)
+open('a').close()
+if not os.fork():
+    open('b').close(); os._exit(0)
+os.wait()
+"""
+    found = watch(folder, code)
+    assert "digest" in found["a"]
+    assert "digest" in found["b"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_no_input(folder: Path) -> None:
+    (folder / "a").chmod(0)
+    code = "try: open('a')\nexcept PermissionError: print('ok')"
+    found = watch(folder, code)
+    assert found["a"]["unreadable"] is True
+    assert found.printed == "ok\n"
+
+
 WRITINGS = {
     "open": "open('a', 'w').write('new')",
     "flags": "os.write(os.open('a', os.O_WRONLY | os.O_TRUNC), b'new')",
@@ -139,6 +203,7 @@ WRITINGS = {
     "append": "open('a', 'a').write('new')",
     "replace": "open('t', 'w').write('new'); os.replace('t', 'a')",
     "remove": "os.remove('a')",
+    "database": "import sqlite3; sqlite3.connect('a').close()",
     "rename": "os.rename('a', 'z')",
     "truncate": "os.truncate('a', 0)",
 }
@@ -211,7 +276,8 @@ for epoch in range(3):
     os.wait()
 """
     found = watch(folder, code)
-    assert [len(found.all(name)) for name in ("a", "b", "new")] == [1, 1, 1]
+    by_children = [fact for fact in found.facts if "pid" in fact]
+    assert sorted(Path(fact["path"]).name for fact in by_children) == ["a", "b", "new"]
     assert found["a"]["digest"] == digest.of_bytes(b"content of a")
 
 
@@ -245,12 +311,12 @@ def test_a_file_that_is_gone_before_it_could_be_hashed_is_told_without_digest(
 
 def test_a_file_that_changes_while_it_is_hashed_has_no_digest(folder: Path) -> None:
     before = """
-of_file = files.digest.of_file
+of_file = digest.of_file
 def slow(path):
     name = of_file(path)
     os.system('echo more >> a')
     return name
-files.digest.of_file = slow
+digest.of_file = slow
 """
     found = watch(folder, "open('a').close()", before=before)
     assert found["a"]["changed"] is True
@@ -263,7 +329,7 @@ def test_beyond_the_budget_size_and_time_are_told(folder: Path) -> None:
     assert (found["b"]["size_bytes"], found["b"].get("digest")) == (12, None)
 
 
-def test_too_many_files_are_said_once_and_children_say_it_no_more(folder: Path) -> None:
+def test_of_too_many_files_the_folders_are_told(folder: Path) -> None:
     code = """
 for name in ('a', 'b', 'c'):
     open(name).close()
@@ -272,11 +338,10 @@ for _ in range(2):
         open('sub/a').close(); os._exit(0)
     os.wait()
 """
-    found = watch(folder, code, before="files._MAX_FILES = 2")
-    assert found.names == {"a", "b"}
-    assert [fact["how"] for fact in found.all("trouble")] == [
-        "more than 2 files: the others are not recorded"
-    ]
+    found = watch(folder, code, before="files.MAX_FILES = 2")
+    assert found.names == {"a", "b", "sub"}
+    told = {f["path"]: f["count"] for f in found.facts if f["how"] == "many" and "count" in f}
+    assert told == {str(folder / "sub"): 1, str(folder): len([*folder.iterdir()]) - 2}
 
 
 def test_children_together_tell_no_more_than_one_process_may(folder: Path) -> None:
@@ -286,9 +351,21 @@ for name in ('a', 'b', 'c', 'sub/a'):
         open(name).close(); os._exit(0)
     os.wait()
 """
-    found = watch(folder, code, before="files._MAX_FILES = 2")
-    assert found.names == {"a", "b"}
-    assert len(found.all("trouble")) == 1
+    found = watch(folder, code, before="files.MAX_FILES = 2")
+    assert {fact["path"] for fact in found.facts if fact["how"] == "read"} == {
+        str(folder / "a"),
+        str(folder / "b"),
+    }
+    assert found["sub"]["how"] == "many"
+
+
+def test_too_many_outputs_are_said(folder: Path) -> None:
+    code = "for name in 'xyz': open(name, 'w').close()"
+    found = watch(folder, code, before="files.MAX_FILES = 2")
+    assert found.names == {"x", "y"}
+    assert [fact["how"] for fact in found.all("trouble")] == [
+        "more than 2 files: not all others are recorded"
+    ]
 
 
 def test_scratch_files_are_not_told_even_when_they_are_read_again(folder: Path) -> None:
@@ -313,14 +390,25 @@ def test_shared_memory_is_data_and_other_devices_are_not(folder: Path) -> None:
     assert [fact["path"] for fact in found.facts] == [name]
 
 
-@pytest.mark.parametrize("what", ["sys.prefix = os.getcwd()", "files._SYSTEM = ('/',)"])
+def test_caches_are_no_data(folder: Path) -> None:
+    code = """
+for name in ("cache/fonts.json", ".triton/x", "a"):
+    os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+    open(name, "a").close()
+"""
+    before = "os.environ.update(MPLCONFIGDIR=os.getcwd() + '/cache', HOME=os.getcwd())"
+    found = watch(folder, code, before=before)
+    assert {name for name in found.names if found[name]["how"] != "folder"} == {"a"}
+
+
+@pytest.mark.parametrize("what", ["sys.prefix = os.getcwd()", "noise._SYSTEM = ('/',)"])
 def test_a_project_in_a_systems_folder_or_an_environment_is_no_noise(
     folder: Path, what: str
 ) -> None:
     found = watch(folder, "open('a').read()", before="sys.prefix = os.getcwd()")
     assert found.names == {"a"}
     found = watch(
-        folder, "open('b').read()", before="files._SYSTEM = (os.path.dirname('b') or '/',)"
+        folder, "open('b').read()", before="noise._SYSTEM = (os.path.dirname('b') or '/',)"
     )
     assert "b" in found.names
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from samebit.capture import environment
+from samebit.capture.listings import summary
 from samebit.replay.plan import environment_differences, make_plan
 from tests.replay.conftest import Recorder, file_fact
 
@@ -58,6 +59,26 @@ def test_the_bytes_kept_stand_in_for_a_file_that_was_overwritten(
 def test_a_file_that_changed_during_the_run_is_a_blocker(recorder: Recorder, root: Path) -> None:
     fact = file_fact(root / "data/x.csv", changed=True)
     assert "was changed while the run was going on" in blockers(recorder, root, fact)[0]
+
+
+def test_a_file_that_nobody_could_read_is_no_input(recorder: Recorder, root: Path) -> None:
+    fact = file_fact(root / "data/x.csv", unreadable=True, digest=None)
+    (root / "data/x.csv").unlink()
+    assert blockers(recorder, root, fact) == []
+
+
+def test_a_folder_of_too_many_files_must_be_what_it_was(recorder: Recorder, root: Path) -> None:
+    data = root / "data"
+    fact = file_fact(data, "many", **summary(str(data)))
+    assert blockers(recorder, root, fact) == []
+    view = recorder.run([recorder.code(root, train="x = 1\n"), fact])
+    assert [(item.path, item.names, item.count) for item in make_plan(view, {}).listings] == [
+        (data, ("x.csv",), 1)
+    ]
+    os.utime(data / "x.csv", ns=(1, 1))
+    assert "some are others now" in blockers(recorder, root, fact)[0]
+    unknown = file_fact(data, "many", count=None)
+    assert "more files" in blockers(recorder, root, unknown)[0]
 
 
 def test_a_later_fact_of_a_file_completes_the_earlier(recorder: Recorder, root: Path) -> None:

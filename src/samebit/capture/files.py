@@ -1,53 +1,48 @@
 """Which files a process opens: an audit hook, and a thread that hashes what it named.
 
-Python's own `open` and everything built on it is seen, and the writers that `_WRITERS` names;
-other files that a library opens in C are not. The hook only notes names. Sizes and digests are
-taken off the main thread, within a budget; in forked children at once, where the file is small.
+Python's own `open` and everything built on it is seen, and the functions that `openers.py` knows;
+what else a library opens in C is seen only while it is open or mapped. The hooks only note names.
+Sizes and digests are taken off the main thread, within a budget, and for children by the process
+that keeps the run.
 """
 
 import functools
-import mmap
+import io
 import os
-import stat
-import sys
-import sysconfig
-import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from queue import SimpleQueue
-from types import ModuleType
+from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
-from samebit import digest, disk
-from samebit.capture.importing import when_imported
+from samebit import disk
+from samebit.capture import auditing, mapped, openers
+from samebit.capture.children import Marks
+from samebit.capture.events import (
+    FILE_EVENTS,
+    FOLDER,
+    Opening,
+    absolute,
+    openings,
+    watch_dir_fd,
+)
+from samebit.capture.hashing import Found, Hasher, found_of, look
+from samebit.capture.listings import summary
+from samebit.capture.noise import Scratch, is_noise, is_text
+from samebit.capture.openers import READ, UPDATE, WRITE
 from samebit.errors import SamebitError
 from samebit.launch import alive
 
-__all__ = ["KEPT_BYTES", "FileWatch", "noise_prefixes"]
+__all__ = ["KEPT_BYTES", "MAX_FILES", "FileWatch"]
 
 KEPT_BYTES = 64 << 20  # of a file that is read and later written, so that a replay can have it
-_MAX_FILES = 20_000
+MAX_FILES = 20_000
+_MAX_FOLDERS = 2_000  # that are told of as a whole, once there are too many files
 _MAX_RAW = 100_000  # names as scripts gave them that are known already
-_CHILD_BYTES = 4 << 20  # what a child hashes while its caller waits
-
-# What an opening means for the bytes that were there: nothing, all, or both.
-_READ, _WRITE, _UPDATE = "read", "write", "update"
-
-_EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.truncate"})
-
-# Functions that write a file without an audit event: module, name, where the path stands.
-_WRITERS = (
-    ("torch.serialization", "save", 1, "f"),
-    ("safetensors.torch", "save_file", 1, "filename"),
-    ("safetensors.numpy", "save_file", 1, "filename"),
-)
-
-_SYSTEM = (
-    *("/proc/", "/sys/", "/dev/", "/run/", "/etc/", "/bin/", "/lib/", "/lib32/", "/lib64/"),
-    *("/usr/bin/", "/usr/include/", "/usr/lib/", "/usr/lib64/", "/usr/share/", "/usr/local/lib/"),
-)
-_DATA_ALL_THE_SAME = ("/dev/shm/", "/run/media/")
+_LOOK_EVERY_S = 2.0  # at what children told
+_LAST_LOOK_S = 5.0  # for seeing, at the end, which files have changed
 
 
 @dataclass
@@ -55,27 +50,12 @@ class _Opened:
     """What is known of one path."""
 
     how: str  # what happened to it first: read | write | folder (made) | scratch
-    given: str  # absolute | relative: how the script named it
-    found: tuple[int, int] | None = None  # size and time of change when it was met
+    given: str  # absolute | relative: how the script named it; or unknown
+    found: Found | None = None  # what it was when it was met
     written: bool = False  # also written, after it was read
     kept: str | None = None  # digest of the bytes it had before it was first written
-
-
-def noise_prefixes(*more: str) -> tuple[str, ...]:
-    """Folders whose files say nothing about a run: the system's, the interpreter's, our own."""
-    here = os.getcwd() + os.sep
-    wide = {*_SYSTEM, sys.prefix, sys.base_prefix, sys.exec_prefix}
-    own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    own |= {os.path.dirname(os.__file__), *more}
-    own |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
-    given = {_folder(path) for path in own if path}
-    # A project may lie inside a system's folder (in a container), or be its own environment.
-    given |= {_folder(path) for path in wide if path and not here.startswith(_folder(path))}
-    return tuple(sorted(given | {_folder(os.path.realpath(path)) for path in own if path}))
-
-
-def _folder(path: str) -> str:
-    return os.path.abspath(path).rstrip(os.sep) + os.sep
+    told: bool = False  # with its digest, or why there is none
+    mapped: bool = False  # only seen by what the kernel has open
 
 
 class FileWatch:
@@ -87,6 +67,9 @@ class FileWatch:
         noise: prefixes of absolute paths that are passed over.
         budget_bytes: beyond it, files are known by size and time only.
         trouble: told once when something of ours failed; the script never notices.
+        told: gives the facts about files that children have written since it was last called.
+        cache: a file in which digests are remembered.
+        keeper: the process that keeps the run and hashes, where that is not this one.
     """
 
     def __init__(
@@ -96,237 +79,235 @@ class FileWatch:
         noise: tuple[str, ...],
         budget_bytes: int,
         trouble: Callable[[str, Exception], None],
+        *,
+        told: Callable[[], Iterable[dict[str, Any]]] = tuple,
+        cache: Path | None = None,
+        keeper: int | None = None,
     ) -> None:
         self._emit = emit
         self._keep = keep
         self._noise = noise
-        self._budget = budget_bytes
         self._trouble = trouble
-        self._began_ns = alive.began_ns()
+        self._told = told
+        self._hasher = Hasher(budget_bytes, cache)
+        self._pid = os.getpid() if keeper is None else keeper
+        self._began_ns = alive.began_ns(self._pid)
+        self._marks = Marks(MAX_FILES, keeper)
         self._seen: dict[str, _Opened] = {}
         self._raw: set[tuple[Any, ...]] = set()
-        self._pid = os.getpid()
+        self._whole: set[str] = set()  # folders of which not each file is told
         self._busy = threading.local()
         self._on = False
-        self._full = False
+        self._is_full = False
+        self._has_ended = False  # the thread has; what is still to do is done at once
+        self._scratch = Scratch()
         # A queue that may be filled while it is being filled: by a signal handler or a finalizer.
         self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="samebit-files", daemon=True)
-        self._told_by_children = _Marks(_MAX_FILES)
-        self._temporary = _folder(os.path.realpath(tempfile.gettempdir()))
-        here = _folder(os.getcwd())
-        self._project: str | None = None  # the folder that holds it, where it is temporary itself
-        if here.startswith(self._temporary):
-            inside = here.removeprefix(self._temporary)
-            self._project = self._temporary + inside.partition(os.sep)[0] + os.sep
+        self._adopted = 0
+        self._handed_down: set[str] = set()  # logs of whoever started us, mostly
 
     def install(self) -> None:
-        """Begin; an audit hook cannot be taken out again, only switched off."""
+        """Begin."""
         self._on = True
-        self._thread.start()
-        sys.addaudithook(self._hook)
-        for module, name, position, keyword in _WRITERS:
-            when_imported(module, functools.partial(self._wrap, name, position, keyword))
+        if self._keeps:
+            self._handed_down = mapped.open_for_writing(self._pid)
+            self._thread.start()
+        auditing.listen(FILE_EVENTS, self._hook)
+        openers.listen(self._by_library)
+        watch_dir_fd()
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether this is the process that keeps the run; a child only tells."""
+        return os.getpid() == self._pid
 
     def finish(self) -> None:
         """Hash what is left, and everything that was written, as it is now."""
-        if os.getpid() != self._pid or not self._thread.is_alive():
+        if not self._keeps or not self._thread.is_alive():
             return
         was_on, self._on = self._on, False
+        auditing.leave(self._hook)
+        openers.leave(self._by_library)
         self._jobs.put(None)
         self._thread.join()  # what it emits later would come after the journal's end
         if not was_on:
             return
-        for path, opened in list(self._seen.items()):
-            if opened.how == "write":
+        self._busy.now = self._has_ended = True
+        self._sweep([self._pid])
+        self._adopted = -1
+        self._adopt()
+        known = list(self._seen.items())
+        until = time.monotonic() + _LAST_LOOK_S
+        for path, opened in known:
+            if opened.how == READ:
+                self._look_again(path, opened)
+                if time.monotonic() > until:  # on a slow network
+                    error = SamebitError("not every file was looked at again at the end")
+                    self._trouble("capture.files", error)
+                    break
+        for path, opened in known:
+            if opened.how == WRITE:
                 self._tell_written(path, opened)
-            elif opened.written and opened.kept is None and _look(path) == opened.found:
-                opened.written = False  # opened for writing, and left as it was
-                self._tell_read(path, opened)
+
+    def sweep(self, pids: Iterable[int]) -> None:
+        """Have a look at what processes have open or mapped; soon, and off the script's thread."""
+        if self._on and self._keeps:
+            self._jobs.put(functools.partial(self._sweep, list(pids)))
 
     # In the script's own threads: quick, and never raising.
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if event not in _EVENTS or not self._on or getattr(self._busy, "now", False):
-            return
-        self._guarded(self._on_event, event, args)
+        if self._on and not getattr(self._busy, "now", False):
+            self._guarded(self._on_event, event, args)
+
+    def _by_library(self, path: Any, use: str) -> None:
+        if self._on and not getattr(self._busy, "now", False):
+            self._guarded(self._note, Opening(path, use))
+
+    def _fails(self, error: Exception) -> None:
+        self._on = False
+        self.later(functools.partial(self._trouble, "capture.files", error))
 
     def _guarded(self, function: Callable[..., object], *args: Any) -> None:
         self._busy.now = True
         try:
             function(*args)
         except Exception as error:
-            self._on = False
-            self.later(functools.partial(self._trouble, "capture.files", error))
+            self._fails(error)
         finally:
             self._busy.now = False
 
     def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
-        if event == "open":
-            path, mode, flags = args
-            if type(path) is not str:
-                if isinstance(path, (bytes, os.PathLike)):
-                    self._note(path, _use(mode, flags))
-                return
-            if args in self._raw:
-                return
-            known = self._note(path, _use(mode, flags))
+        if event != "open" or type(args[0]) is not str:
+            for opening in openings(event, args):
+                self._note(opening)
+        elif args not in self._raw:
+            known = all([self._note(opening) for opening in openings(event, args)])
             # A relative name may mean another file after chdir.
-            if known and path[:1] == os.sep and len(self._raw) < _MAX_RAW:
+            if known and args[0][:1] == os.sep and len(self._raw) < _MAX_RAW:
                 self._raw.add(args)
-        elif event == "os.rename":
-            source, target, source_folder, target_folder = args
-            if source_folder == -1:
-                self._note(source, _UPDATE, must_be_known=True)
-            if target_folder == -1:
-                self._note(target, _WRITE)
-        elif event == "os.mkdir":
-            if args[2] == -1:
-                self._note_folder(args[0])
-        elif event == "os.truncate":
-            if not isinstance(args[0], int):
-                self._note(args[0], _UPDATE)
-        elif args[1] == -1:
-            self._note(args[0], _UPDATE, must_be_known=True)
 
-    def _note(self, path: Any, use: str, *, must_be_known: bool = False) -> bool:
+    def _note(self, opening: Opening, *, is_mapped: bool = False) -> bool:
         """Note an opening; whether there is nothing more to learn from the next such one."""
         disk.fault("capture.files")
         try:
-            name = os.fsdecode(path)
-            full = os.path.abspath(name)
+            name = os.fsdecode(opening.path)
+            full = absolute(name, opening.folder)
         except (OSError, TypeError):
             return False  # no path, or the working directory is gone
-        if self._is_noise(full):
+        if is_noise(full, self._noise):
             return True
-        known = self._seen.get(full)
-        if known is None:
-            if must_be_known:
+        given = "absolute" if os.path.isabs(name) else "relative"
+        use, known = opening.use, self._seen.get(full)
+        if use == FOLDER:
+            if known is None:
+                self._make_folder(full, given)
+        elif known is None:
+            if opening.must_be_known:
                 return False
-            return self._meet(full, use, "absolute" if os.path.isabs(name) else "relative")
-        if use != _READ and known.how == "read" and not known.written:
+            return self._meet(full, use, "unknown" if is_mapped else given, is_mapped)
+        elif use != READ and known.how == READ and not known.written and not is_mapped:
             known.written = True
             known.kept = self._keep_before_overwritten(full)
             self.later(functools.partial(self._tell_read, full, known))
         return True
 
-    def _note_folder(self, path: Any) -> None:
+    def _make_folder(self, full: str, given: str) -> None:
         """A folder that the run makes must not be there when it is run again."""
-        name = os.fsdecode(path)
-        full = os.path.abspath(name)
-        if full in self._seen or len(self._seen) >= _MAX_FILES or os.path.lexists(full):
+        if len(self._seen) >= MAX_FILES or os.path.lexists(full):
             return
-        if self._is_noise(full) or self._is_scratch(full) or not _is_text(full):
+        if self._scratch.holds(full) or not is_text(full):
             return
-        known = _Opened("folder", "absolute" if os.path.isabs(name) else "relative")
-        self._seen[full] = known
-        if self._is_first(full):
-            fact = {"path": full, "how": "folder", "given": known.given}
-            self.later(functools.partial(self._emit, fact))
+        known = self._seen[full] = _Opened(FOLDER, given)
+        if self.is_first(full):
+            self.later(functools.partial(self._say, full, known, {}))
 
-    def _is_noise(self, full: str) -> bool:
-        if full.startswith(self._noise) and not full.startswith(_DATA_ALL_THE_SAME):
+    def _meet(self, full: str, use: str, given: str, is_mapped: bool = False) -> bool:
+        is_full = len(self._seen) >= MAX_FILES or (not self._keeps and self._marks.is_full)
+        if is_full and os.path.dirname(full) in self._whole:
             return True
-        return full.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in full
-
-    def _meet(self, full: str, use: str, given: str) -> bool:
         try:
-            found = os.stat(full)
+            status = os.stat(full)
         except (OSError, ValueError):
-            found = None
-        if found is None and use == _READ:
+            status = None
+        if status is None and use == READ:
             return False  # tried in vain; it may be there the next time
-        if found is not None and not stat.S_ISREG(found.st_mode):
+        found = None if status is None else found_of(status)
+        if status is not None and found is None:
             return False  # a folder, a pipe, a device: opening one of these could wait for ever
-        in_child = os.getpid() != self._pid
-        if len(self._seen) >= _MAX_FILES or (in_child and self._told_by_children.is_full):
-            return self._overflow()
         # What has changed since we began was made by the run, be it by another process or in C.
-        made_here = found is None or found.st_mtime_ns >= self._began_ns
-        known = _Opened("write" if use == _WRITE or made_here else "read", given)
-        if known.how == "write" and self._is_scratch(full):
+        made_here = found is None or found.mtime_ns >= self._began_ns
+        how = WRITE if use == WRITE or made_here else READ
+        if is_full:
+            return self._overflow(full, how, given)
+        known = _Opened(how, given, found, mapped=is_mapped)
+        if how == WRITE and (self._scratch.holds(full) or (is_mapped and _is_shared(full))):
             known.how = "scratch"
-        elif not _is_text(full):
-            name = ascii(full)
-            error = SamebitError(f"a file cannot be recorded, its name is not UTF-8: {name}")
+        elif not is_text(full):
+            error = SamebitError(f"a file cannot be recorded, its name is not UTF-8: {full!a}")
             self.later(functools.partial(self._trouble, "capture.files", error))
             known.how = "scratch"
-        if found is not None:
-            known.found = (found.st_size, found.st_mtime_ns)
         self._seen[full] = known
-        if known.how == "scratch" or not self._is_first(full):
+        if known.how == "scratch" or not self.is_first(full):
             return True
-        if use == _UPDATE and known.how == "read":
+        if use == UPDATE and how == READ and not is_mapped:
             known.written = True
             known.kept = self._keep_before_overwritten(full)
-        if known.how == "read":
+        if known.how == READ:
             self.later(functools.partial(self._tell_read, full, known))
         else:
             # At once, though its content comes at the end: a run may be killed.
-            fact = {"path": full, "how": "write", "given": given}
-            self.later(functools.partial(self._emit, fact))
+            self.later(functools.partial(self._say, full, known, {}))
         return True
 
-    def _is_scratch(self, full: str) -> bool:
-        """Most of them are gone before anybody could look."""
-        if self._project is not None and full.startswith(self._project):
-            return False
-        return full.startswith(self._temporary)
+    def is_first(self, name: str) -> bool:
+        """Whether no child has told of it yet: each epoch's workers read the same."""
+        return self._keeps or self._marks.add(name)
 
-    def _is_first(self, full: str) -> bool:
-        """Whether no forked process has told of it yet: each epoch's workers read the same."""
-        if os.getpid() == self._pid:
-            return True
-        return self._told_by_children.add(full)
-
-    def _overflow(self) -> bool:
-        if not self._full and self._is_first(""):
-            self._full = True
-            error = SamebitError(f"more than {_MAX_FILES:,} files: the others are not recorded")
+    def _overflow(self, full: str, how: str, given: str) -> bool:
+        """Of what is read beyond the limit, the folders are told."""
+        folder = os.path.dirname(full)
+        if how == READ and len(self._whole) < _MAX_FOLDERS and is_text(folder):
+            self._whole.add(folder)
+            if self.is_first(folder + os.sep):
+                fact = {"path": folder, "how": "many", "given": given}
+                self.later(functools.partial(self._tell_many, fact))
+        elif not self._is_full and self.is_first(""):
+            self._is_full = True
+            error = SamebitError(f"more than {MAX_FILES:,} files: not all others are recorded")
             self.later(functools.partial(self._trouble, "capture.files", error))
         return True
 
     def _keep_before_overwritten(self, full: str) -> str | None:
         try:
-            found = os.stat(full)
-            if found.st_size > KEPT_BYTES or not stat.S_ISREG(found.st_mode):
+            found = look(full)
+            if found is None or found.size_bytes > KEPT_BYTES:
                 return None
-            with open(full, "rb") as stream:
-                return self._keep(stream.read())
-        except FileNotFoundError:
+            with io.FileIO(full) as stream:
+                return self._keep(stream.readall())
+        except (FileNotFoundError, PermissionError):
             return None
 
     def later(self, job: Callable[[], object]) -> None:
-        """Have it done by the thread; a forked child has none, and may end without notice."""
-        if os.getpid() == self._pid:
+        """Have it done by the thread; a child has none, and may end without notice."""
+        if self._keeps and not self._has_ended:
             self._jobs.put(job)
         else:
             job()
 
-    def _wrap(self, name: str, position: int, keyword: str, module: ModuleType) -> None:
-        """Put a function that notes the path around one that writes in C."""
-        original = getattr(module, name, None)
-        if original is None:
-            return
-
-        @functools.wraps(original)
-        def noting(*args: Any, **kwargs: Any) -> Any:
-            target = args[position] if len(args) > position else kwargs.get(keyword)
-            if self._on and isinstance(target, (str, bytes, os.PathLike)):
-                self._guarded(self._note, target, _WRITE)
-            return original(*args, **kwargs)
-
-        setattr(module, name, noting)
-        package = sys.modules.get(module.__name__.partition(".")[0])
-        if getattr(package, name, None) is original:
-            setattr(package, name, noting)
-
-    # On the thread, in forked children, and at the end.
+    # On the thread, and at the end; in children what is quick.
 
     def _work(self) -> None:
         self._busy.now = True
         works = True
-        while (job := self._jobs.get()) is not None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=_LOOK_EVERY_S)
+            except Empty:
+                job = self._adopt
+            if job is None:
+                return
             try:
                 if works:
                     job()
@@ -337,96 +318,78 @@ class FileWatch:
     def _tell_read(self, path: str, opened: _Opened) -> None:
         if opened.found is None:
             return
-        size, time_ns = opened.found
-        fact: dict[str, Any] = {"path": path, "how": "read", "given": opened.given}
-        fact |= {"size_bytes": size, "mtime_ns": time_ns, "written": opened.written}
+        size, time_ns = opened.found.size_bytes, opened.found.mtime_ns
+        fact: dict[str, Any] = {"size_bytes": size, "mtime_ns": time_ns, "written": opened.written}
         if opened.written:
             fact["kept"] = opened.kept
-        else:
-            self._add_digest(path, fact, opened.found)
-        self._emit(fact)
+        elif self._keeps:
+            fact |= self._hasher.of(path, opened.found)
+            opened.told = True
+        self._say(path, opened, fact)
 
     def _tell_written(self, path: str, opened: _Opened) -> None:
-        found = _look(path)
+        found = look(path)
         if found is None:
             return  # gone again
-        fact: dict[str, Any] = {"path": path, "how": "write", "given": opened.given}
-        fact |= {"size_bytes": found[0], "mtime_ns": found[1]}
-        self._add_digest(path, fact, found)
+        fact: dict[str, Any] = {"size_bytes": found.size_bytes, "mtime_ns": found.mtime_ns}
+        self._say(path, opened, fact | self._hasher.of(path, found))
+
+    def _say(self, path: str, opened: _Opened, more: dict[str, Any]) -> None:
+        fact: dict[str, Any] = {"path": path, "how": opened.how, "given": opened.given, **more}
+        if opened.mapped:
+            fact["seen"] = "mapped"
+        if not self._keeps:
+            fact["pid"] = os.getpid()
         self._emit(fact)
 
-    def _add_digest(self, path: str, fact: dict[str, Any], found: tuple[int, int]) -> None:
-        in_child = os.getpid() != self._pid
-        if found[0] > (min(self._budget, _CHILD_BYTES) if in_child else self._budget):
-            return
-        self._budget -= found[0]
-        name = None
-        try:
-            if _look(path) == found:
-                name, _ = digest.of_file(path)
-        except OSError:
-            pass
-        if name is not None and _look(path) == found:
-            fact["digest"] = name
+    def _tell_many(self, fact: dict[str, Any]) -> None:
+        if self._keeps:
+            self._emit(fact | summary(fact["path"]))
         else:
-            fact["changed"] = True  # since the script opened it, or while we read it
+            self._emit({**fact, "pid": os.getpid()})
+
+    def _look_again(self, path: str, opened: _Opened) -> None:
+        """Whether a file is at the end what it was when the script met it."""
+        now = look(path)
+        if now is None or opened.found is None:
+            return  # deleted, which changes nothing of what was read
+        is_same = opened.found.is_same(now)
+        if not opened.written and not is_same:
+            self._say(path, opened, {"changed": True})
+        elif opened.written and opened.kept is None and is_same:
+            opened.written = False  # opened for writing, and left as it was
+            self._tell_read(path, opened)
+
+    def _adopt(self) -> None:
+        """Take over what children have told: it is for us to hash."""
+        if self._adopted == self._marks.count:
+            return
+        self._adopted = self._marks.count
+        for fact in self._told():
+            path, how = fact["path"], fact["how"]
+            if how == "many" and path not in self._whole:
+                self._whole.add(path)
+                self._emit(fact | summary(path))
+            if how not in (READ, WRITE):
+                continue
+            known = self._seen.get(path)
+            if known is None:
+                known = self._seen[path] = _Opened(how, fact["given"])
+                if how == READ:
+                    known.found = Found(fact["size_bytes"], fact["mtime_ns"])
+            if known.how != READ:
+                continue
+            if fact.get("written") and not known.written:
+                known.written, known.kept = True, fact.get("kept")
+            elif not known.written and not known.told:
+                self._tell_read(path, known)
+
+    def _sweep(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            for path, use in mapped.open_files(pid):
+                if path not in self._handed_down:
+                    self._note(Opening(path, use), is_mapped=True)
 
 
-class _Marks:
-    """A set of names in memory that forked processes share.
-
-    It takes no lock: where two processes come at once, both may be told that they were first.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        # The first counts; the rest is a table with room, so that searches stay short.
-        self._slots = memoryview(mmap.mmap(-1, 8 * 4 * most)).cast("q")
-
-    @property
-    def is_full(self) -> bool:
-        """Whether as many names are in as may be."""
-        return self._slots[0] >= self._most
-
-    def add(self, name: str) -> bool:
-        """Put a name in; False where it is in already."""
-        mark = hash(name) or 1
-        at = mark
-        while True:
-            slot = 1 + at % (len(self._slots) - 1)
-            if self._slots[slot] == mark:
-                return False
-            if not self._slots[slot]:
-                self._slots[slot] = mark
-                self._slots[0] += 1
-                return True
-            at += 1
-
-
-def _use(mode: Any, flags: int) -> str:
-    if isinstance(mode, str):
-        if "w" in mode or "x" in mode:
-            return _WRITE
-        if "+" in mode:
-            return _UPDATE
-        return _WRITE if "a" in mode else _READ
-    if flags & os.O_RDWR and not flags & (os.O_TRUNC | os.O_EXCL):
-        return _UPDATE
-    return _WRITE if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC) else _READ
-
-
-def _look(path: str) -> tuple[int, int] | None:
-    """Size and time of change; None for what is no file."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
-
-
-def _is_text(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_shared(full: str) -> bool:
+    return full.startswith("/dev/shm/")

@@ -9,10 +9,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["ListingWatch"]
+from samebit import digest
+from samebit.capture import auditing
+
+__all__ = ["ListingWatch", "summary"]
 
 _MAX_NAMES = 50_000
 _MAX_FOLDERS = 2_000
+_MAX_SUMMED = 200_000  # files of one folder
+_EVENTS = ("os.listdir", "os.scandir")
 
 
 class ListingWatch:
@@ -23,6 +28,7 @@ class ListingWatch:
         later: has a job done off the script's thread.
         noise: prefixes of absolute paths that are passed over.
         trouble: told once when something of ours failed; the script never notices.
+        is_first: whether no child has told of a name yet.
     """
 
     def __init__(
@@ -31,28 +37,31 @@ class ListingWatch:
         later: Callable[[Callable[[], object]], None],
         noise: tuple[str, ...],
         trouble: Callable[[str, Exception], None],
+        is_first: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self._emit = emit
         self._later = later
         self._noise = noise
         self._trouble = trouble
+        self._is_first = is_first
         self._seen: set[str] = set()
         self._on = False
 
     def install(self) -> None:
-        """Begin; an audit hook cannot be taken out again, only switched off."""
+        """Begin."""
         self._on = True
-        sys.addaudithook(self._hook)
+        auditing.listen(_EVENTS, self._hook)
 
     def finish(self) -> None:
         """Note no more."""
         self._on = False
+        auditing.leave(self._hook)
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if event not in ("os.listdir", "os.scandir") or not self._on:
+        if not self._on:
             return
         try:
-            caller = sys._getframe(1).f_code.co_filename  # pyright: ignore[reportPrivateUsage]
+            caller = sys._getframe(2).f_code.co_filename  # pyright: ignore[reportPrivateUsage]
             if not caller.startswith(("<frozen importlib", __file__)):
                 self._note(args[0])
         except Exception as error:
@@ -72,6 +81,8 @@ class ListingWatch:
         if len(self._seen) >= _MAX_FOLDERS:
             return
         self._seen.add(full)
+        if not self._is_first(f"list {full}"):
+            return
         given = "absolute" if os.path.isabs(name) else "relative"
         self._later(lambda: self._tell(full, given))
 
@@ -84,3 +95,27 @@ class ListingWatch:
         if len(names) <= _MAX_NAMES:
             fact["names"] = [name for name in names if name.isprintable()]
         self._emit(fact)
+
+
+def summary(folder: str) -> dict[str, Any]:
+    """The files of a folder as a whole: how many, how large, and a digest of names and times.
+
+    The digest is of the lines `name, size, time of change`, sorted; beyond 200,000 files there is
+    none, and what a replay finds there cannot be compared.
+    """
+    lines: list[str] = []
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_file():
+                    continue
+                found = entry.stat()
+                total += found.st_size
+                lines.append(f"{entry.name!a} {found.st_size} {found.st_mtime_ns}")
+                if len(lines) > _MAX_SUMMED:
+                    return {"count": None}
+    except OSError:
+        return {"count": None}
+    listing = digest.of_bytes("\n".join(sorted(lines)).encode())
+    return {"count": len(lines), "size_bytes": total, "listing": listing}

@@ -85,7 +85,7 @@ class SourceWatch:
         self._room_bytes = _KEPT_TOTAL_BYTES
         self._left_out: dict[str, str] = {}
         self._edited: dict[str, tuple[str | None, str | None]] = {}  # as it ran, and as it is now
-        self._began_ns = alive.began_ns()
+        self._began_ns = alive.began_ns(os.getpid())
         temporary = os.path.realpath(tempfile.gettempdir()) + os.sep
         here = os.getcwd() + os.sep
         inside = here.removeprefix(temporary).partition(os.sep)[0]

@@ -49,6 +49,7 @@ def metrics_arguments(parser: argparse.ArgumentParser) -> None:
     """Of which run, which metrics, and for whom."""
     parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, @last, @last-1")
     parser.add_argument("names", metavar="NAME", nargs="*", help="a metric, or a pattern: 'val/*'")
+    parser.add_argument("--machine", action="store_true", help="what the machine did, instead")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="every point: name, step, time, value")
     form.add_argument("--json", action="store_true", help="every point, exact, by name")
@@ -121,7 +122,8 @@ def metrics(options: argparse.Namespace) -> int:
     from samebit.folders.read import read_run  # noqa: PLC0415
 
     run = read_run(find_run(places.find_store(Path.cwd()), options.run))
-    found = _matching(run.metrics, options.names, run.id)
+    of_machine = options.machine
+    found = _matching(run.machine if of_machine else run.metrics, options.names, run.id)
     if run.gaps:
         Screen.of(sys.stderr).say("samebit: points are missing, the journal is damaged")
     if options.json:
@@ -137,7 +139,8 @@ def metrics(options: argparse.Namespace) -> int:
         _write(rows_to_csv(["name", "step", "time", "value"], rows))
     else:
         screen = Screen.of(sys.stdout)
-        screen.say(_summary(found, screen) if found else f"run {run.id} has logged no metric")
+        none = "no sample of the machine" if of_machine else "logged no metric"
+        screen.say(_summary(found, screen) if found else f"run {run.id} has {none}")
         sys.stdout.flush()
     return 0
 

@@ -17,6 +17,7 @@ from samebit.cli.words import (
     ago,
     duration,
     fields,
+    number,
     shorten,
     shown,
     size,
@@ -84,6 +85,7 @@ def _summary(view: View, screen: Screen) -> None:
         ("training", list(_training(view))),
         ("states", list(_states(view))),
         ("files", list(_files(view))),
+        ("use", list(_use(view))),
         ("environment", list(_environment(view))),
     ):
         if lines:
@@ -243,6 +245,26 @@ def _files(view: View) -> Iterator[tuple[str, object]]:
             yield {"read": "read", "write": "written"}[how], ", ".join(names[:3]) + more
 
 
+def _use(view: View) -> Iterator[tuple[str, object]]:
+    """What it took; of several ranks, each says its own."""
+    found = view.all_facts("use")
+    for used in found:
+        rank = f" of rank {used['rank']}" if len(found) > 1 else ""
+        memory = size(used.get("peak_rss_bytes") or 0)
+        text = f"{duration(used.get('cpu_s') or 0)} of processor in {duration(used['wall_s'])}"
+        yield f"used{rank}", f"{text}, {memory} of memory at most"
+        moved = [("read", "read_bytes"), ("written", "written_bytes")]
+        words = [f"{size(used[name])} {word}" for word, name in moved if used.get(name)]
+        if words:
+            yield f"disk{rank}", ", ".join(words)
+        for name in sorted(name for name in used if name.endswith("joules") and used[name]):
+            yield f"energy{rank}", f"{number(used[name])} J, {name.removesuffix('_joules')}"
+        for name in sorted(name for name in used if name.startswith("peak_gpu")):
+            card, what = name.removeprefix("peak_").split("_", 1)
+            if what == "memory_bytes":
+                yield f"{card}{rank}", f"{size(used[name])} of memory in use at most"
+
+
 def _environment(view: View) -> Iterator[tuple[str, object]]:
     interpreter = view.facts.get("interpreter") or {}
     packages = (view.facts.get("packages") or {}).get("versions") or {}
@@ -319,6 +341,8 @@ def _everything(view: View) -> dict[str, Any]:
         "facts": view.facts,
         "seed_calls": view.seed_calls,
         "files": view.files,
+        "children": view.all_facts("child"),
+        "use": view.all_facts("use"),
         "cells": view.all_facts("cell"),
         "states": view.states,
         "metrics": {

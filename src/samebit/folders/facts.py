@@ -28,6 +28,7 @@ __all__ = [
 MANY = frozenset(
     {
         "cell",
+        "child",
         "file",
         "joined",
         "problem",
@@ -37,6 +38,7 @@ MANY = frozenset(
         "seed_call",
         "state",
         "trace",
+        "use",
     }
 )
 
@@ -62,7 +64,7 @@ class FileFact(TypedDict):
     """What every fact about a file has."""
 
     path: _Path
-    how: Literal["read", "write", "folder", "list"]
+    how: Literal["read", "write", "folder", "list", "many"]
     given: NotRequired[str]
     digest: NotRequired[str | None]
     kept: NotRequired[str | None]
@@ -85,7 +87,26 @@ class _ListFact(FileFact):
     names: NotRequired[list[_Text]]
 
 
-_FILES = {"read": _ReadFact, "write": _WriteFact, "folder": FileFact, "list": _ListFact}
+class _ManyFact(FileFact):
+    count: int
+    size_bytes: NotRequired[int]
+    listing: NotRequired[str | None]
+
+
+class _ChildFact(TypedDict):
+    command: list[str]
+    cwd: NotRequired[str | None]
+    pid: NotRequired[int]
+    watched: NotRequired[bool]
+
+
+_FILES = {
+    "read": _ReadFact,
+    "write": _WriteFact,
+    "folder": FileFact,
+    "list": _ListFact,
+    "many": _ManyFact,
+}
 
 
 class SeedCallFact(TypedDict):
@@ -169,6 +190,7 @@ class _MachineFact(TypedDict):
 _SHAPES: dict[str, Any] = {
     "asked": _AskedFact,
     "cell": _CellFact,
+    "child": _ChildFact,
     "code": CodeRecord,
     "end": _EndFact,
     "exception": str,
@@ -189,6 +211,7 @@ _SHAPES: dict[str, Any] = {
     "sources": _SourcesFact,
     "state": StateFact,
     "trace": _TraceFact,
+    "use": dict[str, Any],
     "variables": dict[_Variable, _Text],
     "volatile": list[str],
 }

@@ -36,6 +36,7 @@ from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunR
 __all__ = ["FACE", "Changes", "Column", "Schedule", "TraceRow", "View", "read_run"]
 
 _HEARTBEAT_S = 300.0
+_NAMED = 3  # files in one line
 _SCALARS = frozenset({type(None), bool, int, float, str})
 FACE = "0"  # the rank that speaks for a run of many
 
@@ -227,6 +228,26 @@ class View:
                     found.append((rank, step, time_ns, values))
         return found, odd
 
+    @cached_property
+    def machine(self) -> dict[str, Column]:
+        """What the machine did, as metrics are given; the step is the sample's number.
+
+        Of a run of several ranks, the names of all but rank 0 begin with the rank: `1/cpu_percent`.
+        """
+        found: dict[str, Column] = {}
+        counts: dict[str, int] = defaultdict(int)
+        for rank, time_ns, values in reader.samples(self.journal.frames):
+            for name, value in values.items():
+                if value is None:
+                    continue
+                shown = name if rank == "0" else f"{rank}/{name}"
+                column = found.setdefault(shown, Column([], [], []))
+                column.steps.append(counts[rank])
+                column.times_ns.append(time_ns)
+                column.values.append(value)
+            counts[rank] += 1
+        return found
+
     @property
     def trace(self) -> list[TraceRow]:
         """Every step's fingerprints, as the run's face saw them."""
@@ -366,12 +387,25 @@ class View:
         lines = [f"{p['what']}: {p['detail']}" for p in self.all_facts("problem")]
         lines += [f"journal: {gap.what} ({gap.segment})" for gap in self.gaps]
         lines += [*self.odd, *(str(note.value) for note in self.notes if note.kind == NEWER)]
+        lines += self._changed_files()
         if self.record.kind == "run" and "code" not in self.facts:
             lines.append("the code was not recorded")
         broke_off = self.status != "running" and self._last_word is None
         if broke_off and self.all_facts("trace") and "final" not in self.states:
             lines.append("no final state: the process ended without the interpreter's own exit")
         return list(dict.fromkeys(lines))  # each rank tells of the same trouble
+
+    def _changed_files(self) -> list[str]:
+        """What was read and has been changed since, while the run was going on."""
+        paths = {
+            fact["path"]: None
+            for fact in self.all_facts("file")
+            # The code is taken before it runs; what is edited afterwards is no part of the run.
+            if fact.get("changed") and not fact["path"].endswith(".py")
+        }
+        more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+        named = ", ".join(list(paths)[:_NAMED])
+        return [f"files: changed while the run used them: {named}{more}"] if paths else []
 
     def _of_kind(self, kind: Kind) -> Iterable[Frame]:
         return (frame for frame in self.journal.frames if frame.kind == kind)

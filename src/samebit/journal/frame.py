@@ -46,6 +46,7 @@ class Kind(IntEnum):
     TRACE = 4
     HYPER = 5
     SCALARS = 6
+    SAMPLE = 7
 
 
 @dataclass(frozen=True)

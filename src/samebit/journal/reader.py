@@ -27,6 +27,7 @@ __all__ = [
     "list_segments",
     "read_journal",
     "rows",
+    "samples",
     "unwrap",
 ]
 
@@ -163,7 +164,7 @@ def read_journal(
     return Journal(frames, gaps, unknown, clock_ns)
 
 
-_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3}
+_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3, Kind.SAMPLE: 2}
 # What the items of each kind must be; a step is a number, or beyond 64 bits a dict.
 _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.CLOCK: (int, int, int),
@@ -173,6 +174,7 @@ _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.TRACE: (int, int, int, int, int, bytes),
     Kind.HYPER: (int, int, int, int, dict),
     Kind.SCALARS: (int, list),  # unpacked; None where they could not be
+    Kind.SAMPLE: (int, int, int),
 }
 
 
@@ -223,6 +225,19 @@ def changes(frame: Frame) -> list[Block]:
         for name, value in values.items()
         if isinstance(name, str)
     ]
+
+
+def samples(frames: Iterable[Frame]) -> Iterable[tuple[str, int, dict[str, Any]]]:
+    """What the machine did, as (rank, time in UTC ns, values by name)."""
+    schemas: dict[tuple[str, int], list[str]] = {}
+    for frame in frames:
+        if frame.kind == Kind.SCHEMA:
+            schemas[frame.writer, frame.items[1]] = frame.items[2]
+        elif frame.kind == Kind.SAMPLE:
+            names = schemas.get((frame.writer, frame.items[1]))
+            if names is not None and len(names) == len(frame.items) - 3:
+                values = dict(zip(names, frame.items[3:], strict=True))
+                yield frame.rank, frame.time_ns, values
 
 
 def fact_value(frame: Frame) -> Any:

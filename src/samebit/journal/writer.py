@@ -188,6 +188,15 @@ class Writer:
             if items is not None:
                 self._write(_encode((int(Kind.SCALARS), *items)))
 
+    def sample(self, values: Mapping[str, float | int | None]) -> None:
+        """Append what the machine did; the values have names as those of a row have."""
+        with self._lock:
+            try:
+                schema = self._schema(tuple(values))
+                self._append(_encode((int(Kind.SAMPLE), schema, _monotonic_ns(), *values.values())))
+            except _Abandoned:
+                self._once_more(self.sample, values)
+
     def _write(self, payload: bytes) -> None:
         with self._lock:
             try:

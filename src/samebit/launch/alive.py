@@ -20,9 +20,9 @@ def process_started(pid: int) -> int | None:
     return int(stat[1]) if stat else None
 
 
-def began_ns() -> int:
-    """When this process began, rounded up; where the system does not say, now."""
-    ticks = process_started(os.getpid())
+def began_ns(pid: int) -> int:
+    """When a process began, rounded up, in UTC ns; where the system does not say, now."""
+    ticks = process_started(pid)
     if not ticks:
         return time.time_ns()
     tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")

@@ -13,6 +13,7 @@ from typing import Any
 
 from samebit import digest
 from samebit.capture import environment, installed, machine
+from samebit.capture.listings import summary
 from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.objects.store import Store
@@ -44,10 +45,11 @@ class Input:
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder that the run listed."""
+    """A folder that the run listed, or read too many files of to tell of each."""
 
     path: Path
     names: tuple[str, ...]  # without what the run made itself
+    count: int = 0  # of files that were read, and known by name, size and time only
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
         import_roots=tuple(p for p in found["path"] if Path(p).is_relative_to(root)),
         outputs=_paths(view, "write"),
         folders=_paths(view, "folder"),
-        listings=_listings(view, root, tree, blockers),
+        listings=(*_listings(view, root, tree, blockers), *_whole(view, blockers)),
         environ=replay_environ,
         changed_variables=tuple(changed),
         differences=tuple(environment_differences(view)),
@@ -232,6 +234,21 @@ def _listings(view: View, root: Path, tree: TreeRecord, blockers: list[str]) -> 
     return tuple(found)
 
 
+def _whole(view: View, blockers: list[str]) -> tuple[Listing, ...]:
+    """Folders of which too many files were read: as a whole they must be what they were."""
+    latest = {fact["path"]: fact for fact in view.all_facts("file") if fact["how"] == "many"}
+    found: list[Listing] = []
+    for name, fact in sorted(latest.items()):
+        if fact.get("listing") is None:
+            blockers.append(f"the run read more files of {name} than could be recorded")
+        elif summary(name).get("listing") != fact["listing"]:
+            blockers.append(f"the run read files of {name}, where some are others now")
+        else:
+            names = sorted(entry.name for entry in os.scandir(name) if entry.is_file())
+            found.append(Listing(Path(name), tuple(names), fact["count"]))
+    return tuple(found)
+
+
 def _inputs(
     view: View,
     root: Path,
@@ -259,6 +276,8 @@ def _inputs(
         )
         if name in code | modules and not item.written:
             continue
+        if fact.get("unreadable"):
+            continue  # the script could not read it either
         if item.kept is not None and store.has(item.kept):
             pass
         elif item.written and name not in code:

@@ -173,6 +173,11 @@ def _data(plan: Plan) -> list[str]:
     if len(hashed) < len(plan.inputs):
         others = len(plan.inputs) - len(hashed)
         lines.append(f"data: {others} files that were read had the recorded size and time only")
+    for listing in plan.listings:
+        if listing.count:
+            lines.append(
+                f"data: {listing.count} files of {listing.path} had the recorded size and time only"
+            )
     for problem in plan.view.all_facts("problem"):
         if problem["what"] == "capture.files":
             lines.append(f"data: not all files are known: {problem['detail']}")

@@ -27,6 +27,7 @@ from samebit.session import exiting, shortfall
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 from samebit.session.shortfall import Problem
+from samebit.session.watching import watch_child
 
 __all__ = ["enter", "init"]
 
@@ -52,6 +53,8 @@ def enter() -> None:
     """Join the run that `samebit run` started this process for; called before the script."""
     role = _role()
     if role is None:
+        if not _is_tracker():
+            _watch_child(int(os.environ["SAMEBIT_PID"]))
         return
     claimed: tuple[RunFolder, int] | None = None
     try:
@@ -61,7 +64,8 @@ def enter() -> None:
         if "SAMEBIT_PID" not in os.environ:
             os.environ["SAMEBIT_PID"] = str(os.getpid())
             if not folder.claim_rank(execution, role):
-                return  # as in `sh -c "python prepare.py; python train.py"`
+                _watch_child(0)  # as in `sh -c "python prepare.py; python train.py"`
+                return
         start = folder.start(execution)
         settings = places.read_settings(folder.store)
         rates = {
@@ -87,6 +91,13 @@ def enter() -> None:
     recording.begin(seed=start.seed, deterministic=start.deterministic)
 
 
+def _watch_child(keeper: int) -> None:
+    try:
+        watch_child(keeper, is_worker=_is_spawned())
+    except Exception as error:
+        sys.stderr.write(f"samebit: what this process opens is not recorded: {error}\n")
+
+
 def _role() -> str | None:
     """The rank as which this process joins, or None."""
     started = os.environ.get("SAMEBIT_PID")
@@ -103,10 +114,15 @@ def _is_worker() -> bool:
     return module is not None and module.parent_process() is not None
 
 
+def _is_tracker() -> bool:
+    """Whether this is a helper of multiprocessing that runs no code of the script."""
+    return any("multiprocessing.resource_tracker" in word for word in sys.orig_argv)
+
+
 def _is_spawned() -> bool:
+    helpers = ("spawn", "forkserver", "resource_tracker")
     return "--multiprocessing-fork" in sys.orig_argv or any(
-        "multiprocessing.spawn" in word or "multiprocessing.resource_tracker" in word
-        for word in sys.orig_argv
+        f"multiprocessing.{helper}" in word for helper in helpers for word in sys.orig_argv
     )
 
 

@@ -14,8 +14,6 @@ from samebit import disk, places
 from samebit.capture import config as config_capture
 from samebit.capture import console, environment, importing, installed, machine, randomness, secrets
 from samebit.capture import settings as in_force
-from samebit.capture.files import FileWatch, noise_prefixes
-from samebit.capture.listings import ListingWatch
 from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
 from samebit.errors import in_a_line
@@ -28,6 +26,7 @@ from samebit.session import hooks
 from samebit.session.models import Models
 from samebit.session.schedulers import Schedulers
 from samebit.session.shortfall import Problem, unwritten_problems
+from samebit.session.watching import Watches, noise
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
@@ -61,7 +60,6 @@ class Recording:
         self._rows: dict[tuple[str, ...], Iterator[int]] = {}
         self._finished = False
         self._began_ns = time.time_ns()
-        self._noise = noise_prefixes(str(folder.store), os.path.dirname(os.path.dirname(__file__)))
         self._in_force: dict[str, Any] = {}
         self._console: console.Installed | None = None
         self._console_fd = -1
@@ -76,24 +74,24 @@ class Recording:
             keep=settings.states_keep,
         )
         self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))
-        self._files = FileWatch(
-            lambda fact: self.fact("file", fact),
-            lambda data: Store(folder.store).put(data),
-            self._noise,
-            settings.files_hash_budget_mb << 20,
+        self._watches = Watches(
+            folder,
+            settings,
+            self.writer,
+            rank,
+            noise(folder),
+            self.fact,
             self.trouble,
+            replays=rates is not None,
         )
         self._sources = SourceWatch(
             lambda fact: self.fact("sources", fact),
             lambda pieces: Store(folder.store).put_all(pieces),
-            self._files.later,
+            self._watches.later,
             library_folders(os.path.dirname(os.path.dirname(__file__))),
             self.trouble,
         )
         self._cells = CellWatch(self.fact, self.trouble)
-        self._listings = ListingWatch(
-            lambda fact: self.fact("file", fact), self._files.later, self._noise, self.trouble
-        )
 
     @property
     def is_here(self) -> bool:
@@ -122,10 +120,9 @@ class Recording:
         if self.settings.console == "tee":
             self._safely("console.write", self._tee)
         config_capture.watch_argparse(self._parsed_arguments)
-        self._files.install()
+        self._watches.begin()
         self._sources.install()
         self._safely("capture.cells", self._cells.install)
-        self._listings.install()
         hooks.install(self)
 
     def fact(self, name: str, value: Any) -> None:
@@ -197,6 +194,7 @@ class Recording:
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
+            self._watches.first_step()
             if not self._in_force:
                 self._sources.tell_later()
                 self._safely("capture.settings", self._write_settings)
@@ -242,9 +240,8 @@ class Recording:
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", self._write_settings)
         self._safely("capture.config", self._write_config)
-        self._listings.finish()
         self._safely("capture.cells", self._cells.finish)
-        self._safely("capture.files", self._files.finish)
+        self._safely("capture.files", self._watches.finish)
         self._safely("capture.code", self._sources.finish)
         if self.rank == "0" and not interrupted:
             self._safely("capture.installed", self._installed)
