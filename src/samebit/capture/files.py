@@ -355,7 +355,9 @@ class FileWatch:
             return  # deleted, which changes nothing of what was read
         is_same = opened.found.is_same(now)
         if not opened.written and not is_same:
-            self._say(path, opened, {"changed": True})
+            then = opened.found
+            fact = {"size_bytes": then.size_bytes, "mtime_ns": then.mtime_ns, "changed": True}
+            self._say(path, opened, fact)
         elif opened.written and opened.kept is None and is_same:
             opened.written = False  # opened for writing, and left as it was
             self._tell_read(path, opened)
