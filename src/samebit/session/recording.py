@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from samebit import disk
-from samebit.capture import config as config_capture
-from samebit.capture import console, environment, importing, machine, randomness, secrets
+from samebit.capture import console, environment, importing, machine, parsing, randomness, secrets
 from samebit.capture.files import FileWatch, noise_prefixes
 from samebit.capture.listings import ListingWatch
 from samebit.capture.sources import loaded_sources
@@ -23,6 +22,7 @@ from samebit.launch import alive
 from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
+from samebit.session.configuration import Configuration
 from samebit.session.models import Models
 from samebit.trace.recorder import Emit, Recorder
 
@@ -48,8 +48,7 @@ class Recording:
         self.writer = Writer(folder.journal, folder.id, rank)
         self.step = 0
         self.main = 0  # the optimizer whose count is the run's step
-        self.config: Any = None
-        self._parsed: list[Any] = []
+        self.configuration = Configuration(self.fact, self.problem)
         self._pid = os.getpid()
         self._told: set[str] = set()
         self._rows: dict[tuple[str, ...], Iterator[int]] = {}
@@ -106,7 +105,7 @@ class Recording:
             randomness.seed_everything(seed)
         if self.settings.console == "tee":
             self._safely("console.write", self._tee)
-        config_capture.watch_argparse(self._parsed_arguments)
+        parsing.watch(self._parsed)
         self._files.install()
         self._listings.install()
         hooks.install(self)
@@ -127,9 +126,8 @@ class Recording:
         return next(self._rows.setdefault(tuple(values), itertools.count()))
 
     def set_config(self, value: Any) -> None:
-        """Take a configuration; one that argparse made before is replaced."""
-        self.config = value
-        self._safely("capture.config", self._write_config)
+        """Take a configuration; it stands above what parsers make."""
+        self._safely("capture.config", lambda: self.configuration.give(value))
 
     def problem(self, what: str, detail: str) -> None:
         """Mark the run as incomplete, and say so once."""
@@ -181,6 +179,7 @@ class Recording:
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
             self._read_settings()
+            self._safely("capture.config", self.configuration.training_begins)
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
     def after_step(self, optimizer: Any) -> None:
@@ -205,7 +204,7 @@ class Recording:
         self._safely("hooks.post_step", self._finish_trace)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", lambda: self._read_settings(at_end=True))
-        self._safely("capture.config", self._write_config)
+        self._safely("capture.config", self.configuration.finish)
         self._listings.finish()
         self._safely("capture.files", self._files.finish)
         self._safely("capture.code", self._sources)
@@ -250,18 +249,9 @@ class Recording:
         disk.fault("capture.settings")
         self.fact("settings", randomness.settings())
 
-    def _write_config(self) -> None:
-        disk.fault("capture.config")
-        value = self.config
-        if value is None and self._parsed:
-            value = self._parsed[-1]
-        if value is not None:
-            self.fact("config", secrets.mask_values(config_capture.plain(value)))
-
-    def _parsed_arguments(self, namespace: Any) -> None:
+    def _parsed(self, found: parsing.Parsed) -> None:
         if self.is_here and not self._finished:
-            self._parsed = [namespace]  # held: a script that changes it is read again at the end
-            self._safely("capture.config", self._write_config)
+            self._safely("capture.config", lambda: self.configuration.parsed(found))
 
     def _seed_call(self, call: dict[str, Any]) -> None:
         if self.is_here and not self._finished:
