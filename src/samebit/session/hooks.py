@@ -24,8 +24,11 @@ _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does thes
 class Listener(Protocol):
     """What the hooks tell."""
 
-    def batch(self, value: Any) -> None:
+    def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
+
+    def loader_ends(self, iterator: Any) -> None:
+        """A data loader has no more."""
 
     def forward_begins(self, module: Any, args: Any, kwargs: Any) -> None:
         """The outermost module is called."""
@@ -41,6 +44,21 @@ class Listener(Protocol):
 
     def after_step(self, optimizer: Any) -> None:
         """It has stepped."""
+
+    def norm(self, norm_type: Any) -> None:
+        """The norm of gradients is computed."""
+
+    def clipped(self, kind: str, limit: Any) -> None:
+        """Gradients are clipped, by `norm` or by `value`."""
+
+    def scaler_begins(self, scaler: Any) -> None:
+        """A scaler of losses is asked to step an optimizer."""
+
+    def scaler_ends(self, scaler: Any) -> None:
+        """It has done so, or passed over the step."""
+
+    def scaler_updated(self, scaler: Any) -> None:
+        """It has taken its next scale."""
 
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
@@ -98,6 +116,8 @@ def install(listener: Listener | None) -> None:
     when_imported("torch.utils.data.dataloader", _loaders)
     # Only when the whole of torch is there: the wrap asks torch.compiler whether it is compiling.
     when_imported("torch", _modules)
+    when_imported("torch", _clipping)
+    when_imported("torch", _scaling)
 
 
 def _optimizers(module: Any) -> None:
@@ -135,9 +155,11 @@ def _loaders(module: Any) -> None:
         try:
             batch = original(self)
         except BaseException as error:
+            if isinstance(error, StopIteration):
+                _tell("hooks.epoch", "loader_ends", self)
             step_aside(error)
             raise
-        _tell("hooks.batch", "batch", batch)
+        _tell("hooks.batch", "batch", batch, self)
         return batch
 
     iterator.__next__ = __next__
@@ -191,3 +213,65 @@ def _modules(torch: Any) -> None:
     exec(compile(source, original.__code__.co_filename, "exec"), names)
     wrapped = functools.wraps(original)(names["wrapped"])
     base.__call__ = wrapped
+
+
+def _clipping(torch: Any) -> None:
+    """Met in the functions that clipping calls: a script may have the outer ones by name already.
+
+    What torch.compile traces is left alone.
+    """
+    module = torch.nn.utils.clip_grad
+    compiling = torch.compiler.is_compiling
+    if hasattr(module, "_clip_grads_with_norm_") and hasattr(module, "_get_total_norm"):
+        clip, total = module._clip_grads_with_norm_, module._get_total_norm
+
+        @functools.wraps(clip)
+        def clipped(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
+            if not compiling():
+                _tell("hooks.clip", "clipped", "norm", max_norm)
+            return clip(parameters, max_norm, *args, **kwargs)
+
+        @functools.wraps(total)
+        def computed(tensors: Any, norm_type: Any = 2.0, *args: Any, **kwargs: Any) -> Any:
+            if not compiling():
+                _tell("hooks.clip", "norm", norm_type)
+            return total(tensors, norm_type, *args, **kwargs)
+
+        module._clip_grads_with_norm_, module._get_total_norm = clipped, computed
+    by_value = module.clip_grad_value_
+
+    @functools.wraps(by_value)
+    def clip_grad_value_(parameters: Any, clip_value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not compiling():
+            _tell("hooks.clip", "clipped", "value", clip_value)
+        return by_value(parameters, clip_value, *args, **kwargs)
+
+    module.clip_grad_value_ = torch.nn.utils.clip_grad_value_ = clip_grad_value_
+
+
+def _scaling(torch: Any) -> None:
+    scaler = torch.amp.GradScaler
+    step, update = scaler.step, scaler.update
+
+    @functools.wraps(step)
+    def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        _tell("hooks.scaler", "scaler_begins", self)
+        try:
+            result = step(self, *args, **kwargs)
+        except BaseException as error:
+            step_aside(error)
+            raise
+        _tell("hooks.scaler", "scaler_ends", self)
+        return result
+
+    @functools.wraps(update)
+    def updated(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = update(self, *args, **kwargs)
+        except BaseException as error:
+            step_aside(error)
+            raise
+        _tell("hooks.scaler", "scaler_updated", self)
+        return result
+
+    scaler.step, scaler.update = stepped, updated

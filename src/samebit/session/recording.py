@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from samebit import disk
@@ -24,6 +24,7 @@ from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.configuration import Configuration
 from samebit.session.models import Models
+from samebit.session.tally import Tally
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
@@ -68,6 +69,13 @@ class Recording:
             budget_bytes=settings.states_budget_mb << 20,
             keep=settings.states_keep,
         )
+        self.tally = Tally(lambda fact: self.fact("training", fact), self.models.named)
+        self._counts = True
+        # What it hears goes to it as it is.
+        self.loader_ends = self.tally.loader_ends
+        self.norm, self.clipped = self.tally.norm, self.tally.clipped
+        self.scaler_begins, self.scaler_ends = self.tally.scaler_begins, self.tally.scaler_ends
+        self.scaler_updated = self.tally.scaler_updated
         self._files = FileWatch(
             lambda fact: self.fact("file", fact),
             lambda data: Store(folder.store).put(data),
@@ -151,9 +159,10 @@ class Recording:
 
     # What the hooks tell.
 
-    def batch(self, value: Any) -> None:
+    def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
         self.recorder.batch(value)
+        self._count(self.tally.batch, value, iterator)
 
     def forward_begins(self, module: Any, args: Any, kwargs: Any) -> None:
         """The outermost module is called; only training is traced."""
@@ -161,6 +170,7 @@ class Recording:
             if self.models.entered(module):
                 self.models.before_training(module)
                 self.recorder.entered(args, kwargs)
+                self._count(self.tally.forward, args, kwargs)
         else:
             self.models.entered(module)
 
@@ -172,12 +182,14 @@ class Recording:
     def backward(self, tensors: Any) -> None:
         """`backward` was called on these."""
         self.recorder.loss(tensors)
+        self._count(self.tally.backward)
 
     def before_step(self, optimizer: Any) -> None:
         """An optimizer is about to step."""
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
+            self._count(self.tally.before_first_step, optimizer, index)
             self._read_settings()
             self._safely("capture.config", self.configuration.training_begins)
         self.recorder.before_step(optimizer, self.models.parameter_names)
@@ -189,6 +201,16 @@ class Recording:
             if index == self.main:
                 self.step = count
             self.models.after_step(optimizer, index, count)
+            self._count(self.tally.after_step, index, index == self.main)
+
+    def _count(self, function: Callable[..., None], *given: Any) -> None:
+        """Counting that fails is given up, and costs the trace nothing."""
+        if self._counts:
+            try:
+                function(*given)
+            except Exception as error:
+                self._counts = False
+                self.trouble("capture.training", error)
 
     # The end.
 
@@ -202,6 +224,7 @@ class Recording:
         interrupted = signal is not None
         self._safely("run.finish", lambda: disk.fault("run.finish"))
         self._safely("hooks.post_step", self._finish_trace)
+        self._safely("capture.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", lambda: self._read_settings(at_end=True))
         self._safely("capture.config", self.configuration.finish)

@@ -15,7 +15,7 @@ from typing import Any
 from samebit.trace import fingerprint
 from samebit.trace.fingerprint import Leaves, NotTraceable
 
-__all__ = ["GROUPS", "Emit", "Recorder"]
+__all__ = ["GROUPS", "Emit", "Recorder", "scalar"]
 
 # In causal order: the first group that differs in a step names the cause.
 GROUPS = (
@@ -234,7 +234,7 @@ class Recorder:
     def _hyper(self, optimizer: Any, known: _Optimizer) -> bytes:
         now = [
             {
-                name: _scalar(value)
+                name: scalar(value)
                 for name, value in group.items()
                 if name not in ("params", "param_names")
             }
@@ -311,12 +311,12 @@ def _parameters(optimizer: Any) -> list[Any]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _scalar(value: Any) -> Any:
+def scalar(value: Any) -> Any:
     """An exact plain value of a hyper-parameter."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return [_scalar(item) for item in value]
+        return [scalar(item) for item in value]
     shape = getattr(value, "shape", None)
     if shape is not None and len(shape) == 0:
         device = getattr(value, "device", None)
