@@ -115,7 +115,9 @@ def fire(module: Any) -> None:
             typed = typed or name not in defaults or value is not defaults[name]
             typed = typed or not flags.isdisjoint((name, f"no{name}"))
             sources[name] = COMMAND_LINE if typed else DEFAULT
-        is_root = function is component[0] or function is getattr(component[0], "__call__", None)
+        # An object that can be called is asked for by its method.
+        is_call = getattr(function, "__name__", "") == "__call__"
+        is_root = component[0] is (getattr(function, "__self__", None) if is_call else function)
         under = () if is_root else (str(getattr(function, "__name__", "call")),)
         parsing.tell("fire", None, lambda: values, sources, own=is_own[0], under=under)
 

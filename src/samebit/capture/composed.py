@@ -89,7 +89,9 @@ def _is_simple(value: Any, inner: str, library: Any) -> bool:
             target = target[part]
     except Exception:
         return False
-    return isinstance(target, (bool, int, float)) or (isinstance(target, str) and "${" not in target)
+    return isinstance(target, (bool, int, float)) or (
+        isinstance(target, str) and "${" not in target
+    )
 
 
 def _names(raw: Any, before: str = "") -> Any:
@@ -135,7 +137,9 @@ def _find(container: Any) -> _Known | None:
     return known if known is not None and known.is_of() is container else None
 
 
-def _note(container: Any, sources: dict[str, str], *, is_own: bool, replaces: tuple[int, ...] = ()) -> None:
+def _note(
+    container: Any, sources: dict[str, str], *, is_own: bool, replaces: tuple[int, ...] = ()
+) -> None:
     _known[id(container)] = _Known(container, sources, is_own=is_own)
     parsing.tell(
         "OmegaConf",
@@ -171,7 +175,8 @@ def omegaconf(module: Any) -> None:
             if known is not None:
                 sources.update(known.sources)
             elif is_composed(part):
-                structured = not isinstance(part, Mapping) or part._metadata.object_type is not dict
+                kind = getattr(getattr(part, "_metadata", None), "object_type", dict)
+                structured = kind not in (dict, list, None)  # of a dataclass: its defaults
                 sources.update(_leaves(part, DEFAULT if structured else CODE))
             elif isinstance(part, Mapping):
                 sources.update({name: CODE for name, _ in _names(part)})
@@ -208,8 +213,15 @@ def hydra_loader(module: Any) -> None:
         parse.given.update(_leaves(result.config, source))
 
     def composed(
-        parse: parsing.Parse, result: Any, self: Any, config_name: Any = None,
-        overrides: Any = (), run_mode: Any = None, from_shell: Any = True, *_: Any, **__: Any
+        parse: parsing.Parse,
+        result: Any,
+        self: Any,
+        config_name: Any = None,
+        overrides: Any = (),
+        run_mode: Any = None,
+        from_shell: Any = True,
+        *_: Any,
+        **__: Any,
     ) -> None:
         sources = dict(parse.given)
         given = COMMAND_LINE if from_shell else CODE
@@ -220,7 +232,9 @@ def hydra_loader(module: Any) -> None:
                 for leaf in [n for n in sources if n.startswith(key + ".")]:
                     del sources[leaf]
                 sources[key] = given
-        sources = {n: s for n, s in sources.items() if n.partition(".")[0] not in ("hydra", "defaults")}
+        sources = {
+            n: s for n, s in sources.items() if n.partition(".")[0] not in ("hydra", "defaults")
+        }
         _composed.update(sources=sources)
         if not from_shell:
             facts = {"choices": _choices(result), "overrides": list(overrides)}

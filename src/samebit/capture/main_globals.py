@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from samebit.capture import parsing
+
 __all__ = ["main_globals"]
 
 _MOST_ITEMS = 100  # of a container that is still a setting and no data
@@ -23,6 +25,8 @@ def main_globals() -> dict[str, Any]:
     # At exit `__file__` is gone already.
     file = held.get("__file__") or getattr(held.get("__loader__"), "path", None)
     names: Iterable[str] = held
+    if file and parsing.is_installed(file):
+        return {}  # a program's own names are nobody's settings
     if file:
         try:
             with open(file, "rb") as script:

@@ -92,9 +92,7 @@ def _argparse(
             sources[name] = source
     _filled[id(found)] = weakref.ref(found)
     name = "argparse" if type(parser).__module__ == "argparse" else type(parser).__name__
-    parsing.tell(
-        name, args, lambda: dict(vars(found)), sources, own=own, is_of=id(found)
-    )
+    parsing.tell(name, args, lambda: found, sources, own=own, is_of=id(found))
 
 
 def _was_filled(namespace: Any) -> bool:
@@ -104,7 +102,7 @@ def _was_filled(namespace: Any) -> bool:
 
 def _asked_by() -> str:
     """The library, or module, whose code called argparse."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if name not in ("argparse", "samebit", "contextlib"):
@@ -164,7 +162,9 @@ def _json_prefix(parse: Parse, parser: Any) -> str | None:
     return None
 
 
-def _jsonargparse(parse: Parse, result: Any, parser: Any, args: Any = None, *_: Any, **__: Any) -> None:
+def _jsonargparse(
+    parse: Parse, result: Any, parser: Any, args: Any = None, *_: Any, **__: Any
+) -> None:
     hidden = {name for name in vars(result) if name.startswith("__")}
     names = flat(plain({k: v for k, v in vars(result).items() if k not in hidden}))
     sources = {name: _nearest(parse.given, name) for name in names}
@@ -241,7 +241,7 @@ def tyro(module: Any) -> None:
         parse = parsing.current()
         if parse is None or parse.notes.get("told"):
             return
-        _, definition, default, words, prefix = (*given, *named.values())[:5]
+        _, definition, _, words, prefix = (*given, *named.values())[:5]
         if _stripped(prefix):
             return  # a value of the one that is called
         call = result[0]

@@ -23,7 +23,24 @@ from typing import Any
 
 from samebit.capture import importing
 
-__all__ = ["CODE", "COMMAND_LINE", "DEFAULT", "PROMPT", "Parse", "Parsed", "after", "during", "tell"]
+__all__ = [
+    "CODE",
+    "COMMAND_LINE",
+    "DEFAULT",
+    "PROMPT",
+    "Parse",
+    "Parsed",
+    "after",
+    "current",
+    "during",
+    "end",
+    "is_installed",
+    "is_own_line",
+    "left_over",
+    "safely",
+    "tell",
+    "watch",
+]
 
 DEFAULT = "default"
 COMMAND_LINE = "command line"
@@ -162,7 +179,7 @@ def _who_asked() -> tuple[str, str]:
     """`script`, `main` or `library`, and the line of the script's own code."""
     if _is_launcher():
         return "library", ""
-    frame = sys._getframe(2)
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
     is_main = False
     while frame is not None:
         file = frame.f_code.co_filename
@@ -187,6 +204,7 @@ def _is_launcher() -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def is_installed(file: str) -> bool:
+    """Whether a file is of a library, the interpreter or a program, and not the script's own."""
     path = os.path.abspath(file)
     return (
         path.startswith((_STDLIB, _OURS))

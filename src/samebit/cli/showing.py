@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places, records
-from samebit.capture.config import flat
+from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.verifying import show_verdict
 from samebit.cli.words import (
     Screen,
@@ -35,6 +35,7 @@ _STATE_COLORS = {"finished": "green", "running": "cyan", "failed": "red"}
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """What show takes."""
     parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
+    parser.add_argument("--config", action="store_true", help="the whole configuration")
     parser.add_argument("--schedule", action="store_true", help="every change of the optimizer")
     parser.add_argument("--console", action="store_true", help="what the run printed")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
@@ -50,6 +51,9 @@ def show(options: argparse.Namespace) -> int:
         _console(view, screen)
     elif options.schedule:
         _schedule(view, screen)
+    elif options.config:
+        for line in whole_config(view, screen):
+            screen.say(line)
     else:
         _summary(view, screen)
     return 0
@@ -69,7 +73,7 @@ def _summary(view: View, screen: Screen) -> None:
     for name, lines in (
         ("", list(_execution(view))),
         ("code", list(_code(view))),
-        ("config", [(k, shown(v)) for k, v in _config(view).items()]),
+        ("config", list(config_lines(view, screen))),
         ("randomness", list(_randomness(view))),
         ("training", list(_training(view))),
         ("states", list(_states(view))),
@@ -77,6 +81,11 @@ def _summary(view: View, screen: Screen) -> None:
         ("environment", list(_environment(view))),
     ):
         if lines:
+            if name == "config":
+                screen.say(f"{paint.bold(name)}  {paint.dim(config_title(view))}".rstrip())
+                for line in lines:
+                    screen.say(str(line))
+                continue
             if name:
                 screen.say(paint.bold(name))
             screen.say(fields([(f"  {key}", value) for key, value in lines], screen))
@@ -157,11 +166,6 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _config(view: View) -> dict[str, Any]:
-    config = view.facts.get("config")
-    return flat(config) if isinstance(config, dict) else {}
-
-
 def _randomness(view: View) -> Iterator[tuple[str, object]]:
     start = view.start
     asked = view.facts.get("asked") or {}
@@ -203,6 +207,9 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
                 curve = sparkline([float(rate) for rate in rates], 24)
                 text += f", to {number(rates[-1])}  {curve}"
             yield "learning rate", text
+    fact = view.facts.get("training")
+    if isinstance(fact, dict):
+        yield from training_facts(fact)
 
 
 def _states(view: View) -> Iterator[tuple[str, object]]:

@@ -210,7 +210,7 @@ class Recording:
                 function(*given)
             except Exception as error:
                 self._counts = False
-                self.trouble("capture.training", error)
+                self.trouble("hooks.training", error)
 
     # The end.
 
@@ -224,7 +224,7 @@ class Recording:
         interrupted = signal is not None
         self._safely("run.finish", lambda: disk.fault("run.finish"))
         self._safely("hooks.post_step", self._finish_trace)
-        self._safely("capture.training", self.tally.finish)
+        self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", lambda: self._read_settings(at_end=True))
         self._safely("capture.config", self.configuration.finish)

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from samebit import disk
 from samebit.trace.recorder import scalar
 
 __all__ = ["Tally"]
@@ -189,6 +190,7 @@ class Tally:
 
     def write(self, *, at_end: bool = False) -> None:
         """Write what is known now."""
+        disk.fault("hooks.training")
         fact: dict[str, Any] = {
             "steps": self._steps,
             "epochs": self._epochs(),
