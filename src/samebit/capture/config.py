@@ -22,6 +22,7 @@ _MAX_DEPTH = 100  # writing and masking take several Python frames a level
 _MAX_VALUES = 1_000_000  # what shares its parts may be small in memory and endless on disk
 _MAX_CHARACTERS = 24 << 20  # of all texts together; a frame holds 64 MiB
 _TEXT_LENGTH = 1000
+_MAX_DECLARED = 16  # levels of dataclasses in dataclasses; it also ends what holds itself
 
 
 def plain(value: Any) -> Any:
@@ -148,31 +149,31 @@ def source_of(name: str, sources: Mapping[str, str]) -> str | None:
     return sources.get("")
 
 
-def declared(value: Any) -> dict[str, str]:
+def declared(value: Any, depth: int = 0) -> dict[str, str]:
     """Where the fields of a dataclass or pydantic model came from, as far as they can tell.
 
     A pydantic model knows which it was given. A dataclass does not: a field that equals its
     default counts as default, whoever wrote it.
     """
     found: dict[str, str] = {}
-    if isinstance(value, type):
+    if isinstance(value, type) or depth > _MAX_DECLARED:
         return found
     if isinstance(value, dict):
         for name, held in value.items():
-            below = declared(held)
+            below = declared(held, depth + 1)
             found.update({f"{name}.{inner}": said for inner, said in below.items()})
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             held = getattr(value, field.name, None)
             plain_default = type(field.default) in (bool, int, float, str, type(None))
             equal = plain_default and type(held) is type(field.default) and held == field.default
-            _declare(found, field.name, held, "default" if equal else "code")
+            _declare(found, field.name, held, "default" if equal else "code", depth)
     elif isinstance(given := getattr(value, "__pydantic_fields_set__", None), (set, frozenset)):
         for name, held in vars(value).items():
-            _declare(found, name, held, "code" if name in given else "default")
+            _declare(found, name, held, "code" if name in given else "default", depth)
     return found
 
 
-def _declare(found: dict[str, str], name: str, value: Any, source: str) -> None:
-    below = declared(value)
+def _declare(found: dict[str, str], name: str, value: Any, source: str, depth: int) -> None:
+    below = declared(value, depth + 1)
     found.update({f"{name}.{inner}": said for inner, said in below.items()} or {name: source})

@@ -222,31 +222,31 @@ def _clipping(torch: Any) -> None:
     """
     module = torch.nn.utils.clip_grad
     compiling = torch.compiler.is_compiling
+
+    def told(name: str, second: str, event: str, *kind: str) -> Any:
+        """The function of this name, which tells its second argument before it is called."""
+        original = getattr(module, name)
+
+        @functools.wraps(original)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if compiling():
+                return original(*args, **kwargs)
+            limit = args[1] if len(args) > 1 else kwargs.get(second)
+            _tell("hooks.clip", event, *kind, limit)
+            try:
+                return original(*args, **kwargs)
+            except BaseException as error:
+                step_aside(error)
+                raise
+
+        setattr(module, name, wrapped)
+        return wrapped
+
     if hasattr(module, "_clip_grads_with_norm_") and hasattr(module, "_get_total_norm"):
-        clip, total = module._clip_grads_with_norm_, module._get_total_norm
-
-        @functools.wraps(clip)
-        def clipped(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
-            if not compiling():
-                _tell("hooks.clip", "clipped", "norm", max_norm)
-            return clip(parameters, max_norm, *args, **kwargs)
-
-        @functools.wraps(total)
-        def computed(tensors: Any, norm_type: Any = 2.0, *args: Any, **kwargs: Any) -> Any:
-            if not compiling():
-                _tell("hooks.clip", "norm", norm_type)
-            return total(tensors, norm_type, *args, **kwargs)
-
-        module._clip_grads_with_norm_, module._get_total_norm = clipped, computed
-    by_value = module.clip_grad_value_
-
-    @functools.wraps(by_value)
-    def clip_grad_value_(parameters: Any, clip_value: Any, *args: Any, **kwargs: Any) -> Any:
-        if not compiling():
-            _tell("hooks.clip", "clipped", "value", clip_value)
-        return by_value(parameters, clip_value, *args, **kwargs)
-
-    module.clip_grad_value_ = torch.nn.utils.clip_grad_value_ = clip_grad_value_
+        told("_clip_grads_with_norm_", "max_norm", "clipped", "norm")
+        told("_get_total_norm", "norm_type", "norm")
+    by_value = told("clip_grad_value_", "clip_value", "clipped", "value")
+    torch.nn.utils.clip_grad_value_ = by_value
 
 
 def _scaling(torch: Any) -> None:

@@ -141,7 +141,7 @@ class Tally:
 
     def norm(self, norm_type: Any) -> None:
         """A norm of gradients is computed, for clipping perhaps."""
-        self._norm_type = norm_type
+        self._norm_type = 2.0 if norm_type is None else norm_type
 
     def clipped(self, kind: str, limit: Any) -> None:
         """Gradients are clipped."""
