@@ -10,6 +10,7 @@ those, a compiled model is compiled anew at every step (docs/design/002-module-c
 import functools
 import os
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from samebit import disk
@@ -45,10 +46,7 @@ class Listener(Protocol):
     def after_step(self, optimizer: Any) -> None:
         """It has stepped."""
 
-    def norm(self, norm_type: Any) -> None:
-        """The norm of gradients is computed."""
-
-    def clipped(self, kind: str, limit: Any) -> None:
+    def clipped(self, kind: str, limit: Any, norm_type: Any) -> None:
         """Gradients are clipped, by `norm` or by `value`."""
 
     def scaler_begins(self, scaler: Any) -> None:
@@ -223,7 +221,9 @@ def _clipping(torch: Any) -> None:
     module = torch.nn.utils.clip_grad
     compiling = torch.compiler.is_compiling
 
-    def told(name: str, second: str, event: str, *kind: str) -> Any:
+    norm_type: list[Any] = [2.0]  # of the norm that was computed last
+
+    def wrap(name: str, second: str, tell: Callable[[Any], object]) -> Any:
         """The function of this name, which tells its second argument before it is called."""
         original = getattr(module, name)
 
@@ -231,8 +231,7 @@ def _clipping(torch: Any) -> None:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             if compiling():
                 return original(*args, **kwargs)
-            limit = args[1] if len(args) > 1 else kwargs.get(second)
-            _tell("hooks.clip", event, *kind, limit)
+            tell(args[1] if len(args) > 1 else kwargs.get(second))
             try:
                 return original(*args, **kwargs)
             except BaseException as error:
@@ -242,11 +241,16 @@ def _clipping(torch: Any) -> None:
         setattr(module, name, wrapped)
         return wrapped
 
+    def by_norm(limit: Any) -> None:
+        _tell("hooks.clip", "clipped", "norm", limit, norm_type[0])
+
+    def by_value(limit: Any) -> None:
+        _tell("hooks.clip", "clipped", "value", limit, None)
+
     if hasattr(module, "_clip_grads_with_norm_") and hasattr(module, "_get_total_norm"):
-        told("_clip_grads_with_norm_", "max_norm", "clipped", "norm")
-        told("_get_total_norm", "norm_type", "norm")
-    by_value = told("clip_grad_value_", "clip_value", "clipped", "value")
-    torch.nn.utils.clip_grad_value_ = by_value
+        wrap("_clip_grads_with_norm_", "max_norm", by_norm)
+        wrap("_get_total_norm", "norm_type", lambda given: norm_type.__setitem__(0, given))
+    torch.nn.utils.clip_grad_value_ = wrap("clip_grad_value_", "clip_value", by_value)
 
 
 def _scaling(torch: Any) -> None:

@@ -73,7 +73,7 @@ class Recording:
         self._counts = True
         # What it hears goes to it as it is.
         self.loader_ends = self.tally.loader_ends
-        self.norm, self.clipped = self.tally.norm, self.tally.clipped
+        self.clipped = self.tally.clipped
         self.scaler_begins, self.scaler_ends = self.tally.scaler_begins, self.tally.scaler_ends
         self.scaler_updated = self.tally.scaler_updated
         self._files = FileWatch(

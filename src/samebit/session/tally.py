@@ -67,7 +67,6 @@ class Tally:
         self._all_steps = 0
         self._samples = 0
         self._clips: dict[Any, int] = {}
-        self._norm_type: Any = 2.0
         self._autocast: dict[str, int] = {}
         self._scaler: _Scaler | None = None
         self._parameters: list[dict[str, Any]] = []
@@ -139,13 +138,10 @@ class Tally:
             self._changed = False
             self.write()
 
-    def norm(self, norm_type: Any) -> None:
-        """A norm of gradients is computed, for clipping perhaps."""
-        self._norm_type = 2.0 if norm_type is None else norm_type
-
-    def clipped(self, kind: str, limit: Any) -> None:
+    def clipped(self, kind: str, limit: Any, norm_type: Any) -> None:
         """Gradients are clipped."""
-        key = (kind, scalar(limit), scalar(self._norm_type) if kind == "norm" else None)
+        norm_type = 2.0 if kind == "norm" and norm_type is None else scalar(norm_type)
+        key = (kind, scalar(limit), norm_type)
         if key not in self._clips:
             self._changed = True
         self._count(self._clips, key)
@@ -299,13 +295,12 @@ def _clip(key: Any, calls: int) -> dict[str, Any]:
 def _rows(value: Any, depth: int = 0) -> int:
     """The first dimension of the first array in a batch; 0 where there is none."""
     shape = getattr(value, "shape", None)
-    if shape is not None:
-        return int(shape[0]) if len(shape) and type(shape[0]) is int else 0
+    if shape:
+        rows = shape[0]
+        return rows if type(rows) is int else 0
     if depth < 4:
-        if isinstance(value, Mapping):
-            value = value.values()
-        elif not isinstance(value, (list, tuple)):
-            return 0
+        if not isinstance(value, (list, tuple)):
+            value = value.values() if isinstance(value, Mapping) else ()
         for item in value:
             rows = _rows(item, depth + 1)
             if rows:
