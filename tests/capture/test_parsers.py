@@ -239,6 +239,36 @@ tyro.extras.subcommand_cli_from_dict({"train": train, "test": test})
         {"APP_TAG": "joe"},
     ),
     Case(
+        "jsonargparse, classes and commands",
+        """
+from jsonargparse import ArgumentParser
+class Base: pass
+class Adam(Base):
+    def __init__(self, lr: float = 0.1, eps: float = 1e-8): pass
+p = ArgumentParser()
+p.add_argument("--lr", type=float, default=7.0)
+fit = ArgumentParser()
+fit.add_argument("--opt", type=Base)
+fit.add_argument("--epochs", type=int, default=2)
+fit.add_argument("--depth", type=int, default=2)
+p.add_subcommands().add_subcommand("fit", fit)
+print(p.parse_args())
+""",
+        "fit --epochs 3 --opt Adam --opt.lr 0.5",
+        {
+            **{"lr": 7.0, "subcommand": "fit"},
+            "fit": {
+                "opt": {"class_path": "__main__.Adam", "init_args": {"lr": 0.5, "eps": 1e-8}},
+                **{"epochs": 3, "depth": 2},
+            },
+        },
+        {
+            **{"lr": "default", "subcommand": "command line", "fit.epochs": "command line"},
+            **{"fit.depth": "default", "fit.opt.class_path": "command line"},
+        },
+        parser="jsonargparse",
+    ),
+    Case(
         "simple-parsing",
         OPTIM
         + "from simple_parsing import parse\nprint(parse(Config, add_config_path_arg=True))\n",
@@ -338,3 +368,34 @@ def test_help_and_mistakes_are_as_without_us(project: Project, case: Case) -> No
         under = project.run("a.py", *words, **case.variables)
         plain = project.python("a.py", *words, **case.variables)
         assert (under.code, under.out, under.err) == (plain.code, plain.out, plain.err)
+
+
+def test_a_library_that_keeps_it_otherwise_costs_the_sources_only(project: Project) -> None:
+    """As a coming version of Python may: values without a source rather than with a wrong one."""
+    project.write("argparse.py", ARGPARSE_OF_TOMORROW)
+    project.write("a.py", "import argparse\nprint(argparse.ArgumentParser().parse_args().lr)\n")
+    ended = project.run("a.py", "--lr", "3")
+    assert (ended.code, ended.out) == (0, "3\n")
+    view = project.view()
+    assert view.facts["config"] == {"lr": 3}
+    assert view.facts["config_sources"]["values"] == {}
+    (problem,) = view.all_facts("problem")
+    assert "where values came from is not known" in problem["detail"]
+
+
+ARGPARSE_OF_TOMORROW = """
+import sys
+class Namespace:
+    pass
+class ArgumentParser:
+    _actions = ()
+    fromfile_prefix_chars = None
+    def _read_args_from_files(self, words):
+        return words
+    def parse_known_args(self, args=None, namespace=None):
+        found = Namespace()
+        found.lr = int(sys.argv[2])
+        return found, []
+    def parse_args(self, args=None):
+        return self.parse_known_args(args)[0]
+"""

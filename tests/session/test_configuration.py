@@ -1,5 +1,6 @@
 """Which of several configurations counts, how they merge, and what becomes of unusual ones."""
 
+import argparse
 import dataclasses
 import json
 from typing import Any
@@ -74,6 +75,15 @@ def test_arguments_that_are_given_inside_are_not_there_twice(written: Written) -
     assert written.sources == {"args": "command line", "dim": "code"}
 
 
+def test_what_is_read_while_it_trains_is_no_configuration(written: Written) -> None:
+    written.parse({"lr": 1}, is_of=7)
+    written.configuration.training_begins()
+    written.parse({"sample": 1}, parser="OmegaConf", is_of=8)
+    assert written.config == {"lr": 1}
+    written.parse({"lr": 2}, is_of=7)  # the next job of a sweep
+    assert written.config == {"lr": 2}
+
+
 @dataclasses.dataclass
 class Optim:
     lr: float = 0.1
@@ -103,6 +113,22 @@ def test_dataclasses_and_pydantic_models_tell_their_defaults(written: Written) -
         "optim.steps": "default",
         "hidden": "default",
     }
+
+
+def test_arguments_that_were_parsed_before_we_listened_have_no_known_source(
+    written: Written,
+) -> None:
+    arguments = argparse.Namespace(lr=0.1)
+    written.configuration.give(arguments)
+    assert (written.config, written.sources) == ({"lr": 0.1}, {})
+
+
+def test_the_source_of_a_secret_is_no_secret(written: Written) -> None:
+    facts = {"overrides": ["api_key=hunter2hunter2"]}
+    written.parse({"api_key": "hunter2hunter2", "lr": 1}, facts=facts)
+    assert written.config == {"api_key": "****", "lr": 1}
+    assert written.sources == {"api_key": "command line", "lr": "command line"}
+    assert "hunter2" not in repr(written.facts)
 
 
 def test_a_configuration_that_is_no_mapping_stays_what_it_is(written: Written) -> None:
@@ -186,6 +212,7 @@ def test_a_library_that_parses_for_itself_is_no_configuration(project: Project) 
     project.write("mine.py", "import argparse\np = argparse.ArgumentParser()\n")
     project.write("a.py", "import atimport\n")
     project.write("b.py", "import atimport, forus\nforus.ask()\n")
+    project.write("d.py", "import cProfile\ncProfile.run('import forus; forus.ask()', 'out')\n")
     project.write(
         "c.py",
         "import argparse, samebit\np = argparse.ArgumentParser()\np.add_argument('--lr')\n"
@@ -195,6 +222,7 @@ def test_a_library_that_parses_for_itself_is_no_configuration(project: Project) 
     for script, words, expected in (
         ("a.py", ["--lr", "2"], None),
         ("b.py", ["--lr", "2"], {"theirs": 1, "lr": 2.0}),
+        ("d.py", ["--lr", "2"], {"theirs": 1, "lr": 2.0}),
         ("c.py", ["--n", "2"], {"n": 2}),
     ):
         ended = project.run(script, *words, PYTHONPATH=str(packages))

@@ -1,5 +1,6 @@
 """What functions are called with from a command line: click, typer, fire; and absl's flags."""
 
+import functools
 import os
 import re
 import sys
@@ -51,12 +52,12 @@ def _commands(module: Any, name: str) -> None:
             name, None, lambda: values, sources, own=is_own.get(root, False), under=tuple(under)
         )
 
+    @functools.wraps(original)
     def parse_args(self: Any, ctx: Any, args: Any) -> Any:
         if ctx.parent is None:
             is_own[ctx] = parsing.is_own_line(args)  # before: the list is used up
         return original(self, ctx, args)
 
-    parse_args.__name__, parse_args.__doc__ = original.__name__, original.__doc__
     module.Command.parse_args = parse_args
     parsing.after(module.Command, "parse_args", name, parsed)
 

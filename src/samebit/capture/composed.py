@@ -18,6 +18,7 @@ __all__ = ["hydra_config", "hydra_loader", "is_composed", "omegaconf", "plain_co
 _INTERPOLATION = re.compile(r"\$\{([^{}]*)\}")
 _RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
 _HARMLESS = frozenset({"oc.env", "oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values"})
+_MOST_KNOWN = 64
 _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*([\w.-]+)")
 
 
@@ -140,6 +141,10 @@ def _find(container: Any) -> _Known | None:
 def _note(
     container: Any, sources: dict[str, str], *, is_own: bool, replaces: tuple[int, ...] = ()
 ) -> None:
+    for gone in [key for key, known in _known.items() if known.is_of() is None]:
+        del _known[gone]
+    if len(_known) >= _MOST_KNOWN:
+        return  # a script that reads its data so
     _known[id(container)] = _Known(container, sources, is_own=is_own)
     parsing.tell(
         "OmegaConf",
@@ -188,8 +193,7 @@ def omegaconf(module: Any) -> None:
 
     for name, then in (("from_cli", from_cli), ("load", load), ("merge", merged)):
         parsing.after(library, name, "OmegaConf", then)
-    if hasattr(library, "unsafe_merge"):
-        parsing.after(library, "unsafe_merge", "OmegaConf", merged)
+    parsing.after(library, "unsafe_merge", "OmegaConf", merged)
 
 
 # Hydra ------------------------------------------------------------------------------------------

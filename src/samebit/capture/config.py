@@ -15,7 +15,7 @@ from typing import Any
 from samebit.capture import composed
 from samebit.journal.writer import plain_number
 
-__all__ = ["Plain", "declared", "flat", "plain", "source_of"]
+__all__ = ["Plain", "declared", "flat", "is_parsed", "plain", "source_of"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _MAX_DEPTH = 100  # writing and masking take several Python frames a level
@@ -147,6 +147,14 @@ def source_of(name: str, sources: Mapping[str, str]) -> str | None:
             return sources[name]
         name = name.rpartition(".")[0]
     return sources.get("")
+
+
+def is_parsed(value: Any) -> bool:
+    """Whether this is what a parser makes: argparse's namespace, a container of OmegaConf's."""
+    argparse = sys.modules.get("argparse")
+    return composed.is_composed(value) or (
+        argparse is not None and isinstance(value, argparse.Namespace)
+    )
 
 
 def declared(value: Any, depth: int = 0) -> dict[str, str]:

@@ -26,10 +26,8 @@ def argparse(module: Any) -> None:
     """The namespace of each parse."""
     parser = module.ArgumentParser
     parsing.during(parser, "parse_known_args", "argparse", _argparse)
-    if hasattr(parser, "_get_values"):
-        parsing.after(parser, "_get_values", "argparse", _got_values)
-    if hasattr(parser, "_read_args_from_files"):
-        parsing.after(parser, "_read_args_from_files", "argparse", _read_words)
+    parsing.after(parser, "_get_values", "argparse", _got_values)
+    parsing.after(parser, "_read_args_from_files", "argparse", _read_words)
 
 
 def _got_values(_: Any, parser: Any, action: Any, words: list[str]) -> None:
@@ -49,10 +47,8 @@ def _got_values(_: Any, parser: Any, action: Any, words: list[str]) -> None:
 
 def _prefix(parse: Parse, parser: Any) -> str | None:
     """Under which name a parser's values stand; None for one that a value's type made."""
-    names = getattr(parse.owner, "_samebit_prefixes", None)
-    if names is None:
-        return ""
-    return names.get(id(parser))
+    is_json = hasattr(parse.owner, "_load_config_parser_mode")
+    return _json_prefix(parse, parser) if is_json else ""
 
 
 def _read_words(read: list[str], parser: Any, words: list[str]) -> None:
@@ -91,8 +87,7 @@ def _argparse(
         if source is not None:
             sources[name] = source
     _filled[id(found)] = weakref.ref(found)
-    name = "argparse" if type(parser).__module__ == "argparse" else type(parser).__name__
-    parsing.tell(name, args, lambda: found, sources, own=own, is_of=id(found))
+    parsing.tell("argparse", args, lambda: found, sources, own=own, is_of=id(found))
 
 
 def _was_filled(namespace: Any) -> bool:
@@ -131,8 +126,7 @@ def jsonargparse(module: Any) -> None:
             if variable is not None and variable in (env or {}):
                 parse.given[name] = f"environment:{variable}"
 
-    if hasattr(module, "get_env_var"):
-        parsing.after(parser, "_load_env_vars", "jsonargparse", variables)
+    parsing.after(parser, "_load_env_vars", "jsonargparse", variables)
 
 
 def _json_file(

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from samebit.capture import importing
+from samebit.errors import SamebitError
 
 __all__ = [
     "CODE",
@@ -105,6 +106,7 @@ class _UnderWay(threading.local):
 _under_way = _UnderWay()
 _listener: list[Callable[[Parsed], None]] = []
 _left_over: list[list[str]] = []
+_blind: set[str] = set()  # libraries that keep otherwise where their values came from
 
 
 # The module whose import is waited for, and what hooks it; that is loaded only then.
@@ -155,6 +157,8 @@ def tell(
         rank = 2
     else:
         return
+    if parser in _blind:
+        sources = {}  # no source is better than a wrong one
     for listener in _listener:
         listener(Parsed(parser, read, sources, rank, at, **more))
 
@@ -177,8 +181,6 @@ def left_over(words: Iterable[str]) -> None:
 
 def _who_asked() -> tuple[str, str]:
     """`script`, `main` or `library`, and the line of the script's own code."""
-    if _is_launcher():
-        return "library", ""
     frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
     is_main = False
     while frame is not None:
@@ -191,7 +193,7 @@ def _who_asked() -> tuple[str, str]:
             frame.f_globals.get("__name__") == "__main__" and frame.f_code.co_name == "<module>"
         )
         frame = frame.f_back
-    return ("main" if is_main else "library"), ""
+    return ("main" if is_main and not _is_launcher() else "library"), ""
 
 
 def _is_launcher() -> bool:
@@ -269,8 +271,16 @@ def end() -> None:
 
 
 def after(owner: Any, name: str, source: str, then: Callable[..., None]) -> None:
-    """Call `then(result, *arguments)` each time that a function has returned."""
-    original = getattr(owner, name)
+    """Call `then(result, *arguments)` each time that a function has returned.
+
+    Where a version of the library does not have it, its values are without sources, which is said.
+    """
+    original = getattr(owner, name, None)
+    if original is None:
+        _blind.add(source)
+        error = SamebitError(f"this version has no {name}: where values came from is not known")
+        importing.trouble(f"config of {source}", error)
+        return
 
     @functools.wraps(original)
     def wrapped(*given: Any, **named: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from samebit import disk
 from samebit.capture import secrets
-from samebit.capture.config import Plain, declared, flat, source_of
+from samebit.capture.config import Plain, declared, flat, is_parsed, source_of
 from samebit.capture.parsing import CODE, Parsed
 
 __all__ = ["Configuration"]
@@ -18,6 +18,7 @@ __all__ = ["Configuration"]
 _GIVEN = "config="
 _GLOBALS = "module globals"
 _MISSING = object()
+_MOST_PARSES = 32
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Configuration:
         # Each with its values as they were when they were parsed.
         self._parses: list[tuple[Parsed, dict[str, Any]]] = []
         self._globals: dict[str, Any] = {}
+        self._training = False
         self._written: Any = _MISSING
 
     def give(self, value: Any) -> None:
@@ -55,6 +57,10 @@ class Configuration:
 
     def parsed(self, found: Parsed) -> None:
         """A parse that counts; held, because a script that changes it is read again at the end."""
+        known = {parsed.is_of for parsed, _ in self._parses if parsed.is_of}
+        is_new = known.isdisjoint((found.is_of, *found.replaces))
+        if is_new and (self._training or len(self._parses) >= _MOST_PARSES):
+            return  # what is read while it trains is data
         sources = found.sources
         kept: list[tuple[Parsed, dict[str, Any]]] = []
         for earlier, first in self._parses:
@@ -69,6 +75,7 @@ class Configuration:
 
     def training_begins(self) -> None:
         """The first optimizer is about to step: assignments count as they are now."""
+        self._training = True
         if self.given is None and not self._parses:
             # Reads the script's text; only for a script that has nothing else.
             from samebit.capture.main_globals import main_globals  # noqa: PLC0415
@@ -110,9 +117,10 @@ class Configuration:
                     sources[name] = said
         names = flat(merged)
         known = {name: sources[name] for name in names if name in sources}
-        made_by = [layer.made_by for layer in layers]
-        found = {"made_by": made_by, "values": _shortest(known, merged)}
-        return secrets.mask_values(merged), secrets.mask_values(found)
+        # Not as values under these names: where a password came from is no secret.
+        said = {n: secrets.mask_text(source) for n, source in _shortest(known, merged).items()}
+        made_by = secrets.mask_values([layer.made_by for layer in layers])
+        return secrets.mask_values(merged), {"made_by": made_by, "values": said}
 
     def _layers(self) -> list[_Layer]:
         rank = min((parsed.rank for parsed, _ in self._parses), default=0)
@@ -144,7 +152,9 @@ class Configuration:
         return _Layer(values, sources, made_by)
 
     def _given_layer(self, given: dict[str, Any], layers: list[_Layer]) -> _Layer:
-        sources = {"": CODE, **declared(self.given)}
+        # Arguments that were parsed before anybody listened: nothing is known of them.
+        unseen = not layers and is_parsed(self.given)
+        sources = {} if unseen else {"": CODE, **declared(self.given)}
         made = [(flat(layer.values), layer.sources) for layer in layers]
         for name, value in flat(given).items():
             for values, known in made:  # what a parser made keeps its source, wherever it was put
