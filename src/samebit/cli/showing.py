@@ -82,7 +82,9 @@ def _summary(view: View, screen: Screen) -> None:
     ):
         if lines:
             if name == "config":
-                screen.say(f"{paint.bold(name)}  {paint.dim(config_title(view))}".rstrip())
+                title = config_title(view)
+                room = len(title) if screen.width is None else screen.width - len("config  ")
+                screen.say(f"{paint.bold(name)}  {paint.dim(shorten(title, room))}".rstrip())
                 for line in lines:
                     screen.say(str(line))
                 continue
