@@ -17,7 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebit.capture import config
+from samebit.capture import parsing
 from samebit.capture.config import flat, plain
 from samebit.journal.writer import plain_number
 from tests.projects import Project
@@ -216,17 +216,18 @@ def test_what_the_script_changes_after_parsing_is_read_again_at_the_end(project:
     assert (found["lr"], found["device"], found["me"]) == (4.0, "cpu", {"text": "<Namespace>"})
 
 
-def test_other_parses_are_no_configuration_and_a_given_one_wins(project: Project) -> None:
+def test_a_parse_of_other_words_gives_way_to_one_of_the_command_line(project: Project) -> None:
     project.write(
         "a.py",
         ARGPARSE + "print(parser.parse_args(['--lr', '7']))\n"
         "import samebit\nrun = samebit.init()\nrun.config = {'mine': 1}\nparser.parse_args()\n",
     )
     assert project.run("a.py", "--lr", "2").code == 0
-    assert project.view().facts["config"] == {"mine": 1}
+    expected = {"lr": 2.0, "api_key": "", "path": None, "command": None}
+    assert project.view().facts["config"] == {**expected, "mine": 1}
     project.write("b.py", ARGPARSE + "parser.parse_args(['--lr', '7'])\n")
     project.run("b.py", "--lr", "2")
-    assert "config" not in project.views()[-1].facts
+    assert project.views()[-1].facts["config"] == {**expected, "lr": 7.0}
 
 
 def test_secrets_are_masked_in_arguments_and_configuration(project: Project) -> None:
@@ -249,17 +250,20 @@ def test_a_failing_argument_type_fails_as_without_us(project: Project) -> None:
 
 
 def test_a_later_call_only_changes_who_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", _parse_known_args)
-    monkeypatch.setattr(config, "_listeners", [])
+    for name in ("parse_known_args", "_get_values", "_read_args_from_files"):
+        monkeypatch.setattr(
+            argparse.ArgumentParser, name, getattr(argparse.ArgumentParser, name), raising=True
+        )
+    monkeypatch.setattr(parsing, "_listener", [])
+    monkeypatch.setattr(parsing, "_HOOKS", {"argparse": ("parsers", "argparse")})
     first: list[Any] = []
     second: list[Any] = []
-    config.watch_argparse(first.append)
-    config.watch_argparse(second.append)
+    parsing.watch(first.append)
+    parsing.watch(second.append)
     monkeypatch.setattr(sys, "argv", ["a.py", "--n", "1"])
     parser = argparse.ArgumentParser()
     parser.add_argument("--n", type=int)
     assert parser.parse_args() == argparse.Namespace(n=1)
-    assert (first, second) == ([], [argparse.Namespace(n=1)])
-
-
-_parse_known_args = argparse.ArgumentParser.parse_known_args
+    assert first == []
+    assert [found.read() for found in second] == [argparse.Namespace(n=1)]
+    assert second[0].sources == {"n": "command line"}

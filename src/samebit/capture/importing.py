@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["on_trouble", "step_aside", "when_imported"]
+__all__ = ["on_trouble", "step_aside", "trouble", "when_imported"]
 
 
 class _Watcher:
@@ -77,8 +77,13 @@ def _call(callback: Callable[[ModuleType], object], module: ModuleType) -> None:
     try:
         callback(module)
     except Exception as error:
-        for report in _trouble:
-            report(f"import of {module.__name__}", error)
+        trouble(f"import of {module.__name__}", error)
+
+
+def trouble(source: str, error: Exception) -> None:
+    """A hook of ours failed: it is said, and the script never sees it."""
+    for report in _trouble:
+        report(source, error)
 
 
 def when_imported(name: str, callback: Callable[[ModuleType], object]) -> None:

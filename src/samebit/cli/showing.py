@@ -9,7 +9,7 @@ from typing import Any
 
 from samebit import places, records
 from samebit.capture import locks
-from samebit.capture.config import flat
+from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.verifying import show_verdict
 from samebit.cli.words import (
@@ -43,6 +43,7 @@ _STATE_COLORS = {"finished": "green", "running": "cyan", "failed": "red"}
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """What show takes."""
     parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
+    parser.add_argument("--config", action="store_true", help="the whole configuration")
     parser.add_argument(
         "--schedule", action="store_true", help="what the optimizer used, step by step"
     )
@@ -61,6 +62,9 @@ def show(options: argparse.Namespace) -> int:
         _console(view, screen)
     elif options.schedule:
         show_schedule(view, screen)
+    elif options.config:
+        for line in whole_config(view, screen):
+            screen.say(line)
     else:
         _summary(view, screen)
     return 0
@@ -80,7 +84,7 @@ def _summary(view: View, screen: Screen) -> None:
     for name, lines in (
         ("", list(_execution(view))),
         ("code", list(_code(view))),
-        ("config", [(k, shown(v)) for k, v in _config(view).items()]),
+        ("config", list(config_lines(view, screen))),
         ("randomness", list(_randomness(view))),
         ("training", list(_training(view))),
         ("states", list(_states(view))),
@@ -89,6 +93,13 @@ def _summary(view: View, screen: Screen) -> None:
         ("environment", list(_environment(view))),
     ):
         if lines:
+            if name == "config":
+                title = config_title(view)
+                room = len(title) if screen.width is None else screen.width - len("config  ")
+                screen.say(f"{paint.bold(name)}  {paint.dim(shorten(title, room))}".rstrip())
+                for line in lines:
+                    screen.say(str(line))
+                continue
             if name:
                 screen.say(paint.bold(name))
             screen.say(fields([(f"  {key}", value) for key, value in lines], screen))
@@ -185,11 +196,6 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _config(view: View) -> dict[str, Any]:
-    config = view.facts.get("config")
-    return flat(config) if isinstance(config, dict) else {}
-
-
 def _randomness(view: View) -> Iterator[tuple[str, object]]:
     start = view.start
     asked = view.facts.get("asked") or {}
@@ -226,6 +232,9 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
             curve = [float(rate) for rate in rates.values if isinstance(rate, (int, float))]
             if len(curve) > 1:
                 yield "", sparkline(curve, 24)
+    fact = view.facts.get("training")
+    if isinstance(fact, dict):
+        yield from training_facts(fact)
 
 
 def _states(view: View) -> Iterator[tuple[str, object]]:

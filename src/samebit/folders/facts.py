@@ -88,8 +88,8 @@ class _ListFact(FileFact):
 
 
 class _ManyFact(FileFact):
-    count: int
-    size_bytes: NotRequired[int]
+    count: int | None
+    size_bytes: NotRequired[int | None]
     listing: NotRequired[str | None]
 
 
@@ -168,6 +168,11 @@ class _SourcesFact(TypedDict):
     left_out: NotRequired[list[str]]
 
 
+class _ConfigSourcesFact(TypedDict):
+    made_by: NotRequired[list[dict[str, Any]]]
+    values: dict[str, str]
+
+
 class _CellFact(TypedDict):
     text: str
     number: NotRequired[int | None]
@@ -192,6 +197,7 @@ _SHAPES: dict[str, Any] = {
     "cell": _CellFact,
     "child": _ChildFact,
     "code": CodeRecord,
+    "config_sources": _ConfigSourcesFact,
     "end": _EndFact,
     "exception": str,
     "installed": dict[str, Any],
@@ -211,6 +217,7 @@ _SHAPES: dict[str, Any] = {
     "sources": _SourcesFact,
     "state": StateFact,
     "trace": _TraceFact,
+    "training": dict[str, Any],
     "use": dict[str, Any],
     "variables": dict[_Variable, _Text],
     "volatile": list[str],

@@ -10,6 +10,7 @@ those, a compiled model is compiled anew at every step (docs/design/002-module-c
 import functools
 import os
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from samebit import disk
@@ -24,8 +25,11 @@ _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does thes
 class Listener(Protocol):
     """What the hooks tell."""
 
-    def batch(self, value: Any) -> None:
+    def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
+
+    def loader_ends(self, iterator: Any) -> None:
+        """A data loader has no more."""
 
     def forward_begins(self, module: Any, args: Any, kwargs: Any) -> None:
         """The outermost module is called."""
@@ -48,8 +52,14 @@ class Listener(Protocol):
     def after_scaled_step(self, scaler: Any, optimizer: Any) -> None:
         """It has decided."""
 
+    def scaler_updated(self, scaler: Any) -> None:
+        """It has taken its next scale."""
+
     def scheduler_made(self, scheduler: Any) -> None:
         """A learning-rate scheduler was attached to its optimizer."""
+
+    def clipped(self, kind: str, limit: Any, norm_type: Any) -> None:
+        """Gradients are clipped, by `norm` or by `value`."""
 
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
@@ -109,6 +119,7 @@ def install(listener: Listener | None) -> None:
     when_imported("torch.utils.data.dataloader", _loaders)
     # Only when the whole of torch is there: the wrap asks torch.compiler whether it is compiling.
     when_imported("torch", _modules)
+    when_imported("torch", _clipping)
 
 
 def _optimizers(module: Any) -> None:
@@ -124,7 +135,7 @@ def _optimizers(module: Any) -> None:
 
 def _scalers(module: Any) -> None:
     scaler = module.GradScaler
-    original = scaler.step
+    original, original_update = scaler.step, scaler.update
 
     @functools.wraps(original)
     def step(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -138,7 +149,17 @@ def _scalers(module: Any) -> None:
         _tell("hooks.scaler", "after_scaled_step", self, optimizer)
         return returned
 
-    scaler.step = step
+    @functools.wraps(original_update)
+    def update(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            returned = original_update(self, *args, **kwargs)
+        except BaseException as error:
+            step_aside(error)
+            raise
+        _tell("hooks.scaler", "scaler_updated", self)
+        return returned
+
+    scaler.step, scaler.update = step, update
 
 
 def _schedulers(module: Any) -> None:
@@ -186,9 +207,11 @@ def _loaders(module: Any) -> None:
         try:
             batch = original(self)
         except BaseException as error:
+            if isinstance(error, StopIteration):
+                _tell("hooks.epoch", "loader_ends", self)
             step_aside(error)
             raise
-        _tell("hooks.batch", "batch", batch)
+        _tell("hooks.batch", "batch", batch, self)
         return batch
 
     iterator.__next__ = __next__
@@ -242,3 +265,43 @@ def _modules(torch: Any) -> None:
     exec(compile(source, original.__code__.co_filename, "exec"), names)
     wrapped = functools.wraps(original)(names["wrapped"])
     base.__call__ = wrapped
+
+
+def _clipping(torch: Any) -> None:
+    """Met in the functions that clipping calls: a script may have the outer ones by name already.
+
+    What torch.compile traces is left alone.
+    """
+    module = torch.nn.utils.clip_grad
+    compiling = torch.compiler.is_compiling
+
+    norm_type: list[Any] = [2.0]  # of the norm that was computed last
+
+    def wrap(name: str, second: str, tell: Callable[[Any], object]) -> Any:
+        """The function of this name, which tells its second argument before it is called."""
+        original = getattr(module, name)
+
+        @functools.wraps(original)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if compiling():
+                return original(*args, **kwargs)
+            tell(args[1] if len(args) > 1 else kwargs.get(second))
+            try:
+                return original(*args, **kwargs)
+            except BaseException as error:
+                step_aside(error)
+                raise
+
+        setattr(module, name, wrapped)
+        return wrapped
+
+    def by_norm(limit: Any) -> None:
+        _tell("hooks.clip", "clipped", "norm", limit, norm_type[0])
+
+    def by_value(limit: Any) -> None:
+        _tell("hooks.clip", "clipped", "value", limit, None)
+
+    if hasattr(module, "_clip_grads_with_norm_") and hasattr(module, "_get_total_norm"):
+        wrap("_clip_grads_with_norm_", "max_norm", by_norm)
+        wrap("_get_total_norm", "norm_type", lambda given: norm_type.__setitem__(0, given))
+    torch.nn.utils.clip_grad_value_ = wrap("clip_grad_value_", "clip_value", by_value)

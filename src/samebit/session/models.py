@@ -210,6 +210,10 @@ class Models:
             "generators": state["generators"],
         }
 
+    def named(self) -> list[tuple[str, Any]]:
+        """Every root that still lives, with its name."""
+        return [(self._names[id(module)], module) for module in self._living_roots()]
+
     def finish(self, *, interrupted: bool) -> None:
         """Take the final state of everything that still lives; wait until it is stored."""
         if os.getpid() != self._pid:

@@ -48,6 +48,17 @@ class RecordedRun:
         return config_capture.flat(self.config) if isinstance(self.config, dict) else {}
 
     @property
+    def config_sources(self) -> dict[str, str]:
+        """Where each value came from, by dotted name.
+
+        `default`, `command line`, `file:…`, `environment:NAME`, `prompt`, or `code`; names of which
+        nothing is known are left out.
+        """
+        known = (self._view.facts.get("config_sources") or {}).get("values") or {}
+        sources = {n: config_capture.source_of(n, known) for n in self.flat_config}
+        return {name: source for name, source in sources.items() if source is not None}
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Everything learnt about it: code, packages, machine, settings…"""
         return dict(self._view.facts)

@@ -7,12 +7,20 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from samebit import disk, places
-from samebit.capture import config as config_capture
-from samebit.capture import console, environment, importing, installed, machine, randomness, secrets
+from samebit.capture import (
+    console,
+    environment,
+    importing,
+    installed,
+    machine,
+    parsing,
+    randomness,
+    secrets,
+)
 from samebit.capture import settings as in_force
 from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
@@ -23,9 +31,11 @@ from samebit.launch import alive
 from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
+from samebit.session.configuration import Configuration
 from samebit.session.models import Models
 from samebit.session.schedulers import Schedulers
 from samebit.session.shortfall import Problem, unwritten_problems
+from samebit.session.tally import Tally
 from samebit.session.watching import Watches, noise
 from samebit.trace.recorder import Emit, Recorder
 
@@ -53,8 +63,7 @@ class Recording:
         self.writer = Writer(folder.journal, folder.id, rank)
         self.step = 0
         self.main = 0  # the optimizer whose count is the run's step
-        self.config: Any = None
-        self._parsed: list[Any] = []
+        self.configuration = Configuration(self.fact, self.problem)
         self._pid = os.getpid()
         self._told: set[str] = set()
         self._rows: dict[tuple[str, ...], Iterator[int]] = {}
@@ -74,6 +83,12 @@ class Recording:
             keep=settings.states_keep,
         )
         self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))
+        self.tally = Tally(lambda fact: self.fact("training", fact), self.models.named)
+        self._counts = True
+        # What it hears goes to it as it is.
+        self.loader_ends = self.tally.loader_ends
+        self.clipped = self.tally.clipped
+        self.scaler_updated = self.tally.scaler_updated
         self._watches = Watches(
             folder,
             settings,
@@ -119,7 +134,7 @@ class Recording:
             randomness.seed_everything(seed)
         if self.settings.console == "tee":
             self._safely("console.write", self._tee)
-        config_capture.watch_argparse(self._parsed_arguments)
+        parsing.watch(self._parsed)
         self._watches.begin()
         self._sources.install()
         self._safely("capture.cells", self._cells.install)
@@ -141,9 +156,8 @@ class Recording:
         return next(self._rows.setdefault(tuple(values), itertools.count()))
 
     def set_config(self, value: Any) -> None:
-        """Take a configuration; one that argparse made before is replaced."""
-        self.config = value
-        self._safely("capture.config", self._write_config)
+        """Take a configuration; it stands above what parsers make."""
+        self._safely("capture.config", lambda: self.configuration.give(value))
 
     def problem(self, what: str, detail: str, comfort: str = "") -> None:
         """Mark the run as incomplete, and say so once; only what is said has the comfort."""
@@ -167,9 +181,10 @@ class Recording:
 
     # What the hooks tell.
 
-    def batch(self, value: Any) -> None:
+    def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
         self.recorder.batch(value)
+        self._count(self.tally.batch, value, iterator)
 
     def forward_begins(self, module: Any, args: Any, kwargs: Any) -> None:
         """The outermost module is called; only training is traced."""
@@ -177,6 +192,7 @@ class Recording:
             if self.models.entered(module):
                 self.models.before_training(module)
                 self.recorder.entered(args, kwargs)
+                self._count(self.tally.forward, args, kwargs)
         else:
             self.models.entered(module)
 
@@ -188,16 +204,19 @@ class Recording:
     def backward(self, tensors: Any) -> None:
         """`backward` was called on these."""
         self.recorder.loss(tensors)
+        self._count(self.tally.backward)
 
     def before_step(self, optimizer: Any) -> None:
         """An optimizer is about to step."""
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
+            self._count(self.tally.before_first_step, optimizer, index)
             self._watches.first_step()
             if not self._in_force:
                 self._sources.tell_later()
                 self._safely("capture.settings", self._write_settings)
+            self._safely("capture.config", self.configuration.training_begins)
         self.schedulers.before_step(optimizer, self.recorder.index(optimizer))
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
@@ -208,17 +227,29 @@ class Recording:
             if index == self.main:
                 self.step = count
             self.models.after_step(optimizer, index, count)
+            self._count(self.tally.after_step, index, index == self.main)
+
+    def _count(self, function: Callable[..., None], *given: Any) -> None:
+        """Counting that fails is given up, and costs the trace nothing."""
+        if self._counts:
+            try:
+                function(*given)
+            except Exception as error:
+                self._counts = False
+                self.trouble("hooks.training", error)
 
     def before_scaled_step(self, scaler: Any, optimizer: Any) -> None:
         """A loss scaler is about to decide whether an optimizer steps."""
         of = vars(scaler)
         if of.get("_enabled"):
             self.recorder.asked(optimizer, of.get("_scale"))
+            self._count(self.tally.scaler_begins, scaler)
 
     def after_scaled_step(self, scaler: Any, optimizer: Any) -> None:
         """It has decided."""
         if vars(scaler).get("_enabled"):
             self.recorder.answered(optimizer)
+            self._count(self.tally.scaler_ends, scaler)
 
     def scheduler_made(self, scheduler: Any) -> None:
         """A learning-rate scheduler was attached to its optimizer."""
@@ -237,9 +268,10 @@ class Recording:
         self._safely("run.finish", lambda: disk.fault("run.finish"))
         self._safely("hooks.post_step", self._finish_trace)
         self._safely("hooks.scheduler", self.schedulers.finish)
+        self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", self._write_settings)
-        self._safely("capture.config", self._write_config)
+        self._safely("capture.config", self.configuration.finish)
         self._safely("capture.cells", self._cells.finish)
         self._safely("capture.files", self._watches.finish)
         self._safely("capture.code", self._sources.finish)
@@ -292,18 +324,9 @@ class Recording:
         found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
         self.fact("installed", found)
 
-    def _write_config(self) -> None:
-        disk.fault("capture.config")
-        value = self.config
-        if value is None and self._parsed:
-            value = self._parsed[-1]
-        if value is not None:
-            self.fact("config", secrets.mask_values(config_capture.plain(value)))
-
-    def _parsed_arguments(self, namespace: Any) -> None:
+    def _parsed(self, found: parsing.Parsed) -> None:
         if self.is_here and not self._finished:
-            self._parsed = [namespace]  # held: a script that changes it is read again at the end
-            self._safely("capture.config", self._write_config)
+            self._safely("capture.config", lambda: self.configuration.parsed(found))
 
     def _seed_call(self, call: dict[str, Any]) -> None:
         if self.is_here and not self._finished:

@@ -44,7 +44,7 @@ class Run:
     @property
     def config(self) -> Any:
         """The configuration as it was given."""
-        return self._recording.config if self._recording else None
+        return self._recording.configuration.given if self._recording else None
 
     @config.setter
     def config(self, value: Any) -> None:

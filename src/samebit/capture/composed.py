@@ -1,0 +1,289 @@
+"""Configurations that OmegaConf and Hydra compose: plain values, and which file gave which.
+
+An interpolation is resolved only where nothing but OmegaConf itself is asked: a resolver of the
+script's own may draw a number or count, and `now` would fix a time before the script does.
+"""
+
+import re
+import sys
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from samebit.capture import parsing
+from samebit.capture.parsing import CODE, COMMAND_LINE, DEFAULT
+
+__all__ = ["hydra_config", "hydra_loader", "is_composed", "omegaconf", "plain_container"]
+
+_INTERPOLATION = re.compile(r"\$\{([^{}]*)\}")
+_RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
+_HARMLESS = frozenset({"oc.env", "oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values"})
+_MOST_KNOWN = 64
+_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*([\w.-]+)")
+
+
+def is_composed(value: Any) -> bool:
+    """Whether a value is a container of OmegaConf's."""
+    module = sys.modules.get("omegaconf")
+    return module is not None and isinstance(value, getattr(module, "Container", ()))
+
+
+def plain_container(value: Any) -> Any:
+    """Its dicts, lists and scalars; what cannot be resolved harmlessly stays as it is written."""
+    library: Any = sys.modules["omegaconf"]
+    raw = library.OmegaConf.to_container(value, resolve=False)
+    texts = list(_texts(raw))
+    if not any("${" in text for text in texts):
+        return raw
+    called = {name for text in texts for name in _RESOLVER.findall(text)}
+    if called <= _HARMLESS | {"hydra"}:
+        try:
+            return library.OmegaConf.to_container(value, resolve=True)
+        except Exception:
+            pass  # one value that cannot be had must not cost the others
+    return _partly(value, raw, library)
+
+
+def _texts(raw: Any) -> Any:
+    if isinstance(raw, str):
+        yield raw
+    elif isinstance(raw, Mapping):
+        for item in raw.values():
+            yield from _texts(item)
+    elif isinstance(raw, list):
+        for item in raw:
+            yield from _texts(item)
+
+
+def _partly(value: Any, raw: Any, library: Any) -> Any:
+    """Resolve only what names variables, or entries that need no resolving themselves."""
+    if isinstance(raw, Mapping):
+        return {k: _child(value, k, item, library) for k, item in raw.items()}
+    if isinstance(raw, list):
+        return [_child(value, at, item, library) for at, item in enumerate(raw)]
+    return raw
+
+
+def _child(value: Any, key: Any, raw: Any, library: Any) -> Any:
+    if isinstance(raw, str) and "${" in raw:
+        if not all(_is_simple(value, inner, library) for inner in _INTERPOLATION.findall(raw)):
+            return raw
+        try:
+            return value[key]
+        except Exception:
+            return raw
+    if isinstance(raw, (Mapping, list)):
+        return _partly(value._get_node(key), raw, library)
+    return raw
+
+
+def _is_simple(value: Any, inner: str, library: Any) -> bool:
+    name, colon, _ = inner.partition(":")
+    if colon:
+        return name.strip() in _HARMLESS
+    if inner.startswith("."):
+        return False
+    try:
+        root = value._get_root()
+        target = library.OmegaConf.to_container(root, resolve=False)
+        for part in inner.strip().split("."):
+            target = target[part]
+    except Exception:
+        return False
+    return isinstance(target, (bool, int, float)) or (
+        isinstance(target, str) and "${" not in target
+    )
+
+
+def _names(raw: Any, before: str = "") -> Any:
+    """Dotted names of the leaves, with the raw values."""
+    if isinstance(raw, Mapping) and raw:
+        for key, item in raw.items():
+            yield from _names(item, f"{before}.{key}" if before else str(key))
+    else:
+        yield before, raw
+
+
+def _raw(container: Any) -> Any:
+    library: Any = sys.modules["omegaconf"]
+    return library.OmegaConf.to_container(container, resolve=False)
+
+
+def _leaves(container: Any, source: str) -> dict[str, str]:
+    """The source of each leaf: what was said, or the variable that it names."""
+    found: dict[str, str] = {}
+    for name, raw in _names(_raw(container)):
+        variable = _VARIABLE.search(raw) if isinstance(raw, str) else None
+        found[name] = f"environment:{variable[1]}" if variable else source
+    return found
+
+
+# OmegaConf --------------------------------------------------------------------------------------
+
+
+class _Known:
+    """What is known of a container: where its leaves came from."""
+
+    def __init__(self, container: Any, sources: dict[str, str], *, is_own: bool) -> None:
+        self.is_of = weakref.ref(container)
+        self.sources = sources
+        self.is_own = is_own
+
+
+_known: dict[int, _Known] = {}
+
+
+def _find(container: Any) -> _Known | None:
+    known = _known.get(id(container))
+    return known if known is not None and known.is_of() is container else None
+
+
+def _note(
+    container: Any, sources: dict[str, str], *, is_own: bool, replaces: tuple[int, ...] = ()
+) -> None:
+    for gone in [key for key, known in _known.items() if known.is_of() is None]:
+        del _known[gone]
+    if len(_known) >= _MOST_KNOWN:
+        return  # a script that reads its data so
+    _known[id(container)] = _Known(container, sources, is_own=is_own)
+    parsing.tell(
+        "OmegaConf",
+        None,
+        lambda: container,
+        sources,
+        own=is_own,
+        is_of=id(container),
+        replaces=replaces,
+    )
+
+
+def omegaconf(module: Any) -> None:
+    """What the script reads from a file and the command line, and merges."""
+    library = module.OmegaConf
+
+    def from_cli(result: Any, args_list: Any = None) -> None:
+        if parsing.current() is None:
+            is_own = parsing.is_own_line(args_list)
+            _note(result, _leaves(result, COMMAND_LINE if is_own else CODE), is_own=is_own)
+
+    def load(result: Any, file_: Any = None, *_: Any) -> None:
+        if parsing.current() is None and is_composed(result):
+            path = file_ if isinstance(file_, str) else getattr(file_, "name", None) or str(file_)
+            _note(result, _leaves(result, f"file:{path}"), is_own=False)
+
+    def merged(result: Any, *parts: Any, **_: Any) -> None:
+        if parsing.current() is not None or not any(_find(part) for part in parts):
+            return
+        sources: dict[str, str] = {}
+        for part in parts:
+            known = _find(part)
+            if known is not None:
+                sources.update(known.sources)
+            elif is_composed(part):
+                kind = getattr(getattr(part, "_metadata", None), "object_type", dict)
+                structured = kind not in (dict, list, None)  # of a dataclass: its defaults
+                sources.update(_leaves(part, DEFAULT if structured else CODE))
+            elif isinstance(part, Mapping):
+                sources.update({name: CODE for name, _ in _names(part)})
+        names = {name for name, _ in _names(_raw(result))}
+        sources = {name: sources.get(name, DEFAULT) for name in names}
+        known = [found for found in map(_find, parts) if found is not None]
+        replaces = tuple(map(id, parts))
+        _note(result, sources, is_own=any(k.is_own for k in known), replaces=replaces)
+
+    for name, then in (("from_cli", from_cli), ("load", load), ("merge", merged)):
+        parsing.after(library, name, "OmegaConf", then)
+    parsing.after(library, "unsafe_merge", "OmegaConf", merged)
+
+
+# Hydra ------------------------------------------------------------------------------------------
+
+_composed: dict[str, Any] = {"sources": {}, "overrides": None}
+
+
+def hydra_loader(module: Any) -> None:
+    """Which file gave which value, and which override changed it."""
+    loader = module.ConfigLoaderImpl
+
+    def loaded(result: Any, _: Any, default: Any = None, *__: Any, **___: Any) -> None:
+        parse = parsing.current()
+        if parse is None or result is None:
+            return
+        path = str(getattr(result, "path", "") or "")
+        scheme, _, place = path.rpartition("://")
+        name = str(getattr(default, "config_path", None) or "")
+        file = f"{place or path}/{name}".removesuffix(".yaml") + ".yaml"
+        source = DEFAULT if scheme == "structured" else f"file:{file}"
+        parse.given.update(_leaves(result.config, source))
+
+    def composed(
+        parse: parsing.Parse,
+        result: Any,
+        self: Any,
+        config_name: Any = None,
+        overrides: Any = (),
+        run_mode: Any = None,
+        from_shell: Any = True,
+        *_: Any,
+        **__: Any,
+    ) -> None:
+        sources = dict(parse.given)
+        given = COMMAND_LINE if from_shell else CODE
+        for word in _raw(result.hydra.overrides.task):
+            name = re.match(r"[~+]*([^=@]+)", word)
+            if name is not None and name[1] not in result.hydra.runtime.choices:
+                key = name[1]
+                for leaf in [n for n in sources if n.startswith(key + ".")]:
+                    del sources[leaf]
+                sources[key] = given
+        sources = {
+            n: s for n, s in sources.items() if n.partition(".")[0] not in ("hydra", "defaults")
+        }
+        _composed.update(sources=sources)
+        if not from_shell:
+            facts = {"choices": _choices(result), "overrides": list(overrides)}
+            parsing.tell(
+                "Hydra", None, lambda: _task_values(result), sources, own=False, facts=facts
+            )
+
+    parsing.during(loader, "load_configuration", "Hydra", composed)
+    parsing.after(loader, "_load_single_config", "Hydra", loaded)
+
+
+def _choices(config: Any) -> dict[str, Any]:
+    choices = _raw(config.hydra.runtime.choices)
+    return {str(k): v for k, v in choices.items() if str(k).partition("/")[0] != "hydra"}
+
+
+def _task_values(config: Any) -> Any:
+    """Only what the script's function gets; Hydra's own part may be of any size."""
+    library: Any = sys.modules["omegaconf"]
+    raw = {key: value for key, value in _raw(config).items() if key != "hydra"}
+    return plain_container(library.OmegaConf.create(raw, flags={"allow_objects": True}))
+
+
+def hydra_config(module: Any) -> None:
+    """Told at the beginning of a job, with the configuration that its function gets."""
+    jobs: list[int] = [0]
+
+    def begun(_: Any, self: Any, cfg: Any) -> None:
+        if _raw(cfg.hydra.runtime).get("output_dir", "") == "???":
+            return  # it comes again, with its folder
+        overrides = _raw(cfg.hydra.overrides.task)
+        values = _task_values(cfg)
+        jobs[0] += 1
+        facts: dict[str, Any] = {"choices": _choices(cfg), "overrides": overrides}
+        if jobs[0] > 1:
+            facts["job"] = jobs[0]  # a sweep in one process: the configuration is the last job's
+        parsing.tell(
+            "Hydra",
+            None,
+            lambda: values,
+            _composed["sources"],
+            own=True,
+            facts=facts,
+            is_of=-1,
+            replaces=(-1,),
+        )
+
+    parsing.after(module.HydraConfig, "set_config", "Hydra", begun)
