@@ -23,7 +23,12 @@ from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord, Verdi
 __all__ = ["Column", "TraceRow", "View", "read_run"]
 
 # Facts of which every one counts; of the others the last one does.
-MANY = frozenset({"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate"})
+MANY = frozenset(
+    (
+        *("process", "joined", "trace", "state", "file", "problem", "rate"),
+        *("seed_call", "generator", "unseeded", "entropy", "epoch"),
+    )
+)
 _HEARTBEAT_S = 300.0
 
 

@@ -24,6 +24,7 @@ from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.models import Models
+from samebit.session.seeding import Seeding
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
@@ -40,6 +41,7 @@ class Recording:
         *,
         rank: str = "0",
         rates: Mapping[tuple[int, int], int] | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.execution = execution
@@ -62,6 +64,7 @@ class Recording:
         self._console_is: os.stat_result
         emit = Emit(self._trace, self._hyper, self.fact)
         self.recorder = Recorder(emit, rates)
+        self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
         self.models = Models(
             folder.store,
             lambda fact: self.fact("state", fact),
@@ -99,7 +102,7 @@ class Recording:
             },
         )
         self._safely("capture.environment", self._environment)
-        randomness.report_seed_calls(self._seed_call)
+        self._safely("capture.randomness", lambda: self.seeding.enter(seeded=seed is not None))
         if deterministic:
             randomness.make_deterministic()
         if seed is not None:
@@ -110,6 +113,10 @@ class Recording:
         self._files.install()
         self._listings.install()
         hooks.install(self)
+
+    def begin_seeding(self, *, seeded: bool) -> None:
+        """`init` joins: where the recorded run began with it, its randomness is given back now."""
+        self._safely("capture.randomness", lambda: self.seeding.begin(seeded=seeded))
 
     def fact(self, name: str, value: Any) -> None:
         """Record something learnt; never raises."""
@@ -153,6 +160,10 @@ class Recording:
 
     # What the hooks tell.
 
+    def epoch(self, loader: Any) -> None:
+        """A data loader is about to begin an epoch."""
+        self.seeding.epoch(loader)
+
     def batch(self, value: Any) -> None:
         """A data loader gave a batch."""
         self.recorder.batch(value)
@@ -180,6 +191,7 @@ class Recording:
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
+            self.seeding.flush()
             self._read_settings()
         self.recorder.before_step(optimizer, self.models.parameter_names)
 
@@ -206,6 +218,7 @@ class Recording:
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", lambda: self._read_settings(at_end=True))
         self._safely("capture.config", self._write_config)
+        self._safely("capture.randomness", self.seeding.finish)
         self._listings.finish()
         self._safely("capture.files", self._files.finish)
         self._safely("capture.code", self._sources)
@@ -262,10 +275,6 @@ class Recording:
         if self.is_here and not self._finished:
             self._parsed = [namespace]  # held: a script that changes it is read again at the end
             self._safely("capture.config", self._write_config)
-
-    def _seed_call(self, call: dict[str, Any]) -> None:
-        if self.is_here and not self._finished:
-            self.fact("seed_call", call)
 
     def _sources(self) -> None:
         found = loaded_sources(self._noise, lambda data: Store(self.folder.store).put_all(data))
