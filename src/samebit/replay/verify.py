@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from samebit.capture.generators import LIBRARIES
 from samebit.capture.unseeded import find_unseeded, in_words, seeded_libraries
 from samebit.digest import canonical_json
 from samebit.errors import SamebitError
@@ -141,10 +142,10 @@ def _grade(
     if metrics.differing:
         name, at = metrics.differing[0]
         where = f"{name} at step {at}"
-        if final is not None or matched.rows:
-            return "different", f"metric only (evaluation): {where}", at
         seedless = not_given_back(recorded, replayed)
-        return "different", f"a metric differs: {where}{'; ' + seedless if seedless else ''}", at
+        alone = final is not None or bool(matched.rows)
+        what = "metric only (evaluation)" if alone else "a metric differs"
+        return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}", at
     if recorded.status != "finished":
         return "unknown", f"the run {recorded.status}; what both have of it is identical", None
     if recorded.gaps:
@@ -190,8 +191,8 @@ def _given_seed(view: View) -> int | None:
 
 def not_given_back(recorded: View, replayed: View) -> str:
     """What was random in a run and could not be given back to its replay; else empty."""
-    if not recorded.all_facts("generator") and not recorded.all_facts("unseeded"):
-        return unseeded(recorded)  # an older record, or one whose seeds were all given
+    if not _was_given(replayed) and (never := unseeded(recorded)):
+        return never  # an older record, or two runs of which neither replays the other
     found = find_unseeded(recorded.all_facts, _given_seed(recorded))
     lost = [s.short for s in found if not s.given_back and s.matters != "unlikely"]
     for source in find_unseeded(_only_new(replayed), 0):
@@ -205,6 +206,11 @@ def not_given_back(recorded: View, replayed: View) -> str:
     return f"random, and not given back: {', '.join(lost[:5])}" if lost else ""
 
 
+def _was_given(replayed: View) -> bool:
+    facts = (*replayed.all_facts("generator"), *replayed.all_facts("unseeded"))
+    return any(fact.get("given") for fact in facts)
+
+
 def _only_new(replayed: View) -> Callable[[str], list[Any]]:
     """The generators of a replay for which its run has no seed."""
     new = [fact for fact in replayed.all_facts("unseeded") if fact.get("given") is False]
@@ -216,7 +222,7 @@ def _given_back(recorded: View, replayed: View) -> list[str]:
     libraries = [f["library"] for f in replayed.all_facts("generator") if f.get("given")]
     seeded = seeded_libraries(recorded.all_facts, _given_seed(recorded))
     lines: list[str] = []
-    names = [name for name in dict.fromkeys(libraries) if name not in seeded]
+    names = [name for name in LIBRARIES if name in libraries and name not in seeded]
     if names:
         lines.append(f"given back: how the generators began that nobody seeded: {', '.join(names)}")
     new = [fact for fact in replayed.all_facts("unseeded") if fact.get("given")]
