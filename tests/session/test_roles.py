@@ -80,14 +80,19 @@ def test_roles_inside_each_other_and_after_an_error() -> None:
     samebit.seeds(a=1)
     before = states()
     found: list[tuple[float, ...]] = []
-    with pytest.raises(ZeroDivisionError), samebit.role("a"):
-        found.append(draw())
-        with samebit.role("b"):
-            draw()
-            with samebit.role("a"):
-                found.append(draw())
-        found.append(draw())
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with samebit.role("a"):
+            found.append(draw())
+            with samebit.role("b"):
+                draw()
+                with samebit.role("a"):
+                    found.append(draw())
+            found.append(draw())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert found == whole
     assert same(before, states())
 

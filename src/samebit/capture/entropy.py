@@ -5,7 +5,7 @@ noted values are given back, place by place in order. Only what a generator is m
 of `os.urandom`, `secrets` and `uuid` no byte is kept or replaced, only who asked for it.
 
 No class is replaced. NumPy's constructors are met in the one function from which all of them draw,
-`random.Random` in its `seed`, torch in `torch.seed` (docs/design/006-unseeded-runs.md).
+`random.Random` in its `seed`, torch in `torch.seed` (docs/design/007-unseeded-runs.md).
 """
 
 import functools
@@ -17,6 +17,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from types import CodeType, FrameType
 from typing import Any
 
 from samebit.capture.callers import Site, caller, line_of, module_of
@@ -26,7 +27,7 @@ __all__ = ["Entropy", "prepare"]
 
 # Generators of one process; later ones are counted only. One of Python's takes 3 kB.
 _MAX_NOTED = {"numpy": 20_000, "python": 1_000, "torch": 1_000}
-_MAX_PLACES = 200  # from which the system's bytes were asked for
+_MAX_PLACES = 500  # from which the system's bytes were asked for
 _NUMPY = re.compile(
     r"\b(default_rng|RandomState|SeedSequence|PCG64DXSM|PCG64|MT19937|Philox|SFC64|seed)\s*\("
 )
@@ -67,7 +68,7 @@ class Entropy:
         self._replays = given is not None
         self._pending: dict[int, tuple[Site, dict[str, Any]]] = {}  # by thread
         self._noted: dict[str, int] = dict.fromkeys(_MAX_NOTED, 0)
-        self._places: set[tuple[str, str]] = set()
+        self._known: set[tuple[CodeType, int]] = set()  # what asked for the system's bytes
         self._pid = os.getpid()
         self._told_by_children = mmap.mmap(-1, _SLOTS * _SLOT_BYTES)
 
@@ -148,18 +149,20 @@ class Entropy:
             if found is not None and os.getpid() == self._pid:
                 self._unseeded(found[1])
 
-    def bytes_asked(self) -> None:
-        """Somebody asks for the system's bytes."""
+    def bytes_asked(self, asks: FrameType | None) -> None:
+        """Somebody asks for the system's bytes: the frame that called our function."""
         if os.getpid() != self._pid:
             return
-        what = _what_of_the_system()
-        if what is None:
+        while asks is not None and asks.f_globals.get("__name__") in _SYSTEM:
+            asks = asks.f_back
+        if asks is None or (asks.f_code, asks.f_lasti) in self._known:
             return
-        site = caller()
-        key = (what, site.at)
-        if site.importing or key in self._places or len(self._places) >= _MAX_PLACES:
+        if len(self._known) >= _MAX_PLACES:
             return
-        self._places.add(key)
+        self._known.add((asks.f_code, asks.f_lasti))
+        what, site = _what_of_the_system(), caller()
+        if what is None or site.importing:
+            return
         self._asked({"what": what, "at": site.at, "through": site.through})
 
     def _tell_parent(self, site: Site, what: str | None) -> None:
@@ -226,7 +229,7 @@ def _urandom(original: Any) -> Any:
     def urandom(*args: Any, **kwargs: Any) -> Any:
         if _current is not None and not getattr(_of_numpy, "inside", False):
             try:
-                _current.bytes_asked()
+                _current.bytes_asked(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
             except Exception:
                 pass  # who asked is not known then; the bytes come all the same
         try:
