@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
     from samebit.session.joining import init
     from samebit.session.reading import open_run, runs
+    from samebit.session.roles import role, seeds
     from samebit.session.run import Run
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Run", "__version__", "init", "open_run", "runs"]
+__all__ = ["Run", "__version__", "init", "open_run", "role", "runs", "seeds"]
 
 _HOMES = {
     "init": "samebit.session.joining",
     "open_run": "samebit.session.reading",
     "runs": "samebit.session.reading",
+    "role": "samebit.session.roles",
+    "seeds": "samebit.session.roles",
     "Run": "samebit.session.run",
 }
 

@@ -283,14 +283,6 @@ def test_a_run_that_broke_is_unknown_with_what_agrees_up_to_there(
     assert any(line.startswith("steps 1 to 3") for line in found.verdict["scope"])
 
 
-def test_an_unseeded_run_differs_and_hears_why(project: Project) -> None:
-    project.write(train=small().replace("torch.manual_seed(1)", ""))
-    project.run("train.py")
-    found = project.verify()
-    assert found.code == 5
-    assert "the run was never seeded" in found.text
-
-
 @pytest.mark.slow
 def test_a_metric_drawn_without_a_seed_differs_alone(project: Project) -> None:
     log = "import os, samebit; samebit.init().log({'acc': os.urandom(8).hex()})"

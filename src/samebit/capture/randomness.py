@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from samebit.capture.callers import caller
 from samebit.capture.importing import step_aside, when_imported
 from samebit.errors import UsageError
 from samebit.journal.writer import plain_number
@@ -18,17 +19,20 @@ from samebit.journal.writer import plain_number
 __all__ = [
     "MAX_SEED",
     "check_seed",
+    "given_seed",
     "hash_seed",
     "make_deterministic",
     "report_seed_calls",
     "seed_everything",
     "strict_variables",
     "too_late",
+    "unreported",
 ]
 
 MAX_SEED = 2**32 - 1  # NumPy's legacy generator takes no more
 
 _listeners: list[Callable[[dict[str, Any]], None]] = []
+_given: list[int] = []
 
 
 def check_seed(seed: object) -> int:
@@ -43,19 +47,26 @@ def check_seed(seed: object) -> int:
 
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and PyTorch (all devices), also where they are imported later."""
-    when_imported("random", lambda module: _unwrapped(module, "seed")(seed))
-    when_imported("numpy.random", lambda module: _unwrapped(module, "seed")(seed))
+    _given[:] = [seed]
+    when_imported("random", lambda module: unreported(module, "seed")(seed))
+    when_imported("numpy.random", lambda module: unreported(module, "seed")(seed))
     # torch.manual_seed covers every device, and waits where CUDA is not initialised yet.
-    when_imported("torch", lambda module: _unwrapped(module, "manual_seed")(seed))
+    when_imported("torch", lambda module: unreported(module, "manual_seed")(seed))
 
 
-def _unwrapped(module: ModuleType, name: str) -> Callable[[int], object]:
+def given_seed() -> int | None:
+    """The seed that this process's libraries were given, if they were."""
+    return _given[0] if _given else None
+
+
+def unreported(module: Any, name: str) -> Callable[[int], object]:
+    """A seed function by which what we do is not reported as the script's doing."""
     function = getattr(module, name)
     return getattr(function, "_samebit_original", function)
 
 
 def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
-    """Report each seed call of the script: library, value, and where it stands.
+    """Report each seed call of the script: library, value, where it stands, and by whose function.
 
     A later call only changes who is told.
     """
@@ -63,8 +74,8 @@ def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
     pid = os.getpid()
 
     def wrap(module: ModuleType, name: str, library: str) -> None:
-        original = getattr(module, name)
-        if hasattr(original, "_samebit_original"):
+        original = getattr(module, name, None)
+        if original is None or hasattr(original, "_samebit_original"):
             return
 
         @functools.wraps(original)
@@ -75,9 +86,7 @@ def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
                 step_aside(error)
                 raise
             if os.getpid() == pid:  # loader workers are seeded by torch, epoch after epoch
-                value = plain_number(args[0] if args else next(iter(kwargs.values()), None))
-                for tell in _listeners:
-                    tell({"library": library, "value": value, "at": _caller()})
+                _report(library, args[0] if args else next(iter(kwargs.values()), None))
             return found
 
         seed.__qualname__ = name  # found again when it is pickled
@@ -91,11 +100,25 @@ def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
     when_imported("numpy.random", lambda module: wrap(module, "seed", "numpy"))
     when_imported("torch", lambda module: wrap(module, "manual_seed", "torch"))
     when_imported("torch", lambda module: wrap(module, "seed", "torch"))
+    for name in ("manual_seed", "manual_seed_all", "seed", "seed_all"):
+        when_imported("torch.cuda", lambda module, name=name: wrap(module, name, "torch.cuda"))
+    # JAX has no global generator: a run's randomness begins with the keys that it makes.
+    for name in ("key", "PRNGKey"):
+        when_imported("jax.random", lambda module, name=name: wrap(module, name, "jax"))
 
 
-def _caller() -> str:
-    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+def _report(library: str, value: Any) -> None:
+    site = caller()
+    if library == "torch.cuda" and site.asks.startswith("torch."):
+        return  # `torch.manual_seed` goes on to the devices
+    if library == "jax":
+        # Inside a transformation it is no number; asking for one would raise there.
+        value = int(value) if isinstance(value, int) else None
+    call = {"library": library, "value": plain_number(value), "at": site.at}
+    if site.through:
+        call["through"] = site.through
+    for tell in _listeners:
+        tell(call)
 
 
 def strict_variables(environ: Mapping[str, str], threads: int) -> dict[str, str]:

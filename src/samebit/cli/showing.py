@@ -9,6 +9,7 @@ from typing import Any
 
 from samebit import places, records
 from samebit.capture import locks
+from samebit.capture.unseeded import find_unseeded, in_words
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.verifying import show_verdict
@@ -206,6 +207,10 @@ def _randomness(view: View) -> Iterator[tuple[str, object]]:
         at = Path(call["at"].rpartition(":")[0]).name + ":" + call["at"].rpartition(":")[2]
         value = call["value"] if call["value"] is not None else "from the system"
         yield "script seeds", f"{call['library']} with {value} ({at})"
+    sources = find_unseeded(view.all_facts, seed)
+    weighty = [source for source in sources if source.matters != "unlikely"]
+    if weighty:
+        yield "unseeded", in_words(weighty).partition(": ")[2]
     if start is not None and start.hash_seed is not None:
         yield "hash seed", start.hash_seed
     if "torch.deterministic_algorithms" in settings:

@@ -1,6 +1,7 @@
 """`samebit verify`: run a recorded run again, compare, say, and exit by the verdict."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from samebit.folders.read import read_run
 from samebit.journal.reader import list_segments
 from samebit.launch import landlock
 from samebit.records import Verdict
+from samebit.replay.given import given_back
 from samebit.replay.plan import Plan, make_plan
 from samebit.replay.rebuild import Layout
 from samebit.replay.running import refuse, replay_and_judge
@@ -86,6 +88,8 @@ def _execute(
     sandbox: Callable[[RunFolder], landlock.Ruleset | None],
     output: int,
 ) -> RunFolder:
+    seeds = layout.folder / "seeds.json"
+    seeds.write_text(json.dumps(given_back(plan.view)), encoding="utf-8")
     request = Request(
         how=plan.how,
         words=layout.words,
@@ -94,7 +98,7 @@ def _execute(
         seed=plan.start.seed,
         deterministic=plan.start.deterministic,
         store=plan.view.folder.store,
-        replay=Replay(plan.view.id, plan.view.rates, sandbox, output, tick),
+        replay=Replay(plan.view.id, plan.view.rates, sandbox, output, tick, seeds),
     )
     launched = launch(request)
     if launched.folder is None:

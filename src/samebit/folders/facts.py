@@ -29,7 +29,10 @@ MANY = frozenset(
     {
         "cell",
         "child",
+        "entropy",
+        "epoch",
         "file",
+        "generator",
         "joined",
         "problem",
         "process",
@@ -38,6 +41,7 @@ MANY = frozenset(
         "seed_call",
         "state",
         "trace",
+        "unseeded",
         "use",
     }
 )
@@ -168,6 +172,37 @@ class _SourcesFact(TypedDict):
     left_out: NotRequired[list[str]]
 
 
+class _GeneratorFact(TypedDict):
+    rank: str
+    library: str
+    state: dict[str, Any]
+
+
+class _UnseededFact(TypedDict):
+    rank: str
+    kind: str
+    what: str
+    seed: Any
+    at: NotRequired[str]
+    through: NotRequired[str]
+    place: NotRequired[str]
+    count: NotRequired[int]
+
+
+class _EntropyFact(TypedDict):
+    what: str
+    at: str
+    through: str
+
+
+class _EpochFact(TypedDict):
+    rank: str
+    place: str
+    generators: dict[str, Any]
+    seeds: dict[str, Any]
+    states: NotRequired[dict[str, Any]]
+
+
 class _ConfigSourcesFact(TypedDict):
     made_by: NotRequired[list[dict[str, Any]]]
     values: dict[str, str]
@@ -199,7 +234,10 @@ _SHAPES: dict[str, Any] = {
     "code": CodeRecord,
     "config_sources": _ConfigSourcesFact,
     "end": _EndFact,
+    "entropy": _EntropyFact,
+    "epoch": _EpochFact,
     "exception": str,
+    "generator": _GeneratorFact,
     "installed": dict[str, Any],
     "interpreter": dict[str, Any],
     "joined": _JoinedFact,
@@ -212,12 +250,14 @@ _SHAPES: dict[str, Any] = {
     "process": _ProcessFact,
     "rate": _RateFact,
     "seed_call": SeedCallFact,
+    "seeds": dict[str, Any],
     "settings": dict[str, Any],
     "settings_changed": dict[str, Any],
     "sources": _SourcesFact,
     "state": StateFact,
     "trace": _TraceFact,
     "training": dict[str, Any],
+    "unseeded": _UnseededFact,
     "use": dict[str, Any],
     "variables": dict[_Variable, _Text],
     "volatile": list[str],

@@ -3,10 +3,12 @@
 import fnmatch
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from samebit.capture.generators import LIBRARIES
+from samebit.capture.unseeded import find_unseeded, in_words, seeded_libraries
 from samebit.digest import canonical_json
 from samebit.errors import SamebitError
 from samebit.folders.folder import user_name
@@ -39,6 +41,7 @@ VOLATILE = (
     "*eta*",
 )
 _GENERATORS = "generators"
+_OF_RANDOMNESS = ("init", "batch", "input", "rng.python", "rng.numpy", "rng.torch", "rng.cuda")
 _SEED_IT = "`samebit run --seed N` seeds it"
 
 
@@ -107,7 +110,10 @@ def judge(
         replay=replayed.id,
         cause=cause,
         step=step,
-        scope=tuple(_scope(recorded, replayed, matched, metrics, final)),
+        scope=(
+            *_scope(recorded, replayed, matched, metrics, final),
+            *_given_back(recorded, replayed),
+        ),
         differences=(*differences, *_settings_differences(recorded, replayed)),
         evidence=evidence,
         who="repeated" if same_user and same_machine else "reproduced (claimed)",
@@ -130,8 +136,8 @@ def _grade(
     cut = recorded.status != "finished" and replayed.status != recorded.status
     if divergence is not None and not (divergence.cause == "length" and cut):
         cause = divergence.what
-        seedless = unseeded(recorded)
-        if divergence.cause in ("init", "batch") and seedless:
+        seedless = not_given_back(recorded, replayed)
+        if divergence.cause in _OF_RANDOMNESS and seedless:
             cause += f"; {seedless}"
         if not problems:
             return "different", cause, divergence.step
@@ -147,10 +153,10 @@ def _grade(
     if metrics.differing:
         name, at = metrics.differing[0]
         where = f"{name} at step {at}"
-        if final is not None or matched.rows:
-            return "different", f"metric only (evaluation): {where}", at
-        seedless = unseeded(recorded)
-        return "different", f"a metric differs: {where}{'; ' + seedless if seedless else ''}", at
+        seedless = not_given_back(recorded, replayed)
+        alone = final is not None or bool(matched.rows)
+        what = "metric only (evaluation)" if alone else "a metric differs"
+        return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}", at
     if recorded.status != "finished":
         return "unknown", f"the run {recorded.status}; what both have of it is identical", None
     if recorded.gaps:
@@ -175,15 +181,70 @@ def _ended_otherwise(recorded: View, replayed: View) -> str:
 
 
 def unseeded(view: View) -> str:
-    """Why a run cannot come out the same again, where nobody seeded torch; else empty."""
-    asked = view.facts.get("asked") or {}
-    start = view.start
-    if (start is not None and start.seed is not None) or asked.get("seed") is not None:
+    """Why a run would not come out the same by itself: what nobody seeded; else empty."""
+    seed = _given_seed(view)
+    if seed is not None:
         return ""
-    called = {call["library"] for call in view.seed_calls if call["value"] is not None}
+    called = seeded_libraries(view.all_facts, None)
+    if "torch" in called if view.trace else called:
+        return ""
+    lines = [s for s in find_unseeded(view.all_facts, None) if s.at and s.matters == "likely"]
+    named = f"; {in_words(lines)}" if lines else ""
     if view.trace:
-        return "" if "torch" in called else f"the run was never seeded: {_SEED_IT}"
-    return "" if called else f"nobody seeded Python's or NumPy's generators: {_SEED_IT}"
+        return f"the run was never seeded: {_SEED_IT}{named}"
+    return f"nobody seeded Python's or NumPy's generators: {_SEED_IT}{named}"
+
+
+def _given_seed(view: View) -> int | None:
+    asked = (view.facts.get("asked") or {}).get("seed")
+    return asked if asked is not None else view.start.seed if view.start is not None else None
+
+
+def not_given_back(recorded: View, replayed: View) -> str:
+    """What was random in a run and could not be given back to its replay; else empty."""
+    if not _was_given(replayed) and (never := unseeded(recorded)):
+        return never  # an older record, or two runs of which neither replays the other
+    found = find_unseeded(recorded.all_facts, _given_seed(recorded))
+    lost = [s.short for s in found if not s.given_back and s.matters != "unlikely"]
+    for source in find_unseeded(_only_new(replayed), 0):
+        lost.append(f"{source.short}, of which the record has no seed")
+    if (
+        recorded.start is not None
+        and recorded.start.how == "init"
+        and _given_seed(recorded) is None
+    ):
+        lost.append("what was drawn before init()")
+    return f"random, and not given back: {', '.join(lost[:5])}" if lost else ""
+
+
+def _was_given(replayed: View) -> bool:
+    facts = (*replayed.all_facts("generator"), *replayed.all_facts("unseeded"))
+    return any(fact.get("given") for fact in facts)
+
+
+def _only_new(replayed: View) -> Callable[[str], list[Any]]:
+    """The generators of a replay for which its run has no seed."""
+    new = [fact for fact in replayed.all_facts("unseeded") if fact.get("given") is False]
+    return lambda name: new if name == "unseeded" else []
+
+
+def _given_back(recorded: View, replayed: View) -> list[str]:
+    """What of the run's randomness its replay was given; part of what the verdict rests on."""
+    libraries = [f["library"] for f in replayed.all_facts("generator") if f.get("given")]
+    seeded = seeded_libraries(recorded.all_facts, _given_seed(recorded))
+    lines: list[str] = []
+    names = [name for name in LIBRARIES if name in libraries and name not in seeded]
+    if names:
+        lines.append(f"given back: how the generators began that nobody seeded: {', '.join(names)}")
+    new = [fact for fact in replayed.all_facts("unseeded") if fact.get("given")]
+    sources = find_unseeded(lambda name: new if name == "unseeded" else [], 0)
+    shown = [source for source in sources if source.matters != "unlikely"]
+    if shown:
+        lines.append(f"given back: the seeds of {in_words(shown)}")
+    for fact in replayed.all_facts("epoch"):
+        if fact.get("given"):
+            lines.append(f"given back: the state of {', '.join(fact['given'])} of a data loader")
+    return list(dict.fromkeys(lines))
 
 
 def is_volatile(name: str, view: View) -> bool:

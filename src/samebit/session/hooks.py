@@ -25,6 +25,9 @@ _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does thes
 class Listener(Protocol):
     """What the hooks tell."""
 
+    def epoch(self, loader: Any) -> None:
+        """A data loader is about to begin an epoch."""
+
     def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
 
@@ -93,7 +96,7 @@ class _Guard:
         me = threading.get_ident()
         if self._thread is None and source in _OF_TRAINING:
             self._thread = me
-        if self._thread is None and source == "hooks.batch":
+        if self._thread is None and source in ("hooks.batch", "hooks.epoch"):
             return me == threading.main_thread().ident
         return self._thread in (None, me)
 
@@ -215,6 +218,19 @@ def _loaders(module: Any) -> None:
         return batch
 
     iterator.__next__ = __next__
+    loader = module.DataLoader
+    begin = loader.__iter__
+
+    @functools.wraps(begin)
+    def __iter__(self: Any) -> Any:
+        _tell("hooks.epoch", "epoch", self)
+        try:
+            return begin(self)
+        except BaseException as error:
+            step_aside(error)
+            raise
+
+    loader.__iter__ = __iter__
 
 
 class _Depth(threading.local):

@@ -1,8 +1,8 @@
 """How a process comes into a run: started by `samebit run`, or by calling `init()`.
 
 `samebit run` names the run in SAMEBIT_RUN (its folder), SAMEBIT_EXECUTION, and, for a replay,
-SAMEBIT_RATES. The first Python that it starts joins and writes its pid to SAMEBIT_PID; a rank of a
-launcher joins by its own RANK; other children do not join.
+SAMEBIT_RATES and SAMEBIT_SEEDS (a file). The first Python that it starts joins and writes its pid
+to SAMEBIT_PID; a rank of a launcher joins by its own RANK; other children do not join.
 """
 
 import atexit
@@ -79,6 +79,7 @@ def enter() -> None:
             settings,
             rank=role,
             rates=rates if replays else None,
+            given=_given_back(),
         )
         recording.writer.fact("joined", {"rank": role, "execution": execution})
     except Exception as error:
@@ -96,6 +97,12 @@ def _watch_child(keeper: int) -> None:
         watch_child(keeper, is_worker=_is_spawned())
     except Exception as error:
         sys.stderr.write(f"samebit: what this process opens is not recorded: {error}\n")
+
+
+def _given_back() -> Any:
+    """What a replay gives back of its run's randomness; None where this is no replay."""
+    path = os.environ.get("SAMEBIT_SEEDS")
+    return None if path is None else json.loads(Path(path).read_bytes())
 
 
 def _role() -> str | None:
@@ -212,6 +219,7 @@ def _join_or_begin(
     supervised = _process.supervised
     if supervised is not None and not _process.taken and supervised.is_here:
         _process.taken = True
+        supervised.begin_seeding(seeded=seed is not None)
         _set(seed, deterministic)
         if seed is not None or deterministic:
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})

@@ -45,6 +45,7 @@ class Replay:
     sandbox: Callable[[RunFolder], landlock.Ruleset | None]
     output: int  # a descriptor for the child's console; it reads nothing
     tick: Callable[[RunFolder], None]  # called now and then while it runs
+    seeds: Path  # the file of what is given back of the run's randomness
 
 
 @dataclass(frozen=True)
@@ -284,6 +285,7 @@ def _environment(request: Request, folder: RunFolder, execution: int) -> dict[st
     environ["SAMEBIT_EXECUTION"] = str(execution)
     if request.replay is not None:
         environ["SAMEBIT_RATES"] = json.dumps(list(request.replay.rates))
+        environ["SAMEBIT_SEEDS"] = str(request.replay.seeds)
     if request.or_run_anyway:
         environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
     return environ
@@ -295,6 +297,7 @@ def _is_ours(name: str) -> bool:
         "SAMEBIT_EXECUTION",
         "SAMEBIT_PID",
         "SAMEBIT_RATES",
+        "SAMEBIT_SEEDS",
         "SAMEBIT_OR_RUN_ANYWAY",
     )
 

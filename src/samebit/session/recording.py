@@ -34,6 +34,7 @@ from samebit.session import hooks
 from samebit.session.configuration import Configuration
 from samebit.session.models import Models
 from samebit.session.schedulers import Schedulers
+from samebit.session.seeding import Seeding
 from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.session.tally import Tally
 from samebit.session.watching import Watches, noise
@@ -55,6 +56,7 @@ class Recording:
         *,
         rank: str = "0",
         rates: Mapping[tuple[int, int], int] | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.execution = execution
@@ -75,6 +77,7 @@ class Recording:
         self._console_is: os.stat_result
         emit = Emit(self._trace, self._hyper, self.fact)
         self.recorder = Recorder(emit, rates)
+        self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
         self.models = Models(
             folder.store,
             self._state,
@@ -127,7 +130,7 @@ class Recording:
             },
         )
         self._safely("capture.environment", self._environment)
-        randomness.report_seed_calls(self._seed_call)
+        self._safely("capture.randomness", lambda: self.seeding.enter(seeded=seed is not None))
         if deterministic:
             randomness.make_deterministic()
         if seed is not None:
@@ -139,6 +142,10 @@ class Recording:
         self._sources.install()
         self._safely("capture.cells", self._cells.install)
         hooks.install(self)
+
+    def begin_seeding(self, *, seeded: bool) -> None:
+        """`init` joins: where the recorded run began with it, its randomness is given back now."""
+        self._safely("capture.randomness", lambda: self.seeding.begin(seeded=seeded))
 
     def fact(self, name: str, value: Any) -> None:
         """Record something learnt; never raises."""
@@ -181,6 +188,10 @@ class Recording:
 
     # What the hooks tell.
 
+    def epoch(self, loader: Any) -> None:
+        """A data loader is about to begin an epoch."""
+        self.seeding.epoch(loader)
+
     def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
         self.recorder.batch(value)
@@ -212,6 +223,7 @@ class Recording:
             index = self.recorder.index(optimizer)
             self.models.before_first_step(optimizer, index)
             self._count(self.tally.before_first_step, optimizer, index)
+            self.seeding.flush()
             self._watches.first_step()
             if not self._in_force:
                 self._sources.tell_later()
@@ -272,6 +284,7 @@ class Recording:
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("capture.settings", self._write_settings)
         self._safely("capture.config", self.configuration.finish)
+        self._safely("capture.randomness", self.seeding.finish)
         self._safely("capture.cells", self._cells.finish)
         self._safely("capture.files", self._watches.finish)
         self._safely("capture.code", self._sources.finish)
@@ -327,10 +340,6 @@ class Recording:
     def _parsed(self, found: parsing.Parsed) -> None:
         if self.is_here and not self._finished:
             self._safely("capture.config", lambda: self.configuration.parsed(found))
-
-    def _seed_call(self, call: dict[str, Any]) -> None:
-        if self.is_here and not self._finished:
-            self.fact("seed_call", call)
 
     def _tee(self) -> None:
         self._open_console()
