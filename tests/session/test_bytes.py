@@ -63,8 +63,9 @@ def test_a_replay_gets_the_same_bytes(there: Project) -> None:
     folder = there.path / FOLDER
     assert there.run(SCRIPT, ARGUMENT, cwd=folder).code == 0
     verified = there.call(SAMEBIT, "verify", "@last", cwd=folder)
+    assert len(there.views()) == 2, verified
     run, replay = there.views()
-    assert replay.record.of == run.id, verified
+    assert replay.record.of == run.id
     assert replay.start.argv == run.start.argv
     assert replay.facts["config"] == {"name": ARGUMENT}
     log = b"".join(path.read_bytes() for path in replay.folder.console(1).iterdir())

@@ -81,10 +81,7 @@ class Plain:
         if self._characters > _MAX_CHARACTERS and len(value) > _TEXT_LENGTH:
             self.cut += 1
             value = value[:_TEXT_LENGTH] + "…"
-        if value.isascii():
-            return str.__str__(value)  # of an enum's member, too, the text that it is
-        # A lone surrogate, as in a path of another encoding, could not be written at all.
-        return value.encode("utf-8", "backslashreplace").decode()
+        return str.__str__(value)  # of an enum's member, too, the text that it is
 
 
 def _named_values(value: Any) -> Mapping[Any, Any] | None:

@@ -30,7 +30,7 @@ from samebit.capture.events import (
 )
 from samebit.capture.hashing import Found, Hasher, found_of, look
 from samebit.capture.listings import summary
-from samebit.capture.noise import Scratch, is_noise, is_text
+from samebit.capture.noise import Scratch, is_noise
 from samebit.capture.openers import READ, UPDATE, WRITE
 from samebit.errors import SamebitError
 from samebit.launch import alive
@@ -217,7 +217,7 @@ class FileWatch:
         """A folder that the run makes must not be there when it is run again."""
         if len(self._seen) >= MAX_FILES or os.path.lexists(full):
             return
-        if self._scratch.holds(full) or not is_text(full):
+        if self._scratch.holds(full):
             return
         known = self._seen[full] = _Opened(FOLDER, given)
         if self.is_first(full):
@@ -244,10 +244,6 @@ class FileWatch:
         known = _Opened(how, given, found, mapped=is_mapped)
         if how == WRITE and (self._scratch.holds(full) or (is_mapped and _is_shared(full))):
             known.how = "scratch"
-        elif not is_text(full):
-            error = SamebitError(f"a file cannot be recorded, its name is not UTF-8: {full!a}")
-            self.later(functools.partial(self._trouble, "capture.files", error))
-            known.how = "scratch"
         self._seen[full] = known
         if known.how == "scratch" or not self.is_first(full):
             return True
@@ -268,7 +264,7 @@ class FileWatch:
     def _overflow(self, full: str, how: str, given: str) -> bool:
         """Of what is read beyond the limit, the folders are told."""
         folder = os.path.dirname(full)
-        if how == READ and len(self._whole) < _MAX_FOLDERS and is_text(folder):
+        if how == READ and len(self._whole) < _MAX_FOLDERS:
             self._whole.add(folder)
             if self.is_first(folder + os.sep):
                 fact = {"path": folder, "how": "many", "given": given}

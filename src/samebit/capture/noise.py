@@ -6,7 +6,7 @@ import sysconfig
 import tempfile
 from collections.abc import Mapping
 
-__all__ = ["DATA_ALL_THE_SAME", "Scratch", "folder_of", "is_noise", "is_text", "noise_prefixes"]
+__all__ = ["DATA_ALL_THE_SAME", "Scratch", "folder_of", "is_noise", "noise_prefixes"]
 
 _SYSTEM = (
     *("/proc/", "/sys/", "/dev/", "/run/", "/etc/", "/bin/", "/lib/", "/lib32/", "/lib64/"),
@@ -74,12 +74,3 @@ class Scratch:
         if self._project is not None and full.startswith(self._project):
             return False
         return full.startswith(self._temporary)
-
-
-def is_text(path: str) -> bool:
-    """Whether a name can be written down."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

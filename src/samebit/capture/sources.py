@@ -209,7 +209,6 @@ class SourceWatch:
         if is_secret_file(path):
             return _Loaded(found, None, "looks like a secret")
         try:
-            path.encode()
             if found[1] > _DIGEST_BYTES:
                 return _Loaded(found, None, f"larger than {_DIGEST_BYTES >> 20} MB")
             if found[1] > min(_KEPT_BYTES, self._room_bytes):
@@ -222,8 +221,6 @@ class SourceWatch:
                 self._room_bytes -= len(data)
                 if self._unkept_bytes > _HELD_BYTES:
                     self._keep_held()
-        except UnicodeEncodeError:
-            return _Loaded(found, None, "its name is not UTF-8")
         except OSError as error:
             return _Loaded(found, None, f"cannot be read ({error.strerror})")
         if _look(path) != found:

@@ -175,7 +175,7 @@ class _SourcesFact(TypedDict):
 class _GeneratorFact(TypedDict):
     rank: str
     library: str
-    state: dict[str, Any]
+    state: Any
 
 
 class _UnseededFact(TypedDict):
