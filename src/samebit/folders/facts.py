@@ -25,7 +25,9 @@ __all__ = [
 ]
 
 # Facts of which every one counts; of the others the last one does.
-MANY = frozenset({"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate"})
+MANY = frozenset(
+    {"process", "joined", "trace", "state", "file", "seed_call", "problem", "rate", "continued"}
+)
 
 _MAX_DEPTH = 64  # of lists and maps inside each other; Python's own functions go no deeper at will
 
@@ -99,6 +101,16 @@ class _ProcessFact(TypedDict):
 class _JoinedFact(TypedDict):
     rank: str
     execution: int
+    launched: NotRequired[bool]
+    restart: NotRequired[int]
+
+
+class _ContinuedFact(TypedDict):
+    execution: int
+    optimizer: int
+    count: int
+    by: Literal["optimizer", "journal"]
+    state_step: NotRequired[int | None]
 
 
 class _TraceFact(TypedDict):
@@ -139,6 +151,7 @@ class _MachineFact(TypedDict):
 _SHAPES: dict[str, Any] = {
     "asked": _AskedFact,
     "code": CodeRecord,
+    "continued": _ContinuedFact,
     "end": _EndFact,
     "exception": str,
     "interpreter": dict[str, Any],

@@ -6,10 +6,8 @@ A `View` is what was there when it was read; nothing in it changes afterwards.
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -25,10 +23,12 @@ from samebit.folders.facts import (
     is_plain,
     read_fact,
 )
+from samebit.folders import streams
 from samebit.folders.folder import NEWER, RunFolder
+from samebit.folders.streams import LAUNCH, Replaced, Stream
 from samebit.journal import reader
 from samebit.journal.frame import Kind
-from samebit.journal.reader import Frame, Gap, Journal
+from samebit.journal.reader import Gap, Journal
 from samebit.launch import alive
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
 
@@ -37,7 +37,8 @@ __all__ = ["FACE", "Column", "Schedule", "TraceRow", "View", "read_run"]
 Schedule = list[tuple[int, int, int, dict[str, Any]]]
 
 _HEARTBEAT_S = 300.0
-_SCALARS = frozenset({type(None), bool, int, float, str})
+# How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
 FACE = "0"  # the rank that speaks for a run of many
 
 
@@ -64,7 +65,9 @@ class View:
     """A run as it was read.
 
     Of a run of many processes each rank wrote what it saw. Rank 0 is the run's face: where only one
-    can be meant, its word counts, and another's only where it said nothing.
+    can be meant, its word counts, and another's only where it said nothing. `at_rank` is the run as
+    one rank saw it. After a resume what an earlier execution recorded counts up to where the later
+    one began; `at_execution` has all that one recorded.
     """
 
     folder: RunFolder
@@ -73,6 +76,8 @@ class View:
     ends: list[ExecutionEnd | None]
     notes: list[Note]
     journal: Journal
+    rank: str = ""  # the only one that is shown, where given
+    execution: int | None = None  # the only one that is shown, where given
 
     @property
     def id(self) -> str:
@@ -96,6 +101,39 @@ class View:
         return given[-1] if given else self.record.name
 
     @cached_property
+    def ranks(self) -> list[str]:
+        """The ranks that recorded something, in order; the first is the run's face."""
+        return streams.ranks_of(self.journal.frames)
+
+    def at_rank(self, rank: str) -> "View":
+        """The same run as one of its ranks recorded it; NotFound names those there are."""
+        if rank not in self.ranks:
+            raise NotFound(f"run {self.id} has no rank {rank!r}", ranks=", ".join(self.ranks))
+        return replace(self, rank=rank)
+
+    def at_execution(self, number: int) -> "View":
+        """What one execution recorded, also what a later one recorded again."""
+        numbers = [start.number for start in self.starts]
+        if number not in numbers:
+            executions = ", ".join(map(str, numbers))
+            raise NotFound(f"run {self.id} has no execution {number}", executions=executions)
+        return replace(self, execution=number)
+
+    @cached_property
+    def _streams(self) -> dict[str, Stream]:
+        """What counts, by rank: first the supervisor's, which is every rank's, then the lowest."""
+        return {
+            rank: streams.pick(self.journal.frames, self.starts, rank, self.execution)
+            for rank in [LAUNCH, *([self.rank] if self.rank else self.ranks)]
+        }
+
+    @property
+    def replaced(self) -> list[Replaced]:
+        """Metrics of the face that count no more: a later execution began before them."""
+        face = self._streams.get(self.rank or next(iter(self.ranks), ""))
+        return face.replaced if face is not None else []
+
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """What was learnt; of each name the last value (names in MANY: see `all_facts`)."""
         return {
@@ -117,6 +155,16 @@ class View:
     def files(self) -> list[FileFact]:
         """What is known of the files that it read or wrote, oldest first."""
         return self.all_facts("file")
+
+    @cached_property
+    def sources(self) -> dict[str, list[Any]]:
+        """The modules that any process of the run had loaded, and its search paths."""
+        found = self.all_facts("sources")
+        modules = dict.fromkeys(tuple(module) for value in found for module in value["modules"])
+        return {
+            "path": list(dict.fromkeys(path for value in found for path in value["path"])),
+            "modules": [list(module) for module in modules],
+        }
 
     @property
     def seed_calls(self) -> list[SeedCallFact]:
@@ -144,12 +192,13 @@ class View:
         """By name every (rank, value), oldest first; and what is said of those that do not fit."""
         found: dict[str, list[tuple[str, Any]]] = defaultdict(list)
         odd: list[str] = []
-        for frame in sorted(self._of_kind(Kind.FACT), key=lambda f: f.time_ns):
-            name = frame.items[2]
-            try:
-                found[name].append((frame.rank, read_fact(name, frame.items[3])))
-            except Damaged as error:
-                odd.append(error.what)
+        for stream in self._streams.values():
+            for frame in stream.facts:
+                name = frame.items[2]
+                try:
+                    found[name].append((frame.rank, read_fact(name, frame.items[3])))
+                except Damaged as error:
+                    odd.append(error.what)
         for problem in (p for end in self.ends if end is not None for p in end.problems):
             try:  # what no journal took
                 found["problem"].append((FACE, read_fact("problem", problem)))
@@ -178,16 +227,10 @@ class View:
         """(rank, step, time, values), the lowest rank first and each rank's oldest first."""
         found: list[tuple[int, int, int, dict[str, Any]]] = []
         odd: list[str] = []
-        by_rank: dict[int, list[Frame]] = defaultdict(list)
-        for frame in self.journal.frames:
-            if frame.kind in (Kind.SCHEMA, Kind.ROW):
-                by_rank[_order(frame.rank)].append(frame)
-        for rank in sorted(by_rank):
-            for step, time_ns, values in sorted(reader.rows(by_rank[rank]), key=itemgetter(1)):
-                if isinstance(step, dict) or not _SCALARS.issuperset(map(type, values.values())):
-                    odd.append("a row of metrics has a shape that this version does not know")
-                else:
-                    found.append((rank, step, time_ns, values))
+        for rank, stream in self._streams.items():
+            if stream.odd_rows:
+                odd.append("a row of metrics has a shape that this version does not know")
+            found += [(_order(rank), *row) for row in stream.rows]
         return found, odd
 
     @property
@@ -199,14 +242,14 @@ class View:
     def traces(self) -> dict[str, list[TraceRow]]:
         """By rank, the lowest first, its steps as written; rows of one step are one row."""
         groups: dict[str, list[str]] = {}
-        for frame in self._of_kind(Kind.FACT):
+        for frame in (frame for stream in self._streams.values() for frame in stream.facts):
             if frame.items[2] == "trace":
                 try:
                     groups[frame.writer] = read_fact("trace", frame.items[3])["groups"]
                 except Damaged:
                     continue  # said in `odd`
         rows: dict[str, dict[tuple[int, int], dict[str, bytes]]] = defaultdict(dict)
-        for frame in self._of_kind(Kind.TRACE):
+        for frame in (frame for stream in self._streams.values() for frame in stream.trace):
             _, optimizer, count, _, mask, digests = frame.items[:6]
             row = rows[frame.rank].setdefault((optimizer, count), {})
             present = [n for bit, n in enumerate(groups.get(frame.writer, [])) if mask >> bit & 1]
@@ -231,7 +274,7 @@ class View:
     def _schedules(self) -> tuple[dict[str, Schedule], list[str]]:
         found: dict[str, Schedule] = defaultdict(list)
         odd: list[str] = []
-        for frame in self._of_kind(Kind.HYPER):
+        for frame in (frame for stream in self._streams.values() for frame in stream.hyper):
             _, optimizer, count, group, written = frame.items[:5]
             changed = reader.unwrap(written) if is_plain(written) else None
             if isinstance(changed, dict):
@@ -282,6 +325,30 @@ class View:
             return str(self._last_word["status"])
         return "running" if self.starts and self._is_alive(self.starts[-1]) else "broken off"
 
+    @cached_property
+    def cause(self) -> str | None:
+        """Why it failed or was killed (`out of memory`, `ValueError`, `SIGTERM`), where known."""
+        if self.status not in ("failed", "killed"):
+            return None
+        end = self.end
+        if end is not None and end.cause:
+            return end.cause
+        said = self.facts.get("exception") or (end.exception if end is not None else None)
+        if said:
+            return _kind_of(said)
+        return end.signal if end is not None else (self._last_word or {}).get("signal")
+
+    @cached_property
+    def restarts(self) -> int:
+        """How often an elastic launcher started its ranks again."""
+        return max((fact.get("restart", 0) for fact in self.all_facts("joined")), default=0)
+
+    def processes_alive(self) -> list[int]:
+        """Processes of the last execution that are known to run on this machine."""
+        if not self.starts or self.starts[-1].host != socket.gethostname():
+            return []
+        return [p[0] for p in self._processes(self.starts[-1]) if alive.is_alive(*p)]
+
     @property
     def _last_word(self) -> dict[str, Any] | None:
         """What the last execution's first process said at its own end; None where it said none.
@@ -295,14 +362,7 @@ class View:
 
     def _is_alive(self, start: ExecutionStart) -> bool:
         if start.host == socket.gethostname():
-            # The supervisor may be gone while the training it started goes on.
-            processes = [(start.pid, start.pid_started, start.boot)]
-            processes += [
-                (p["pid"], p["pid_started"], p["boot"])
-                for p in self.all_facts("process")
-                if p["execution"] == start.number
-            ]
-            known = [alive.is_alive(*process) for process in processes]
+            known = [alive.is_alive(*process) for process in self._processes(start)]
             if True in known or None not in known:
                 return True in known
         segments = reader.list_segments(self.folder.journal)
@@ -314,6 +374,14 @@ class View:
         # changed when its last frame was written.
         is_copy = grown - written_ns / 1e9 > _HEARTBEAT_S
         return time.time() - grown < _HEARTBEAT_S and not is_copy
+
+    def _processes(self, start: ExecutionStart) -> list[tuple[int, int, str]]:
+        """Pid, start time and boot; the supervisor may be gone while what it started goes on."""
+        return [(start.pid, start.pid_started, start.boot)] + [
+            (p["pid"], p["pid_started"], p["boot"])
+            for p in self.all_facts("process")
+            if p["execution"] == start.number
+        ]
 
     @cached_property
     def missing(self) -> list[str]:
@@ -328,9 +396,6 @@ class View:
             lines.append("no final state: the process ended without the interpreter's own exit")
         return list(dict.fromkeys(lines))  # each rank tells of the same trouble
 
-    def _of_kind(self, kind: Kind) -> Iterable[Frame]:
-        return (frame for frame in self.journal.frames if frame.kind == kind)
-
 
 def _order(rank: str) -> int:
     """Ranks by number; the supervisor speaks for the run as rank 0 does."""
@@ -339,6 +404,17 @@ def _order(rank: str) -> int:
 
 def _rank(said: tuple[str, Any]) -> int:
     return _order(said[0])
+
+
+def _kind_of(exception: str) -> str:
+    """What kind of exception a traceback ends with; memory that did not suffice has many names."""
+    lines = exception.strip().splitlines()
+    last = lines[-1] if lines else ""
+    kind = last.partition(":")[0].rpartition(".")[2].strip()
+    is_memory = kind in ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")
+    if is_memory or any(sign in last for sign in _OUT_OF_MEMORY):
+        return "out of memory"
+    return kind if kind.isidentifier() else "an exception"
 
 
 def read_run(folder: RunFolder) -> View:

@@ -87,12 +87,23 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     if start is None:
         raise Damaged(f"run {view.id} has no execution", path=view.folder.path)
     blockers: list[str] = list(view.odd)
+    if len(view.starts) > 1:
+        blockers.append(
+            f"it has {len(view.starts)} executions: the later ones began from what the earlier "
+            "ones left, which is no part of the record"
+        )
+    elif view.restarts:
+        blockers.append("its launcher started ranks again after a failure, which is not repeated")
+    if start.job:
+        blockers.append(
+            f"it ran as {start.ranks} processes of {start.job}, and a replay starts only one"
+        )
     store = Store(view.folder.store)
     root, tree = _code(view, store, blockers)
     if start.masked:
         blockers.append("its command holds a secret, which was not recorded")
     how, words = _command(view, start, blockers)
-    found = view.facts.get("sources") or {"path": [], "modules": []}
+    found = view.sources
     sources = tuple((name, file, content) for name, file, content in found["modules"])
     _need_sources(sources, root, tree, store, blockers)
     inputs = _inputs(view, root, tree, sources, store, blockers)
