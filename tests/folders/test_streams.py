@@ -60,7 +60,7 @@ def test_the_lowest_rank_is_the_face_and_every_other_is_there(run: RunFolder) ->
         writer.fact("problem", {"what": "w", "detail": rank})
         writer.close()
     supervisor = Writer(run.journal, run.id, "launch")
-    supervisor.fact("code", {"tree": "x"})
+    supervisor.fact("volatile", ["x"])
     supervisor.close()
     view = read_run(run)
     assert view.ranks == ["0", "2", "10"]
@@ -70,8 +70,8 @@ def test_the_lowest_rank_is_the_face_and_every_other_is_there(run: RunFolder) ->
     other = view.at_rank("10")
     assert losses(other) == {1: 10, 2: 10}
     assert (traced(other), other.facts["config"]) == ({1: 10, 2: 10}, {"rank": "10"})
-    assert other.facts["code"] == view.facts["code"] == {"tree": "x"}
-    assert view.missing[:3] == ["w: 0", "rank 2: w: 2", "rank 10: w: 10"]
+    assert other.facts["volatile"] == view.facts["volatile"] == ["x"]
+    assert view.missing[:3] == ["w: 0", "w: 2", "w: 10"]
     with pytest.raises(NotFound, match="no rank '1'"):
         view.at_rank("1")
 
@@ -83,7 +83,7 @@ def test_a_launcher_that_joined_is_not_the_face_of_what_it_launched(run: RunFold
     rank.fact("end", {"execution": 1, "status": "failed"})
     rank.close()
     launcher.fact("config", {"of": "launcher"})
-    launcher.fact("file", {"path": "/tmp/a", "how": "read"})
+    launcher.fact("file", {"path": "/tmp/a", "how": "write"})
     launcher.fact("end", {"execution": 1, "status": "finished"})
     launcher.close()
     view = read_run(run)
@@ -122,8 +122,8 @@ def test_what_a_resume_did_again_replaces_all_that_came_after_the_checkpoint(
     first = join(run, execution=1)
     train(first, range(1, 9), 1)
     first.row({"val": 0.1}, 1)  # an epoch: another scale; written after step 8
-    first.fact("state", {"name": "step 0", "step": 0})
-    first.fact("state", {"name": "final", "step": 8})
+    first.fact("state", {"name": "step 0", "manifest": "blake3:0", "step": 0})
+    first.fact("state", {"name": "final", "manifest": "blake3:8", "step": 8})
     first.close()
     second = join(run, execution=2)
     second.fact(
@@ -171,7 +171,7 @@ def test_a_resume_that_made_no_step_leaves_everything_as_it_was(run: RunFolder) 
         execute(run)
     first = join(run, execution=1)
     train(first, range(1, 4), 1)
-    first.fact("state", {"name": "final", "step": 3})
+    first.fact("state", {"name": "final", "manifest": "blake3:3", "step": 3})
     first.close()
     join(run, execution=2).close()
     view = read_run(run)
@@ -229,7 +229,7 @@ def test_why_it_failed_is_told_in_a_few_words(
     run: RunFolder, exception: str, cause: str
 ) -> None:
     execute(run)
-    writer = join(run, "1")  # of another rank than the face, too
+    writer = join(run)
     writer.fact("exception", exception)
     writer.fact("end", {"execution": 1, "status": "failed"})
     writer.close()
