@@ -126,9 +126,7 @@ def test_what_a_resume_did_again_replaces_all_that_came_after_the_checkpoint(
     first.fact("state", {"name": "final", "manifest": "blake3:8", "step": 8})
     first.close()
     second = join(run, execution=2)
-    second.fact(
-        "continued", {"execution": 2, "optimizer": 0, "count": 5, "by": "optimizer"}
-    )
+    second.fact("continued", {"execution": 2, "optimizer": 0, "count": 5, "by": "optimizer"})
     train(second, range(6, 8), 2)
     second.close()
     view = read_run(run)
@@ -225,9 +223,7 @@ def test_the_rows_of_a_forked_child_belong_to_what_went_on_when_it_began(run: Ru
         ("…\n  and words", "an exception"),
     ],
 )
-def test_why_it_failed_is_told_in_a_few_words(
-    run: RunFolder, exception: str, cause: str
-) -> None:
+def test_why_it_failed_is_told_in_a_few_words(run: RunFolder, exception: str, cause: str) -> None:
     execute(run)
     writer = join(run)
     writer.fact("exception", exception)

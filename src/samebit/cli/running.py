@@ -33,6 +33,11 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--or-run-anyway", action="store_true", help="run it even where it cannot be recorded"
     )
+    parser.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with this run; auto: with that of this job before it was requeued",
+    )
     parser.add_argument("--quiet", action="store_true", help="say nothing of our own")
     parser.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER)
     for option in _SHUT_OUT:  # named here, because argparse would call them unknown
@@ -64,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
         deterministic=options.deterministic,
         name=options.name,
         group=options.group,
+        resume=options.resume,
         or_run_anyway=options.or_run_anyway,
     )
 

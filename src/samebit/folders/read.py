@@ -14,6 +14,7 @@ import msgspec
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
+from samebit.folders import streams
 from samebit.folders.facts import (
     MANY,
     FileFact,
@@ -23,11 +24,9 @@ from samebit.folders.facts import (
     is_plain,
     read_fact,
 )
-from samebit.folders import streams
 from samebit.folders.folder import NEWER, RunFolder
 from samebit.folders.streams import LAUNCH, Replaced, Stream
 from samebit.journal import reader
-from samebit.journal.frame import Kind
 from samebit.journal.reader import Gap, Journal
 from samebit.launch import alive
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
@@ -172,11 +171,12 @@ class View:
         return self.all_facts("seed_call")
 
     @property
-    def rates(self) -> list[tuple[int, int, int]]:
-        """(optimizer, count, k): which steps were traced in full, as the run's face had it."""
-        said = self._facts.get("rate", [])
-        face = min(map(_rank, said), default=0)
-        return [(r["optimizer"], r["count"], r["k"]) for rank, r in said if _order(rank) == face]
+    def rates(self) -> dict[str, list[tuple[int, int, int]]]:
+        """By rank (optimizer, count, k): which steps it traced in full."""
+        found: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        for rank, said in self._facts.get("rate", []):
+            found[rank].append((said["optimizer"], said["count"], said["k"]))
+        return dict(found)
 
     @cached_property
     def odd(self) -> list[str]:
@@ -320,10 +320,23 @@ class View:
     def status(self) -> str:
         """finished, failed, killed, running, or broken off."""
         if self.end is not None:
-            return self.end.status
+            return self._other_end or self.end.status
         if self._last_word is not None:
             return str(self._last_word["status"])
         return "running" if self.starts and self._is_alive(self.starts[-1]) else "broken off"
+
+    @property
+    def _other_end(self) -> str | None:
+        """How another rank ended, where the face finished and that one did not."""
+        end = self.end
+        if end is None or end.status != "finished" or not self.starts:
+            return None
+        ended = {
+            (rank, rank == LAUNCH and at): value["status"]
+            for at, (rank, value) in enumerate(self._facts.get("end", ()))
+            if rank != FACE and value["execution"] == self.starts[-1].number
+        }
+        return next((status for status in ended.values() if status != "finished"), None)
 
     @cached_property
     def cause(self) -> str | None:

@@ -206,7 +206,7 @@ def _rows(
     replaced: list[Replaced] = []
     odd = False
     floors: dict[str, Any] = {}  # by name: the first step at which a later episode logged it
-    for which in reversed(by_episode):
+    for which in sorted(by_episode, reverse=True):
         every = sorted(reader.rows(by_episode[which]), key=itemgetter(1))
         rows = [row for row in every if _is_sound(row)]
         odd = odd or len(rows) < len(every)

@@ -94,7 +94,7 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
         )
     elif view.restarts:
         blockers.append("its launcher started ranks again after a failure, which is not repeated")
-    if start.job:
+    if start.ranks > 1:
         blockers.append(
             f"it ran as {start.ranks} processes of {start.job}, and a replay starts only one"
         )

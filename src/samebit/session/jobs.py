@@ -35,6 +35,7 @@ class Job:
     rank: int
     ranks: int
     restart: int = 0
+    restarts_go_on: bool = False  # a launcher that starts its ranks again means the same run
 
 
 def find_job(environ: Mapping[str, str]) -> Job | None:
@@ -46,7 +47,7 @@ def find_job(environ: Mapping[str, str]) -> Job | None:
 
 
 def requeued(environ: Mapping[str, str]) -> Job | None:
-    """The job as the batch system names it when it starts it again, also one of one process."""
+    """The job as the batch system names it when it starts it again, also of a single process."""
     return _slurm(environ)
 
 
@@ -60,7 +61,8 @@ def find_launched(environ: Mapping[str, str]) -> Job | None:
         else:
             named = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT")
             key = "-".join(environ.get(name, "") for name in named)
-        return Job("torchrun", _safe(f"torch-{key}"), rank, ranks, restart) if ranks > 1 else None
+        job = Job("torchrun", _safe(f"torch-{key}"), rank, ranks, restart, restarts_go_on=True)
+        return job if ranks > 1 else None
     return find_job(environ)
 
 

@@ -24,6 +24,7 @@ from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.models import Models
+from samebit.session.resuming import Left, base_of
 from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.trace.recorder import Emit, Recorder
 
@@ -41,13 +42,15 @@ class Recording:
         *,
         rank: str = "0",
         rates: Mapping[tuple[int, int], int] | None = None,
+        left: Left | None = None,
     ) -> None:
         self.folder = folder
         self.execution = execution
         self.settings = settings
         self.rank = rank
         self.writer = Writer(folder.journal, folder.id, rank)
-        self.step = 0
+        self._left = left  # by earlier executions, where there were any
+        self.step = left.counts.get(0, 0) if left is not None else 0
         self.main = 0  # the optimizer whose count is the run's step
         self.config: Any = None
         self._parsed: list[Any] = []
@@ -124,8 +127,10 @@ class Recording:
 
         Without it, every row of a loop without PyTorch would replace the one before.
         """
+        names = tuple(values)
+        first = self._left.next_row(names) if self._left and names not in self._rows else 0
         # Without a lock, which a fork could leave taken for ever: both calls are atomic.
-        return next(self._rows.setdefault(tuple(values), itertools.count()))
+        return next(self._rows.setdefault(names, itertools.count(first)))
 
     def set_config(self, value: Any) -> None:
         """Take a configuration; one that argparse made before is replaced."""
@@ -180,9 +185,25 @@ class Recording:
         """An optimizer is about to step."""
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
-            self.models.before_first_step(optimizer, index)
+            self._go_on(optimizer, index)
+            self.models.before_first_step(optimizer, index, self.recorder.count(optimizer))
             self._read_settings()
         self.recorder.before_step(optimizer, self.models.parameter_names)
+
+    def _go_on(self, optimizer: Any, index: int) -> None:
+        """Count the steps on where an earlier execution left them, and say where that is."""
+        left = self._left or Left()
+        count, own, by = base_of(left, index, optimizer)
+        if self._left is None:
+            if own:  # a state from elsewhere: what a resumed process finds counts from there
+                self._continued(index, 0, own, "optimizer")
+            return
+        self.recorder.go_on_from(optimizer, count)
+        self._continued(index, count, own, by)
+
+    def _continued(self, index: int, count: int, own: int | None, by: str) -> None:
+        said = {"execution": self.execution, "optimizer": index, "count": count}
+        self.fact("continued", {**said, "state_step": own, "by": by})
 
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has stepped."""

@@ -50,8 +50,7 @@ def find_resumable(store: Path, reference: str) -> RunFolder:
         raise UsageError(
             f"{view.id} is a replay, of run {view.record.of}; what is resumed is a run"
         )
-    running = view.processes_alive()
-    if running:
+    if running := view.processes_alive():
         raise UsageError(
             f"run {view.id} still goes on",
             processes=", ".join(map(str, running)),
@@ -103,10 +102,9 @@ def restored_step(optimizer: Any) -> int | None:
     """
     counts: list[int] = []
     for state in optimizer.state.values():
-        step = state.get("step") if isinstance(state, Mapping) else None
+        step: Any = state.get("step") if isinstance(state, Mapping) else None
         if isinstance(step, (int, float)):
             counts.append(int(step))
         elif getattr(getattr(step, "device", None), "type", "") == "cpu" and step.numel() == 1:
             counts.append(int(step.item()))
     return max(counts, default=None)
-
