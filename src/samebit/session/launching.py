@@ -17,7 +17,7 @@ from pathlib import Path
 
 from samebit import places
 from samebit.capture import console, randomness, secrets
-from samebit.errors import CannotStart, SamebitError, UsageError, in_a_line
+from samebit.errors import CannotStart, RunNotFound, SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.streams import LAUNCH
@@ -91,9 +91,9 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     request = replace(request, environ={**request.environ, "PYTHONHASHSEED": hash_seed})
     try:
         begun_run, writer = _begin(request)
-    except UsageError as error:
-        raise error if request.resume else _cannot(error) from error
     except Exception as error:  # whatever it is: not a line of the command has run
+        if request.resume and isinstance(error, (UsageError, RunNotFound)):
+            raise
         if not request.or_run_anyway:
             raise _cannot(error) from error
         began = time.monotonic()
