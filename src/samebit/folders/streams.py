@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from samebit.errors import Damaged
-from samebit.folders.facts import read_fact
+from samebit.folders.facts import MANY, read_fact
 from samebit.journal import reader
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Frame
@@ -57,7 +57,7 @@ class Replaced:
 class Stream:
     """What counts of one rank, episode by episode, each in order of time."""
 
-    facts: list[Frame]  # those of a rank's face come after those of its other parts
+    facts: list[Frame]  # where only the last counts, the face's are the last
     rows: list[Row]
     trace: list[Frame]
     hyper: list[Frame]
@@ -127,7 +127,10 @@ def pick(
                 cuts[which] = min(cuts.get(which, math.inf), frame.time_ns)
         facts += sorted(
             (f for f in part if f.kind == Kind.FACT and _counts(f, beside)),
-            key=lambda f: (f.writer in joined and f.writer not in beside, f.time_ns),
+            key=lambda f: (
+                f.items[2] not in MANY and f.writer in joined and f.writer not in beside,
+                f.time_ns,
+            ),
         )
     traced = [which for which, part in by_episode.items() if any(_is_trace(f) for f in part)]
     facts = [f for f in facts if not (_is_final(f) and traced and episode[f.writer] < traced[-1])]

@@ -278,9 +278,11 @@ class _Supervision:
 
     def end(self) -> None:
         """Let witness and signals go; they mean again what they meant before."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _NOTICED)
+        # Its death is a signal, too. While this thread takes signals it gets that one; a thread of
+        # the journal that got it would find no handler any more, and Python says so on stderr.
         if self._witness is not None:
             self._witness.dismiss()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _NOTICED)
         for number, before in self._before.items():
             signal.signal(number, signal.SIG_DFL if before is None else before)
         signal.set_wakeup_fd(self._wakeup_before)

@@ -209,8 +209,11 @@ def _inputs(
     code = {str(root / entry.path) for entry in tree.entries}
     modules = {file for _, file, _ in sources}  # whether they are the same is seen afterwards
     latest: dict[str, dict[str, Any]] = {}
+    made: set[str] = set()  # by one process of the run, and read by another
     for fact in view.all_facts("file"):
-        if fact["how"] == "read":
+        if fact["how"] == "write" and fact["path"] not in latest:
+            made.add(fact["path"])
+        elif fact["how"] == "read" and fact["path"] not in made:
             latest[fact["path"]] = {**latest.get(fact["path"], {}), **fact}
     found: list[Input] = []
     for name, fact in sorted(latest.items()):
