@@ -118,6 +118,7 @@ def _say_how_it_ended(launched: Launched, screen: Screen) -> None:
         how = f"killed by {outcome.signal}"
     elif outcome.exit_code:
         how = f"failed with exit code {outcome.exit_code}"
+    how += f" ({launched.cause})" if launched.cause else ""
     run_id = launched.folder.id
     line = f"samebit: run {run_id} {how} after {duration(launched.seconds)}"
     screen.say(screen.paint.dim(line))

@@ -209,12 +209,14 @@ def _inputs(
     code = {str(root / entry.path) for entry in tree.entries}
     modules = {file for _, file, _ in sources}  # whether they are the same is seen afterwards
     latest: dict[str, dict[str, Any]] = {}
-    made: set[str] = set()  # by one process of the run, and read by another
-    for fact in view.all_facts("file"):
-        if fact["how"] == "write" and fact["path"] not in latest:
-            made.add(fact["path"])
-        elif fact["how"] == "read" and fact["path"] not in made:
-            latest[fact["path"]] = {**latest.get(fact["path"], {}), **fact}
+    for rank in view.ranks:
+        made: set[str] = set()  # by one Python of the command, and read by a later one
+        for fact in view.at_rank(rank).files:
+            path = fact["path"]
+            if fact["how"] == "write" and path not in latest:
+                made.add(path)
+            elif fact["how"] == "read" and path not in made:
+                latest[path] = {**latest.get(path, {}), **fact}
     found: list[Input] = []
     for name, fact in sorted(latest.items()):
         item = Input(

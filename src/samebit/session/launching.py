@@ -74,6 +74,7 @@ class Launched:
     folder: RunFolder | None  # None where it could not be recorded and was run anyway
     outcome: Outcome
     seconds: float
+    cause: str | None = None  # "out of memory" where the kernel said so
 
 
 def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -> Launched:
@@ -124,7 +125,7 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     _say_what_was_not_recorded(folder, execution, writer)
     cause = _out_of_memory(outcome, oom_before, memory.oom_kills())
     _end(begun_run, writer, status, outcome, cause=cause)
-    return Launched(folder, outcome, time.monotonic() - began)
+    return Launched(folder, outcome, time.monotonic() - began, cause)
 
 
 def _out_of_memory(
