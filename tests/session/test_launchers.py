@@ -12,7 +12,7 @@ pytest.importorskip("torch.distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="gloo and forks")]
 
 BIN = Path(sys.executable).parent
-TORCHRUN = [str(BIN / "torchrun"), "--nproc-per-node", "2", "--master-port", "0"]
+TORCHRUN = [str(BIN / "torchrun"), "--nproc-per-node", "2"]
 # Two ranks that train together, on samples of their own.
 TRAIN = """
 import os, sys, torch
