@@ -104,3 +104,38 @@ def test_accelerate_is_not_the_run_but_what_it_launches_is(project: Project) -> 
     assert len(view.trace) == 4
     assert "config" not in view.facts  # accelerate parses a hundred options of its own
     assert project.call(SAMEBIT, "verify", view.id).code == 0
+
+
+def test_ranks_that_the_script_spawns_itself_are_ranks(project: Project) -> None:
+    project.write(
+        "train.py",
+        """
+        import os, sys, tempfile, torch
+        import torch.distributed as dist
+        import torch.multiprocessing as mp
+
+        def work(rank, place):
+            torch.manual_seed(3)
+            dist.init_process_group("gloo", f"file://{place}", rank=rank, world_size=2)
+            model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 1))
+            optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+            data = torch.utils.data.TensorDataset(torch.eye(4) + rank)
+            for (batch,) in torch.utils.data.DataLoader(data, batch_size=2, num_workers=1):
+                optimizer.zero_grad()
+                model(batch).square().mean().backward()
+                optimizer.step()
+            print("rank", rank, flush=True)
+            dist.destroy_process_group()
+
+        if __name__ == "__main__":
+            with tempfile.TemporaryDirectory() as folder:
+                mp.spawn(work, (f"{folder}/meet",), nprocs=2)
+        """,
+    )
+    ended = project.run("train.py", OMP_NUM_THREADS="1")
+    assert (ended.code, sorted(ended.out.split("\n"))) == (0, ["", "rank 0", "rank 1"]), ended
+    view = project.view()
+    assert (view.ranks, view.missing) == (["0", "1"], [])
+    assert [len(view.at_rank(rank).trace) for rank in view.ranks] == [2, 2]
+    verdict = project.call(SAMEBIT, "verify", view.id)
+    assert (verdict.code, verdict.out.split()[0]) == (0, "identical"), verdict

@@ -19,7 +19,8 @@ CLIENT = """
 import sys, nbclient, nbformat
 cells = [nbformat.v4.new_code_cell(source) for source in sys.argv[2:]]
 notebook = nbformat.v4.new_notebook(cells=cells)
-nbclient.NotebookClient(notebook, timeout=60, allow_errors=True, shutdown_kernel=sys.argv[1]).execute()
+given = {"timeout": 60, "allow_errors": True, "shutdown_kernel": sys.argv[1]}
+nbclient.NotebookClient(notebook, **given).execute()
 """
 
 

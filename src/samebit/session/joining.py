@@ -24,7 +24,7 @@ from samebit.folders.find import find_run
 from samebit.folders.folder import RunFolder
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.session import beginning, exiting, jobs, resuming, shortfall
+from samebit.session import beginning, exiting, jobs, resuming, shortfall, spawned
 from samebit.session.beginning import Wanted
 from samebit.session.recording import Recording
 from samebit.session.roles import Role, find_role, is_worker
@@ -56,8 +56,20 @@ _process = _Process()
 def enter() -> None:
     """Join the run that `samebit run` started this process for; called before the script."""
     role = find_role(os.environ, sys.orig_argv, os.getpid())
-    if role is None:
-        return
+    if role is not None:
+        _join(role)
+    else:
+        spawned.tell_rank(_join_spawned)
+
+
+def _join_spawned(rank: int) -> None:
+    """Join as a rank that the script made; it runs already, so nothing of ours may stop it."""
+    if _process.supervised is None:
+        os.environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
+        _join(Role(str(rank), launched=True), begun=True)
+
+
+def _join(role: Role, *, begun: bool = False) -> None:
     claimed: tuple[RunFolder, int] | None = None
     try:
         folder = RunFolder(Path(os.environ["SAMEBIT_RUN"]))
@@ -90,7 +102,8 @@ def enter() -> None:
     _process.active = _process.supervised = recording
     _process.role = role
     _register()
-    recording.begin(seed=start.seed, deterministic=start.deterministic)
+    # One that has begun may have seeded itself, and that wins.
+    recording.begin(seed=None if begun else start.seed, deterministic=start.deterministic)
 
 
 def _rates(rank: str) -> dict[tuple[int, int], int] | None:
@@ -161,7 +174,7 @@ def init(
         raise UsageError(f"deterministic must be True or False, not {deterministic!r}")
     if not isinstance(volatile, (list, tuple)) or not all(isinstance(n, str) for n in volatile):
         raise UsageError(f"volatile must be a list of texts, not {volatile!r}")
-    if is_worker():
+    if is_worker() and not _is_rank():
         _set(seed, deterministic)
         return Run(None, _end)
     try:
@@ -178,6 +191,11 @@ def init(
     if volatile:
         recording.fact("volatile", list(volatile))
     return Run(recording, _end)
+
+
+def _is_rank() -> bool:
+    """Whether this worker has joined as a rank."""
+    return _process.supervised is not None and _process.supervised.is_here
 
 
 def _set(seed: int | None, deterministic: bool) -> None:
