@@ -165,6 +165,15 @@ def test_several_pythons_of_one_command_are_one_run(project: Project, how: str) 
     assert {"prepare.py", "train.py"} <= files
 
 
+def test_the_script_of_a_command_is_kept_also_outside_git(project: Project) -> None:
+    project.write("a.py", "print('first')")
+    assert project.run("--", sys.executable, "-u", "a.py").out == "first\n"
+    project.write("a.py", "print('second')")
+    plan = make_plan(project.view(), {})
+    assert plan.blockers == ()
+    assert [(name, Path(file).name) for name, file, _ in plan.sources] == [("__main__", "a.py")]
+
+
 def test_of_two_that_call_init_the_second_is_a_run_inside_the_first(project: Project) -> None:
     project.write("a.py", "import sys, samebit; samebit.init().log({'x': int(sys.argv[1])}, 1)")
     commands = f"{sys.executable} a.py 1; {sys.executable} a.py 2"

@@ -13,12 +13,15 @@ __all__ = ["import_root", "loaded_sources"]
 _MAX_BYTES = 16 << 20
 
 
-def loaded_sources(noise: tuple[str, ...], keep: Callable[[list[bytes]], Any]) -> dict[str, Any]:
+def loaded_sources(
+    noise: tuple[str, ...], keep: Callable[[list[bytes]], Any], script: str | None = None
+) -> dict[str, Any]:
     """The modules loaded now whose file is the user's own, and the search path.
 
     Args:
         noise: prefixes of absolute paths that belong to the interpreter and to distributions.
         keep: stores the sources' bytes.
+        script: the absolute path of what runs; at exit Python has forgotten it.
 
     Returns:
         `path` (sys.path) and `modules` (a list of name, file, digest).
@@ -30,6 +33,8 @@ def loaded_sources(noise: tuple[str, ...], keep: Callable[[list[bytes]], Any]) -
             file = getattr(module, "__file__", None)
         except Exception:
             continue  # anything may lie in sys.modules, and may do anything when it is asked
+        if name == "__main__" and file is None:
+            file = script
         if not isinstance(file, str):
             continue
         full = os.path.abspath(file)

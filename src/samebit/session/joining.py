@@ -20,14 +20,13 @@ from samebit import places
 from samebit.capture import console, randomness, secrets
 from samebit.errors import RunNotFound, SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
-from samebit.folders.find import find_run
 from samebit.folders.folder import RunFolder
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session import beginning, exiting, jobs, resuming, shortfall, spawned
 from samebit.session.beginning import Wanted
 from samebit.session.recording import Recording
-from samebit.session.roles import Role, find_role, is_worker
+from samebit.session.roles import Role, find_role, find_script, is_worker
 from samebit.session.run import Run
 from samebit.session.shortfall import Problem
 
@@ -89,6 +88,7 @@ def _join(role: Role, *, begun: bool = False) -> None:
             rates=_rates(role.rank),
             left=resuming.left_by(folder, role.rank) if went_before else None,
         )
+        recording.script = find_script(sys.orig_argv)
         joined = {"rank": role.rank, "execution": execution, "part": part}
         recording.writer.fact(
             "joined", {**joined, "launched": role.launched, "restart": role.restart}
@@ -235,7 +235,7 @@ def _may_take(supervised: Recording, resume: str | None) -> bool:
     """Whether an `init()` here means the run that `samebit run` began."""
     if not supervised.is_here:
         return False
-    if resume is not None and find_run(_store(), resume).id != supervised.folder.id:
+    if resume is not None and resuming.find(_store(), resume).id != supervised.folder.id:
         supervised.problem("resume", f"the script went on in run {resume}")
         return False
     # Of several Pythons that one command starts, each a run to its author, the first has it.

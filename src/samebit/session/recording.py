@@ -53,6 +53,7 @@ class Recording:
         self.step = left.counts.get(0, 0) if left is not None else 0
         self.main = 0  # the optimizer whose count is the run's step
         self.config: Any = None
+        self.script: str | None = None  # the absolute path of what runs, where a process was joined
         self._parsed: list[Any] = []
         self._pid = os.getpid()
         self._told: set[str] = set()
@@ -290,7 +291,8 @@ class Recording:
             self.fact("seed_call", call)
 
     def _sources(self) -> None:
-        found = loaded_sources(self._noise, lambda data: Store(self.folder.store).put_all(data))
+        store = Store(self.folder.store)
+        found = loaded_sources(self._noise, store.put_all, self.script)
         self.fact("sources", found)
 
     def _tee(self) -> None:
@@ -308,10 +310,14 @@ class Recording:
 
     def _open_console(self) -> None:
         folder = self.folder.console(self.execution)
-        names = [self.rank, *(f"{self.rank}-{at}" for at in range(2, 100))]
-        # A script that calls os.exec comes here twice; each log is created once.
-        path = next(folder / f"{n}.log" for n in names if not (folder / f"{n}.log").exists())
-        self._console_fd = disk.open_for_append(path)
+        # Each is created once. A rank has several after os.exec, and of several Pythons of a shell.
+        for at in itertools.count(1):
+            name = self.rank + (f"-{at}" if at > 1 else "")
+            try:
+                self._console_fd = disk.open_for_append(folder / f"{name}.log")
+            except FileExistsError:
+                continue
+            break
         self._console_is = os.fstat(self._console_fd)
 
     def _has_console(self) -> bool:

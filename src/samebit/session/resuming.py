@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from samebit.errors import UsageError
-from samebit.folders.find import find_run
 from samebit.folders.folder import RunFolder
-from samebit.folders.read import View, read_run
 
-__all__ = ["Left", "base_of", "find_resumable", "left_by", "restored_step"]
+__all__ = ["Left", "base_of", "find", "find_resumable", "left_by", "restored_step"]
 
 # Those of torch that keep `step` in their state from their first step on.
 _COUNTING = frozenset(
@@ -37,6 +35,13 @@ class Left:
         return max((self.rows[name] + 1 for name in names if name in self.rows), default=0)
 
 
+def find(store: Path, reference: str) -> RunFolder:
+    """The run that a reference names; RunNotFound or AmbiguousRun."""
+    from samebit.folders.find import find_run  # noqa: PLC0415
+
+    return find_run(store, reference)
+
+
 def find_resumable(store: Path, reference: str) -> RunFolder:
     """The run that is to go on.
 
@@ -44,7 +49,10 @@ def find_resumable(store: Path, reference: str) -> RunFolder:
         RunNotFound, AmbiguousRun: the reference names none, or several.
         UsageError: it is a replay, or it still goes on in a process of this machine.
     """
-    folder = find_run(store, reference)
+    # Here and below: a new run reads none, and does not wait for what reading needs.
+    from samebit.folders.read import read_run  # noqa: PLC0415
+
+    folder = find(store, reference)
     view = read_run(folder)
     if view.record.kind == "replay":
         raise UsageError(
@@ -61,7 +69,9 @@ def find_resumable(store: Path, reference: str) -> RunFolder:
 
 def left_by(folder: RunFolder, rank: str) -> Left:
     """What a run has recorded so far of one rank."""
-    view: View = read_run(folder)
+    from samebit.folders.read import read_run  # noqa: PLC0415
+
+    view = read_run(folder)
     if rank not in view.ranks:
         return Left()
     view = view.at_rank(rank)

@@ -5,13 +5,14 @@ records, SAMEBIT_AS_RANK says that it is a launcher's rank already, SAMEBIT_RANK
 was started where a batch system gave it.
 """
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-__all__ = ["Role", "find_role", "is_worker"]
+__all__ = ["Role", "find_role", "find_script", "is_worker"]
 
 # Python programs that only start others. One that joined would take the place of what it starts.
 _LAUNCHERS = frozenset(
@@ -79,14 +80,26 @@ def _is_spawned(words: Sequence[str]) -> bool:
     )
 
 
+def find_script(words: Sequence[str]) -> str | None:
+    """The absolute path of the script in a Python's command; None where it names none."""
+    script = _what_runs(words)[1]
+    return os.path.abspath(script) if script and os.path.isfile(script) else None
+
+
 def _is_launcher(words: Sequence[str]) -> bool:
+    module, script = _what_runs(words)
+    return module in _LAUNCHER_MODULES or PurePath(script).name in _LAUNCHERS
+
+
+def _what_runs(words: Sequence[str]) -> tuple[str, str]:
+    """The module or the script that a Python was given; empty where it was given none."""
     rest = list(words[1:])
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
         if option == "-m":
-            return bool(rest) and rest[0] in _LAUNCHER_MODULES
+            return rest[0] if rest else "", ""
         if option in _WITH_A_VALUE and rest:
             rest.pop(0)
         elif option == "-c":
-            return False
-    return bool(rest) and PurePath(rest[0]).name in _LAUNCHERS
+            return "", ""
+    return "", rest[0] if rest else ""
