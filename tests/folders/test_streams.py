@@ -182,6 +182,8 @@ def test_a_restart_of_a_launcher_counts_as_an_execution_does(run: RunFolder) -> 
     execute(run)
     first = join(run, launched=True)
     train(first, range(1, 6), 1)
+    first.fact("exception", "RuntimeError: lost")
+    first.fact("end", {"execution": 1, "status": "failed"})
     first.close()
     again = join(run, launched=True, restart=1)
     again.fact("continued", {"execution": 1, "optimizer": 0, "count": 2, "by": "optimizer"})
@@ -190,6 +192,7 @@ def test_a_restart_of_a_launcher_counts_as_an_execution_does(run: RunFolder) -> 
     view = read_run(run)
     assert losses(view) == traced(view) == {1: 1, 2: 1, 3: 2, 4: 2}
     assert view.restarts == 1
+    assert {"exception", "end"}.isdisjoint(view.facts)
 
 
 def test_the_rows_of_a_forked_child_belong_to_what_went_on_when_it_began(run: RunFolder) -> None:

@@ -25,7 +25,8 @@ __all__ = ["LAUNCH", "Replaced", "Row", "Stream", "pick", "ranks_of"]
 
 LAUNCH = "launch"  # the supervisor's place among the ranks
 _SCALARS = frozenset({type(None), bool, int, float, str})
-_OF_THE_FACE = frozenset({"end", "exception"})  # what another part says of itself only
+# Of these only the face's in the latest episode count: what ended before says them of itself.
+_OF_THE_FACE = frozenset({"end", "exception"})
 
 Episode = tuple[int, int]  # execution, restart
 Row = tuple[int, int, dict[str, Any]]  # step, time in UTC ns, values by name
@@ -107,6 +108,7 @@ def pick(
             [joined[w] for w in dict.fromkeys(f.writer for f in part) if w in joined], part
         )
     }
+    latest = max(by_episode, default=(0, 0))
     bases, main = _bases(by_episode)
     facts: list[Frame] = []
     trace: list[Frame] = []
@@ -126,7 +128,12 @@ def pick(
             elif frame.kind == Kind.TRACE and frame.items[1] == main:
                 cuts[which] = min(cuts.get(which, math.inf), frame.time_ns)
         facts += sorted(
-            (f for f in part if f.kind == Kind.FACT and _counts(f, beside)),
+            (
+                f
+                for f in part
+                if f.kind == Kind.FACT
+                and (f.items[2] not in _OF_THE_FACE or (f.writer not in beside and which == latest))
+            ),
             key=lambda f: (
                 f.items[2] not in MANY and f.writer in joined and f.writer not in beside,
                 f.time_ns,
@@ -240,10 +247,6 @@ def _split(
         if still:
             kept.append((step, time_ns, still))
     return kept, gone
-
-
-def _counts(fact: Frame, beside: set[str]) -> bool:
-    return fact.writer not in beside or fact.items[2] not in _OF_THE_FACE
 
 
 def _is_trace(frame: Frame) -> bool:
