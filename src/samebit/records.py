@@ -76,6 +76,8 @@ class ExecutionStart:
     deterministic: bool = False
     hash_seed: str | None = None  # PYTHONHASHSEED in force
     masked: tuple[int, ...] = ()  # positions in argv whose value was a secret
+    job: str = ""  # of a batch system or MPI, whose processes are the ranks of this one execution
+    ranks: int = 1  # how many that job has
     format: str = RUN_FORMAT
 
 
@@ -88,6 +90,7 @@ class ExecutionEnd:
     exit_code: int | None = None
     signal: str | None = None
     exception: str | None = None
+    cause: str | None = None  # "out of memory" where the kernel said so
     segments: dict[str, tuple[int, str]] = field(default_factory=dict)  # name: bytes, digest
     problems: tuple[dict[str, str], ...] = ()  # as the fact; those that the journal did not take
     format: str = RUN_FORMAT

@@ -164,7 +164,7 @@ def test_a_name_that_no_run_has_is_an_error_that_names_near_ones(command: str, o
     assert done.stderr.startswith("samebit: no run here has 'los'\n  near names: loss\n")
     done = samebit(command, option, "zzzzzz")
     assert done.returncode == 2
-    assert "some names: commit, config.batch" in done.stderr
+    assert "some names: cause, commit, config.batch" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--limit", "0"], ["--columns", "a,,b"], ["--where", "acc >"]])
@@ -352,7 +352,7 @@ def test_points_that_cannot_be_read_are_not_passed_over_in_silence(project: Path
 
 def test_times_are_told_to_the_nanosecond(project: Path) -> None:
     run = record(project / ".samebit", status=None)
-    writer = Writer(run.journal, run.id, "1")
+    writer = Writer(run.journal, run.id)
     for step in range(100):
         writer.row({"loss": 1.0}, step)
     times = json.loads(output("metrics", "last", "--json"))["loss"]["time"]

@@ -141,6 +141,9 @@ def test_a_row_holds_what_the_run_recorded(store: Path) -> None:
         "verdict": "identical",
         "missing": 0,
         "steps": 3,
+        "cause": None,
+        "ranks": None,
+        "executions": None,
         "config.lr": 0.1,
         "config.model.layers": [2, 3],
         "config.model.name": "otter",
@@ -154,13 +157,13 @@ def test_a_row_holds_what_the_run_recorded(store: Path) -> None:
 
 def test_a_seed_given_to_init_inside_a_started_run_is_its_seed(store: Path) -> None:
     run = record(store, seed=None, status=None)
-    Writer(run.journal, run.id, "1").fact("asked", {"seed": 3, "deterministic": True})
+    Writer(run.journal, run.id).fact("asked", {"seed": 3, "deterministic": True})
     assert (the_row(store)["seed"], the_row(store)["deterministic"]) == (3, True)
 
 
 def test_steps_are_those_of_the_main_optimizer(store: Path) -> None:
     run = record(store, rows=[{"loss": 1.0}], status=None)
-    writer = Writer(run.journal, run.id, "1")
+    writer = Writer(run.journal, run.id)
     writer.fact("trace", {"algorithm": "xxh3-128/8", "groups": ["loss"]})
     for count in range(1, 13):
         writer.trace(0, count, 1, bytes(8))
@@ -220,7 +223,7 @@ def _end_later(run: RunFolder) -> None:
 
 
 def _log_more(run: RunFolder) -> None:
-    writer = Writer(run.journal, run.id, "1")
+    writer = Writer(run.journal, run.id)
     writer.row({"late": 1.0}, 5)
     writer.close()
 
@@ -257,7 +260,7 @@ def test_a_change_within_one_tick_of_the_clock_is_not_overlooked(store: Path, ca
 
 def test_a_run_that_goes_on_is_read_anew_each_time(store: Path) -> None:
     run = record(store, status=None)
-    writer = Writer(run.journal, run.id, "1")
+    writer = Writer(run.journal, run.id)
     for step in range(1, 4):
         writer.row({"loss": 1 / step}, step)
         age(run)
@@ -330,11 +333,11 @@ def _strange_verdict(run: RunFolder) -> None:
 
 
 def _strange_fact(run: RunFolder) -> None:
-    Writer(run.journal, run.id, "1").fact("problem", 3)
+    Writer(run.journal, run.id).fact("problem", 3)
 
 
 def _bytes_in_config(run: RunFolder) -> None:
-    Writer(run.journal, run.id, "1").fact("config", {"key": b"bytes"})
+    Writer(run.journal, run.id).fact("config", {"key": b"bytes"})
 
 
 def test_what_is_no_damage_is_not_called_so(store: Path) -> None:
@@ -352,7 +355,7 @@ def test_an_index_that_nobody_used_for_a_season_goes_with_a_new_one(
 ) -> None:
     monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
     stores = [places.make_store(tmp_path / name / ".samebit") for name in "abcd"]
-    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-1.sqlite" for s in stores]
+    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-2.sqlite" for s in stores]
     other = tmp_path / "cache" / "something-else.sqlite"
     for store in stores[:3]:
         record(store)
@@ -439,7 +442,7 @@ def no_place(store: Path, cache: Path, request: pytest.FixtureRequest) -> Iterat
         cache.touch()
         yield
     elif request.param == "a folder in its place":
-        (cache / f"runs-{places.store_id(store)}-1.sqlite").mkdir(parents=True)
+        (cache / f"runs-{places.store_id(store)}-2.sqlite").mkdir(parents=True)
         yield
     else:
         index.rows(store)

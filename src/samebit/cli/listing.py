@@ -26,6 +26,7 @@ __all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "table", "table
 Row = dict[str, object]
 
 _LEADING = ("id", "name", "state", "started", "seconds", "seed", "verdict")
+_WHERE_ANY = ("cause", "ranks", "executions")  # of most runs there is nothing to say in these
 _NAMES_SHOWN = 20
 _CURVE_COLUMNS = 20
 
@@ -50,6 +51,10 @@ def metrics_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, @last, @last-1")
     parser.add_argument("names", metavar="NAME", nargs="*", help="a metric, or a pattern: 'val/*'")
     parser.add_argument("--machine", action="store_true", help="what the machine did, instead")
+    parser.add_argument("--rank", metavar="N", help="as another rank logged them; else the first's")
+    parser.add_argument(
+        "--execution", type=_count, metavar="N", help="all that one execution logged"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="every point: name, step, time, value")
     form.add_argument("--json", action="store_true", help="every point, exact, by name")
@@ -122,6 +127,10 @@ def metrics(options: argparse.Namespace) -> int:
     from samebit.folders.read import read_run  # noqa: PLC0415
 
     run = read_run(find_run(places.find_store(Path.cwd()), options.run))
+    if options.execution is not None:
+        run = run.at_execution(options.execution)
+    if options.rank is not None:
+        run = run.at_rank(options.rank)
     of_machine = options.machine
     found = _matching(run.machine if of_machine else run.metrics, options.names, run.id)
     if run.gaps:
@@ -219,6 +228,8 @@ def _default_titles(rows: Sequence[Row], screen: Screen) -> list[str]:
         for key in _LEADING
         if screen.width is None or any(row.get(key) is not None for row in rows)
     ]
+    told = [key for key in _WHERE_ANY if any(row.get(key) is not None for row in rows)]
+    leading[leading.index("state") + 1 : leading.index("state") + 1] = told
     damage = ["damage"] if len(whole) < len(rows) else []
     return [*leading, *headers[headers.index("state") + 1 : at], *headers[at + 1 :], *damage]
 

@@ -33,6 +33,11 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--or-run-anyway", action="store_true", help="run it even where it cannot be recorded"
     )
+    parser.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with this run; auto: with that of this job before it was requeued",
+    )
     parser.add_argument("--quiet", action="store_true", help="say nothing of our own")
     parser.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER)
     for option in _SHUT_OUT:  # named here, because argparse would call them unknown
@@ -64,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
         deterministic=options.deterministic,
         name=options.name,
         group=options.group,
+        resume=options.resume,
         or_run_anyway=options.or_run_anyway,
     )
 
@@ -112,6 +118,7 @@ def _say_how_it_ended(launched: Launched, screen: Screen) -> None:
         how = f"killed by {outcome.signal}"
     elif outcome.exit_code:
         how = f"failed with exit code {outcome.exit_code}"
+    how += f" ({launched.cause})" if launched.cause else ""
     run_id = launched.folder.id
     line = f"samebit: run {run_id} {how} after {duration(launched.seconds)}"
     screen.say(screen.paint.dim(line))

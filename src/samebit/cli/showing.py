@@ -45,6 +45,7 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
     """What show takes."""
     parser.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
     parser.add_argument("--config", action="store_true", help="the whole configuration")
+    parser.add_argument("--rank", metavar="N", help="only what this one of several ranks recorded")
     parser.add_argument(
         "--schedule", action="store_true", help="what the optimizer used, step by step"
     )
@@ -55,6 +56,8 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
 def show(options: argparse.Namespace) -> int:
     """Print it."""
     view = read_run(find_run(places.find_store(Path.cwd()), options.run))
+    if options.rank is not None:
+        view = view.at_rank(options.rank)
     screen = Screen.of(sys.stdout)
     if options.json:
         found = schedule_as_data(view) if options.schedule else _everything(view)
@@ -81,7 +84,8 @@ def _summary(view: View, screen: Screen) -> None:
     title = paint.bold(view.id) + (f"  {visible(view.name)}" if view.name else "")
     if view.record.kind != "run":
         title += paint.dim(f"  {view.record.kind} of {view.record.of}")
-    screen.say(f"{title}  {_colored(view.status, screen, view.status)}")
+    cause = f" ({visible(view.cause)})" if view.cause else ""
+    screen.say(f"{title}  {_colored(view.status, screen, view.status + cause)}")
     for name, lines in (
         ("", list(_execution(view))),
         ("code", list(_code(view))),
@@ -126,7 +130,14 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     yield "in", start.cwd
     now = time.time_ns()
     yield "started", f"{when(start.started_ns)} ({ago(start.started_ns, now)})"
-    if end is not None:
+    if len(view.ranks) > 1:
+        one = f"rank {view.rank} of them" if view.rank else f"--rank {view.ranks[-1]} shows one"
+        yield "ranks", f"{len(view.ranks)}; {one}"
+    if view.restarts:
+        yield "restarts", f"{view.restarts}, by its launcher"
+    if len(view.starts) > 1:
+        yield from _executions(view)
+    elif end is not None:
         text = duration((end.ended_ns - start.started_ns) / 1e9)
         if end.signal:
             text += f", by {end.signal}"
@@ -136,10 +147,29 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     exception = view.facts.get("exception") or (end.exception if end else None)
     if isinstance(exception, str) and exception.strip():
         yield "exception", exception.strip().splitlines()[-1]
-    if len(view.starts) > 1:
-        yield "executions", len(view.starts)
     if view.record.parent:
         yield "inside run", view.record.parent
+
+
+def _executions(view: View) -> Iterator[tuple[str, object]]:
+    """How each execution began and ended, and what of it a later one did again."""
+    main = view.facts.get("main", 0)
+    begun = {f["execution"]: f for f in view.all_facts("continued") if f["optimizer"] == main}
+    replaced = {gone.execution: gone for gone in view.replaced}
+    for start, end in zip(view.starts, view.ends, strict=True):
+        text = when(start.started_ns)
+        found = begun.get(start.number)
+        if found and found["by"] == "optimizer" and start.number > 1:
+            text += f", went on from step {found['count']}"
+        elif found and start.number > 1:
+            text += f", counts on from {found['count']}: its optimizer keeps no count"
+        if end is not None:
+            how = end.status + (f" by {end.signal}" if end.signal else "")
+            text += f", {how} after {duration((end.ended_ns - start.started_ns) / 1e9)}"
+        yield f"execution {start.number}", text
+        if gone := replaced.get(start.number):
+            again = f"{_count(gone.points, 'value')} from step {gone.since} on"
+            yield "  replaced", f"{again}; samebit metrics {view.id} --execution {start.number}"
 
 
 def _code(view: View) -> Iterator[tuple[str, object]]:
@@ -203,7 +233,8 @@ def _randomness(view: View) -> Iterator[tuple[str, object]]:
     settings = view.facts.get("settings") or {}
     seed = asked.get("seed") if asked.get("seed") is not None else start.seed if start else None
     yield "seed", seed if seed is not None else "none given to samebit"
-    for call in view.seed_calls[:6]:
+    calls = view.at_rank(view.ranks[0]).seed_calls if view.ranks else []  # every rank seeds alike
+    for call in calls[:6]:
         at = Path(call["at"].rpartition(":")[0]).name + ":" + call["at"].rpartition(":")[2]
         value = call["value"] if call["value"] is not None else "from the system"
         yield "script seeds", f"{call['library']} with {value} ({at})"
@@ -337,7 +368,10 @@ def _metrics(view: View, screen: Screen) -> Iterator[tuple[str, object]]:
 def _console(view: View, screen: Screen) -> None:
     for start in view.starts:
         folder = view.folder.console(start.number)
-        for path in sorted(folder.glob("*.log")):
+        rank = view.rank or next(iter(view.ranks), "0")
+        # Of a rank's later processes it is `<rank>-2.log`, and so on.
+        logs = [*folder.glob(f"{rank}.log"), *folder.glob(f"{rank}-*.log")]
+        for path in sorted(logs, key=lambda log: (len(log.name), log.name)):
             text = path.read_text(encoding="utf-8", errors="replace")
             for line in text.splitlines():
                 screen.say(visible(line))
@@ -348,6 +382,8 @@ def _everything(view: View) -> dict[str, Any]:
         "run": records.plain(view.record),
         "name": view.name,
         "state": view.status,
+        "cause": view.cause,
+        "ranks": view.ranks,
         "executions": [
             {"start": records.plain(s), "end": records.plain(e)}
             for s, e in zip(view.starts, view.ends, strict=True)
@@ -364,6 +400,7 @@ def _everything(view: View) -> dict[str, Any]:
             for name, c in view.metrics.items()
         },
         "schedule": [list(row) for row in view.schedule],
+        "replaced": [records.plain(gone) for gone in view.replaced],
         "steps": len(view.trace),
         "missing": view.missing,
         "verdicts": [records.plain(v) for v in view.verdicts],

@@ -29,6 +29,7 @@ MANY = frozenset(
     {
         "cell",
         "child",
+        "continued",
         "entropy",
         "epoch",
         "file",
@@ -137,6 +138,16 @@ class _ProcessFact(TypedDict):
 class _JoinedFact(TypedDict):
     rank: str
     execution: int
+    launched: NotRequired[bool]
+    restart: NotRequired[int]
+
+
+class _ContinuedFact(TypedDict):
+    execution: int
+    optimizer: int
+    count: int
+    by: Literal["optimizer", "journal"]
+    state_step: NotRequired[int | None]
 
 
 class _TraceFact(TypedDict):
@@ -233,6 +244,7 @@ _SHAPES: dict[str, Any] = {
     "child": _ChildFact,
     "code": CodeRecord,
     "config_sources": _ConfigSourcesFact,
+    "continued": _ContinuedFact,
     "end": _EndFact,
     "entropy": _EntropyFact,
     "epoch": _EpochFact,

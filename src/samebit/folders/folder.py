@@ -135,13 +135,20 @@ class RunFolder:
         self.console(number).mkdir(exist_ok=True)
         return numbered
 
-    def claim_rank(self, number: int, rank: str) -> bool:
-        """Be the one process of an execution that has this rank; False where another one is."""
+    def claim(self, number: int, name: str) -> bool:
+        """Be the one process of an execution that has this; False where another one is."""
         try:
-            (self.path / "executions" / str(number) / f"joined-{rank}").touch(exist_ok=False)
+            (self.path / "executions" / str(number) / name).touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
+
+    def claim_rank(self, number: int, rank: str) -> int:
+        """Which of the processes of an execution that record as this rank one is, from 1."""
+        part = 1
+        while not self.claim(number, f"joined-{rank}" + (f"-{part}" if part > 1 else "")):
+            part += 1
+        return part
 
     def end_execution(self, number: int, end: ExecutionEnd) -> bool:
         """Write `end.json` with the segments as they are now; False where it was there already."""

@@ -7,29 +7,27 @@ import socket
 import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
+from samebit.folders import streams
 from samebit.folders.facts import (
     MANY,
     FileFact,
     SeedCallFact,
     StateFact,
     check_evidence,
-    is_plain,
     read_fact,
 )
 from samebit.folders.folder import NEWER, RunFolder
+from samebit.folders.streams import LAUNCH, Replaced, Stream
 from samebit.journal import reader
-from samebit.journal.frame import Kind
-from samebit.journal.reader import Frame, Gap, Journal
+from samebit.journal.reader import Gap, Journal
 from samebit.launch import alive
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
 
@@ -37,7 +35,8 @@ __all__ = ["FACE", "Changes", "Column", "Schedule", "TraceRow", "View", "read_ru
 
 _HEARTBEAT_S = 300.0
 _NAMED = 3  # files in one line
-_SCALARS = frozenset({type(None), bool, int, float, str})
+# How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
 FACE = "0"  # the rank that speaks for a run of many
 
 
@@ -102,7 +101,9 @@ class View:
     """A run as it was read.
 
     Of a run of many processes each rank wrote what it saw. Rank 0 is the run's face: where only one
-    can be meant, its word counts, and another's only where it said nothing.
+    can be meant, its word counts, and another's only where it said nothing. `at_rank` is the run as
+    one rank saw it. After a resume what an earlier execution recorded counts up to where the later
+    one began; `at_execution` has all that one recorded.
     """
 
     folder: RunFolder
@@ -111,6 +112,8 @@ class View:
     ends: list[ExecutionEnd | None]
     notes: list[Note]
     journal: Journal
+    rank: str = ""  # the only one that is shown, where given
+    execution: int | None = None  # the only one that is shown, where given
 
     @property
     def id(self) -> str:
@@ -132,6 +135,39 @@ class View:
         """The name given last."""
         given = [n.value for n in self.notes if n.kind == "name" and isinstance(n.value, str)]
         return given[-1] if given else self.record.name
+
+    @cached_property
+    def ranks(self) -> list[str]:
+        """The ranks that recorded something, in order; the first is the run's face."""
+        return streams.ranks_of(self.journal.frames)
+
+    def at_rank(self, rank: str) -> "View":
+        """The same run as one of its ranks recorded it; NotFound names those there are."""
+        if rank not in self.ranks:
+            raise NotFound(f"run {self.id} has no rank {rank!r}", ranks=", ".join(self.ranks))
+        return replace(self, rank=rank)
+
+    def at_execution(self, number: int) -> "View":
+        """What one execution recorded, also what a later one recorded again."""
+        numbers = [start.number for start in self.starts]
+        if number not in numbers:
+            executions = ", ".join(map(str, numbers))
+            raise NotFound(f"run {self.id} has no execution {number}", executions=executions)
+        return replace(self, execution=number)
+
+    @cached_property
+    def _streams(self) -> dict[str, Stream]:
+        """What counts, by rank: first the supervisor's, which is every rank's, then the lowest."""
+        return {
+            rank: streams.pick(self.journal.frames, self.starts, rank, self.execution)
+            for rank in [LAUNCH, *([self.rank] if self.rank else self.ranks)]
+        }
+
+    @property
+    def replaced(self) -> list[Replaced]:
+        """Metrics of the face that count no more: a later execution began before them."""
+        face = self._streams.get(self.rank or next(iter(self.ranks), ""))
+        return face.replaced if face is not None else []
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -156,17 +192,28 @@ class View:
         """What is known of the files that it read or wrote, oldest first."""
         return self.all_facts("file")
 
+    @cached_property
+    def sources(self) -> dict[str, list[Any]]:
+        """The modules that any process of the run had loaded, and its search paths."""
+        found = self.all_facts("sources")
+        modules = dict.fromkeys(tuple(module) for value in found for module in value["modules"])
+        return {
+            "path": list(dict.fromkeys(path for value in found for path in value["path"])),
+            "modules": [list(module) for module in modules],
+        }
+
     @property
     def seed_calls(self) -> list[SeedCallFact]:
         """The script's own seed calls."""
         return self.all_facts("seed_call")
 
     @property
-    def rates(self) -> list[tuple[int, int, int]]:
-        """(optimizer, count, k): which steps were traced in full, as the run's face had it."""
-        said = self._facts.get("rate", [])
-        face = min(map(_rank, said), default=0)
-        return [(r["optimizer"], r["count"], r["k"]) for rank, r in said if _order(rank) == face]
+    def rates(self) -> dict[str, list[tuple[int, int, int]]]:
+        """By rank (optimizer, count, k): which steps it traced in full."""
+        found: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        for rank, said in self._facts.get("rate", []):
+            found[rank].append((said["optimizer"], said["count"], said["k"]))
+        return dict(found)
 
     @cached_property
     def odd(self) -> list[str]:
@@ -182,12 +229,13 @@ class View:
         """By name every (rank, value), oldest first; and what is said of those that do not fit."""
         found: dict[str, list[tuple[str, Any]]] = defaultdict(list)
         odd: list[str] = []
-        for frame in sorted(self._of_kind(Kind.FACT), key=lambda f: f.time_ns):
-            name = frame.items[2]
-            try:
-                found[name].append((frame.rank, read_fact(name, frame.items[3])))
-            except Damaged as error:
-                odd.append(error.what)
+        for stream in self._streams.values():
+            for frame in stream.facts:
+                name = frame.items[2]
+                try:
+                    found[name].append((frame.rank, read_fact(name, frame.items[3])))
+                except Damaged as error:
+                    odd.append(error.what)
         for problem in (p for end in self.ends if end is not None for p in end.problems):
             try:  # what no journal took
                 found["problem"].append((FACE, read_fact("problem", problem)))
@@ -216,16 +264,10 @@ class View:
         """(rank, step, time, values), the lowest rank first and each rank's oldest first."""
         found: list[tuple[int, int, int, dict[str, Any]]] = []
         odd: list[str] = []
-        by_rank: dict[int, list[Frame]] = defaultdict(list)
-        for frame in self.journal.frames:
-            if frame.kind in (Kind.SCHEMA, Kind.ROW):
-                by_rank[_order(frame.rank)].append(frame)
-        for rank in sorted(by_rank):
-            for step, time_ns, values in sorted(reader.rows(by_rank[rank]), key=itemgetter(1)):
-                if isinstance(step, dict) or not _SCALARS.issuperset(map(type, values.values())):
-                    odd.append("a row of metrics has a shape that this version does not know")
-                else:
-                    found.append((rank, step, time_ns, values))
+        for rank, stream in self._streams.items():
+            if stream.odd_rows:
+                odd.append("a row of metrics has a shape that this version does not know")
+            found += [(_order(rank), *row) for row in stream.rows]
         return found, odd
 
     @cached_property
@@ -257,14 +299,14 @@ class View:
     def traces(self) -> dict[str, list[TraceRow]]:
         """By rank, the lowest first, its steps as written; rows of one step are one row."""
         groups: dict[str, list[str]] = {}
-        for frame in self._of_kind(Kind.FACT):
+        for frame in (frame for stream in self._streams.values() for frame in stream.facts):
             if frame.items[2] == "trace":
                 try:
                     groups[frame.writer] = read_fact("trace", frame.items[3])["groups"]
                 except Damaged:
                     continue  # said in `odd`
         rows: dict[str, dict[tuple[int, int], dict[str, bytes]]] = defaultdict(dict)
-        for frame in self._of_kind(Kind.TRACE):
+        for frame in (frame for stream in self._streams.values() for frame in stream.trace):
             _, optimizer, count, _, mask, digests = frame.items[:6]
             row = rows[frame.rank].setdefault((optimizer, count), {})
             present = [n for bit, n in enumerate(groups.get(frame.writer, [])) if mask >> bit & 1]
@@ -294,12 +336,11 @@ class View:
     def _schedules(self) -> tuple[list[Schedule], list[str]]:
         found: dict[str, Schedule] = {}
         odd: list[str] = []
-        for frame in self.journal.frames:
-            if frame.kind == Kind.HYPER and not is_plain(frame.items[4]):
+        for stream in self._streams.values():
+            if stream.odd_changes:
                 odd.append("a change of an optimizer has a shape that this version does not know")
-                continue
-            for block in reader.changes(frame):
-                schedule = found.setdefault(frame.writer, Schedule(frame.rank, {}))
+            for rank, writer, block in stream.changes:
+                schedule = found.setdefault(writer, Schedule(rank, {}))
                 key = (block.optimizer, block.group, block.name)
                 column = schedule.scalars.setdefault(key, Changes([], []))
                 column.counts.extend(block.counts)
@@ -343,10 +384,47 @@ class View:
     def status(self) -> str:
         """finished, failed, killed, running, or broken off."""
         if self.end is not None:
-            return self.end.status
+            return self._other_end or self.end.status
         if self._last_word is not None:
             return str(self._last_word["status"])
         return "running" if self.starts and self._is_alive(self.starts[-1]) else "broken off"
+
+    @property
+    def _other_end(self) -> str | None:
+        """How another rank ended, where the face finished and that one did not."""
+        end = self.end
+        if end is None or end.status != "finished" or not self.starts:
+            return None
+        ended = {
+            (rank, rank == LAUNCH and at): value["status"]
+            for at, (rank, value) in enumerate(self._facts.get("end", ()))
+            if rank != FACE and value["execution"] == self.starts[-1].number
+        }
+        return next((status for status in ended.values() if status != "finished"), None)
+
+    @cached_property
+    def cause(self) -> str | None:
+        """Why it failed or was killed (`out of memory`, `ValueError`, `SIGTERM`), where known."""
+        if self.status not in ("failed", "killed"):
+            return None
+        end = self.end
+        if end is not None and end.cause:
+            return end.cause
+        said = self.facts.get("exception") or (end.exception if end is not None else None)
+        if said:
+            return _kind_of(said)
+        return end.signal if end is not None else (self._last_word or {}).get("signal")
+
+    @cached_property
+    def restarts(self) -> int:
+        """How often an elastic launcher started its ranks again."""
+        return max((fact.get("restart", 0) for fact in self.all_facts("joined")), default=0)
+
+    def processes_alive(self) -> list[int]:
+        """Processes of the last execution that are known to run on this machine."""
+        if not self.starts or self.starts[-1].host != socket.gethostname():
+            return []
+        return [p[0] for p in self._processes(self.starts[-1]) if alive.is_alive(*p)]
 
     @property
     def _last_word(self) -> dict[str, Any] | None:
@@ -361,14 +439,7 @@ class View:
 
     def _is_alive(self, start: ExecutionStart) -> bool:
         if start.host == socket.gethostname():
-            # The supervisor may be gone while the training it started goes on.
-            processes = [(start.pid, start.pid_started, start.boot)]
-            processes += [
-                (p["pid"], p["pid_started"], p["boot"])
-                for p in self.all_facts("process")
-                if p["execution"] == start.number
-            ]
-            known = [alive.is_alive(*process) for process in processes]
+            known = [alive.is_alive(*process) for process in self._processes(start)]
             if True in known or None not in known:
                 return True in known
         segments = reader.list_segments(self.folder.journal)
@@ -380,6 +451,14 @@ class View:
         # changed when its last frame was written.
         is_copy = grown - written_ns / 1e9 > _HEARTBEAT_S
         return time.time() - grown < _HEARTBEAT_S and not is_copy
+
+    def _processes(self, start: ExecutionStart) -> list[tuple[int, int, str]]:
+        """Pid, start time and boot; the supervisor may be gone while what it started goes on."""
+        return [(start.pid, start.pid_started, start.boot)] + [
+            (p["pid"], p["pid_started"], p["boot"])
+            for p in self.all_facts("process")
+            if p["execution"] == start.number
+        ]
 
     @cached_property
     def missing(self) -> list[str]:
@@ -407,9 +486,6 @@ class View:
         named = ", ".join(list(paths)[:_NAMED])
         return [f"files: changed while the run used them: {named}{more}"] if paths else []
 
-    def _of_kind(self, kind: Kind) -> Iterable[Frame]:
-        return (frame for frame in self.journal.frames if frame.kind == kind)
-
 
 def _order(rank: str) -> int:
     """Ranks by number; the supervisor speaks for the run as rank 0 does."""
@@ -418,6 +494,17 @@ def _order(rank: str) -> int:
 
 def _rank(said: tuple[str, Any]) -> int:
     return _order(said[0])
+
+
+def _kind_of(exception: str) -> str:
+    """What kind of exception a traceback ends with; memory that did not suffice has many names."""
+    lines = exception.strip().splitlines()
+    last = lines[-1] if lines else ""
+    kind = last.partition(":")[0].rpartition(".")[2].strip()
+    is_memory = kind in ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")
+    if is_memory or any(sign in last for sign in _OUT_OF_MEMORY):
+        return "out of memory"
+    return kind if kind.isidentifier() else "an exception"
 
 
 def read_run(folder: RunFolder) -> View:

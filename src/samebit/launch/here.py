@@ -278,9 +278,11 @@ class _Supervision:
 
     def end(self) -> None:
         """Let witness and signals go; they mean again what they meant before."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _NOTICED)
+        # Its death is a signal, too. While this thread takes signals it gets that one; a thread of
+        # the journal that got it would find no handler any more, and Python says so on stderr.
         if self._witness is not None:
             self._witness.dismiss()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _NOTICED)
         for number, before in self._before.items():
             # One that another thread of ours has just taken is handled by Python a moment later,
             # which complains on stderr where it finds that it has no handler any more. Of an ended

@@ -47,9 +47,12 @@ COLUMNS = (
     "verdict",  # the grade of the last one
     "missing",  # how many things the record lacks
     "steps",
+    "cause",  # why it failed or was killed, in a few words
+    "ranks",  # processes that trained together; None where there was one
+    "executions",  # None where there was one
 )
 
-_SCHEMA = 1  # part of the file's name; a change of rows or table takes the next number
+_SCHEMA = 2  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists runs (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
@@ -190,6 +193,9 @@ def _row(view: "View") -> Row:
         "verdict": verdicts[-1].grade if verdicts else None,
         "missing": len(view.missing),
         "steps": _steps(view),
+        "cause": view.cause,
+        "ranks": len(view.ranks) if len(view.ranks) > 1 else None,
+        "executions": len(view.starts) if len(view.starts) > 1 else None,
     }
     given = view.facts.get("config")
     if isinstance(given, dict):

@@ -96,12 +96,23 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     if start is None:
         raise Damaged(f"run {view.id} has no execution", path=view.folder.path)
     blockers: list[str] = list(view.odd)
+    if len(view.starts) > 1:
+        blockers.append(
+            f"it has {len(view.starts)} executions: the later ones began from what the earlier "
+            "ones left, which is no part of the record"
+        )
+    elif view.restarts:
+        blockers.append("its launcher started ranks again after a failure, which is not repeated")
+    if start.ranks > 1:
+        blockers.append(
+            f"it ran as {start.ranks} processes of {start.job}, and a replay starts only one"
+        )
     store = Store(view.folder.store)
     root, tree = _code(view, store, blockers)
     if start.masked:
         blockers.append("its command holds a secret, which was not recorded")
     how, words = _command(view, start, blockers)
-    found = view.facts.get("sources") or {"path": [], "modules": []}
+    found = view.sources
     sources = tuple((name, file, content) for name, file, content in found["modules"])
     blockers += [f"its code is not complete: {line}" for line in found.get("left_out", [])]
     tree = _as_it_ran(root, tree, sources, store)
@@ -260,9 +271,14 @@ def _inputs(
     code = {str(root / entry.path) for entry in tree.entries}
     modules = {file for _, file, _ in sources}  # whether they are the same is seen afterwards
     latest: dict[str, dict[str, Any]] = {}
-    for fact in view.all_facts("file"):
-        if fact["how"] == "read":
-            latest[fact["path"]] = {**latest.get(fact["path"], {}), **fact}
+    for rank in view.ranks:
+        made: set[str] = set()  # by one Python of the command, and read by a later one
+        for fact in view.at_rank(rank).files:
+            path = fact["path"]
+            if fact["how"] == "write" and path not in latest:
+                made.add(path)
+            elif fact["how"] == "read" and path not in made:
+                latest[path] = {**latest.get(path, {}), **fact}
     found: list[Input] = []
     for name, fact in sorted(latest.items()):
         item = Input(

@@ -136,7 +136,7 @@ def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:
     by_file = {file: content for _, file, content in plan.sources}
     by_file.update({str(plan.root / entry.path): entry.digest for entry in plan.tree.entries})
     by_module = {module: file for module, file, _ in plan.sources if module}
-    found = replayed.facts.get("sources") or {"modules": []}
+    found = replayed.sources
     problems: list[str] = []
     for module, file, content in found["modules"]:
         original = layout.original(file)
@@ -151,7 +151,7 @@ def _other_data(plan: Plan, layout: Layout, replayed: View) -> list[str]:
     recorded = {str(item.path): item.kept or item.digest for item in plan.inputs}
     recorded |= {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
     made = {str(path) for path in plan.outputs}
-    loaded = {file for _, file, _ in (replayed.facts.get("sources") or {"modules": []})["modules"]}
+    loaded = {file for _, file, _ in replayed.sources["modules"]}
     problems: list[str] = []
     for fact in replayed.all_facts("file"):
         path = fact["path"]

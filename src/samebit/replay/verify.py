@@ -52,17 +52,29 @@ def compare_traces(ours: View, theirs: View) -> Matched:
 
 def _sides(view: View) -> dict[str, Side]:
     """What the comparison of traces needs to know of a run, by rank."""
-    manifest = _manifest(view, "step 0")
-    initial = _leaves(manifest) if manifest is not None else None
     algorithms = [traced.get("algorithm") for traced in view.all_facts("trace")]
     sides: dict[str, Side] = {}
     for rank, rows in (view.traces or {FACE: []}).items():
         algorithm = algorithms[-1] if algorithms else None
-        # A run has one initial state: its face stored it.
+        manifest = _manifest(view.at_rank(rank) if rank in view.ranks else view, "step 0")
+        initial = _leaves(manifest) if manifest is not None else None
         schedules = [schedule for schedule in view.schedules if schedule.rank == rank]
         sides[rank] = Side(rows, schedules, initial, algorithm)
-        initial = None
     return sides
+
+
+def _by_rank(recorded: View, replayed: View) -> list[tuple[str, View, View | None]]:
+    """Each rank that recorded, as what is said of it begins, with its twin in the replay."""
+    if len(recorded.ranks) < 2:
+        return [("", recorded, replayed)]
+    return [
+        (
+            f"rank {rank}: ",
+            recorded.at_rank(rank),
+            replayed.at_rank(rank) if rank in replayed.ranks else None,
+        )
+        for rank in recorded.ranks
+    ]
 
 
 def judge(
@@ -265,17 +277,18 @@ class _Metrics:
 
 def _compare_metrics(recorded: View, replayed: View) -> _Metrics:
     found = _Metrics()
-    ours, theirs = recorded.metrics, replayed.metrics
-    for name in [*ours, *(n for n in theirs if n not in ours)]:
-        if is_volatile(name, recorded):
-            found.volatile.append(name)
-            continue
-        found.compared.append(name)
-        step = _first_difference(ours.get(name), theirs.get(name))
-        if step is not None:
-            found.differing.append((name, step))
-        elif name in ours:
-            found.points += len(ours[name].steps)
+    for rank, mine, twin in _by_rank(recorded, replayed):
+        ours, theirs = mine.metrics, twin.metrics if twin is not None else {}
+        for name in [*ours, *(n for n in theirs if n not in ours)]:
+            if is_volatile(name, recorded):
+                found.volatile.append(rank + name)
+                continue
+            found.compared.append(rank + name)
+            step = _first_difference(ours.get(name), theirs.get(name))
+            if step is not None:
+                found.differing.append((rank + name, step))
+            elif name in ours:
+                found.points += len(ours[name].steps)
     found.differing.sort(key=lambda pair: pair[1])
     return found
 
@@ -310,19 +323,20 @@ class _Final:
 
 def _compare_final(recorded: View, replayed: View) -> _Final | None:
     """Every final state that the run has; None where there is none or one side lacks it."""
-    names = [name for name in recorded.states if name.startswith("final")]
-    count, differing, digests = 0, [], []
-    for name in names:
-        ours, theirs = _manifest(recorded, name), _manifest(replayed, name)
-        if ours is None or theirs is None:
-            return None
-        mine, other = _leaves(ours), _leaves(theirs)
-        differing += [n for n in {**mine, **other} if mine.get(n) != other.get(n)]
-        if _plain_values(ours) != _plain_values(theirs):
-            differing.append("a plain value of the state")
-        count += len(mine)
-        digests.append(recorded.states[name]["manifest"])
-    return _Final(count, differing, digests[0]) if names else None
+    count, differing, digests = 0, list[str](), list[str]()
+    for rank, view, twin in _by_rank(recorded, replayed):
+        for name in (name for name in view.states if name.startswith("final")):
+            ours = _manifest(view, name)
+            theirs = _manifest(twin, name) if twin is not None else None
+            if ours is None or theirs is None:
+                return None
+            mine, other = _leaves(ours), _leaves(theirs)
+            differing += [rank + n for n in {**mine, **other} if mine.get(n) != other.get(n)]
+            if _plain_values(ours) != _plain_values(theirs):
+                differing.append(f"{rank}a plain value of the state")
+            count += len(mine)
+            digests.append(view.states[name]["manifest"])
+    return _Final(count, differing, digests[0]) if digests else None
 
 
 def _manifest(view: View, name: str) -> StateManifest | None:

@@ -1,8 +1,9 @@
 """How a process comes into a run: started by `samebit run`, or by calling `init()`.
 
 `samebit run` names the run in SAMEBIT_RUN (its folder), SAMEBIT_EXECUTION, and, for a replay,
-SAMEBIT_RATES and SAMEBIT_SEEDS (a file). The first Python that it starts joins and writes its pid
-to SAMEBIT_PID; a rank of a launcher joins by its own RANK; other children do not join.
+SAMEBIT_RATES and SAMEBIT_SEEDS (a file). A Python that it starts joins and writes its pid to
+SAMEBIT_PID; a rank of a launcher joins by its own RANK; other children of what joined do not
+(`ranks.py`).
 """
 
 import atexit
@@ -18,12 +19,14 @@ from typing import Any
 
 from samebit import places
 from samebit.capture import console, randomness, secrets
-from samebit.errors import SamebitError, UsageError, in_a_line
+from samebit.errors import RunNotFound, SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.session import exiting, shortfall
+from samebit.session import beginning, exiting, jobs, resuming, shortfall, spawned
+from samebit.session.beginning import Wanted
+from samebit.session.ranks import Role, find_role, is_spawned, is_worker, opens_files
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 from samebit.session.shortfall import Problem
@@ -41,7 +44,9 @@ class _Process:
     def __init__(self) -> None:
         self.active: Recording | None = None
         self.supervised: Recording | None = None
+        self.role = Role("0")  # in the supervised run
         self.taken = False  # an init() has joined the supervised run
+        self.writes_end = True  # of a run that `init()` began
         self.registered = False
         self.code_thread: threading.Thread | None = None
 
@@ -51,50 +56,63 @@ _process = _Process()
 
 def enter() -> None:
     """Join the run that `samebit run` started this process for; called before the script."""
-    role = _role()
-    if role is None:
-        if not _is_tracker():
-            _watch_child(int(os.environ["SAMEBIT_PID"]))
+    role = find_role(os.environ, sys.orig_argv, os.getpid())
+    if role is not None:
+        _join(role)
         return
+    if "SAMEBIT_PID" in os.environ and opens_files(sys.orig_argv):
+        _watch_child(int(os.environ["SAMEBIT_PID"]))
+    spawned.tell_rank(_join_spawned)
+
+
+def _join_spawned(rank: int) -> None:
+    """Join as a rank that the script made; it runs already, so nothing of ours may stop it."""
+    if _process.supervised is None:
+        os.environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
+        _join(Role(str(rank), launched=True), begun=True)
+
+
+def _join(role: Role, *, begun: bool = False) -> None:
     claimed: tuple[RunFolder, int] | None = None
     try:
         folder = RunFolder(Path(os.environ["SAMEBIT_RUN"]))
         execution = int(os.environ["SAMEBIT_EXECUTION"])
         claimed = folder, execution
-        if "SAMEBIT_PID" not in os.environ:
-            os.environ["SAMEBIT_PID"] = str(os.getpid())
-            if not folder.claim_rank(execution, role):
-                _watch_child(0)  # as in `sh -c "python prepare.py; python train.py"`
-                return
+        os.environ["SAMEBIT_PID"] = str(os.getpid())
+        if role.launched:
+            os.environ["SAMEBIT_AS_RANK"] = "1"
+        part = folder.claim_rank(execution, role.rank)
         start = folder.start(execution)
-        settings = places.read_settings(folder.store)
-        rates = {
-            (optimizer, count): k
-            for optimizer, count, k in json.loads(os.environ.get("SAMEBIT_RATES", "null")) or []
-        }
-        replays = "SAMEBIT_RATES" in os.environ
+        went_before = execution > 1 or role.restart > 0
         recording = Recording(
             folder,
             execution,
-            settings,
-            rank=role,
-            rates=rates if replays else None,
+            places.read_settings(folder.store),
+            rank=role.rank,
+            rates=_rates(role.rank),
             given=_given_back(),
+            left=resuming.left_by(folder, role.rank) if went_before else None,
         )
-        recording.writer.fact("joined", {"rank": role, "execution": execution})
+        joined = {"rank": role.rank, "execution": execution, "part": part}
+        recording.writer.fact(
+            "joined", {**joined, "launched": role.launched, "restart": role.restart}
+        )
     except Exception as error:
         if claimed is not None:
-            _leave(*claimed, role, [{"what": "nothing was recorded", "detail": in_a_line(error)}])
+            problem = {"what": "nothing was recorded", "detail": in_a_line(error)}
+            _leave(*claimed, role.rank, [problem])
         _cannot_record(error)
         return
     _process.active = _process.supervised = recording
+    _process.role = role
     _register()
-    recording.begin(seed=start.seed, deterministic=start.deterministic)
+    # One that has begun may have seeded itself, and that wins.
+    recording.begin(seed=None if begun else start.seed, deterministic=start.deterministic)
 
 
 def _watch_child(keeper: int) -> None:
     try:
-        watch_child(keeper, is_worker=_is_spawned())
+        watch_child(keeper, is_worker=is_spawned(sys.orig_argv))
     except Exception as error:
         sys.stderr.write(f"samebit: what this process opens is not recorded: {error}\n")
 
@@ -105,32 +123,12 @@ def _given_back() -> Any:
     return None if path is None else json.loads(Path(path).read_bytes())
 
 
-def _role() -> str | None:
-    """The rank as which this process joins, or None."""
-    started = os.environ.get("SAMEBIT_PID")
-    if started is None or started == str(os.getpid()):
-        return "0" if "LOCAL_RANK" not in os.environ else os.environ.get("RANK", "0")
-    is_rank = os.environ.get("RANK", "").isdigit() and os.environ.get("LOCAL_RANK", "").isdigit()
-    is_worker = _is_worker() or _is_spawned()
-    return os.environ["RANK"] if is_rank and not is_worker else None
-
-
-def _is_worker() -> bool:
-    """Whether multiprocessing made this process, which then keeps no record of its own."""
-    module = sys.modules.get("multiprocessing")
-    return module is not None and module.parent_process() is not None
-
-
-def _is_tracker() -> bool:
-    """Whether this is a helper of multiprocessing that runs no code of the script."""
-    return any("multiprocessing.resource_tracker" in word for word in sys.orig_argv)
-
-
-def _is_spawned() -> bool:
-    helpers = ("spawn", "forkserver", "resource_tracker")
-    return "--multiprocessing-fork" in sys.orig_argv or any(
-        f"multiprocessing.{helper}" in word for helper in helpers for word in sys.orig_argv
-    )
+def _rates(rank: str) -> dict[tuple[int, int], int] | None:
+    """The recorded sampling that a replay takes; None where this is none."""
+    if "SAMEBIT_RATES" not in os.environ:
+        return None
+    by_rank = json.loads(os.environ["SAMEBIT_RATES"])
+    return {(optimizer, count): k for optimizer, count, k in by_rank.get(rank, ())}
 
 
 def _leave(folder: RunFolder, execution: int, role: str, problems: list[Problem]) -> None:
@@ -159,6 +157,7 @@ def init(
     name: str | None = None,
     group: str | None = None,
     volatile: tuple[str, ...] | list[str] = (),
+    resume: str | None = None,
 ) -> Run:
     """Begin a run in this process, or join the one that `samebit run` began.
 
@@ -172,6 +171,8 @@ def init(
         name: a name for people; need not be unique.
         group: runs that belong together.
         volatile: names (or patterns) of metrics that are facts of clock or machine, never judged.
+        resume: a run that goes on here: its id, the beginning of it, or its name. What it logs
+            again counts instead of what it had logged from there on.
 
     Returns:
         The run. A second call in one process ends the first run and begins another.
@@ -179,22 +180,25 @@ def init(
     Raises:
         UsageError: for wrong arguments. Everything else that goes wrong is said once, and training
             goes on without a record.
+        RunNotFound, AmbiguousRun: there is no such run to resume.
     """
     if seed is not None:
         randomness.check_seed(seed)
-    for argument, value in (("name", name), ("group", group)):
+    for argument, value in (("name", name), ("group", group), ("resume", resume)):
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{argument} must be a text, not {value!r}")
     if not isinstance(deterministic, bool):
         raise UsageError(f"deterministic must be True or False, not {deterministic!r}")
     if not isinstance(volatile, (list, tuple)) or not all(isinstance(n, str) for n in volatile):
         raise UsageError(f"volatile must be a list of texts, not {volatile!r}")
-    if _is_worker():
+    if is_worker() and not _is_rank():
         _set(seed, deterministic)
         return Run(None, _end)
     try:
-        recording = _join_or_begin(seed, deterministic, name, group)
+        recording = _join_or_begin(seed, deterministic, name, group, resume)
     except Exception as error:
+        if resume is not None and isinstance(error, (UsageError, RunNotFound)):
+            raise
         text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
         console.say(f"samebit: no record is kept: {text}")
         _set(seed, deterministic)  # the numbers of a training do not depend on its record
@@ -206,6 +210,11 @@ def init(
     return Run(recording, _end)
 
 
+def _is_rank() -> bool:
+    """Whether this worker has joined as a rank."""
+    return _process.supervised is not None and _process.supervised.is_here
+
+
 def _set(seed: int | None, deterministic: bool) -> None:
     if deterministic:
         randomness.make_deterministic()
@@ -214,10 +223,14 @@ def _set(seed: int | None, deterministic: bool) -> None:
 
 
 def _join_or_begin(
-    seed: int | None, deterministic: bool, name: str | None, group: str | None
+    seed: int | None,
+    deterministic: bool,
+    name: str | None,
+    group: str | None,
+    resume: str | None,
 ) -> Recording:
     supervised = _process.supervised
-    if supervised is not None and not _process.taken and supervised.is_here:
+    if supervised is not None and not _process.taken and _may_take(supervised, resume):
         _process.taken = True
         supervised.begin_seeding(seeded=seed is not None)
         _set(seed, deterministic)
@@ -233,34 +246,80 @@ def _join_or_begin(
         return supervised
     if _process.active is not None:
         _end(_process.active, "finished")
-    return _begin_here(seed, deterministic, name, group)
+    return _begin_here(seed, deterministic, name, group, resume)
+
+
+def _may_take(supervised: Recording, resume: str | None) -> bool:
+    """Whether an `init()` here means the run that `samebit run` began."""
+    if not supervised.is_here:
+        return False
+    if resume is not None and resuming.find(_store(), resume).id != supervised.folder.id:
+        supervised.problem("resume", f"the script went on in run {resume}")
+        return False
+    # Of several Pythons that one command starts, each a run to its author, the first has it.
+    role = _process.role
+    return role.launched or role.again or supervised.folder.claim(supervised.execution, "init")
+
+
+def _store() -> Path:
+    return places.make_store(places.choose_store(Path.cwd()))
 
 
 def _begin_here(
-    seed: int | None, deterministic: bool, name: str | None, group: str | None
+    seed: int | None,
+    deterministic: bool,
+    name: str | None,
+    group: str | None,
+    resume: str | None,
 ) -> Recording:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     script = Path(main).absolute() if main and Path(main).is_file() else None
-    store = places.make_store(places.choose_store(Path.cwd()))
+    store = _store()
     settings = places.read_settings(store)
-    parent = Path(os.environ["SAMEBIT_RUN"]).name if "SAMEBIT_RUN" in os.environ else None
-    folder = runs.begin(store, parent=parent, group=group, name=name)
-    execution: int | None = None
+    is_within = "SAMEBIT_RUN" in os.environ
+    wanted = Wanted(
+        _start(seed, deterministic),
+        job=None if is_within else jobs.find_launched(os.environ),
+        parent=Path(os.environ["SAMEBIT_RUN"]).name if is_within else None,
+        group=group,
+        name=name,
+        resume=resume,
+    )
+    begun = beginning.begin(store, wanted)
+    rank = str(begun.job.rank) if begun.job is not None else "0"
     try:
-        execution = folder.begin_execution(_start(seed, deterministic)).number
-        recording = Recording(folder, execution, settings)
+        recording = Recording(
+            begun.folder,
+            begun.execution,
+            settings,
+            rank=rank,
+            left=resuming.left_by(begun.folder, rank) if begun.execution > 1 else None,
+        )
+        joined = {"rank": rank, "execution": begun.execution, "part": 1}
+        recording.fact("joined", {**joined, "launched": begun.job is not None, "restart": 0})
     except BaseException as error:
-        shortfall.abandon(folder, execution, error)
+        if begun.is_first:
+            shortfall.abandon(begun.folder, begun.execution, error)
         raise
     _process.active = recording
+    _process.writes_end = begun.is_first
     _register()
     exiting.watch()
     recording.begin(seed=seed, deterministic=deterministic)
+    if begun.problem is not None:
+        recording.problem(*begun.problem)
     _say_too_late(recording, deterministic=deterministic)
-    where = script.parent if script is not None else Path.cwd()
+    if begun.is_first:
+        where = script.parent if script is not None else Path.cwd()
+        _begin_code(recording, where, script)
+    return recording
+
+
+def _begin_code(recording: Recording, where: Path, script: Path | None) -> None:
+    given = [recording.folder, where, script, recording.settings]
     thread = threading.Thread(
         target=_record_code,
-        args=[folder, where, script, settings, recording.fact, recording.trouble],
+        args=[*given, recording.fact, recording.trouble],
         name="samebit-code",
         daemon=True,
     )
@@ -271,7 +330,6 @@ def _begin_here(
     except Exception as error:
         _no_import.set()
         recording.trouble("code", error)
-    return recording
 
 
 def _start(seed: int | None, deterministic: bool) -> ExecutionStart:
@@ -388,6 +446,8 @@ def _end(
     if recording is _process.supervised:  # the supervisor writes how it ended
         if unwritten:
             _leave(recording.folder, recording.execution, recording.rank, list(unwritten))
+        return
+    if not _process.writes_end:  # rank 0 of this job does
         return
     end = ExecutionEnd(
         ended_ns=time.time_ns(),

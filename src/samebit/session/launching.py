@@ -6,6 +6,7 @@ strict needs, and the folder by which the recorder enters.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,23 +17,24 @@ from pathlib import Path
 
 from samebit import places
 from samebit.capture import code, console, git, randomness, secrets
-from samebit.errors import CannotStart, SamebitError, in_a_line
+from samebit.errors import CannotStart, RunNotFound, SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
+from samebit.folders.streams import LAUNCH
 from samebit.journal import reader
 from samebit.journal.writer import Writer
-from samebit.launch import alive, here, landlock
+from samebit.launch import alive, here, landlock, memory
 from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.session import shortfall
+from samebit.session import beginning, jobs, shortfall
+from samebit.session.beginning import AUTO, Begun, Wanted
 from samebit.session.snapshot import record_code
 
 __all__ = ["Launched", "Replay", "Request", "launch"]
 
 _TICK_S = 0.2
 _NAMED = 5  # files in one sentence
-_RANK = "launch"  # the supervisor's place in the journal
 ENTRY = Path(__file__).parent / "entry"
 
 
@@ -41,7 +43,7 @@ class Replay:
     """What makes a launch a replay of a recorded run."""
 
     of: str
-    rates: Sequence[tuple[int, int, int]]  # optimizer, count, k: the recorded sampling
+    rates: Mapping[str, Sequence[tuple[int, int, int]]]  # by rank: optimizer, count, k
     sandbox: Callable[[RunFolder], landlock.Ruleset | None]
     output: int  # a descriptor for the child's console; it reads nothing
     tick: Callable[[RunFolder], None]  # called now and then while it runs
@@ -60,6 +62,7 @@ class Request:
     deterministic: bool = False
     name: str | None = None
     group: str | None = None
+    resume: str | None = None  # the run that goes on; AUTO for a job that was requeued
     or_run_anyway: bool = False
     python: str = field(default=sys.executable)
     store: Path | None = None  # found from `cwd` where it is not given
@@ -73,6 +76,7 @@ class Launched:
     folder: RunFolder | None  # None where it could not be recorded and was run anyway
     outcome: Outcome
     seconds: float
+    cause: str | None = None  # "out of memory" where the kernel said so
 
 
 def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -> Launched:
@@ -91,21 +95,25 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     hash_seed = _hash_seed(request)
     request = replace(request, environ={**request.environ, "PYTHONHASHSEED": hash_seed})
     try:
-        folder, execution, writer = _begin(request)
+        begun_run, writer = _begin(request)
     except Exception as error:  # whatever it is: not a line of the command has run
+        if request.resume and isinstance(error, (UsageError, RunNotFound)):
+            raise
         if not request.or_run_anyway:
             raise _cannot(error) from error
         began = time.monotonic()
         with here.start(argv, env=request.environ, cwd=request.cwd) as child:
             return Launched(None, child.wait(), time.monotonic() - began)
+    folder, execution = begun_run.folder, begun_run.execution
     replay = request.replay
     began = time.monotonic()
+    oom_before = memory.oom_kills()
     try:
         if begun is not None:
             begun(folder)
         child = here.start(
             argv,
-            env=_environment(request, folder, execution),
+            env=_environment(request, begun_run),
             cwd=request.cwd,
             sandbox=replay.sandbox(folder) if replay else None,
             stdin=subprocess.DEVNULL if replay else None,
@@ -113,14 +121,29 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             stderr=replay.output if replay else None,
         )
     except BaseException as error:  # not a line of the command has run
-        _end(folder, execution, writer, "failed", Outcome(125, None), in_a_line(error))
+        _end(begun_run, writer, "failed", Outcome(125, None), exception=in_a_line(error))
         raise
     with child:
         outcome = _wait(child, folder, replay)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
     _say_what_was_not_recorded(folder, execution, writer)
-    _end(folder, execution, writer, status, outcome, None)
-    return Launched(folder, outcome, time.monotonic() - began)
+    cause = _out_of_memory(outcome, oom_before, memory.oom_kills())
+    _end(begun_run, writer, status, outcome, cause=cause)
+    return Launched(folder, outcome, time.monotonic() - began, cause)
+
+
+def _out_of_memory(
+    outcome: Outcome, before: Mapping[str, int], after: Mapping[str, int]
+) -> str | None:
+    """Whether the kernel killed it for want of memory; it, or a process that it needed."""
+    if not outcome.signal and not outcome.exit_code:
+        return None
+    if after.get("group", 0) > before.get("group", 0):
+        return "out of memory"
+    # Somewhere on this machine, while this was killed as such a process is.
+    killed = outcome.signal == "SIGKILL" or outcome.exit_code == 128 + signal.SIGKILL
+    somewhere = after.get("machine", 0) > before.get("machine", 0)
+    return "out of memory, probably" if killed and somewhere else None
 
 
 def _wait(child: Child, folder: RunFolder, replay: Replay | None) -> Outcome:
@@ -136,7 +159,7 @@ def _say_what_was_not_recorded(folder: RunFolder, execution: int, writer: Writer
     left = list(shortfall.take_over(folder, execution))
     for problem in left:  # whoever left it said so then
         _mark(writer, problem["what"], problem["detail"])
-    if left or any(segment.rank != _RANK for segment in reader.list_segments(folder.journal)):
+    if left or any(segment.rank != LAUNCH for segment in reader.list_segments(folder.journal)):
         return
     what = "nothing was recorded"
     if any((folder.path / "executions" / str(execution)).glob("joined-*")):
@@ -159,27 +182,36 @@ def _mark(writer: Writer, what: str, detail: str) -> None:
         pass  # the writer keeps it; `end.json` says so where the journal never takes it
 
 
-def _begin(request: Request) -> tuple[RunFolder, int, Writer]:
+def _begin(request: Request) -> tuple[Begun, Writer]:
     store = places.make_store(request.store or places.choose_store(request.cwd))
     settings = places.read_settings(store)
-    folder = runs.begin(
-        store,
-        kind="replay" if request.replay else "run",
-        of=request.replay.of if request.replay else None,
+    replay = request.replay
+    job = None if replay else jobs.find_job(request.environ)
+    if request.resume == AUTO:
+        job = job or jobs.requeued(request.environ)
+    wanted = Wanted(
+        _start(request),
+        job,
+        kind="replay" if replay else "run",
+        of=replay.of if replay else None,
         parent=_parent(request.environ),
         group=request.group,
         name=request.name,
+        resume=request.resume,
     )
-    execution: int | None = None
+    begun = beginning.begin(store, wanted)
     try:
-        execution = folder.begin_execution(_start(request)).number
-        writer = Writer(folder.journal, folder.id, _RANK)
-        if request.replay is None:
-            _record_code(request, folder, settings, writer)
+        writer = Writer(begun.folder.journal, begun.folder.id, LAUNCH)
+        if replay is None and begun.is_first:
+            _record_code(request, begun.folder, settings, writer)
+        if begun.problem is not None:
+            console.say(f"samebit: {': '.join(begun.problem)}")
+            _mark(writer, *begun.problem)
     except BaseException as error:
-        shortfall.abandon(folder, execution, error)
+        if begun.is_first:
+            shortfall.abandon(begun.folder, begun.execution, error)
         raise
-    return folder, execution, writer
+    return begun, writer
 
 
 def _start(request: Request) -> ExecutionStart:
@@ -275,16 +307,18 @@ def _hash_seed(request: Request) -> str:
     return str(request.seed if request.seed is not None else int.from_bytes(os.urandom(4), "big"))
 
 
-def _environment(request: Request, folder: RunFolder, execution: int) -> dict[str, str]:
+def _environment(request: Request, begun: Begun) -> dict[str, str]:
     environ = {name: value for name, value in request.environ.items() if not _is_ours(name)}
     if request.deterministic:
         environ.update(randomness.strict_variables(environ, _threads()))
     path = environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = f"{ENTRY}{os.pathsep}{path}" if path else str(ENTRY)
-    environ["SAMEBIT_RUN"] = str(folder.path)
-    environ["SAMEBIT_EXECUTION"] = str(execution)
+    environ["SAMEBIT_RUN"] = str(begun.folder.path)
+    environ["SAMEBIT_EXECUTION"] = str(begun.execution)
+    if begun.job is not None and begun.job.ranks > 1:
+        environ["SAMEBIT_RANK"] = str(begun.job.rank)
     if request.replay is not None:
-        environ["SAMEBIT_RATES"] = json.dumps(list(request.replay.rates))
+        environ["SAMEBIT_RATES"] = json.dumps(dict(request.replay.rates))
         environ["SAMEBIT_SEEDS"] = str(request.replay.seeds)
     if request.or_run_anyway:
         environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
@@ -296,6 +330,8 @@ def _is_ours(name: str) -> bool:
         "SAMEBIT_RUN",
         "SAMEBIT_EXECUTION",
         "SAMEBIT_PID",
+        "SAMEBIT_RANK",
+        "SAMEBIT_AS_RANK",
         "SAMEBIT_RATES",
         "SAMEBIT_SEEDS",
         "SAMEBIT_OR_RUN_ANYWAY",
@@ -309,27 +345,37 @@ def _threads() -> int:
 
 
 def _end(
-    folder: RunFolder,
-    execution: int,
+    begun: Begun,
     writer: Writer,
     status: str,
     outcome: Outcome,
-    exception: str | None,
+    *,
+    exception: str | None = None,
+    cause: str | None = None,
 ) -> None:
+    if not begun.is_first:  # rank 0's supervisor writes how the execution ended
+        said = {"execution": begun.execution, "status": status, "signal": outcome.signal}
+        try:
+            writer.fact("end", {**said, "cause": cause, "exit_code": outcome.exit_code})
+        except Exception as error:
+            _trouble(writer, "journal", error)
     try:
         writer.close()
     except Exception as error:  # what the kernel has, it keeps; only a power cut could lose it
         _trouble(writer, "journal", error)
+    if not begun.is_first:
+        return
     end = ExecutionEnd(
         ended_ns=time.time_ns(),
         status=status,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         exception=exception,
+        cause=cause,
         problems=shortfall.unwritten_problems(writer),
     )
     try:
-        folder.end_execution(execution, end)
+        begun.folder.end_execution(begun.execution, end)
     except Exception as error:
         console.say(f"samebit: how the run ended could not be written down: {error}")
 

@@ -71,7 +71,8 @@ class Models:
         self._schedulers: list[weakref.ref[Any]] = []
         self._last: Any = None  # the optimizer that stepped last
         self._held: dict[int, tuple[Any, list[Any]]] = {}  # optimizers with their owners, by id
-        self._ownerless: dict[int, dict[str, Any]] = {}  # beginnings, by optimizer id
+        # Count and state at the beginning, by optimizer id.
+        self._ownerless: dict[int, tuple[int, dict[str, Any]]] = {}
         self._begun: set[int] = set()  # optimizers, by index, whose state at step 0 was taken
         self._where: dict[int, tuple[int, int]] = {}  # optimizer id: its index and count
         self._taken_at: dict[int, int] = {}  # optimizer index: count at its last final state
@@ -132,8 +133,11 @@ class Models:
         generators = torch_states.generator_states()
         self._initial[id(module)] = _Beginning(copy, generators, _versions(module))
 
-    def before_first_step(self, optimizer: Any, index: int) -> None:
-        """Keep the state at step 0 of an optimizer and of the modules it owns."""
+    def before_first_step(self, optimizer: Any, index: int, count: int = 0) -> None:
+        """Keep the state of an optimizer, and of the modules it owns, before its first step here.
+
+        `count` is how many it has behind it: 0, but for a run that goes on.
+        """
         for held, _ in list(self._held.values()):
             self._final_of(held)
         self._held.clear()
@@ -153,11 +157,14 @@ class Models:
         state = self._state(optimizer, owners, modules)
         state["generators"] = generators or torch_states.generator_states()
         if not self._fits(state):
-            self._store_now("step 0", index, 0, state, keep=False)
+            self._store_now(f"step {count}", index, count, state, keep=False)
         elif owners:
-            self._store_later("step 0", index, 0, torch_states.frozen_copy(state, "text"))
+            self._store_later(
+                f"step {count}", index, count, torch_states.frozen_copy(state, "text")
+            )
         else:
-            self._ownerless[id(optimizer)] = torch_states.frozen_copy(state, "text")
+            frozen = torch_states.frozen_copy(state, "text")
+            self._ownerless[id(optimizer)] = (count, frozen)
 
     def after_step(self, optimizer: Any, index: int, count: int) -> None:
         """Remember who stepped last, and hold it."""
@@ -165,9 +172,11 @@ class Models:
         if id(optimizer) not in self._held:
             self._held[id(optimizer)] = (optimizer, self._owners_of(optimizer))
         self._where[id(optimizer)] = (index, count)
-        state = self._ownerless.pop(id(optimizer), None)
-        if state is not None:
-            self._store_later("step 0", index, 0, self._with_owners(optimizer, state))
+        ownerless = self._ownerless.pop(id(optimizer), None)
+        if ownerless is not None:
+            before, state = ownerless
+            state = self._with_owners(optimizer, state)
+            self._store_later(f"step {before}", index, before, state)
         self._optimizers.setdefault(id(optimizer), weakref.ref(optimizer))
 
     def _beginning(self, module: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -38,6 +38,29 @@ class RecordedRun:
         return self._view.status
 
     @property
+    def cause(self) -> str | None:
+        """Why it failed or was killed: `out of memory`, an exception's name, a signal."""
+        return self._view.cause
+
+    @property
+    def ranks(self) -> list[str]:
+        """The ranks that recorded something; the first is the one that is shown."""
+        return list(self._view.ranks)
+
+    def rank(self, rank: int | str) -> "RecordedRun":
+        """The same run as another of its ranks recorded it; NotFound where there is none such."""
+        return RecordedRun(self._view.at_rank(str(rank)))
+
+    @property
+    def executions(self) -> list[int]:
+        """The numbers of its executions: one, and one more for each time that it was resumed."""
+        return [start.number for start in self._view.starts]
+
+    def execution(self, number: int) -> "RecordedRun":
+        """What one execution recorded, also the rows that a later one logged again."""
+        return RecordedRun(self._view.at_execution(number))
+
+    @property
     def config(self) -> Any:
         """The configuration, nested as it was given; None where there was none."""
         return self._view.facts.get("config")

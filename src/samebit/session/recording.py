@@ -33,6 +33,7 @@ from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.configuration import Configuration
 from samebit.session.models import Models
+from samebit.session.resuming import Left, base_of
 from samebit.session.schedulers import Schedulers
 from samebit.session.seeding import Seeding
 from samebit.session.shortfall import Problem, unwritten_problems
@@ -57,13 +58,15 @@ class Recording:
         rank: str = "0",
         rates: Mapping[tuple[int, int], int] | None = None,
         given: Mapping[str, Any] | None = None,
+        left: Left | None = None,
     ) -> None:
         self.folder = folder
         self.execution = execution
         self.settings = settings
         self.rank = rank
         self.writer = Writer(folder.journal, folder.id, rank)
-        self.step = 0
+        self._left = left  # by earlier executions, where there were any
+        self.step = left.counts.get(0, 0) if left is not None else 0
         self.main = 0  # the optimizer whose count is the run's step
         self.configuration = Configuration(self.fact, self.problem)
         self._pid = os.getpid()
@@ -159,8 +162,10 @@ class Recording:
 
         Without it, every row of a loop without PyTorch would replace the one before.
         """
+        names = tuple(values)
+        first = self._left.next_row(names) if self._left and names not in self._rows else 0
         # Without a lock, which a fork could leave taken for ever: both calls are atomic.
-        return next(self._rows.setdefault(tuple(values), itertools.count()))
+        return next(self._rows.setdefault(names, itertools.count(first)))
 
     def set_config(self, value: Any) -> None:
         """Take a configuration; it stands above what parsers make."""
@@ -221,7 +226,8 @@ class Recording:
         """An optimizer is about to step."""
         if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
             index = self.recorder.index(optimizer)
-            self.models.before_first_step(optimizer, index)
+            self._go_on(optimizer, index)
+            self.models.before_first_step(optimizer, index, self.recorder.count(optimizer))
             self._count(self.tally.before_first_step, optimizer, index)
             self.seeding.flush()
             self._watches.first_step()
@@ -231,6 +237,21 @@ class Recording:
             self._safely("capture.config", self.configuration.training_begins)
         self.schedulers.before_step(optimizer, self.recorder.index(optimizer))
         self.recorder.before_step(optimizer, self.models.parameter_names)
+
+    def _go_on(self, optimizer: Any, index: int) -> None:
+        """Count the steps on where an earlier execution left them, and say where that is."""
+        left = self._left or Left()
+        count, own, by = base_of(left, index, optimizer)
+        if self._left is None:
+            if own:  # a state from elsewhere: what a resumed process finds counts from there
+                self._continued(index, 0, own, "optimizer")
+            return
+        self.recorder.go_on_from(optimizer, count)
+        self._continued(index, count, own, by)
+
+    def _continued(self, index: int, count: int, own: int | None, by: str) -> None:
+        said = {"execution": self.execution, "optimizer": index, "count": count}
+        self.fact("continued", {**said, "state_step": own, "by": by})
 
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has stepped."""
@@ -356,10 +377,14 @@ class Recording:
 
     def _open_console(self) -> None:
         folder = self.folder.console(self.execution)
-        names = [self.rank, *(f"{self.rank}-{at}" for at in range(2, 100))]
-        # A script that calls os.exec comes here twice; each log is created once.
-        path = next(folder / f"{n}.log" for n in names if not (folder / f"{n}.log").exists())
-        self._console_fd = disk.open_for_append(path)
+        # Each is created once. A rank has several after os.exec, and of several Pythons of a shell.
+        for at in itertools.count(1):
+            name = self.rank + (f"-{at}" if at > 1 else "")
+            try:
+                self._console_fd = disk.open_for_append(folder / f"{name}.log")
+            except FileExistsError:
+                continue
+            break
         self._console_is = os.fstat(self._console_fd)
 
     def _has_console(self) -> bool:

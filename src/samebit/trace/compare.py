@@ -121,7 +121,8 @@ def compare(ours: Side, theirs: Side) -> Matched:
 def compare_ranks(ours: Mapping[str, Side], theirs: Mapping[str, Side]) -> Matched:
     """Find the first difference of two runs of several ranks: rank by rank, the earliest step.
 
-    Of ranks that part at the same step the first in `ours` is told. A rank that only one of the
+    Of ranks that part at the same step that one is told whose cause comes first: what they share
+    of their gradients carries one rank's other batch to all of them. A rank that only one of the
     two runs has is a difference at its first step.
     """
     ranks = dict.fromkeys([*ours, *theirs])
@@ -137,7 +138,11 @@ def compare_ranks(ours: Mapping[str, Side], theirs: Mapping[str, Side]) -> Match
             groups[name] = groups.get(name, 0) + count
         if matched.divergence is not None:
             found.append(replace(matched.divergence, rank=rank if len(ranks) > 1 else ""))
-    return Matched(rows, groups, min(found, key=lambda divergence: divergence.step, default=None))
+    return Matched(rows, groups, min(found, key=_when_and_why, default=None))
+
+
+def _when_and_why(found: Divergence) -> tuple[int, int]:
+    return found.step, GROUPS.index(found.cause) if found.cause in GROUPS else -1
 
 
 def _no_such_rank(

@@ -130,6 +130,10 @@ def _memory(array: Any) -> Any:
 
 def _tensor_memory(torch: Any, tensor: Any) -> Any:
     if type(tensor) is not torch.Tensor and type(tensor) is not torch.nn.Parameter:
+        # Of a DTensor (FSDP, tensor parallelism) this rank's part; nothing is sent for it.
+        part = getattr(tensor, "_local_tensor", None)
+        if type(part) is torch.Tensor:
+            return _tensor_memory(torch, part)
         raise NotTraceable(f"a tensor of class {type(tensor).__name__}")
     if tensor.device.type != "cpu":
         raise NotTraceable(f"a tensor on {tensor.device}")

@@ -58,6 +58,7 @@ class _Optimizer:
     index: int
     is_of: weakref.ref[Any]
     count: int = 0
+    base: int = 0  # the steps of earlier executions, which count on
     k: int = 0
     depth: int = 0
     losses_before: int = 0  # how often `backward` had been called when the step began
@@ -96,6 +97,11 @@ class Recorder:
         """How many steps an optimizer has made."""
         known = self._find(optimizer)
         return known.count if known is not None else 0
+
+    def go_on_from(self, optimizer: Any, count: int) -> None:
+        """Count an optimizer's steps on from those of an earlier execution."""
+        known = self._known(optimizer)
+        known.base = known.count = known.last_full = count
 
     def index(self, optimizer: Any) -> int:
         """An optimizer's number, in order of first steps."""
@@ -207,7 +213,7 @@ class Recorder:
     def finish(self, optimizer: Any) -> None:
         """Complete the last row of an optimizer that will step no more."""
         known = self._find(optimizer)
-        if known is None or not known.count or known.last_full == known.count:
+        if known is None or known.last_full == known.count:
             return
         parameters = _parameters(optimizer)
         if known.leaves is not None:
@@ -230,7 +236,7 @@ class Recorder:
         return known
 
     def _is_full(self, known: _Optimizer, count: int) -> bool:
-        return count <= _FULL_AT_FIRST or count % (1 << known.k) == 0
+        return count - known.base <= _FULL_AT_FIRST or count % (1 << known.k) == 0
 
     def _take(self, group: str, *values: Any) -> bool:
         try:
@@ -330,7 +336,7 @@ class Recorder:
         if not full:
             return
         known.costs_s = [*known.costs_s[1 - _WINDOW :], known.spent_s]
-        if known.count < _FULL_AT_FIRST or not known.steps_s:
+        if known.count - known.base < _FULL_AT_FIRST or not known.steps_s:
             return
         cost = statistics.median(known.costs_s)
         budget = _BUDGET * statistics.median(known.steps_s)

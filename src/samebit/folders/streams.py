@@ -1,0 +1,294 @@
+"""Which frames of a journal are one rank's, and which of them still count after a resume.
+
+A *part* is one process that recorded: it says so with the fact `joined`. A rank has several parts
+where one command starts several Pythons, where a script replaces itself, and where a launcher
+starts a rank again; one of them is the *face* of the rank. An *episode* is what ran from a start or
+restart to its end: an execution, and within it each restart by an elastic launcher. A later episode
+begins at some step again; what an earlier one recorded beyond it stays on disk, and counts no more.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Any
+
+from samebit.errors import Damaged
+from samebit.folders.facts import MANY, is_plain, read_fact
+from samebit.journal import reader
+from samebit.journal.columns import Block
+from samebit.journal.frame import Kind
+from samebit.journal.reader import Frame
+from samebit.records import ExecutionStart
+
+__all__ = ["LAUNCH", "Replaced", "Row", "Stream", "pick", "ranks_of"]
+
+LAUNCH = "launch"  # the supervisor's place among the ranks
+_SCALARS = frozenset({type(None), bool, int, float, str})
+# Of these only the face's in the latest episode count: what ended before says them of itself.
+_OF_THE_FACE = frozenset({"end", "exception"})
+
+Episode = tuple[int, int]  # execution, restart
+Row = tuple[int, int, dict[str, Any]]  # step, time in UTC ns, values by name
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One process that recorded."""
+
+    writer: str
+    time_ns: int
+    said: Mapping[str, Any]  # its fact `joined`
+
+    @property
+    def episode(self) -> Episode:
+        return self.said["execution"], self.said.get("restart", 0)
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Values of one execution that count no more, because a later one began before them."""
+
+    execution: int
+    points: int
+    since: int | float  # the smallest of their steps
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What counts of one rank, episode by episode, each in order of time."""
+
+    facts: list[Frame]  # where only the last counts, the face's are the last
+    rows: list[Row]
+    trace: list[Frame]
+    changes: list[tuple[str, str, Block]]  # of the optimizers' scalars, by rank and writer
+    replaced: list[Replaced]
+    odd_rows: bool  # some were left out: this version does not know their shape
+    odd_changes: bool
+
+
+def ranks_of(frames: Sequence[Frame]) -> list[str]:
+    """The ranks that recorded something, in order."""
+    found = dict.fromkeys(frame.rank for frame in frames)
+    found.pop(LAUNCH, None)
+    return sorted(found, key=lambda rank: (not rank.isdigit(), len(rank), rank))
+
+
+def pick(
+    frames: Sequence[Frame],
+    starts: Sequence[ExecutionStart],
+    rank: str,
+    execution: int | None = None,
+) -> Stream:
+    """What counts of a rank.
+
+    Args:
+        frames: of the whole journal.
+        starts: of the run's executions; they place what a forked child wrote.
+        rank: which.
+        execution: only this one, and then nothing in it is replaced by a later one.
+    """
+    mine = [frame for frame in frames if frame.rank == rank]
+    joined = {
+        frame.writer: _Part(frame.writer, frame.time_ns, value)
+        for frame in mine
+        if (value := _value(frame, "joined")) is not None
+    }
+    episode = _episodes(mine, joined, starts)
+    if execution is not None:
+        mine = [frame for frame in mine if episode[frame.writer][0] == execution]
+    by_episode: dict[Episode, list[Frame]] = {
+        which: [] for which in sorted({episode[frame.writer] for frame in mine})
+    }
+    for frame in mine:
+        by_episode[episode[frame.writer]].append(frame)
+    beside = {
+        writer
+        for part in by_episode.values()
+        for writer in _beside_the_face(
+            [joined[w] for w in dict.fromkeys(f.writer for f in part) if w in joined], part
+        )
+    }
+    latest = max(by_episode, default=(0, 0))
+    bases, main = _bases(by_episode)
+    facts: list[Frame] = []
+    trace: list[Frame] = []
+    changes: list[tuple[str, str, Block]] = []
+    odd_changes = False
+    cuts: dict[Episode, float] = {}  # from when on its rows count no more
+    for which, part in by_episode.items():
+        later = {
+            optimizer: min(counts)
+            for optimizer, found in bases.items()
+            if (counts := [count for at, count in found if at > which])
+        }
+        for frame in part:
+            if frame.writer in beside:
+                continue
+            if frame.kind == Kind.HYPER and not is_plain(frame.items[4]):
+                odd_changes = True
+            elif frame.kind in (Kind.HYPER, Kind.SCALARS):
+                for block in reader.changes(frame):
+                    counting = _up_to(block, later.get(block.optimizer, math.inf))
+                    changes.append((rank, frame.writer, counting))
+            elif frame.kind != Kind.TRACE:
+                continue
+            elif frame.items[2] <= later.get(frame.items[1], math.inf):
+                trace.append(frame)
+            elif frame.items[1] == main:
+                cuts[which] = min(cuts.get(which, math.inf), frame.time_ns)
+        facts += sorted(
+            (
+                f
+                for f in part
+                if f.kind == Kind.FACT
+                and (f.items[2] not in _OF_THE_FACE or (f.writer not in beside and which == latest))
+            ),
+            key=lambda f: (
+                f.items[2] not in MANY and f.writer in joined and f.writer not in beside,
+                f.time_ns,
+            ),
+        )
+    traced = [which for which, part in by_episode.items() if any(_is_trace(f) for f in part)]
+    facts = [f for f in facts if not (_is_final(f) and traced and episode[f.writer] < traced[-1])]
+    rows, replaced, odd = _rows(by_episode, cuts)
+    return Stream(facts, rows, trace, changes, replaced, odd, odd_changes)
+
+
+def _up_to(block: Block, last: float) -> Block:
+    """The changes of a scalar that were in force up to a step."""
+    if block.counts[-1] <= last:
+        return block
+    kept = [pair for pair in zip(block.counts, block.values, strict=True) if pair[0] <= last]
+    counts, values = [count for count, _ in kept], [value for _, value in kept]
+    return replace(block, counts=counts, values=values)
+
+
+def _episodes(
+    frames: Sequence[Frame], joined: Mapping[str, "_Part"], starts: Sequence[ExecutionStart]
+) -> dict[str, Episode]:
+    """Each writer's episode: it says so itself, or it is a child of what went on as it began."""
+    said = sorted((part.time_ns, part.episode) for part in joined.values())
+    began: dict[str, int] = {}
+    for frame in frames:
+        if frame.time_ns and frame.writer not in began:
+            began[frame.writer] = frame.time_ns
+    found: dict[str, Episode] = {}
+    for writer in {frame.writer for frame in frames}:
+        if writer in joined:
+            found[writer] = joined[writer].episode
+            continue
+        at = began.get(writer, 0)
+        before = [episode for time_ns, episode in said if time_ns <= at]
+        begun = [(start.number, 0) for start in starts if start.started_ns <= at]
+        first = min((start.number for start in starts), default=1)
+        found[writer] = max([*before[-1:], *begun[-1:]], default=(first, 0))
+    return found
+
+
+def _beside_the_face(parts: Sequence["_Part"], frames: Sequence[Frame]) -> set[str]:
+    """The parts of one episode that are not its face.
+
+    The face is a launched rank rather than what launched it, what trained rather than what
+    prepared or evaluated, what logged rather than what did not; of equals the last.
+    """
+    if not parts:
+        return set()
+    traced = {frame.writer for frame in frames if frame.kind == Kind.TRACE}
+    logged = {frame.writer for frame in frames if frame.kind == Kind.ROW}
+    face = max(
+        parts,
+        key=lambda part: (
+            bool(part.said.get("launched")),
+            part.writer in traced,
+            part.writer in logged,
+            part.time_ns,
+        ),
+    )
+    return {part.writer for part in parts} - {face.writer}
+
+
+def _bases(
+    by_episode: Mapping[Episode, Sequence[Frame]],
+) -> tuple[dict[int, list[tuple[Episode, int]]], int]:
+    """By optimizer, the episodes that went on from a count, with it; and the main optimizer."""
+    found: dict[int, list[tuple[Episode, int]]] = defaultdict(list)
+    main = 0
+    for which, frames in by_episode.items():
+        for frame in frames:
+            if (index := _value(frame, "main")) is not None:
+                main = index
+            elif (base := _value(frame, "continued")) is not None:
+                found[base["optimizer"]].append((which, base["count"]))
+    return found, main
+
+
+def _rows(
+    by_episode: Mapping[Episode, Sequence[Frame]], cuts: Mapping[Episode, float]
+) -> tuple[list[Row], list[Replaced], bool]:
+    """The rows that count, what was logged again, and whether some could not be read.
+
+    A row counts no more if it was written after its execution passed the step at which a later one
+    began, or if a later one logged the same name at the same or a smaller step.
+    """
+    kept: list[Row] = []
+    replaced: list[Replaced] = []
+    odd = False
+    floors: dict[str, Any] = {}  # by name: the first step at which a later episode logged it
+    for which in sorted(by_episode, reverse=True):
+        every = sorted(reader.rows(by_episode[which]), key=itemgetter(1))
+        rows = [row for row in every if _is_sound(row)]
+        odd = odd or len(rows) < len(every)
+        cut = cuts.get(which, math.inf)
+        if floors or cut < math.inf:
+            rows, gone = _split(rows, cut, floors)
+            if gone:
+                replaced.insert(0, Replaced(which[0], len(gone), min(gone)))
+        for step, _, values in rows:
+            for name in values if len(by_episode) > 1 else ():
+                floors[name] = min(floors.get(name, step), step)
+        kept = [*rows, *kept]
+    return kept, replaced, odd
+
+
+def _split(
+    rows: Sequence[Row], cut: float, floors: Mapping[str, Any]
+) -> tuple[list[Row], list[int]]:
+    """The rows that count, and the step of every value that does not."""
+    kept: list[Row] = []
+    gone: list[int] = []
+    for step, time_ns, values in rows:
+        if time_ns >= cut:
+            gone += [step] * len(values)
+            continue
+        still = {name: value for name, value in values.items() if step < floors.get(name, math.inf)}
+        gone += [step] * (len(values) - len(still))
+        if still:
+            kept.append((step, time_ns, still))
+    return kept, gone
+
+
+def _is_trace(frame: Frame) -> bool:
+    return frame.kind == Kind.TRACE
+
+
+def _is_final(fact: Frame) -> bool:
+    """Whether a fact is about a final state; of a run that went on it is none."""
+    state = _value(fact, "state")
+    return state is not None and state["name"].startswith("final")
+
+
+def _is_sound(row: Row) -> bool:
+    step, _, values = row
+    return not isinstance(step, dict) and _SCALARS.issuperset(map(type, values.values()))
+
+
+def _value(frame: Frame, name: str) -> Any:
+    """The value of a fact of this name; None where it is none, or not of the shape that it has."""
+    if frame.kind != Kind.FACT or frame.items[2] != name:
+        return None
+    try:
+        return read_fact(name, frame.items[3])
+    except Damaged:
+        return None  # said where all facts are read

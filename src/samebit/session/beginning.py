@@ -1,0 +1,115 @@
+"""The run and execution that a process records into: a new one, one that goes on, or a job's.
+
+`samebit run` and `init()` begin alike. Of a job of several processes rank 0 begins, and the others
+take what it began; where it does not come in time, they are runs of their own.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from samebit.errors import UsageError
+from samebit.folders import folder as runs
+from samebit.folders.folder import RunFolder
+from samebit.records import ExecutionStart
+from samebit.session import jobs, resuming, shortfall
+from samebit.session.jobs import Job
+
+__all__ = ["AUTO", "Begun", "Wanted", "begin"]
+
+AUTO = "auto"  # in place of a run: the one of this job before it was requeued, else a new one
+_FOR_EVER_S = float("inf")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be begun."""
+
+    start: ExecutionStart  # its number is found out
+    job: Job | None = None
+    kind: str = "run"
+    of: str | None = None
+    parent: str | None = None
+    group: str | None = None
+    name: str | None = None
+    resume: str | None = None  # a run, or AUTO
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What was begun."""
+
+    folder: RunFolder
+    execution: int
+    job: Job | None = None  # with which other processes, where there are any
+    problem: tuple[str, str] | None = None  # what, detail: of something that went otherwise
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process speaks for the execution: takes the code, writes how it ended."""
+        return self.job is None or self.job.rank == 0
+
+
+def begin(store: Path, wanted: Wanted) -> Begun:
+    """Begin a run or go on with one, or take the one that rank 0 of the job has begun.
+
+    Raises:
+        RunNotFound, AmbiguousRun, UsageError: of the run that is to be resumed.
+        SamebitError, OSError: the store cannot be written.
+    """
+    job = wanted.job
+    if job is None:
+        return _begin_first(store, wanted, 1)
+    turn = jobs.take_turn(store, job)
+    if job.rank == 0:
+        return _begin_first(store, wanted, turn)
+    found = jobs.wait(store, job, turn)
+    if found is not None:
+        return Begun(RunFolder(store / "runs" / found[0]), found[1], job)
+    alone = _begin_first(store, dataclasses.replace(wanted, job=None), turn)
+    what = f"rank 0 of {job.name} began no run: rank {job.rank} is a run of its own"
+    return dataclasses.replace(alone, problem=("the other ranks", what))
+
+
+def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
+    job = wanted.job
+    again = _to_resume(store, wanted, turn)
+    folder = again or runs.begin(
+        store,
+        kind=wanted.kind,
+        of=wanted.of,
+        parent=wanted.parent,
+        group=wanted.group,
+        name=wanted.name,
+    )
+    start = wanted.start
+    if job is not None:
+        start = dataclasses.replace(start, job=job.name, ranks=job.ranks)
+    execution: int | None = None
+    try:
+        execution = folder.begin_execution(start).number
+        if again is not None and wanted.name is not None:
+            folder.add_note("name", wanted.name)
+        if job is not None:
+            jobs.publish(store, job, turn, folder.id, execution)
+    except BaseException as error:
+        if again is None or execution is not None:
+            shortfall.abandon(folder, execution, error)
+        raise
+    return Begun(folder, execution, job)
+
+
+def _to_resume(store: Path, wanted: Wanted, turn: int) -> RunFolder | None:
+    """The run that goes on; None for a new one."""
+    job = wanted.job
+    if wanted.resume is None or wanted.resume == AUTO:
+        if job is None or not job.restart or (wanted.resume is None and not job.restarts_go_on):
+            return None
+        before = dataclasses.replace(job, restart=job.restart - 1)
+        found = jobs.read(store, before, turn, within_s=_FOR_EVER_S)
+        return RunFolder(store / "runs" / found[0]) if found is not None else None
+    folder = resuming.find_resumable(store, wanted.resume)
+    group = folder.record().group
+    if wanted.group is not None and wanted.group != group:
+        raise UsageError(f"run {folder.id} keeps the group it has: {group or 'none'}")
+    return folder

@@ -1,0 +1,105 @@
+"""As which rank a process records, and which processes record nothing: launchers and workers.
+
+What `samebit run` started is known by variables: SAMEBIT_PID is the nearest process above that
+records, SAMEBIT_AS_RANK says that it is a launcher's rank already, SAMEBIT_RANK is the rank of what
+was started where a batch system gave it.
+"""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+__all__ = ["Role", "find_role", "is_spawned", "is_worker", "opens_files"]
+
+# Python programs that only start others. One that joined would take the place of what it starts.
+_LAUNCHERS = frozenset(
+    {"torchrun", "accelerate", "deepspeed", "horovodrun", "colossalai", "composer", "fabric"}
+    | {"lightning", "conda", "hatch", "pdm", "pipenv", "poetry", "samebit"}
+)
+_LAUNCHER_MODULES = frozenset(
+    {"torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch"}
+    | {"accelerate.commands.accelerate_cli", "deepspeed.launcher.runner", "samebit"}
+    | {"deepspeed.launcher.launch", "horovod.runner.launch", "composer.cli.launcher"}
+    | {"colossalai.cli.launcher", "lightning.fabric.cli", "samebit.cli.main"}
+)
+_WITH_A_VALUE = ("-W", "-X", "--check-hash-based-pycs")  # of Python's options
+_RANK = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True)
+class Role:
+    """A process's part in a run."""
+
+    rank: str
+    launched: bool = False  # a launcher gave it its rank
+    restart: int = 0  # how often the launcher had started its ranks again
+    again: bool = False  # the same process as before, with another program (`os.execv`)
+
+
+def find_role(environ: Mapping[str, str], words: Sequence[str], pid: int) -> Role | None:
+    """How a process that finds SAMEBIT_RUN records; None for one that does not.
+
+    Args:
+        environ: its variables.
+        words: its command (`sys.orig_argv`).
+        pid: its own.
+    """
+    if is_spawned(words) or is_worker() or _is_launcher(words):
+        return None
+    launched = _is_rank(environ.get("RANK")) and _is_rank(environ.get("LOCAL_RANK"))
+    restart = environ.get("TORCHELASTIC_RESTART_COUNT", "")
+    above = environ.get("SAMEBIT_PID")
+    if above not in (None, str(pid)) and (not launched or "SAMEBIT_AS_RANK" in environ):
+        return None  # a child of what records; of a rank even where it has the rank's variables
+    given = environ["RANK"] if launched else environ.get("SAMEBIT_RANK", "0")
+    return Role(
+        rank=str(int(given)) if _is_rank(given) else "0",
+        launched=launched or "SAMEBIT_RANK" in environ,
+        restart=int(restart) if launched and _is_rank(restart) else 0,
+        again=above == str(pid),
+    )
+
+
+def is_worker() -> bool:
+    """Whether multiprocessing made this process, which then keeps no record of its own."""
+    module = sys.modules.get("multiprocessing")
+    return module is not None and module.parent_process() is not None
+
+
+def _is_rank(text: str | None) -> bool:
+    return text is not None and _RANK.fullmatch(text) is not None
+
+
+def is_spawned(words: Sequence[str]) -> bool:
+    """Whether multiprocessing started this Python, by its command."""
+    helpers = ("spawn", "forkserver", "resource_tracker")
+    return "--multiprocessing-fork" in words or any(
+        f"multiprocessing.{helper}" in word for helper in helpers for word in words
+    )
+
+
+def opens_files(words: Sequence[str]) -> bool:
+    """Whether a Python that records nothing runs code of the script all the same."""
+    is_tracker = any("multiprocessing.resource_tracker" in word for word in words)
+    return not is_tracker and not _is_launcher(words)
+
+
+def _is_launcher(words: Sequence[str]) -> bool:
+    module, script = _what_runs(words)
+    return module in _LAUNCHER_MODULES or PurePath(script).name in _LAUNCHERS
+
+
+def _what_runs(words: Sequence[str]) -> tuple[str, str]:
+    """The module or the script that a Python was given; empty where it was given none."""
+    rest = list(words[1:])
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option == "-m":
+            return rest[0] if rest else "", ""
+        if option in _WITH_A_VALUE and rest:
+            rest.pop(0)
+        elif option == "-c":
+            return "", ""
+    return "", rest[0] if rest else ""

@@ -1,0 +1,120 @@
+"""Going on with a run: whether it may be, and at which step.
+
+A process that resumes knows no step: its optimizer's first step is its first. Adam and most others
+keep their own count in their state, which a checkpoint brings back; where there is none (SGD), the
+steps go on after the last that was recorded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samebit.errors import UsageError
+from samebit.folders.folder import RunFolder
+
+__all__ = ["Left", "base_of", "find", "find_resumable", "left_by", "restored_step"]
+
+# Those of torch that keep `step` in their state from their first step on.
+_COUNTING = frozenset(
+    {"Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "ASGD", "NAdam", "RAdam"}
+    | {"RMSprop", "Rprop", "SparseAdam"}
+)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What earlier executions of a run came to, as far as a later one needs it."""
+
+    counts: Mapping[int, int] = field(default_factory=dict[int, int])  # steps, by optimizer
+    offsets: Mapping[int, int] = field(default_factory=dict[int, int])  # its own count before ours
+    rows: Mapping[str, int] = field(default_factory=dict[str, int])  # by metric, its last step
+
+    def next_row(self, names: Any) -> int:
+        """The step after the last that any of these metrics has."""
+        return max((self.rows[name] + 1 for name in names if name in self.rows), default=0)
+
+
+def find(store: Path, reference: str) -> RunFolder:
+    """The run that a reference names; RunNotFound or AmbiguousRun."""
+    from samebit.folders.find import find_run  # noqa: PLC0415
+
+    return find_run(store, reference)
+
+
+def find_resumable(store: Path, reference: str) -> RunFolder:
+    """The run that is to go on.
+
+    Raises:
+        RunNotFound, AmbiguousRun: the reference names none, or several.
+        UsageError: it is a replay, or it still goes on in a process of this machine.
+    """
+    # Here and below: a new run reads none, and does not wait for what reading needs.
+    from samebit.folders.read import read_run  # noqa: PLC0415
+
+    folder = find(store, reference)
+    view = read_run(folder)
+    if view.record.kind == "replay":
+        raise UsageError(
+            f"{view.id} is a replay, of run {view.record.of}; what is resumed is a run"
+        )
+    if running := view.processes_alive():
+        raise UsageError(
+            f"run {view.id} still goes on",
+            processes=", ".join(map(str, running)),
+            hint="resume it when it has ended",
+        )
+    return folder
+
+
+def left_by(folder: RunFolder, rank: str) -> Left:
+    """What a run has recorded so far of one rank."""
+    from samebit.folders.read import read_run  # noqa: PLC0415
+
+    view = read_run(folder)
+    if rank not in view.ranks:
+        return Left()
+    view = view.at_rank(rank)
+    counts: dict[int, int] = {}
+    for row in view.trace:
+        counts[row.optimizer] = max(row.count, counts.get(row.optimizer, 0))
+    offsets: dict[int, int] = {}
+    for fact in view.all_facts("continued"):
+        if fact.get("state_step") is not None:
+            offsets.setdefault(fact["optimizer"], fact["state_step"] - fact["count"])
+    rows = {
+        name: max(steps)
+        for name, column in view.metrics.items()
+        if (steps := [step for step in column.steps if isinstance(step, int)])
+    }
+    return Left(counts, offsets, rows)
+
+
+def base_of(left: Left, index: int, optimizer: Any) -> tuple[int, int | None, str]:
+    """How many steps of the run an optimizer has behind it, before its first one here.
+
+    Returns:
+        the count; what the optimizer itself has counted, if anything; and which of them decided:
+        `optimizer`, or `journal` where it counts nothing.
+    """
+    own = restored_step(optimizer)
+    if own is not None and own >= left.offsets.get(index, 0):
+        return own - left.offsets.get(index, 0), own, "optimizer"
+    if not optimizer.state and type(optimizer).__name__ in _COUNTING:
+        return 0, None, "optimizer"  # nothing was loaded into it: it begins anew
+    return left.counts.get(index, 0), own, "journal"
+
+
+def restored_step(optimizer: Any) -> int | None:
+    """The steps that an optimizer's state says it has made; None where it says nothing.
+
+    A count on a device is not waited for.
+    """
+    counts: list[int] = []
+    for state in optimizer.state.values():
+        step: Any = state.get("step") if isinstance(state, Mapping) else None
+        if isinstance(step, (int, float)):
+            counts.append(int(step))
+        elif getattr(getattr(step, "device", None), "type", "") == "cpu" and step.numel() == 1:
+            counts.append(int(step.item()))
+    return max(counts, default=None)
