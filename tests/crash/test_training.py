@@ -170,7 +170,9 @@ def test_what_fails_while_a_script_runs_is_said_once_and_marked(project: Path, f
     assert_unharmed(done)
     assert (project / "data.txt").read_text() == "data and more"
     assert done.view.status == "finished"
-    assert done.stderr.count("injected fault") == 1
+    said = [line.split(":")[1] for line in done.stderr.splitlines() if "injected fault" in line]
+    assert said  # a disk may fail under several captures: each says so once
+    assert len(set(said)) == len(said) <= 2
     assert any("injected fault" in line for line in done.view.missing)
     assert not any("training goes on" in line for line in done.view.missing)  # only said
     if not fault.startswith("run.log"):

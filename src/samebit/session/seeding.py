@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from samebit import disk
 from samebit.capture import entropy, generators, randomness
 from samebit.capture.callers import caller
 from samebit.session import roles
@@ -73,6 +74,7 @@ class Seeding:
 
     def enter(self, *, seeded: bool) -> None:
         """The process begins to be recorded; its generators, too, unless that comes with `init`."""
+        disk.fault("capture.randomness")
         entropy.prepare()
         randomness.report_seed_calls(self._seed_call)
         roles.listen(partial(self._told, "seeds"))
