@@ -33,9 +33,18 @@ _HOMES = {
 def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module 'samebit' has no attribute {name!r}")
+    import gc  # noqa: PLC0415
     import importlib  # noqa: PLC0415  (the face loads nothing before it is used)
 
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    # What is loaded makes the collector walk all objects that there are: beside an imported torch
+    # that is 60 ms, and there is nothing to collect.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    finally:
+        if collects:
+            gc.enable()
     globals()[name] = value
     return value
 
