@@ -139,7 +139,7 @@ def test_a_row_holds_what_the_run_recorded(store: Path) -> None:
         "deterministic": False,
         "commit": "0123abcd",
         "verdict": "identical",
-        "missing": 0,
+        "missing": None,
         "steps": 3,
         "cause": None,
         "ranks": None,
@@ -355,7 +355,7 @@ def test_an_index_that_nobody_used_for_a_season_goes_with_a_new_one(
 ) -> None:
     monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
     stores = [places.make_store(tmp_path / name / ".samebit") for name in "abcd"]
-    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-2.sqlite" for s in stores]
+    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-3.sqlite" for s in stores]
     other = tmp_path / "cache" / "something-else.sqlite"
     for store in stores[:3]:
         record(store)
@@ -380,7 +380,7 @@ def test_a_strange_fact_is_missing_and_the_rest_of_the_run_is_there(
     hurt = record(store)
     strange(hurt)
     (row,) = index.rows(store)
-    assert (row["state"], row["commit"], row["missing"]) == ("finished", "0123abcd", 1)
+    assert (row["state"], row["commit"], row["missing"]) == ("finished", "0123abcd", "record")
 
 
 @pytest.mark.parametrize(
@@ -442,7 +442,7 @@ def no_place(store: Path, cache: Path, request: pytest.FixtureRequest) -> Iterat
         cache.touch()
         yield
     elif request.param == "a folder in its place":
-        (cache / f"runs-{places.store_id(store)}-2.sqlite").mkdir(parents=True)
+        (cache / f"runs-{places.store_id(store)}-3.sqlite").mkdir(parents=True)
         yield
     else:
         index.rows(store)

@@ -26,7 +26,8 @@ __all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "table", "table
 Row = dict[str, object]
 
 _LEADING = ("id", "name", "state", "started", "seconds", "seed", "verdict")
-_WHERE_ANY = ("cause", "ranks", "executions")  # of most runs there is nothing to say in these
+# Of most runs there is nothing to say in these.
+_WHERE_ANY = ("cause", "ranks", "executions")
 _NAMES_SHOWN = 20
 _CURVE_COLUMNS = 20
 
@@ -230,8 +231,9 @@ def _default_titles(rows: Sequence[Row], screen: Screen) -> list[str]:
     ]
     told = [key for key in _WHERE_ANY if any(row.get(key) is not None for row in rows)]
     leading[leading.index("state") + 1 : leading.index("state") + 1] = told
-    damage = ["damage"] if len(whole) < len(rows) else []
-    return [*leading, *headers[headers.index("state") + 1 : at], *headers[at + 1 :], *damage]
+    last = ["missing"] if any(row.get("missing") for row in rows) else []
+    last += ["damage"] if len(whole) < len(rows) else []
+    return [*leading, *headers[headers.index("state") + 1 : at], *headers[at + 1 :], *last]
 
 
 def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> words.Column:

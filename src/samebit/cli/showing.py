@@ -9,7 +9,6 @@ from typing import Any
 
 from samebit import places, records
 from samebit.capture import locks
-from samebit.capture.unseeded import find_unseeded, in_words
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.verifying import show_verdict
@@ -32,6 +31,7 @@ from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
+from samebit.query.lacks import find_lacks
 from samebit.records import CodeRecord
 from samebit.replay.plan import edited_before_import
 from samebit.report.schedule import words
@@ -111,10 +111,12 @@ def _summary(view: View, screen: Screen) -> None:
     if view.metrics:
         screen.say(paint.bold("metrics"))
         screen.say(fields(list(_metrics(view, screen)), screen))
-    if view.missing:
+    if lacks := find_lacks(view):
         screen.say(paint.yellow("missing"))
-        for line in view.missing:
-            screen.say(f"  {visible(line)}")
+        for lack in lacks:
+            screen.say(f"  {visible(lack.what)}")
+            if lack.fix:
+                screen.say(paint.dim(f"    {visible(lack.fix)}"))
     if view.verdicts:
         screen.say(paint.bold("verdict"))
         show_verdict(view.verdicts[-1], screen)
@@ -229,19 +231,13 @@ def _count(number: int, thing: str) -> str:
 
 def _randomness(view: View) -> Iterator[tuple[str, object]]:
     start = view.start
-    asked = view.facts.get("asked") or {}
     settings = view.facts.get("settings") or {}
-    seed = asked.get("seed") if asked.get("seed") is not None else start.seed if start else None
-    yield "seed", seed if seed is not None else "none given to samebit"
+    yield "seed", view.seed if view.seed is not None else "none given to samebit"
     calls = view.at_rank(view.ranks[0]).seed_calls if view.ranks else []  # every rank seeds alike
     for call in calls[:6]:
         at = Path(call["at"].rpartition(":")[0]).name + ":" + call["at"].rpartition(":")[2]
         value = call["value"] if call["value"] is not None else "from the system"
         yield "script seeds", f"{call['library']} with {value} ({at})"
-    sources = find_unseeded(view.all_facts, seed)
-    weighty = [source for source in sources if source.matters != "unlikely"]
-    if weighty:
-        yield "unseeded", in_words(weighty).partition(": ")[2]
     if start is not None and start.hash_seed is not None:
         yield "hash seed", start.hash_seed
     if "torch.deterministic_algorithms" in settings:
@@ -402,6 +398,6 @@ def _everything(view: View) -> dict[str, Any]:
         "schedule": [list(row) for row in view.schedule],
         "replaced": [records.plain(gone) for gone in view.replaced],
         "steps": len(view.trace),
-        "missing": view.missing,
+        "missing": [vars(lack) for lack in find_lacks(view)],
         "verdicts": [records.plain(v) for v in view.verdicts],
     }

@@ -131,6 +131,13 @@ class View:
         return self.ends[-1] if self.ends else None
 
     @property
+    def seed(self) -> int | None:
+        """The seed that the run was given by us: by `init`, or by `samebit run`."""
+        asked = self.facts.get("asked") or {}
+        given = asked.get("seed")
+        return given if given is not None or self.start is None else self.start.seed
+
+    @property
     def name(self) -> str | None:
         """The name given last."""
         given = [n.value for n in self.notes if n.kind == "name" and isinstance(n.value, str)]

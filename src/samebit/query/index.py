@@ -45,14 +45,14 @@ COLUMNS = (
     "deterministic",
     "commit",
     "verdict",  # the grade of the last one
-    "missing",  # how many things the record lacks
+    "missing",  # what the record lacks, in a word each; None where it lacks nothing
     "steps",
     "cause",  # why it failed or was killed, in a few words
     "ranks",  # processes that trained together; None where there was one
     "executions",  # None where there was one
 )
 
-_SCHEMA = 2  # part of the file's name; a change of rows or table takes the next number
+_SCHEMA = 3  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists runs (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
@@ -170,10 +170,10 @@ def _unreadable(name: str, error: Exception) -> Row:
 
 def _row(view: "View") -> Row:
     from samebit.capture import config  # noqa: PLC0415  (as in `_read`)
+    from samebit.query.lacks import find_lacks  # noqa: PLC0415
 
     record, start, code = view.record, view.start, view.code
     asked = view.facts.get("asked") or {}  # what `init()` was given inside `samebit run`
-    seed = asked.get("seed")
     verdicts = view.verdicts
     row: Row = {
         "id": view.folder.id,
@@ -187,11 +187,11 @@ def _row(view: "View") -> Row:
         "host": record.host,
         "started": record.started_ns,
         "seconds": _seconds(view),
-        "seed": seed if seed is not None or start is None else start.seed,
+        "seed": view.seed,
         "deterministic": bool(asked.get("deterministic") or (start and start.deterministic)),
         "commit": code.head if code is not None else None,
         "verdict": verdicts[-1].grade if verdicts else None,
-        "missing": len(view.missing),
+        "missing": ", ".join(dict.fromkeys(lack.key for lack in find_lacks(view))) or None,
         "steps": _steps(view),
         "cause": view.cause,
         "ranks": len(view.ranks) if len(view.ranks) > 1 else None,

@@ -194,7 +194,7 @@ def _ended_otherwise(recorded: View, replayed: View) -> str:
 
 def unseeded(view: View) -> str:
     """Why a run would not come out the same by itself: what nobody seeded; else empty."""
-    seed = _given_seed(view)
+    seed = view.seed
     if seed is not None:
         return ""
     called = seeded_libraries(view.all_facts, None)
@@ -207,24 +207,15 @@ def unseeded(view: View) -> str:
     return f"nobody seeded Python's or NumPy's generators: {_SEED_IT}{named}"
 
 
-def _given_seed(view: View) -> int | None:
-    asked = (view.facts.get("asked") or {}).get("seed")
-    return asked if asked is not None else view.start.seed if view.start is not None else None
-
-
 def not_given_back(recorded: View, replayed: View) -> str:
     """What was random in a run and could not be given back to its replay; else empty."""
     if not _was_given(replayed) and (never := unseeded(recorded)):
         return never  # an older record, or two runs of which neither replays the other
-    found = find_unseeded(recorded.all_facts, _given_seed(recorded))
+    found = find_unseeded(recorded.all_facts, recorded.seed)
     lost = [s.short for s in found if not s.given_back and s.matters != "unlikely"]
     for source in find_unseeded(_only_new(replayed), 0):
         lost.append(f"{source.short}, of which the record has no seed")
-    if (
-        recorded.start is not None
-        and recorded.start.how == "init"
-        and _given_seed(recorded) is None
-    ):
+    if recorded.start is not None and recorded.start.how == "init" and recorded.seed is None:
         lost.append("what was drawn before init()")
     return f"random, and not given back: {', '.join(lost[:5])}" if lost else ""
 
@@ -243,7 +234,7 @@ def _only_new(replayed: View) -> Callable[[str], list[Any]]:
 def _given_back(recorded: View, replayed: View) -> list[str]:
     """What of the run's randomness its replay was given; part of what the verdict rests on."""
     libraries = [f["library"] for f in replayed.all_facts("generator") if f.get("given")]
-    seeded = seeded_libraries(recorded.all_facts, _given_seed(recorded))
+    seeded = seeded_libraries(recorded.all_facts, recorded.seed)
     lines: list[str] = []
     names = [name for name in LIBRARIES if name in libraries and name not in seeded]
     if names:

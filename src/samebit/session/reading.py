@@ -10,6 +10,7 @@ from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
+from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
 from samebit.states import export
 
@@ -89,7 +90,7 @@ class RecordedRun:
     @property
     def missing(self) -> list[str]:
         """What the record lacks, in words."""
-        return list(self._view.missing)
+        return list(map(str, find_lacks(self._view)))
 
     @property
     def verdicts(self) -> list[Verdict]:

@@ -1,0 +1,97 @@
+"""What a record lacks for the run to be done again elsewhere, and how to get it the next time.
+
+Pure over a run as it was read. A number of points would say less: what is missing decides whether
+it matters.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from samebit.capture.unseeded import Unseeded, find_unseeded, in_words
+from samebit.folders.read import View
+
+__all__ = ["Lack", "find_lacks"]
+
+_SEED_IT = "`samebit run --seed N` seeds Python, NumPy and PyTorch"
+_NAMED = 3
+_KEY_WORDS = 3
+
+
+@dataclass(frozen=True)
+class Lack:
+    """One thing that a record lacks."""
+
+    key: str  # in a word or two, for a list of runs
+    what: str
+    fix: str = ""  # what to do the next time; empty where the text says it, or nothing helps
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.fix}" if self.fix else self.what
+
+
+def find_lacks(view: View) -> list[Lack]:
+    """Everything that is known to be missing, what weighs most first; of a replay only trouble."""
+    troubles = [_of_trouble(line) for line in view.missing]
+    if view.record.kind != "run":
+        return troubles
+    return [*troubles, *_randomness(view), *_data(view), *_states(view), *_environment(view)]
+
+
+def _of_trouble(line: str) -> Lack:
+    subject, colon, _ = line.partition(": ")
+    subject = subject.removeprefix("too late for ")
+    return Lack(subject if colon and len(subject.split()) <= _KEY_WORDS else "record", line)
+
+
+def _randomness(view: View) -> Iterator[Lack]:
+    sources = find_unseeded(view.all_facts, view.seed)
+    lost = [s for s in sources if not s.given_back and s.matters != "unlikely"]
+    known = [s for s in sources if s.given_back and s.matters == "likely"]
+    if lost:
+        text = f"random, and not in the record: {_shown(lost)}"
+        yield Lack("randomness", text, "seed it, or a replay draws other numbers")
+    if known:
+        text = f"{in_words(known)}; a replay gets back what they began from"
+        yield Lack("seed", text, _SEED_IT)
+
+
+def _shown(sources: list[Unseeded]) -> str:
+    more = f" and {len(sources) - _NAMED} more" if sources[_NAMED:] else ""
+    return ", ".join(source.short for source in sources[:_NAMED]) + more
+
+
+def _data(view: View) -> Iterator[Lack]:
+    latest = {fact["path"]: fact for fact in view.files}
+    unhashed = [
+        PurePath(path).name
+        for path, fact in latest.items()
+        if fact["how"] == "read"
+        and not (fact.get("digest") or fact.get("kept") or fact.get("changed"))
+        and not fact.get("written")
+    ]
+    if unhashed:
+        some = ", ".join(unhashed[:_NAMED]) + (" …" if unhashed[_NAMED:] else "")
+        count = f"{len(unhashed)} data file{'s' if unhashed[1:] else ''}"
+        text = f"{count} known by size and time alone: {some}"
+        yield Lack("data", text, "a larger files.hash_budget_mb takes their digests")
+    if view.code is not None and view.code.left_out:
+        text = f"left out of the code: {', '.join(view.code.left_out[:_NAMED])}"
+        yield Lack("code", text, "commit what the run needs")
+
+
+def _states(view: View) -> Iterator[Lack]:
+    digests = [name for name, state in view.states.items() if not state.get("kept", True)]
+    if digests:
+        text = f"of {' and '.join(digests)} only digests are kept"
+        yield Lack("states", text, "a larger states.budget_mb keeps the bytes")
+
+
+def _environment(view: View) -> Iterator[Lack]:
+    if view.all_facts("packages") and not view.facts.get("lock"):
+        text = "environment not locked: no lock file in the project"
+        yield Lack("lock", text, "`pip freeze > requirements.txt` is one, `uv lock` another")
+    edited = list((view.facts.get("installed") or {}).get("edited") or {})
+    if edited:
+        text = f"installed files that were edited: {', '.join(edited[:_NAMED])}"
+        yield Lack("installed", text, "install that package anew, or as editable")
