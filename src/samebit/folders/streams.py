@@ -170,6 +170,11 @@ def _episodes(
 ) -> dict[str, Episode]:
     """Each writer's episode: it says so itself, or it is a child of what went on as it began."""
     said = sorted((part.time_ns, part.episode) for part in joined.values())
+    processes = {
+        frame.writer: value["execution"]
+        for frame in frames
+        if (value := _value(frame, "process")) is not None
+    }
     began: dict[str, int] = {}
     for frame in frames:
         if frame.time_ns and frame.writer not in began:
@@ -178,6 +183,9 @@ def _episodes(
     for writer in {frame.writer for frame in frames}:
         if writer in joined:
             found[writer] = joined[writer].episode
+            continue
+        if writer in processes:
+            found[writer] = processes[writer], 0
             continue
         at = began.get(writer, 0)
         before = [episode for time_ns, episode in said if time_ns <= at]

@@ -42,6 +42,7 @@ SEAL_BYTES = 4 << 20
 SYNC_EVERY_S = 5.0
 BEAT_EVERY_S = 60.0  # of silence: elsewhere only a journal that grows shows that its run goes on
 _MOST_FULL = 16  # segments that wait to be synced; beyond it, whoever writes so fast waits too
+_READING_NS = 50_000  # of both clocks takes a microsecond where nothing comes between
 _CHECK_MASK = 63  # each 64th row looks whether the descriptor is still ours, and not full
 _LETTERS = "0123456789abcdefghijklmnopqrstuv"  # 32 of them, so that a byte chooses evenly
 _PLAIN = frozenset({bool, int, float, str})
@@ -356,8 +357,11 @@ class Writer:
             self._keeper.start()
 
     def _clock(self) -> bytes:
-        clock = (int(Kind.CLOCK), time.time_ns(), _monotonic_ns(), os.getpid(), self._rank)
-        return _encode(clock)
+        for _ in range(5):  # whatever runs between the two readings parts them
+            before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
+            if after - before < _READING_NS:
+                break
+        return _encode((int(Kind.CLOCK), now, after, os.getpid(), self._rank))
 
     def beat(self) -> None:
         """Show that this process lives; for a journal in which nothing else was written lately."""
