@@ -357,10 +357,11 @@ class Writer:
             self._keeper.start()
 
     def _clock(self) -> bytes:
-        for _ in range(5):  # whatever runs between the two readings parts them
-            before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
+        before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
+        for _ in range(4):  # whatever runs between the readings parts them
             if after - before < _READING_NS:
                 break
+            before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
         return _encode((int(Kind.CLOCK), now, after, os.getpid(), self._rank))
 
     def beat(self) -> None:
