@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +115,24 @@ def _summary(view: View, screen: Screen) -> None:
     if lacks := find_lacks(view):
         screen.say(paint.yellow("missing"))
         for lack in lacks:
-            screen.say(f"  {visible(lack.what)}")
+            _say_indented(screen, "  ", visible(lack.what))
             if lack.fix:
-                screen.say(paint.dim(f"    {visible(lack.fix)}"))
+                _say_indented(screen, "    ", visible(lack.fix), paint.dim)
     if view.verdicts:
         screen.say(paint.bold("verdict"))
         show_verdict(view.verdicts[-1], screen)
     elif view.trace and view.status != "running" and view.record.kind == "run":
         screen.say(paint.dim(f"not verified yet: samebit verify {view.id}"))
+
+
+def _say_indented(
+    screen: Screen, indent: str, text: str, dress: Callable[[str], str] = str
+) -> None:
+    if screen.width is None:
+        screen.say(indent + text)
+        return
+    for line in textwrap.wrap(text, screen.width - len(indent), break_on_hyphens=False):
+        screen.say(indent + dress(line))
 
 
 def _execution(view: View) -> Iterator[tuple[str, object]]:
