@@ -1,8 +1,6 @@
 # Each target sets up what it needs; nothing outside this folder is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-# A file's tests stay together: some share what is dear to make.
-SPREAD := -n auto --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -17,10 +15,10 @@ demo: setup  ## record, verify and compare a small training
 	@$(BIN)/samebit demo
 
 test: setup  ## the everyday tests, under five minutes
-	@$(BIN)/pytest -m "not slow" $(SPREAD)
+	@$(BIN)/pytest -m "not slow"
 
 test-all: setup  ## every test
-	@$(BIN)/pytest $(SPREAD)
+	@$(BIN)/pytest
 
 check: setup  ## format, lint, types, floors
 	@$(BIN)/ruff format --check .

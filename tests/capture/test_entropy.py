@@ -190,6 +190,7 @@ def test_a_library_is_told_from_the_script_that_calls_it(project: Project) -> No
     ]
 
 
+@pytest.mark.slow
 def test_seed_calls_have_their_step_and_jax_its_root_keys(project: Project) -> None:
     pytest.importorskip("jax")
     project.write(

@@ -233,6 +233,7 @@ def test_different_signals_at_once_each_take_their_own_way(counting: Supervised)
     assert counting.ask() == "SIGHUP:1 SIGUSR1:1 SIGUSR2:1 SIGTERM:1"
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_group_reaches_the_script_once_on_a_busy_machine(
     counting: Supervised,
 ) -> None:

@@ -216,6 +216,7 @@ def test_torch_cannot_save_over_the_users_files(fenced: Fenced) -> None:
 
 
 @pytest.mark.parametrize("sharing", ["file_descriptor", "file_system"])
+@pytest.mark.slow
 def test_torch_trains_with_loader_workers(fenced: Fenced, sharing: str) -> None:
     pytest.importorskip("torch")
     code = f"import torch\ntorch.multiprocessing.set_sharing_strategy({sharing!r})" + TRAIN

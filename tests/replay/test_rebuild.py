@@ -34,7 +34,8 @@ def rebuild(recorder: Recorder, root: Path, tmp_path: Path) -> Rebuild:
         assert plan.blockers == ()
         folder = tmp_path / "replay"
         folder.mkdir()
-        layout = lay_out_run(plan, folder, link=link)
+        (folder / "tmp").mkdir(exist_ok=True)
+        layout = lay_out_run(plan, folder, folder / "tmp", link=link)
         return plan, layout, layout.files / root.relative_to("/")
 
     return rebuild

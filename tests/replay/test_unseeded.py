@@ -200,6 +200,7 @@ def test_a_generator_that_a_loaders_worker_makes_unseeded_is_named(
     assert "random, and not given back: train.py:7 default_rng()" in found.text
 
 
+@pytest.mark.slow
 def test_a_seeded_run_has_nothing_to_give_back(project: Project) -> None:
     project.write(train=trained("x = 1"))
     project.call(*SAMEBIT, "run", "--quiet", "--seed", "3", "train.py")

@@ -203,6 +203,7 @@ def test_a_write_to_an_absolute_path_is_held_back_and_named(project: Project) ->
 
 
 @needs_landlock
+@pytest.mark.slow
 def test_a_tensor_saved_to_an_absolute_path_is_held_back(project: Project) -> None:
     mine = project.folder / "mine.pt"
     project.write(train=small(at_end=f"torch.save(model, {str(mine)!r})"))
@@ -236,6 +237,7 @@ def test_a_folder_that_the_run_made_itself_is_absent_at_its_replay(project: Proj
     assert found.verdict["cause"].startswith("no optimizer of PyTorch stepped")  # it finished
 
 
+@pytest.mark.slow
 def test_a_script_outside_any_repository_brings_the_sources_it_loaded(tmp_path: Path) -> None:
     project = make_project(tmp_path, repository=False)
     project.write(train="import sibling\n" + small(at_end="print(sibling.X)"), sibling="X = 1\n")
@@ -254,6 +256,7 @@ BY_ANY_WAY = {
 @pytest.mark.parametrize(
     "way", [pytest.param(w, marks=pytest.mark.slow if w == "command" else []) for w in BY_ANY_WAY]
 )
+@pytest.mark.slow
 def test_however_a_run_was_begun_it_verifies(project: Project, way: str) -> None:
     begin = "import samebit\nsamebit.init(seed=1)\n" if way == "init" else ""
     project.write(pkg__train=begin + small(), pkg____init__="")
@@ -271,6 +274,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("how", ENDS)
+@pytest.mark.slow
 def test_a_run_that_broke_is_unknown_with_what_agrees_up_to_there(
     project: Project, how: str
 ) -> None:
@@ -393,6 +397,7 @@ open("data/made_here.out", "w").write("x")
 """
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_listed_shows_the_same_names(project: Project) -> None:
     files = {f"data__{name}.txt": str(at) for at, name in enumerate("abcde")}
     project.write(train=LISTING, **{".gitignore": "data/\n"}, **files)

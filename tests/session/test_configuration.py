@@ -146,6 +146,7 @@ def test_it_is_written_once_until_it_changes(written: Written) -> None:
     assert (written.writes, written.config) == (2, {"a": 2})
 
 
+@pytest.mark.slow
 def test_megabytes_are_taken_whole_and_the_endless_is_cut_and_said(written: Written) -> None:
     large = {f"layer{i}": {f"name{j}": "x" * 20 for j in range(100)} for i in range(2000)}
     assert len(json.dumps(large)) > 5_000_000

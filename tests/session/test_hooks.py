@@ -86,6 +86,7 @@ def both(project: Project) -> Any:
 
 
 @pytest.mark.parametrize("words", [[], pytest.param(["export"], marks=pytest.mark.slow)], ids=repr)
+@pytest.mark.slow
 def test_tracers_and_transforms_give_what_they_give_without_us(
     both: Any, project: Project, words: list[str]
 ) -> None:

@@ -82,6 +82,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_a_day(project: Project, tmp_path: Path) -> None:
     before = (project.git("status", "--porcelain"), project.git("rev-parse", "HEAD"))
 

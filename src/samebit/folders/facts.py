@@ -47,7 +47,7 @@ MANY = frozenset(
     }
 )
 
-_MAX_DEPTH = 64  # of lists and maps inside each other; Python's own functions go no deeper at will
+_MAX_DEPTH = 128  # of lists and maps inside each other; Python's own functions go no deeper at will
 
 _Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z")]  # the system takes no zero in it
 _Path = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]+\Z")]
@@ -164,6 +164,7 @@ class _RateFact(TypedDict):
 class _EndFact(TypedDict):
     execution: int
     status: Literal["finished", "failed", "killed"]
+    signal: NotRequired[str | None]
 
 
 _SchedulerFact = TypedDict(

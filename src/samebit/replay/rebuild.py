@@ -30,6 +30,7 @@ class Layout:
     cwd: Path
     words: tuple[str, ...]
     environ: dict[str, str]
+    temporary: Path  # its TMPDIR
 
     @property
     def files(self) -> Path:
@@ -45,12 +46,13 @@ class Layout:
         return path.startswith(str(self.files) + os.sep)
 
 
-def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
+def lay_out_run(plan: Plan, folder: Path, temporary: Path, *, link: bool) -> Layout:
     """Put code and data where a replay finds them.
 
     Args:
         plan: without blockers.
-        folder: empty; everything goes below it.
+        folder: everything goes below it.
+        temporary: empty; for the replay's own temporary files.
         link: whether a file that is only read may be a link to the user's own; without it
             (nothing holds back writes through a link) it is copied.
     """
@@ -83,8 +85,6 @@ def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
             _mirrored(files, path).parent.mkdir(parents=True, exist_ok=True)
     cwd = _mirrored(files, plan.start.cwd)
     cwd.mkdir(parents=True, exist_ok=True)
-    temporary = folder / "tmp"
-    temporary.mkdir()
     environ = {**plan.environ, "TMPDIR": str(temporary)}
     environ |= {name: str(temporary / name.lower()) for name in _WRITTEN_CACHES}
     environ["PYTHONPATH"] = os.pathsep.join(_search_path(plan, files))
@@ -92,7 +92,7 @@ def lay_out_run(plan: Plan, folder: Path, *, link: bool) -> Layout:
         del environ["PYTHONPATH"]
     code = {str(plan.root / entry.path) for entry in plan.tree.entries}
     words = tuple(_mirrored_word(word, code, files) for word in plan.words)
-    return Layout(folder, cwd, words, environ)
+    return Layout(folder, cwd, words, environ, temporary)
 
 
 def _lay_out_names(listing: Listing, files: Path) -> None:

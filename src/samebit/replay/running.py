@@ -27,6 +27,10 @@ Execute = Callable[[Plan, Layout, Callable[[RunFolder], landlock.Ruleset | None]
 _CONSOLE_TAIL = 2000
 _NAMED = 5  # files in one sentence
 
+_SHORT = "/tmp"  # TMPDIR is what is too long
+# The system takes 107 bytes for a name; Python adds pymp-12345678/listener-12345678.
+_LONGEST_TMPDIR = 70
+
 
 @dataclass(frozen=True)
 class Replayed:
@@ -70,17 +74,16 @@ def replay_and_judge(
             files=", ".join(unprotected[:5]),
             hint="--allow-writes runs it all the same",
         )
-    with _folder(keep_folder) as folder:
-        layout = lay_out_run(plan, folder, link=sandboxed)
+    with _folder(keep_folder) as folder, _temporary(folder) as temporary:
+        layout = lay_out_run(plan, folder, temporary, link=sandboxed)
         console = folder / "console.log"
 
         def sandbox(run: RunFolder) -> landlock.Ruleset | None:
             if not sandboxed or allow_writes:
                 return None
             store = run.store
-            return landlock.build(
-                [folder, run.path, *(store / name for name in ("objects", "packs", "tmp"))]
-            )
+            own = [folder, temporary, run.path]
+            return landlock.build([*own, *(store / name for name in ("objects", "packs", "tmp"))])
 
         with open(console, "wb") as output:
             replay_folder = execute(plan, layout, sandbox, output.fileno())
@@ -103,6 +106,25 @@ def replay_and_judge(
     for run in (plan.view.folder, replay_folder):
         run.add_note("verdict", verdict)
     return Replayed(verdict, printed)
+
+
+@contextmanager
+def _temporary(folder: Path) -> Generator[Path]:
+    """The replay's TMPDIR: in its folder, or where a socket in it would have too long a name.
+
+    A loader's workers and their trainer meet at sockets there. Where these cannot be made, each
+    waits for the other for ever.
+    """
+    inside = folder / "tmp"
+    if len(os.fsencode(inside)) <= _LONGEST_TMPDIR or not os.access(_SHORT, os.W_OK):
+        inside.mkdir()
+        yield inside
+        return
+    short = Path(tempfile.mkdtemp(prefix="samebit-", dir=_SHORT))
+    try:
+        yield short
+    finally:
+        shutil.rmtree(short, ignore_errors=True)
 
 
 @contextmanager
@@ -141,7 +163,7 @@ def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:
     for module, file, content in found["modules"]:
         original = layout.original(file)
         recorded = by_file.get(original, by_file.get(by_module.get(module, "")))
-        if recorded != content and not file.startswith(str(layout.folder / "tmp") + os.sep):
+        if recorded != content and not file.startswith(str(layout.temporary) + os.sep):
             problems.append(f"ran other code: {module or 'a file'} from {original}")
     return [_first_few(problems)] if problems else []
 

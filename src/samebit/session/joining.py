@@ -90,7 +90,7 @@ def _join(role: Role, *, begun: bool = False) -> None:
             places.read_settings(folder.store),
             rank=role.rank,
             rates=_rates(role.rank),
-            given=_given_back(),
+            given=None if begun else _given_back(),  # it has drawn already, and may have seeded
             left=resuming.left_by(folder, role.rank) if went_before else None,
         )
         joined = {"rank": role.rank, "execution": execution, "part": part}
