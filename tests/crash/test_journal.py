@@ -268,7 +268,7 @@ def test_whatever_a_disk_refuses_what_was_taken_is_there_once(
     assert [(step, values) for step, _, values in reader.rows(journal.frames)] == rows
     said = [f for f in journal.frames if f.kind == Kind.FACT]
     said.sort(key=lambda f: f.time_ns)  # each has the time at which it was learnt
-    assert [reader.fact_value(f) for f in said] == facts
+    assert [reader.unwrap(f.items[3]) for f in said] == facts
     assert all("are no frames" in gap.what or "without a whole" in gap.what for gap in journal.gaps)
 
 

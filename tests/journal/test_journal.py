@@ -100,7 +100,7 @@ def test_facts_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, value
     finally:
         w.close()
     (found,) = reader.read_journal(folder, RUN, ended=True).frames
-    assert repr(reader.fact_value(found)) == repr(value)
+    assert repr(reader.unwrap(found.items[3])) == repr(value)
 
 
 def test_nested_names_are_joined_with_dots(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_facts_that_the_journal_refused_are_written_when_it_takes_frames_again(
     facts = [each for each in journal.frames if each.kind == frame.Kind.FACT]
     # With the time at which each was learnt, so that the last one is still the last.
     facts.sort(key=lambda fact: fact.time_ns)
-    assert [reader.fact_value(fact) for fact in facts] == list(range(8))
+    assert [reader.unwrap(fact.items[3]) for fact in facts] == list(range(8))
     assert not journal.gaps
     assert len(list(reader.rows(journal.frames))) == 1
     w.close()
@@ -350,7 +350,7 @@ def test_texts_with_bytes_that_are_no_utf8_come_back_exactly(
     finally:
         w.close()
     (found,) = reader.read_journal(folder, RUN, ended=True).frames
-    assert reader.fact_value(found) == {"k": value}
+    assert reader.unwrap(found.items[3]) == {"k": value}
 
 
 def test_a_silent_journal_shows_that_its_writer_lives(

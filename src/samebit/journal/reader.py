@@ -23,7 +23,6 @@ __all__ = [
     "Journal",
     "Segment",
     "changes",
-    "fact_value",
     "list_segments",
     "read_journal",
     "rows",
@@ -240,13 +239,8 @@ def samples(frames: Iterable[Frame]) -> Iterable[tuple[str, int, dict[str, Any]]
                 yield frame.rank, frame.time_ns, values
 
 
-def fact_value(frame: Frame) -> Any:
-    """What a fact says; integers of any size, and texts of any bytes, are themselves again."""
-    return unwrap(frame.items[3])
-
-
 def unwrap(value: Any) -> Any:
-    """A value as it was before it was made fit for a frame."""
+    """A value as it was before it was made fit for a frame: integers and texts are themselves."""
     if isinstance(value, dict):
         if len(value) == 1 and not value.keys().isdisjoint(_MARKS):
             return _scalar(value)
