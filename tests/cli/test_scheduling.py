@@ -14,7 +14,8 @@ from samebit.cli.scheduling import chart
 from samebit.cli.words import Screen, width
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
-from samebit.folders.read import Changes, View, read_run
+from samebit.folders.read import View, read_run
+from samebit.folders.series import Changes
 from samebit.journal.writer import Writer
 
 STEPS = 1000

@@ -19,7 +19,8 @@ from samebit import places, records
 from samebit.errors import Damaged, NotFound, RunNotFound, StoreTooNew
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
-from samebit.folders.read import Column, TraceRow, View, read_run
+from samebit.folders.read import View, read_run
+from samebit.folders.series import Column, TraceRow
 from samebit.journal import frame
 from samebit.journal.writer import Writer
 from samebit.launch import alive

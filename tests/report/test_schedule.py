@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebit.folders.read import Changes, Schedule
+from samebit.folders.series import Changes, Schedule
 from samebit.report.schedule import amount, count, curves, words
 from samebit.report.shapes import segments
 

@@ -1,7 +1,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from samebit.folders.read import TraceRow
+from samebit.folders.series import TraceRow
 from samebit.trace.compare import Divergence, Side, compare, compare_ranks
 from samebit.trace.recorder import GROUPS
 

@@ -14,7 +14,8 @@ from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
 from samebit.folders.find import find_run
-from samebit.folders.read import TraceRow, View, read_run
+from samebit.folders.read import View, read_run
+from samebit.folders.series import TraceRow
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.replay.verify import compare_traces, is_volatile, unseeded

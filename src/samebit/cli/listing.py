@@ -19,7 +19,7 @@ from samebit.query import index, where
 from samebit.report.table import rows_to_csv, rows_to_markdown, runs_table
 
 if TYPE_CHECKING:
-    from samebit.folders.read import Column as Metric
+    from samebit.folders.series import Column as Metric
 
 __all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "table", "table_arguments"]
 

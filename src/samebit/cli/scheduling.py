@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from samebit.cli.words import Screen, fields, shorten, shown, visible, width
-from samebit.folders.read import Changes, Schedule, View
+from samebit.folders.read import View
+from samebit.folders.series import Changes, Schedule
 from samebit.report import schedule as words_of
 from samebit.report.schedule import Curve, amount, count
 from samebit.report.shapes import TOLERANCE, segments

@@ -3,9 +3,6 @@
 A `View` is what was there when it was read; nothing in it changes afterwards.
 """
 
-import socket
-import time
-from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +12,7 @@ import msgspec
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
-from samebit.folders import streams
+from samebit.folders import ending, streams
 from samebit.folders.facts import (
     MANY,
     FileFact,
@@ -25,75 +22,15 @@ from samebit.folders.facts import (
     read_fact,
 )
 from samebit.folders.folder import NEWER, RunFolder
-from samebit.folders.streams import LAUNCH, Replaced, Stream
+from samebit.folders.series import Changes, Column, Schedule, TraceRow
+from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
 from samebit.journal import reader
 from samebit.journal.reader import Gap, Journal
-from samebit.launch import alive
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
 
-__all__ = ["FACE", "Changes", "Column", "Schedule", "TraceRow", "View", "read_run"]
+__all__ = ["View", "read_run"]
 
-_HEARTBEAT_S = 300.0
 _NAMED = 3  # files in one line
-# How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
-FACE = "0"  # the rank that speaks for a run of many
-
-
-@dataclass(frozen=True)
-class Column:
-    """One metric: three lists of equal length, in order of step's first writing."""
-
-    steps: list[int]
-    times_ns: list[int]
-    values: list[Any]
-
-
-@dataclass(frozen=True)
-class TraceRow:
-    """The fingerprints of one step: group name to eight bytes."""
-
-    optimizer: int
-    count: int
-    groups: dict[str, bytes]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """One scalar: from which step of its optimizer on it had which value."""
-
-    counts: list[int]
-    values: list[Any]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Every scalar of one process's optimizers, by (optimizer, group, name).
-
-    Group -1 is the loss scaler's: `scale`, and `skipped`, how many steps it has kept back.
-    """
-
-    rank: str
-    scalars: dict[tuple[int, int, str], Changes]
-
-    def at(self, optimizer: int, count: int) -> dict[tuple[int, str], Any]:
-        """What each scalar was in a step, by (group, name)."""
-        return {
-            (group, name): changes.values[bisect_right(changes.counts, count) - 1]
-            for (index, group, name), changes in self.scalars.items()
-            if index == optimizer and changes.counts[0] <= count
-        }
-
-    def rows(self) -> list[tuple[int, int, int, dict[str, Any]]]:
-        """(optimizer, count, group, scalars that changed), by optimizer and count."""
-        found: dict[tuple[int, int, int, int], dict[str, Any]] = {}
-        for (optimizer, group, name), changes in self.scalars.items():
-            before, again = 0, 0
-            for count, value in zip(changes.counts, changes.values, strict=True):
-                # A scalar changes twice at one count where the step between was skipped.
-                before, again = count, again + 1 if count == before else 0
-                found.setdefault((optimizer, count, again, group), {})[name] = value
-        return [(key[0], key[1], key[3], found[key]) for key in sorted(found)]
 
 
 @dataclass(frozen=True)
@@ -390,37 +327,18 @@ class View:
     @cached_property
     def status(self) -> str:
         """finished, failed, killed, running, or broken off."""
-        if self.end is not None:
-            return self._other_end or self.end.status
-        if self._last_word is not None:
-            return str(self._last_word["status"])
-        return "running" if self.starts and self._is_alive(self.starts[-1]) else "broken off"
-
-    @property
-    def _other_end(self) -> str | None:
-        """How another rank ended, where the face finished and that one did not."""
-        end = self.end
-        if end is None or end.status != "finished" or not self.starts:
-            return None
-        ended = {
-            (rank, rank == LAUNCH and at): value["status"]
-            for at, (rank, value) in enumerate(self._facts.get("end", ()))
-            if rank != FACE and value["execution"] == self.starts[-1].number
-        }
-        return next((status for status in ended.values() if status != "finished"), None)
+        ended = ending.status(self.starts, self.end, self._said_at_end)
+        if ended is not None:
+            return ended
+        return "running" if self._is_alive() else "broken off"
 
     @cached_property
     def cause(self) -> str | None:
         """Why it failed or was killed (`out of memory`, `ValueError`, `SIGTERM`), where known."""
         if self.status not in ("failed", "killed"):
             return None
-        end = self.end
-        if end is not None and end.cause:
-            return end.cause
-        said = self.facts.get("exception") or (end.exception if end is not None else None)
-        if said:
-            return _kind_of(said)
-        return end.signal if end is not None else (self._last_word or {}).get("signal")
+        exception = self.facts.get("exception")
+        return ending.cause(self.end, exception, ending.last_word(self.starts, self._said_at_end))
 
     @cached_property
     def restarts(self) -> int:
@@ -429,43 +347,19 @@ class View:
 
     def processes_alive(self) -> list[int]:
         """Processes of the last execution that are known to run on this machine."""
-        if not self.starts or self.starts[-1].host != socket.gethostname():
+        if not self.starts:
             return []
-        return [p[0] for p in self._processes(self.starts[-1]) if alive.is_alive(*p)]
+        return ending.processes_alive(self.starts[-1], self.all_facts("process"))
 
     @property
-    def _last_word(self) -> dict[str, Any] | None:
-        """What the last execution's first process said at its own end; None where it said none.
+    def _said_at_end(self) -> list[tuple[str, Any]]:
+        return self._facts.get("end", [])
 
-        Another rank may end well while the run does not.
-        """
-        said = [value for rank, value in self._facts.get("end", ()) if rank == FACE]
-        if not said or not self.starts:
-            return None
-        return said[-1] if said[-1]["execution"] == self.starts[-1].number else None
-
-    def _is_alive(self, start: ExecutionStart) -> bool:
-        if start.host == socket.gethostname():
-            known = [alive.is_alive(*process) for process in self._processes(start)]
-            if True in known or None not in known:
-                return True in known
-        segments = reader.list_segments(self.folder.journal)
-        if not segments:
-            return time.time() - start.started_ns / 1e9 < _HEARTBEAT_S
-        grown = max(segment.path.stat().st_mtime for segment in segments)
-        written_ns = max([self.journal.clock_ns, *(f.time_ns for f in self.journal.frames)])
-        # A copy is as new as its copying, but what it holds is not: a journal that grows was
-        # changed when its last frame was written.
-        is_copy = grown - written_ns / 1e9 > _HEARTBEAT_S
-        return time.time() - grown < _HEARTBEAT_S and not is_copy
-
-    def _processes(self, start: ExecutionStart) -> list[tuple[int, int, str]]:
-        """Pid, start time and boot; the supervisor may be gone while what it started goes on."""
-        return [(start.pid, start.pid_started, start.boot)] + [
-            (p["pid"], p["pid_started"], p["boot"])
-            for p in self.all_facts("process")
-            if p["execution"] == start.number
-        ]
+    def _is_alive(self) -> bool:
+        if not self.starts:
+            return False
+        processes = self.all_facts("process")
+        return ending.is_alive(self.starts[-1], processes, self.journal, self.folder.journal)
 
     @cached_property
     def missing(self) -> list[str]:
@@ -476,7 +370,8 @@ class View:
         lines += self._changed_files()
         if self.record.kind == "run" and "code" not in self.facts:
             lines.append("the code was not recorded")
-        broke_off = self.status != "running" and self._last_word is None
+        said = ending.last_word(self.starts, self._said_at_end)
+        broke_off = self.status != "running" and said is None
         if broke_off and self.all_facts("trace") and "final" not in self.states:
             lines.append("no final state: the process ended without the interpreter's own exit")
         return list(dict.fromkeys(lines))  # each rank tells of the same trouble
@@ -501,17 +396,6 @@ def _order(rank: str) -> int:
 
 def _rank(said: tuple[str, Any]) -> int:
     return _order(said[0])
-
-
-def _kind_of(exception: str) -> str:
-    """What kind of exception a traceback ends with; memory that did not suffice has many names."""
-    lines = exception.strip().splitlines()
-    last = lines[-1] if lines else ""
-    kind = last.partition(":")[0].rpartition(".")[2].strip()
-    is_memory = kind in ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")
-    if is_memory or any(sign in last for sign in _OUT_OF_MEMORY):
-        return "out of memory"
-    return kind if kind.isidentifier() else "an exception"
 
 
 def read_run(folder: RunFolder) -> View:

@@ -22,8 +22,9 @@ from samebit.journal.frame import Kind
 from samebit.journal.reader import Frame
 from samebit.records import ExecutionStart
 
-__all__ = ["LAUNCH", "Replaced", "Row", "Stream", "pick", "ranks_of"]
+__all__ = ["FACE", "LAUNCH", "Replaced", "Row", "Stream", "pick", "ranks_of"]
 
+FACE = "0"  # the rank that speaks for a run of many
 LAUNCH = "launch"  # the supervisor's place among the ranks
 _SCALARS = frozenset({type(None), bool, int, float, str})
 # Of these only the face's in the latest episode count: what ended before says them of itself.

@@ -12,7 +12,9 @@ from samebit.capture.unseeded import find_unseeded, in_words, seeded_libraries
 from samebit.digest import canonical_json
 from samebit.errors import SamebitError
 from samebit.folders.folder import user_name
-from samebit.folders.read import FACE, Column, TraceRow, View
+from samebit.folders.read import View
+from samebit.folders.series import Column, TraceRow
+from samebit.folders.streams import FACE
 from samebit.objects.store import Store
 from samebit.records import StateManifest, Verdict
 from samebit.states import skeleton, storing

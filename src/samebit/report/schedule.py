@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from samebit.folders.read import Changes, Schedule
+from samebit.folders.series import Changes, Schedule
 from samebit.report.shapes import Segment, segments
 from samebit.report.table import shown
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from samebit.folders.read import Schedule, TraceRow
+from samebit.folders.series import Schedule, TraceRow
 from samebit.trace.recorder import GROUPS
 
 __all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks"]

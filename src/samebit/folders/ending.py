@@ -1,0 +1,120 @@
+"""How a run's last execution ended, and whether it still goes on: pure but for a look at processes.
+
+Nobody need have written it down. Who watched the command knows best, then what its first process
+said at its own end; where neither is there, a living process or a growing journal tells.
+"""
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from samebit.folders.streams import FACE, LAUNCH
+from samebit.journal import reader
+from samebit.journal.reader import Journal
+from samebit.launch import alive
+from samebit.records import ExecutionEnd, ExecutionStart
+
+__all__ = ["cause", "is_alive", "last_word", "processes_alive", "status"]
+
+_HEARTBEAT_S = 300.0
+# How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
+
+Said = Sequence[tuple[str, Any]]  # facts `end` with their ranks, oldest first
+
+
+def status(starts: Sequence[ExecutionStart], end: ExecutionEnd | None, said: Said) -> str | None:
+    """finished, failed or killed, as somebody wrote it down; None where nobody did.
+
+    Where the face finished and another rank did not, the run ended as that one did.
+    """
+    if end is None:
+        word = last_word(starts, said)
+        return None if word is None else str(word["status"])
+    if end.status != "finished" or not starts:
+        return end.status
+    ended = {
+        (rank, rank == LAUNCH and at): value["status"]
+        for at, (rank, value) in enumerate(said)
+        if rank != FACE and value["execution"] == starts[-1].number
+    }
+    return next((other for other in ended.values() if other != "finished"), end.status)
+
+
+def last_word(starts: Sequence[ExecutionStart], said: Said) -> dict[str, Any] | None:
+    """What the last execution's first process said at its own end; None where it said none.
+
+    Another rank may end well while the run does not.
+    """
+    of_face = [value for rank, value in said if rank == FACE]
+    if not of_face or not starts:
+        return None
+    return of_face[-1] if of_face[-1]["execution"] == starts[-1].number else None
+
+
+def cause(
+    end: ExecutionEnd | None, exception: str | None, word: Mapping[str, Any] | None
+) -> str | None:
+    """Why a run failed or was killed: `out of memory`, `ValueError`, `SIGTERM`; None if unknown."""
+    if end is not None and end.cause:
+        return end.cause
+    told = exception or (end.exception if end is not None else None)
+    if told:
+        return _kind_of(told)
+    return end.signal if end is not None else (word or {}).get("signal")
+
+
+def processes_alive(start: ExecutionStart, processes: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Processes of an execution that are known to run on this machine.
+
+    `processes` are the facts about them. The supervisor may be gone while what it started goes on.
+    """
+    if start.host != socket.gethostname():
+        return []
+    return [process[0] for process in _processes(start, processes) if alive.is_alive(*process)]
+
+
+def is_alive(
+    start: ExecutionStart,
+    processes: Sequence[Mapping[str, Any]],
+    journal: Journal,
+    folder: Path,
+) -> bool:
+    """Whether an execution goes on: by its processes here, elsewhere by its journal's growth."""
+    if start.host == socket.gethostname():
+        known = [alive.is_alive(*process) for process in _processes(start, processes)]
+        if True in known or None not in known:
+            return True in known
+    segments = reader.list_segments(folder)
+    if not segments:
+        return time.time() - start.started_ns / 1e9 < _HEARTBEAT_S
+    grown = max(segment.path.stat().st_mtime for segment in segments)
+    written_ns = max([journal.clock_ns, *(frame.time_ns for frame in journal.frames)])
+    # A copy is as new as its copying, but what it holds is not: a journal that grows was changed
+    # when its last frame was written.
+    is_copy = grown - written_ns / 1e9 > _HEARTBEAT_S
+    return time.time() - grown < _HEARTBEAT_S and not is_copy
+
+
+def _processes(
+    start: ExecutionStart, processes: Sequence[Mapping[str, Any]]
+) -> list[tuple[int, int, str]]:
+    """Pid, start time and boot of each."""
+    return [(start.pid, start.pid_started, start.boot)] + [
+        (process["pid"], process["pid_started"], process["boot"])
+        for process in processes
+        if process["execution"] == start.number
+    ]
+
+
+def _kind_of(exception: str) -> str:
+    """What kind of exception a traceback ends with; memory that did not suffice has many names."""
+    lines = exception.strip().splitlines()
+    last = lines[-1] if lines else ""
+    kind = last.partition(":")[0].rpartition(".")[2].strip()
+    is_memory = kind in ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")
+    if is_memory or any(sign in last for sign in _OUT_OF_MEMORY):
+        return "out of memory"
+    return kind if kind.isidentifier() else "an exception"
