@@ -5,22 +5,20 @@ import system's own listings are passed over.
 """
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from samebit import digest
-from samebit.capture import auditing
+from samebit.capture.auditing import Watch, cause
 
 __all__ = ["ListingWatch", "summary"]
 
 _MAX_NAMES = 50_000
 _MAX_FOLDERS = 2_000
 _MAX_SUMMED = 200_000  # files of one folder
-_EVENTS = ("os.listdir", "os.scandir")
 
 
-class ListingWatch:
+class ListingWatch(Watch):
     """The folders that this process lists.
 
     Args:
@@ -31,6 +29,9 @@ class ListingWatch:
         is_first: whether no child has told of a name yet.
     """
 
+    events = ("os.listdir", "os.scandir")
+    source = "capture.files"
+
     def __init__(
         self,
         emit: Callable[[dict[str, Any]], None],
@@ -39,36 +40,16 @@ class ListingWatch:
         trouble: Callable[[str, Exception], None],
         is_first: Callable[[str], bool] = lambda name: True,
     ) -> None:
+        super().__init__(later, trouble)
         self._emit = emit
-        self._later = later
         self._noise = noise
-        self._trouble = trouble
         self._is_first = is_first
         self._seen: set[str] = set()
-        self._on = False
 
-    def install(self) -> None:
-        """Begin."""
-        self._on = True
-        auditing.listen(_EVENTS, self._hook)
-
-    def finish(self) -> None:
-        """Note no more."""
-        self._on = False
-        auditing.leave(self._hook)
-
-    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if not self._on:
+    def _note(self, event: str, args: tuple[Any, ...]) -> None:
+        if cause().f_code.co_filename.startswith(("<frozen importlib", __file__)):
             return
-        try:
-            caller = sys._getframe(2).f_code.co_filename  # pyright: ignore[reportPrivateUsage]
-            if not caller.startswith(("<frozen importlib", __file__)):
-                self._note(args[0])
-        except Exception as error:
-            self._on = False
-            self._trouble("capture.files", error)
-
-    def _note(self, path: Any) -> None:
+        path = args[0]
         if isinstance(path, int):
             return  # by a descriptor: its name is not told
         try:
