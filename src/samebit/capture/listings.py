@@ -1,7 +1,9 @@
-"""Which folders a process lists: what is found in one can decide what is read of it.
+"""Which folders a process lists: what is found in one, and in which order, can decide what is read.
 
-An audit hook notes the folders; their names are read afterwards, off the script's own thread. The
-import system's own listings are passed over.
+An audit hook notes the folders; their names are read afterwards, off the script's own thread. A
+file system gives the names of an unchanged folder in the same order each time, so this is the order
+that the script saw; no function is replaced for it. The import system's own listings are passed
+over.
 """
 
 import os
@@ -10,6 +12,7 @@ from typing import Any
 
 from samebit import digest
 from samebit.capture.auditing import Watch, cause
+from samebit.capture.noise import is_noise
 
 __all__ = ["ListingWatch", "summary"]
 
@@ -57,7 +60,7 @@ class ListingWatch(Watch):
             full = os.path.abspath(name)
         except (OSError, TypeError):
             return
-        if full in self._seen or (full + os.sep).startswith(self._noise):
+        if full in self._seen or is_noise(full + os.sep, self._noise):
             return
         if len(self._seen) >= _MAX_FOLDERS:
             return
@@ -69,13 +72,20 @@ class ListingWatch(Watch):
 
     def _tell(self, full: str, given: str) -> None:
         try:
-            names = sorted(os.listdir(full))
+            found = os.listdir(full)
         except OSError:
             return  # listed in vain, or gone
+        names = sorted(found)
         fact: dict[str, Any] = {"path": full, "how": "list", "given": given, "count": len(names)}
+        fact |= {"order": _order(found), "sorted": found == names}
         if len(names) <= _MAX_NAMES:
             fact["names"] = [name for name in names if name.isprintable()]
         self._emit(fact)
+
+
+def _order(names: list[str]) -> str:
+    """A name for an order: that of the names as the file system gave them."""
+    return digest.of_bytes("\0".join(map(ascii, names)).encode())
 
 
 def summary(folder: str) -> dict[str, Any]:

@@ -90,6 +90,8 @@ class _WriteFact(FileFact):
 class _ListFact(FileFact):
     count: int
     names: NotRequired[list[_Text]]
+    order: NotRequired[str]
+    sorted: NotRequired[bool]
 
 
 class _ManyFact(FileFact):
@@ -120,6 +122,8 @@ class SeedCallFact(TypedDict):
     library: str
     value: bool | int | float | str | None
     at: str
+    through: NotRequired[str]
+    like: NotRequired[Literal["time", "pid"]]
 
 
 class _ProblemFact(TypedDict):
@@ -213,6 +217,10 @@ class _EpochFact(TypedDict):
     generators: dict[str, Any]
     seeds: dict[str, Any]
     states: NotRequired[dict[str, Any]]
+    at: NotRequired[str]
+    epoch: NotRequired[int]
+    order: NotRequired[str]
+    loader: NotRequired[dict[str, Any]]
 
 
 class _ConfigSourcesFact(TypedDict):

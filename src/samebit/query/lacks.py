@@ -15,6 +15,7 @@ from samebit.folders.read import View
 __all__ = ["Lack", "find_lacks"]
 
 _SEED_IT = "`samebit run --seed N` seeds Python, NumPy and PyTorch"
+_SEED_THERE = "a generator that the script makes takes its seed there"
 _NAMED = 3
 _KEY_WORDS = 3
 _GIT_FAILED = ("without git's word", "no commit was made")  # as capture/code.py says it
@@ -72,11 +73,15 @@ def _randomness(view: View) -> Iterator[Lack]:
     lost = [s for s in sources if not s.given_back and s.matters != "unlikely"]
     known = [s for s in sources if s.given_back and s.matters == "likely"]
     if lost:
-        text = f"random, and not in the record: {_shown(lost)}"
-        yield Lack("randomness", text, "seed it, or a replay draws other numbers")
+        text = f"random, and another in each run: {_shown(lost)}"
+        yield Lack("randomness", text, "a fixed seed, or a replay draws other numbers")
     if known:
         text = f"{in_words(known)}; a replay gets back what they began from"
-        yield Lack("seed", text, _SEED_IT)
+        fixes = [_SEED_IT] if any(not s.at for s in known) else []
+        fixes += (
+            ["one that the script makes takes its seed there"] if any(s.at for s in known) else []
+        )
+        yield Lack("seed", text, "; ".join(fixes))
 
 
 def _shown(sources: list[Unseeded]) -> str:

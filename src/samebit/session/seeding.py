@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from samebit import disk
-from samebit.capture import entropy, generators, randomness
+from samebit.capture import entropy, generators, loaders, randomness
 from samebit.capture.callers import caller
 from samebit.session import roles
 
@@ -122,6 +122,8 @@ class Seeding:
             "generators": {role: generators.digest_of(state) for role, state in states.items()},
             "seeds": {role: g.initial_seed() for role, g in own.items() if _is_torchs(g)},
         }
+        if known.epochs == 1:
+            fact["loader"] = loaders.settings_of(loader)
         if is_first:
             fact["states"] = states
         self._told("epoch", {**fact, "step": self._step()})
