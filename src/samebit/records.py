@@ -36,6 +36,8 @@ RUN_FORMAT = "samebit-run 1"
 STATE_FORMAT = "samebit-state 1"
 TREE_FORMAT = "samebit-tree 1"
 
+_LEFT_OUT_IF_EMPTY = {"left out if empty": True}  # so that a new field renames no old record
+
 T = TypeVar("T")
 
 
@@ -141,6 +143,8 @@ class LeafRecord:
     digest: str
     size_bytes: int
     kept: bool = True  # False: only the digest was kept
+    # Of a large leaf the objects that hold it, in order; none has the name of the whole.
+    parts: tuple[str, ...] = field(default=(), metadata=_LEFT_OUT_IF_EMPTY)
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,11 @@ class Note:
 def plain(value: Any) -> Any:
     """A frozen value as dicts, lists and scalars."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {
+            f.name: plain(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if not f.metadata or getattr(value, f.name)
+        }
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
