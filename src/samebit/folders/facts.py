@@ -279,6 +279,7 @@ _SHAPES: dict[str, Any] = {
     "trace": _TraceFact,
     "training": dict[str, Any],
     "unseeded": _UnseededFact,
+    "unseen": list[str],
     "use": dict[str, Any],
     "variables": dict[_Variable, _Text],
     "volatile": list[str],

@@ -104,6 +104,9 @@ def _data(view: View) -> Iterator[Lack]:
     if beyond := [fact for fact in unhashed if not fact.get("unreadable")]:
         text = f"{_files(beyond)} known by size and time alone: {_names(beyond)}"
         yield Lack("data", text, "a larger files.hash_budget_mb takes their digests")
+    if unseen := view.facts.get("unseen"):
+        text = f"files that {' and '.join(unseen)} read are known only where they were seen open"
+        yield Lack("data", text)
     if view.code is not None and view.code.left_out:
         text = f"left out of the code: {', '.join(view.code.left_out[:_NAMED])}"
         yield Lack("code", text, "commit what the run needs")

@@ -196,6 +196,7 @@ class Recording:
     def epoch(self, loader: Any) -> None:
         """A data loader is about to begin an epoch."""
         self.seeding.epoch(loader)
+        self._watches.epoch()
 
     def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
