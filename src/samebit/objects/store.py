@@ -23,7 +23,7 @@ import blake3
 from samebit import digest, disk, places
 from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
-from samebit.objects.batch import Batch
+from samebit.objects.batch import Batch, Pace
 from samebit.objects.encoding import PackEntry
 
 __all__ = ["SMALL_BYTES", "Place", "Store"]
@@ -46,6 +46,7 @@ class Store:
         # Files that were written through here, and the time they have since: while a file still has
         # it, nobody else has put what is in it (`samebit.objects.sweeping.take_back`).
         self.made: dict[Path, int] = {}
+        self.pace = Pace()
         self._packed: dict[str, list[tuple[Path, PackEntry]]] = {}
         self._known_packs: set[str] = set()
         self._damaged_packs: set[str] = set()
