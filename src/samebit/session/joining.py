@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,12 @@ from samebit.session.recording import Recording
 from samebit.session.run import Run
 from samebit.session.shortfall import Problem
 from samebit.session.watching import watch_child
+from samebit.threads import Helper
 
 __all__ = ["enter", "init"]
 
 _EXCEPTION_LENGTH = 4000
+_IMPORT_GLANCE_S = 0.01
 _UNKNOWN_CODE = "SystemExit with a code that is not known; `samebit run` would know it"
 
 
@@ -48,7 +51,7 @@ class _Process:
         self.taken = False  # an init() has joined the supervised run
         self.writes_end = True  # of a run that `init()` began
         self.registered = False
-        self.code_thread: threading.Thread | None = None
+        self.code_helper: Helper | None = None
 
 
 _process = _Process()
@@ -317,16 +320,12 @@ def _begin_here(
 
 def _begin_code(recording: Recording, where: Path, script: Path | None) -> None:
     given = [recording.folder, where, script, recording.settings]
-    thread = threading.Thread(
-        target=_record_code,
-        args=[*given, recording.fact, recording.trouble],
-        name="samebit-code",
-        daemon=True,
-    )
+    helper = Helper("samebit-code")
     _no_import.clear()
+    _process.code_helper = helper
     try:
-        thread.start()
-        _process.code_thread = thread
+        helper.do(partial(_record_code, *given, recording.fact, recording.trouble))
+        helper.do(helper.leave)
     except Exception as error:
         _no_import.set()
         recording.trouble("code", error)
@@ -367,9 +366,16 @@ def _record_code(*given: Any) -> None:
     record_code(*given)
 
 
-# A child forked while a thread imports finds the lock of that module taken for ever.
+def _wait_for_import() -> None:
+    """A child forked while a thread imports finds the lock of that module taken for ever."""
+    helper = _process.code_helper
+    # One that makes room for the fork may not have begun with it, and will not now.
+    while helper is not None and helper.runs and not _no_import.wait(_IMPORT_GLANCE_S):
+        pass
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_no_import.wait)
+    os.register_at_fork(before=_wait_for_import)
 
 
 def _say_too_late(recording: Recording, *, deterministic: bool) -> None:
@@ -436,9 +442,9 @@ def _end(
 ) -> None:
     if not recording.is_here:
         return
-    if _process.code_thread is not None:
-        _process.code_thread.join()
-        _process.code_thread = None
+    if _process.code_helper is not None:
+        _process.code_helper.finish()
+        _process.code_helper = None
     recording.finish(status, exception=exception, signal=signal)
     if _process.active is recording:
         _process.active = None

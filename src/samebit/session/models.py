@@ -6,19 +6,19 @@ any more, and stored on a thread; a state above the budget is kept as digests.
 """
 
 import os
-import queue
 import shutil
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from samebit.objects.store import Store
 from samebit.states import storing
 from samebit.states import torch as torch_states
+from samebit.threads import Helper
 
 __all__ = ["Models"]
 
@@ -76,8 +76,7 @@ class Models:
         self._begun: set[int] = set()  # optimizers, by index, whose state at step 0 was taken
         self._where: dict[int, tuple[int, int]] = {}  # optimizer id: its index and count
         self._taken_at: dict[int, int] = {}  # optimizer index: count at its last final state
-        self._queue: queue.Queue[tuple[str, int, int, Any, bool] | None] = queue.Queue()
-        self._thread: threading.Thread | None = None
+        self._helper = Helper("samebit-states")
         self._pid = os.getpid()
 
     @property
@@ -229,10 +228,7 @@ class Models:
             return
         for optimizer in self._living_optimizers():
             self._final_of(optimizer, interrupted=interrupted)
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
+        self._helper.finish()
 
     def parameter_names(self) -> Mapping[int, str]:
         """Parameter names by id; with several roots the root's name stands in front."""
@@ -295,16 +291,8 @@ class Models:
         return storing.size_bytes(state) <= min(self._budget, _FREE_SHARE * free)
 
     def _store_later(self, name: str, index: int, step: int, state: Any) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="samebit-states", daemon=True)
-            self._thread.start()
-        self._queue.put((name, index, step, state, self._keep != "digest"))
-
-    def _work(self) -> None:
-        while (job := self._queue.get()) is not None:
-            name, index, step, state, keep = job
-            self._store_now(name, index, step, state, keep=keep)
-            del job, state
+        keep = self._keep != "digest"
+        self._helper.do(partial(self._store_now, name, index, step, state, keep=keep))
 
     def _store_now(self, name: str, index: int, step: int, state: Any, *, keep: bool) -> None:
         try:
