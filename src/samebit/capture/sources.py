@@ -17,6 +17,7 @@ from types import CodeType
 from typing import Any
 
 from samebit import digest
+from samebit.capture import auditing
 from samebit.capture.secrets import is_secret_file
 from samebit.launch import alive
 
@@ -28,6 +29,7 @@ _HELD_BYTES = 8 << 20  # in memory, until they go into the store
 _DIGEST_BYTES = 1 << 30  # of a larger one only that it was loaded
 _MAX_FILES = 20_000
 _SUFFIXES = (".py", ".pyw", ".pyc", ".so", ".pyd", ".ipynb")
+_EVENTS = ("exec", "import", "cpython.run_file")
 _ARCHIVES = (".zip", ".egg", ".pyz")
 
 _Look = tuple[int, int, int, int]  # inode, size, time of change of the content, and of the inode
@@ -93,9 +95,9 @@ class SourceWatch:
         self._project = temporary + inside + os.sep if here.startswith(temporary) else None
 
     def install(self) -> None:
-        """Begin; an audit hook cannot be taken out again, only switched off."""
+        """Begin."""
         self._on = True
-        sys.addaudithook(self._hook)
+        auditing.listen(_EVENTS, self._hook)
         self._later(functools.partial(self._guarded, self._look_first))
 
     def tell_later(self) -> None:
@@ -105,6 +107,7 @@ class SourceWatch:
     def finish(self) -> None:
         """Look at everything again, and tell."""
         self._on = False
+        auditing.leave(self._hook)
         passed_over = (*self._libraries, *_system_libraries())
         for path in mapped_libraries():
             if not path.startswith(passed_over):
@@ -123,10 +126,8 @@ class SourceWatch:
             path = code.co_filename
         elif event == "import":
             path = args[1]  # of an extension module; Python's own come as `exec`
-        elif event == "cpython.run_file":
-            path = args[0]  # the script, whatever its name ends in
         else:
-            return
+            path = args[0]  # the script, whatever its name ends in
         if not self._on or type(path) is not str or path.startswith(self._libraries):
             return
         if not path.endswith(_SUFFIXES) and event != "cpython.run_file":
