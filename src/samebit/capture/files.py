@@ -29,7 +29,7 @@ from samebit.capture.events import (
 )
 from samebit.capture.hashing import Found, Hasher, found_of, look
 from samebit.capture.listings import summary
-from samebit.capture.noise import Scratch, is_noise
+from samebit.capture.noise import Scratch, is_noise, is_plain_noise
 from samebit.capture.openers import READ, UPDATE, WRITE
 from samebit.errors import SamebitError
 from samebit.launch import alive
@@ -158,8 +158,15 @@ class FileWatch:
     # In the script's own threads: quick, and never raising.
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if self._on and not getattr(self._busy, "now", False):
+        if not self._on or (event == "open" and self._passes_over(args)):
+            return
+        if not getattr(self._busy, "now", False):
             self._guarded(self._on_event, event, args)
+
+    def _passes_over(self, args: tuple[Any, ...]) -> bool:
+        """The quick way out for the thousands of modules that an import opens."""
+        name = args[0] if args else None  # anybody may raise an event, with anything
+        return type(name) is str and is_plain_noise(name, self._noise)
 
     def _by_library(self, path: Any, use: str) -> None:
         if self._on and not getattr(self._busy, "now", False):

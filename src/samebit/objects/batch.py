@@ -12,7 +12,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -80,7 +80,6 @@ class _Target(Protocol):
     @property
     def pace(self) -> Pace: ...
 
-    def holds(self, name: str, data: bytes | memoryview) -> bool: ...
     def write_object(
         self, name: str, kind: int, body: bytes | memoryview, size_bytes: int
     ) -> None: ...
@@ -106,6 +105,7 @@ class Batch:
     """What is being put together; made by `Store.batch`, used by one thread."""
 
     _store: _Target
+    _holds: Callable[[str, bytes | memoryview], bool]
     _small_bytes: int
     _small: dict[str, bytes | memoryview] = field(default_factory=dict)
     _jobs: "queue.Queue[_Job | None]" = field(default_factory=lambda: queue.Queue(_AHEAD))
@@ -139,7 +139,7 @@ class Batch:
         size_bytes = memoryview(data).nbytes
         if size_bytes < self._small_bytes:
             name = digest.of_bytes(data)
-            if name not in self._small and not self._store.holds(name, data):
+            if name not in self._small and not self._holds(name, data):
                 self._small[name] = data
             return Slot(name)
         job = _Job(Slot(), data, word)
@@ -199,7 +199,7 @@ class Batch:
             return
         try:
             name = digest.of_bytes(job.data)
-            if not self._store.holds(name, job.data):
+            if not self._holds(name, job.data):
                 self._write(name, job)
             job.slot.name = name
         except BaseException as error:  # raised again where the batch is used

@@ -1,7 +1,7 @@
 """Taking objects out of a store while others put and read: no lock, and nothing lost that is named.
 
 Whoever puts bytes that are there touches their file first and looks at it then
-(`Store.holds`); whoever removes a file moves it aside first and looks at its time then
+(`Store._holds`); whoever removes a file moves it aside first and looks at its time then
 (`disk.remove`). `docs/design/010-states-and-checkpoints.md` has the argument.
 """
 

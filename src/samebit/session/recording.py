@@ -354,7 +354,7 @@ class Recording:
 
     def _installed(self) -> None:
         disk.fault("capture.installed")
-        cache = places.cache_folder() / "installed-1"
+        cache = places.cache_folder() / "installed-2"
         keep = Store(self.folder.store).put
         found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
         self.fact("installed", found)
