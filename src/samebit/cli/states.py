@@ -7,6 +7,7 @@ from pathlib import Path
 from samebit import places
 from samebit.cli.words import Column, Screen, size, table, visible
 from samebit.digest import canonical_json, short
+from samebit.folders.facts import StateFact
 from samebit.folders.find import find_run
 from samebit.folders.read import read_run
 from samebit.objects.store import Store
@@ -23,11 +24,15 @@ def state_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="as one JSON object")
     showing = commands.add_parser("show", help="the arrays of a state")
     showing.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
-    showing.add_argument("--at", default="final", help="'step 0' or 'final' (default)")
+    showing.add_argument(
+        "--at", default="final", help="'step 0', a checkpoint's step, or 'final' (default)"
+    )
     showing.add_argument("--json", action="store_true", help="as one JSON object")
     exporting = commands.add_parser("export", help="write a model's arrays to a file")
     exporting.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
-    exporting.add_argument("--at", default="final", help="'step 0' or 'final' (default)")
+    exporting.add_argument(
+        "--at", default="final", help="'step 0', a checkpoint's step, or 'final' (default)"
+    )
     exporting.add_argument("--part", default="model", help="which module (default: model)")
     exporting.add_argument("--overwrite", action="store_true", help="replace the file")
     exporting.add_argument(
@@ -53,7 +58,7 @@ def state(options: argparse.Namespace) -> int:
                     name,
                     fact.get("step"),
                     size(fact.get("size_bytes", 0)),
-                    "bytes" if fact.get("kept", True) else "digests only",
+                    _kept(fact),
                     short(fact["manifest"]),
                 ]
                 for name, fact in view.states.items()
@@ -86,6 +91,17 @@ def state(options: argparse.Namespace) -> int:
     return 0
 
 
+def _kept(fact: StateFact) -> str:
+    """What there is of a state."""
+    if fact.get("dropped"):
+        return "dropped"
+    if not fact.get("kept", True):
+        return "digests only"
+    return "bytes" if fact.get("whole", True) else "bytes of its modules"
+
+
 def _at(text: str) -> str:
-    """`0`, `step-0`, `step0` and `initial` mean the state at step 0."""
-    return "step 0" if text in ("0", "step-0", "step0", "initial", "init") else text
+    """`0`, `step-0`, `step0` and `initial` mean the state at step 0; a number, a checkpoint."""
+    if text in ("0", "step-0", "step0", "initial", "init"):
+        return "step 0"
+    return f"checkpoint {text}" if text.isdecimal() else text

@@ -293,13 +293,22 @@ class View:
 
     @cached_property
     def states(self) -> dict[str, StateFact]:
-        """Of each name (`step 0`, `final`) the last state of the lowest rank that has one."""
-        said = self._facts.get("state", [])
-        names = dict.fromkeys(fact["name"] for _, fact in said)
-        return {
-            name: min((s for s in reversed(said) if s[1]["name"] == name), key=_rank)[1]
-            for name in names
-        }
+        """Of each name (`step 0`, `checkpoint 40`, `final`) the last state, oldest first.
+
+        It is that of the lowest rank that has one; what a rule let go of later is `dropped`.
+        """
+        found: dict[str, StateFact] = {}
+        for stream in self._streams.values():
+            mine: dict[str, StateFact] = {}
+            for name, fact in streams.values(stream.facts, ("state", "dropped")):
+                if name == "state":
+                    mine.pop(fact["name"], None)
+                    mine[fact["name"]] = fact
+                elif mine.get(fact["name"], {}).get("manifest") == fact["manifest"]:
+                    mine[fact["name"]] = {**mine[fact["name"]], "dropped": True}
+            for name, fact in mine.items():
+                found.setdefault(name, fact)
+        return found
 
     def manifest(self, at: str) -> str:
         """The digest of a state's manifest; NotFound names the states there are."""

@@ -132,7 +132,8 @@ def pick(
             elif frame.kind in (Kind.HYPER, Kind.SCALARS):
                 for block in reader.changes(frame):
                     counting = _up_to(block, later.get(block.optimizer, math.inf))
-                    changes.append((rank, frame.writer, counting))
+                    if counting.counts:
+                        changes.append((rank, frame.writer, counting))
             elif frame.kind != Kind.TRACE:
                 continue
             elif frame.items[2] <= later.get(frame.items[1], math.inf):
@@ -153,6 +154,11 @@ def pick(
         )
     traced = [which for which, part in by_episode.items() if any(_is_trace(f) for f in part)]
     facts = [f for f in facts if not (_is_final(f) and traced and episode[f.writer] < traced[-1])]
+    goes_on = {
+        which: min((count for at, count in bases.get(main, ()) if at > which), default=math.inf)
+        for which in by_episode
+    }
+    facts = [f for f in facts if not _is_lost(f, goes_on[episode[f.writer]])]
     rows, replaced, odd = _rows(by_episode, cuts)
     return Stream(facts, rows, trace, changes, replaced, odd, odd_changes)
 
@@ -286,6 +292,20 @@ def _is_final(fact: Frame) -> bool:
     """Whether a fact is about a final state; of a run that went on it is none."""
     state = _value(fact, "state")
     return state is not None and state["name"].startswith("final")
+
+
+def _is_lost(fact: Frame, last: float) -> bool:
+    """Whether a fact is about a checkpoint from beyond the step at which a later one began."""
+    if last == math.inf:
+        return False
+    state = _value(fact, "state")
+    return state is not None and state.get("count", 0) > last
+
+
+def values(facts: Sequence[Frame], names: Sequence[str]) -> list[tuple[str, Any]]:
+    """Name and value of the facts of these names, in their order; those of odd shape left out."""
+    found = [(f.items[2], _value(f, f.items[2])) for f in facts if f.items[2] in names]
+    return [(name, value) for name, value in found if value is not None]
 
 
 def _is_sound(row: Row) -> bool:

@@ -58,6 +58,7 @@ _pack_checked = CHECKED.pack
 _pack_frame = FRAME.pack
 _monotonic_ns = time.monotonic_ns
 _ROW = int(Kind.ROW)
+_MOST_LATEST = 256  # sets of names whose last row is remembered from one segment to the next
 
 _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
 
@@ -89,6 +90,7 @@ class Writer:
         self._identity: tuple[int, int] = (0, 0)
         self._schemas: dict[tuple[str, ...], int] = {}
         self._schema_count = 0
+        self._latest: dict[tuple[str, ...], bytes] = {}  # the last row of these names
         self._held = Held()
         self._full: list[int] = []  # segments that are left, and still to be synced and closed
         self._synced = 0  # the sequence number up to which everything is durable
@@ -146,8 +148,18 @@ class Writer:
                 if not whole:
                     self._repeat(frame)
                 self._sequence = sequence + 1
+                self._latest[names] = payload
             except _Abandoned:
                 self._once_more(self.row, values, step)
+
+    def latest(self, name: str) -> Any:
+        """The value that was logged last under a name; None where it was not lately."""
+        with self._lock:
+            rows = [(names, data) for names, data in self._latest.items() if name in names]
+        found = [(_decode(payload), names.index(name)) for names, payload in rows]
+        # Kind, schema, step and time stand before the values.
+        newest = max(found, key=lambda pair: pair[0][3], default=None)
+        return None if newest is None else unwrap(newest[0][4 + newest[1]])
 
     @property
     def unwritten(self) -> list[tuple[str, Any]]:
@@ -358,6 +370,8 @@ class Writer:
             self._full.append(self._fd)  # log() does not wait for the disk: `sync` does
         self._fd, self._identity = fd, (found.st_dev, found.st_ino)
         self._schemas = {}
+        for names in list(self._latest)[:-_MOST_LATEST]:
+            del self._latest[names]
         self._path = path
         if self._keeper is None:
             self._keeper = Helper("samebit-sync", _keeping(self), SYNC_EVERY_S)

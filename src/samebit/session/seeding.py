@@ -104,7 +104,7 @@ class Seeding:
         known.epochs += 1
         if not (_is_noted(known.epochs) and _is_noted(known.number)):
             return
-        own = _own_generators(loader)
+        own = generators.own(loader)
         # As often as that line met another loader, this is the same in every run.
         place = f"{site.place} #{known.number}"
         fact: dict[str, Any] = {"at": site.at, "place": place, "epoch": known.epochs}
@@ -192,29 +192,9 @@ def _is_noted(number: int) -> bool:
     return number <= _EVERY or not number & (number - 1)
 
 
-def _own_generators(loader: Any) -> dict[str, Any]:
-    """The generators that a loader, its samplers and its data set hold, by where they are."""
-    found: dict[str, Any] = {}
-    for name in ("", "sampler", "batch_sampler", "dataset"):
-        owner = getattr(loader, name, None) if name else loader
-        for attribute, value in list(getattr(owner, "__dict__", {}).items()):
-            if _is_generator(value) and not any(value is other for other in found.values()):
-                found[f"{name or 'loader'}.{attribute}"] = value
-    return found
-
-
 def _is_torchs(value: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Generator)
-
-
-def _is_generator(value: Any) -> bool:
-    random, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
-    if random is not None and isinstance(value, random.Random):
-        return not isinstance(value, random.SystemRandom)
-    if numpy is not None and isinstance(value, (numpy.Generator, numpy.RandomState)):
-        return True
-    return _is_torchs(value)
 
 
 def _order(loader: Any, own: Mapping[str, Any]) -> str:
