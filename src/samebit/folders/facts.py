@@ -155,6 +155,7 @@ class _ProcessFact(TypedDict):
 class _JoinedFact(TypedDict):
     rank: str
     execution: int
+    process: NotRequired[str]
     launched: NotRequired[bool]
     restart: NotRequired[int]
 

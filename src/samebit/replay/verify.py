@@ -14,7 +14,7 @@ from samebit.errors import SamebitError
 from samebit.folders.folder import user_name
 from samebit.folders.read import View
 from samebit.folders.series import Column, TraceRow
-from samebit.folders.streams import FACE
+from samebit.folders.streams import FACE, OTHERS
 from samebit.objects.store import Store
 from samebit.records import StateManifest, Verdict
 from samebit.states import skeleton, storing
@@ -49,34 +49,60 @@ _SEED_IT = "`samebit run --seed N` seeds it"
 
 def compare_traces(ours: View, theirs: View) -> Matched:
     """The first difference of two runs, each rank compared with the same rank."""
-    return compare.compare_ranks(_sides(ours), _sides(theirs))
+    return compare.compare_ranks(_sides(ours, theirs), _sides(theirs, ours))
 
 
-def _sides(view: View) -> dict[str, Side]:
-    """What the comparison of traces needs to know of a run, by rank."""
+def _sides(view: View, other: View) -> dict[str, Side]:
+    """What the comparison of traces needs to know of a run, by rank, or by process."""
     algorithms = [traced.get("algorithm") for traced in view.all_facts("trace")]
+    algorithm = algorithms[-1] if algorithms else None
     sides: dict[str, Side] = {}
     for rank, rows in (view.traces or {FACE: []}).items():
-        algorithm = algorithms[-1] if algorithms else None
-        manifest = _manifest(view.at_rank(rank) if rank in view.ranks else view, "step 0")
-        initial = _leaves(manifest) if manifest is not None else None
-        schedules = [schedule for schedule in view.schedules if schedule.rank == rank]
-        sides[rank] = Side(rows, schedules, initial, algorithm)
+        beginning = f"rank {rank}, " if len(view.traces) > 1 else ""
+        for process in _processes(view, other, rank):
+            part = view.at_process(rank, process)
+            if part.trace:
+                sides[beginning + process] = _side(part, rank, part.trace, algorithm)
+        if not _processes(view, other, rank):
+            alone = view.at_rank(rank) if rank in view.ranks else view
+            sides[rank] = _side(alone, rank, rows, algorithm)
     return sides
 
 
+def _side(view: View, rank: str, rows: Sequence[TraceRow], algorithm: str | None) -> Side:
+    manifest = _manifest(view, "step 0")
+    initial = _leaves(manifest) if manifest is not None else None
+    schedules = [schedule for schedule in view.schedules if schedule.rank == rank]
+    return Side(rows, schedules, initial, algorithm)
+
+
 def _by_rank(recorded: View, replayed: View) -> list[tuple[str, View, View | None]]:
-    """Each rank that recorded, as what is said of it begins, with its twin in the replay."""
-    if len(recorded.ranks) < 2:
-        return [("", recorded, replayed)]
-    return [
-        (
-            f"rank {rank}: ",
-            recorded.at_rank(rank),
-            replayed.at_rank(rank) if rank in replayed.ranks else None,
-        )
-        for rank in recorded.ranks
-    ]
+    """Each rank that recorded, as what is said of it begins, with its twin in the replay.
+
+    Where a rank was several processes, each of them and what their children wrote: two that ran at
+    the same time have no order of their own.
+    """
+    found: list[tuple[str, View, View | None]] = []
+    for rank in recorded.ranks:
+        several = len(recorded.ranks) > 1
+        processes = _processes(recorded, replayed, rank)
+        is_there = rank in replayed.ranks
+        for process in processes:
+            label = ", ".join([f"rank {rank}"] * several + [process] * bool(process))
+            twin = replayed.at_process(rank, process) if is_there else None
+            found.append((label + ": " * bool(label), recorded.at_process(rank, process), twin))
+        if not processes:
+            twin = replayed.at_rank(rank) if is_there else None
+            found.append((f"rank {rank}: " * several, recorded.at_rank(rank), twin))
+    return found or [("", recorded, replayed)]
+
+
+def _processes(ours: View, theirs: View, rank: str) -> list[str]:
+    """A rank's processes, to be compared one by one; none where the two name them otherwise."""
+    names = ours.processes(rank)
+    if not names or sorted(names) != sorted(theirs.processes(rank)):
+        return []
+    return [*names, OTHERS]
 
 
 def judge(
@@ -398,6 +424,8 @@ def _steps(traces: Mapping[str, Sequence[TraceRow]], count: int) -> str:
     if len(traces) > 1:
         return f"{count} steps of {len(traces)} ranks"
     (rows,) = traces.values()
+    if count > len(rows):
+        return f"{count} steps of several processes"
     first, last = rows[0].count, rows[count - 1].count
     optimizers = {row.optimizer for row in rows[:count]}
     text = f"steps {first} to {last}" if len(optimizers) == 1 else f"{count} steps"

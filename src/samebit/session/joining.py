@@ -27,7 +27,14 @@ from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session import beginning, exiting, jobs, resuming, shortfall, spawned
 from samebit.session.beginning import Wanted
-from samebit.session.ranks import Role, find_role, is_spawned, is_worker, opens_files
+from samebit.session.ranks import (
+    Role,
+    find_role,
+    is_spawned,
+    is_worker,
+    opens_files,
+    program,
+)
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 from samebit.session.shortfall import Problem
@@ -85,6 +92,7 @@ def _join(role: Role, *, begun: bool = False) -> None:
         if role.launched:
             os.environ["SAMEBIT_AS_RANK"] = "1"
         part = folder.claim_rank(execution, role.rank)
+        process = folder.claim_process(execution, role.rank, program(sys.orig_argv))
         start = folder.start(execution)
         went_before = execution > 1 or role.restart > 0
         recording = Recording(
@@ -93,10 +101,11 @@ def _join(role: Role, *, begun: bool = False) -> None:
             places.read_settings(folder.store),
             rank=role.rank,
             rates=_rates(role.rank),
-            given=None if begun else _given_back(),  # it has drawn already, and may have seeded
+            # One that has begun has drawn already, and may have seeded.
+            given=None if begun else _given_back(role.rank, process),
             left=resuming.left_by(folder, role.rank) if went_before else None,
         )
-        joined = {"rank": role.rank, "execution": execution, "part": part}
+        joined = {"rank": role.rank, "execution": execution, "part": part, "process": process}
         recording.writer.fact(
             "joined", {**joined, "launched": role.launched, "restart": role.restart}
         )
@@ -120,10 +129,20 @@ def _watch_child(keeper: int) -> None:
         sys.stderr.write(f"samebit: what this process opens is not recorded: {error}\n")
 
 
-def _given_back() -> Any:
+def _given_back(rank: str, process: str) -> Any:
     """What a replay gives back of its run's randomness; None where this is no replay."""
     path = os.environ.get("SAMEBIT_SEEDS")
-    return None if path is None else json.loads(Path(path).read_bytes())
+    if path is None:
+        return None
+    given = json.loads(Path(path).read_bytes())
+    return {name: _of_process(value, rank, process) for name, value in given.items()}
+
+
+def _of_process(value: Any, rank: str, process: str) -> Any:
+    if not isinstance(value, dict):
+        return value
+    by_process = value.get(rank, {})
+    return by_process.get(process, by_process.get(""))  # "": the rank was one process
 
 
 def _rates(rank: str) -> dict[tuple[int, int], int] | None:
@@ -298,7 +317,8 @@ def _begin_here(
             rank=rank,
             left=resuming.left_by(begun.folder, rank) if begun.execution > 1 else None,
         )
-        joined = {"rank": rank, "execution": begun.execution, "part": 1}
+        process = begun.folder.claim_process(begun.execution, rank, program(sys.orig_argv))
+        joined = {"rank": rank, "execution": begun.execution, "part": 1, "process": process}
         recording.fact("joined", {**joined, "launched": begun.job is not None, "restart": 0})
     except BaseException as error:
         if begun.is_first:

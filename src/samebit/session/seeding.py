@@ -41,8 +41,8 @@ class Seeding:
         trouble: told when something of ours failed.
         step: the run's step now.
         rank: of this process.
-        given: what a recorded run's record gives back (`replay/seeds.py` makes it); None when this
-            is no replay.
+        given: what a recorded run's record gives back to this process (`replay/given.py`); None
+            where this is no replay.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Seeding:
         self._replays = given is not None
         given = given or {}
         self._is_late = given.get("when") == "init"  # the record begins at `init()`
-        self._states = dict(given.get("generators", {}).get(rank, {}))
-        self._loaders = dict(given.get("loaders", {}).get(rank, {}))
-        self._unseeded = given.get("unseeded", {}).get(rank, [])
+        self._states = dict(given.get("generators") or {})
+        self._loaders = dict(given.get("loaders") or {})
+        self._unseeded = given.get("unseeded") or []
         self._entropy: entropy.Entropy | None = None
         self._met: dict[str, int] = defaultdict(
             int
