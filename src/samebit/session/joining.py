@@ -255,6 +255,7 @@ def _join_or_begin(
     if supervised is not None and not _process.taken and _may_take(supervised, resume):
         _process.taken = True
         supervised.begin_seeding(seeded=seed is not None)
+        supervised.taken_by_init(looks_back=False)
         _set(seed, deterministic)
         if seed is not None or deterministic:
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
@@ -329,6 +330,7 @@ def _begin_here(
     _register()
     exiting.watch()
     recording.begin(seed=seed, deterministic=deterministic)
+    recording.taken_by_init(looks_back=True)
     if begun.problem is not None:
         recording.problem(*begun.problem)
     _say_too_late(recording, deterministic=deterministic)

@@ -190,6 +190,23 @@ class Recording:
         # Without a lock, which a fork could leave taken for ever: both calls are atomic.
         return next(self._rows.setdefault(names, itertools.count(first)))
 
+    def taken_by_init(self, *, looks_back: bool) -> None:
+        """An `init()` began the run, or joined it: what it configures is its own from now on.
+
+        Args:
+            looks_back: whether parsers may have been done before anybody listened.
+        """
+        if looks_back and not self.configuration.has_parses:
+            self._safely("capture.config", self._look_back)
+        self.configuration.belongs_to_init()
+
+    def _look_back(self) -> None:
+        # Not in the time of scripts that `samebit run` starts.
+        from samebit.capture.already import parsed_already  # noqa: PLC0415
+
+        for parsed in parsed_already():
+            self.configuration.parsed(parsed)
+
     def set_config(self, value: Any) -> None:
         """Take a configuration; it stands above what parsers make."""
         self._safely("capture.config", lambda: self.configuration.give(value))
