@@ -8,11 +8,11 @@ Whoever puts bytes that are there touches their file first and looks at it then
 from collections.abc import Collection
 from pathlib import Path
 
-from samebit import disk
+from samebit import digest, disk
 from samebit.errors import Damaged
 from samebit.objects.store import Store, read_pack_index
 
-__all__ = ["aside_of", "take_back"]
+__all__ = ["aside_of", "put_back_all", "take_back"]
 
 _ASIDE = "removing."  # in `tmp/`: a file that is being removed, by its name
 
@@ -40,6 +40,27 @@ def take_back(store: Store, names: Collection[str]) -> int:
             freed += size_bytes
             store.made.pop(path, None)
     return freed
+
+
+def put_back_all(store: Store) -> int:
+    """Put back what a removal that was killed has left aside; how many files."""
+    found = [path for path in (store.path / "tmp").glob(_ASIDE + "*") if _home_of(store, path)]
+    for path in found:
+        home = _home_of(store, path)
+        if home is not None:
+            home.parent.mkdir(parents=True, exist_ok=True)
+            disk.put_back(path, home)
+    return len(found)
+
+
+def _home_of(store: Store, aside: Path) -> Path | None:
+    name = aside.name.removeprefix(_ASIDE)
+    if name.endswith(".pack"):
+        return store.path / "packs" / name
+    try:
+        return store.object_path(f"{digest.ALGORITHM}:{name}")
+    except Damaged:
+        return None
 
 
 def aside_of(store: Store, path: Path) -> Path:
