@@ -150,10 +150,19 @@ class Store:
 
     def check_pack(self, path: Path) -> list[str]:
         """Read a pack from end to end; the names in it. Raises Damaged."""
-        found, _ = digest.of_file(path)
-        if digest.hex_of(found) != path.stem:
-            raise Damaged(f"pack {path.stem[:8]} is damaged: its bytes hash otherwise", path=path)
+        self.read_pack(path.stem)
         return [entry.name for entry in read_pack_index(path)]
+
+    def read_pack(self, digits: str) -> bytes:
+        """A whole pack by the digits of its name, checked."""
+        path = self.path / "packs" / f"{digits}.pack"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"pack {digits[:8]} is not in this store", store=self.path) from None
+        if digest.hex_of(digest.of_bytes(data)) != digits:
+            raise Damaged(f"pack {digits[:8]} is damaged: its bytes hash otherwise", path=path)
+        return data
 
     def object_path(self, name: str) -> Path:
         """Where an object's own file is, or would be."""
