@@ -2,7 +2,7 @@
 
 From Python 3.12 on a fork in a process with other threads is warned of, and with `-W error` fails:
 a script that has none would be warned because of ours. So each ends before `os.fork()`, and begins
-again after it (docs/design/011-no-thread-at-a-fork.md).
+again after it (docs/design/009-no-thread-at-a-fork.md).
 """
 
 import functools
