@@ -343,6 +343,12 @@ def _use(view: View) -> Iterator[tuple[str, object]]:
                 yield f"{card}{rank}", f"{size(used[name])} of memory in use at most"
 
 
+_BLAS = {
+    "torch": ("torch.blas", "torch.cpu_capability"),
+    "numpy": ("numpy.blas", "openblas.numpy.libs.cpu"),
+}
+
+
 def _environment(view: View) -> Iterator[tuple[str, object]]:
     interpreter = view.facts.get("interpreter") or {}
     packages = (view.facts.get("packages") or {}).get("versions") or {}
@@ -359,8 +365,25 @@ def _environment(view: View) -> Iterator[tuple[str, object]]:
     if cpu:
         yield (
             "machine",
-            f"{machine.get('host')}: {cpu.get('model')}, {cpu.get('allowed')} processors",
+            f"{machine.get('host')}: {cpu.get('model')}, {cpu.get('allowed')} processors"
+            + (f", {size(memory)} of memory" if (memory := machine.get("memory_bytes")) else ""),
         )
+    kernel = machine.get("system") or {}
+    system = [
+        interpreter.get("system"),
+        " ".join(str(kernel[part]) for part in ("name", "release") if kernel.get(part)),
+        interpreter.get("libc"),
+    ]
+    if any(system):
+        yield "system", ", ".join(visible(str(part)) for part in system if part)
+    settings = view.facts.get("settings") or {}
+    blas = [
+        f"{library} {' '.join(str(settings[part]) for part in parts if settings.get(part))}"
+        for library, parts in _BLAS.items()
+        if settings.get(parts[0])
+    ]
+    if blas:
+        yield "blas", visible(", ".join(blas))
     for gpu in machine.get("gpus") or []:
         yield "gpu", shown(gpu)
     for name, (then, now) in (view.facts.get("settings_changed") or {}).items():
