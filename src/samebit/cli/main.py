@@ -17,6 +17,7 @@ COMMANDS = {
     "state": ("samebit.cli.states", "list and export the states of a run"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
     "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),
+    "du": ("samebit.cli.usage", "who uses the space, and what was saved"),
     "gc": ("samebit.cli.sweeping", "remove what no run names any more"),
     "tags": ("samebit.cli.tagging", "list or remove the git tags of runs"),
     "demo": ("samebit.cli.demonstrating", "record, verify and compare a small training"),

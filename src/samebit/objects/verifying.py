@@ -10,7 +10,7 @@ from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
 from samebit.objects.store import Store, read_pack_index
 
-__all__ = ["Look", "hurt_in", "look_at", "packed_whole", "stored_files"]
+__all__ = ["Look", "hurt_in", "look_at", "packed_whole", "sizes_in", "stored_files"]
 
 _CHUNK_BYTES = 1 << 20
 
@@ -47,6 +47,15 @@ def look_at(store: Store, path: Path, *, quick: bool = False) -> Look:
         why = f"object {digest.short(name)} is damaged: its bytes hash to {digest.short(found)}"
         return Look(path, (name,), size, why)
     return Look(path, (name,), size)
+
+
+def sizes_in(store: Store, path: Path) -> list[tuple[str, int, int]]:
+    """Of each object in a file its name, its canonical bytes, and those that it takes there."""
+    if path.suffix == ".pack":
+        return [(entry.name, entry.size, entry.stored) for entry in read_pack_index(path)]
+    with open(path, "rb", buffering=0) as stream:
+        _, size = encoding.read_object_header(stream.read(encoding.HEADER_BYTES))
+        return [(store.name_of(path), size, os.fstat(stream.fileno()).st_size)]
 
 
 def hurt_in(store: Store, look: Look) -> Iterator[str]:
