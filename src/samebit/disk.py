@@ -6,10 +6,11 @@ this process), `error` (OSError EIO), `full` (OSError ENOSPC), `short` (half of 
 ENOSPC), `raise` (RuntimeError). `point=action@3` acts at the third call only, `@3+` from it on.
 """
 
+import contextlib
 import errno
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "fault",
     "open_for_append",
     "publish",
+    "put_back",
+    "remove",
     "replace_cache",
     "sync",
     "sync_folder",
@@ -32,6 +35,7 @@ FAULT_POINTS = frozenset(
     {
         "disk.create",
         "disk.fsync",
+        "disk.remove",
         "disk.rename",
         "journal.open",
         "journal.write",
@@ -136,12 +140,14 @@ def claim_folder(path: Path) -> bool:
 
 def publish(
     path: Path, pieces: Iterable[bytes | memoryview], scratch: Path, *, replace: bool = False
-) -> bool:
-    """Write bytes aside and give them their name; False where the name is already taken.
+) -> int:
+    """Write bytes aside and give them their name; 0 where the name is already taken.
 
-    After it returned True, the file is complete and durable. At any crash before that, the name
-    does not exist, and at worst a file is left in `scratch` (a folder of the same file system).
-    With `replace` a name that is taken gets the new bytes, in one step: for what is damaged.
+    Otherwise the file is complete and durable, and what is returned is the time in nanoseconds that
+    it got as its last change, and that no later touch of anybody's will give it again. At any crash
+    before that, the name does not exist, and at worst a file is left in `scratch` (a folder of the
+    same file system). With `replace` a name that is taken gets the new bytes, in one step: for what
+    is damaged.
     """
     fault("disk.create")
     aside = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
@@ -150,6 +156,7 @@ def publish(
         try:
             for piece in pieces:
                 _write_all(fd, piece)
+            stamp_ns = _stamp(fd)
             fault("disk.fsync")
             os.fsync(fd)
         finally:
@@ -158,11 +165,24 @@ def publish(
         if replace:
             os.replace(aside, path)
         elif not _name(aside, path):
-            return False
+            return 0
     finally:
         aside.unlink(missing_ok=True)
     sync_folder(path.parent)
-    return True
+    return stamp_ns
+
+
+def _stamp(fd: int) -> int:
+    """Give a file a time of its own; 1 where the system keeps no time that fine.
+
+    A kernel's clock for files stands still for milliseconds, in which two changes look like one.
+    """
+    if os.utime not in os.supports_fd:
+        return 1
+    written = os.fstat(fd)
+    stamp_ns = written.st_mtime_ns ^ (1 + int.from_bytes(os.urandom(2), "little"))
+    os.utime(fd, ns=(written.st_atime_ns, stamp_ns))
+    return stamp_ns if os.fstat(fd).st_mtime_ns == stamp_ns else 1
 
 
 def _name(aside: Path, path: Path) -> bool:
@@ -176,6 +196,38 @@ def _name(aside: Path, path: Path) -> bool:
             return False
         os.rename(aside, path)  # a file system without hard links
     return True
+
+
+def remove(path: Path, aside: Path, may_go: Callable[[os.stat_result], bool]) -> bool:
+    """Take a file away unless it was touched at the last moment; whether it is gone.
+
+    It is moved `aside` (on the same file system), looked at there, and put back where `may_go` says
+    no. So of one who touches it and then looks whether it is there, and of this, at least one sees
+    the other. At a crash in between it lies aside, and `put_back` is to be called.
+    """
+    try:
+        if not may_go(os.stat(path)):
+            return False
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return False
+    fault("disk.remove")
+    try:
+        if may_go(os.stat(aside)):
+            os.unlink(aside)
+            return True
+    except FileNotFoundError:
+        return False  # another one has put it back, or taken it away
+    put_back(aside, path)
+    return False
+
+
+def put_back(aside: Path, path: Path) -> None:
+    """Give a file that `remove` has moved aside its name again, unless it was written anew."""
+    with contextlib.suppress(FileNotFoundError):
+        _name(aside, path)
+        sync_folder(path.parent)
+        os.unlink(aside)
 
 
 def create(path: Path, data: bytes, scratch: Path) -> None:

@@ -1,6 +1,9 @@
 """Seeds as people's own functions set them, determinism as it is read back, seed calls reported."""
 
+import os
 import random
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -184,3 +187,33 @@ def test_loader_workers_report_no_seed_calls(project: Project) -> None:
     project.write("later.py", DRAW + "draw()\n")
     project.run("later.py")
     assert project.view().all_facts("seed_call") == []
+
+
+@pytest.mark.parametrize(
+    ("make", "like"),
+    [
+        (lambda: int(time.time()), "time"),
+        (time.time, "time"),
+        (lambda: int(time.time() * 1000), "time"),
+        (lambda: int(time.time() * 1000) % 2**32, "time"),
+        (time.time_ns, "time"),
+        (os.getpid, "pid"),
+        (lambda: int(time.time()) - 60, None),
+        (lambda: 20251125, None),
+        (lambda: "text", None),
+        (lambda: True, None),
+    ],
+)
+def test_a_seed_that_is_the_moments_own_is_told(
+    make: Callable[[], object], like: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(randomness, "_SMALLEST_PID", 1)
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(randomness, "_listeners", [calls.append])
+    randomness._report("python", make())
+    assert [call.get("like") for call in calls] == [like]
+
+
+def test_a_small_process_id_is_a_seed_that_people_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 42)
+    assert randomness._like(42) is None

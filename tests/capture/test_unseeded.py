@@ -50,7 +50,9 @@ def test_a_global_generator_weighs_by_whether_it_moved() -> None:
             {"library": "numpy", "state": still},
             {"library": "torch", "state": {"seed": 3}},
         ],
-        "epoch": [{"generators": {"python": digest_of([9]), "numpy": digest_of(still)}}],
+        "epoch": [
+            {"generators": {"python": digest_of([9]), "numpy": digest_of(still)}, "seeds": {}}
+        ],
         "seed_call": [],
     }
     assert of(facts, None) == [
@@ -75,3 +77,39 @@ def test_a_line_for_people() -> None:
     assert in_words(found[2:3]) == "1 unseeded generator: a.py:9 RandomState()"
     assert in_words(found).endswith(" and 2 more")
     assert in_words([]) == ""
+
+
+def loader_of(seed: object, kind: str = "torch.utils.data.dataloader.DataLoader") -> dict[str, Any]:
+    seeds = {"loader.generator": seed}
+    told = {"seeds": seeds, "states": seeds, "loader": {"class": kind}, "generators": {}}
+    return {"at": "/p/a.py:7", **told}
+
+
+def test_a_loaders_generator_that_seeded_itself_is_told_by_its_seed() -> None:
+    drawn = 2**63 + 5
+    (found,) = of({"epoch": [loader_of(drawn), loader_of(drawn)]})
+    words = "a.py:7 the data loader's own torch.Generator (loader.generator)"
+    assert found == (words, "likely", True)
+    assert of({"epoch": [loader_of(67280421310721), loader_of(2**53 - 1), loader_of("odd")]}) == []
+
+
+def test_a_loaders_seed_that_somebody_gave_is_none_of_its_own() -> None:
+    drawn = 2**63 + 5
+    call = {"library": "torch", "value": drawn, "at": "/p/a.py:1"}
+    assert of({"epoch": [loader_of(drawn)], "seed_call": [call]}) == []
+    started = {"library": "torch", "state": {"seed": drawn}}
+    found = of({"epoch": [loader_of(drawn)], "generator": [started]}, None)
+    assert [what for what, _, _ in found] == ["torch's global generator"]
+
+
+def test_a_trainers_own_loader_may_have_drawn_its_seed_from_torch() -> None:
+    theirs = loader_of(2**62, "accelerate.data_loader.DataLoaderShard")
+    ((_, weight, _),) = of({"epoch": [theirs]}, 1)
+    assert weight == "maybe"
+    ((_, weight, _),) = of({"epoch": [theirs]}, None)  # nobody seeded torch either
+    assert weight == "likely"
+
+
+def test_the_time_as_a_seed_is_another_in_each_run() -> None:
+    call = {"library": "torch", "value": 1764107000, "at": "/p/a.py:1", "like": "time"}
+    assert of({"seed_call": [call]}) == [("a.py:1 torch seeded with the time", "likely", False)]

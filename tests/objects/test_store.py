@@ -142,13 +142,17 @@ def test_small_ones_that_are_put_together_share_a_pack(folder: Path) -> None:
     assert [Store(folder).read(name) for name in names] == pieces
 
 
-def test_what_is_there_is_not_written_again(folder: Path) -> None:
+def test_what_is_there_is_touched_and_not_written_again(folder: Path) -> None:
     store = Store(folder)
-    store.put_all([b"one", b"two", large(1)])
-    before = {path: path.stat().st_mtime_ns for path in files_of(folder)}
+    store.put_all([b"one", b"two", large(1), large(2)])
+    before = {path: path.stat().st_ino for path in files_of(folder)}
+    for path in before:
+        os.utime(path, (1, 1))
     Store(folder).put_all([b"two", large(1), b"one", b"one"])
     store.put(b"two")
-    assert {path: path.stat().st_mtime_ns for path in files_of(folder)} == before
+    assert {path: path.stat().st_ino for path in files_of(folder)} == before
+    old = [path for path in before if path.stat().st_mtime < 2]
+    assert old == [store.object_path(digest.of_bytes(large(2)))]
 
 
 @given(st.lists(small_contents, max_size=6), st.randoms(use_true_random=False))
@@ -202,7 +206,7 @@ def assert_never_wrong(folder: Path, hurt: Path) -> int:
     lost = 0
     for data in [*SAMPLE, *HURT_FILES]:
         name = digest.of_bytes(data)
-        home = store._object_path(name)
+        home = store.object_path(name)
         try:
             found = store.read(name)
         except NotFound as error:
@@ -325,7 +329,7 @@ def test_a_large_body_is_not_read_again_when_it_is_put_again(folder: Path) -> No
 def test_a_file_that_is_another_object_is_damaged(folder: Path) -> None:
     store = Store(folder)
     one, other = store.put_all([large(1), large(2)])
-    shutil.copyfile(store._object_path(one), store._object_path(other))
+    shutil.copyfile(store.object_path(one), store.object_path(other))
     with pytest.raises(Damaged, match=f"object {digest.short(other)} .* hash to") as error:
         store.read(other)
     assert error.value.hint is not None
@@ -387,7 +391,7 @@ def read_with_little_memory(folder: Path, name: str) -> str:
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a child")
 @pytest.mark.parametrize("kind", [encoding.RAW, encoding.ZSTD, 7])
 def test_a_size_that_is_only_claimed_costs_no_memory(folder: Path, kind: int) -> None:
-    path = Store(folder)._object_path(ABSENT)
+    path = Store(folder).object_path(ABSENT)
     path.parent.mkdir()
     body = encoding.zstd.compress(b"small") if kind == encoding.ZSTD else b"small"
     path.write_bytes(encoding.object_header(kind, 2**40) + body)
@@ -401,7 +405,7 @@ def test_a_bomb_in_a_store_does_not_go_off(folder: Path, place: str) -> None:
     bomb = b"".join(machine.compress(bytes(1 << 20)) for _ in range(1024)) + machine.flush()
     assert len(bomb) < 1 << 17
     if place == "file":
-        path = Store(folder)._object_path(ABSENT)
+        path = Store(folder).object_path(ABSENT)
         path.parent.mkdir()
         path.write_bytes(encoding.object_header(encoding.ZSTD, 100_000) + bomb)
     else:
@@ -545,3 +549,21 @@ def test_a_missing_folder_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Damaged, match="format file"):
         Store(tmp_path)
+
+
+def test_what_is_put_over_a_damaged_pack_of_many_objects_heals_it(folder: Path) -> None:
+    pieces = [f"piece {number}".encode() * 20 for number in range(60)]
+    names = Store(folder).put_all(pieces)
+    (path,) = (folder / "packs").glob("*.pack")
+    assert Store(folder).put_all(pieces) == names
+    assert list((folder / "packs").glob("*.pack")) == [path]  # what is whole is not written again
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    for at in (20, len(whole) // 4, len(whole) // 2 - 1):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert Store(folder).put_all(pieces) == names
+        store = Store(folder)
+        assert [store.read(name) for name in names] == pieces
+        for other in (folder / "packs").glob("*.pack"):
+            if other != path:
+                other.unlink()

@@ -1,5 +1,7 @@
+import dataclasses
 import math
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samebit import digest, disk, places, records
@@ -110,6 +112,7 @@ def test_a_failing_disk_leaves_no_manifest(tmp_path: Path, monkeypatch: pytest.M
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_a_flipped_bit_in_a_stored_leaf_is_never_read(
     tmp_path_factory: Any, data: st.DataObject
 ) -> None:
@@ -208,6 +211,7 @@ def test_what_is_no_manifest_is_damage(store: Store, data: bytes) -> None:
 
 
 @given(st.binary(max_size=40), st.integers(0, 200), st.integers(0, 20))
+@settings(deadline=None)
 def test_no_change_to_a_manifest_gives_anything_but_our_errors(
     store: Store, rubbish: bytes, at: int, cut: int
 ) -> None:
@@ -294,3 +298,107 @@ def test_saving_changes_nothing_of_the_users(store: Store) -> None:
     assert before == after
     assert torch.equal(generator, torch.get_rng_state())
     loss.backward()  # the graph is whole: saving wrote to nothing that it needs
+
+
+# A large leaf lies in parts.
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Parts of 80 kB, so that a leaf of a few hundred is large."""
+    monkeypatch.setattr(storing, "PART_BYTES", 80_000)
+    monkeypatch.setattr(storing, "_WHOLE_BYTES", 200_000)
+    return 80_000
+
+
+def test_a_large_leaf_lies_in_parts_and_comes_back(tmp_path: Path, small_parts: int) -> None:
+    store = new_store(tmp_path)
+    state = {"w": np.random.default_rng(1).standard_normal(60_001), "edge": np.ones(200_000, "u1")}
+    name = storing.save(store, state)
+    manifest = storing.read_manifest(store, name)
+    record = manifest.leaves["w"]
+    data = state["w"].tobytes()
+    assert list(record.parts) == [
+        digest.of_bytes(data[at : at + small_parts]) for at in range(0, len(data), small_parts)
+    ]
+    assert record.digest == digest.of_bytes(data)
+    assert not store.has(record.digest)
+    assert manifest.leaves["edge"].parts == ()
+    assert storing.objects_of(store, name) == set(store.names())
+    back = storing.load(store, name, as_torch=False)
+    assert back["w"].tobytes() == data
+    buffer = bytearray(len(data))
+    storing.read_into(store, "w", record, memoryview(buffer))
+    assert buffer == data
+    with pytest.raises(Damaged, match="room"):
+        storing.read_into(store, "w", record, memoryview(bytearray(8)))
+
+
+def test_of_a_large_leaf_only_the_parts_that_changed_are_written(
+    tmp_path: Path, small_parts: int
+) -> None:
+    store = new_store(tmp_path)
+    weights = np.random.default_rng(1).standard_normal(60_000)
+    storing.save(store, {"w": weights})
+    before = set(store.names())
+    weights[25_000] += 1
+    name = storing.save(store, {"w": weights})
+    assert len(set(store.names()) - before) == 2  # one part, and the manifest
+    assert np.array_equal(storing.load(store, name, as_torch=False)["w"], weights)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 7, 400])
+def test_a_number_of_parts_that_does_not_fit_is_damage(
+    tmp_path: Path, small_parts: int, parts: int
+) -> None:
+    store = new_store(tmp_path)
+    part = store.put(bytes(small_parts))
+    record = LeafRecord(
+        "uint8", (6 * small_parts,), GOOD.digest, 6 * small_parts, parts=(part,) * 6
+    )
+    right = store.put(records.encode(StateManifest({"$leaf": "w"}, {"w": record})))
+    assert storing.load(store, right, as_torch=False).size == 6 * small_parts
+    wrong = dataclasses.replace(record, parts=(part,) * parts)
+    name = store.put(records.encode(StateManifest({"$leaf": "w"}, {"w": wrong})))
+    with pytest.raises(Damaged, match="parts"):
+        storing.load(store, name, as_torch=False)
+
+
+def test_a_part_of_another_size_is_damage(tmp_path: Path, small_parts: int) -> None:
+    store = new_store(tmp_path)
+    parts = store.put_all([bytes(small_parts), bytes(small_parts + 8)])
+    record = LeafRecord(
+        "uint8", (2 * small_parts,), GOOD.digest, 2 * small_parts, parts=tuple(parts)
+    )
+    name = store.put(records.encode(StateManifest({"$leaf": "w"}, {"w": record})))
+    with pytest.raises(Damaged, match="were expected"):
+        storing.load(store, name, as_torch=False)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
+def test_weights_are_encoded_and_come_back(store: Store, dtype: str) -> None:
+    weights = np.random.default_rng(3).standard_normal(40_000).astype(dtype)
+    record = storing.read_manifest(store, storing.save(store, {"w": weights})).leaves["w"]
+    stored = store.object_path(record.digest).stat().st_size
+    assert stored < 0.9 * weights.nbytes
+    assert storing.read_leaf(store, "w", record, as_torch=False).tobytes() == weights.tobytes()
+
+
+def test_small_leaves_and_the_manifest_share_one_pack(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    state = {str(at): np.full(100, at) for at in range(50)} | {"big": np.random.rand(40_000)}
+    for _ in range(2):
+        storing.save(store, state)
+        assert len(store.pack_paths()) == 1
+
+
+def test_one_store_is_used_by_many_threads(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    shared = np.random.default_rng(0).standard_normal(30_000)
+    states_of = [{"mine": np.full(30_000, at), "shared": shared, "s": at} for at in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        names = list(pool.map(lambda state: storing.save(store, state), states_of))
+    for name, state in zip(names, states_of, strict=True):
+        back = storing.load(Store(store.path), name, as_torch=False)
+        assert np.array_equal(back["mine"], state["mine"])
+        assert back["s"] == state["s"]

@@ -8,13 +8,14 @@ new workers do not tell it again; the run's own process reads their segments and
 import io
 import mmap
 import os
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from samebit.capture import auditing, secrets
+from samebit.capture import secrets
+from samebit.capture.auditing import Watch, cause
 from samebit.journal.frame import HEADER_BYTES, Kind, read_frames
 
 __all__ = ["CommandWatch", "Marks", "ToldByChildren", "plain"]
@@ -22,7 +23,6 @@ __all__ = ["CommandWatch", "Marks", "ToldByChildren", "plain"]
 _MARKS_NAME = "samebit-marks"
 _MAX_COMMANDS = 1_000
 _MAX_WORDS, _MAX_LETTERS = 200, 2_000
-_EVENTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec")
 _OURS = (os.path.join("capture", "git.py"), os.path.join("launch", "here.py"))
 
 
@@ -140,7 +140,7 @@ class ToldByChildren:
             return []
 
 
-class CommandWatch:
+class CommandWatch(Watch):
     """The commands that this process and its forked children start.
 
     Args:
@@ -149,39 +149,22 @@ class CommandWatch:
         trouble: told once when something of ours failed; the script never notices.
     """
 
+    events = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec")
+    source = "capture.children"
+
     def __init__(
         self,
         emit: Callable[[dict[str, Any]], None],
         later: Callable[[Callable[[], object]], None],
         trouble: Callable[[str, Exception], None],
     ) -> None:
+        super().__init__(later, trouble)
         self._emit = emit
-        self._later = later
-        self._trouble = trouble
         self._seen: set[tuple[str, ...]] = set()
-        self._on = False
-
-    def install(self) -> None:
-        """Begin."""
-        self._on = True
-        auditing.listen(_EVENTS, self._hook)
-
-    def finish(self) -> None:
-        """Note no more."""
-        self._on = False
-        auditing.leave(self._hook)
-
-    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if not self._on:
-            return
-        try:
-            if not _is_ours():
-                self._note(event, args)
-        except Exception as error:
-            self._on = False
-            self._trouble("capture.children", error)
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
+        if _is_ours(cause()):
+            return
         given: Any = args[0] if event == "os.system" else args[1]
         if isinstance(given, (str, bytes, os.PathLike)):
             given = (given,)
@@ -212,9 +195,8 @@ def _text(word: str) -> str:
     return word.encode("utf-8", "replace").decode()
 
 
-def _is_ours() -> bool:
+def _is_ours(frame: FrameType | None) -> bool:
     """Whether it is we who start something: git, which takes down the code."""
-    frame = sys._getframe(3)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         if frame.f_code.co_filename.endswith(_OURS) and "samebit" in frame.f_code.co_filename:
             return True

@@ -289,7 +289,7 @@ def _walk(top: Path, prefix: str) -> git.Listing:
                         listing.untracked.append(path)
                     elif not git.is_skipped(Path(entry.path)):
                         folders.append(path + "/")
-                    elif entry.name != ".git":
+                    elif entry.name not in (".git", places.STORE_NAME):
                         listing.left_out[path + "/"] = git.SKIPPED
         except OSError as error:
             listing.left_out[inside or "."] = f"cannot be read ({error.strerror})"

@@ -1,26 +1,27 @@
-"""Which folders a process lists: what is found in one can decide what is read of it.
+"""Which folders a process lists: what is found in one, and in which order, can decide what is read.
 
-An audit hook notes the folders; their names are read afterwards, off the script's own thread. The
-import system's own listings are passed over.
+An audit hook notes the folders; their names are read afterwards, off the script's own thread. A
+file system gives the names of an unchanged folder in the same order each time, so this is the order
+that the script saw; no function is replaced for it. The import system's own listings are passed
+over.
 """
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from samebit import digest
-from samebit.capture import auditing
+from samebit.capture.auditing import Watch, cause
+from samebit.capture.noise import is_noise
 
 __all__ = ["ListingWatch", "summary"]
 
 _MAX_NAMES = 50_000
 _MAX_FOLDERS = 2_000
 _MAX_SUMMED = 200_000  # files of one folder
-_EVENTS = ("os.listdir", "os.scandir")
 
 
-class ListingWatch:
+class ListingWatch(Watch):
     """The folders that this process lists.
 
     Args:
@@ -31,6 +32,9 @@ class ListingWatch:
         is_first: whether no child has told of a name yet.
     """
 
+    events = ("os.listdir", "os.scandir")
+    source = "capture.files"
+
     def __init__(
         self,
         emit: Callable[[dict[str, Any]], None],
@@ -39,36 +43,16 @@ class ListingWatch:
         trouble: Callable[[str, Exception], None],
         is_first: Callable[[str], bool] = lambda name: True,
     ) -> None:
+        super().__init__(later, trouble)
         self._emit = emit
-        self._later = later
         self._noise = noise
-        self._trouble = trouble
         self._is_first = is_first
         self._seen: set[str] = set()
-        self._on = False
 
-    def install(self) -> None:
-        """Begin."""
-        self._on = True
-        auditing.listen(_EVENTS, self._hook)
-
-    def finish(self) -> None:
-        """Note no more."""
-        self._on = False
-        auditing.leave(self._hook)
-
-    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if not self._on:
+    def _note(self, event: str, args: tuple[Any, ...]) -> None:
+        if cause().f_code.co_filename.startswith(("<frozen importlib", __file__)):
             return
-        try:
-            caller = sys._getframe(2).f_code.co_filename  # pyright: ignore[reportPrivateUsage]
-            if not caller.startswith(("<frozen importlib", __file__)):
-                self._note(args[0])
-        except Exception as error:
-            self._on = False
-            self._trouble("capture.files", error)
-
-    def _note(self, path: Any) -> None:
+        path = args[0]
         if isinstance(path, int):
             return  # by a descriptor: its name is not told
         try:
@@ -76,7 +60,7 @@ class ListingWatch:
             full = os.path.abspath(name)
         except (OSError, TypeError):
             return
-        if full in self._seen or (full + os.sep).startswith(self._noise):
+        if full in self._seen or is_noise(full + os.sep, self._noise):
             return
         if len(self._seen) >= _MAX_FOLDERS:
             return
@@ -88,13 +72,20 @@ class ListingWatch:
 
     def _tell(self, full: str, given: str) -> None:
         try:
-            names = sorted(os.listdir(full))
+            found = os.listdir(full)
         except OSError:
             return  # listed in vain, or gone
+        names = sorted(found)
         fact: dict[str, Any] = {"path": full, "how": "list", "given": given, "count": len(names)}
+        fact |= {"order": _order(found), "sorted": found == names}
         if len(names) <= _MAX_NAMES:
             fact["names"] = [name for name in names if name.isprintable()]
         self._emit(fact)
+
+
+def _order(names: list[str]) -> str:
+    """A name for an order: that of the names as the file system gave them."""
+    return digest.of_bytes("\0".join(map(ascii, names)).encode())
 
 
 def summary(folder: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ where it comes later. The script's own seed calls win, and are reported.
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 MAX_SEED = 2**32 - 1  # NumPy's legacy generator takes no more
+_NEAR_S = 2.0  # between reading the clock and seeding with it
+_SMALLEST_PID = 1_000  # smaller ones, as in a container, are seeds that people choose
 
 _listeners: list[Callable[[dict[str, Any]], None]] = []
 _given: list[int] = []
@@ -117,8 +120,28 @@ def _report(library: str, value: Any) -> None:
     call = {"library": library, "value": plain_number(value), "at": site.at}
     if site.through:
         call["through"] = site.through
+    if like := _like(value):
+        call["like"] = like
     for tell in _listeners:
         tell(call)
+
+
+def _like(value: Any) -> str | None:
+    """What of this moment or process a seed is equal to: `time`, `pid`, or nothing that is known.
+
+    Nobody can hear that a script reads the clock; that its seed is the clock's, it shows itself.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    now = time.time()
+    for units in (1, 1e3, 1e6, 1e9):
+        near = _NEAR_S * units
+        if abs(value - now * units) <= near:
+            return "time"
+        # As NumPy's legacy generator takes it; of finer units every number would be near.
+        if units == 1e3 and abs(value - now * units % 2**32) <= near:
+            return "time"
+    return "pid" if value == os.getpid() >= _SMALLEST_PID else None
 
 
 def strict_variables(environ: Mapping[str, str], threads: int) -> dict[str, str]:

@@ -68,6 +68,7 @@ cuda.matmul.allow_tf32: backends.cuda.matmul.allow_tf32
 # Only once the script has initialised CUDA itself.
 _TORCH_CUDA = """
 cuda.blas_library: backends.cuda.preferred_blas_library()
+cuda.current_device: cuda.current_device()
 cudnn.version: backends.cudnn.version()
 nccl.version: cuda.nccl.version()
 """
@@ -79,6 +80,22 @@ _INDUCTOR = """
 inductor.deterministic: deterministic
 inductor.fallback_random: fallback_random
 inductor.max_autotune: max_autotune
+inductor.max_autotune_pointwise: max_autotune_pointwise
+inductor.max_autotune_gemm: max_autotune_gemm
+inductor.max_autotune_gemm_backends: max_autotune_gemm_backends
+inductor.coordinate_descent_tuning: coordinate_descent_tuning
+inductor.autotune_local_cache: autotune_local_cache
+inductor.autotune_remote_cache: autotune_remote_cache
+inductor.fx_graph_cache: fx_graph_cache
+inductor.use_fast_math: use_fast_math
+inductor.cpp.threads: cpp.threads
+inductor.cpp.simdlen: cpp.simdlen
+inductor.cpp.fp_contract: cpp.enable_floating_point_contract_flag
+inductor.cpp.unsafe_math: cpp.enable_unsafe_math_opt_flag
+inductor.cpp.dynamic_threads: cpp.dynamic_threads
+inductor.cpp.gemm_max_k_slices: cpp.gemm_max_k_slices
+inductor.cpp.weight_prepack: cpp.weight_prepack
+inductor.triton.cudagraphs: triton.cudagraphs
 inductor.emulate_precision_casts: emulate_precision_casts
 inductor.freezing: freezing
 """
@@ -88,6 +105,8 @@ jax.version: __version__
 jax.enable_x64: config.jax_enable_x64
 jax.default_matmul_precision: config.jax_default_matmul_precision
 jax.default_prng_impl: config.jax_default_prng_impl
+jax.random_seed_offset: config.jax_random_seed_offset
+jax.threefry_gpu_kernel: config.jax_threefry_gpu_kernel_lowering
 jax.threefry_partitionable: config.jax_threefry_partitionable
 jax.numpy_dtype_promotion: config.jax_numpy_dtype_promotion
 jax.disable_jit: config.jax_disable_jit
@@ -128,6 +147,9 @@ def read() -> dict[str, Any]:
         version = getattr(sys.modules.get(name), "__version__", None)
         if isinstance(version, str):
             found[f"{name}.version"] = version
+    xgboost = sys.modules.get("xgboost")
+    if (config := _value(xgboost, "get_config()")) is not None:
+        found["xgboost.threads"] = config.get("nthread")  # 0: as many as OpenMP has
     found.update(native.libraries())
     return {name: _plain(value) for name, value in found.items()}
 

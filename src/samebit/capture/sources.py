@@ -17,6 +17,7 @@ from types import CodeType
 from typing import Any
 
 from samebit import digest
+from samebit.capture.auditing import Watch
 from samebit.capture.secrets import is_secret_file
 from samebit.launch import alive
 
@@ -28,6 +29,7 @@ _HELD_BYTES = 8 << 20  # in memory, until they go into the store
 _DIGEST_BYTES = 1 << 30  # of a larger one only that it was loaded
 _MAX_FILES = 20_000
 _SUFFIXES = (".py", ".pyw", ".pyc", ".so", ".pyd", ".ipynb")
+_EVENTS = ("exec", "import", "cpython.run_file")
 _ARCHIVES = (".zip", ".egg", ".pyz")
 
 _Look = tuple[int, int, int, int]  # inode, size, time of change of the content, and of the inode
@@ -51,7 +53,7 @@ def library_folders(*more: str) -> tuple[str, ...]:
     return tuple(sorted(given | {os.path.realpath(path).rstrip(os.sep) + os.sep for path in given}))
 
 
-class SourceWatch:
+class SourceWatch(Watch):
     """The files whose code this process runs.
 
     Args:
@@ -62,6 +64,9 @@ class SourceWatch:
         trouble: told once when something of ours failed; the script never notices.
     """
 
+    events = ("exec", "import", "cpython.run_file")
+    source = "capture.code"
+
     def __init__(
         self,
         emit: Callable[[dict[str, Any]], None],
@@ -70,13 +75,11 @@ class SourceWatch:
         libraries: tuple[str, ...],
         trouble: Callable[[str, Exception], None],
     ) -> None:
+        super().__init__(later, trouble)
         self._emit = emit
         self._keep = keep
-        self._later = later
         self._libraries = libraries
-        self._trouble = trouble
         self._pid = os.getpid()
-        self._on = False
         self._script = ""
         self._met: dict[str, _Look] = {}  # noted, and not read yet
         self._loaded: dict[str, _Loaded] = {}
@@ -93,9 +96,8 @@ class SourceWatch:
         self._project = temporary + inside + os.sep if here.startswith(temporary) else None
 
     def install(self) -> None:
-        """Begin; an audit hook cannot be taken out again, only switched off."""
-        self._on = True
-        sys.addaudithook(self._hook)
+        """Begin, with what is loaded already."""
+        super().install()
         self._later(functools.partial(self._guarded, self._look_first))
 
     def tell_later(self) -> None:
@@ -104,18 +106,18 @@ class SourceWatch:
 
     def finish(self) -> None:
         """Look at everything again, and tell."""
-        self._on = False
+        super().finish()
         passed_over = (*self._libraries, *_system_libraries())
         for path in mapped_libraries():
             if not path.startswith(passed_over):
-                self._note(path)
+                self._meet(path)
         self._look_at_modules()
         self._look_again()
         self._write()
 
     # In the script's own threads: quick, and never raising.
 
-    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+    def _note(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "exec":
             code = args[0]
             if type(code) is not CodeType or code.co_name != "<module>":
@@ -123,24 +125,18 @@ class SourceWatch:
             path = code.co_filename
         elif event == "import":
             path = args[1]  # of an extension module; Python's own come as `exec`
-        elif event == "cpython.run_file":
-            path = args[0]  # the script, whatever its name ends in
         else:
+            path = args[0]  # the script, whatever its name ends in
+        if type(path) is not str or path.startswith(self._libraries):
             return
-        if not self._on or type(path) is not str or path.startswith(self._libraries):
+        if event == "cpython.run_file":
+            self._script = os.path.abspath(path)  # at exit `__main__` has forgotten it
+        elif not path.endswith(_SUFFIXES):
             return
-        if not path.endswith(_SUFFIXES) and event != "cpython.run_file":
-            return
-        try:
-            if event == "cpython.run_file":
-                self._script = os.path.abspath(path)  # at exit `__main__` has forgotten it
-            if os.getpid() == self._pid and self._note(path):
-                self._later(functools.partial(self._guarded, self._read_met))
-        except Exception as error:
-            self._on = False
-            self._later(functools.partial(self._trouble, "capture.code", error))
+        if os.getpid() == self._pid and self._meet(path):
+            self._later(functools.partial(self._guarded, self._read_met))
 
-    def _note(self, path: str) -> bool:
+    def _meet(self, path: str) -> bool:
         """Note a file as it lies there now; False where nothing new is to be read."""
         full = _file_of(os.path.abspath(path))
         if full.startswith(self._libraries):
@@ -172,7 +168,7 @@ class SourceWatch:
             function()
         except Exception as error:
             self._on = False
-            self._trouble("capture.code", error)
+            self._trouble(self.source, error)
 
     def _look_first(self) -> None:
         """What a script has imported before `init()`."""
@@ -192,7 +188,7 @@ class SourceWatch:
         """Modules that no event told of: those from before we listened, and odd loaders'."""
         for _, path in _modules(self._libraries):
             if path not in self._loaded and path.endswith(_SUFFIXES):
-                self._note(path)
+                self._meet(path)
         self._read_met()
 
     def _read_met(self) -> None:

@@ -5,7 +5,7 @@ called, or a library that was being imported. Nothing shows what became of the n
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -18,6 +18,11 @@ _NAMES = {"python": "Python's", "numpy": "NumPy's", "torch": "torch's"}
 _SHOWN = 5
 _LIKELY, _MAYBE, _UNLIKELY = "likely", "maybe", "unlikely"
 _ORDER = (_LIKELY, _MAYBE, _UNLIKELY)
+_LIKE = {"time": "the time", "pid": "the process's id"}
+# `torch.Generator.seed()` cannot be heard; it draws 64 bits, and people's own seeds are smaller.
+# One that it draws below this is taken for somebody's: one in 2,000.
+_DRAWN = 2**53
+_FROM_TORCH = 2**63  # what torch's global generator gives as a whole number is below
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def find_unseeded(
         seed: the one that the run was given by us, if any.
     """
     counts: Counter[Unseeded] = Counter()
-    for source in _globals(facts, seed):
+    for source in (*_globals(facts, seed), *_loaders(facts, seed), *_moments(facts)):
         counts[source] += 1
     for fact in facts("unseeded"):
         known = fact["seed"] is not None
@@ -97,6 +102,37 @@ def _globals(
         weight = _LIKELY if library == "torch" or moved else _UNLIKELY if later else _MAYBE
         found.append(Unseeded(f"{_NAMES[library]} global generator", "", "", weight, True))
     return list(dict.fromkeys(found))
+
+
+def _moments(facts: Callable[[str], Sequence[Mapping[str, Any]]]) -> Iterator[Unseeded]:
+    """Seeds that are the clock's, or the process's own number: each run has another."""
+    for call in facts("seed_call"):
+        if call.get("like"):
+            what = f"{call['library']} seeded with {_LIKE.get(call['like'], call['like'])}"
+            yield Unseeded(what, call["at"], call.get("through", ""), _LIKELY, False)
+
+
+def _loaders(
+    facts: Callable[[str], Sequence[Mapping[str, Any]]], seed: int | None
+) -> Iterator[Unseeded]:
+    """Torch's generators that a loader holds and that seeded themselves, by their seeds."""
+    is_seeded = "torch" in seeded_libraries(facts, seed)
+    heard = [seed, *(call["value"] for call in facts("seed_call"))]
+    heard += [fact["seed"] for fact in facts("unseeded")]
+    for fact in facts("generator"):
+        if isinstance(fact["state"], Mapping):
+            heard.append(fact["state"].get("seed"))
+    known = {value for value in heard if isinstance(value, int)}
+    for fact in facts("epoch"):
+        for role, drawn in fact["seeds"].items():
+            if isinstance(drawn, int) and drawn >= _DRAWN and drawn not in known:
+                known.add(drawn)
+                what = f"the data loader's own torch.Generator ({role})"
+                # Trainers wrap a loader in one of theirs, and draw its seed from torch's generator.
+                kind = str((fact.get("loader") or {}).get("class", ""))
+                theirs = is_seeded and drawn < _FROM_TORCH and not kind.startswith("torch.")
+                weight = _MAYBE if theirs else _LIKELY
+                yield Unseeded(what, fact.get("at", ""), "", weight, role in fact.get("states", {}))
 
 
 def _weight(fact: Mapping[str, Any], own: str) -> str:

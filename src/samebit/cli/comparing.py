@@ -18,13 +18,18 @@ from samebit.folders.read import View, read_run
 from samebit.folders.series import TraceRow
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.replay.verify import compare_traces, is_volatile, unseeded
+from samebit.query import randomness
+from samebit.replay.pairs import compare_traces
+from samebit.replay.randomness import unseeded
+from samebit.replay.results import is_volatile
 from samebit.trace import compare
 from samebit.trace.compare import Matched
 
 __all__ = ["diff", "diff_arguments"]
 
 _DIFF_LINES = 60  # of one file, on a terminal
+# As the training showed it, whatever names a configuration has for it.
+_BATCH = {"micro": "micro-batch", "accumulation": "batches to a step", "world": "processes"}
 
 
 def diff_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +51,14 @@ def diff(options: argparse.Namespace) -> int:
     matched = compare_traces(first, second)
     if options.trace and not options.json:
         return _trace(first, second, matched, screen)
+    results = _pairs(_results(first), _results(second))
+    parted = bool(results) or matched.divergence is not None or not matched.rows
     sections = {
         "config": _pairs(_config(first), _config(second)),
         "code": _code(first, second),
+        "randomness": randomness.differences(first, second, parted=parted),
         "environment": environment.differences(_environment(first), _environment(second)),
-        "results": _pairs(_results(first), _results(second)),
+        "results": results,
         "trace": _trace_lines(first, second, matched),
     }
     if options.json:
@@ -58,7 +66,7 @@ def diff(options: argparse.Namespace) -> int:
         screen.say(canonical_json({"a": first.id, "b": second.id, **sections, **odd}).decode())
     else:
         _say(first, second, sections, screen)
-    same = not any(sections[name] for name in ("config", "code", "environment", "results"))
+    same = not any(lines for name, lines in sections.items() if name != "trace")
     if not same or matched.divergence is not None:
         return int(Exit.DIFFERENT)
     return int(Exit.UNKNOWN if first.odd or second.odd else Exit.DONE)
@@ -95,6 +103,10 @@ def _config(view: View) -> dict[str, Any]:
     if view.start is not None:
         found["(command)"] = " ".join(view.start.argv)
         found["(seed)"] = view.start.seed
+    batch = (view.facts.get("training") or {}).get("batch")
+    if isinstance(batch, dict):
+        for name, word in _BATCH.items():
+            found[f"({word})"] = batch.get(name)
     return found
 
 
@@ -228,6 +240,9 @@ def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:
         reason = unseeded(view) if found.cause in ("init", "batch") else ""
         if reason:
             screen.say(f"  {view.id}: {reason}")
+    if found.cause in ("init", "batch") or found.cause.startswith("rng"):
+        for line in randomness.differences(first, second, parted=False):
+            screen.say(f"  {visible(line)}")
     row, other = _row(first, found), _row(second, found)
     if row is not None and other is not None:
         screen.say(paint.dim(f"  step {found.step}, in causal order"))

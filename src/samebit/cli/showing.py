@@ -249,6 +249,7 @@ def _randomness(view: View) -> Iterator[tuple[str, object]]:
         at = Path(call["at"].rpartition(":")[0]).name + ":" + call["at"].rpartition(":")[2]
         value = call["value"] if call["value"] is not None else "from the system"
         yield "script seeds", f"{call['library']} with {value} ({at})"
+    yield from _loaders(view)
     if start is not None and start.hash_seed is not None:
         yield "hash seed", start.hash_seed
     if "torch.deterministic_algorithms" in settings:
@@ -256,6 +257,25 @@ def _randomness(view: View) -> Iterator[tuple[str, object]]:
         only = " (warn only)" if settings.get("torch.deterministic_warn_only") else ""
         yield "deterministic", f"{'yes' + only if strict else 'no'}"
         yield "threads", settings.get("torch.threads")
+
+
+def _loaders(view: View) -> Iterator[tuple[str, object]]:
+    """How each data loader is set, as far as it decides what is drawn and in which order."""
+    lines: dict[str, None] = {}  # one for each line of the script that begins epochs alike
+    for fact in view.all_facts("epoch"):
+        found = fact.get("loader")
+        if not found:
+            continue
+        order = fact.get("order")
+        text = f"order {order}" if order == "fixed" else f"order from {order}"
+        if workers := found.get("workers"):
+            text += f", {_count(workers, 'worker')} ({found.get('start_method')})"
+            text += ", kept" if found.get("persistent_workers") else ""
+            text += "" if found.get("in_order", True) else ", batches as they come"
+        file, _, line = str(fact.get("at", "")).rpartition(":")
+        lines[f"{Path(file).name}:{line}, {text}"] = None
+    for line in list(lines)[:4]:
+        yield "data loader", line
 
 
 def _training(view: View) -> Iterator[tuple[str, object]]:

@@ -103,6 +103,8 @@ class _WriteFact(FileFact):
 class _ListFact(FileFact):
     count: int
     names: NotRequired[list[_Text]]
+    order: NotRequired[str]
+    sorted: NotRequired[bool]
 
 
 class _ManyFact(FileFact):
@@ -133,6 +135,8 @@ class SeedCallFact(TypedDict):
     library: str
     value: bool | int | float | str | None
     at: str
+    through: NotRequired[str]
+    like: NotRequired[Literal["time", "pid"]]
 
 
 class _ProblemFact(TypedDict):
@@ -151,6 +155,7 @@ class _ProcessFact(TypedDict):
 class _JoinedFact(TypedDict):
     rank: str
     execution: int
+    process: NotRequired[str]
     launched: NotRequired[bool]
     restart: NotRequired[int]
 
@@ -226,6 +231,10 @@ class _EpochFact(TypedDict):
     generators: dict[str, Any]
     seeds: dict[str, Any]
     states: NotRequired[dict[str, Any]]
+    at: NotRequired[str]
+    epoch: NotRequired[int]
+    order: NotRequired[str]
+    loader: NotRequired[dict[str, Any]]
 
 
 class _ConfigSourcesFact(TypedDict):
@@ -285,6 +294,7 @@ _SHAPES: dict[str, Any] = {
     "trace": _TraceFact,
     "training": dict[str, Any],
     "unseeded": _UnseededFact,
+    "unseen": list[str],
     "use": dict[str, Any],
     "variables": dict[_Variable, _Text],
     "volatile": list[str],

@@ -150,6 +150,14 @@ class RunFolder:
             part += 1
         return part
 
+    def claim_process(self, number: int, rank: str, program: str) -> str:
+        """The name of a process among those of an execution that record as this rank."""
+        name = digest.of_bytes(program.encode()).rpartition(":")[2][:16]
+        again = 1
+        while not self.claim(number, f"process-{rank}-{name}-{again}"):
+            again += 1
+        return program if again == 1 else f"{program} ({again})"
+
     def end_execution(self, number: int, end: ExecutionEnd) -> bool:
         """Write `end.json` with the segments as they are now; False where it was there already."""
         segments: dict[str, tuple[int, str]] = {}

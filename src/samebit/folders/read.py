@@ -51,6 +51,7 @@ class View:
     journal: Journal
     rank: str = ""  # the only one that is shown, where given
     execution: int | None = None  # the only one that is shown, where given
+    process: str | None = None  # the only one of that rank that is shown, where given
 
     @property
     def id(self) -> str:
@@ -91,6 +92,14 @@ class View:
             raise NotFound(f"run {self.id} has no rank {rank!r}", ranks=", ".join(self.ranks))
         return replace(self, rank=rank)
 
+    def processes(self, rank: str) -> list[str]:
+        """The names of a rank's processes, where it was several; see `at_process`."""
+        return streams.processes_of(self.journal.frames, rank)
+
+    def at_process(self, rank: str, process: str) -> "View":
+        """The same run as one process of a rank recorded it; `OTHERS`: as none of these did."""
+        return replace(self, rank=rank, process=process)
+
     def at_execution(self, number: int) -> "View":
         """What one execution recorded, also what a later one recorded again."""
         numbers = [start.number for start in self.starts]
@@ -103,7 +112,13 @@ class View:
     def _streams(self) -> dict[str, Stream]:
         """What counts, by rank: first the supervisor's, which is every rank's, then the lowest."""
         return {
-            rank: streams.pick(self.journal.frames, self.starts, rank, self.execution)
+            rank: streams.pick(
+                self.journal.frames,
+                self.starts,
+                rank,
+                self.execution,
+                self.process if rank != LAUNCH else None,
+            )
             for rank in [LAUNCH, *([self.rank] if self.rank else self.ranks)]
         }
 

@@ -22,8 +22,19 @@ from samebit.journal.frame import Kind
 from samebit.journal.reader import Frame
 from samebit.records import ExecutionStart
 
-__all__ = ["FACE", "LAUNCH", "Replaced", "Row", "Stream", "pick", "ranks_of"]
+__all__ = [
+    "FACE",
+    "LAUNCH",
+    "OTHERS",
+    "Replaced",
+    "Row",
+    "Stream",
+    "pick",
+    "processes_of",
+    "ranks_of",
+]
 
+OTHERS = ""  # in place of a process's name: its children, and what an older version wrote
 FACE = "0"  # the rank that speaks for a run of many
 LAUNCH = "launch"  # the supervisor's place among the ranks
 _SCALARS = frozenset({type(None), bool, int, float, str})
@@ -41,6 +52,10 @@ class _Part:
     writer: str
     time_ns: int
     said: Mapping[str, Any]  # its fact `joined`
+
+    @property
+    def process(self) -> str:
+        return self.said.get("process", OTHERS)
 
     @property
     def episode(self) -> Episode:
@@ -76,11 +91,32 @@ def ranks_of(frames: Sequence[Frame]) -> list[str]:
     return sorted(found, key=lambda rank: (not rank.isdigit(), len(rank), rank))
 
 
+def processes_of(frames: Sequence[Frame], rank: str) -> list[str]:
+    """The names of the processes that recorded as a rank side by side or one after the other.
+
+    None where there was one only, where they are not named, or where a launcher started them again.
+    """
+    parts = list(_joined([frame for frame in frames if frame.rank == rank]).values())
+    names = list(dict.fromkeys(part.process for part in parts))
+    if len(names) < 2 or OTHERS in names or any(part.episode[1] for part in parts):
+        return []
+    return names
+
+
+def _joined(frames: Sequence[Frame]) -> dict[str, "_Part"]:
+    return {
+        frame.writer: _Part(frame.writer, frame.time_ns, value)
+        for frame in frames
+        if (value := _value(frame, "joined")) is not None
+    }
+
+
 def pick(
     frames: Sequence[Frame],
     starts: Sequence[ExecutionStart],
     rank: str,
     execution: int | None = None,
+    process: str | None = None,
 ) -> Stream:
     """What counts of a rank.
 
@@ -89,13 +125,13 @@ def pick(
         starts: of the run's executions; they place what a forked child wrote.
         rank: which.
         execution: only this one, and then nothing in it is replaced by a later one.
+        process: only the one of this name; `OTHERS` is what none that joined has written.
     """
     mine = [frame for frame in frames if frame.rank == rank]
-    joined = {
-        frame.writer: _Part(frame.writer, frame.time_ns, value)
-        for frame in mine
-        if (value := _value(frame, "joined")) is not None
-    }
+    joined = _joined(mine)
+    if process is not None:
+        names = {writer: part.process for writer, part in joined.items()}
+        mine = [frame for frame in mine if names.get(frame.writer, OTHERS) == process]
     episode = _episodes(mine, joined, starts)
     if execution is not None:
         mine = [frame for frame in mine if episode[frame.writer][0] == execution]

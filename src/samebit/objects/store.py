@@ -2,29 +2,41 @@
 
 Objects of 64 KiB and more are a file each; smaller ones that are put together share a pack.
 Readers take no lock. Packs are found by listing the folder when a name is not yet known, so a
-`Store` sees what other processes add.
+`Store` sees what other processes add. One `Store` may be used by several threads.
 
 That a name is there does not prove that its bytes are. What costs little is looked at before a
-`put` is taken for done, and what is found damaged is written anew in its place.
+`put` is taken for done, and what is found damaged is written anew in its place. What is found is
+touched first: nothing that was touched lately is ever swept (`samebit.objects.sweeping`).
 """
 
+import errno
+import functools
+import itertools
+import mmap
 import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import blake3
 
 from samebit import digest, disk, places
 from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
+from samebit.objects.batch import Batch, Pace
 from samebit.objects.encoding import PackEntry
 
-__all__ = ["SMALL_BYTES", "Store"]
+__all__ = ["SMALL_BYTES", "Place", "Store"]
 
 SMALL_BYTES = 64 * 1024
 # Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
 # back from the disk at every checkpoint.
 _COMPARED_BYTES = 1 << 20
+_ONE_BY_ONE = 16  # objects of one pack that are compared; then the pack is, with its own name
+
+Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and where in it
+T = TypeVar("T")
 
 
 class Store:
@@ -33,56 +45,232 @@ class Store:
     def __init__(self, path: Path) -> None:
         places.check_format(path)
         self.path = path
+        # Files that were written through here, and the time they have since: while a file still has
+        # it, nobody else has put what is in it (`samebit.objects.sweeping.take_back`).
+        self.made: dict[Path, int] = {}
+        self.pace = Pace()
         self._packed: dict[str, list[tuple[Path, PackEntry]]] = {}
         self._known_packs: set[str] = set()
         self._damaged_packs: set[str] = set()
+        self._learning = threading.RLock()
 
-    def put(self, data: bytes | memoryview) -> str:
-        """Keep bytes and give their name; durable when this returns."""
-        return self.put_all([data])[0]
+    def put(self, data: bytes | memoryview, *, word: int = 1) -> str:
+        """Keep bytes and give their name; durable when this returns.
+
+        `word` is how many bytes a number has, where they are floating-point numbers.
+        """
+        with self.batch() as batch:
+            slot = batch.add(data, word)
+        return slot.name
 
     def put_all(self, pieces: Iterable[bytes | memoryview]) -> list[str]:
         """Keep many; small ones that are new go together into one pack."""
-        names: list[str] = []
-        small: dict[str, bytes | memoryview] = {}
-        self._list_packs()
-        for data in pieces:
-            name = digest.of_bytes(data)
-            names.append(name)
-            if name in small or self._holds(name, data):
-                continue
-            if memoryview(data).nbytes >= SMALL_BYTES:
-                self._put_file(name, data)
-            else:
-                small[name] = data
-        if small:
-            self._put_pack(small)
-        return names
+        with self.batch() as batch:
+            slots = [batch.add(data) for data in pieces]
+        return [slot.name for slot in slots]
+
+    def batch(self) -> Batch:
+        """A context in which pieces are put one by one; all of them are durable at its end."""
+        self.list_packs()
+        return Batch(self, functools.partial(self._holds, seen=_Seen()), SMALL_BYTES)
 
     def has(self, name: str) -> bool:
         """Whether an object of that name is here (its bytes are checked when read)."""
-        if self._object_path(name).exists():
-            return True
-        if name not in self._packed:
-            self._list_packs()
-        return name in self._packed
+        return next(self.places_of(name), None) is not None
 
-    def read(self, name: str) -> bytes:
-        """An object's bytes, checked against its name; one whole copy is enough."""
-        hurt: Damaged | None = None
-        for path, entry in self._places(name):
+    def read(self, name: str, *, size_bytes: int | None = None) -> bytes:
+        """An object's bytes, checked against its name; one whole copy is enough.
+
+        One that declares another size than `size_bytes` is damaged, before its body is read.
+        """
+
+        def whole(place: Place) -> bytes:
+            data = _read_place(place, size_bytes)
+            _compare(name, data)
+            return data
+
+        return self._first_whole(name, whole)
+
+    def read_into(self, name: str, buffer: memoryview) -> None:
+        """Fill a buffer with an object of just its size, checked; a body that is raw is not copied.
+
+        After an error the buffer's content means nothing.
+        """
+        room = buffer.cast("B")
+
+        def whole(place: Place) -> None:
+            if not _read_raw_into(place, room):
+                room[:] = _read_place(place, room.nbytes)
+            _compare(name, room)
+
+        self._first_whole(name, whole)
+
+    def open_raw(self, name: str) -> memoryview | None:
+        """A read-only memory map of an object, checked now; None where it lies encoded or packed.
+
+        The bytes begin 64 bytes into the file. A change of the file after this is not noticed.
+        """
+        path = self.object_path(name)
+
+        def whole(place: Place) -> memoryview | None:
+            if place[1] is not None:
+                return None
+            with open(place[0], "rb") as stream:
+                kind, size = _read_header(stream.fileno())
+                if kind != encoding.RAW or not size:
+                    return None
+                mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            view = memoryview(mapped)[encoding.HEADER_BYTES :]
+            _compare(name, view)
+            return view
+
+        if not path.exists():
+            return None
+        return self._first_whole(name, whole)
+
+    def names(self) -> Iterator[str]:
+        """The names of all objects, in no order."""
+        for path in self.object_paths():
+            yield self.name_of(path)
+        self.list_packs()
+        yield from list(self._packed)
+
+    def object_paths(self) -> Iterator[Path]:
+        """Every object file, in no order; strange files are passed over."""
+        for folder in _scan(self.path / "objects"):
+            if len(folder.name) == 2 and folder.is_dir():
+                for entry in _scan(folder.path):
+                    # 62 digits: not what NFS keeps of a file that is open
+                    if len(entry.name) == 62:
+                        yield Path(entry.path)
+
+    def pack_paths(self) -> list[Path]:
+        """Every pack file."""
+        return sorted((self.path / "packs").glob("*.pack"))
+
+    def check_pack(self, path: Path) -> list[str]:
+        """Read a pack from end to end; the names in it. Raises Damaged."""
+        self.read_pack(path.stem)
+        return [entry.name for entry in read_pack_index(path)]
+
+    def read_pack(self, digits: str) -> bytes:
+        """A whole pack by the digits of its name, checked."""
+        path = self.path / "packs" / f"{digits}.pack"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"pack {digits[:8]} is not in this store", store=self.path) from None
+        if digest.hex_of(digest.of_bytes(data)) != digits:
+            raise Damaged(f"pack {digits[:8]} is damaged: its bytes hash otherwise", path=path)
+        return data
+
+    def object_path(self, name: str) -> Path:
+        """Where an object's own file is, or would be."""
+        digits = digest.hex_of(name)
+        return self.path / "objects" / digits[:2] / digits[2:]
+
+    def name_of(self, path: Path) -> str:
+        """The name of the object of a file."""
+        return f"{digest.ALGORITHM}:{path.parent.name}{path.name}"
+
+    def places_of(self, name: str) -> Iterator[Place]:
+        """Wherever an object lies: its own file, and each pack that has it."""
+        path = self.object_path(name)
+        if path.exists():
+            yield path, None
+        known = list(self._packed.get(name, ()))
+        yield from (place for place in known if place[0].exists())
+        self.list_packs()  # no copy so far was whole
+        yield from (place for place in list(self._packed.get(name, ())) if place not in known)
+
+    def _holds(self, name: str, data: bytes | memoryview, *, seen: "_Seen") -> bool:
+        """Touch an object, and say whether its bytes lie here whole.
+
+        Of large ones only what can be seen without reading the body. The touch comes first: a
+        sweep that moves a file away after it sees it, and one before it leaves nothing to look at.
+        """
+        size = memoryview(data).nbytes
+        for pack, entry in list(self._packed.get(name, ())):
+            if entry.size == size and seen.is_whole(pack, entry, data, self._touch):
+                return True
+        path = self.object_path(name)
+        return self._touch(path) and _is_whole(path, data)
+
+    def write_object(self, name: str, kind: int, body: bytes | memoryview, size_bytes: int) -> None:
+        """Give an object a file of its own, in place of what is there."""
+        path = self.object_path(name)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            disk.sync_folder(path.parent.parent)
+        header = encoding.object_header(kind, size_bytes)
+        self._publish(path, [header, body])
+
+    def write_pack(self, objects: dict[str, bytes | memoryview]) -> Path:
+        """Put small objects into one pack."""
+        raw = [(bytes.fromhex(digest.hex_of(name)), data) for name, data in objects.items()]
+        pieces = list(encoding.pack_pieces(raw))
+        whole = blake3.blake3()
+        for piece in pieces:
+            whole.update(piece)
+        path = self.path / "packs" / f"{whole.hexdigest()}.pack"
+        self._publish(path, pieces)
+        self._damaged_packs.discard(path.name)
+        self._learn_pack(path)
+        return path
+
+    def list_packs(self) -> None:
+        """Learn what other processes have packed meanwhile."""
+        folder = self.path / "packs"
+        try:
+            listed = {name for name in os.listdir(folder) if name.endswith(".pack")}
+        except OSError:
+            return
+        for file_name in listed - self._known_packs:
             try:
-                data = _read_object_file(path) if entry is None else _read_packed(path, entry)
+                self._learn_pack(folder / file_name)
+            except Damaged:
+                # What is in a damaged pack counts as missing; `samebit check` names it.
+                self._known_packs.add(file_name)
+                self._damaged_packs.add(file_name)
+            except OSError:
+                pass  # it may be readable the next time that something is missing
+        if gone := self._known_packs - listed:
+            self._forget(gone)
+
+    def _forget(self, packs: set[str]) -> None:
+        with self._learning:
+            for name, found in list(self._packed.items()):
+                left = [place for place in found if place[0].name not in packs]
+                if left:
+                    self._packed[name] = left
+                else:
+                    del self._packed[name]
+            self._known_packs -= packs
+            self._damaged_packs -= packs
+
+    def _learn_pack(self, path: Path) -> None:
+        entries = read_pack_index(path)
+        with self._learning:
+            for entry in entries:
+                places_of = self._packed.setdefault(entry.name, [])
+                if (path, entry) not in places_of:
+                    places_of.insert(0, (path, entry))
+            self._known_packs.add(path.name)
+
+    def _first_whole(self, name: str, whole: Callable[[Place], T]) -> T:
+        """What the first place gives that does not raise; else the error of the first that did."""
+        hurt: Damaged | None = None
+        # Twice: a file that a sweep moved away and put back was gone for a moment.
+        for place in itertools.chain(self.places_of(name), self.places_of(name)):
+            try:
+                return whole(place)
             except Damaged as error:
                 why = error.what
+            except FileNotFoundError:
+                continue  # it was swept between being found and being opened
             except OSError as error:
                 why = f"cannot be read: {error.strerror}"
-            else:
-                found = digest.of_bytes(data)
-                if found == name:
-                    return data
-                why = f"its bytes hash to {digest.short(found)}"
-            hurt = hurt or _damaged(name, path, why)
+            hurt = hurt or _damaged(name, place[0], why)
         if hurt is not None:
             raise hurt
         raise NotFound(
@@ -94,108 +282,131 @@ class Store:
             else None,
         )
 
-    def names(self) -> Iterator[str]:
-        """The names of all objects, in no order."""
-        for path in (self.path / "objects").glob("*/*"):
-            if not path.name.startswith("."):  # what NFS keeps of a file that is open
-                yield f"{digest.ALGORITHM}:{path.parent.name}{path.name}"
-        self._list_packs()
-        yield from list(self._packed)
+    def _publish(self, path: Path, pieces: list[bytes | memoryview] | list[bytes]) -> None:
+        # Whoever put it between the look and this has the same bytes: not ours to take back.
+        if stamp_ns := disk.publish(path, pieces, self.path / "tmp", replace=path.exists()):
+            self.made[path] = stamp_ns
 
-    def pack_paths(self) -> list[Path]:
-        """Every pack file."""
-        return sorted((self.path / "packs").glob("*.pack"))
-
-    def check_pack(self, path: Path) -> list[str]:
-        """Read a pack from end to end; the names in it. Raises Damaged."""
-        found, _ = digest.of_file(path)
-        if digest.hex_of(found) != path.stem:
-            raise Damaged(f"pack {path.stem[:8]} is damaged: its bytes hash otherwise", path=path)
-        return [f"{digest.ALGORITHM}:{entry.digest.hex()}" for entry in _read_pack_index(path)]
-
-    def _object_path(self, name: str) -> Path:
-        digits = digest.hex_of(name)
-        return self.path / "objects" / digits[:2] / digits[2:]
-
-    def _places(self, name: str) -> Iterator[tuple[Path, PackEntry | None]]:
-        """Wherever an object lies: its own file, and each pack that has it."""
-        path = self._object_path(name)
-        if path.exists():
-            yield path, None
-        known = list(self._packed.get(name, ()))
-        yield from known
-        self._list_packs()  # no copy so far was whole
-        yield from (place for place in self._packed.get(name, ()) if place not in known)
-
-    def _holds(self, name: str, data: bytes | memoryview) -> bool:
-        """Whether bytes lie here whole, as far as can be seen without reading a large body."""
-        if _is_whole(self._object_path(name), data):
-            return True
-        size = memoryview(data).nbytes
-        for path, entry in self._packed.get(name, ()):
-            try:
-                if entry.size == size and _read_packed(path, entry) == bytes(data):
-                    return True
-            except (Damaged, OSError):
-                continue
-        return False
-
-    def _put_file(self, name: str, data: bytes | memoryview) -> None:
-        path = self._object_path(name)
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            disk.sync_folder(path.parent.parent)
-        kind, body = encoding.encode(data)
-        header = encoding.object_header(kind, memoryview(data).nbytes)
-        disk.publish(path, [header, body], self.path / "tmp", replace=path.exists())
-
-    def _put_pack(self, objects: dict[str, bytes | memoryview]) -> None:
-        raw = [(bytes.fromhex(digest.hex_of(name)), data) for name, data in objects.items()]
-        pieces = list(encoding.pack_pieces(raw))
-        whole = blake3.blake3()
-        for piece in pieces:
-            whole.update(piece)
-        path = self.path / "packs" / f"{whole.hexdigest()}.pack"
-        disk.publish(path, pieces, self.path / "tmp", replace=path.exists())
-        self._damaged_packs.discard(path.name)
-        self._learn_pack(path)
-
-    def _list_packs(self) -> None:
-        folder = self.path / "packs"
+    def _touch(self, path: Path) -> bool:
+        """Put off the sweep of a file; False where there is none, or none that we may touch."""
         try:
-            names = [entry.name for entry in os.scandir(folder) if entry.name.endswith(".pack")]
-        except OSError:
-            return
-        for file_name in names:
-            if file_name not in self._known_packs:
-                try:
-                    self._learn_pack(folder / file_name)
-                except Damaged:
-                    # What is in a damaged pack counts as missing; `samebit check` names it.
-                    self._known_packs.add(file_name)
-                    self._damaged_packs.add(file_name)
-                except OSError:
-                    pass  # it may be readable the next time that something is missing
-
-    def _learn_pack(self, path: Path) -> None:
-        for entry in _read_pack_index(path):
-            places_of = self._packed.setdefault(f"{digest.ALGORITHM}:{entry.digest.hex()}", [])
-            if (path, entry) not in places_of:
-                places_of.insert(0, (path, entry))
-        self._known_packs.add(path.name)
+            os.utime(path)
+        except OSError as error:
+            # A store that cannot be written cannot be swept from here either. Another user's file
+            # is written anew, and then it is ours.
+            return error.errno == errno.EROFS
+        self.made.pop(path, None)  # put twice: no more to be taken back for the first one's sake
+        return True
 
 
-def _read_object_file(path: Path) -> bytes:
+class _Seen:
+    """What one batch has seen of packs: each object that is there, or from some number on all.
+
+    A pack is touched when it is first looked at; a batch is over long before that is of no use.
+    """
+
+    def __init__(self) -> None:
+        self._times: dict[Path, int] = {}
+        self._touched: dict[Path, bool] = {}
+        self._whole: dict[Path, bool] = {}
+
+    def is_whole(
+        self,
+        path: Path,
+        entry: PackEntry,
+        data: bytes | memoryview,
+        touch: Callable[[Path], bool],
+    ) -> bool:
+        """Whether the bytes of a pack's entry are these, of which the size is known to be right.
+
+        The code of a run is thousands of objects in one pack. That its bytes still hash to its name
+        is known in a hundredth of the time that it takes to decompress them all.
+        """
+        if path not in self._touched:
+            self._touched[path] = touch(path)
+        if not self._touched[path]:
+            return False
+        times = self._times[path] = self._times.get(path, 0) + 1
+        try:
+            if times <= _ONE_BY_ONE:
+                return _read_place((path, entry), entry.size) == bytes(data)
+            if path not in self._whole:
+                self._whole[path] = digest.hex_of(digest.of_file(path)[0]) == path.stem
+            # Where something of it is damaged, the others are still good.
+            return self._whole[path] or _read_place((path, entry), entry.size) == bytes(data)
+        except (Damaged, OSError):
+            return False
+
+
+def read_pack_index(path: Path) -> list[PackEntry]:
+    """What lies where in a pack; Damaged where its end is not as it was written."""
     with open(path, "rb") as stream:
-        kind, size = encoding.read_object_header(stream.read(encoding.HEADER_BYTES))
-        return encoding.decode(kind, stream.read(), size)
+        file_bytes = os.fstat(stream.fileno()).st_size
+        stream.seek(max(0, file_bytes - encoding.FOOTER_BYTES))
+        at, length, checksum = encoding.read_footer(stream.read(encoding.FOOTER_BYTES), file_bytes)
+        stream.seek(at)
+        return encoding.read_index(stream.read(length), at, checksum)
 
 
-def _read_packed(path: Path, entry: PackEntry) -> bytes:
-    with open(path, "rb") as stream:
-        stream.seek(entry.offset)
-        body = stream.read(entry.stored)
-    return encoding.decode(entry.encoding, body, entry.size)
+def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _compare(name: str, data: bytes | memoryview) -> None:
+    found = digest.of_bytes(data)
+    if found != name:
+        raise Damaged(f"its bytes hash to {digest.short(found)}")
+
+
+def _read_header(fd: int) -> tuple[int, int]:
+    """Encoding and size of an open object file; a raw body has the length that is declared."""
+    kind, size = encoding.read_object_header(os.pread(fd, encoding.HEADER_BYTES, 0))
+    stored = os.fstat(fd).st_size - encoding.HEADER_BYTES
+    if kind == encoding.RAW and stored != size:
+        raise Damaged(f"an object of {size} bytes has {stored}")
+    return kind, size
+
+
+def _read_place(place: Place, size_bytes: int | None) -> bytes:
+    path, entry = place
+    with open(path, "rb", buffering=0) as stream:
+        if entry is None:
+            kind, size = _read_header(stream.fileno())
+            stream.seek(encoding.HEADER_BYTES)
+        else:
+            kind, size = entry.encoding, entry.size
+        if size_bytes is not None and size != size_bytes:
+            raise Damaged(f"it has {size} bytes, and {size_bytes} were expected")
+        if entry is None:
+            body = stream.read()
+        else:
+            stream.seek(entry.offset)
+            body = stream.read(entry.stored)
+    return encoding.decode(kind, body, size)
+
+
+def _read_raw_into(place: Place, room: memoryview) -> bool:
+    """Read a raw body where it is wanted; False where it has to be decoded first."""
+    if place[1] is not None:
+        return False
+    with open(place[0], "rb", buffering=0) as stream:
+        kind, size = _read_header(stream.fileno())
+        if kind != encoding.RAW:
+            return False
+        if size != room.nbytes:
+            raise Damaged(f"it has {size} bytes, and {room.nbytes} were expected")
+        stream.seek(encoding.HEADER_BYTES)
+        at = 0
+        while at < size:
+            count = stream.readinto(room[at:])
+            if not count:
+                raise Damaged(f"an object of {size} bytes has {at}")
+            at += count
+    return True
 
 
 def _is_whole(path: Path, data: bytes | memoryview) -> bool:
@@ -203,26 +414,18 @@ def _is_whole(path: Path, data: bytes | memoryview) -> bool:
     size = memoryview(data).nbytes
     try:
         with open(path, "rb", buffering=0) as stream:
-            kind, declared = encoding.read_object_header(stream.read(encoding.HEADER_BYTES))
+            kind, declared = _read_header(stream.fileno())
             stored = os.fstat(stream.fileno()).st_size - encoding.HEADER_BYTES
-            if declared != size or (kind == encoding.RAW and stored != size):
+            if declared != size:
                 return False
             if stored > _COMPARED_BYTES:
                 return True
+            stream.seek(encoding.HEADER_BYTES)
             return encoding.decode(kind, stream.read(), size) == bytes(data)
     except PermissionError:
         return True  # another user's; nothing can be said of it, and nothing done
     except (Damaged, OSError):
         return False
-
-
-def _read_pack_index(path: Path) -> list[PackEntry]:
-    with open(path, "rb") as stream:
-        file_bytes = os.fstat(stream.fileno()).st_size
-        stream.seek(max(0, file_bytes - encoding.FOOTER_BYTES))
-        at, length, checksum = encoding.read_footer(stream.read(encoding.FOOTER_BYTES), file_bytes)
-        stream.seek(at)
-        return encoding.read_index(stream.read(length), at, checksum)
 
 
 def _damaged(name: str, path: Path, why: str) -> Damaged:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from samebit.capture.unseeded import Unseeded, find_unseeded, in_words
+from samebit.folders.facts import FileFact
 from samebit.folders.read import View
 
 __all__ = ["Lack", "find_lacks"]
@@ -16,6 +17,7 @@ __all__ = ["Lack", "find_lacks"]
 _SEED_IT = "`samebit run --seed N` seeds Python, NumPy and PyTorch"
 _NAMED = 3
 _KEY_WORDS = 3
+_GIT_FAILED = ("without git's word", "no commit was made")  # as capture/code.py says it
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,14 @@ def find_lacks(view: View) -> list[Lack]:
     troubles = [_of_trouble(line) for line in view.missing]
     if view.record.kind != "run":
         return troubles
-    return [*troubles, *_randomness(view), *_data(view), *_states(view), *_environment(view)]
+    return [
+        *troubles,
+        *_ending(view),
+        *_randomness(view),
+        *_data(view),
+        *_states(view),
+        *_environment(view),
+    ]
 
 
 def _of_trouble(line: str) -> Lack:
@@ -44,16 +53,33 @@ def _of_trouble(line: str) -> Lack:
     return Lack(subject if colon and len(subject.split()) <= _KEY_WORDS else "record", line)
 
 
+def _ending(view: View) -> Iterator[Lack]:
+    """A process that left without Python's own exit had no time to say what it knew."""
+    end = view.end
+    if end is None or end.signal or not view.starts:
+        return  # it goes on, or a signal says it all
+    number = view.starts[-1].number
+    joined = any(f["execution"] == number for f in view.all_facts("joined"))
+    if joined and not any(f["execution"] == number for f in view.all_facts("end")):
+        text = "the process left before its record was complete: final state and outputs are not in"
+        yield Lack(
+            "end", text, "`os._exit` and `os.exec` leave no time for it, a full disk no room"
+        )
+
+
 def _randomness(view: View) -> Iterator[Lack]:
     sources = find_unseeded(view.all_facts, view.seed)
     lost = [s for s in sources if not s.given_back and s.matters != "unlikely"]
     known = [s for s in sources if s.given_back and s.matters == "likely"]
     if lost:
-        text = f"random, and not in the record: {_shown(lost)}"
-        yield Lack("randomness", text, "seed it, or a replay draws other numbers")
+        text = f"random, and another in each run: {_shown(lost)}"
+        yield Lack("randomness", text, "a fixed seed, or a replay draws other numbers")
     if known:
         text = f"{in_words(known)}; a replay gets back what they began from"
-        yield Lack("seed", text, _SEED_IT)
+        fixes = [_SEED_IT] if any(not source.at for source in known) else []
+        if any(source.at for source in known):
+            fixes.append("a generator that the script makes takes its seed there")
+        yield Lack("seed", text, "; ".join(fixes))
 
 
 def _shown(sources: list[Unseeded]) -> str:
@@ -64,20 +90,38 @@ def _shown(sources: list[Unseeded]) -> str:
 def _data(view: View) -> Iterator[Lack]:
     latest = {fact["path"]: fact for fact in view.files}
     unhashed = [
-        PurePath(path).name
-        for path, fact in latest.items()
+        fact
+        for fact in latest.values()
         if fact["how"] == "read"
         and not (fact.get("digest") or fact.get("kept") or fact.get("changed"))
         and not fact.get("written")
     ]
-    if unhashed:
-        some = ", ".join(unhashed[:_NAMED]) + (" …" if unhashed[_NAMED:] else "")
-        count = f"{len(unhashed)} data file{'s' if unhashed[1:] else ''}"
-        text = f"{count} known by size and time alone: {some}"
+    if closed := [fact for fact in unhashed if fact.get("unreadable")]:
+        text = f"{_files(closed)} opened without the permission to read: {_names(closed)}"
+        yield Lack("data", text, "what it opened all the same, as another user, is not known")
+    if beyond := [fact for fact in unhashed if not fact.get("unreadable")]:
+        text = f"{_files(beyond)} known by size and time alone: {_names(beyond)}"
         yield Lack("data", text, "a larger files.hash_budget_mb takes their digests")
+    if unseen := view.facts.get("unseen"):
+        text = f"files that {' and '.join(unseen)} read are known only where they were seen open"
+        yield Lack("data", text)
     if view.code is not None and view.code.left_out:
         text = f"left out of the code: {', '.join(view.code.left_out[:_NAMED])}"
         yield Lack("code", text, "commit what the run needs")
+    for notice in view.code.notices if view.code is not None else ():
+        if any(words in notice for words in _GIT_FAILED):
+            text = f"no commit of the code: {notice}"
+            yield Lack("git", text, "the files are in the store; `git status` must work for more")
+            break
+
+
+def _files(facts: list[FileFact]) -> str:
+    return f"{len(facts)} data file{'s' if facts[1:] else ''}"
+
+
+def _names(facts: list[FileFact]) -> str:
+    some = ", ".join(PurePath(fact["path"]).name for fact in facts[:_NAMED])
+    return some + (" …" if facts[_NAMED:] else "")
 
 
 def _states(view: View) -> Iterator[Lack]:

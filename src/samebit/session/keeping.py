@@ -1,6 +1,5 @@
 """A state on its way into the store: within which budget, on which thread, and its fact."""
 
-import queue
 import shutil
 import threading
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any
 
 from samebit.objects.store import Store
 from samebit.states import storing
+from samebit.threads import Helper
 
 __all__ = ["Keeper"]
 
@@ -41,8 +41,8 @@ class Keeper:
         self._emit = emit
         self._budget = budget_bytes
         self._keep = keep
-        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue()
-        self._thread: threading.Thread | None = None
+        self._helper = Helper("samebit-states")
+        self._is_used = False  # the thread may have been given something
 
     @property
     def takes_nothing(self) -> bool:
@@ -91,30 +91,16 @@ class Keeper:
 
     def later(self, job: Callable[[], None]) -> None:
         """Do something on the thread of states, after what was given before; it never raises."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="samebit-states", daemon=True)
-            self._thread.start()
-        self._jobs.put(job)
+        self._is_used = True
+        self._helper.do(job)
 
     def wait(self) -> None:
         """Wait until everything given so far is done."""
-        if self._thread is not None:
-            self._jobs.join()
+        if self._is_used:
+            done = threading.Event()
+            self._helper.do(done.set)
+            done.wait()
 
     def finish(self) -> None:
         """Wait until everything is done, and end the thread."""
-        if self._thread is not None:
-            self._jobs.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            try:
-                if job is None:
-                    return
-                job()
-            finally:
-                del job  # with the state that it holds
-                self._jobs.task_done()
+        self._helper.finish()

@@ -156,6 +156,9 @@ def _wait(child: Child, folder: RunFolder, replay: Replay | None) -> Outcome:
 
 
 def _say_what_was_not_recorded(folder: RunFolder, execution: int, writer: Writer) -> None:
+    if not folder.path.exists():
+        console.say(f"samebit: the run's folder is gone: something deleted {folder.path}")
+        return
     left = list(shortfall.take_over(folder, execution))
     for problem in left:  # whoever left it said so then
         _mark(writer, problem["what"], problem["detail"])

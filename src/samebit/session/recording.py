@@ -190,6 +190,23 @@ class Recording:
         # Without a lock, which a fork could leave taken for ever: both calls are atomic.
         return next(self._rows.setdefault(names, itertools.count(first)))
 
+    def taken_by_init(self, *, looks_back: bool) -> None:
+        """An `init()` began the run, or joined it: what it configures is its own from now on.
+
+        Args:
+            looks_back: whether parsers may have been done before anybody listened.
+        """
+        if looks_back and not self.configuration.has_parses:
+            self._safely("capture.config", self._look_back)
+        self.configuration.belongs_to_init()
+
+    def _look_back(self) -> None:
+        # Not in the time of scripts that `samebit run` starts.
+        from samebit.capture.already import parsed_already  # noqa: PLC0415
+
+        for parsed in parsed_already():
+            self.configuration.parsed(parsed)
+
     def set_config(self, value: Any) -> None:
         """Take a configuration; it stands above what parsers make."""
         self._safely("capture.config", lambda: self.configuration.give(value))
@@ -219,6 +236,7 @@ class Recording:
     def epoch(self, loader: Any) -> int:
         """A data loader is about to begin an epoch; how many batches of it were given before."""
         self.seeding.epoch(loader)
+        self._watches.epoch()
         return self.positions.begins(loader)
 
     def loader_ends(self, iterator: Any) -> None:
@@ -408,7 +426,7 @@ class Recording:
 
     def _installed(self) -> None:
         disk.fault("capture.installed")
-        cache = places.cache_folder() / "installed-1"
+        cache = places.cache_folder() / "installed-2"
         keep = Store(self.folder.store).put
         found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
         self.fact("installed", found)

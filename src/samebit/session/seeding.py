@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from samebit import disk
-from samebit.capture import entropy, generators, randomness
+from samebit.capture import entropy, generators, loaders, randomness
 from samebit.capture.callers import caller
 from samebit.session import roles
 
@@ -41,8 +41,8 @@ class Seeding:
         trouble: told when something of ours failed.
         step: the run's step now.
         rank: of this process.
-        given: what a recorded run's record gives back (`replay/seeds.py` makes it); None when this
-            is no replay.
+        given: what a recorded run's record gives back to this process (`replay/given.py`); None
+            where this is no replay.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Seeding:
         self._replays = given is not None
         given = given or {}
         self._is_late = given.get("when") == "init"  # the record begins at `init()`
-        self._states = dict(given.get("generators", {}).get(rank, {}))
-        self._loaders = dict(given.get("loaders", {}).get(rank, {}))
-        self._unseeded = given.get("unseeded", {}).get(rank, [])
+        self._states = dict(given.get("generators") or {})
+        self._loaders = dict(given.get("loaders") or {})
+        self._unseeded = given.get("unseeded") or []
         self._entropy: entropy.Entropy | None = None
         self._met: dict[str, int] = defaultdict(
             int
@@ -122,6 +122,8 @@ class Seeding:
             "generators": {role: generators.digest_of(state) for role, state in states.items()},
             "seeds": {role: g.initial_seed() for role, g in own.items() if _is_torchs(g)},
         }
+        if known.epochs == 1:
+            fact["loader"] = loaders.settings_of(loader)
         if is_first:
             fact["states"] = states
         self._told("epoch", {**fact, "step": self._step()})

@@ -85,7 +85,7 @@ def to_safetensors(
     def pieces() -> Iterator[bytes]:
         yield header
         for place in order:
-            yield storing.read_bytes(store, *records[place])
+            yield from storing.pieces(store, *records[place])
 
     _write(path, pieces(), overwrite)
 

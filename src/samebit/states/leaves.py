@@ -203,7 +203,7 @@ def check(record: LeafRecord, name: str) -> None:
         )
 
 
-def check_size(record: LeafRecord, data: bytes, name: str) -> None:
+def check_size(record: LeafRecord, data: bytes | bytearray, name: str) -> None:
     """Raise Damaged unless a leaf has as many bytes as its record says."""
     if len(data) != record.size_bytes:
         raise Damaged(
@@ -212,7 +212,7 @@ def check_size(record: LeafRecord, data: bytes, name: str) -> None:
         )
 
 
-def restore(record: LeafRecord, data: bytes, *, as_torch: bool, name: str = "") -> Any:
+def restore(record: LeafRecord, data: bytes | bytearray, *, as_torch: bool, name: str = "") -> Any:
     """A leaf's canonical bytes as a new array of NumPy, or a tensor of torch on the CPU.
 
     Raises:
@@ -228,7 +228,7 @@ def restore(record: LeafRecord, data: bytes, *, as_torch: bool, name: str = "") 
         raise Damaged(f"leaf {name!r} cannot be made: {error}", shape=str(record.shape)) from error
 
 
-def _as_tensor(record: LeafRecord, data: bytes) -> Any:
+def _as_tensor(record: LeafRecord, data: bytes | bytearray) -> Any:
     try:
         import numpy  # noqa: PLC0415  (a lazy door)
         import torch  # noqa: PLC0415  (a lazy door)
@@ -244,7 +244,7 @@ def _as_tensor(record: LeafRecord, data: bytes) -> Any:
     return flat.view(getattr(torch, record.dtype)).reshape(record.shape)
 
 
-def _as_numpy(record: LeafRecord, data: bytes) -> Any:
+def _as_numpy(record: LeafRecord, data: bytes | bytearray) -> Any:
     if record.dtype in _TORCH_ONLY:
         raise UsageError(f"NumPy has no {record.dtype}", hint="load the state with torch")
     try:

@@ -1,10 +1,11 @@
 """States in the store: saved leaf by leaf under a manifest, read back with every byte checked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from samebit import digest, disk, records
 from samebit.errors import Damaged, NotFound
+from samebit.objects.batch import Batch, Slot
 from samebit.objects.store import Store
 from samebit.records import LeafRecord, StateManifest
 from samebit.states import leaves, skeleton
@@ -12,15 +13,24 @@ from samebit.states.skeleton import Unknown
 from samebit.states.torch import NON_PERSISTENT
 
 __all__ = [
+    "PART_BYTES",
     "identity",
     "leaves_below",
     "load",
+    "names_of",
+    "objects_of",
+    "pieces",
     "read_bytes",
+    "read_into",
     "read_leaf",
     "read_manifest",
     "save",
     "size_bytes",
 ]
+
+# Tensors do not shift: where a large one changes, its other parts are the objects that are there.
+PART_BYTES = 16 << 20
+_WHOLE_BYTES = 64 << 20  # up to here a leaf is one object
 
 
 def save(store: Store, state: object, *, keep: bool = True, unknown: Unknown = "refuse") -> str:
@@ -31,20 +41,57 @@ def save(store: Store, state: object, *, keep: bool = True, unknown: Unknown = "
     """
     disk.fault("state.save")
     frame, arrays = skeleton.split(state, unknown)
-    described: list[tuple[str, tuple[int, ...], int]] = []
+    with store.batch() as batch:
+        put = [_put_leaf(batch if keep else None, array) for array in arrays.values()]
+        batch.settle()
+        found = {name: finish() for name, finish in zip(arrays, put, strict=True)}
+        slot = batch.add(records.encode(StateManifest(frame, found)))
+    return slot.name
 
-    def pieces() -> Iterator[memoryview]:
-        for array in arrays.values():
-            leaf = leaves.canonical(array)
-            described.append((leaf.dtype, leaf.shape, leaf.data.nbytes))
-            yield leaf.data
 
-    digests = store.put_all(pieces()) if keep else [digest.of_bytes(data) for data in pieces()]
-    found = {
-        name: LeafRecord(dtype, shape, leaf_digest, size, kept=keep)
-        for name, leaf_digest, (dtype, shape, size) in zip(arrays, digests, described, strict=True)
-    }
-    return store.put(records.encode(StateManifest(frame, found)))
+def _put_leaf(batch: Batch | None, array: Any) -> Callable[[], LeafRecord]:
+    """Begin to put one array; what is returned gives its record once the batch has settled."""
+    leaf = leaves.canonical(array)
+    size = leaf.data.nbytes
+    if batch is None:
+        record = LeafRecord(leaf.dtype, leaf.shape, digest.of_bytes(leaf.data), size, kept=False)
+        return lambda: record
+    word = _float_bytes(leaf.dtype)
+    if size <= _WHOLE_BYTES:
+        slot = batch.add(leaf.data, word)
+        return lambda: LeafRecord(leaf.dtype, leaf.shape, slot.name, size)
+    whole = digest.Hasher()
+    slots: list[Slot] = []
+    for at in range(0, size, PART_BYTES):
+        part = leaf.data[at : at + PART_BYTES]
+        slots.append(batch.add(part, word))
+        whole.update(part)
+    name = whole.digest()
+    return lambda: LeafRecord(
+        leaf.dtype, leaf.shape, name, size, parts=tuple(slot.name for slot in slots)
+    )
+
+
+def _float_bytes(dtype: str) -> int:
+    """How many bytes a floating-point number of a dtype has; 1 where there are none, or tiny ones.
+
+    A complex number is two.
+    """
+    if dtype.startswith("complex"):
+        return leaves.ITEM_BYTES[dtype] // 2
+    return leaves.ITEM_BYTES[dtype] if "float" in dtype else 1
+
+
+def objects_of(store: Store, name: str) -> set[str]:
+    """The names of all objects that make up a state, its manifest's among them."""
+    return {name, *names_of(read_manifest(store, name).leaves.values())}
+
+
+def names_of(found: Iterable[LeafRecord]) -> Iterator[str]:
+    """The objects that hold some leaves, of each in order; none of one that was not kept."""
+    for record in found:
+        if record.kept:
+            yield from record.parts or (record.digest,)
 
 
 def read_manifest(store: Store, name: str) -> StateManifest:
@@ -58,6 +105,11 @@ def read_manifest(store: Store, name: str) -> StateManifest:
         raise Damaged("not a state", format=repr(manifest.format), digest=name)
     for leaf_name, record in manifest.leaves.items():
         leaves.check(record, leaf_name)
+        if record.parts and len(record.parts) != -(-record.size_bytes // PART_BYTES):
+            raise Damaged(
+                f"leaf {leaf_name!r} has {len(record.parts)} parts, which its size does not fit",
+                size_bytes=record.size_bytes,
+            )
     return manifest
 
 
@@ -76,8 +128,44 @@ def read_leaf(store: Store, name: str, record: LeafRecord, *, as_torch: bool) ->
     return leaves.restore(record, read_bytes(store, name, record), as_torch=as_torch, name=name)
 
 
-def read_bytes(store: Store, name: str, record: LeafRecord) -> bytes:
+def read_bytes(store: Store, name: str, record: LeafRecord) -> bytes | bytearray:
     """The canonical bytes of one leaf, verified; NotFound where only its digest was kept."""
+    if not record.parts:
+        return next(pieces(store, name, record))
+    data = bytearray()
+    for piece in pieces(store, name, record):
+        data += piece  # grows with what is there, not on the word of a manifest
+    return data
+
+
+def pieces(store: Store, name: str, record: LeafRecord) -> Iterator[bytes]:
+    """The canonical bytes of one leaf in order, each piece verified; a large leaf has several."""
+    _refuse_digest_only(name, record)
+    left = record.size_bytes
+    for part in record.parts:
+        yield store.read(part, size_bytes=min(left, PART_BYTES))
+        left -= PART_BYTES
+    if not record.parts:
+        yield store.read(record.digest, size_bytes=left)
+
+
+def read_into(store: Store, name: str, record: LeafRecord, buffer: memoryview) -> None:
+    """Fill a buffer of just its size with a leaf's canonical bytes, every object of it verified."""
+    _refuse_digest_only(name, record)
+    room = buffer.cast("B")
+    if room.nbytes != record.size_bytes:
+        raise Damaged(
+            f"leaf {name!r} has {record.size_bytes} bytes where room is for {room.nbytes}",
+            digest=record.digest,
+        )
+    for at, part in enumerate(record.parts):
+        piece = room[at * PART_BYTES : (at + 1) * PART_BYTES]
+        store.read_into(part, piece)
+    if not record.parts:
+        store.read_into(record.digest, room)
+
+
+def _refuse_digest_only(name: str, record: LeafRecord) -> None:
     if not record.kept:
         raise NotFound(
             f"leaf {name!r} was not kept, only its digest",
@@ -85,9 +173,6 @@ def read_bytes(store: Store, name: str, record: LeafRecord) -> bytes:
             size_bytes=record.size_bytes,
             hint="a larger `states.budget_mb` lets the next run keep its states",
         )
-    data = store.read(record.digest)
-    leaves.check_size(record, data, name)
-    return data
 
 
 def leaves_below(manifest: StateManifest, prefix: str) -> dict[str, str]:
