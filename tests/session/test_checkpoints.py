@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from samebit.folders.read import View  # noqa: E402
 from samebit.objects.store import Store  # noqa: E402
 from samebit.states import storing  # noqa: E402
-from tests.projects import Project  # noqa: E402
+from tests.projects import SAMEBIT, Project  # noqa: E402
 
 TRAIN = """
 import os, sys, torch, samebit
@@ -228,3 +228,26 @@ def test_the_copy_is_made_into_the_same_memory_again(tmp_path: Path) -> None:
             Store(project.store), view.manifest(f"checkpoint {step}"), as_torch=True
         )
         assert bool((state["model"]["weight"] == step).all())
+
+
+def test_a_replay_keeps_digests_and_they_are_compared(project: Project) -> None:
+    trained(project)
+    ended = project.call(SAMEBIT, "verify", "@last", "--json")
+    assert ended.code == 0, ended
+    run, replay = project.views()
+    assert {state["kept"] for name, state in replay.states.items() if "check" in name} == {False}
+    assert "checkpoints identical: 4 of 4" in run.verdicts[0].scope
+
+
+def test_a_checkpoint_that_is_another_in_the_replay_is_a_difference(project: Project) -> None:
+    watch = """
+average = torch.nn.Linear(2, 1)  # beside the model: neither trace nor final state has it
+if "SAMEBIT_RATES" in os.environ:
+    average.weight.data += 1
+run.watch(average)
+for epoch"""
+    project.write("train.py", TRAIN.replace("KEEP", "None").replace("for epoch", watch, 1))
+    assert project.run("train.py").code == 0
+    ended = project.call(SAMEBIT, "verify", "@last")
+    assert ended.code == 5, ended
+    assert "a checkpoint differs: checkpoint 4: model_2.weight" in ended.out

@@ -1,4 +1,4 @@
-"""Two runs' metrics and final states, compared as bits."""
+"""Two runs' metrics, final states and checkpoints, compared as bits."""
 
 import fnmatch
 import struct
@@ -12,7 +12,16 @@ from samebit.records import StateManifest
 from samebit.replay.pairs import leaves_of, manifest_of, twins
 from samebit.states import skeleton
 
-__all__ = ["VOLATILE", "Final", "Metrics", "compare_final", "compare_metrics", "is_volatile"]
+__all__ = [
+    "VOLATILE",
+    "Checkpoints",
+    "Final",
+    "Metrics",
+    "compare_checkpoints",
+    "compare_final",
+    "compare_metrics",
+    "is_volatile",
+]
 
 # Metrics that are facts of clock or machine: listed, never judged. `volatile=` adds to them.
 VOLATILE = (
@@ -33,6 +42,7 @@ VOLATILE = (
     "*eta*",
 )
 _GENERATORS = "generators"
+_BESIDE = ("progress.", "extra")  # of a checkpoint, what is no module and no optimizer
 
 
 def is_volatile(name: str, view: View) -> bool:
@@ -114,6 +124,34 @@ def compare_final(recorded: View, replayed: View) -> Final | None:
             count += len(mine)
             digests.append(view.states[name]["manifest"])
     return Final(count, differing, digests[0]) if digests else None
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The comparison of what both runs have of checkpoints."""
+
+    count: int
+    differing: list[str]  # the first array of each that differs
+
+
+def compare_checkpoints(recorded: View, replayed: View) -> Checkpoints:
+    """Every checkpoint that both have.
+
+    Compared are modules and optimizers, also of those that were dropped later: a replay keeps the
+    digests of all. Where the loaders stood, and what the script gave beside, is not.
+    """
+    count, differing = 0, list[str]()
+    for rank, view, twin in twins(recorded, replayed):
+        for name in (name for name in view.states if name.startswith("checkpoint ")):
+            ours = manifest_of(view, name)
+            theirs = manifest_of(twin, name) if twin is not None else None
+            if ours is None or theirs is None:
+                continue
+            count += 1
+            mine, other = leaves_of(ours), leaves_of(theirs)
+            wrong = [n for n in mine if mine[n] != other.get(n) and not n.startswith(_BESIDE)]
+            differing += [f"{rank}{name}: {leaf}" for leaf in wrong[:1]]
+    return Checkpoints(count, differing)
 
 
 def _plain_values(manifest: StateManifest) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from samebit.folders.read import View
 from samebit.folders.series import TraceRow
 from samebit.replay.pairs import leaves_of, manifest_of
-from samebit.replay.results import Final, Metrics
+from samebit.replay.results import Checkpoints, Final, Metrics
 from samebit.trace.compare import Matched
 from samebit.trace.recorder import FULL_ROWS_ONLY
 
@@ -23,7 +23,12 @@ _WORDS = {
 
 
 def scope(
-    recorded: View, replayed: View, matched: Matched, metrics: Metrics, final: Final | None
+    recorded: View,
+    replayed: View,
+    matched: Matched,
+    metrics: Metrics,
+    final: Final | None,
+    checkpoints: Checkpoints,
 ) -> list[str]:
     """What was compared and agreed, a line each, and what could not be compared."""
     lines: list[str] = []
@@ -46,6 +51,8 @@ def scope(
             lines.append(f"initial state identical: {len(leaves_of(initial))} arrays")
     if final is not None and not final.differing:
         lines.append(f"final state identical: {final.count} arrays")
+    if same := checkpoints.count - len(checkpoints.differing):
+        lines.append(f"checkpoints identical: {same} of {checkpoints.count}")
     agreeing = len(metrics.compared) - len(metrics.differing)
     if agreeing:
         lines.append(f"metrics identical: {agreeing} names, {metrics.points} values")

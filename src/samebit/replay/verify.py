@@ -9,7 +9,14 @@ from samebit.folders.read import View
 from samebit.records import Verdict
 from samebit.replay.pairs import compare_traces
 from samebit.replay.randomness import given_back, not_given_back
-from samebit.replay.results import Final, Metrics, compare_final, compare_metrics
+from samebit.replay.results import (
+    Checkpoints,
+    Final,
+    Metrics,
+    compare_checkpoints,
+    compare_final,
+    compare_metrics,
+)
 from samebit.replay.scope import scope, settings_differences
 from samebit.trace.compare import Matched
 
@@ -37,7 +44,9 @@ def judge(
     problems = [*problems, *recorded.odd, *replayed.odd]
     metrics = compare_metrics(recorded, replayed)
     final = compare_final(recorded, replayed)
-    grade, cause, step = _grade(recorded, replayed, matched, metrics, final, problems)
+    checkpoints = compare_checkpoints(recorded, replayed)
+    compared = matched, metrics, final, checkpoints
+    grade, cause, step = _grade(recorded, replayed, *compared, problems)
     evidence: dict[str, Any] = {
         "rows": matched.rows,
         "groups": matched.groups,
@@ -64,7 +73,7 @@ def judge(
         cause=cause,
         step=step,
         scope=(
-            *scope(recorded, replayed, matched, metrics, final),
+            *scope(recorded, replayed, *compared),
             *given_back(recorded, replayed),
         ),
         differences=(*differences, *settings_differences(recorded, replayed)),
@@ -82,6 +91,7 @@ def _grade(
     matched: Matched,
     metrics: Metrics,
     final: Final | None,
+    checkpoints: Checkpoints,
     problems: Sequence[str],
 ) -> tuple[str, str, int | None]:
     """Grade, cause and step; doubt is never a pass."""
@@ -103,6 +113,8 @@ def _grade(
         names = ", ".join(final.differing[:3])
         more = f" and {len(final.differing) - 3} more" if len(final.differing) > 3 else ""
         return "different", f"the final state differs: {names}{more}", None
+    if checkpoints.differing:
+        return "different", f"a checkpoint differs: {checkpoints.differing[0]}", None
     if metrics.differing:
         name, at = metrics.differing[0]
         where = f"{name} at step {at}"

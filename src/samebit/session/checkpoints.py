@@ -124,6 +124,10 @@ class Checkpoints:
         fact["copied_s"] = round(time.perf_counter() - waited, 6)
         self._keeper.later(lambda: self._write(fact, frame, copies))
 
+    def wait(self) -> None:
+        """Wait until everything that was taken is written."""
+        self._keeper.wait()
+
     def to_go_on_from(self) -> list[tuple[str, str]]:
         """Name and manifest of what earlier executions left and a training can go on from.
 

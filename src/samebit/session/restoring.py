@@ -68,7 +68,7 @@ def restore(state: Mapping[str, Any], into: Into, name: str) -> None:
         wrong += _optimizer(_numbered(at), saved, optimizer, ready)
     for kind in ("schedulers", "scalers", "others"):
         for saved, thing in zip(state[kind], getattr(into, kind), strict=True):
-            wrong += _object(type(thing).__name__, saved, thing, calls)
+            wrong += _object(kind, saved, thing, calls)
     if wrong:
         raise _refused(name, wrong, "the model, or what trains it, is not as it was")
     _call(calls, name)
@@ -228,15 +228,17 @@ def _setting(ours: Any, saved: Any, place: str, wrong: list[str]) -> Any:
 
 
 def _object(
-    name: str,
+    kind: str,
     saved: Any,
     thing: Any,
     calls: list[tuple[Callable[[Any], object], Any, Any]],
 ) -> list[str]:
+    name = type(thing).__name__
     before = copy.deepcopy(thing.state_dict())
     wrong: list[str] = []
     new = _like(saved, before, name, wrong)
-    if isinstance(before, Mapping) and isinstance(saved, Mapping) and set(before) != set(saved):
+    names_stay = kind != "others" and isinstance(before, Mapping) and isinstance(saved, Mapping)
+    if names_stay and set(before) != set(saved):
         differing = sorted(map(str, set(before) ^ set(saved)))
         wrong.append(f"{name} has other names in it: {', '.join(differing[:_NAMED])}")
     if new or before:  # a scaler that is off has nothing, and takes nothing
