@@ -22,6 +22,8 @@ __all__ = [
     "size_bytes",
 ]
 
+_ARRAYS = frozenset({"$sparse", "$quantized", "$shard"})  # forms whose heads make another array
+
 
 def save(store: Store, state: object, *, keep: bool = True, unknown: Unknown = "refuse") -> str:
     """Keep a state, or with `keep=False` only its leaves' digests; the name of its manifest.
@@ -114,7 +116,18 @@ def identity(manifest: StateManifest, prefix: str = "model") -> str:
     for place, leaf_name in sorted(leaves_below(manifest, prefix).items()):
         record = manifest.leaves[leaf_name]
         rows.append([place, record.dtype, record.shape, record.digest])
+    rows += [[place, mark, head] for place, mark, head in _heads_below(manifest, prefix)]
     return digest.of_bytes(digest.canonical_json(rows))
+
+
+def _heads_below(manifest: StateManifest, prefix: str) -> Iterator[tuple[str, str, object]]:
+    """What sparse, quantised and sharded tensors below a prefix say beside their arrays."""
+    start = f"{prefix}." if prefix else ""
+    for place, mark, head in skeleton.heads(manifest.skeleton):
+        below = place.removeprefix(start)
+        hidden = below.startswith(f"{NON_PERSISTENT}.")
+        if mark in _ARRAYS and place.startswith(start) and not hidden:
+            yield below, mark, head
 
 
 def size_bytes(state: object) -> int:
