@@ -106,7 +106,7 @@ def _why_not_jax(array: Any) -> str | None:
         return "an array of JAX whose memory was given back"
     if not array.is_fully_addressable:
         return "an array of JAX of which other processes hold a part"
-    if getattr(array.dtype, "itemsize", None) is None or name_of_numpy(array.dtype) is None:
+    if not hasattr(array.dtype, "kind") or name_of_numpy(array.dtype) is None:
         return f"an array of dtype {array.dtype}"
     return _too_deep(array)
 
