@@ -17,12 +17,24 @@ if TYPE_CHECKING:
     from samebit.session.roles import role, seeds
     from samebit.session.run import Run
     from samebit.session.samples import per_sample
+    from samebit.states.forms import opaque
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Run", "__version__", "init", "open_run", "per_sample", "role", "runs", "seeds"]
+__all__ = [
+    "Run",
+    "__version__",
+    "init",
+    "opaque",
+    "open_run",
+    "per_sample",
+    "role",
+    "runs",
+    "seeds",
+]
 
 _HOMES = {
     "init": "samebit.session.joining",
+    "opaque": "samebit.states.forms",
     "open_run": "samebit.session.reading",
     "runs": "samebit.session.reading",
     "role": "samebit.session.roles",

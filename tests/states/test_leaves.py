@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from samebit import digest
 from samebit.errors import Damaged, UsageError
 from samebit.records import LeafRecord
-from samebit.states import leaves
+from samebit.states import dtypes, leaves
 
-TORCH_ONLY = [n for n in leaves.ITEM_BYTES if not hasattr(np, n) and n != "bool"]
+TORCH = sorted(name for name in leaves.ITEM_BYTES if dtypes.torch_has(name))
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 
 
@@ -26,7 +26,7 @@ def record_of(leaf: leaves.Canonical, **changes: Any) -> LeafRecord:
 @st.composite
 def tensors(draw: st.DrawFn) -> tuple[torch.Tensor, bytes]:
     """A tensor of any dtype, shape and stride order, with the canonical bytes it must have."""
-    name, shape = draw(st.sampled_from(sorted(leaves.ITEM_BYTES))), draw(shapes)
+    name, shape = draw(st.sampled_from(TORCH)), draw(shapes)
     size = int(np.prod(shape, dtype=int)) * leaves.ITEM_BYTES[name]
     data = draw(st.binary(min_size=size, max_size=size))
     if name == "bool":
@@ -40,6 +40,7 @@ def tensors(draw: st.DrawFn) -> tuple[torch.Tensor, bytes]:
     return tensor.permute([order.index(axis) for axis in range(len(shape))]), data
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
 @given(tensors())
 def test_every_bit_of_every_dtype_and_stride_comes_back(drawn: tuple[torch.Tensor, bytes]) -> None:
     tensor, data = drawn
@@ -50,17 +51,18 @@ def test_every_bit_of_every_dtype_and_stride_comes_back(drawn: tuple[torch.Tenso
     back = leaves.restore(record_of(leaf), data, as_torch=True)
     assert (back.dtype, back.shape) == (tensor.dtype, tensor.shape)
     assert bytes(leaves.canonical(back).data) == data
-    if leaf.dtype not in TORCH_ONLY:
+    if leaf.dtype not in dtypes.TORCH_ALONE:
         array = leaves.restore(record_of(leaf), data, as_torch=False)
         assert (array.dtype.name, array.shape, array.tobytes()) == (leaf.dtype, leaf.shape, data)
         assert array.flags.writeable
         assert leaves.canonical(array) == leaf
+    assert bytes(leaves.canonical(leaves.frozen(tensor)).data) == data
 
 
 @given(tensors())
 def test_torch_and_numpy_agree_on_the_bytes(drawn: tuple[torch.Tensor, bytes]) -> None:
     tensor, data = drawn
-    if str(tensor.dtype)[6:] in TORCH_ONLY:
+    if str(tensor.dtype)[6:] not in dtypes.NUMPY_OWN:
         return
     array = tensor.numpy()
     assert leaves.canonical(array) == leaves.canonical(tensor)
@@ -163,14 +165,12 @@ def nested() -> torch.Tensor:
         (quantised, "quantised"),
         (nested, "nested"),
         (freed, "given back"),
-        (lambda: torch.empty(2, dtype=torch.float4_e2m1fn_x2), "dtype float4"),
         (lambda: torch.ones([1] * 65), "65 dimensions"),
         (lambda: torch.nn.UninitializedParameter(), "UninitializedParameter"),
         (lambda: np.array([object()]), "dtype object"),
-        (lambda: np.array(["text"]), "dtype str"),
-        (lambda: np.array("2024-01-01", "M8[D]"), "dtype datetime64"),
         (lambda: np.zeros(1, [("a", "i4")]), "dtype void"),
         (lambda: np.zeros(1, np.longdouble), "dtype (float128|longdouble)"),
+        (lambda: np.array(["text"], np.dtypes.StringDType()), "dtype StringDType"),
         (lambda: np.ma.masked_array([1], [True]), "MaskedArray"),
     ],
 )
@@ -230,9 +230,102 @@ def test_an_empty_array_of_countless_rows_costs_nothing(as_torch: bool) -> None:
 
 
 def test_a_dtype_that_numpy_lacks_says_so() -> None:
+    leaf = leaves.canonical(torch.zeros(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2))
+    with pytest.raises(UsageError, match="NumPy has no float4_e2m1fn_x2"):
+        leaves.restore(record_of(leaf), bytes(2), as_torch=False)
+
+
+def test_without_ml_dtypes_numpy_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     leaf = leaves.canonical(torch.zeros(2, dtype=torch.bfloat16))
-    with pytest.raises(UsageError, match="NumPy has no bfloat16"):
+    with pytest.raises(UsageError, match="install ml_dtypes, or load the state with torch"):
         leaves.restore(record_of(leaf), bytes(4), as_torch=False)
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@pytest.mark.parametrize("name", sorted(set(leaves.ITEM_BYTES) - dtypes.NUMPY_OWN))
+def test_ml_dtypes_and_torch_agree_on_the_bytes(name: str) -> None:
+    import ml_dtypes
+
+    size = leaves.ITEM_BYTES[name]
+    data = bytes(range(16 * size))
+    arrays: list[Any] = []
+    if hasattr(ml_dtypes, name):
+        dtype = np.dtype(getattr(ml_dtypes, name))
+        arrays += [np.frombuffer(data, dtype), np.frombuffer(data + data, dtype)[:16].copy()]
+        arrays.append(
+            np.frombuffer(
+                b"".join(data[i : i + size] * 2 for i in range(0, 16 * size, size)), dtype
+            )[::2]
+        )
+    if dtypes.torch_has(name):
+        arrays.append(torch.tensor(list(data), dtype=torch.uint8).view(getattr(torch, name)))
+    for array in arrays:
+        leaf = leaves.canonical(array)
+        assert (leaf.dtype, leaf.shape, bytes(leaf.data)) == (name, (16,), data)
+        assert bytes(leaves.canonical(leaves.frozen(array)).data) == data
+
+
+def names_of_width(letter: str) -> Any:
+    return st.integers(1, 5).map(lambda n: f"{letter}{n}")
+
+
+units = st.sampled_from(["", "[ns]", "[D]", "[25s]", "[us]"])
+numpy_dtypes = st.one_of(
+    *(names_of_width(letter) for letter in "USV"),
+    st.tuples(st.sampled_from(["datetime64", "timedelta64"]), units).map("".join),
+)
+
+
+@given(numpy_dtypes, shapes, st.data())
+def test_texts_bytes_and_times_come_back_to_the_bit(
+    name: str, shape: tuple[int, ...], data: st.DataObject
+) -> None:
+    size = int(np.prod(shape, dtype=int))
+    if name[0] == "U":
+        texts = st.text(st.characters(exclude_characters="\0"), max_size=int(name[1:]))
+        flat = np.array(data.draw(st.lists(texts, min_size=size, max_size=size)), name)
+    else:
+        each = dtypes.item_bytes(name) or 0
+        flat = np.frombuffer(data.draw(st.binary(min_size=each * size, max_size=each * size)), name)
+    array = flat.reshape(shape)
+    leaf = leaves.canonical(array)
+    assert (leaf.dtype, leaf.shape, bytes(leaf.data)) == (name, shape, array.tobytes())
+    assert leaf.data.nbytes == leaves.size_bytes(array)
+    for as_torch in (True, False):  # torch has no such tensors
+        back = leaves.restore(record_of(leaf), bytes(leaf.data), as_torch=as_torch)
+        assert (back.dtype, back.shape, back.tobytes()) == (array.dtype, shape, array.tobytes())
+    swapped = array.astype(array.dtype.newbyteorder(">"))
+    assert bytes(leaves.canonical(swapped).data) == array.tobytes()
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["U0", "S", "U-1", "U٣", "U99999999999", "datetime64[x]", "datetime64[0s]", "V", "O", "T",
+     "load", "timedelta64[ns", "float128", "qint8", "U5,U5", "", "Tensor"],
+)  # fmt: skip
+def test_a_dtype_that_does_not_exist_is_damage(dtype: str) -> None:
+    for size in (0, 4):
+        with pytest.raises(Damaged, match="dtype that does not exist"):
+            leaves.check(LeafRecord(dtype, (size,), "", size), "w")
+
+
+def test_a_jax_array_is_the_numpy_array_that_it_shows() -> None:
+    jnp = pytest.importorskip("jax.numpy")
+    import jax
+
+    for name in ("float32", "bfloat16", "int4", "bool", "complex64", "float8_e4m3fn"):
+        array = jnp.arange(6).reshape(2, 3).astype(name)
+        assert leaves.is_array(array)
+        assert leaves.canonical(array) == leaves.canonical(np.asarray(array))
+        assert leaves.size_bytes(array) == leaves.canonical(array).data.nbytes
+        frozen = leaves.frozen(array)
+        array.delete()
+        assert leaves.canonical(frozen).shape == (2, 3)
+        assert "given back" in str(leaves.why_not(array))
+    reasons: list[str | None] = []
+    jax.jit(lambda x: (reasons.append(leaves.why_not(x)), x)[1])(jnp.ones(2))
+    assert "traced" in str(reasons)
 
 
 @pytest.mark.filterwarnings("ignore:ComplexHalf")

@@ -192,5 +192,5 @@ def test_a_frozen_copy_does_not_follow_the_training() -> None:
 
 def test_a_frozen_copy_refuses_or_describes_as_asked() -> None:
     with pytest.raises(UsageError):
-        states.frozen_copy({"a": {1}})
-    assert states.frozen_copy({"a": {1}}, "text") == {"a": skeleton.Text("{1}")}
+        states.frozen_copy({"a": object()})
+    assert states.frozen_copy({"a": object()}, "text") == {"a": skeleton.Text("<object object>")}

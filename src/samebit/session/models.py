@@ -303,6 +303,8 @@ def _versions(module: Any) -> list[tuple[int, int]]:
 
 
 def _is_still(before: Any, now: Any) -> bool:
+    # Of a sharded tensor both are this rank's part.
+    before, now = getattr(before, "value", before), getattr(now, "value", now)
     if before is None or before.dtype != now.dtype or before.shape != now.shape:
         return False
     # One on a device is not waited for again.

@@ -16,7 +16,7 @@ from samebit import disk
 from samebit.errors import UsageError
 from samebit.objects.store import Store
 from samebit.records import LeafRecord
-from samebit.states import leaves, storing
+from samebit.states import dtypes, storing
 
 __all__ = ["state_dict", "to_file", "to_npz", "to_pt", "to_safetensors"]
 
@@ -48,6 +48,9 @@ def state_dict(store: Store, name: str, prefix: str = "model") -> dict[str, Any]
     """A stored model's tensors by name, for `load_state_dict`; tied names share one tensor."""
     manifest = storing.read_manifest(store, name)
     named = storing.leaves_below(manifest, prefix)
+    for place, leaf in named.items():
+        if not dtypes.torch_has(manifest.leaves[leaf].dtype):
+            raise UsageError(f"torch has no {manifest.leaves[leaf].dtype}", leaf=place)
     tensors = {
         leaf: storing.read_leaf(store, leaf, manifest.leaves[leaf], as_torch=True)
         for leaf in dict.fromkeys(named.values())
@@ -128,6 +131,10 @@ def to_npz(
 ) -> None:
     """Write what a state holds below a prefix as `numpy.savez` does, but with no time in it."""
     records, _ = _records_below(store, name, prefix)
+    for place, (_, record) in records.items():
+        # Of a dtype of another package a `.npy` file says the width alone.
+        if record.dtype in dtypes.ITEM_BYTES and record.dtype not in dtypes.NUMPY_OWN:
+            raise UsageError(f"NumPy has no {record.dtype}", leaf=place, hint="write a .pt file")
     _write(path, _npz_pieces(store, records), overwrite)
 
 
@@ -186,7 +193,7 @@ def _records_below(
 
 
 def _item_bytes(record: LeafRecord) -> int:
-    return leaves.ITEM_BYTES[record.dtype]
+    return dtypes.item_bytes(record.dtype) or 1
 
 
 def _json(value: object) -> str:

@@ -1,7 +1,7 @@
 """One array of a state as canonical bytes, and back.
 
-`docs/formats/state.md` says what the bytes are. NumPy and torch are looked for among the modules
-that are loaded; only `restore` imports one, the one it was asked for.
+`docs/formats/state.md` says what the bytes are. NumPy, torch and JAX are looked for among the
+modules that are loaded; only `restore` imports one, the one it was asked for.
 """
 
 import math
@@ -13,10 +13,19 @@ from typing import Any
 
 from samebit.errors import Damaged, UsageError
 from samebit.records import LeafRecord
+from samebit.states.dtypes import (
+    ITEM_BYTES,
+    NUMPY_OWN,
+    TORCH_ALONE,
+    item_bytes,
+    name_of_numpy,
+    torch_has,
+)
 
 __all__ = [
     "ITEM_BYTES",
     "Canonical",
+    "as_bytes",
     "as_scalar",
     "canonical",
     "check",
@@ -30,32 +39,8 @@ __all__ = [
     "why_not",
 ]
 
-# The dtypes that can be stored, by the name that torch and NumPy share, and the size of an element.
-ITEM_BYTES = {
-    "bool": 1,
-    "uint8": 1,
-    "uint16": 2,
-    "uint32": 4,
-    "uint64": 8,
-    "int8": 1,
-    "int16": 2,
-    "int32": 4,
-    "int64": 8,
-    "float8_e4m3fn": 1,
-    "float8_e4m3fnuz": 1,
-    "float8_e5m2": 1,
-    "float8_e5m2fnuz": 1,
-    "float8_e8m0fnu": 1,
-    "float16": 2,
-    "bfloat16": 2,
-    "float32": 4,
-    "float64": 8,
-    "complex32": 4,
-    "complex64": 8,
-    "complex128": 16,
-}
-_TORCH_ONLY = frozenset({"bfloat16", "complex32", *(n for n in ITEM_BYTES if n[:6] == "float8")})
 _MAX_DIMENSIONS = 64  # what NumPy can hold
+_NARROW = frozenset(f"int{bits}" for bits in range(1, 8))
 
 
 @dataclass(frozen=True)
@@ -68,11 +53,11 @@ class Canonical:
 
 
 def is_array(value: object) -> bool:
-    """Whether a value is an array or scalar of NumPy, or a tensor of torch, of whatever kind."""
-    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
-    if torch is not None and isinstance(value, torch.Tensor):
+    """Whether a value is an array or scalar of NumPy, torch or JAX, of whatever kind."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
         return True
-    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+    return _torch_of(value) is not None or _is_jax(value)
 
 
 def is_scalar(array: object) -> bool:
@@ -83,6 +68,8 @@ def is_scalar(array: object) -> bool:
 
 def why_not(array: Any) -> str | None:
     """Why an array cannot be a leaf, or None where it can; looks at no element of it."""
+    if _is_jax(array):
+        return _why_not_jax(array)
     if (torch := _torch_of(array)) is None:
         return _why_not_numpy(array)
     # The class comes first: a subclass may answer every later question in its own way.
@@ -107,8 +94,20 @@ def _why_not_numpy(array: Any) -> str | None:
     numpy = sys.modules["numpy"]
     if isinstance(array, numpy.ndarray) and type(array) not in (numpy.ndarray, numpy.memmap):
         return f"an array subclass ({type(array).__module__}.{type(array).__qualname__})"
-    if array.dtype.name not in ITEM_BYTES or array.dtype.kind not in "biufc":
+    if name_of_numpy(numpy.asarray(array).dtype) is None:
         return f"an array of dtype {array.dtype.name}"
+    return _too_deep(array)
+
+
+def _why_not_jax(array: Any) -> str | None:
+    if isinstance(array, sys.modules["jax"].core.Tracer):
+        return "an array that is being traced by JAX, which holds no values"
+    if array.is_deleted():
+        return "an array of JAX whose memory was given back"
+    if not array.is_fully_addressable:
+        return "an array of JAX of which other processes hold a part"
+    if not hasattr(array.dtype, "kind") or name_of_numpy(array.dtype) is None:
+        return f"an array of dtype {array.dtype}"
     return _too_deep(array)
 
 
@@ -123,11 +122,23 @@ def as_scalar(array: Any) -> Any:
     return (array if _torch_of(array) is None else array.numpy())[()]
 
 
+def as_bytes(array: Any) -> bytes:
+    """The bytes that a leaf of uint8 holds; a leaf of another kind raises Damaged."""
+    if isinstance(array, bytes):
+        return array
+    dtype = array.dtype.name if _torch_of(array) is None else _torch_name(array.dtype)
+    if dtype != "uint8" or array.ndim != 1:
+        raise Damaged("a state's skeleton has an array where bytes must be", dtype=dtype)
+    return (array if _torch_of(array) is None else array.numpy()).tobytes()
+
+
 def same_memory(array: Any) -> Hashable:
     """A key that two living arrays share exactly when they are one array by two names."""
     torch = _torch_of(array)
-    if is_scalar(array) or not (array.size if torch is None else array.numel()):
-        return id(array)  # no element has an address of its own
+    if isinstance(array, bytes) or is_scalar(array):
+        return object()  # values, not places: whether Python holds two of them once is chance
+    if _is_jax(array) or not (array.size if torch is None else array.numel()):
+        return id(array)  # no element has an address of its own, or one that may be asked for
     if torch is None:
         address = array.__array_interface__["data"][0]
         return "numpy", address, array.dtype.str, array.shape, array.strides
@@ -138,30 +149,39 @@ def same_memory(array: Any) -> Hashable:
 
 def size_bytes(array: Any) -> int:
     """How many canonical bytes an array has."""
+    if isinstance(array, bytes):
+        return len(array)
     return math.prod(array.shape) * array.dtype.itemsize
 
 
 def frozen(array: Any) -> Any:
     """A copy in memory of our own, on the CPU, that no later change of the array reaches."""
-    if is_scalar(array):
+    if isinstance(array, bytes) or is_scalar(array):
         return array
+    if _is_jax(array):
+        return sys.modules["numpy"].array(array)
     if _torch_of(array) is None:
         return array.copy(order="K")
+    if _is_narrow(array.dtype):
+        return _as_bytes_of(array).to("cpu", copy=True).view(array.dtype)
     return array.detach().to("cpu", copy=True)
 
 
 def canonical(array: Any) -> Canonical:
     """An array's canonical bytes: a view of its own memory where that is already in order.
 
-    A tensor on a device is copied to the CPU, which waits for the device. Raises UsageError for
-    the kinds of array that cannot be a leaf.
+    A tensor on a device is copied to the CPU, which waits for the device. `bytes` are an array of
+    uint8. Raises UsageError for the kinds of array that cannot be a leaf.
     """
+    if isinstance(array, bytes):
+        return Canonical("uint8", (len(array),), memoryview(array))
     if reason := why_not(array):
         raise UsageError(
             f"cannot store {reason}", hint="convert it to a plain, dense array before saving"
         )
     if (torch := _torch_of(array)) is None:
-        dtype, words = array.dtype.name, _numpy_words(array)
+        array = sys.modules["numpy"].asarray(array)  # of a scalar, and of an array of JAX
+        dtype, words = name_of_numpy(array.dtype) or "", _numpy_words(array)
     else:
         dtype, words = _torch_name(array.dtype), _torch_words(torch, array)
     flat = words.astype(words.dtype.newbyteorder("<"), order="C", copy=False).reshape(-1)
@@ -172,12 +192,18 @@ def canonical(array: Any) -> Canonical:
 
 
 def _numpy_words(array: Any) -> Any:
-    # `asarray` also makes a 0-d array of a scalar.
-    array = sys.modules["numpy"].asarray(array)
-    return array.view("u1") if array.dtype.kind == "b" else array
+    kind, numpy = array.dtype.kind, sys.modules["numpy"]
+    plain = kind in "iufc" and array.dtype.name in NUMPY_OWN
+    if plain or kind in "US" or array.dtype.type is numpy.void:
+        return array
+    # Another package's dtype, a time or a bool is laid out as the word of its size.
+    word = f"{array.dtype.byteorder if array.dtype.byteorder in '<>' else '='}u"
+    return array.view(f"{word}{array.dtype.itemsize}")
 
 
 def _torch_words(torch: ModuleType, tensor: Any) -> Any:
+    if _is_narrow(tensor.dtype):
+        return _as_bytes_of(tensor).cpu().numpy()
     tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
@@ -186,15 +212,24 @@ def _torch_words(torch: ModuleType, tensor: Any) -> Any:
     return tensor.view(getattr(torch, word)).numpy()
 
 
+def _is_narrow(dtype: Any) -> bool:
+    """Whether a dtype of torch is an integer of less than a byte, which torch cannot even copy."""
+    return _torch_name(dtype).lstrip("u") in _NARROW
+
+
+def _as_bytes_of(tensor: Any) -> Any:
+    return tensor.detach().view(sys.modules["torch"].uint8)
+
+
 def check(record: LeafRecord, name: str) -> None:
     """Raise Damaged unless dtype, shape and size of a leaf's record fit each other."""
-    item_bytes = ITEM_BYTES.get(record.dtype)
-    if item_bytes is None:
+    each_bytes = item_bytes(record.dtype)
+    if each_bytes is None:
         raise Damaged(f"leaf {name!r} has a dtype that does not exist: {record.dtype!r}")
     shape = record.shape
     if len(shape) > _MAX_DIMENSIONS or not all(0 <= length < 2**63 for length in shape):
         raise Damaged(f"leaf {name!r} has a shape that no array has", shape=str(shape)[:200])
-    if math.prod(shape) * item_bytes != record.size_bytes:
+    if math.prod(shape) * each_bytes != record.size_bytes:
         raise Damaged(
             f"leaf {name!r} has a size that does not fit its shape",
             shape=str(shape)[:200],
@@ -215,14 +250,18 @@ def check_size(record: LeafRecord, data: bytes | bytearray, name: str) -> None:
 def restore(record: LeafRecord, data: bytes | bytearray, *, as_torch: bool, name: str = "") -> Any:
     """A leaf's canonical bytes as a new array of NumPy, or a tensor of torch on the CPU.
 
+    What no tensor can hold (texts, times, some dtypes of ml_dtypes) is an array of NumPy always.
+
     Raises:
         Damaged: the record is no array's, or the bytes are not as many as it says.
-        UsageError: the library is not installed, or the dtype is one that NumPy lacks.
+        UsageError: the library is not installed, or the dtype is one that it lacks.
     """
     check(record, name)
     check_size(record, data, name)
     try:
-        return _as_tensor(record, data) if as_torch else _as_numpy(record, data)
+        if as_torch and torch_has(record.dtype):
+            return _as_tensor(record, data)
+        return _as_numpy(record, data)
     except (ValueError, RuntimeError, OverflowError) as error:
         # An empty array may declare lengths that no library can count.
         raise Damaged(f"leaf {name!r} cannot be made: {error}", shape=str(record.shape)) from error
@@ -236,6 +275,10 @@ def _as_tensor(record: LeafRecord, data: bytes | bytearray) -> Any:
         raise UsageError(
             f"cannot make a tensor: {error}", hint="install torch and NumPy, or load as NumPy"
         ) from error
+    if not hasattr(torch, record.dtype):
+        raise UsageError(
+            f"torch {torch.__version__} has no {record.dtype}", hint="load it with a newer torch"
+        )
     word = ITEM_BYTES[record.dtype] // (2 if record.dtype.startswith("complex") else 1)
     # Torch's own memory: how a tensor is aligned can decide the order in which it is summed up.
     flat = torch.empty(len(data), dtype=torch.uint8, device="cpu")
@@ -245,14 +288,30 @@ def _as_tensor(record: LeafRecord, data: bytes | bytearray) -> Any:
 
 
 def _as_numpy(record: LeafRecord, data: bytes | bytearray) -> Any:
-    if record.dtype in _TORCH_ONLY:
-        raise UsageError(f"NumPy has no {record.dtype}", hint="load the state with torch")
     try:
         import numpy  # noqa: PLC0415  (a lazy door)
     except ImportError as error:
         raise UsageError(f"cannot make an array: {error}", hint="install NumPy") from error
+    if record.dtype in ITEM_BYTES and record.dtype not in NUMPY_OWN:
+        dtype = _of_ml_dtypes(record.dtype)
+        word = f"u{dtype.itemsize}"
+        words = numpy.frombuffer(data, f"<{word}").astype(f"={word}")
+        return words.view(dtype).reshape(record.shape)
     dtype = numpy.dtype(record.dtype)
     return numpy.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(record.shape)
+
+
+def _of_ml_dtypes(name: str) -> Any:
+    try:
+        import ml_dtypes  # noqa: PLC0415  (a lazy door)
+        import numpy  # noqa: PLC0415  (a lazy door)
+
+        return numpy.dtype(getattr(ml_dtypes, name))
+    except (ImportError, AttributeError) as error:
+        hint = "load the state with torch"
+        if name not in TORCH_ALONE:
+            hint = "install ml_dtypes" + (f", or {hint}" if torch_has(name) else "")
+        raise UsageError(f"NumPy has no {name}", hint=hint) from error
 
 
 def _torch_of(array: object) -> ModuleType | None:
@@ -262,3 +321,8 @@ def _torch_of(array: object) -> ModuleType | None:
 
 def _torch_name(value: object) -> str:
     return str(value).removeprefix("torch.")
+
+
+def _is_jax(array: object) -> bool:
+    kind = getattr(sys.modules.get("jax"), "Array", None)
+    return kind is not None and isinstance(array, kind)

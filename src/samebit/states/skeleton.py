@@ -1,26 +1,28 @@
-"""A nested plain value with arrays in it, as a skeleton of JSON values and named leaves, and back.
+"""A nested value with arrays in it, as a skeleton of JSON values and named leaves, and back.
 
 What is no JSON of its own is a mark, a dict of one key that begins with `$`; the table is in
 `docs/formats/state.md`. An array that is met twice is one leaf with two marks.
 """
 
+import dataclasses
 import math
 import re
 import reprlib
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Literal
 
-from samebit.errors import Damaged, UsageError
-from samebit.states import leaves
+from samebit import digest
+from samebit.errors import Damaged, UsageError, in_a_line
+from samebit.states import apart, leaves
+from samebit.states.forms import FORMS, Described, Text, type_name
 
-__all__ = ["Text", "Unknown", "join", "references", "split", "top_level"]
+__all__ = ["Text", "Unknown", "heads", "join", "references", "split", "top_level"]
 
 Unknown = Literal["refuse", "text"]
 
-_MAX_DEPTH = 32
+_MAX_DEPTH = 64
 _MAX_INT_BITS = 4096  # Python refuses to write integers of many thousand digits
 _MAX_TEXT = 200  # characters of a description
 _MAX_ITEMS = 50  # of a container, in its description
@@ -28,21 +30,17 @@ _ROOT = "value"  # the name of an array that is the whole state
 _NAN = "7ff8000000000000"  # the NaN that JSON readers make
 _NAN_BITS = re.compile("[0-9a-f]{16}")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
-
-@dataclass(frozen=True)
-class Text:
-    """What stands in a loaded state for a thing that could only be described."""
-
-    text: str
+_TAGS = {form: tag for tag, form in FORMS.items()}
+_SETS = {set: "$set", frozenset: "$frozenset"}
 
 
 def split(value: object, unknown: Unknown = "refuse") -> tuple[Any, dict[str, Any]]:
     """Take the arrays out of a nested value: its skeleton, and the arrays by their names.
 
     Args:
-        value: dicts (keys text, int or bool), lists, tuples, OrderedDicts, None, bool, int, float,
-            text, and arrays; nothing of it is changed or copied.
+        value: dicts (keys text, int or bool), lists, tuples, OrderedDicts, sets, None, bool, int,
+            float, complex, text, bytes, arrays, and what `apart` can take apart; nothing of it is
+            changed, and no plain array is copied.
         unknown: what to do about anything else: "refuse" raises UsageError with its place,
             "text" leaves a description in its place.
     """
@@ -71,8 +69,21 @@ def references(skeleton: Any) -> list[tuple[str, str]]:
     def leaf(name: str, path: str, _: bool) -> None:
         found.append((places.add(path), name))
 
-    _join(skeleton, leaf, "", 0)
+    _join(skeleton, leaf, "", 0, lambda *_: object())
     return found
+
+
+def heads(skeleton: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What each form says beside its arrays (a sparse tensor's shape): place, mark, heads."""
+    found: list[tuple[str, str, dict[str, Any]]] = []
+
+    def form(tag: str, path: str, values: dict[str, Any]) -> object:
+        head = {name: item for name, item in values.items() if name in FORMS[tag].HEAD}
+        found.append((path or _ROOT, tag, head))
+        return object()  # a set may hold several
+
+    _join(skeleton, lambda *_: None, "", 0, form)
+    yield from sorted(found, key=lambda one: one[0])
 
 
 def top_level(skeleton: Any) -> dict[Any, Any]:
@@ -100,9 +111,10 @@ class _Names:
 
 
 class _Splitter:
-    def __init__(self, unknown: Unknown) -> None:
-        self.unknown = unknown
+    def __init__(self, unknown: Unknown, within: bool = False) -> None:
+        self.unknown: Unknown = unknown
         self.leaves: dict[str, Any] = {}
+        self._within = within  # an object that is taken apart whatever it holds
         self._names = _Names()
         self._seen: dict[Hashable, str] = {}
 
@@ -115,52 +127,107 @@ class _Splitter:
             return value
         if kind is float:
             return _float_mark(value)
+        if kind is complex:
+            return {"$complex": [_float_mark(value.real), _float_mark(value.imag)]}
         if kind is str and _is_unicode(value):
             return value
+        if kind is bytes or kind is bytearray:
+            return {"$bytes": self._leaf(bytes(value), path)}
         if kind is Text:
             return {"$text": value.text}
-        if leaves.is_array(value):
-            return self._leaf(value, path)
-        if kind not in (dict, OrderedDict, list, tuple):
-            return self._strange(value, path, f"a value of type {_type_name(value)}")
+        if leaves.is_array(value) and not leaves.why_not(value):
+            return {"$scalar" if leaves.is_scalar(value) else "$leaf": self._leaf(value, path)}
         if id(value) in above:
             return self._strange(None, path, "a container that contains itself")
         if len(above) == _MAX_DEPTH:
             return self._strange(None, path, f"a value nested deeper than {_MAX_DEPTH}")
-        above = (*above, id(value))
+        return self._container(value, path, (*above, id(value)))
+
+    def _container(self, value: Any, path: str, above: tuple[int, ...]) -> Any:
+        kind = type(value)
         if kind in (list, tuple):
             items = [self.value(item, _below(path, i), above) for i, item in enumerate(value)]
             return items if kind is list else {"$tuple": items}
-        keyed = [(self._key(key, path), item) for key, item in value.items()]
+        if kind in _SETS:
+            return self._set(value, path, above)
+        if kind in _TAGS:
+            return self._form(value, path, above)
+        if kind not in (dict, OrderedDict):
+            return self._thing(value, path, above)
+        keyed = [(self._key(key, path, above), item) for key, item in value.items()]
         pairs = [[key, self.value(item, _below(path, key), above)] for key, item in keyed]
         if kind is OrderedDict:
             return {"$ordered": pairs}
         return dict(pairs) if _is_json_object(pairs) else {"$dict": pairs}
 
-    def _leaf(self, array: Any, path: str) -> Any:
-        if reason := leaves.why_not(array):
-            return self._strange(None, path, reason)
+    def _leaf(self, array: Any, path: str) -> str:
         place = self._names.add(path)
         name = self._seen.setdefault(leaves.same_memory(array), place)
         self.leaves.setdefault(name, array)
-        return {"$scalar" if leaves.is_scalar(array) else "$leaf": name}
+        return name
 
-    def _key(self, key: Any, path: str) -> Any:
+    def _thing(self, value: Any, path: str, above: tuple[int, ...]) -> Any:
+        """What is neither plain nor a leaf: taken apart, or refused, or described."""
+        within = self._within
+        try:
+            parts = apart.take_apart(value, within=within)
+        except Exception as error:  # a stranger's class may raise anything when it is asked
+            return self._strange(value, path, f"a {type_name(value)} ({in_a_line(error)})")
+        if parts is None:
+            is_array = leaves.is_array(value)
+            reason = leaves.why_not(value) if is_array else f"a value of type {type_name(value)}"
+            return self._strange(None if is_array else value, path, str(reason))
+        self._within = within or parts.within
+        try:
+            return self.value(parts.value, path, above)
+        finally:
+            self._within = within
+
+    def _form(self, form: Any, path: str, above: tuple[int, ...]) -> Any:
+        mark: dict[str, Any] = {}
+        for field in dataclasses.fields(form):
+            item = getattr(form, field.name)
+            if field.name in form.HEAD:
+                mark[field.name] = list(item) if isinstance(item, tuple) else item
+            else:
+                place = path if field.name == form.BARE else _below(path, field.name)
+                mark[field.name] = self.value(item, place, above)
+        return {_TAGS[type(form)]: mark}
+
+    def _set(self, value: Any, path: str, above: tuple[int, ...]) -> Any:
+        marks = [self._hashable(item, path, above, "a set") for item in value]
+        return {_SETS[type(value)]: sorted(marks, key=digest.canonical_json)}
+
+    def _key(self, key: Any, path: str, above: tuple[int, ...]) -> Any:
         if type(key) is str and _is_unicode(key):
             return key
         if type(key) is bool or (type(key) is int and key.bit_length() <= _MAX_INT_BITS):
             return key
         if type(key) is Text:
             return {"$text": key.text}
-        return self._strange(key, path, f"a key of type {_type_name(key)}")
+        return self._hashable(key, path, above, "a key")
+
+    def _hashable(self, value: Any, path: str, above: tuple[int, ...], where: str) -> Any:
+        """The skeleton of a key, or of one value of a set, whose order is chance.
+
+        It has no leaves, which would have names by that order: a NumPy scalar is described.
+        """
+        if leaves.is_scalar(value):
+            content = value.item() if value.dtype.kind in "biufcU" else str(value)
+            value = Described(type_name(value), content)
+        inner = _Splitter(self.unknown, self._within)
+        mark = inner.value(value, path, above)
+        if inner.leaves:
+            return self._strange(value, path, f"{where} that holds arrays or bytes")
+        return mark
 
     def _strange(self, value: Any, path: str, what: str) -> Any:
         if self.unknown == "refuse":
             raise UsageError(
                 f"cannot store {what}",
                 at=path or "(the whole state)",
-                hint="a state holds arrays, dicts, lists, tuples, numbers and texts; "
-                "take this out of it, or store what it is made of",
+                hint="a state holds arrays, dicts, lists, tuples, numbers and texts; take this out "
+                "of it, store what it is made of, or attach it as `samebit.opaque(…)`",
             )
         return {"$text": what if value is None else _describe(value)}
 
@@ -186,15 +253,17 @@ def _is_json_object(pairs: list[list[Any]]) -> bool:
     return all(isinstance(key, str) and key[:1] != "$" for key in keys) and keys == sorted(keys)
 
 
-def _below(path: str, key: object) -> str:
-    word = key["$text"] if isinstance(key, dict) else key
-    return f"{path}.{word}" if path else f"{word}"
-
-
-def _type_name(value: object) -> str:
-    kind = type(value)
-    home = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return home + kind.__qualname__
+def _below(path: str, key: Any) -> str:
+    match key:
+        case str() | int():
+            word = f"{key}"
+        case {"$text": str(text)} | {"$object": {"content": str(text)}}:
+            word = text
+        case {"$object": {"content": int(number)}}:
+            word = f"{number}"
+        case _:
+            word = digest.canonical_json(key).decode()
+    return f"{path}.{word}" if path else word
 
 
 class _Describe(reprlib.Repr):
@@ -208,7 +277,7 @@ class _Describe(reprlib.Repr):
 
     def repr1(self, x: Any, level: int) -> str:
         # The repr of a tensor on a device waits for the device.
-        return f"<{_type_name(x)}>" if leaves.is_array(x) else super().repr1(x, level)
+        return f"<{type_name(x)}>" if leaves.is_array(x) else super().repr1(x, level)
 
     def repr_instance(self, x: Any, level: int) -> str:
         return _ADDRESS.sub("", repr(x))
@@ -218,30 +287,45 @@ def _describe(value: object) -> str:
     try:
         text = _Describe().repr(value)
     except Exception:  # the repr of a stranger's class may do anything
-        text = f"<{_type_name(value)}>"
+        text = f"<{type_name(value)}>"
     text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
     return text.encode(errors="backslashreplace").decode()
 
 
-def _join(mark: Any, leaf: Callable[[str, str, bool], Any], path: str, depth: int) -> Any:
+def _make(tag: str, _: str, values: dict[str, Any]) -> Any:
+    return FORMS[tag](**values)
+
+
+def _join(
+    mark: Any,
+    leaf: Callable[[str, str, bool], Any],
+    path: str,
+    depth: int,
+    form: Callable[[str, str, dict[str, Any]], Any] = _make,
+) -> Any:
     """Make the value of a skeleton.
 
     `leaf` makes the arrays: it is given a leaf's name, the path of the place, and whether the
-    place holds a scalar.
+    place holds a scalar. `form` makes the forms, of a mark, its place, its heads and its parts.
     """
     if not isinstance(mark, (dict, list)):
         return mark
     if depth > _MAX_DEPTH:
         raise Damaged(f"a state's skeleton is nested deeper than {_MAX_DEPTH}")
 
+    def item_at(item: Any, place: str) -> Any:
+        return _join(item, leaf, place, depth + 1, form)
+
     def items(values: list[Any]) -> list[Any]:
-        return [_join(item, leaf, _below(path, i), depth + 1) for i, item in enumerate(values)]
+        return [item_at(item, _below(path, i)) for i, item in enumerate(values)]
 
     def pairs(values: list[Any]) -> list[tuple[Any, Any]]:
-        return [
-            (_join_key(key), _join(item, leaf, _below(path, key), depth + 1))
+        found = [
+            (item_at(key, path), item_at(item, _below(path, key)))
             for key, item in map(_pair, values)
         ]
+        _join_set([key for key, _ in found], values)
+        return found
 
     if isinstance(mark, list):
         return items(mark)
@@ -250,30 +334,67 @@ def _join(mark: Any, leaf: Callable[[str, str, bool], Any], path: str, depth: in
     match list(mark.items()):
         case [("$leaf" | "$scalar" as tag, str(name))]:
             return leaf(name, path, tag == "$scalar")
+        case [("$bytes", str(name))]:
+            array = leaf(name, path, False)
+            return array if array is None else leaves.as_bytes(array)
         case [("$tuple", list(values))]:
             return tuple(items(values))
         case [("$dict", list(values))]:
             return dict(pairs(values))
         case [("$ordered", list(values))]:
             return OrderedDict(pairs(values))
+        case [("$set" | "$frozenset" as tag, list(values))]:
+            found = [item_at(item, path) for item in values]
+            return _join_set(found, mark) if tag == "$set" else frozenset(_join_set(found, mark))
         case [("$nan", str(bits))] if _NAN_BITS.fullmatch(bits):
             return struct.unpack(">d", bytes.fromhex(bits))[0]
+        case [("$complex", [real, imag])]:
+            numbers = item_at(real, path), item_at(imag, path)
+            if not all(type(number) is float for number in numbers):
+                raise _damaged(mark)
+            return complex(*numbers)
         case [("$text", str(text))]:
             return Text(text)
+        case [(str(tag), dict(values))] if tag in FORMS:
+            return form(tag, path, _form_values(FORMS[tag], values, path, item_at))
         case _:
             raise _damaged(mark)
 
 
+def _form_values(
+    form: type[Any], mark: dict[str, Any], path: str, item_at: Callable[[Any, str], Any]
+) -> dict[str, Any]:
+    """The fields of a form by name: its heads checked, its parts made."""
+    names = [field.name for field in dataclasses.fields(form)]
+    if set(mark) != set(names) or not all(check(mark[n]) for n, check in form.HEAD.items()):
+        raise _damaged(mark)
+    values: dict[str, Any] = {}
+    for name in names:
+        if name in form.HEAD:
+            values[name] = tuple(mark[name]) if isinstance(mark[name], list) else mark[name]
+        else:
+            values[name] = item_at(mark[name], path if name == form.BARE else _below(path, name))
+    return values
+
+
+def _join_set(values: list[Any], mark: Any) -> set[Any]:
+    try:
+        found = set(values)
+    except TypeError:  # it holds what no set can hold
+        raise _damaged(mark) from None
+    if len(found) != len(values):
+        raise _damaged(mark)
+    return found
+
+
 def _pair(value: Any) -> tuple[Any, Any]:
     match value:
-        case [{"$text": str()} | str() | int() as key, item] if isinstance(value, list):
+        case [{"$leaf": _} | {"$scalar": _} | {"$bytes": _}, _]:
+            raise _damaged(value)
+        case [key, item] if isinstance(value, list):
             return key, item
         case _:
             raise _damaged(value)
-
-
-def _join_key(key: Any) -> Any:
-    return Text(key["$text"]) if isinstance(key, dict) else key
 
 
 def _damaged(mark: Any) -> Damaged:

@@ -31,6 +31,7 @@ __all__ = [
 # Tensors do not shift: where a large one changes, its other parts are the objects that are there.
 PART_BYTES = 16 << 20
 _WHOLE_BYTES = 64 << 20  # up to here a leaf is one object
+_ARRAYS = frozenset({"$sparse", "$quantized", "$shard"})  # forms whose heads make another array
 
 
 def save(store: Store, state: object, *, keep: bool = True, unknown: Unknown = "refuse") -> str:
@@ -199,7 +200,18 @@ def identity(manifest: StateManifest, prefix: str = "model") -> str:
     for place, leaf_name in sorted(leaves_below(manifest, prefix).items()):
         record = manifest.leaves[leaf_name]
         rows.append([place, record.dtype, record.shape, record.digest])
+    rows += [[place, mark, head] for place, mark, head in _heads_below(manifest, prefix)]
     return digest.of_bytes(digest.canonical_json(rows))
+
+
+def _heads_below(manifest: StateManifest, prefix: str) -> Iterator[tuple[str, str, object]]:
+    """What sparse, quantised and sharded tensors below a prefix say beside their arrays."""
+    start = f"{prefix}." if prefix else ""
+    for place, mark, head in skeleton.heads(manifest.skeleton):
+        below = place.removeprefix(start)
+        hidden = below.startswith(f"{NON_PERSISTENT}.")
+        if mark in _ARRAYS and place.startswith(start) and not hidden:
+            yield below, mark, head
 
 
 def size_bytes(state: object) -> int:

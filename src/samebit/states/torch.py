@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from samebit.states import leaves, skeleton
+from samebit.states.modules import NON_PERSISTENT, module_state, optimizer_state
 from samebit.states.skeleton import Unknown
 
 __all__ = [
@@ -20,67 +21,6 @@ __all__ = [
     "read_generators",
     "restore_generators",
 ]
-
-NON_PERSISTENT = "$non_persistent"  # with a `$`, which no name of an attribute has
-
-
-def module_state(module: Any) -> dict[str, Any]:
-    """A module's parameters and buffers under the names that `state_dict()` gives them.
-
-    The tensors are the module's own, so that tied ones can be seen to be tied. Buffers that
-    `state_dict()` leaves out are in a dict of their own, under `$non_persistent`. The hooks on
-    `state_dict()` are not called: in sharded training they talk to the other ranks. Of a sharded
-    tensor (FSDP, tensor parallelism) the state of each rank holds that rank's part.
-    """
-    state: dict[str, Any] = {}
-    left_out: dict[str, Any] = {}
-    for path, part in module.named_modules(remove_duplicate=False):
-        prefix = f"{path}." if path else ""
-        for name, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
-            state[prefix + name] = _of_this_rank(parameter)
-        transient = getattr(part, "_non_persistent_buffers_set", ())
-        for name, buffer in part.named_buffers(recurse=False, remove_duplicate=False):
-            (left_out if name in transient else state)[prefix + name] = _of_this_rank(buffer)
-        if type(part).get_extra_state is not sys.modules["torch"].nn.Module.get_extra_state:
-            state[prefix + "_extra_state"] = part.get_extra_state()
-    if left_out:
-        state[NON_PERSISTENT] = left_out
-    return state
-
-
-def optimizer_state(optimizer: Any, names: Mapping[int, str]) -> dict[str, Any]:
-    """An optimizer's state and parameter groups, with names or numbers in place of parameters.
-
-    `names` has the name of each known parameter by its `id`. Any other is called by its number in
-    the order of the groups, as in `Optimizer.state_dict()`.
-    """
-    keys: dict[int, str | int] = {}
-    taken: set[str | int] = set()
-
-    def key_of(parameter: Any) -> str | int:
-        if id(parameter) not in keys:
-            number = len(keys)
-            name = names.get(id(parameter), number)
-            keys[id(parameter)] = number if name in taken else name
-            taken.add(name)
-        return keys[id(parameter)]
-
-    groups = [
-        {**group, "params": [key_of(parameter) for parameter in group["params"]]}
-        for group in optimizer.param_groups
-    ]
-    states = {
-        key_of(key) if leaves.is_array(key) else key: {
-            name: _of_this_rank(value) for name, value in state.items()
-        }
-        for key, state in optimizer.state.items()
-    }
-    return {"state": states, "param_groups": groups}
-
-
-def _of_this_rank(value: Any) -> Any:
-    part = getattr(value, "_local_tensor", None)  # of a DTensor; asked for itself it communicates
-    return value if part is None else part
 
 
 def read_generators() -> dict[str, Any]:
