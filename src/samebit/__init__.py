@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from samebit.session.reading import open_run, runs
     from samebit.session.roles import role, seeds
     from samebit.session.run import Run
+    from samebit.session.samples import per_sample
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Run", "__version__", "init", "open_run", "role", "runs", "seeds"]
+__all__ = ["Run", "__version__", "init", "open_run", "per_sample", "role", "runs", "seeds"]
 
 _HOMES = {
     "init": "samebit.session.joining",
@@ -27,6 +28,7 @@ _HOMES = {
     "role": "samebit.session.roles",
     "seeds": "samebit.session.roles",
     "Run": "samebit.session.run",
+    "per_sample": "samebit.session.samples",
 }
 
 

@@ -37,6 +37,7 @@ _PREFIX = ALGORITHM + ":"
 _HEX_LENGTH = 64
 _EXACT_INT = 2**53  # beyond it, readers that hold numbers as float64 would round
 _CHUNK_BYTES = 1 << 20
+_HEX = re.compile(r"[0-9a-f]*")
 _ESCAPE = re.compile(r"\\(?:\\|u(d[89a-f][0-9a-f]{2}))")
 
 _json = msgspec.json.Encoder(order="sorted")
@@ -83,7 +84,7 @@ def hex_of(digest: str) -> str:
     digits = digest.removeprefix(_PREFIX)
     if len(digits) + len(_PREFIX) != len(digest) or len(digits) != _HEX_LENGTH:
         raise Damaged(f"not a content name: {digest!r}", expected="blake3: and 64 hex digits")
-    if not all(c in "0123456789abcdef" for c in digits):
+    if not _HEX.fullmatch(digits):
         raise Damaged(f"not a content name: {digest!r}", expected="blake3: and 64 hex digits")
     return digits
 
@@ -136,6 +137,8 @@ def unescaped(text: str) -> str:
 
 
 def _wrap(value: object) -> object:
+    if type(value) is str and value.isascii():  # most of what there is
+        return value
     if value is None or isinstance(value, bool):
         return value
     # A subclass (an IntEnum, numpy's str_ and float64) is written as its plain base.
@@ -146,7 +149,7 @@ def _wrap(value: object) -> object:
         return plain if -_EXACT_INT <= plain <= _EXACT_INT else {"$int": str(plain)}
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"$float": str(float(value))}
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # a dict is found at once
         wrapped: dict[str, object] = {}
         for key, item in value.items():
             if not isinstance(key, str):

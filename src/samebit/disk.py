@@ -60,6 +60,7 @@ FAULT_POINTS = frozenset(
         "hooks.scaler",
         "hooks.scheduler",
         "hooks.training",
+        "run.checkpoint",
         "run.log",
         "run.finish",
         "state.save",

@@ -46,6 +46,7 @@ class Settings:
     files_hash_budget_mb: int = 4096  # data beyond it is recorded by size and time only
     machine_s: int = 10  # seconds between samples of what the machine does; 0: none
     states_budget_mb: int = 1024  # a larger state is kept as digests only
+    states_checkpoints: tuple[str, ...] = ("last=1",)  # which of them stay
     states_keep: str = "auto"  # auto | all | digest | none
 
 

@@ -7,6 +7,7 @@ default given here, so that a record of any version 1.x can be read by any other
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -185,13 +186,24 @@ class Note:
     format: str = RUN_FORMAT
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[tuple[str, bool], ...]:
+    """The names of a record's fields, and whether each is left out where it is empty."""
+    return tuple((field.name, bool(field.metadata)) for field in dataclasses.fields(kind))
+
+
 def plain(value: Any) -> Any:
     """A frozen value as dicts, lists and scalars."""
+    if type(value) in _SCALARS:  # most of what there is
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            f.name: plain(getattr(value, f.name))
-            for f in dataclasses.fields(value)
-            if not f.metadata or getattr(value, f.name)
+            name: plain(getattr(value, name))
+            for name, is_optional in _fields(type(value))
+            if not is_optional or getattr(value, name)
         }
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

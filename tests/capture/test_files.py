@@ -302,7 +302,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_stops_nobody(folder: Path) -> Non
 def test_a_file_that_is_gone_before_it_could_be_hashed_is_told_without_digest(
     folder: Path,
 ) -> None:
-    wait = "watch._jobs.put(lambda: gate.wait())"
+    wait = "watch.later(gate.wait)"
     before = "import threading, subprocess; gate = threading.Event()"
     found = watch(folder, f"{wait}; open('a'); os.system('rm a'); gate.set()", before=before)
     assert found["a"]["changed"] is True

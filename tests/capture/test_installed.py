@@ -86,6 +86,24 @@ def test_an_edited_file_is_named_and_kept(site: Site, content: bytes, cached: bo
     assert site.kept == [content] * 2
 
 
+def test_what_was_installed_since_the_last_time_is_known(site: Site) -> None:
+    assert site.check("pkg/a.py", "late.py") == CLEAN | {"checked": 1}
+    (site.path / "mine.py").write_bytes(b"M = 1\n")
+    assert site.check("mine.py")["added"] == {"mine.py": digest.of_bytes(b"M = 1\n")}
+    site.install("late", {"late.py": b"L = 1\n"})
+    (site.path / "pkg-1.0.dist-info/RECORD").unlink()
+    site.install("mine", {"mine.py": b"M = 1\n"})
+    found = site.check("pkg/a.py", "late.py", "mine.py")
+    assert found == CLEAN | {"checked": 2, "without_record": ["pkg"]}
+
+
+def test_a_newer_record_stands_in_place_of_what_was_remembered(site: Site) -> None:
+    site.check("pkg/a.py")
+    record = site.path / "pkg-1.0.dist-info/RECORD"
+    record.write_text("pkg/a.py,sha256=AAAA,6\n")
+    assert list(site.check("pkg/a.py")["edited"]) == ["pkg/a.py"]
+
+
 def test_a_file_that_no_installer_knows_is_named_and_kept(site: Site) -> None:
     (site.path / "mine.py").write_bytes(b"M = 1\n")
     (site.path / "pkg/hack.py").write_bytes(b"H = 1\n")

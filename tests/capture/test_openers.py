@@ -159,7 +159,7 @@ module.save_file = save_file
 sys.modules[module.__name__] = module
 module.__spec__ = None
 from samebit.capture import openers
-for opener in openers._OPENERS:
+for opener in openers.OPENERS:
     if opener.module == module.__name__:
         openers._wrap(opener, module)
 with warnings.catch_warnings(record=True) as caught:

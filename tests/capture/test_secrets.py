@@ -262,6 +262,7 @@ def test_no_text_around_a_secret_gives_it_away(before: str, secret: str, after: 
 
 ADVERSARIAL = ["a", "a-", "a.", "eyJ", "eyJaaaaaaaa.", "sk-", "://a", "a@", "wandbkey", "password="]
 ADVERSARIAL += ["bearer ", "--token ", "?key=", "key'", 'password="\\"', "key \t", "12345678:AA"]
+ADVERSARIAL += ["curl -u ", "login a ", "docker -p", "abc8Q~", "1//0-", "sq0atp-."]
 ADVERSARIAL += ["-----BEGIN PRIVATE KEY-----", "-----END ", "hf_" + "a" * 29 + ".", "secret="]
 
 
@@ -340,12 +341,65 @@ MORE_SHAPES = [
     "AGE-SECRET-KEY-1" + "QPZRY9X8" * 7,
     "wandb_v1_" + "aB3" * 10,
     "ASIA" + "IOSFODNN7EXAMPLE",
+    "GOCSPX-" + "aBcDeFgHiJ" * 3,
+    "1//0" + "gaBcDeFgHi" * 4,
+    "pplx-" + "0a1b2c3d" * 6,
+    "xai-" + "aB3d" * 20,
+    "ATATT3x" + "FfGF0aB3" * 8,
+    "hvs." + "CAESIaB3" * 5,
+    "sntrys_" + "eyJpYXQi" * 6,
+    "glsa_" + "aB3d" * 8 + "_0a1b2c3d",
+    "shpat_" + "0a1b" * 8,
+    "sq0atp-" + "aBcDeFgHiJ" * 3,
+    "abc" + "8Q~" + "aBcDeF0" * 5,
 ]
 
 
 @pytest.mark.parametrize("secret", MORE_SHAPES)
 def test_other_services_tokens_are_masked_whole(secret: str) -> None:
     assert mask_text(f"x={secret} y") == f"x={MASK} y"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("curl -s -u me:hunter2 https://h/x", "curl -s -u me:**** https://h/x"),
+        ("docker login -u me -p hunter2", "docker login -u me -p ****"),
+        ("sshpass -p hunter2 ssh h", "sshpass -p **** ssh h"),
+        ("machine h login me password hunter2", "machine h login me password ****"),
+    ],
+)
+def test_what_programs_take_behind_one_letter_is_masked(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+def test_the_words_of_a_command_are_masked_wherever_they_are_a_list() -> None:
+    assert mask_arguments(["curl", "-u", "me:hunter2", "h"]) == (
+        ["curl", "-u", "me:****", "h"],
+        [2],
+    )
+    assert mask_arguments(["/usr/bin/sshpass", "-p", "hunter2"])[0][2] == MASK
+    assert mask_arguments(["id", "-u", "me:hunter2"])[1] == []
+    assert mask_values({"launch": [["--password", "hunter2", "--lr", "0.1"]]}) == {
+        "launch": [["--password", MASK, "--lr", "0.1"]]
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker run -p 8080:80 -u 1000:1000 image",
+        "http -u is an option",
+        "login to the node, then type the password there",
+        "the curl of a field, -u is not v:w",
+        "curly -u v:w",
+        "8Q~",
+        "1//0 = 1",
+        "hvs.shape shp_file pplx-7b xai-org/grok-1",
+    ],
+)
+def test_what_only_looks_like_such_a_command_is_shown(line: str) -> None:
+    assert mask_text(line) == line
 
 
 # Hyper-parameters, digests, ids and log lines that only sound like secrets.

@@ -153,3 +153,27 @@ def test_another_blas_or_number_of_threads_is_said_before_lesser_things() -> Non
         "openblas.numpy.libs.version: 0.3.30 then, 0.3.31 now",
         "torch.default_dtype: torch.float32 then, torch.float64 now",
     ]
+
+
+@pytest.mark.slow
+def test_what_decides_jaxs_numbers_is_read_back() -> None:
+    pytest.importorskip("jax")
+    otherwise = """
+import jax
+jax.config.update("jax_threefry_partitionable", False)
+jax.config.update("jax_random_seed_offset", 3)
+jax.config.update("jax_default_matmul_precision", "float32")
+"""
+    found = settings.changed(read_after("import jax"), read_after(otherwise))
+    assert found["jax.threefry_partitionable"] == [True, False]
+    assert found["jax.random_seed_offset"] == [0, 3]
+    assert found["jax.default_matmul_precision"] == [None, "float32"]
+    assert {name for name in found if name.startswith("jax.devices")} == set()  # none was begun
+
+
+@pytest.mark.slow
+def test_the_threads_of_xgboost_are_read_back() -> None:
+    pytest.importorskip("xgboost")
+    found = read_after("import xgboost\nxgboost.set_config(nthread=1)")
+    assert found["xgboost.threads"] == 1
+    assert found["xgboost.version"]

@@ -127,6 +127,37 @@ def test_ls_fits_a_terminal_and_colours_the_states(sweep: list[RunFolder]) -> No
     assert re.search(r"\+\d columns: --columns or a wider terminal", narrow)
 
 
+def lacking(run: RunFolder, *troubles: str) -> None:
+    """A record that says so of itself."""
+    writer = Writer(run.journal, run.id)
+    for trouble in troubles:
+        writer.fact("problem", {"what": trouble, "detail": "it is so"})
+    writer.close()
+
+
+def test_what_a_run_lacks_has_room_on_a_terminal(sweep: list[RunFolder]) -> None:
+    for run in sweep:
+        lacking(run, "journal")
+    lacking(sweep[1], "console")
+    for columns in (80, 50):
+        plain = re.sub(r"\x1b\[\d+m", "", on_a_terminal("ls", columns=columns))
+        header, *lines = plain.splitlines()
+        assert header.split()[-1] == "missing"
+        assert [line.split()[-1] for line in lines[:3] if line.endswith("console")] == ["console"]
+        assert "missing from each: journal; `samebit show R" in plain
+    # A pipe may be read by a program: all of it, beside each run.
+    rows = {line.split()[0]: line.split()[-1] for line in output("ls").splitlines()[1:]}
+    assert rows[sweep[0].id] == "journal"
+    assert output("ls").count("journal, console") == 1
+
+
+def test_no_column_is_left_where_all_runs_lack_the_same(sweep: list[RunFolder]) -> None:
+    for run in sweep:
+        lacking(run, "journal")
+    header, *_ = on_a_terminal("ls").splitlines()
+    assert "missing" not in header
+
+
 def test_a_terminal_says_how_many_runs_a_limit_hides(sweep: list[RunFolder]) -> None:
     assert "2 of 3 runs" in on_a_terminal("ls", "--limit", "2")
     assert " of " not in on_a_terminal("ls", "--limit", "3")

@@ -58,13 +58,17 @@ for step, batch in enumerate(torch.utils.data.DataLoader(torch.eye(6, 3), batch_
     scaler.step(optimizer)
     scaler.update()
     scheduler.step()
+    run.checkpoint()
     run.log({"loss": loss.detach()}, step=step)
     print("step", step, loss.item().hex())
 print([value.hex() for value in model.weight.flatten().tolist()])
 """
 
 BEFORE_THE_FIRST_LINE = {"journal.open", "journal.write"}
-IN_TORCH = {p for p in disk.FAULT_POINTS if p.startswith("hooks.")} | {"state.save"}
+IN_TORCH = {p for p in disk.FAULT_POINTS if p.startswith("hooks.")} | {
+    "state.save",
+    "run.checkpoint",
+}
 IN_THE_SUPERVISOR = {"capture.code"}
 DISK = {"disk.create", "disk.fsync", "disk.rename"}
 IN_A_PLAIN_CHILD = disk.FAULT_POINTS - IN_TORCH - IN_THE_SUPERVISOR

@@ -549,3 +549,21 @@ def test_a_missing_folder_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Damaged, match="format file"):
         Store(tmp_path)
+
+
+def test_what_is_put_over_a_damaged_pack_of_many_objects_heals_it(folder: Path) -> None:
+    pieces = [f"piece {number}".encode() * 20 for number in range(60)]
+    names = Store(folder).put_all(pieces)
+    (path,) = (folder / "packs").glob("*.pack")
+    assert Store(folder).put_all(pieces) == names
+    assert list((folder / "packs").glob("*.pack")) == [path]  # what is whole is not written again
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    for at in (20, len(whole) // 4, len(whole) // 2 - 1):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert Store(folder).put_all(pieces) == names
+        store = Store(folder)
+        assert [store.read(name) for name in names] == pieces
+        for other in (folder / "packs").glob("*.pack"):
+            if other != path:
+                other.unlink()

@@ -1,6 +1,7 @@
 """Real launchers with real training on several processes: one run, verified rank by rank."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,6 +36,10 @@ for step in range(6):
 dist.destroy_process_group()
 """
 DDP = "model = torch.nn.parallel.DistributedDataParallel(model)"
+FSDP1 = """
+from torch.distributed.fsdp import FullyShardedDataParallel
+model = FullyShardedDataParallel(model, device_id=torch.device("cpu"))
+"""
 FSDP = """
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -50,7 +55,7 @@ def train(project: Project, wrap: str, trouble: str = "pass") -> None:
     assert ended.code == 0, ended
 
 
-@pytest.mark.parametrize("wrap", [DDP, FSDP], ids=["DDP", "FSDP"])
+@pytest.mark.parametrize("wrap", [DDP, FSDP, FSDP1], ids=["DDP", "FSDP", "FSDP1"])
 def test_two_ranks_that_share_gradients_come_out_identical(project: Project, wrap: str) -> None:
     train(project, wrap)
     view = project.view()
@@ -137,5 +142,30 @@ def test_ranks_that_the_script_spawns_itself_are_ranks(project: Project) -> None
     view = project.view()
     assert (view.ranks, view.missing) == (["0", "1"], [])
     assert [len(view.at_rank(rank).trace) for rank in view.ranks] == [2, 2]
+    verdict = project.call(SAMEBIT, "verify", view.id)
+    assert (verdict.code, verdict.out.split()[0]) == (0, "identical"), verdict
+
+
+MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"]
+OF_MPI = """
+import os, random, torch
+rank = int(os.environ["OMPI_COMM_WORLD_RANK"])
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(3 + rank):
+    optimizer.zero_grad()
+    model(torch.randn(2, 4) + random.random()).square().mean().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="no Open MPI on this machine")
+def test_the_tasks_of_mpirun_are_ranks_of_one_run(project: Project) -> None:
+    project.write("train.py", OF_MPI)
+    ended = project.run("--", *MPIRUN, sys.executable, "train.py", OMP_NUM_THREADS="1")
+    assert ended.code == 0, ended
+    view = project.view()
+    assert (view.ranks, view.status) == (["0", "1"], "finished")
+    assert {rank: len(rows) for rank, rows in view.traces.items()} == {"0": 3, "1": 4}
     verdict = project.call(SAMEBIT, "verify", view.id)
     assert (verdict.code, verdict.out.split()[0]) == (0, "identical"), verdict

@@ -17,6 +17,22 @@ def test_the_first_python_is_rank_0() -> None:
     assert role({}) == Role("0")
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"},
+        {"PMI_RANK": "1", "PMI_SIZE": "2"},
+        {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_PROCID": "1"}
+        | {"SLURM_STEP_NUM_TASKS": "2"},
+    ],
+    ids=["Open MPI", "PMI", "Slurm"],
+)
+def test_the_tasks_that_a_command_starts_are_its_ranks(task: dict[str, str]) -> None:
+    assert role(task) == Role("1", launched=True)
+    assert role({**task, "SAMEBIT_PID": "5", "SAMEBIT_AS_RANK": "1"}) is None
+    assert role({**task, "SAMEBIT_RANK": "0"}) == Role("0", launched=True)  # `srun samebit run …`
+
+
 def test_a_child_of_what_records_is_no_part_of_it() -> None:
     assert role({"SAMEBIT_PID": "5"}) is None
 

@@ -8,7 +8,7 @@ import pytest
 
 from samebit import digest
 from samebit.folders.read import View
-from tests.projects import Project
+from tests.projects import SAMEBIT, Project
 
 LOADER = """
 import sys, torch
@@ -191,3 +191,35 @@ def test_digests_are_taken_once_for_many_runs(project: Project, tmp_path: Path) 
     for view in project.views():
         found = {Path(fact["path"]).name: fact for fact in view.all_facts("file")}
         assert found["data.txt"]["digest"] == digest.of_bytes(b"x")
+
+
+def test_a_library_whose_files_cannot_be_seen_is_named_as_missing(project: Project) -> None:
+    project.write("ffcv.py", "")
+    project.write("a.py", "import ffcv\n")
+    assert project.run("a.py").code == 0
+    view = project.view()
+    assert view.facts["unseen"] == ["FFCV"]
+    shown = project.call(SAMEBIT, "show", view.id).out
+    assert "files that FFCV read are known only where they were seen open" in shown
+
+
+@pytest.mark.slow
+def test_what_is_held_open_when_a_loader_begins_is_seen(project: Project) -> None:
+    pytest.importorskip("pyarrow")
+    project.write("held.bin", "x" * 1000)
+    project.write(
+        "a.py",
+        """
+        import time
+        import pyarrow, torch
+        loader = torch.utils.data.DataLoader(torch.ones(2, 1))
+        list(loader)
+        held = pyarrow.OSFile("held.bin")  # of no class that can be wrapped
+        for batch in loader:
+            time.sleep(0.3)
+        held.close()
+        """,
+    )
+    assert project.run("a.py").code == 0
+    (fact,) = [f for f in project.view().files if f["path"].endswith("held.bin")]
+    assert (fact["how"], fact["seen"]) == ("read", "mapped")

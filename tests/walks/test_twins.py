@@ -10,7 +10,8 @@ import pytest
 
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
-from samebit.replay.verify import compare_traces, judge
+from samebit.replay.pairs import compare_traces
+from samebit.replay.verify import judge
 
 pytest.importorskip("torch")
 

@@ -5,13 +5,14 @@ import os
 import re
 import sys
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 from samebit.capture import parsing
 from samebit.capture.parsing import CODE, COMMAND_LINE, DEFAULT, PROMPT
 from samebit.capture.secrets import MASK
 
-__all__ = ["absl", "click", "fire", "typer"]
+__all__ = ["absl", "click", "fire", "in_use", "typer"]
 
 
 # click ------------------------------------------------------------------------------------------
@@ -34,23 +35,9 @@ def _commands(module: Any, name: str) -> None:
     def parsed(_: Any, command: Any, context: Any, words: Any) -> None:
         if context.resilient_parsing:  # a shell asks what could come next
             return
-        root = context.find_root()
-        under: list[str] = []
-        at = context
-        while at.parent is not None:
-            under.insert(0, str(at.info_name))
-            at = at.parent
-        sources, values = {}, {}
-        for parameter in command.params:
-            key = parameter.name
-            if key in context.params:
-                values[key] = context.params[key]
-                sources[key] = _source(parameter, context)
-                if getattr(parameter, "hide_input", False) and values[key] is not None:
-                    values[key] = MASK
-        parsing.tell(
-            name, None, lambda: values, sources, own=is_own.get(root, False), under=tuple(under)
-        )
+        own = is_own.get(context.find_root(), False)
+        under, values, sources = _of_context(context)
+        parsing.tell(name, None, lambda: values, sources, own=own, under=under)
 
     @functools.wraps(original)
     def parse_args(self: Any, ctx: Any, args: Any) -> Any:
@@ -60,6 +47,46 @@ def _commands(module: Any, name: str) -> None:
 
     module.Command.parse_args = parse_args
     parsing.after(module.Command, "parse_args", name, parsed)
+
+
+def _of_context(context: Any) -> tuple[tuple[str, ...], dict[str, Any], dict[str, str]]:
+    """Of one command: the names of it and those above, its values, and where they came from."""
+    under: list[str] = []
+    at = context
+    while at.parent is not None:
+        under.insert(0, str(at.info_name))
+        at = at.parent
+    sources, values = {}, {}
+    for parameter in context.command.params:
+        key = parameter.name
+        if key in context.params:
+            values[key] = context.params[key]
+            sources[key] = _source(parameter, context)
+            if getattr(parameter, "hide_input", False) and values[key] is not None:
+                values[key] = MASK
+    return tuple(under), values, sources
+
+
+def in_use() -> Iterator[tuple[str, Any, dict[str, str], int, str, tuple[str, ...]]]:
+    """What click, typer and absl parsed before, by their own word: the beginning of a `Parsed`."""
+    for name, module in (("click", "click.globals"), ("typer", "typer._click.globals")):
+        current = getattr(sys.modules.get(module), "get_current_context", None)
+        context = current(silent=True) if current is not None else None
+        contexts: list[Any] = []
+        while context is not None:
+            contexts.insert(0, context)
+            context = context.parent
+        for each in contexts:
+            under, values, sources = _of_context(each)
+            yield name, functools.partial(dict, values), sources, 1, "", under
+    flags = getattr(sys.modules.get("absl.flags"), "FLAGS", None)
+    if flags is not None and flags.is_parsed():
+        told = _told(flags)
+        words = sys.argv[1:]
+        sources = {name: _flag_source(name, flag, words) for name, flag in told}
+        values = {name: flag.value for name, flag in told}
+        if values:
+            yield "absl", functools.partial(dict, values), sources, 1, "", ()
 
 
 def _source(parameter: Any, context: Any) -> str:

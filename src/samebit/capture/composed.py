@@ -13,7 +13,7 @@ from typing import Any
 from samebit.capture import parsing
 from samebit.capture.parsing import CODE, COMMAND_LINE, DEFAULT
 
-__all__ = ["hydra_config", "hydra_loader", "is_composed", "omegaconf", "plain_container"]
+__all__ = ["hydra_config", "hydra_loader", "is_composed", "of_job", "omegaconf", "plain_container"]
 
 _INTERPOLATION = re.compile(r"\$\{([^{}]*)\}")
 _RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
@@ -262,19 +262,34 @@ def _task_values(config: Any) -> Any:
     return plain_container(library.OmegaConf.create(raw, flags={"allow_objects": True}))
 
 
+def _of_job(config: Any) -> dict[str, Any]:
+    overrides = _raw(config.hydra.overrides.task)
+    facts: dict[str, Any] = {"choices": _choices(config), "overrides": overrides}
+    number = _raw(config.hydra.job).get("num")
+    # With several jobs in one process, whichever comes is another configuration.
+    if getattr(config.hydra.mode, "name", "") == "MULTIRUN" and isinstance(number, int):
+        facts["job"] = number + 1
+    return facts
+
+
+def of_job(container: Any) -> tuple[dict[str, Any], Any, list[str]] | None:
+    """Facts, values and overrides of the job that Hydra is in, where this is its configuration."""
+    module = sys.modules.get("hydra.core.hydra_config")
+    current = module.HydraConfig.instance().cfg if module is not None else None
+    if current is None or getattr(container, "_get_parent", lambda: 1)() is not None:
+        return None
+    facts = _of_job(current)
+    return facts, plain_container(container), list(facts["overrides"])
+
+
 def hydra_config(module: Any) -> None:
     """Told at the beginning of a job, with the configuration that its function gets."""
-    jobs: list[int] = [0]
 
     def begun(_: Any, self: Any, cfg: Any) -> None:
         if _raw(cfg.hydra.runtime).get("output_dir", "") == "???":
             return  # it comes again, with its folder
-        overrides = _raw(cfg.hydra.overrides.task)
         values = _task_values(cfg)
-        jobs[0] += 1
-        facts: dict[str, Any] = {"choices": _choices(cfg), "overrides": overrides}
-        if jobs[0] > 1:
-            facts["job"] = jobs[0]  # a sweep in one process: the configuration is the last job's
+        facts = _of_job(cfg)
         parsing.tell(
             "Hydra",
             None,

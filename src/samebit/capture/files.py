@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from samebit import disk
@@ -30,10 +29,11 @@ from samebit.capture.events import (
 )
 from samebit.capture.hashing import Found, Hasher, found_of, look
 from samebit.capture.listings import summary
-from samebit.capture.noise import Scratch, is_noise
+from samebit.capture.noise import Scratch, is_noise, is_plain_noise
 from samebit.capture.openers import READ, UPDATE, WRITE
 from samebit.errors import SamebitError
 from samebit.launch import alive
+from samebit.threads import Helper
 
 __all__ = ["KEPT_BYTES", "MAX_FILES", "FileWatch"]
 
@@ -101,9 +101,8 @@ class FileWatch:
         self._is_full = False
         self._has_ended = False  # the thread has; what is still to do is done at once
         self._scratch = Scratch()
-        # A queue that may be filled while it is being filled: by a signal handler or a finalizer.
-        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="samebit-files", daemon=True)
+        self._works = True  # what the thread does has not failed yet
+        self._helper: Helper | None = None
         self._adopted = 0
         self._handed_down: set[str] = set()  # logs of whoever started us, mostly
 
@@ -112,7 +111,8 @@ class FileWatch:
         self._on = True
         if self._keeps:
             self._handed_down = mapped.open_for_writing(self._pid)
-            self._thread.start()
+            self._helper = Helper("samebit-files", self._look_at_children, _LOOK_EVERY_S)
+            self._helper.begin()
         auditing.listen(FILE_EVENTS, self._hook)
         openers.listen(self._by_library)
         watch_dir_fd()
@@ -124,13 +124,13 @@ class FileWatch:
 
     def finish(self) -> None:
         """Hash what is left, and everything that was written, as it is now."""
-        if not self._keeps or not self._thread.is_alive():
+        if not self._keeps or self._helper is None:
             return
         was_on, self._on = self._on, False
         auditing.leave(self._hook)
         openers.leave(self._by_library)
-        self._jobs.put(None)
-        self._thread.join()  # what it emits later would come after the journal's end
+        self._helper.finish()  # what it emits later would come after the journal's end
+        self._helper = None
         if not was_on:
             return
         self._busy.now = self._has_ended = True
@@ -153,13 +153,20 @@ class FileWatch:
     def sweep(self, pids: Iterable[int]) -> None:
         """Have a look at what processes have open or mapped; soon, and off the script's thread."""
         if self._on and self._keeps:
-            self._jobs.put(functools.partial(self._sweep, list(pids)))
+            self.later(functools.partial(self._sweep, list(pids)))
 
     # In the script's own threads: quick, and never raising.
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if self._on and not getattr(self._busy, "now", False):
+        if not self._on or (event == "open" and self._passes_over(args)):
+            return
+        if not getattr(self._busy, "now", False):
             self._guarded(self._on_event, event, args)
+
+    def _passes_over(self, args: tuple[Any, ...]) -> bool:
+        """The quick way out for the thousands of modules that an import opens."""
+        name = args[0] if args else None  # anybody may raise an event, with anything
+        return type(name) is str and is_plain_noise(name, self._noise)
 
     def _by_library(self, path: Any, use: str) -> None:
         if self._on and not getattr(self._busy, "now", False):
@@ -287,29 +294,25 @@ class FileWatch:
 
     def later(self, job: Callable[[], object]) -> None:
         """Have it done by the thread; a child has none, and may end without notice."""
-        if self._keeps and not self._has_ended:
-            self._jobs.put(job)
+        if self._keeps and self._helper is not None and not self._has_ended:
+            self._helper.do(functools.partial(self._on_thread, job))
         else:
             job()
 
     # On the thread, and at the end; in children what is quick.
 
-    def _work(self) -> None:
+    def _on_thread(self, job: Callable[[], object]) -> None:
         self._busy.now = True
-        works = True
-        while True:
-            try:
-                job = self._jobs.get(timeout=_LOOK_EVERY_S)
-            except Empty:
-                job = self._adopt
-            if job is None:
-                return
-            try:
-                if works:
-                    job()
-            except Exception as error:
-                works = self._on = False
-                self._trouble("capture.files", error)
+        try:
+            if self._works:
+                job()
+        except Exception as error:
+            self._works = self._on = False
+            self._trouble("capture.files", error)
+
+    def _look_at_children(self) -> float:
+        self._on_thread(self._adopt)
+        return _LOOK_EVERY_S
 
     def _tell_read(self, path: str, opened: _Opened) -> None:
         if opened.found is None:

@@ -11,7 +11,18 @@ from typing import Any
 from samebit import digest
 from samebit.capture.importing import when_imported
 
-__all__ = ["LIBRARIES", "digest_of", "generator_state", "put_back", "read_global", "when_ready"]
+__all__ = [
+    "LIBRARIES",
+    "digest_of",
+    "generator_state",
+    "give",
+    "give_torch",
+    "is_generator",
+    "own",
+    "put_back",
+    "read_global",
+    "when_ready",
+]
 
 LIBRARIES = ("python", "numpy", "torch", "cuda")
 _MODULES = {"python": "random", "numpy": "numpy.random", "torch": "torch", "cuda": "torch"}
@@ -56,7 +67,7 @@ def put_back(library: str, state: Any) -> None:
     """Give a library's global generator a state that `read_global` found."""
     module: Any = sys.modules[_MODULES[library]]
     if library == "python":
-        module.setstate((state[0], tuple(state[1]), state[2]))
+        give(getattr(module, "_inst", None) or module, state)
     elif library == "numpy":
         module.set_state(state)
     elif library == "torch":
@@ -66,11 +77,45 @@ def put_back(library: str, state: Any) -> None:
             generator.set_state(_bytes(module, text))
 
 
+def give(generator: Any, state: Any) -> None:
+    """Give one generator a state that `generator_state` found."""
+    if hasattr(generator, "initial_seed"):
+        give_torch(generator, state)
+    elif hasattr(generator, "bit_generator"):
+        generator.bit_generator.state = state
+    elif hasattr(generator, "get_state"):
+        generator.set_state(state)
+    else:
+        generator.setstate((state[0], tuple(state[1]), state[2]))
+
+
 def give_torch(generator: Any, state: Mapping[str, Any]) -> None:
     """Give one of torch's generators a state that `generator_state` found."""
     generator.manual_seed(state["seed"])
     if "state" in state:
         generator.set_state(_bytes(sys.modules["torch"], state["state"]))
+
+
+def is_generator(value: Any) -> bool:
+    """Whether a value is a generator of Python, NumPy or torch that has a state."""
+    random, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
+    if random is not None and isinstance(value, random.Random):
+        return not isinstance(value, random.SystemRandom)
+    if numpy is not None and isinstance(value, (numpy.Generator, numpy.RandomState)):
+        return True
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Generator)
+
+
+def own(loader: Any) -> dict[str, Any]:
+    """The generators that a loader, its samplers and its data set hold, by where they are."""
+    found: dict[str, Any] = {}
+    for name in ("", "sampler", "batch_sampler", "dataset"):
+        owner = getattr(loader, name, None) if name else loader
+        for attribute, value in list(getattr(owner, "__dict__", {}).items()):
+            if is_generator(value) and not any(value is other for other in found.values()):
+                found[f"{name or 'loader'}.{attribute}"] = value
+    return found
 
 
 def when_ready(library: str, callback: Callable[[], object]) -> None:

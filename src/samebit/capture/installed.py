@@ -1,7 +1,8 @@
 """Whether the installed files that a process loaded are still those that were installed.
 
 An installer leaves a RECORD with the SHA-256 and the size of each file. Only files that were really
-loaded are looked at; what was hashed once is known by inode, size and times in the user's cache.
+loaded are looked at; what was hashed once is known by inode, size and times in the user's cache, as
+is what the RECORDs said of it, for as long as nothing was installed or taken away.
 Hashing stops when its time is up, and then says what it did not come to.
 """
 
@@ -10,13 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from samebit import disk
+from samebit import digest, disk
 from samebit.capture.environment import normalised
 from samebit.capture.sources import mapped_libraries
 
@@ -33,21 +34,38 @@ _TOO_LONG = ""  # in the place of a hash
 _Look = tuple[int, int, int, int, int]  # device, inode, size, times of change
 
 
+_Told = tuple[str | None, int | None]  # hash and size, as a RECORD says them
+
+
+class _Site(msgspec.Struct):
+    """What the RECORDs of a folder of distributions said of files that were asked for."""
+
+    state: str  # of the folder: other RECORDs, or one that changed, make another
+    files: dict[str, _Told | None]  # None where no RECORD names it
+    without: set[str]  # distributions that have no RECORD
+
+
+class _Remembered(msgspec.Struct):
+    hashes: dict[str, tuple[_Look, str]] = msgspec.field(default_factory=dict)
+    sites: dict[str, _Site] = msgspec.field(default_factory=dict)
+
+
 @dataclass
 class _Known:
-    """The hashes of files as they lay there once."""
+    """The hashes of files as they lay there once, and what was said of them."""
 
     path: Path
-    hashes: dict[str, tuple[_Look, str]] = field(default_factory=dict)
+    hashes: dict[str, tuple[_Look, str]]
+    sites: dict[str, _Site]
     is_new: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "_Known":
         try:
-            found = msgspec.msgpack.decode(path.read_bytes(), type=dict[str, tuple[_Look, str]])
+            found = msgspec.msgpack.decode(path.read_bytes(), type=_Remembered)
         except (OSError, msgspec.MsgspecError):
-            found = {}
-        return cls(path, found)
+            found = _Remembered()
+        return cls(path, found.hashes, found.sites)
 
     def add(self, path: str, found: _Look, digits: str) -> None:
         self.hashes[path] = found, digits
@@ -56,10 +74,10 @@ class _Known:
     def save(self) -> None:
         if not self.is_new:
             return
-        latest = list(self.hashes.items())[-_CACHED:]
+        latest = _Remembered(dict(list(self.hashes.items())[-_CACHED:]), self.sites)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            disk.replace_cache(self.path, msgspec.msgpack.encode(dict(latest)))
+            disk.replace_cache(self.path, msgspec.msgpack.encode(latest))
         except OSError:
             pass  # a home that cannot be written to: it is hashed again the next time
 
@@ -81,12 +99,10 @@ def loaded_files() -> list[str]:
             path = getattr(module, "__file__", None)
         except Exception:
             continue  # anything may lie in sys.modules, and may do anything when it is asked
-        if type(path) is str and any(folder in path for folder in _FOLDERS):
+        if type(path) is str:
             found[path] = None
-    for path in mapped_libraries():
-        if any(folder in path for folder in _FOLDERS):
-            found[path] = None
-    return list(found)
+    found |= dict.fromkeys(mapped_libraries())
+    return [path for path in found if _FOLDERS[0] in path or _FOLDERS[1] in path]
 
 
 def check(
@@ -119,16 +135,17 @@ def check(
         if path[at:].partition(os.sep)[0].partition(".")[0] not in _OURS:
             sites.setdefault(path[:at], {})[path[at:]] = path
     for site, wanted in sites.items():
-        records, recordless = _records(site, wanted)
+        records, recordless = _records(site, wanted, known)
         without |= recordless
         looks = [(look, inside) for inside, path in wanted.items() if (look := _look(path))]
         for found, inside in sorted(looks, key=lambda pair: pair[0][2]):  # the small ones first
             path = wanted[inside]
-            if inside not in records:
+            told = records[inside]
+            if told is None:
                 if not _is_of(inside, recordless):
                     added[inside] = _kept(path, found, keep, len(added))
                 continue
-            hash_then, size_then = records[inside]
+            hash_then, size_then = told
             now = None
             if size_then in (None, found[2]):
                 now = _hash(path, found, known, clock) if hash_then else None
@@ -160,15 +177,29 @@ def not_as_installed(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _records(
-    site: str, wanted: Iterable[str]
-) -> tuple[dict[str, tuple[str | None, int | None]], set[str]]:
+    site: str, wanted: Iterable[str], known: _Known
+) -> tuple[Mapping[str, _Told | None], set[str]]:
     """Hash and size of the wanted files by the RECORDs of a site, and who has no RECORD."""
+    distributions = [name for name in _names(site) if name.endswith((".dist-info", ".egg-info"))]
+    looks = [(name, _look(os.path.join(site, name, "RECORD"))) for name in distributions]
+    state = digest.of_bytes(repr(looks).encode("utf-8", "surrogateescape"))
+    before = known.sites.get(site)
+    if before is None or before.state != state:
+        before = _Site(state, {}, set())
+    if not all(inside in before.files for inside in wanted):
+        files, without = _read_records(site, distributions, {*wanted, *before.files})
+        known.sites[site] = before = _Site(state, files, without)
+        known.is_new = True
+    return before.files, before.without
+
+
+def _read_records(
+    site: str, distributions: Iterable[str], wanted: Iterable[str]
+) -> tuple[dict[str, _Told | None], set[str]]:
     names = {inside.replace(os.sep, "/").encode(): inside for inside in wanted}
-    found: dict[str, tuple[str | None, int | None]] = {}
+    found: dict[str, _Told | None] = dict.fromkeys(names.values())
     without: set[str] = set()
-    for name in _names(site):
-        if not name.endswith((".dist-info", ".egg-info")):
-            continue
+    for name in distributions:
         try:
             with open(os.path.join(site, name, "RECORD"), "rb") as stream:
                 lines = stream.read().split(b"\n")
@@ -182,7 +213,7 @@ def _records(
     return found, without
 
 
-def _hash_and_size(line: bytes) -> tuple[str | None, int | None]:
+def _hash_and_size(line: bytes) -> _Told:
     start, _, size = line.strip().rpartition(b",")
     algorithm, _, digits = start.rpartition(b",")[2].partition(b"=")
     return (

@@ -6,7 +6,14 @@ import sysconfig
 import tempfile
 from collections.abc import Mapping
 
-__all__ = ["DATA_ALL_THE_SAME", "Scratch", "folder_of", "is_noise", "noise_prefixes"]
+__all__ = [
+    "DATA_ALL_THE_SAME",
+    "Scratch",
+    "folder_of",
+    "is_noise",
+    "is_plain_noise",
+    "noise_prefixes",
+]
 
 _SYSTEM = (
     *("/proc/", "/sys/", "/dev/", "/run/", "/etc/", "/bin/", "/lib/", "/lib32/", "/lib64/"),
@@ -56,6 +63,15 @@ def is_noise(full: str, prefixes: tuple[str, ...]) -> bool:
     if full.startswith(prefixes) and not full.startswith(DATA_ALL_THE_SAME):
         return True
     return full.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in full
+
+
+def is_plain_noise(name: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether a file is passed over however its name is completed: most are met at an import."""
+    return (
+        name.startswith(prefixes)
+        and not name.startswith(DATA_ALL_THE_SAME)
+        and f"{os.sep}.." not in name  # which could lead out again
+    )
 
 
 class Scratch:

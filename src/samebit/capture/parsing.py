@@ -37,6 +37,7 @@ __all__ = [
     "end",
     "is_installed",
     "is_own_line",
+    "is_scripts",
     "left_over",
     "safely",
     "tell",
@@ -106,6 +107,7 @@ class _UnderWay(threading.local):
 _under_way = _UnderWay()
 _listener: list[Callable[[Parsed], None]] = []
 _left_over: list[list[str]] = []
+_job: list[Parsed] = []  # of a sweep in one process, that which goes on
 _blind: set[str] = set()  # libraries that keep otherwise where their values came from
 
 
@@ -129,6 +131,8 @@ def watch(found: Callable[[Parsed], None]) -> None:
     """Hand over each parse that counts, by whichever library; a later call only changes to whom."""
     first = not _listener
     _listener[:] = [found]
+    for parsed in _job:
+        found(parsed)
     if first:
         for name, hook in _HOOKS.items():
             importing.when_imported(name, functools.partial(_install, *hook))
@@ -159,8 +163,11 @@ def tell(
         return
     if parser in _blind:
         sources = {}  # no source is better than a wrong one
+    parsed = Parsed(parser, read, sources, rank, at, **more)
+    if "job" in parsed.facts:
+        _job[:] = [parsed]  # a second run in this process may begin in it
     for listener in _listener:
-        listener(Parsed(parser, read, sources, rank, at, **more))
+        listener(parsed)
 
 
 def is_own_line(words: Sequence[str] | None) -> bool:
@@ -187,7 +194,7 @@ def _who_asked() -> tuple[str, str]:
         file = frame.f_code.co_filename
         if file.startswith("<frozen importlib"):
             return "library", ""  # a library that is being imported
-        if _is_scripts(file, frame.f_globals):
+        if is_scripts(file, frame.f_globals):
             return "script", f"{file}:{frame.f_lineno}"
         is_main = is_main or (
             frame.f_globals.get("__name__") == "__main__" and frame.f_code.co_name == "<module>"
@@ -215,7 +222,8 @@ def is_installed(file: str) -> bool:
     )
 
 
-def _is_scripts(file: str, names: dict[str, Any]) -> bool:
+def is_scripts(file: str, names: dict[str, Any]) -> bool:
+    """Whether code of this file, with these globals, is the script's own."""
     if file.startswith("<"):  # `python -c`, a notebook's cell; also what dataclasses generate
         return names.get("__name__") == "__main__"
     return not is_installed(file)

@@ -6,13 +6,13 @@ more seldom; what a system does not tell is missing.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from samebit.capture.cards import Cards
+from samebit.threads import Helper
 
 __all__ = ["Sampler", "family"]
 
@@ -48,44 +48,41 @@ class Sampler:
         self._trouble = trouble
         self._sweep = sweep
         self._pid = os.getpid()
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._helper: Helper | None = None
         self._began = time.monotonic()
+        self._next_sweep_s = self._sweep_after_s = _SWEEP_S
         self._machine = _Machine(self._pid)
 
     def start(self) -> None:
         """Begin; nothing where it is switched off."""
         if self._every_s > 0 and _PROC.joinpath("self/stat").exists():
-            self._thread = threading.Thread(target=self._work, name="samebit-machine", daemon=True)
-            self._thread.start()
+            self._helper = Helper("samebit-machine", self._tick, min(_FIRST_S, self._every_s))
+            self._helper.begin()
 
     def finish(self) -> dict[str, Any] | None:
         """End, and say what was used in all; None where nothing was sampled, and in a child."""
-        if self._thread is None or os.getpid() != self._pid:
+        if self._helper is None or os.getpid() != self._pid:
             return None
-        self._ending.set()
-        self._thread.join()
-        self._thread = None
+        self._helper.finish()
+        self._helper = None
         try:
             self._emit(self._machine.sample())
         except Exception as error:
             self._trouble("capture.machine", error)
         return {"wall_s": round(time.monotonic() - self._began, 3), **self._machine.total()}
 
-    def _work(self) -> None:
-        next_sweep_s = wait_s = _SWEEP_S
+    def _tick(self) -> float | None:
         try:
-            while True:
-                age_s = time.monotonic() - self._began
-                if self._ending.wait(min(max(_FIRST_S, age_s / 10), self._every_s)):
-                    return
-                self._emit(self._machine.sample())
-                if age_s > next_sweep_s:
-                    wait_s *= 2
-                    next_sweep_s = age_s + wait_s
-                    self._sweep(self._machine.processes)
+            self._emit(self._machine.sample())
+            age_s = time.monotonic() - self._began
+            if age_s > self._next_sweep_s:
+                self._sweep_after_s *= 2
+                self._next_sweep_s = age_s + self._sweep_after_s
+                self._sweep(self._machine.processes)
         except Exception as error:
             self._trouble("capture.machine", error)
+            return None
+        return min(max(_FIRST_S, age_s / 10), self._every_s)
 
 
 class _Machine:

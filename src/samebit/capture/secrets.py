@@ -183,6 +183,17 @@ _SHAPES = re.compile(
     | dckr_pat_ [\w-]{20,}+
     | dop_v1_ [0-9a-f]{64}
     | lin_api_ \w{30,}+
+    | GOCSPX- [\w-]{20,}+
+    | 1//0 [\w-]{30,}+                                 # Google's refresh tokens
+    | pplx- [A-Za-z0-9]{40,}+
+    | xai- [A-Za-z0-9]{60,}+
+    | ATATT3x [\w=-]{40,}+
+    | hv[sb]\. [\w-]{20,}+
+    | sntrys_ [\w+/=-]{30,}+
+    | glsa_ [A-Za-z0-9]{32} _ [0-9a-fA-F]{8}
+    | shp(?:at|ss|ca|pa)_ [0-9a-fA-F]{32}
+    | sq0(?:atp|csp)- [\w-]{20,}+
+    | [\w.-]{3} 8Q~ [\w.~-]{30,}+                      # a secret of an Azure application
     | tskey- [a-z]{3,10} - [\w-]{16,}+
     | AGE-SECRET-KEY-1 [0-9A-Z]{40,}+
     | \d{8,10} : AA [\w-]{33}                         # a Telegram bot
@@ -197,6 +208,18 @@ _BEARER = re.compile(r"(?i)(?<!\w)(bearer\s{1,4})(?=[^\s\"']{0,200}\d)[\w.~+/=-]
 _WANDB = re.compile(
     r"(?i)(wandb[^\n]{0,30}?(?:login|key)[^\n]{0,30}?(?<![0-9a-f]))[0-9a-f]{40}(?![0-9a-f])"
 )
+# Programs that take a password behind one letter, or in a line of `.netrc`.
+_SHORT = re.compile(
+    r"""(?x) (?<![\w-]) (?:
+      (?P<user> curl [ ] [^\n|;]{0,200}? (?: -u | --user ) [ =] [^\s:]{1,100} : ) [^\s"']++
+    | (?P<login>
+        (?: (?: docker | podman ) [ ] login | sshpass ) [ ] [^\n|;]{0,200}? -p [ ]?
+      ) [^\s"']++
+    | (?P<netrc> login [ \t]+ \S{1,100} [ \t]+ password [ \t]+ ) \S++
+    )
+    """
+)
+_SHORT_HINTS = ("curl ", "sshpass ", "login")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _AUTHORITY = re.compile(r"://([^\s/?#\"'<>\\]++)")
@@ -229,6 +252,8 @@ _SHAPE_HINTS = tuple(
         "akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- hf_ sk- _live_"
         " _test_ whsec_ xox xapp- aiza ya29. eyj npm_ pypi- sg. nvapi- gsk_ r8_ dapi wandb_v :aa"
         " dckr_pat_ dop_v1_ lin_api_ tskey- age-secret-key-1"
+        " gocspx- 1//0 pplx- xai- atatt3x hvs. hvb. sntrys_ glsa_ shpat_ shpss_ shpca_"
+        " shppa_ sq0atp- sq0csp- 8q~"
     )
 )
 _NAME_HINTS = tuple(_words("token secret passw passp passc _pass pwd cred auth jwt key cookie"))
@@ -253,7 +278,14 @@ def mask_text(text: str) -> str:
         text = _mask_pairs(text)
     elif "wandb" in lower:
         text = _WANDB.sub(rf"\1{MASK}", text)
+    if _holds_any(lower, _SHORT_HINTS):
+        text = _SHORT.sub(_mask_short, text)
     return text
+
+
+def _mask_short(match: re.Match[str]) -> str:
+    kept = match["user"] or match["login"] or match["netrc"]
+    return kept + MASK
 
 
 def _holds_any(text: str, hints: tuple[str, ...]) -> bool:
@@ -348,6 +380,12 @@ class LineMasker:
         return mask_text(line)
 
 
+# Programs, and the options after which they take a password, or a user with one.
+_TAKES = {
+    "curl": ("-u", "--user", "-U", "--proxy-user"),
+    "sshpass": ("-p",),
+}
+
 # Arguments and configs -------------------------------------------------------------------------
 
 
@@ -355,7 +393,8 @@ def mask_arguments(arguments: Sequence[str]) -> tuple[list[str], list[int]]:
     """Command-line words with their secrets masked, and the positions that were changed."""
     masked: list[str] = []
     follows: str | None = None  # the class of the option whose value comes next
-    for argument in arguments:
+    program = arguments[0].rpartition("/")[2] if arguments else ""
+    for at, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         shown = mask_text(argument)
         if follows and not argument.startswith("--"):
@@ -368,6 +407,10 @@ def mask_arguments(arguments: Sequence[str]) -> tuple[list[str], list[int]]:
             follows = name_class if is_option and not equals else None
             if name_class and equals and not _hides_nothing(value.strip("\"'"), name_class):
                 shown = f"{name}={MASK}"
+        if at and (taken := _TAKES.get(program)) and arguments[at - 1] in taken:
+            user, colon, _ = argument.partition(":")
+            is_user = program == "curl"
+            shown = f"{user}:{MASK}" if is_user and colon else argument if is_user else MASK
         masked.append(shown)
     changed = [
         at for at, (old, new) in enumerate(zip(arguments, masked, strict=True)) if old != new
@@ -383,6 +426,9 @@ def mask_values(value: Any) -> Any:
         return {key: _mask_under(key, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         masked = [mask_values(item) for item in value]
+        if masked and all(isinstance(item, str) for item in value):  # words of a command, perhaps
+            words, changed = mask_arguments(value)
+            masked = [words[at] if at in changed else old for at, old in enumerate(masked)]
         return tuple(masked) if isinstance(value, tuple) else masked
     return value
 

@@ -55,7 +55,7 @@ def find_unseeded(
         seed: the one that the run was given by us, if any.
     """
     counts: Counter[Unseeded] = Counter()
-    for source in _globals(facts, seed):
+    for source in (*_globals(facts, seed), *_loaders(facts, seed), *_moments(facts)):
         counts[source] += 1
     for fact in facts("unseeded"):
         known = fact["seed"] is not None
@@ -65,8 +65,6 @@ def find_unseeded(
     for fact in facts("entropy"):
         weight = _UNLIKELY if fact["what"].startswith("uuid.") else _weight(fact, _MAYBE)
         counts[Unseeded(fact["what"], fact["at"], fact["through"], weight, False)] += 1
-    for source in (*_moments(facts), *_loaders(facts, seed)):
-        counts[source] += 1
     found = [_counted(source, count) for source, count in counts.items()]
     return sorted(found, key=lambda source: _ORDER.index(source.matters))  # else as it came
 

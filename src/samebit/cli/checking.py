@@ -1,26 +1,66 @@
-"""`samebit check` reads every stored byte and every journal; `samebit tags` lists git tags."""
+"""`samebit check`: reads the store, goes on where it was stopped, says which run is hurt by what.
+
+How far it is, is remembered in the cache folder: nothing is written into the store.
+"""
 
 import argparse
-import subprocess
+import bisect
+import contextlib
+import random
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from samebit import places
-from samebit.cli.words import ProgressLine, Screen, size, visible
+import msgspec
+
+from samebit import digest, disk, places
+from samebit.cli.words import ProgressLine, Screen, size, visible, when
 from samebit.digest import canonical_json, short
-from samebit.errors import Exit, NotFound, SamebitError, UsageError
+from samebit.errors import Exit, SamebitError
+from samebit.folders import naming
 from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
+from samebit.objects import verifying
 from samebit.objects.store import Store
-from samebit.objects.tree import read_tree
+from samebit.objects.verifying import Look
 from samebit.states import storing
 
-__all__ = ["check", "check_arguments", "tags", "tags_arguments"]
+__all__ = ["Findings", "check", "check_arguments", "examine", "examine_runs"]
+
+_TOGETHER = 64  # files between two looks at the clock
+_REMEMBERED_S = 2.0
+_READERS = 2
+
+
+@dataclass
+class Findings:
+    """What is wrong with the files of a store, and what that means for its runs."""
+
+    objects: int = 0
+    size_bytes: int = 0
+    runs: int = 0
+    damage: list[str] = field(default_factory=list)  # in words
+    files: list[str] = field(default_factory=list)  # that are damaged, below the store
+    hurt: list[str] = field(default_factory=list)  # names of which no whole copy is here
+    missing: set[str] = field(default_factory=set)  # named by a run, and not here
+    idle: list[str] = field(default_factory=list)  # runs that never began
+    last: str = ""  # where a check was stopped; below the store
+    looked: int = 0  # files before that
+    began_ns: int = 0
 
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
     """What check takes."""
+    depth = parser.add_mutually_exclusive_group()
+    depth.add_argument("--quick", action="store_true", help="names, headers and lengths only")
+    depth.add_argument("--full", action="store_true", help="each large array as a whole, too")
+    depth.add_argument(
+        "--sample", type=_share, metavar="SHARE", help="quick, and this is read: 5%%"
+    )
+    parser.add_argument("--again", action="store_true", help="begin anew where one was stopped")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
@@ -29,127 +69,173 @@ def check(options: argparse.Namespace) -> int:
     path = places.find_store(Path.cwd())
     store = Store(path)
     screen = Screen.of(sys.stdout)
-    damage: list[str] = []
-    hurt: set[str] = set()
-    read = 0
-    for pack in store.pack_paths():
-        try:
-            store.check_pack(pack)
-        except SamebitError as error:
-            damage.append(f"{error.what} ({pack})")
-    names = sorted(store.names())
-    with ProgressLine(Screen.of(sys.stderr), len(names), "objects") as progress:
-        for name in names:
-            try:
-                read += len(store.read(name))
-            except SamebitError as error:
-                hurt.add(name)
-                damage.append(f"{error.what} ({error.facts.get('path', 'no path')})")
-            progress.advance()
-    runs = sorted(list_runs(path), key=lambda run: run.id)
-    idle = [folder.id for folder in runs if not folder.is_begun()]
-    for folder in runs:
-        if folder.id not in idle:
-            damage += [f"run {folder.id}: {line}" for line in _run_damage(folder, store, hurt)]
+    share = 0.0 if options.quick else 1.0 if options.sample is None else options.sample
+    memory = None
+    if share == 1.0:
+        memory = places.cache_folder() / f"check-{places.store_id(path)}.json"
+    before = _remembered(memory) if memory is not None and not options.again else Findings()
+    if before.last and not options.json:
+        screen.say(f"goes on after {before.looked} files; it began {when(before.began_ns)}")
+    found = examine(store, share=share, full=options.full, before=before, memory=memory)
     if options.json:
-        screen.say(
-            canonical_json(
-                {
-                    "objects": len(names),
-                    "bytes": read,
-                    "runs": len(runs),
-                    "damage": damage,
-                    "not_begun": idle,
-                }
-            ).decode()
-        )
-        return int(Exit.NOT_FOUND if damage else Exit.DONE)
-    screen.say(f"read {len(names)} objects ({size(read)}) and {len(runs)} run folders")
-    for line in damage:
+        said = {"objects": found.objects, "bytes": found.size_bytes, "runs": found.runs}
+        said |= {"read": share, "damage": found.damage, "not_begun": found.idle}
+        screen.say(canonical_json(said).decode())
+        return int(Exit.NOT_FOUND if found.damage else Exit.DONE)
+    what = f"{found.objects} objects ({size(found.size_bytes)}) and {found.runs} run folders"
+    screen.say(f"read {what}" if share == 1.0 else f"looked at {what}, read {share:.3g} of them")
+    for line in found.damage:
         screen.say(screen.paint.red("damaged  ") + visible(line))
-    for run in idle:
+    for run in found.idle:
         screen.say(f"run {run} never began: a process made its folder and wrote nothing into it")
-    if hurt:
-        screen.say("delete a damaged file, and the next run that has its bytes stores them again")
-    if not damage:
-        screen.say(screen.paint.green("every byte is what its name says"))
-        return int(Exit.DONE)
-    return int(Exit.NOT_FOUND)
+    if found.hurt or found.missing or found.files:
+        screen.say("`samebit repair --from STORE` takes what is whole from another store")
+    if found.damage:
+        return int(Exit.NOT_FOUND)
+    right = "every byte is what its name says" if share == 1.0 else "nothing damaged was seen"
+    screen.say(screen.paint.green(right))
+    return int(Exit.DONE)
 
 
-def _run_damage(folder: RunFolder, store: Store, hurt: set[str]) -> list[str]:
+def examine(
+    store: Store,
+    *,
+    share: float = 1.0,
+    full: bool = False,
+    before: Findings | None = None,
+    memory: Path | None = None,
+) -> Findings:
+    """Look at every file of a store, read a share of them, and at every run.
+
+    Args:
+        store: the store.
+        share: of the files, how many are read; of the others headers and lengths are looked at.
+        full: whether arrays that lie in parts are hashed as a whole, too.
+        before: what one that was stopped had found.
+        memory: where it is remembered how far this is; removed at the end.
+    """
+    found = before or Findings()
+    found.began_ns = found.began_ns or time.time_ns()
+    try:
+        _examine_files(store, found, share, memory)
+    except KeyboardInterrupt:
+        if memory is not None:
+            _remember(memory, found)
+            sys.stderr.write(f"\nstopped after {found.looked} files; the next check goes on there")
+        raise
+    if memory is not None:
+        memory.unlink(missing_ok=True)
+    examine_runs(store, found, full=full)
+    return found
+
+
+def examine_runs(store: Store, found: Findings, *, full: bool = False) -> None:
+    """Add what is wrong with the runs of a store, given what is wrong with its files."""
+    runs = sorted(list_runs(store.path), key=lambda run: run.id)
+    found.runs = len(runs)
+    found.idle = [folder.id for folder in runs if not folder.is_begun()]
+    for folder in runs:
+        if folder.id not in found.idle:
+            found.damage += [
+                f"run {folder.id}: {line}" for line in _run_damage(folder, store, found, full=full)
+            ]
+
+
+def _examine_files(store: Store, found: Findings, share: float, memory: Path | None) -> None:
+    files = verifying.stored_files(store)
+    files = files[bisect.bisect_right([_below(store, path) for path in files], found.last) :]
+    chance = random.Random()
+    names: set[str] = set()
+
+    def look(path: Path) -> Look:
+        return verifying.look_at(store, path, quick=chance.random() >= share)
+
+    saved_at = time.monotonic()
+    progress = ProgressLine(Screen.of(sys.stderr), len(files), "files")
+    with progress, ThreadPoolExecutor(_READERS) as readers:
+        for at in range(0, len(files), _TOGETHER):
+            some = files[at : at + _TOGETHER]
+            for seen in readers.map(look, some):
+                new = set(seen.names) - names
+                names |= new
+                found.objects += len(new)
+                found.size_bytes += seen.size_bytes
+                if seen.damage:
+                    found.damage.append(f"{seen.damage} ({seen.path})")
+                    found.files.append(_below(store, seen.path))
+                    found.hurt += verifying.hurt_in(store, seen)
+            found.looked += len(some)
+            found.last = _below(store, some[-1])
+            progress.advance(len(some))
+            if memory is not None and time.monotonic() - saved_at > _REMEMBERED_S:
+                _remember(memory, found)
+                saved_at = time.monotonic()
+
+
+def _below(store: Store, path: Path) -> str:
+    return str(path)[len(str(store.path)) + 1 :]
+
+
+def _remember(memory: Path, found: Findings) -> None:
+    with contextlib.suppress(OSError):  # then the next one begins anew
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        disk.replace_cache(memory, msgspec.json.encode(found))
+
+
+def _remembered(memory: Path) -> Findings:
+    try:
+        return msgspec.json.decode(memory.read_bytes(), type=Findings)
+    except (OSError, msgspec.MsgspecError):
+        return Findings()
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"a share is like 5% or 0.05, not {text!r}")
+    return value
+
+
+def _run_damage(folder: RunFolder, store: Store, found: Findings, *, full: bool) -> list[str]:
     """What is wrong with one run: its records, its journal, and the objects it names."""
     try:
         view = read_run(folder)
     except SamebitError as error:
         return [error.what]
     lines = [f"journal {gap.segment}: {gap.what}" for gap in view.gaps]
-    for what, name in _named(view):
-        try:
-            missing = _unreadable(view, store, what, name, hurt)
-        except NotFound as error:
-            missing = [error.what]
-        lines += [f"{what}: {line}" for line in missing]
+    hurt = set(found.hurt)
+    for use in naming.uses(view, store):
+        if use.missing:
+            lines.append(f"{use.what}: {use.missing}")
+            found.missing.update({use.root} - hurt)
+            continue
+        for place, name in use.parts:
+            if name in hurt:
+                lines.append(f"{use.what}: {place or 'it'} is damaged ({short(name)})")
+            elif not store.has(name):
+                lines.append(f"{use.what}: {place or 'it'} is missing ({short(name)})")
+                found.missing.add(name)
+    return [*lines, *(_wrong_wholes(view, store) if full else ())]
+
+
+def _wrong_wholes(view: View, store: Store) -> list[str]:
+    """Arrays whose parts are all right, and are not the array that the state means."""
+    lines: list[str] = []
+    for use in naming.uses(view, store):
+        if use.kind != "state" or use.missing:
+            continue
+        for name, record in storing.read_manifest(store, use.root).leaves.items():
+            if not record.kept or not record.parts:
+                continue
+            whole = digest.Hasher()
+            try:
+                for piece in storing.pieces(store, name, record):
+                    whole.update(piece)
+            except SamebitError:
+                continue  # said already, part by part
+            if whole.digest() != record.digest:
+                lines.append(f"{use.what}: {name} as a whole hashes to {short(whole.digest())}")
     return lines
-
-
-def _named(view: View) -> list[tuple[str, str]]:
-    found = [(f"state {name!r}", state["manifest"]) for name, state in view.states.items()]
-    return [("code", view.code.tree), *found] if view.code is not None else found
-
-
-def _unreadable(view: View, store: Store, what: str, name: str, hurt: set[str]) -> list[str]:
-    if what == "code":
-        wanted = [(entry.path, entry.digest) for entry in read_tree(store, name).entries]
-    else:
-        leaves = storing.read_manifest(store, name).leaves
-        wanted = [(path, leaf.digest) for path, leaf in leaves.items() if leaf.kept]
-    return [
-        f"{path} is {'damaged' if digest in hurt else 'missing'} ({short(digest)})"
-        for path, digest in wanted
-        if digest in hurt or not store.has(digest)
-    ]
-
-
-def tags_arguments(parser: argparse.ArgumentParser) -> None:
-    """What tags takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="ls|rm")
-    commands.add_parser("ls", help="the git refs that keep the code of runs")
-    removing = commands.add_parser("rm", help="remove them; the store keeps the code")
-    removing.add_argument("runs", metavar="RUN", nargs="*", help="ids; all with --all")
-    removing.add_argument("--all", action="store_true", help="those of every run")
-
-
-def tags(options: argparse.Namespace) -> int:
-    """List or remove the refs that `samebit run` made."""
-    screen = Screen.of(sys.stdout)
-    refs = _git("for-each-ref", "--format=%(refname)", "refs/tags/samebit/", "refs/samebit/")
-    if options.action == "ls":
-        for ref in refs:
-            screen.say(visible(ref))
-        return 0
-    if not options.runs and not options.all:
-        raise UsageError("the tags of which runs?", hint="samebit tags rm RUN, or --all")
-    for run in options.runs:
-        if not any(_belongs(ref, run) for ref in refs):
-            raise NotFound(f"there is no tag of run {run}", hint="samebit tags ls")
-    chosen = [r for r in refs if options.all or any(_belongs(r, run) for run in options.runs)]
-    for ref in chosen:
-        _git("update-ref", "-d", ref)
-    screen.say(f"removed {len(chosen)} refs; the store still has the code")
-    return 0
-
-
-def _belongs(ref: str, run: str) -> bool:
-    # A second execution with other code has `<id>-<commit>`.
-    return ref.rpartition("/")[2].partition("-")[0] == run
-
-
-def _git(*words: str) -> list[str]:
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
-    except FileNotFoundError:
-        raise NotFound("git is not installed") from None
-    except subprocess.CalledProcessError as error:
-        raise NotFound("git refused", reason=error.stderr.strip()) from error
-    return done.stdout.splitlines()

@@ -19,7 +19,9 @@ from samebit.folders.series import TraceRow
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import randomness
-from samebit.replay.verify import compare_traces, is_volatile, unseeded
+from samebit.replay.pairs import compare_traces
+from samebit.replay.randomness import unseeded
+from samebit.replay.results import is_volatile
 from samebit.trace import compare
 from samebit.trace.compare import Matched
 

@@ -205,10 +205,13 @@ def _picked(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
 
 def _listed(rows: Sequence[Row], names: Sequence[str] | None, screen: Screen) -> str:
     known = _keys(rows)
+    everywhere: list[str] = []
+    if names is None and screen.width is not None:
+        rows, everywhere = _without_what_all_lack(rows)
     titles = names if names is not None else _default_titles(rows, screen)
     keys = [where.resolve(title, known) or title for title in titles]
     now_ns = time.time_ns()
-    return words.table(
+    listed = words.table(
         [
             _column(title, key, [row.get(key) for row in rows], screen)
             for title, key in zip(titles, keys, strict=True)
@@ -217,6 +220,28 @@ def _listed(rows: Sequence[Row], names: Sequence[str] | None, screen: Screen) ->
         columns_wide=screen.width,
         color=screen.color,
     )
+    if everywhere:
+        said = f"missing from each: {', '.join(everywhere)}; `samebit show RUN` says how to get it"
+        listed += "\n" + screen.paint.dim(words.shorten(visible(said), screen.width or len(said)))
+    return listed
+
+
+def _without_what_all_lack(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """What every run here lacks is said once, so that the column is there for what differs."""
+    lacking = [_lacks(row) for row in rows if "damage" not in row]
+    everywhere = (
+        [key for key in lacking[0] if all(key in lacks for lacks in lacking)] if lacking else []
+    )
+    left = [
+        {**row, "missing": ", ".join(key for key in _lacks(row) if key not in everywhere) or None}
+        for row in rows
+    ]
+    return left, everywhere
+
+
+def _lacks(row: Row) -> list[str]:
+    missing = row.get("missing")
+    return missing.split(", ") if isinstance(missing, str) else []
 
 
 def _default_titles(rows: Sequence[Row], screen: Screen) -> list[str]:
@@ -250,6 +275,8 @@ def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> w
             "too new": paint.yellow,
         }
         return words.Column(title, style=lambda text: colors.get(text, str)(text))
+    if key == "missing":  # whether a run can be done again outweighs one more of its numbers
+        return words.Column(title, shrink=3, stays=True, style=screen.paint.yellow)
     if _is_numeric(values) and key != "started":
         return words.Column(title, align="right")
     return words.Column(title, shrink=0 if key in ("id", "started") else 1 if key == "name" else 2)

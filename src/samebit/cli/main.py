@@ -16,7 +16,9 @@ COMMANDS = {
     "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
-    "tags": ("samebit.cli.checking", "list or remove the git tags of runs"),
+    "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),
+    "gc": ("samebit.cli.sweeping", "remove what no run names any more"),
+    "tags": ("samebit.cli.tagging", "list or remove the git tags of runs"),
     "demo": ("samebit.cli.demonstrating", "record, verify and compare a small training"),
 }
 

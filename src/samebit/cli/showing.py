@@ -301,9 +301,15 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
 
 
 def _states(view: View) -> Iterator[tuple[str, object]]:
+    """What is there; of checkpoints that a rule let go of, how many there were."""
+    dropped = [name for name, state in view.states.items() if state.get("dropped")]
     for name, state in view.states.items():
-        kept = "" if state.get("kept", True) else ", digests only"
-        yield name, f"{size(state.get('size_bytes', 0))}{kept}, {short(state['manifest'])}"
+        if name not in dropped:
+            kept = "" if state.get("kept", True) else ", digests only"
+            kept += "" if state.get("whole", True) else ", its modules alone"
+            yield name, f"{size(state.get('size_bytes', 0))}{kept}, {short(state['manifest'])}"
+    if dropped:
+        yield "dropped", f"{_count(len(dropped), 'checkpoint')}; samebit state ls {view.id}"
 
 
 def _files(view: View) -> Iterator[tuple[str, object]]:

@@ -13,6 +13,7 @@ from samebit.digest import canonical_json, short
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.folders import stated
 from samebit.folders.find import find_run
+from samebit.folders.folder import DROPPED
 from samebit.folders.read import View, read_run
 from samebit.folders.stated import Stated
 from samebit.objects.store import Store
@@ -260,7 +261,7 @@ def _remove(options: argparse.Namespace, store: Path) -> int:
                 screen.say(f"{run}:{state_name} was let go of before")
             elif of == run:
                 for name in names:
-                    view.folder.add_note(stated.DROPPED, {"name": state_name, "manifest": name})
+                    view.folder.add_note(DROPPED, {"name": state_name, "manifest": name})
                 screen.say(f"{run}:{state_name} is let go of")
         if let_go:
             screen.say(

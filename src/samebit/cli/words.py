@@ -179,6 +179,7 @@ class Column:
     align: str = "left"  # left | right
     shrink: int = 0  # 0 keeps its width; of the others the highest gives way first
     least: int = 8  # columns that shrinking leaves
+    stays: bool = False  # where others go for want of room
     style: Callable[[str], str] | None = None  # colours a cell, of which it gets the text
 
 
@@ -191,36 +192,54 @@ def table(
 ) -> str:
     """Rows under their titles, fitted to a width; None takes whatever width is needed.
 
-    Columns that may shrink do so first. If that is not enough the last columns go, and a last
-    line says how many; the first one always stays.
+    Columns that may shrink do so first. If that is not enough the last columns go, but for those
+    that are to stay, and a last line says how many; the first one always stays.
     """
     titles = [visible(column.title) for column in columns]
     cells = [[shown(cell) for cell in row] for row in rows]
     natural = [max(map(width, column)) for column in zip(titles, *cells, strict=True)]
-    widths = natural if columns_wide is None else _fit(columns, natural, columns_wide)
+    left_out = 0
+    widths = natural
+    if columns_wide is not None:
+        kept = _kept(columns, natural, columns_wide)
+        left_out = len(columns) - len(kept)
+        columns, titles = [columns[at] for at in kept], [titles[at] for at in kept]
+        cells = [[row[at] for at in kept] for row in cells]
+        widths = _fit(columns, [natural[at] for at in kept], columns_wide)
     paint = Paint(color)
     styles = [column.style if color else None for column in columns]
     lines = [_line(columns, [paint.bold] * len(columns), titles, widths)]
     lines += [_line(columns, styles, row, widths) for row in cells]
-    if left_out := len(columns) - len(widths):
+    if left_out:
         plural = "s" if left_out > 1 else ""
         lines.append(paint.dim(f"+{left_out} column{plural}: --columns or a wider terminal"))
     return "\n".join(lines)
 
 
-def _fit(columns: Sequence[Column], natural: Sequence[int], columns_wide: int) -> list[int]:
-    least = [
+def _kept(columns: Sequence[Column], natural: Sequence[int], columns_wide: int) -> list[int]:
+    """Which columns there is room for."""
+    least = _least(columns, natural)
+    kept = list(range(len(columns)))
+    # The last one first; those that are to stay only when nothing else is left.
+    going = sorted(kept[1:], key=lambda at: (not columns[at].stays, at))
+    while going and _total([least[at] for at in kept]) > columns_wide:
+        kept.remove(going.pop())
+    return kept
+
+
+def _least(columns: Sequence[Column], natural: Sequence[int]) -> list[int]:
+    return [
         min(wanted, column.least) if column.shrink else wanted
         for column, wanted in zip(columns, natural, strict=True)
     ]
-    kept = len(columns)
-    while kept > 1 and _total(least[:kept]) > columns_wide:
-        kept -= 1
-    widths = list(natural[:kept])
-    for at in sorted(range(kept), key=lambda at: (-columns[at].shrink, -widths[at])):
+
+
+def _fit(columns: Sequence[Column], natural: Sequence[int], columns_wide: int) -> list[int]:
+    least, widths = _least(columns, natural), list(natural)
+    for at in sorted(range(len(widths)), key=lambda at: (-columns[at].shrink, -widths[at])):
         excess = _total(widths) - columns_wide
         widths[at] -= max(0, min(excess, widths[at] - least[at]))
-    return widths if kept != 1 else [min(widths[0], columns_wide)]
+    return widths if len(widths) != 1 else [min(widths[0], columns_wide)]
 
 
 def _total(widths: Sequence[int]) -> int:

@@ -30,6 +30,7 @@ MANY = frozenset(
         "cell",
         "child",
         "continued",
+        "dropped",
         "entropy",
         "epoch",
         "file",
@@ -63,6 +64,18 @@ class StateFact(TypedDict):
     step: NotRequired[int]
     size_bytes: NotRequired[int]
     kept: NotRequired[bool]
+    # Of a checkpoint:
+    count: NotRequired[int]
+    epoch: NotRequired[int]
+    batch: NotRequired[int]
+    whole: NotRequired[bool]
+    metric: NotRequired[tuple[str, bool | int | float | str | None]]
+    dropped: NotRequired[bool]  # as readers conclude it
+
+
+class _DroppedFact(TypedDict):
+    name: str
+    manifest: str
 
 
 class FileFact(TypedDict):
@@ -142,6 +155,7 @@ class _ProcessFact(TypedDict):
 class _JoinedFact(TypedDict):
     rank: str
     execution: int
+    process: NotRequired[str]
     launched: NotRequired[bool]
     restart: NotRequired[int]
 
@@ -150,7 +164,7 @@ class _ContinuedFact(TypedDict):
     execution: int
     optimizer: int
     count: int
-    by: Literal["optimizer", "journal"]
+    by: Literal["optimizer", "journal", "checkpoint"]
     state_step: NotRequired[int | None]
 
 
@@ -254,6 +268,7 @@ _SHAPES: dict[str, Any] = {
     "code": CodeRecord,
     "config_sources": _ConfigSourcesFact,
     "continued": _ContinuedFact,
+    "dropped": _DroppedFact,
     "end": _EndFact,
     "entropy": _EntropyFact,
     "epoch": _EpochFact,
@@ -279,6 +294,7 @@ _SHAPES: dict[str, Any] = {
     "trace": _TraceFact,
     "training": dict[str, Any],
     "unseeded": _UnseededFact,
+    "unseen": list[str],
     "use": dict[str, Any],
     "variables": dict[_Variable, _Text],
     "volatile": list[str],

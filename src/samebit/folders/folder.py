@@ -13,10 +13,11 @@ from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew
 from samebit.journal import reader
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord
 
-__all__ = ["NEWER", "RunFolder", "begin", "is_run_id", "user_name"]
+__all__ = ["DROPPED", "NEWER", "RunFolder", "begin", "is_run_id", "user_name"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
 _ID_LENGTH = 10
+DROPPED = "dropped"  # the kind of a note by which somebody lets go of a state: name, manifest
 NEWER = "newer"  # the kind that stands for a note that cannot be read
 
 T = TypeVar("T")
@@ -149,6 +150,14 @@ class RunFolder:
         while not self.claim(number, f"joined-{rank}" + (f"-{part}" if part > 1 else "")):
             part += 1
         return part
+
+    def claim_process(self, number: int, rank: str, program: str) -> str:
+        """The name of a process among those of an execution that record as this rank."""
+        name = digest.of_bytes(program.encode()).rpartition(":")[2][:16]
+        again = 1
+        while not self.claim(number, f"process-{rank}-{name}-{again}"):
+            again += 1
+        return program if again == 1 else f"{program} ({again})"
 
     def end_execution(self, number: int, end: ExecutionEnd) -> bool:
         """Write `end.json` with the segments as they are now; False where it was there already."""

@@ -21,7 +21,7 @@ from samebit.folders.facts import (
     check_evidence,
     read_fact,
 )
-from samebit.folders.folder import NEWER, RunFolder
+from samebit.folders.folder import DROPPED, NEWER, RunFolder
 from samebit.folders.series import Changes, Column, Schedule, TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
 from samebit.journal import reader
@@ -51,6 +51,7 @@ class View:
     journal: Journal
     rank: str = ""  # the only one that is shown, where given
     execution: int | None = None  # the only one that is shown, where given
+    process: str | None = None  # the only one of that rank that is shown, where given
 
     @property
     def id(self) -> str:
@@ -91,6 +92,14 @@ class View:
             raise NotFound(f"run {self.id} has no rank {rank!r}", ranks=", ".join(self.ranks))
         return replace(self, rank=rank)
 
+    def processes(self, rank: str) -> list[str]:
+        """The names of a rank's processes, where it was several; see `at_process`."""
+        return streams.processes_of(self.journal.frames, rank)
+
+    def at_process(self, rank: str, process: str) -> "View":
+        """The same run as one process of a rank recorded it; `OTHERS`: as none of these did."""
+        return replace(self, rank=rank, process=process)
+
     def at_execution(self, number: int) -> "View":
         """What one execution recorded, also what a later one recorded again."""
         numbers = [start.number for start in self.starts]
@@ -103,7 +112,13 @@ class View:
     def _streams(self) -> dict[str, Stream]:
         """What counts, by rank: first the supervisor's, which is every rank's, then the lowest."""
         return {
-            rank: streams.pick(self.journal.frames, self.starts, rank, self.execution)
+            rank: streams.pick(
+                self.journal.frames,
+                self.starts,
+                rank,
+                self.execution,
+                self.process if rank != LAUNCH else None,
+            )
             for rank in [LAUNCH, *([self.rank] if self.rank else self.ranks)]
         }
 
@@ -293,13 +308,26 @@ class View:
 
     @cached_property
     def states(self) -> dict[str, StateFact]:
-        """Of each name (`step 0`, `final`) the last state of the lowest rank that has one."""
-        said = self._facts.get("state", [])
-        names = dict.fromkeys(fact["name"] for _, fact in said)
-        return {
-            name: min((s for s in reversed(said) if s[1]["name"] == name), key=_rank)[1]
-            for name in names
-        }
+        """Of each name (`step 0`, `checkpoint 40`, `final`) the last state, oldest first.
+
+        It is that of the lowest rank that has one; what a rule or somebody let go of later is
+        `dropped`.
+        """
+        notes = [note.value for note in self.notes if note.kind == DROPPED]
+        gone = [(n.get("name"), n.get("manifest")) for n in notes if isinstance(n, dict)]
+        found: dict[str, StateFact] = {}
+        for stream in self._streams.values():
+            mine: dict[str, StateFact] = {}
+            for name, fact in streams.values(stream.facts, ("state", "dropped")):
+                if name == "state":
+                    mine.pop(fact["name"], None)
+                    mine[fact["name"]] = fact
+                elif mine.get(fact["name"], {}).get("manifest") == fact["manifest"]:
+                    mine[fact["name"]] = {**mine[fact["name"]], "dropped": True}
+            for name, fact in mine.items():
+                is_gone = (name, fact["manifest"]) in gone
+                found.setdefault(name, {**fact, "dropped": True} if is_gone else fact)
+        return found
 
     def manifest(self, at: str) -> str:
         """The digest of a state's manifest; NotFound names the states there are."""

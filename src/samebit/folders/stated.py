@@ -14,7 +14,6 @@ from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 
 __all__ = [
-    "DROPPED",
     "FINAL",
     "Stated",
     "find_state",
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 FINAL = "final"
-DROPPED = "dropped"  # the kind of a note by which somebody lets go of a state
 _INITIAL = frozenset({"initial", "init", "step0", "step-0"})
 _STEP = re.compile(r"(?:step[ -]?|checkpoint[ -])?(\d+)")
 
@@ -70,29 +68,21 @@ def open_state(store: Path, reference: str, rank: str | None = None) -> tuple[Vi
 
 def states_of(view: View) -> list[Stated]:
     """The states of a run as the view shows it, oldest first; those let go of are marked."""
-    gone = {
-        (note.value.get("name"), note.value.get("manifest"))
-        for note in view.notes
-        if note.kind == DROPPED and isinstance(note.value, dict)
-    }
     rank = view.rank or next(iter(view.ranks), "0")
-    found: list[Stated] = []
-    for name, fact in view.states.items():
-        said = {**fact}
-        found.append(
-            Stated(
-                name,
-                fact["manifest"],
-                rank,
-                fact.get("step"),
-                fact.get("optimizer"),
-                fact.get("size_bytes", 0),
-                fact.get("kept", True),
-                bool(said.get("whole", True)),
-                bool(said.get("dropped")) or (name, fact["manifest"]) in gone,
-            )
+    return [
+        Stated(
+            name,
+            fact["manifest"],
+            rank,
+            fact.get("step"),
+            fact.get("optimizer"),
+            fact.get("size_bytes", 0),
+            fact.get("kept", True),
+            fact.get("whole", True),
+            fact.get("dropped", False),
         )
-    return found
+        for name, fact in view.states.items()
+    ]
 
 
 def find_state(view: View, word: str) -> Stated:

@@ -22,8 +22,19 @@ from samebit.journal.frame import Kind
 from samebit.journal.reader import Frame
 from samebit.records import ExecutionStart
 
-__all__ = ["FACE", "LAUNCH", "Replaced", "Row", "Stream", "pick", "ranks_of"]
+__all__ = [
+    "FACE",
+    "LAUNCH",
+    "OTHERS",
+    "Replaced",
+    "Row",
+    "Stream",
+    "pick",
+    "processes_of",
+    "ranks_of",
+]
 
+OTHERS = ""  # in place of a process's name: its children, and what an older version wrote
 FACE = "0"  # the rank that speaks for a run of many
 LAUNCH = "launch"  # the supervisor's place among the ranks
 _SCALARS = frozenset({type(None), bool, int, float, str})
@@ -41,6 +52,10 @@ class _Part:
     writer: str
     time_ns: int
     said: Mapping[str, Any]  # its fact `joined`
+
+    @property
+    def process(self) -> str:
+        return self.said.get("process", OTHERS)
 
     @property
     def episode(self) -> Episode:
@@ -76,11 +91,32 @@ def ranks_of(frames: Sequence[Frame]) -> list[str]:
     return sorted(found, key=lambda rank: (not rank.isdigit(), len(rank), rank))
 
 
+def processes_of(frames: Sequence[Frame], rank: str) -> list[str]:
+    """The names of the processes that recorded as a rank side by side or one after the other.
+
+    None where there was one only, where they are not named, or where a launcher started them again.
+    """
+    parts = list(_joined([frame for frame in frames if frame.rank == rank]).values())
+    names = list(dict.fromkeys(part.process for part in parts))
+    if len(names) < 2 or OTHERS in names or any(part.episode[1] for part in parts):
+        return []
+    return names
+
+
+def _joined(frames: Sequence[Frame]) -> dict[str, "_Part"]:
+    return {
+        frame.writer: _Part(frame.writer, frame.time_ns, value)
+        for frame in frames
+        if (value := _value(frame, "joined")) is not None
+    }
+
+
 def pick(
     frames: Sequence[Frame],
     starts: Sequence[ExecutionStart],
     rank: str,
     execution: int | None = None,
+    process: str | None = None,
 ) -> Stream:
     """What counts of a rank.
 
@@ -89,13 +125,13 @@ def pick(
         starts: of the run's executions; they place what a forked child wrote.
         rank: which.
         execution: only this one, and then nothing in it is replaced by a later one.
+        process: only the one of this name; `OTHERS` is what none that joined has written.
     """
     mine = [frame for frame in frames if frame.rank == rank]
-    joined = {
-        frame.writer: _Part(frame.writer, frame.time_ns, value)
-        for frame in mine
-        if (value := _value(frame, "joined")) is not None
-    }
+    joined = _joined(mine)
+    if process is not None:
+        names = {writer: part.process for writer, part in joined.items()}
+        mine = [frame for frame in mine if names.get(frame.writer, OTHERS) == process]
     episode = _episodes(mine, joined, starts)
     if execution is not None:
         mine = [frame for frame in mine if episode[frame.writer][0] == execution]
@@ -132,7 +168,8 @@ def pick(
             elif frame.kind in (Kind.HYPER, Kind.SCALARS):
                 for block in reader.changes(frame):
                     counting = _up_to(block, later.get(block.optimizer, math.inf))
-                    changes.append((rank, frame.writer, counting))
+                    if counting.counts:
+                        changes.append((rank, frame.writer, counting))
             elif frame.kind != Kind.TRACE:
                 continue
             elif frame.items[2] <= later.get(frame.items[1], math.inf):
@@ -153,6 +190,11 @@ def pick(
         )
     traced = [which for which, part in by_episode.items() if any(_is_trace(f) for f in part)]
     facts = [f for f in facts if not (_is_final(f) and traced and episode[f.writer] < traced[-1])]
+    goes_on = {
+        which: min((count for at, count in bases.get(main, ()) if at > which), default=math.inf)
+        for which in by_episode
+    }
+    facts = [f for f in facts if not _is_lost(f, goes_on[episode[f.writer]])]
     rows, replaced, odd = _rows(by_episode, cuts)
     return Stream(facts, rows, trace, changes, replaced, odd, odd_changes)
 
@@ -286,6 +328,20 @@ def _is_final(fact: Frame) -> bool:
     """Whether a fact is about a final state; of a run that went on it is none."""
     state = _value(fact, "state")
     return state is not None and state["name"].startswith("final")
+
+
+def _is_lost(fact: Frame, last: float) -> bool:
+    """Whether a fact is about a checkpoint from beyond the step at which a later one began."""
+    if last == math.inf:
+        return False
+    state = _value(fact, "state")
+    return state is not None and state.get("count", 0) > last
+
+
+def values(facts: Sequence[Frame], names: Sequence[str]) -> list[tuple[str, Any]]:
+    """Name and value of the facts of these names, in their order; those of odd shape left out."""
+    found = [(f.items[2], _value(f, f.items[2])) for f in facts if f.items[2] in names]
+    return [(name, value) for name, value in found if value is not None]
 
 
 def _is_sound(row: Row) -> bool:

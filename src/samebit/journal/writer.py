@@ -35,6 +35,7 @@ from samebit.journal.values import exact as _exact
 from samebit.journal.values import flatten as _flatten
 from samebit.journal.values import plain_number
 from samebit.journal.values import plain_step as _plain_step
+from samebit.threads import Helper
 
 __all__ = ["SEAL_BYTES", "Writer", "plain_number"]
 
@@ -57,6 +58,7 @@ _pack_checked = CHECKED.pack
 _pack_frame = FRAME.pack
 _monotonic_ns = time.monotonic_ns
 _ROW = int(Kind.ROW)
+_MOST_LATEST = 256  # sets of names whose last row is remembered from one segment to the next
 
 _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
 
@@ -88,6 +90,7 @@ class Writer:
         self._identity: tuple[int, int] = (0, 0)
         self._schemas: dict[tuple[str, ...], int] = {}
         self._schema_count = 0
+        self._latest: dict[tuple[str, ...], bytes] = {}  # the last row of these names
         self._held = Held()
         self._full: list[int] = []  # segments that are left, and still to be synced and closed
         self._synced = 0  # the sequence number up to which everything is durable
@@ -96,8 +99,7 @@ class Writer:
         self._kept: list[tuple[str, bytes]] = []  # facts to be written: name and payload
         self._kept_bytes = 0
         self.dropped = 0  # facts for which there was no room among these
-        self._keeper: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._keeper: Helper | None = None
 
     @property
     def writer(self) -> str:
@@ -146,8 +148,18 @@ class Writer:
                 if not whole:
                     self._repeat(frame)
                 self._sequence = sequence + 1
+                self._latest[names] = payload
             except _Abandoned:
                 self._once_more(self.row, values, step)
+
+    def latest(self, name: str) -> Any:
+        """The value that was logged last under a name; None where it was not lately."""
+        with self._lock:
+            rows = [(names, data) for names, data in self._latest.items() if name in names]
+        found = [(_decode(payload), names.index(name)) for names, payload in rows]
+        # Kind, schema, step and time stand before the values.
+        newest = max(found, key=lambda pair: pair[0][3], default=None)
+        return None if newest is None else unwrap(newest[0][4 + newest[1]])
 
     @property
     def unwritten(self) -> list[tuple[str, Any]]:
@@ -262,7 +274,8 @@ class Writer:
 
         A later frame would open a new one.
         """
-        self._closing.set()
+        if self._keeper is not None:
+            self._keeper.leave()
         try:
             self.flush()
         except Exception as error:
@@ -272,7 +285,7 @@ class Writer:
             if self._kept:
                 self._last_attempt()
             self._seal()
-            self._keeper, self._closing = None, threading.Event()
+            self._keeper = None
             unsynced, self._unsynced = self._unsynced, None
         if unsynced is not None:
             raise unsynced
@@ -311,6 +324,15 @@ class Writer:
             except Exception:
                 return  # out of descriptors: the full one takes frames as before
         self._write_kept()
+        if self._keeper is not None and not self._keeper.runs:
+            self._keeper_again(self._keeper)
+
+    def _keeper_again(self, keeper: Helper) -> None:
+        """After a fork that failed."""
+        try:
+            keeper.begin()
+        except RuntimeError:
+            pass  # no thread can be had, as while the interpreter ends: `close` syncs
 
     def _size_if_ours(self) -> int | None:
         # A script may close descriptors by number and open a file of its own under ours.
@@ -348,13 +370,12 @@ class Writer:
             self._full.append(self._fd)  # log() does not wait for the disk: `sync` does
         self._fd, self._identity = fd, (found.st_dev, found.st_ino)
         self._schemas = {}
+        for names in list(self._latest)[:-_MOST_LATEST]:
+            del self._latest[names]
         self._path = path
         if self._keeper is None:
-            # Named at once: `Thread` would count it, and the script's own be called Thread-2.
-            self._keeper = threading.Thread(
-                target=_keep_synced, args=[self], name="samebit-sync", daemon=True
-            )
-            self._keeper.start()
+            self._keeper = Helper("samebit-sync", _keeping(self), SYNC_EVERY_S)
+            self._keeper.begin()
 
     def _clock(self) -> bytes:
         before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
@@ -421,15 +442,16 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _keep_synced(writer: Writer) -> None:
+def _keeping(writer: Writer) -> Callable[[], float | None]:
+    """What the writer's own thread does from time to time, as long as there is the writer."""
     reference = weakref.ref(writer)
-    closing = writer._closing  # pyright: ignore[reportPrivateUsage]  (the writer's own thread)
     written, since = -1, _monotonic_ns()
-    del writer
-    while not closing.wait(SYNC_EVERY_S):
+
+    def keep() -> float | None:
+        nonlocal written, since
         alive = reference()
         if alive is None:
-            return
+            return None
         try:
             now, sequence = _monotonic_ns(), alive._sequence  # pyright: ignore[reportPrivateUsage]
             if sequence != written:
@@ -439,7 +461,9 @@ def _keep_synced(writer: Writer) -> None:
             alive.sync()
         except Exception as error:
             alive._unsynced = error  # pyright: ignore[reportPrivateUsage]
-        del alive
+        return SYNC_EVERY_S
+
+    return keep
 
 
 def _after_fork_in_child() -> None:

@@ -3,33 +3,83 @@
 Whoever adds a large piece waits only while several are still on their way, so what is held in
 memory is bounded by the pieces themselves. Small ones gather, and lie in one pack at the end.
 
-**When a large piece is encoded.** Where a sample of it saves a tenth, and besides: it saves half,
-or it is so small that it takes no longer than the disk's own answer, or the disk is busy with
-another one meanwhile. So encoding never makes a state slower than the disk: a disk that is faster
-than the encoder finds the pieces as they are.
+**When a large piece is encoded.** Where a sample of it saves half; and where it saves a tenth, if
+the disk takes fewer bytes a second than the encoder gives, both as measured while it went on
+(`Pace`). So a state is not slower for being encoded: a faster disk gets the pieces as they are.
 """
 
 import contextlib
 import queue
 import threading
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from samebit import digest
 from samebit.objects import encoding
 
-__all__ = ["Batch", "Slot"]
+__all__ = ["Batch", "Pace", "Slot"]
 
 _WORKERS = 3  # one encodes, two wait for the disk: two files at a time reach its full speed
 _AHEAD = 2  # pieces that wait for a worker
 _HALF = 0.5
-_QUICK_BYTES = 1 << 20
+_QUICK_BYTES = 1 << 20  # the first piece, if it is so small, is encoded before a disk has answered
+_ENCODED_PER_S = 250e6  # until one has been encoded here: a core that does something else besides
+
+
+class Pace:
+    """How many bytes a second the disk takes, all writers together, and one encoder gives."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writers = 0
+        self._busy_since = 0.0
+        self._busy_s = 0.0
+        self._written = 0
+        self._encoded = _ENCODED_PER_S
+        self._encoded_s = 1.0
+
+    def encoding_pays(self, size_bytes: int) -> bool:
+        """Whether the disk is the slower one."""
+        with self._lock:
+            if not self._busy_s:
+                return size_bytes <= _QUICK_BYTES
+            return self._written / self._busy_s < self._encoded / self._encoded_s
+
+    @contextlib.contextmanager
+    def writing(self, size_bytes: int) -> Generator[None]:
+        """Around the writing of one piece, until it is durable."""
+        with self._lock:
+            if not self._writers:
+                self._busy_since = time.monotonic()
+            self._writers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._writers -= 1
+                self._written += size_bytes
+                now = time.monotonic()
+                self._busy_s += now - self._busy_since
+                self._busy_since = now
+
+    @contextlib.contextmanager
+    def encoding(self, size_bytes: int) -> Generator[None]:
+        """Around the encoding of one piece."""
+        began = time.monotonic()
+        yield
+        with self._lock:
+            self._encoded += size_bytes
+            self._encoded_s += time.monotonic() - began
 
 
 class _Target(Protocol):
     """What a batch needs of a store."""
 
-    def holds(self, name: str, data: bytes | memoryview) -> bool: ...
+    @property
+    def pace(self) -> Pace: ...
+
     def write_object(
         self, name: str, kind: int, body: bytes | memoryview, size_bytes: int
     ) -> None: ...
@@ -55,13 +105,12 @@ class Batch:
     """What is being put together; made by `Store.batch`, used by one thread."""
 
     _store: _Target
+    _holds: Callable[[str, bytes | memoryview], bool]
     _small_bytes: int
     _small: dict[str, bytes | memoryview] = field(default_factory=dict)
     _jobs: "queue.Queue[_Job | None]" = field(default_factory=lambda: queue.Queue(_AHEAD))
     _workers: list[threading.Thread] = field(default_factory=list)
     _trouble: list[BaseException] = field(default_factory=list)
-    _writing: int = 0
-    _count: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +139,7 @@ class Batch:
         size_bytes = memoryview(data).nbytes
         if size_bytes < self._small_bytes:
             name = digest.of_bytes(data)
-            if name not in self._small and not self._store.holds(name, data):
+            if name not in self._small and not self._holds(name, data):
                 self._small[name] = data
             return Slot(name)
         job = _Job(Slot(), data, word)
@@ -150,7 +199,7 @@ class Batch:
             return
         try:
             name = digest.of_bytes(job.data)
-            if not self._store.holds(name, job.data):
+            if not self._holds(name, job.data):
                 self._write(name, job)
             job.slot.name = name
         except BaseException as error:  # raised again where the batch is used
@@ -160,14 +209,9 @@ class Batch:
         kind, body = encoding.RAW, job.data
         size_bytes = memoryview(job.data).nbytes
         share = encoding.expected_share(job.data, job.word)
-        if share <= encoding.WORTH_IT and (
-            share <= _HALF or size_bytes <= _QUICK_BYTES or self._writing
-        ):
-            kind, body = encoding.encode(job.data, job.word)
-        with self._count:
-            self._writing += 1
-        try:
+        pace = self._store.pace
+        if share <= encoding.WORTH_IT and (share <= _HALF or pace.encoding_pays(size_bytes)):
+            with pace.encoding(size_bytes):
+                kind, body = encoding.encode(job.data, job.word)
+        with pace.writing(memoryview(body).nbytes):
             self._store.write_object(name, kind, body, size_bytes)
-        finally:
-            with self._count:
-                self._writing -= 1

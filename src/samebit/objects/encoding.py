@@ -6,7 +6,7 @@
 import struct
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import blake3
 
@@ -59,8 +59,7 @@ WORTH_IT = 0.9  # float32 weights shrink to 0.83 of their size, bfloat16 to 0.68
 _LEVEL = 3
 
 
-@dataclass(frozen=True)
-class PackEntry:
+class PackEntry(NamedTuple):
     """Where one object lies in a pack; sizes and offset in bytes."""
 
     digest: bytes  # 32 raw bytes
@@ -179,10 +178,10 @@ def read_index(index: bytes, index_at: int, checksum: bytes) -> list[PackEntry]:
     """A pack's entries, sorted by digest and each inside the file."""
     if blake3.blake3(index).digest(16) != checksum:
         raise Damaged("a pack whose index does not match its checksum")
-    entries = [PackEntry(*fields) for fields in _ENTRY.iter_unpack(index)]
-    for before, entry in zip([None, *entries], entries, strict=False):
-        if (before is not None and before.digest >= entry.digest) or not (
-            _PACK_HEADER.size <= entry.offset <= entry.offset + entry.stored <= index_at
-        ):
+    entries = [PackEntry._make(fields) for fields in _ENTRY.iter_unpack(index)]
+    before = b""  # comes before every digest
+    for name, offset, stored, _, _ in entries:
+        if before >= name or not _PACK_HEADER.size <= offset <= offset + stored <= index_at:
             raise Damaged("a pack whose index is not in order")
+        before = name
     return entries

@@ -1,19 +1,35 @@
 """Taking objects out of a store while others put and read: no lock, and nothing lost that is named.
 
 Whoever puts bytes that are there touches their file first and looks at it then
-(`Store.holds`); whoever removes a file moves it aside first and looks at its time then
+(`Store._holds`); whoever removes a file moves it aside first and looks at its time then
 (`disk.remove`). `docs/design/010-states-and-checkpoints.md` has the argument.
+
+The marks come from above (`samebit.folders.naming`): a sweep knows names, and no run.
 """
 
-from collections.abc import Collection
+import os
+import stat
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from samebit import disk
+from samebit import digest, disk
 from samebit.errors import Damaged
 from samebit.objects.store import Store, read_pack_index
 
-__all__ = ["aside_of", "take_back"]
+__all__ = [
+    "LEAST_GRACE_S",
+    "Swept",
+    "aside_of",
+    "clock_ns",
+    "put_back_all",
+    "sweep",
+    "take_back",
+    "unmarked",
+]
 
+LEAST_GRACE_S = 3600.0  # what a process may take from putting an object to naming it
+_HALF = 0.5
 _ASIDE = "removing."  # in `tmp/`: a file that is being removed, by its name
 
 
@@ -42,7 +58,97 @@ def take_back(store: Store, names: Collection[str]) -> int:
     return freed
 
 
+@dataclass(frozen=True)
+class Swept:
+    """One file that nothing names any more, or of a pack more than half of it."""
+
+    path: Path
+    size_bytes: int  # of the disk, without what is to live
+    objects: int  # that go
+    live: tuple[str, ...] = ()  # what else is in the pack, and is packed anew before it goes
+
+
+def clock_ns(store: Store) -> int:
+    """The time by the clock that gives files of this store theirs: the file server's."""
+    probe = store.path / "tmp" / f"{os.getpid()}-{os.urandom(6).hex()}"
+    try:
+        probe.touch(exist_ok=False)
+        return probe.stat().st_mtime_ns
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def unmarked(store: Store, marked: Collection[str], before_ns: int) -> Iterator[Swept]:
+    """What a sweep would take: nothing that is marked, or was made or touched since `before_ns`."""
+    for path in store.object_paths():
+        if store.name_of(path) not in marked and (found := _old(path, before_ns)):
+            yield Swept(path, found.st_size, 1)
+    for path in store.pack_paths():
+        found = _old(path, before_ns)
+        if found is None:
+            continue
+        try:
+            entries = read_pack_index(path)
+        except (Damaged, OSError):
+            continue  # what is in it cannot be told; `samebit check` names it
+        live = [entry for entry in entries if entry.name in marked]
+        alive = sum(entry.stored for entry in live)
+        if len(live) < len(entries) and alive <= _HALF * sum(entry.stored for entry in entries):
+            names = tuple(entry.name for entry in live)
+            yield Swept(path, found.st_size - alive, len(entries) - len(live), names)
+    for path in (store.path / "tmp").iterdir():
+        # A file on its way to a name, left by a process that was killed.
+        if not path.name.startswith(_ASIDE) and (found := _old(path, before_ns)):
+            yield Swept(path, found.st_size, 0)
+
+
+def sweep(store: Store, found: Swept, before_ns: int) -> int:
+    """Remove one such file, if nobody has touched it meanwhile; how many bytes are free again.
+
+    Raises Damaged where something in a pack that is to live cannot be read; the pack stays.
+    """
+
+    def may_go(now: os.stat_result) -> bool:
+        return now.st_mtime_ns < before_ns
+
+    if found.live:
+        store.write_pack({name: store.read(name) for name in found.live})
+    gone = disk.remove(found.path, aside_of(store, found.path), may_go)
+    return found.size_bytes if gone else 0
+
+
+def _old(path: Path, before_ns: int) -> os.stat_result | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) and found.st_mtime_ns < before_ns else None
+
+
+def put_back_all(store: Store) -> int:
+    """Put back what a removal that was killed has left aside; how many files."""
+    found = [path for path in (store.path / "tmp").glob(_ASIDE + "*") if _home_of(store, path)]
+    for path in found:
+        home = _home_of(store, path)
+        if home is not None:
+            home.parent.mkdir(parents=True, exist_ok=True)
+            disk.put_back(path, home)
+    return len(found)
+
+
+def _home_of(store: Store, aside: Path) -> Path | None:
+    name = aside.name.removeprefix(_ASIDE)
+    if name.endswith(".pack"):
+        return store.path / "packs" / name
+    try:
+        return store.object_path(f"{digest.ALGORITHM}:{name}")
+    except Damaged:
+        return None
+
+
 def aside_of(store: Store, path: Path) -> Path:
     """Where a file lies while it is being removed."""
-    name = path.name if path.suffix == ".pack" else path.parent.name + path.name
+    name = path.name
+    if path.parent.parent.name == "objects":
+        name = path.parent.name + name
     return store.path / "tmp" / (_ASIDE + name)

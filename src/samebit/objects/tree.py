@@ -33,8 +33,8 @@ def save_tree(store: Store, files: Iterable[SourceFile]) -> tuple[str, TreeRecor
         for file, name in zip(sources, digests, strict=True)
     )
     tree = TreeRecord(entries)
-    store.put_all([*(file.content for file in sources), encode(tree)])
-    return digest.of_bytes(encode(tree)), tree
+    *_, name = store.put_all([*(file.content for file in sources), encode(tree)])
+    return name, tree
 
 
 def read_tree(store: Store, name: str) -> TreeRecord:

@@ -15,7 +15,6 @@ from samebit.folders.read import View
 __all__ = ["Lack", "find_lacks"]
 
 _SEED_IT = "`samebit run --seed N` seeds Python, NumPy and PyTorch"
-_SEED_THERE = "a generator that the script makes takes its seed there"
 _NAMED = 3
 _KEY_WORDS = 3
 _GIT_FAILED = ("without git's word", "no commit was made")  # as capture/code.py says it
@@ -77,10 +76,9 @@ def _randomness(view: View) -> Iterator[Lack]:
         yield Lack("randomness", text, "a fixed seed, or a replay draws other numbers")
     if known:
         text = f"{in_words(known)}; a replay gets back what they began from"
-        fixes = [_SEED_IT] if any(not s.at for s in known) else []
-        fixes += (
-            ["one that the script makes takes its seed there"] if any(s.at for s in known) else []
-        )
+        fixes = [_SEED_IT] if any(not source.at for source in known) else []
+        if any(source.at for source in known):
+            fixes.append("a generator that the script makes takes its seed there")
         yield Lack("seed", text, "; ".join(fixes))
 
 
@@ -104,6 +102,9 @@ def _data(view: View) -> Iterator[Lack]:
     if beyond := [fact for fact in unhashed if not fact.get("unreadable")]:
         text = f"{_files(beyond)} known by size and time alone: {_names(beyond)}"
         yield Lack("data", text, "a larger files.hash_budget_mb takes their digests")
+    if unseen := view.facts.get("unseen"):
+        text = f"files that {' and '.join(unseen)} read are known only where they were seen open"
+        yield Lack("data", text)
     if view.code is not None and view.code.left_out:
         text = f"left out of the code: {', '.join(view.code.left_out[:_NAMED])}"
         yield Lack("code", text, "commit what the run needs")

@@ -48,6 +48,8 @@ class Configuration:
         self._parses: list[tuple[Parsed, dict[str, Any]]] = []
         self._globals: dict[str, Any] = {}
         self._training = False
+        self._of_init = False
+        self._job: Any = None
         self._written: Any = _MISSING
 
     def give(self, value: Any) -> None:
@@ -55,8 +57,21 @@ class Configuration:
         self.given = value
         self.write()
 
+    @property
+    def has_parses(self) -> bool:
+        """Whether a parser has told of something."""
+        return bool(self._parses)
+
+    def belongs_to_init(self) -> None:
+        """An `init()` has taken the run: another job of a sweep in this process is not its own."""
+        self._of_init = True
+
     def parsed(self, found: Parsed) -> None:
         """A parse that counts; held, because a script that changes it is read again at the end."""
+        job = found.facts.get("job")
+        if self._of_init and job is not None and self._job not in (None, job):
+            return
+        self._job = job if job is not None else self._job
         known = {parsed.is_of for parsed, _ in self._parses if parsed.is_of}
         is_new = known.isdisjoint((found.is_of, *found.replaces))
         if is_new and (self._training or len(self._parses) >= _MOST_PARSES):
@@ -154,13 +169,16 @@ class Configuration:
     def _given_layer(self, given: dict[str, Any], layers: list[_Layer]) -> _Layer:
         # Arguments that were parsed before anybody listened: nothing is known of them.
         unseen = not layers and is_parsed(self.given)
-        sources = {} if unseen else {"": CODE, **declared(self.given)}
+        own = {} if unseen else {"": CODE, **declared(self.given)}
         made = [(flat(layer.values), layer.sources) for layer in layers]
+        sources: dict[str, str] = {}
         for name, value in flat(given).items():
+            said = source_of(name, own)
             for values, known in made:  # what a parser made keeps its source, wherever it was put
-                source = _source_inside(name, value, values, known)
-                if source is not None:
-                    sources[name] = source
+                if (end := _end_inside(name, value, values)) is not None:
+                    said = source_of(end, known)
+            if said is not None:
+                sources[name] = said
         return _Layer(given, sources, {"parser": _GIVEN})
 
     def _plain(self, value: Any) -> Any:
@@ -196,13 +214,11 @@ def _without_those_inside(layers: list[_Layer], given: dict[str, Any]) -> list[_
     ]
 
 
-def _source_inside(
-    name: str, value: Any, made: Mapping[str, Any], sources: Mapping[str, str]
-) -> str | None:
-    """The source of a given value that equals what a parser made under this name, or its end."""
+def _end_inside(name: str, value: Any, made: Mapping[str, Any]) -> str | None:
+    """Under which name, this one or its end, a parser made the value that was given."""
     for end in (name, name.partition(".")[2]):
         if end and end in made and _same(made[end], value):
-            return source_of(end, sources)
+            return end
     return None
 
 

@@ -25,8 +25,18 @@ _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does thes
 class Listener(Protocol):
     """What the hooks tell."""
 
-    def epoch(self, loader: Any) -> None:
-        """A data loader is about to begin an epoch."""
+    def epoch(self, loader: Any) -> int:
+        """A data loader is about to begin an epoch; how many batches of it were given before."""
+        ...
+
+    def epoch_is_asked(self, loader: Any) -> None:
+        """Its iterator is made, and the batches that were given before are asked for."""
+
+    def epoch_begun(self, loader: Any, iterator: Any) -> None:
+        """Its iterator is about to be given out."""
+
+    def first_batch(self, iterator: Any) -> None:
+        """A data loader is asked for the first batch of an epoch."""
 
     def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
@@ -79,17 +89,18 @@ class _Guard:
         self._thread: int | None = None
         self._off: set[str] = set()
 
-    def run(self, source: str, method: str, args: tuple[Any, ...]) -> None:
+    def run(self, source: str, method: str, args: tuple[Any, ...]) -> Any:
         if source in self._off or os.getpid() != self._pid:
-            return
+            return None
         if not self._is_training_thread(source):
-            return
+            return None
         try:
             disk.fault(source)
-            getattr(self._listener, method)(*args)
+            return getattr(self._listener, method)(*args)
         except Exception as error:
             self._off.add(source)
             self._listener.trouble(source, error)
+            return None
 
     def _is_training_thread(self, source: str) -> bool:
         """Not DataParallel's threads, an evaluation beside the training, a loader read ahead."""
@@ -101,9 +112,10 @@ class _Guard:
         return self._thread in (None, me)
 
 
-def _tell(source: str, method: str, *args: Any) -> None:
-    if _Guard.current is not None:
-        _Guard.current.run(source, method, args)
+def _tell(source: str, method: str, *args: Any) -> Any:
+    if _Guard.current is None:
+        return None
+    return _Guard.current.run(source, method, args)
 
 
 _installed: list[bool] = []
@@ -207,6 +219,8 @@ def _loaders(module: Any) -> None:
 
     @functools.wraps(original)
     def __next__(self: Any) -> Any:
+        if not getattr(self, "_num_yielded", 1):
+            _tell("hooks.epoch", "first_batch", self)
         try:
             batch = original(self)
         except BaseException as error:
@@ -217,18 +231,31 @@ def _loaders(module: Any) -> None:
         _tell("hooks.batch", "batch", batch, self)
         return batch
 
+    def skip(self: Any, given: int) -> None:
+        """Fetch what was given before; an exception of the data set is the script's to hear."""
+        try:
+            for _ in range(given):
+                original(self)
+        except StopIteration:
+            pass  # there is less than there was, which is told when the epoch has begun
+
     iterator.__next__ = __next__
     loader = module.DataLoader
     begin = loader.__iter__
 
     @functools.wraps(begin)
     def __iter__(self: Any) -> Any:
-        _tell("hooks.epoch", "epoch", self)
+        given = _tell("hooks.epoch", "epoch", self)
         try:
-            return begin(self)
+            iterator = begin(self)
+            if given:
+                _tell("hooks.epoch", "epoch_is_asked", self)
+                skip(iterator, given)
         except BaseException as error:
             step_aside(error)
             raise
+        _tell("hooks.epoch", "epoch_begun", self, iterator)
+        return iterator
 
     loader.__iter__ = __iter__
 

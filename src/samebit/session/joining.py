@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,24 @@ from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session import beginning, exiting, jobs, resuming, shortfall, spawned
 from samebit.session.beginning import Wanted
-from samebit.session.ranks import Role, find_role, is_spawned, is_worker, opens_files
+from samebit.session.ranks import (
+    Role,
+    find_role,
+    is_spawned,
+    is_worker,
+    opens_files,
+    program,
+)
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 from samebit.session.shortfall import Problem
 from samebit.session.watching import watch_child
+from samebit.threads import Helper
 
 __all__ = ["enter", "init"]
 
 _EXCEPTION_LENGTH = 4000
+_IMPORT_GLANCE_S = 0.01
 _UNKNOWN_CODE = "SystemExit with a code that is not known; `samebit run` would know it"
 
 
@@ -48,7 +58,7 @@ class _Process:
         self.taken = False  # an init() has joined the supervised run
         self.writes_end = True  # of a run that `init()` began
         self.registered = False
-        self.code_thread: threading.Thread | None = None
+        self.code_helper: Helper | None = None
 
 
 _process = _Process()
@@ -82,6 +92,7 @@ def _join(role: Role, *, begun: bool = False) -> None:
         if role.launched:
             os.environ["SAMEBIT_AS_RANK"] = "1"
         part = folder.claim_rank(execution, role.rank)
+        process = folder.claim_process(execution, role.rank, program(sys.orig_argv))
         start = folder.start(execution)
         went_before = execution > 1 or role.restart > 0
         recording = Recording(
@@ -90,10 +101,11 @@ def _join(role: Role, *, begun: bool = False) -> None:
             places.read_settings(folder.store),
             rank=role.rank,
             rates=_rates(role.rank),
-            given=None if begun else _given_back(),  # it has drawn already, and may have seeded
+            # One that has begun has drawn already, and may have seeded.
+            given=None if begun else _given_back(role.rank, process),
             left=resuming.left_by(folder, role.rank) if went_before else None,
         )
-        joined = {"rank": role.rank, "execution": execution, "part": part}
+        joined = {"rank": role.rank, "execution": execution, "part": part, "process": process}
         recording.writer.fact(
             "joined", {**joined, "launched": role.launched, "restart": role.restart}
         )
@@ -117,10 +129,20 @@ def _watch_child(keeper: int) -> None:
         sys.stderr.write(f"samebit: what this process opens is not recorded: {error}\n")
 
 
-def _given_back() -> Any:
+def _given_back(rank: str, process: str) -> Any:
     """What a replay gives back of its run's randomness; None where this is no replay."""
     path = os.environ.get("SAMEBIT_SEEDS")
-    return None if path is None else json.loads(Path(path).read_bytes())
+    if path is None:
+        return None
+    given = json.loads(Path(path).read_bytes())
+    return {name: _of_process(value, rank, process) for name, value in given.items()}
+
+
+def _of_process(value: Any, rank: str, process: str) -> Any:
+    if not isinstance(value, dict):
+        return value
+    by_process = value.get(rank, {})
+    return by_process.get(process, by_process.get(""))  # "": the rank was one process
 
 
 def _rates(rank: str) -> dict[tuple[int, int], int] | None:
@@ -233,6 +255,7 @@ def _join_or_begin(
     if supervised is not None and not _process.taken and _may_take(supervised, resume):
         _process.taken = True
         supervised.begin_seeding(seeded=seed is not None)
+        supervised.taken_by_init(looks_back=False)
         _set(seed, deterministic)
         if seed is not None or deterministic:
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
@@ -295,7 +318,8 @@ def _begin_here(
             rank=rank,
             left=resuming.left_by(begun.folder, rank) if begun.execution > 1 else None,
         )
-        joined = {"rank": rank, "execution": begun.execution, "part": 1}
+        process = begun.folder.claim_process(begun.execution, rank, program(sys.orig_argv))
+        joined = {"rank": rank, "execution": begun.execution, "part": 1, "process": process}
         recording.fact("joined", {**joined, "launched": begun.job is not None, "restart": 0})
     except BaseException as error:
         if begun.is_first:
@@ -306,6 +330,7 @@ def _begin_here(
     _register()
     exiting.watch()
     recording.begin(seed=seed, deterministic=deterministic)
+    recording.taken_by_init(looks_back=True)
     if begun.problem is not None:
         recording.problem(*begun.problem)
     _say_too_late(recording, deterministic=deterministic)
@@ -317,16 +342,12 @@ def _begin_here(
 
 def _begin_code(recording: Recording, where: Path, script: Path | None) -> None:
     given = [recording.folder, where, script, recording.settings]
-    thread = threading.Thread(
-        target=_record_code,
-        args=[*given, recording.fact, recording.trouble],
-        name="samebit-code",
-        daemon=True,
-    )
+    helper = Helper("samebit-code")
     _no_import.clear()
+    _process.code_helper = helper
     try:
-        thread.start()
-        _process.code_thread = thread
+        helper.do(partial(_record_code, *given, recording.fact, recording.trouble))
+        helper.do(helper.leave)
     except Exception as error:
         _no_import.set()
         recording.trouble("code", error)
@@ -367,9 +388,16 @@ def _record_code(*given: Any) -> None:
     record_code(*given)
 
 
-# A child forked while a thread imports finds the lock of that module taken for ever.
+def _wait_for_import() -> None:
+    """A child forked while a thread imports finds the lock of that module taken for ever."""
+    helper = _process.code_helper
+    # One that makes room for the fork may not have begun with it, and will not now.
+    while helper is not None and helper.runs and not _no_import.wait(_IMPORT_GLANCE_S):
+        pass
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_no_import.wait)
+    os.register_at_fork(before=_wait_for_import)
 
 
 def _say_too_late(recording: Recording, *, deterministic: bool) -> None:
@@ -436,9 +464,9 @@ def _end(
 ) -> None:
     if not recording.is_here:
         return
-    if _process.code_thread is not None:
-        _process.code_thread.join()
-        _process.code_thread = None
+    if _process.code_helper is not None:
+        _process.code_helper.finish()
+        _process.code_helper = None
     recording.finish(status, exception=exception, signal=signal)
     if _process.active is recording:
         _process.active = None

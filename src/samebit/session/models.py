@@ -2,27 +2,23 @@
 
 Held strongly: only the optimizers that have stepped since one first did (both of a GAN, the last of
 several folds) and the modules that own their parameters. A state is copied when it must not change
-any more, and stored on a thread; a state above the budget is kept as digests.
+any more, and handed to the keeper; a state above the budget is kept as digests.
 """
 
 import os
-import queue
-import shutil
 import sys
-import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from samebit.objects.store import Store
+from samebit.session.keeping import Keeper
+from samebit.session.members import Members
 from samebit.states import storing
 from samebit.states import torch as torch_states
 
 __all__ = ["Models"]
 
-_FREE_SHARE = 0.1  # of the disk's free space, at most, for the bytes of one state
 _INTERRUPTED_BYTES = 1 << 30  # after Ctrl-C a larger state is not written any more
 
 
@@ -42,33 +38,19 @@ class Models:
     """The modules and optimizers of one process, and their states.
 
     Args:
-        store: opened when the first state is saved.
-        emit: takes the fact about a state that was stored.
-        trouble: told when something of ours failed.
-        budget_bytes: above it, a state is kept as digests.
-        keep: auto, all, digest or none.
+        keeper: takes the states.
+        members: what else the user named, or the hooks met.
     """
 
-    def __init__(
-        self,
-        store: Path,
-        emit: Callable[[dict[str, Any]], None],
-        trouble: Callable[[str, Exception], None],
-        *,
-        budget_bytes: int,
-        keep: str,
-    ) -> None:
-        self._store = store
-        self._emit = emit
-        self._trouble = trouble
-        self._budget = budget_bytes
-        self._keep = keep
+    def __init__(self, keeper: Keeper, members: Members) -> None:
+        self._keeper = keeper
+        self._members = members
         self._roots: dict[int, weakref.ref[Any]] = {}
         self._names: dict[int, str] = {}
+        self._watched: set[int] = set()  # roots that the user named
         # What a root was before its first training forward; None once it has been stepped.
         self._initial: dict[int, _Beginning | None] = {}
         self._optimizers: dict[int, weakref.ref[Any]] = {}
-        self._schedulers: list[weakref.ref[Any]] = []
         self._last: Any = None  # the optimizer that stepped last
         self._held: dict[int, tuple[Any, list[Any]]] = {}  # optimizers with their owners, by id
         # Count and state at the beginning, by optimizer id.
@@ -76,8 +58,6 @@ class Models:
         self._begun: set[int] = set()  # optimizers, by index, whose state at step 0 was taken
         self._where: dict[int, tuple[int, int]] = {}  # optimizer id: its index and count
         self._taken_at: dict[int, int] = {}  # optimizer index: count at its last final state
-        self._queue: queue.Queue[tuple[str, int, int, Any, bool] | None] = queue.Queue()
-        self._thread: threading.Thread | None = None
         self._pid = os.getpid()
 
     @property
@@ -85,17 +65,18 @@ class Models:
         """The optimizer that stepped last, or None."""
         return self._last
 
-    def watch(self, module: Any, name: str | None = None) -> None:
-        """Take a module as a root, under a name or the next free one."""
+    def watch(self, module: Any) -> str:
+        """Take a module that the user names as a root; its name, the next free one."""
         module = _unwrapped(module)
-        if id(module) in self._roots and name is None:
-            return
-        self._roots[id(module)] = weakref.ref(module)
-        self._names[id(module)] = name or self._free_name()
+        self._watched.add(id(module))
+        return self._name(module)
 
-    def watch_scheduler(self, scheduler: Any) -> None:
-        """Put a scheduler's state into the states that follow."""
-        self._schedulers.append(weakref.ref(scheduler))
+    def _name(self, module: Any) -> str:
+        known = self._roots.get(id(module))
+        if known is None or known() is not module:
+            self._roots[id(module)] = weakref.ref(module)
+            self._names[id(module)] = self._free_name()
+        return self._names[id(module)]
 
     def entered(self, module: Any) -> bool:
         """The outermost module was called; whether it has parameters and is no part of another."""
@@ -108,13 +89,14 @@ class Models:
             if any(module is part for root in self._living_roots() for part in root.modules()):
                 return False
             self._initial.pop(id(module), None)
-            self.watch(module, None if id(module) not in self._names else self._free_name())
+            self._watched.discard(id(module))  # of one that is gone and had the same id
+            self._name(module)
         return True
 
     def before_training(self, module: Any) -> None:
         """A root is about to run in training mode: its buffers move from now on."""
         module = _unwrapped(module)
-        if self._keep == "none":
+        if self._keeper.takes_nothing:
             return
         known = self._initial.get(id(module), _NOT_YET)
         if known is None:
@@ -129,7 +111,7 @@ class Models:
         if any(sys.modules["torch"].nn.parameter.is_lazy(p) for p in module.parameters()):
             return  # this first forward makes them
         # One too large to hold twice is taken as digests at the first step.
-        copy = torch_states.frozen_copy(state, "text") if self._fits(state) else {}
+        copy = torch_states.frozen_copy(state, "text") if self._keeper.fits(state) else {}
         generators = torch_states.generator_states()
         self._initial[id(module)] = _Beginning(copy, generators, _versions(module))
 
@@ -144,7 +126,7 @@ class Models:
         self._where.pop(id(optimizer), None)  # of one that is gone and had the same id
         self._optimizers.pop(id(optimizer), None)
         self._ownerless.pop(id(optimizer), None)
-        if self._keep == "none" or index in self._begun:
+        if self._keeper.takes_nothing or index in self._begun:
             return  # the first step raised, and this is another attempt
         owners = self._owners_of(optimizer)
         if owners:
@@ -156,10 +138,10 @@ class Models:
             generators = generators or then
         state = self._state(optimizer, owners, modules)
         state["generators"] = generators or torch_states.generator_states()
-        if not self._fits(state):
-            self._store_now(f"step {count}", index, count, state, keep=False)
+        if not self._keeper.fits(state):
+            self._keeper.save_now(f"step {count}", index, count, state, keep=False)
         elif owners:
-            self._store_later(
+            self._keeper.save_later(
                 f"step {count}", index, count, torch_states.frozen_copy(state, "text")
             )
         else:
@@ -176,7 +158,7 @@ class Models:
         if ownerless is not None:
             before, state = ownerless
             state = self._with_owners(optimizer, state)
-            self._store_later(f"step {before}", index, before, state)
+            self._keeper.save_later(f"step {before}", index, before, state)
         self._optimizers.setdefault(id(optimizer), weakref.ref(optimizer))
 
     def _beginning(self, module: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -223,16 +205,24 @@ class Models:
         """Every root that still lives, with its name."""
         return [(self._names[id(module)], module) for module in self._living_roots()]
 
+    def trained(self) -> list[tuple[str, Any]]:
+        """The roots that the user named, then those that an optimizer owns, with their names."""
+        optimizers = self._members.living("optimizer")
+        named = self.named()
+        watched = [(name, module) for name, module in named if id(module) in self._watched]
+        owned = [
+            (name, module)
+            for name, module in named
+            if id(module) not in self._watched and any(_owns(module, one) for one in optimizers)
+        ]
+        return watched + owned
+
     def finish(self, *, interrupted: bool) -> None:
         """Take the final state of everything that still lives; wait until it is stored."""
         if os.getpid() != self._pid:
             return
         for optimizer in self._living_optimizers():
             self._final_of(optimizer, interrupted=interrupted)
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
 
     def parameter_names(self) -> Mapping[int, str]:
         """Parameter names by id; with several roots the root's name stands in front."""
@@ -246,17 +236,17 @@ class Models:
 
     def _final_of(self, optimizer: Any, *, interrupted: bool = False) -> None:
         index, count = self._where.get(id(optimizer), (0, 0))
-        if self._keep == "none" or not count or self._taken_at.get(index) == count:
+        if self._keeper.takes_nothing or not count or self._taken_at.get(index) == count:
             return
         self._taken_at[index] = count
         owners = self._owners_of(optimizer)
         modules = {self._names[id(m)]: torch_states.module_state(m) for m in owners}
         state = self._state(optimizer, owners, modules)
         state["generators"] = torch_states.generator_states()
-        keep = self._keep != "digest" and self._fits(state)
+        keep = self._keeper.keeps_bytes and self._keeper.fits(state)
         if interrupted and storing.size_bytes(state) > _INTERRUPTED_BYTES:
             keep = False
-        self._store_now("final", index, count, state, keep=keep)
+        self._keeper.save_now("final", index, count, state, keep=keep)
 
     def _state(self, optimizer: Any, owners: list[Any], modules: dict[str, Any]) -> dict[str, Any]:
         names = self.parameter_names()
@@ -267,7 +257,7 @@ class Models:
                 names.get(id(p), str(at)): p.detach() for at, p in enumerate(parameters)
             }
         state["optimizer"] = torch_states.optimizer_state(optimizer, names)
-        schedulers = [s for s in (ref() for ref in self._schedulers) if s is not None]
+        schedulers = self._members.named("scheduler")
         if schedulers:
             state["schedulers"] = [s.state_dict() for s in schedulers]
         return state
@@ -287,41 +277,6 @@ class Models:
         while (name := "model" if at == 1 else f"model_{at}") in taken:
             at += 1
         return name
-
-    def _fits(self, state: Any) -> bool:
-        if self._keep == "all":
-            return True
-        free = shutil.disk_usage(self._store).free
-        return storing.size_bytes(state) <= min(self._budget, _FREE_SHARE * free)
-
-    def _store_later(self, name: str, index: int, step: int, state: Any) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="samebit-states", daemon=True)
-            self._thread.start()
-        self._queue.put((name, index, step, state, self._keep != "digest"))
-
-    def _work(self) -> None:
-        while (job := self._queue.get()) is not None:
-            name, index, step, state, keep = job
-            self._store_now(name, index, step, state, keep=keep)
-            del job, state
-
-    def _store_now(self, name: str, index: int, step: int, state: Any, *, keep: bool) -> None:
-        try:
-            digest = storing.save(Store(self._store), state, keep=keep, unknown="text")
-        except Exception as error:
-            self._trouble(f"the state {name!r}", error)
-            return
-        self._emit(
-            {
-                "name": name if index == 0 else f"{name} of optimizer {index}",
-                "optimizer": index,
-                "step": step,
-                "manifest": digest,
-                "size_bytes": storing.size_bytes(state),
-                "kept": keep,
-            }
-        )
 
 
 def _unwrapped(module: Any) -> Any:

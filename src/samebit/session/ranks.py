@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-__all__ = ["Role", "find_role", "is_spawned", "is_worker", "opens_files"]
+from samebit import digest
+from samebit.capture.children import plain
+from samebit.session.jobs import find_job
+
+__all__ = ["Role", "find_role", "is_spawned", "is_worker", "opens_files", "program"]
 
 # Python programs that only start others. One that joined would take the place of what it starts.
 _LAUNCHERS = frozenset(
@@ -26,6 +30,7 @@ _LAUNCHER_MODULES = frozenset(
 )
 _WITH_A_VALUE = ("-W", "-X", "--check-hash-based-pycs")  # of Python's options
 _RANK = re.compile(r"[0-9]{1,9}")
+_LONGEST = 60  # letters that name a process
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,38 @@ def find_role(environ: Mapping[str, str], words: Sequence[str], pid: int) -> Rol
     """
     if is_spawned(words) or is_worker() or _is_launcher(words):
         return None
-    launched = _is_rank(environ.get("RANK")) and _is_rank(environ.get("LOCAL_RANK"))
+    by_torch = _is_rank(environ.get("RANK")) and _is_rank(environ.get("LOCAL_RANK"))
+    # Of MPI or a batch system, that the command started; not the one that we are started by.
+    job = None if by_torch or "SAMEBIT_RANK" in environ else find_job(environ)
+    launched = by_torch or job is not None
     restart = environ.get("TORCHELASTIC_RESTART_COUNT", "")
     above = environ.get("SAMEBIT_PID")
     if above not in (None, str(pid)) and (not launched or "SAMEBIT_AS_RANK" in environ):
         return None  # a child of what records; of a rank even where it has the rank's variables
-    given = environ["RANK"] if launched else environ.get("SAMEBIT_RANK", "0")
+    given = environ["RANK"] if by_torch else environ.get("SAMEBIT_RANK", "0")
+    if job is not None:
+        given = str(job.rank)
     return Role(
         rank=str(int(given)) if _is_rank(given) else "0",
         launched=launched or "SAMEBIT_RANK" in environ,
-        restart=int(restart) if launched and _is_rank(restart) else 0,
+        restart=int(restart) if by_torch and _is_rank(restart) else 0,
         again=above == str(pid),
     )
+
+
+def program(words: Sequence[str]) -> str:
+    """What a Python runs, in a line: the same in a replay, where its files lie in other folders.
+
+    Args:
+        words: its command (`sys.orig_argv`).
+    """
+    if is_spawned(words):
+        return "spawned"  # the numbers of its pipes are others each time
+    names = [PurePath(word).name or word for word in plain(words[1:])]
+    text = " ".join(" ".join(names).split())
+    if len(text) <= _LONGEST:
+        return text or "python"
+    return f"{text[: _LONGEST - 9]} {digest.of_bytes(text.encode()).rpartition(':')[2][:8]}"
 
 
 def is_worker() -> bool:

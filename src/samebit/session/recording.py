@@ -31,9 +31,14 @@ from samebit.launch import alive
 from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
+from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
+from samebit.session.keeping import Keeper
+from samebit.session.members import Members
 from samebit.session.models import Models
+from samebit.session.positions import Positions
 from samebit.session.resuming import Left, base_of
+from samebit.session.retention import read_rule
 from samebit.session.schedulers import Schedulers
 from samebit.session.seeding import Seeding
 from samebit.session.shortfall import Problem, unwritten_problems
@@ -81,18 +86,36 @@ class Recording:
         emit = Emit(self._trace, self._hyper, self.fact)
         self.recorder = Recorder(emit, rates)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
-        self.models = Models(
+        self._keeper = Keeper(
             folder.store,
             self._state,
             self.trouble,
             budget_bytes=settings.states_budget_mb << 20,
             keep=settings.states_keep,
         )
+        self.members = Members()
+        self.models = Models(self._keeper, self.members)
+        self.positions = Positions(self.problem)
+        self.checkpoints = Checkpoints(
+            self._keeper,
+            self.models,
+            self.members,
+            self.positions,
+            self.writer,
+            self.problem,
+            rule=read_rule(settings.states_checkpoints),
+            saved=left.checkpoints if left is not None else (),
+            common=left.common if left is not None else (),
+            digests_only=rates is not None,
+        )
+        self._restored: dict[int, int] = {}  # steps, by the id of an optimizer that goes on
         self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))
         self.tally = Tally(lambda fact: self.fact("training", fact), self.models.named)
         self._counts = True
         # What it hears goes to it as it is.
-        self.loader_ends = self.tally.loader_ends
+        self.epoch_is_asked = self.positions.is_asked
+        self.epoch_begun = self.positions.begun
+        self.first_batch = self.positions.first_batch
         self.clipped = self.tally.clipped
         self.scaler_updated = self.tally.scaler_updated
         self._watches = Watches(
@@ -167,6 +190,23 @@ class Recording:
         # Without a lock, which a fork could leave taken for ever: both calls are atomic.
         return next(self._rows.setdefault(names, itertools.count(first)))
 
+    def taken_by_init(self, *, looks_back: bool) -> None:
+        """An `init()` began the run, or joined it: what it configures is its own from now on.
+
+        Args:
+            looks_back: whether parsers may have been done before anybody listened.
+        """
+        if looks_back and not self.configuration.has_parses:
+            self._safely("capture.config", self._look_back)
+        self.configuration.belongs_to_init()
+
+    def _look_back(self) -> None:
+        # Not in the time of scripts that `samebit run` starts.
+        from samebit.capture.already import parsed_already  # noqa: PLC0415
+
+        for parsed in parsed_already():
+            self.configuration.parsed(parsed)
+
     def set_config(self, value: Any) -> None:
         """Take a configuration; it stands above what parsers make."""
         self._safely("capture.config", lambda: self.configuration.give(value))
@@ -193,12 +233,20 @@ class Recording:
 
     # What the hooks tell.
 
-    def epoch(self, loader: Any) -> None:
-        """A data loader is about to begin an epoch."""
+    def epoch(self, loader: Any) -> int:
+        """A data loader is about to begin an epoch; how many batches of it were given before."""
         self.seeding.epoch(loader)
+        self._watches.epoch()
+        return self.positions.begins(loader)
+
+    def loader_ends(self, iterator: Any) -> None:
+        """A data loader has no more."""
+        self.positions.ended(iterator)
+        self.tally.loader_ends(iterator)
 
     def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
+        self.positions.gave(iterator)
         self.recorder.batch(value)
         self._count(self.tally.batch, value, iterator)
 
@@ -241,6 +289,11 @@ class Recording:
     def _go_on(self, optimizer: Any, index: int) -> None:
         """Count the steps on where an earlier execution left them, and say where that is."""
         left = self._left or Left()
+        if id(optimizer) in self._restored:
+            count = self._restored.pop(id(optimizer))
+            self.recorder.go_on_from(optimizer, count)
+            self._continued(index, count, None, "checkpoint")
+            return
         count, own, by = base_of(left, index, optimizer)
         if self._left is None:
             if own:  # a state from elsewhere: what a resumed process finds counts from there
@@ -248,6 +301,21 @@ class Recording:
             return
         self.recorder.go_on_from(optimizer, count)
         self._continued(index, count, own, by)
+
+    def went_on_from(self, optimizer: Any, count: int) -> None:
+        """An optimizer was given the state that it had after so many steps of the run."""
+        self.recorder.index(optimizer)  # in the order that they had
+        self._restored[id(optimizer)] = count
+
+    def checkpoint(self, step: int | None, keep: Any, extra: Any) -> None:
+        """Take a checkpoint."""
+        between = self.recorder.is_between
+        counts = Counts(self.step, self.main, self._count_of, between)
+        self.checkpoints.take(step, keep, extra, counts)
+
+    def _count_of(self, optimizer: Any) -> tuple[int, int]:
+        count = self.recorder.count(optimizer)
+        return self.recorder.index(optimizer), self._restored.get(id(optimizer), count)
 
     def _continued(self, index: int, count: int, own: int | None, by: str) -> None:
         said = {"execution": self.execution, "optimizer": index, "count": count}
@@ -260,6 +328,8 @@ class Recording:
             if index == self.main:
                 self.step = count
             self.models.after_step(optimizer, index, count)
+            self.members.meet("optimizer", optimizer)
+            self.positions.stepped()
             self._count(self.tally.after_step, index, index == self.main)
 
     def _count(self, function: Callable[..., None], *given: Any) -> None:
@@ -273,6 +343,7 @@ class Recording:
 
     def before_scaled_step(self, scaler: Any, optimizer: Any) -> None:
         """A loss scaler is about to decide whether an optimizer steps."""
+        self.members.meet("scaler", scaler)
         of = vars(scaler)
         if of.get("_enabled"):
             self.recorder.asked(optimizer, of.get("_scale"))
@@ -286,6 +357,7 @@ class Recording:
 
     def scheduler_made(self, scheduler: Any) -> None:
         """A learning-rate scheduler was attached to its optimizer."""
+        self.members.meet("scheduler", scheduler)
         self.schedulers.made(scheduler)
 
     # The end.
@@ -303,6 +375,7 @@ class Recording:
         self._safely("hooks.scheduler", self.schedulers.finish)
         self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
+        self._safely("state.save", self._keeper.finish)
         self._safely("capture.settings", self._write_settings)
         self._safely("capture.config", self.configuration.finish)
         self._safely("capture.randomness", self.seeding.finish)
@@ -353,7 +426,7 @@ class Recording:
 
     def _installed(self) -> None:
         disk.fault("capture.installed")
-        cache = places.cache_folder() / "installed-1"
+        cache = places.cache_folder() / "installed-2"
         keep = Store(self.folder.store).put
         found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
         self.fact("installed", found)

@@ -5,13 +5,17 @@ keep their own count in their state, which a checkpoint brings back; where there
 steps go on after the last that was recorded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samebit.errors import UsageError
 from samebit.folders.folder import RunFolder
+from samebit.session.retention import Saved
+
+if TYPE_CHECKING:
+    from samebit.folders.read import View
 
 __all__ = ["Left", "base_of", "find", "find_resumable", "left_by", "restored_step"]
 
@@ -29,6 +33,8 @@ class Left:
     counts: Mapping[int, int] = field(default_factory=dict[int, int])  # steps, by optimizer
     offsets: Mapping[int, int] = field(default_factory=dict[int, int])  # its own count before ours
     rows: Mapping[str, int] = field(default_factory=dict[str, int])  # by metric, its last step
+    checkpoints: Sequence[Saved] = ()  # that are there, oldest first
+    common: Sequence[str] = ()  # the names of those that every rank can go on from, oldest first
 
     def next_row(self, names: Any) -> int:
         """The step after the last that any of these metrics has."""
@@ -71,10 +77,10 @@ def left_by(folder: RunFolder, rank: str) -> Left:
     """What a run has recorded so far of one rank."""
     from samebit.folders.read import read_run  # noqa: PLC0415
 
-    view = read_run(folder)
-    if rank not in view.ranks:
+    whole = read_run(folder)
+    if rank not in whole.ranks:
         return Left()
-    view = view.at_rank(rank)
+    view = whole.at_rank(rank)
     counts: dict[int, int] = {}
     for row in view.trace:
         counts[row.optimizer] = max(row.count, counts.get(row.optimizer, 0))
@@ -87,7 +93,32 @@ def left_by(folder: RunFolder, rank: str) -> Left:
         for name, column in view.metrics.items()
         if (steps := [step for step in column.steps if isinstance(step, int)])
     }
-    return Left(counts, offsets, rows)
+    return Left(counts, offsets, rows, _checkpoints(view), _common(whole, rank))
+
+
+def _checkpoints(view: "View") -> list[Saved]:
+    return [
+        Saved(
+            name,
+            fact.get("step", 0),
+            fact["manifest"],
+            fact.get("metric", (None, None))[1],
+            whole=fact.get("whole", False),
+        )
+        for name, fact in view.states.items()
+        if name.startswith("checkpoint ") and fact.get("kept", True) and not fact.get("dropped")
+    ]
+
+
+def _common(view: "View", rank: str) -> list[str]:
+    """Ranks that go on from different steps would train a model that never was."""
+    of_ranks = [
+        [saved.name for saved in _checkpoints(view.at_rank(other)) if saved.whole]
+        for other in view.ranks
+    ]
+    mine = of_ranks[view.ranks.index(rank)]
+    of_others = [names for names in of_ranks if names]
+    return [name for name in mine if all(name in names for names in of_others)]
 
 
 def base_of(left: Left, index: int, optimizer: Any) -> tuple[int, int | None, str]:

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from samebit import disk
 from samebit.errors import SamebitError, UsageError
 from samebit.journal.writer import plain_number
 from samebit.session import exiting
+from samebit.session.members import kind_of
 from samebit.session.recording import Recording
+
+if TYPE_CHECKING:
+    from samebit.session.continuing import Resumed
 
 __all__ = ["Run"]
 
@@ -78,10 +82,12 @@ class Run:
     def watch(self, *objects: Any, main: bool = False) -> None:
         """Name what is trained: models, optimizers, schedulers, in any order.
 
-        Models and optimizers are found without it; a scheduler's state is kept only with it.
+        Models and optimizers are found without it; a scheduler's state is at the beginning and the
+        end kept only with it.
 
         Args:
-            objects: modules (the first is `model`), optimizers, learning-rate schedulers.
+            objects: modules (the first is `model`), optimizers, learning-rate schedulers, and for
+                checkpoints whatever else has a `state_dict`, data loaders, and generators.
             main: the optimizer among them counts the run's step.
         """
         if self._recording is None:
@@ -93,17 +99,70 @@ class Run:
             self._recording.trouble("watch", error)
 
     def _watch_one(self, recording: Recording, thing: Any, *, main: bool) -> None:
-        if hasattr(thing, "named_parameters"):
+        kind = kind_of(thing)
+        if kind == "module":
             recording.models.watch(thing)
-        elif hasattr(thing, "param_groups"):
-            if main:
-                recording.main = recording.recorder.index(thing)
-                recording.fact("main", recording.main)
-        elif hasattr(thing, "state_dict") and hasattr(thing, "optimizer"):
-            recording.models.watch_scheduler(thing)
-        else:
-            kind = type(thing).__name__
-            raise UsageError(f"watch() takes modules, optimizers and schedulers, not a {kind}")
+            return
+        recording.members.name(kind, thing)
+        if kind == "optimizer" and main:
+            recording.main = recording.recorder.index(thing)
+            recording.fact("main", recording.main)
+
+    def checkpoint(
+        self,
+        step: int | None = None,
+        *,
+        keep: Mapping[str, Any] | None = None,
+        extra: Any = None,
+    ) -> None:
+        """Keep everything that the training needs to go on from here; see `resume_state`.
+
+        The training waits while it is copied; it is written beside it. The place for it is after a
+        step, inside of the loop over a data loader or behind it.
+
+        Args:
+            step: what it is called by; the run's own step where left out.
+            keep: which checkpoints stay from now on, any of: `last` (how many; 1), `best` (a metric
+                that is logged before: `acc`, `val.loss:min`), `every` (whose step is a multiple of
+                it), `weights_every` (the same, its modules alone). The setting states.checkpoints
+                is what is without it.
+            extra: plain values and arrays of your own, given back by `resume_state`.
+        """
+        recording = self._recording
+        if recording is None or not recording.is_here:
+            return
+        try:
+            recording.checkpoint(step, keep, extra)
+        except Exception as error:
+            recording.trouble("checkpoint", error)
+
+    def resume_state(self, *objects: Any, main: bool = False) -> "Resumed | None":
+        """Go on exactly where the last whole checkpoint was taken, if this run goes on.
+
+        Objects are named as by `watch`, and given their state in place, all or none; generators,
+        too. The next epoch of a data loader that was interrupted goes on behind the batches that it
+        had given. Call it last before the training loop: what is drawn in between is lost.
+
+        Args:
+            objects: as `watch` takes them, in the same order in every execution.
+            main: as with `watch`.
+
+        Returns:
+            Where the training goes on: `step`, `epoch`, `batch`, `extra`; None where it begins, in
+            a run that does not go on, or one that has no checkpoint.
+
+        Raises:
+            UsageError: an object is another than the checkpoint is of; nothing was changed.
+            Damaged: the checkpoints cannot be read.
+        """
+        recording = self._recording
+        if recording is None or not recording.is_here:
+            return None
+        from samebit.session.continuing import go_on  # noqa: PLC0415  (most runs do not go on)
+
+        for thing in objects:
+            self._watch_one(recording, thing, main=main)
+        return go_on(recording)
 
     def finish(self) -> None:
         """End the run: the final state, the last facts. At exit this happens by itself."""

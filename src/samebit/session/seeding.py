@@ -41,8 +41,8 @@ class Seeding:
         trouble: told when something of ours failed.
         step: the run's step now.
         rank: of this process.
-        given: what a recorded run's record gives back (`replay/seeds.py` makes it); None when this
-            is no replay.
+        given: what a recorded run's record gives back to this process (`replay/given.py`); None
+            where this is no replay.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Seeding:
         self._replays = given is not None
         given = given or {}
         self._is_late = given.get("when") == "init"  # the record begins at `init()`
-        self._states = dict(given.get("generators", {}).get(rank, {}))
-        self._loaders = dict(given.get("loaders", {}).get(rank, {}))
-        self._unseeded = given.get("unseeded", {}).get(rank, [])
+        self._states = dict(given.get("generators") or {})
+        self._loaders = dict(given.get("loaders") or {})
+        self._unseeded = given.get("unseeded") or []
         self._entropy: entropy.Entropy | None = None
         self._met: dict[str, int] = defaultdict(
             int
@@ -104,7 +104,7 @@ class Seeding:
         known.epochs += 1
         if not (_is_noted(known.epochs) and _is_noted(known.number)):
             return
-        own = _own_generators(loader)
+        own = generators.own(loader)
         # As often as that line met another loader, this is the same in every run.
         place = f"{site.place} #{known.number}"
         fact: dict[str, Any] = {"at": site.at, "place": place, "epoch": known.epochs}
@@ -192,29 +192,9 @@ def _is_noted(number: int) -> bool:
     return number <= _EVERY or not number & (number - 1)
 
 
-def _own_generators(loader: Any) -> dict[str, Any]:
-    """The generators that a loader, its samplers and its data set hold, by where they are."""
-    found: dict[str, Any] = {}
-    for name in ("", "sampler", "batch_sampler", "dataset"):
-        owner = getattr(loader, name, None) if name else loader
-        for attribute, value in list(getattr(owner, "__dict__", {}).items()):
-            if _is_generator(value) and not any(value is other for other in found.values()):
-                found[f"{name or 'loader'}.{attribute}"] = value
-    return found
-
-
 def _is_torchs(value: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Generator)
-
-
-def _is_generator(value: Any) -> bool:
-    random, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
-    if random is not None and isinstance(value, random.Random):
-        return not isinstance(value, random.SystemRandom)
-    if numpy is not None and isinstance(value, (numpy.Generator, numpy.RandomState)):
-        return True
-    return _is_torchs(value)
 
 
 def _order(loader: Any, own: Mapping[str, Any]) -> str:

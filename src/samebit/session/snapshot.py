@@ -1,5 +1,6 @@
 """The code of a run and the lock of its project: taken, put into the store, and told."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ def record_code(
         detail = "code.on_changed is refuse, which only `samebit run` can do"
         sys.stderr.write(f"samebit: uncommitted changes: {detail}\n")
         emit("problem", {"what": "uncommitted changes", "detail": detail})
-    code_files = {str(taken.root / entry.path) for entry in record.entries}
+    code_files = {os.path.join(taken.root, entry.path) for entry in record.entries}
     try:
         emit("lock", _locks(start, code_files, Store(folder.store)))
     except Exception as error:

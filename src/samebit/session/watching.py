@@ -15,6 +15,7 @@ from samebit import places
 from samebit.capture.children import CommandWatch, ToldByChildren, plain
 from samebit.capture.files import FileWatch
 from samebit.capture.importing import when_imported
+from samebit.capture.libraries import UNSEEN
 from samebit.capture.listings import ListingWatch
 from samebit.capture.noise import noise_prefixes
 from samebit.capture.sampling import Sampler
@@ -85,6 +86,7 @@ class Watches:
             lambda found: fact("child", found), self._files.later, trouble
         )
         every_s = 0 if replays else settings.machine_s
+        self._epochs = 0
         self._sampler = Sampler(writer.sample, every_s, trouble, self._files.sweep)
 
     @property
@@ -107,6 +109,12 @@ class Watches:
         """What is open now is what the training uses."""
         self._files.sweep([os.getpid()])
 
+    def epoch(self) -> None:
+        """So is what is open when a loader begins anew: after the first, the second, the fourth…"""
+        self._epochs += 1
+        if self._epochs & (self._epochs - 1) == 0:
+            self._files.sweep([os.getpid()])
+
     def finish(self) -> None:
         """Say what is known at the end."""
         _unwatched.clear()
@@ -116,6 +124,8 @@ class Watches:
         if used is not None:
             self._fact("use", {"rank": self._rank, **used})
         self._files.finish()
+        if unseen := sorted(name for module, name in UNSEEN.items() if module in sys.modules):
+            self._fact("unseen", unseen)
 
 
 _unwatched: list[Callable[[str, Exception], None]] = []  # who is told of workers we are not in

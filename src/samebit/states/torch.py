@@ -17,6 +17,7 @@ __all__ = [
     "generator_states",
     "module_state",
     "optimizer_state",
+    "read_generators",
     "restore_generators",
 ]
 
@@ -82,23 +83,32 @@ def _of_this_rank(value: Any) -> Any:
     return value if part is None else part
 
 
-def generator_states() -> dict[str, Any]:
-    """The state of every global generator of a library that is loaded; draws nothing.
+def read_generators() -> dict[str, Any]:
+    """What every global generator of a library that is loaded is now; draws nothing.
 
-    CUDA's are read only once something else has made CUDA ready.
+    CUDA's are read only once something else has made CUDA ready. Quick: `generator_states` makes a
+    state of it, then or later.
     """
-    states: dict[str, Any] = {}
-    numpy = sys.modules.get("numpy")
+    found: dict[str, Any] = {}
     if (random := sys.modules.get("random")) is not None:
-        version, words, gauss = random.getstate()
+        found["python"] = random.getstate()
+    if (numpy_random := sys.modules.get("numpy.random")) is not None:
+        found["numpy"] = numpy_random.get_state(legacy=False)
+    if (torch := sys.modules.get("torch")) is not None:
+        found["torch"] = torch.get_rng_state()
+        if torch.cuda.is_initialized():
+            found["cuda"] = torch.cuda.get_rng_state_all()
+    return found
+
+
+def generator_states(found: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The state of every global generator: as it is now, or as `read_generators` found it."""
+    states = read_generators() if found is None else dict(found)
+    if "python" in states:
+        version, words, gauss = states["python"]
+        numpy = sys.modules.get("numpy")
         words = list(words) if numpy is None else numpy.array(words, numpy.uint32)
         states["python"] = {"version": version, "words": words, "gauss": gauss}
-    if (numpy_random := sys.modules.get("numpy.random")) is not None:
-        states["numpy"] = numpy_random.get_state(legacy=False)
-    if (torch := sys.modules.get("torch")) is not None:
-        states["torch"] = torch.get_rng_state()
-        if torch.cuda.is_initialized():
-            states["cuda"] = torch.cuda.get_rng_state_all()
     return states
 
 

@@ -29,6 +29,10 @@ _CAUSES = {
 _FULL_ONLY = frozenset({"entering", "output", "grad", "param"})
 
 
+def _whose(rank: str) -> str:
+    return f"rank {rank}" if rank.isdigit() else rank
+
+
 @dataclass(frozen=True)
 class Side:
     """One run's trace, as it was read."""
@@ -50,7 +54,7 @@ class Divergence:
     after: int | None = None  # set where only (after, step] is known
     groups: tuple[str, ...] = ()  # every group that differs in that row
     facts: tuple[str, ...] = ()  # what both sides had
-    rank: str = ""  # set where more than one was traced
+    rank: str = ""  # set where more than one was traced; or a process, where a rank was several
 
     @property
     def where(self) -> str:
@@ -58,7 +62,7 @@ class Divergence:
         text = f"step {self.step}"
         if self.after is not None and self.after + 1 < self.step:
             text = f"between step {self.after} and {self.step}"
-        return f"{text} of rank {self.rank}" if self.rank else text
+        return f"{text} of {_whose(self.rank)}" if self.rank else text
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def _no_such_rank(
         (ours[rank], "the second run") if rank in ours else (theirs[rank], "the first run")
     )
     row = side.rows[0]
-    what = f"{other} has no trace of rank {rank}"
+    what = f"{other} has no trace of {_whose(rank)}"
     return Divergence(row.count, "length", what, optimizer=row.optimizer)
 
 

@@ -107,6 +107,12 @@ class Recorder:
         """An optimizer's number, in order of first steps."""
         return self._known(optimizer).index
 
+    @property
+    def is_between(self) -> bool:
+        """Whether gradients have been computed, and no optimizer was asked to step since."""
+        known = self._optimizers.values()
+        return self._losses > max((one.losses_before for one in known), default=0)
+
     def is_inner(self, optimizer: Any) -> bool:
         """Whether an optimizer is inside its own step (a subclass that calls super().step())."""
         known = self._find(optimizer)
@@ -209,6 +215,7 @@ class Recorder:
         if known.asked_at == known.count:
             self._kept_back(known, "skipped")
         known.asked_at = None
+        known.losses_before = self._losses
 
     def finish(self, optimizer: Any) -> None:
         """Complete the last row of an optimizer that will step no more."""

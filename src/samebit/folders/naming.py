@@ -1,0 +1,159 @@
+"""Which objects a run names: for a sweep all that might be one, for people what each is for.
+
+A sweep must not know what the names are for: whatever reads like one in any file of a run is one,
+also in a frame that this version does not know. Only the states that were let go of are left out.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from samebit.errors import Damaged, NotFound, SamebitError
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import View, read_run
+from samebit.journal.frame import Kind
+from samebit.journal.reader import Journal, list_segments
+from samebit.objects.store import Store
+from samebit.objects.tree import read_tree
+from samebit.records import STATE_FORMAT, StateManifest, decode
+
+__all__ = ["Use", "named_by", "reached_from", "uses"]
+
+_NAME = re.compile(rb"blake3:[0-9a-f]{64}(?![0-9a-f])")
+_FINAL = (b'"format":"samebit-state ', b'"format":"samebit-tree ')  # what these name, names nothing
+_OF_STATES = ("state", "dropped")
+
+
+@dataclass(frozen=True)
+class Use:
+    """One thing that a run keeps: `what` for people, and each object of it with its own place."""
+
+    kind: str  # state | code | file
+    what: str
+    root: str
+    parts: tuple[tuple[str, str], ...]  # (place, name of the object), the root's own first
+    missing: str = ""  # why the parts cannot be told
+
+
+def named_by(folder: RunFolder) -> set[str]:
+    """Every name in a run's records, journal and notes, but for states that were let go of.
+
+    Raises OSError where one of its files cannot be read.
+    """
+    found: set[str] = set()
+    records = [folder.path / "run.json", *folder.path.glob("executions/*/*.json")]
+    notes = folder.path.glob("notes/*.json")
+    for path in [*records, *notes, *(s.path for s in list_segments(folder.journal))]:
+        if path.exists():
+            found.update(name.decode() for name in _NAME.findall(path.read_bytes()))
+    return found - _let_go(folder)
+
+
+def reached_from(store: Store, roots: Iterable[str]) -> Iterator[str]:
+    """Those names, and what the objects they name, name themselves.
+
+    Raises Damaged for an object that is hurt: what it names cannot be told.
+    """
+    left = list(roots)
+    seen = set(left)
+    while left:
+        name = left.pop()
+        yield name
+        try:
+            data = store.read(name)
+        except Damaged:
+            raise
+        except NotFound:
+            continue
+        if data[:1] not in (b"{", b"["):
+            continue  # no record of ours
+        inside = {found.decode() for found in _NAME.findall(data)} - seen
+        seen |= inside
+        if any(mark in data for mark in _FINAL):
+            yield from inside
+        else:
+            left += inside
+
+
+def uses(view: View, store: Store) -> Iterator[Use]:
+    """What a run keeps in the store, with everything that each is made of."""
+    for name, fact in _kept_states(view):
+        yield _use("state", f"state {name!r}", fact, lambda root: _of_state(store, root))
+    for root in dict.fromkeys(fact["tree"] for fact in view.all_facts("code")):
+        yield _use("code", "code", root, lambda root: _of_tree(store, root))
+    for fact in view.files:
+        if root := fact.get("kept"):
+            yield Use("file", f"file {fact['path']}", root, ((fact["path"], root),))
+    for lock in view.facts.get("lock", []):
+        root = lock.get("kept") or lock["digest"]
+        yield Use("file", f"lock {lock['path']}", root, ((lock["path"], root),))
+
+
+def _use(
+    kind: str, what: str, root: str, parts_of: Callable[[str], Iterator[tuple[str, str]]]
+) -> Use:
+    try:
+        return Use(kind, what, root, (("", root), *parts_of(root)))
+    except NotFound as error:
+        return Use(kind, what, root, (("", root),), missing=error.what)
+
+
+def _kept_states(view: View) -> Iterator[tuple[str, str]]:
+    gone = _let_go_in(view.journal, view.notes)
+    seen: set[tuple[str, str]] = set()
+    for fact in view.all_facts("state"):
+        key = fact["name"], fact["manifest"]
+        if key not in seen and fact["manifest"] not in gone:
+            seen.add(key)
+            yield key
+
+
+def _of_state(store: Store, root: str) -> Iterator[tuple[str, str]]:
+    manifest = decode(store.read(root), StateManifest, where=root)
+    if manifest.format != STATE_FORMAT:
+        raise Damaged("not a state", digest=root)
+    for place, leaf in manifest.leaves.items():
+        if not leaf.kept:
+            continue
+        for at, part in enumerate(leaf.parts, 1):
+            yield f"{place}, part {at} of {len(leaf.parts)}", part
+        if not leaf.parts:
+            yield place, leaf.digest
+
+
+def _of_tree(store: Store, root: str) -> Iterator[tuple[str, str]]:
+    for entry in read_tree(store, root).entries:
+        yield entry.path, entry.digest
+
+
+def _let_go(folder: RunFolder) -> set[str]:
+    """Manifests that a rule or somebody dropped; none where anything of the run is in doubt."""
+    try:
+        view = read_run(folder)
+    except SamebitError:
+        return set()
+    return set() if view.gaps else _let_go_in(view.journal, view.notes)
+
+
+def _let_go_in(journal: Journal, notes: Iterable[Any]) -> set[str]:
+    """A manifest counts as dropped where under each of its names the last word was that."""
+    last: dict[tuple[str, str], bool] = {}
+    for frame in journal.frames:
+        fact = _state_fact(frame.items) if frame.kind == Kind.FACT else None
+        if fact is not None:
+            said, name, manifest = fact
+            last[name, manifest] = said == "dropped"
+    for note in notes:
+        if note.kind == "dropped" and isinstance(note.value, dict):
+            key = note.value.get("name"), note.value.get("manifest")
+            last.update({known: True for known in last if known == key})
+    named = {manifest for (_, manifest), dropped in last.items() if not dropped}
+    return {manifest for (_, manifest), dropped in last.items() if dropped} - named
+
+
+def _state_fact(items: list[Any]) -> tuple[str, str, str] | None:
+    if len(items) < 4 or items[2] not in _OF_STATES or not isinstance(items[3], dict):
+        return None
+    name, manifest = items[3].get("name"), items[3].get("manifest")
+    return (items[2], str(name), str(manifest)) if name and manifest else None

@@ -1,0 +1,94 @@
+"""Which part of a run is compared with which part of another: rank by rank, process by process."""
+
+from collections.abc import Sequence
+
+from samebit.errors import SamebitError
+from samebit.folders.read import View
+from samebit.folders.series import TraceRow
+from samebit.folders.streams import FACE, OTHERS
+from samebit.objects.store import Store
+from samebit.records import StateManifest
+from samebit.states import storing
+from samebit.trace import compare
+from samebit.trace.compare import Matched, Side
+
+__all__ = ["compare_traces", "leaves_of", "manifest_of", "twins"]
+
+_GENERATORS = "generators"
+
+
+def compare_traces(ours: View, theirs: View) -> Matched:
+    """The first difference of two runs, each rank compared with the same rank."""
+    return compare.compare_ranks(_sides(ours, theirs), _sides(theirs, ours))
+
+
+def _sides(view: View, other: View) -> dict[str, Side]:
+    """What the comparison of traces needs to know of a run, by rank, or by process."""
+    algorithms = [traced.get("algorithm") for traced in view.all_facts("trace")]
+    algorithm = algorithms[-1] if algorithms else None
+    sides: dict[str, Side] = {}
+    for rank, rows in (view.traces or {FACE: []}).items():
+        beginning = f"rank {rank}, " if len(view.traces) > 1 else ""
+        for process in _processes(view, other, rank):
+            part = view.at_process(rank, process)
+            if part.trace:
+                sides[beginning + process] = _side(part, rank, part.trace, algorithm)
+        if not _processes(view, other, rank):
+            alone = view.at_rank(rank) if rank in view.ranks else view
+            sides[rank] = _side(alone, rank, rows, algorithm)
+    return sides
+
+
+def _side(view: View, rank: str, rows: Sequence[TraceRow], algorithm: str | None) -> Side:
+    manifest = manifest_of(view, "step 0")
+    initial = leaves_of(manifest) if manifest is not None else None
+    schedules = [schedule for schedule in view.schedules if schedule.rank == rank]
+    return Side(rows, schedules, initial, algorithm)
+
+
+def twins(recorded: View, replayed: View) -> list[tuple[str, View, View | None]]:
+    """Each rank that recorded, as what is said of it begins, with its twin in the replay.
+
+    Where a rank was several processes, each of them and what their children wrote: two that ran at
+    the same time have no order of their own.
+    """
+    found: list[tuple[str, View, View | None]] = []
+    for rank in recorded.ranks:
+        several = len(recorded.ranks) > 1
+        processes = _processes(recorded, replayed, rank)
+        is_there = rank in replayed.ranks
+        for process in processes:
+            label = ", ".join([f"rank {rank}"] * several + [process] * bool(process))
+            twin = replayed.at_process(rank, process) if is_there else None
+            found.append((label + ": " * bool(label), recorded.at_process(rank, process), twin))
+        if not processes:
+            twin = replayed.at_rank(rank) if is_there else None
+            found.append((f"rank {rank}: " * several, recorded.at_rank(rank), twin))
+    return found or [("", recorded, replayed)]
+
+
+def _processes(ours: View, theirs: View, rank: str) -> list[str]:
+    """A rank's processes, to be compared one by one; none where the two name them otherwise."""
+    names = ours.processes(rank)
+    if not names or sorted(names) != sorted(theirs.processes(rank)):
+        return []
+    return [*names, OTHERS]
+
+
+def manifest_of(view: View, name: str) -> StateManifest | None:
+    """The manifest of one of a run's states; None where there is none, or none to be read."""
+    if name not in view.states:
+        return None
+    try:
+        return storing.read_manifest(Store(view.folder.store), view.manifest(name))
+    except SamebitError:
+        return None
+
+
+def leaves_of(manifest: StateManifest) -> dict[str, str]:
+    """Leaf names to what they hold; generators are compared by the trace, stream by stream."""
+    return {
+        name: f"{leaf.dtype} {leaf.shape} {leaf.digest}"
+        for name, leaf in manifest.leaves.items()
+        if not name.startswith(_GENERATORS)
+    }

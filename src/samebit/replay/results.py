@@ -1,0 +1,122 @@
+"""Two runs' metrics and final states, compared as bits."""
+
+import fnmatch
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+from samebit.digest import canonical_json
+from samebit.folders.read import View
+from samebit.folders.series import Column
+from samebit.records import StateManifest
+from samebit.replay.pairs import leaves_of, manifest_of, twins
+from samebit.states import skeleton
+
+__all__ = ["VOLATILE", "Final", "Metrics", "compare_final", "compare_metrics", "is_volatile"]
+
+# Metrics that are facts of clock or machine: listed, never judged. `volatile=` adds to them.
+VOLATILE = (
+    "*time*",
+    "*second*",
+    "*_s",
+    "*_ms",
+    "*per_s*",
+    "*throughput*",
+    "*speed*",
+    "*fps*",
+    "*memory*",
+    "*mem_*",
+    "*gpu_util*",
+    "*elapsed*",
+    "*duration*",
+    "*timestamp*",
+    "*eta*",
+)
+_GENERATORS = "generators"
+
+
+def is_volatile(name: str, view: View) -> bool:
+    """Whether a metric is a fact of clock or machine, by its name or by what the run said."""
+    patterns = (*VOLATILE, *(view.facts.get("volatile") or ()))
+    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+
+
+@dataclass
+class Metrics:
+    """The comparison of two runs' metrics."""
+
+    compared: list[str] = field(default_factory=list[str])
+    points: int = 0
+    differing: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    volatile: list[str] = field(default_factory=list[str])
+
+
+def compare_metrics(recorded: View, replayed: View) -> Metrics:
+    """Every metric of either, point by point; what is volatile is only listed."""
+    found = Metrics()
+    for rank, mine, twin in twins(recorded, replayed):
+        ours, theirs = mine.metrics, twin.metrics if twin is not None else {}
+        for name in [*ours, *(n for n in theirs if n not in ours)]:
+            if is_volatile(name, recorded):
+                found.volatile.append(rank + name)
+                continue
+            found.compared.append(rank + name)
+            step = _first_difference(ours.get(name), theirs.get(name))
+            if step is not None:
+                found.differing.append((rank + name, step))
+            elif name in ours:
+                found.points += len(ours[name].steps)
+    found.differing.sort(key=lambda pair: pair[1])
+    return found
+
+
+def _first_difference(ours: Column | None, theirs: Column | None) -> int | None:
+    if ours is None or theirs is None:
+        present = ours or theirs
+        return present.steps[0] if present is not None and present.steps else 0
+    mine = dict(zip(ours.steps, ours.values, strict=True))
+    other = dict(zip(theirs.steps, theirs.values, strict=True))
+    for step in dict.fromkeys([*ours.steps, *theirs.steps]):
+        if step not in mine or step not in other or not _same(mine[step], other[step]):
+            return step
+    return None
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    """Equal as bits: two NaNs with equal bits agree, 0.0 and -0.0 do not, 1 and 1.0 do not."""
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return struct.pack("<d", ours) == struct.pack("<d", theirs)
+    return type(ours) is type(theirs) and ours == theirs
+
+
+@dataclass(frozen=True)
+class Final:
+    """The comparison of two final states."""
+
+    count: int  # arrays
+    differing: list[str]
+    digest: str
+
+
+def compare_final(recorded: View, replayed: View) -> Final | None:
+    """Every final state that the run has; None where there is none or one side lacks it."""
+    count, differing, digests = 0, list[str](), list[str]()
+    for rank, view, twin in twins(recorded, replayed):
+        for name in (name for name in view.states if name.startswith("final")):
+            ours = manifest_of(view, name)
+            theirs = manifest_of(twin, name) if twin is not None else None
+            if ours is None or theirs is None:
+                return None
+            mine, other = leaves_of(ours), leaves_of(theirs)
+            differing += [rank + n for n in {**mine, **other} if mine.get(n) != other.get(n)]
+            if _plain_values(ours) != _plain_values(theirs):
+                differing.append(f"{rank}a plain value of the state")
+            count += len(mine)
+            digests.append(view.states[name]["manifest"])
+    return Final(count, differing, digests[0]) if digests else None
+
+
+def _plain_values(manifest: StateManifest) -> bytes:
+    """Everything of a state that is no array, but for the generators, as bytes to compare."""
+    parts = skeleton.top_level(manifest.skeleton)
+    return canonical_json([[k, part] for k, part in parts.items() if k != _GENERATORS])

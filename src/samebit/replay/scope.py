@@ -1,0 +1,90 @@
+"""What a verdict rests on, in words: which steps, groups, states and metrics were compared."""
+
+from collections.abc import Mapping, Sequence
+
+from samebit.folders.read import View
+from samebit.folders.series import TraceRow
+from samebit.replay.pairs import leaves_of, manifest_of
+from samebit.replay.results import Final, Metrics
+from samebit.trace.compare import Matched
+from samebit.trace.recorder import FULL_ROWS_ONLY
+
+__all__ = ["scope", "settings_differences"]
+
+_WORDS = {
+    "batch": "batch",
+    "input": "model input",
+    "hyper": "hyper-parameters",
+    "output": "model output",
+    "loss": "loss",
+    "grad": "gradients",
+    "param": "parameters",
+}
+
+
+def scope(
+    recorded: View, replayed: View, matched: Matched, metrics: Metrics, final: Final | None
+) -> list[str]:
+    """What was compared and agreed, a line each, and what could not be compared."""
+    lines: list[str] = []
+    if matched.rows:
+        every = [
+            name
+            for name, count in matched.groups.items()
+            if count == matched.rows and name not in FULL_ROWS_ONLY
+        ]
+        some = {name: count for name, count in matched.groups.items() if name not in every}
+        if any(name.startswith("rng.") for name in every):
+            some.pop("rng.python", None)  # sampled more rarely than the other generators
+        lines.append(f"{_steps(recorded.traces, matched.rows)}: {_in_words(every)} bit-identical")
+        if some:
+            fewest = min(some.values())
+            lines.append(f"in {fewest} of them also {_in_words(list(some))}")
+    if matched.divergence is None or matched.divergence.cause != "init":
+        initial = manifest_of(recorded, "step 0")
+        if initial is not None and manifest_of(replayed, "step 0") is not None:
+            lines.append(f"initial state identical: {len(leaves_of(initial))} arrays")
+    if final is not None and not final.differing:
+        lines.append(f"final state identical: {final.count} arrays")
+    agreeing = len(metrics.compared) - len(metrics.differing)
+    if agreeing:
+        lines.append(f"metrics identical: {agreeing} names, {metrics.points} values")
+    if metrics.volatile:
+        lines.append(f"not judged (clock or machine): {', '.join(metrics.volatile)}")
+    for problem in recorded.all_facts("problem"):
+        line = f"{problem['what']}: {problem['detail']}"
+        if problem["what"].endswith("not traced") and line not in lines:
+            lines.append(line)
+    settings = recorded.facts.get("settings") or {}
+    if lines and "torch.threads" in settings:
+        lines.append(f"all with {settings['torch.threads']} threads")
+    return lines
+
+
+def _steps(traces: Mapping[str, Sequence[TraceRow]], count: int) -> str:
+    if len(traces) > 1:
+        return f"{count} steps of {len(traces)} ranks"
+    (rows,) = traces.values()
+    if count > len(rows):
+        return f"{count} steps of several processes"
+    first, last = rows[0].count, rows[count - 1].count
+    optimizers = {row.optimizer for row in rows[:count]}
+    text = f"steps {first} to {last}" if len(optimizers) == 1 else f"{count} steps"
+    return text if len(optimizers) == 1 else f"{text} of {len(optimizers)} optimizers"
+
+
+def _in_words(groups: Sequence[str]) -> str:
+    words = [_WORDS[name] for name in _WORDS if name in groups]
+    if any(name.startswith("rng.") for name in groups):
+        words.append("generators")
+    return ", ".join(words) or "nothing"
+
+
+def settings_differences(recorded: View, replayed: View) -> list[str]:
+    """The settings in force that the replay had otherwise."""
+    ours, theirs = recorded.facts.get("settings") or {}, replayed.facts.get("settings") or {}
+    return [
+        f"{name}: {ours.get(name)} then, {theirs.get(name)} now"
+        for name in ours
+        if ours.get(name) != theirs.get(name) and name != "torch.initial_seed"
+    ]

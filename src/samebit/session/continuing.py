@@ -1,0 +1,102 @@
+"""Going on from a checkpoint: which one it is, and what then stands where it stood.
+
+That is the objects, the generators, the data loaders, and the counts of the run.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samebit.capture import generators
+from samebit.errors import Damaged, NotFound, UsageError
+from samebit.objects.store import Store
+from samebit.session.recording import Recording
+from samebit.session.restoring import Into, restore
+from samebit.states import storing
+from samebit.states import torch as torch_states
+
+__all__ = ["Resumed", "go_on"]
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a training goes on.
+
+    Attributes:
+        step: the run's step; the next one is one more.
+        epoch: how many epochs of the loader that is trained on were finished, and so the number of
+            the one that goes on, counted from 0.
+        batch: how many batches of that epoch were given before; its loader goes on behind them.
+        extra: what `checkpoint` was given.
+    """
+
+    step: int
+    epoch: int
+    batch: int
+    extra: Any
+
+
+def go_on(recording: Recording) -> Resumed | None:
+    """Give everything that was named the newest whole checkpoint; None where there is none.
+
+    Raises:
+        UsageError: it does not fit the objects, and none of them was changed.
+        Damaged: none of the checkpoints that are there can be read.
+    """
+    hurt: list[str] = []
+    for name, manifest in recording.checkpoints.to_go_on_from():
+        try:
+            state = _read(recording, name, manifest)
+        except (Damaged, NotFound) as error:
+            hurt.append(f"{name}: {error.what}")
+            continue
+        if hurt:
+            detail = f"{'; '.join(hurt)}: the run goes on from {name}"
+            recording.problem("damaged checkpoints", detail)
+        return _put_in_place(recording, name, state)
+    if hurt:
+        raise Damaged(
+            "no checkpoint of this run can be read",
+            run=recording.folder.id,
+            found="; ".join(hurt),
+            hint="without `--resume` a new run begins from the start",
+        )
+    return None
+
+
+def _read(recording: Recording, name: str, manifest: str) -> Mapping[str, Any]:
+    store = Store(recording.folder.store)
+    state = storing.load(store, manifest, as_torch="torch" in sys.modules)
+    if not isinstance(state, Mapping) or not isinstance(state.get("progress"), Mapping):
+        raise Damaged("this is no checkpoint", state=name, digest=manifest)
+    return state
+
+
+def _put_in_place(recording: Recording, name: str, state: Mapping[str, Any]) -> Resumed:
+    members, progress = recording.members, state["progress"]
+    into = Into(
+        modules=[module for _, module in recording.models.trained()],
+        optimizers=members.living("optimizer"),
+        schedulers=members.living("scheduler"),
+        scalers=members.living("scaler"),
+        others=members.living("other"),
+        generators=members.living("generator"),
+    )
+    try:
+        restore(state, into, name)
+    except KeyError as error:
+        raise UsageError(f"{name} lacks {error}: it was made by another version") from error
+    recording.checkpoints.went_on_from(name)
+    counts = zip(progress["optimizers"], into.optimizers, strict=True)
+    for (_, count), optimizer in sorted(counts, key=lambda pair: pair[0][0]):
+        recording.went_on_from(optimizer, count)
+    recording.step = progress["step"]
+    recording.positions.go_on(progress["loaders"], state["generators"])
+    for loader in members.living("loader"):
+        recording.positions.take(loader)
+    for found, saved in zip(into.generators, progress["generators"], strict=True):
+        generators.give(found, saved)
+    torch_states.restore_generators(state["generators"])
+    epoch, batch = recording.positions.place
+    return Resumed(progress["step"], epoch, batch, state["extra"])

@@ -1,0 +1,230 @@
+"""Checkpoints: what stays of them, what a crash leaves, and what they do to a training."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from samebit.folders.read import View  # noqa: E402
+from samebit.objects.store import Store  # noqa: E402
+from samebit.states import storing  # noqa: E402
+from tests.projects import Project  # noqa: E402
+
+TRAIN = """
+import os, sys, torch, samebit
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Linear(64, 1))
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+loader = torch.utils.data.DataLoader(torch.eye(8, 4), batch_size=2, shuffle=True)
+run = samebit.init()
+run.watch(model, optimizer)
+losses = {4: 0.5, 8: 0.1, 12: float("nan"), 16: 0.3}
+for epoch in range(4):
+    for batch in loader:
+        optimizer.zero_grad()
+        model(batch).square().mean().backward()
+        optimizer.step()
+    run.log({"val.loss": losses[run.step]})
+    run.log({"other": 1.0})
+    run.checkpoint(keep=KEEP, extra={"epoch": epoch})
+print(run.step)
+"""
+
+
+def trained(project: Project, keep: str = "None", **env: str) -> View:
+    project.write("train.py", TRAIN.replace("KEEP", keep))
+    ended = project.run("train.py", **env)
+    assert (ended.code, ended.out) == (0, "16\n"), ended
+    return project.view()
+
+
+def there(view: View) -> dict[str, str]:
+    """Each checkpoint, and what of it stays."""
+    return {
+        name: "dropped" if fact.get("dropped") else "whole" if fact.get("whole") else "weights"
+        for name, fact in view.states.items()
+        if name.startswith("checkpoint")
+    }
+
+
+def whole(view: View, name: str) -> bool:
+    """Whether every byte of a state can be read."""
+    state = storing.load(Store(view.folder.store), view.manifest(name), as_torch=True)
+    return state["progress"]["step"] == view.states[name]["step"]
+
+
+def test_the_rule_holds_the_last_the_best_and_the_weights_of_some(project: Project) -> None:
+    view = trained(project, '{"best": "val.loss:min", "weights_every": 4}')
+    assert there(view) == {
+        "checkpoint 4": "weights",
+        "checkpoint 8": "whole",
+        "checkpoint 12": "weights",
+        "checkpoint 16": "whole",
+    }
+    assert view.missing == []
+    assert whole(view, "checkpoint 8")
+    weights = storing.load(Store(project.store), view.manifest("checkpoint 4"), as_torch=True)
+    assert list(weights) == ["model"]
+    facts = view.states["checkpoint 8"]
+    assert (facts["epoch"], facts["batch"], facts["metric"]) == (2, 0, ["val.loss", 0.1])
+    assert {"step 0", "final"} <= set(view.states)
+    # The one at the end has the very arrays of the final state.
+    last, final = (
+        storing.read_manifest(Store(project.store), view.manifest(name)).leaves
+        for name in ("checkpoint 16", "final")
+    )
+    assert final.items() <= last.items()
+
+
+def test_the_setting_says_what_stays_where_the_script_does_not(project: Project) -> None:
+    view = trained(project, SAMEBIT_STATES_CHECKPOINTS="last=1,every=8")
+    assert there(view) == {
+        "checkpoint 4": "dropped",
+        "checkpoint 8": "whole",
+        "checkpoint 12": "dropped",
+        "checkpoint 16": "whole",
+    }
+
+
+@pytest.mark.parametrize("keep", ["digest", "none"])
+def test_bytes_are_not_kept_where_the_user_wants_none(project: Project, keep: str) -> None:
+    view = trained(project, SAMEBIT_STATES_KEEP=keep)
+    if keep == "none":
+        assert not view.states
+        assert any("states.keep is none" in line for line in view.missing)
+    else:
+        assert [fact["kept"] for fact in view.states.values()] == [False] * 6
+
+
+def test_a_rule_that_does_not_exist_costs_the_training_nothing(project: Project) -> None:
+    view = trained(project, '{"newest": 1}')
+    assert there(view) == {}
+    assert any("cannot be kept by 'newest'" in line for line in view.missing)
+
+
+WHAT = """
+import sys, torch, samebit
+run = samebit.init()
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+run.checkpoint(1, extra={"odd": object()})
+model(torch.ones(1, 2)).sum().backward()
+run.checkpoint(2)
+optimizer.step()
+run.watch(object())
+"""
+
+
+def test_what_a_checkpoint_cannot_give_back_is_said_when_it_is_taken(project: Project) -> None:
+    project.write("train.py", WHAT)
+    assert project.run("train.py").code == 0
+    lines = "\n".join(project.view().missing)
+    assert "not all of it can be given back" in lines
+    assert "take it after optimizer.step()" in lines
+    assert "watch() takes modules" in lines
+
+
+CRASH = """
+import os, sys, time, torch, samebit
+from samebit import disk
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(4, 400), torch.nn.Linear(400, 50))
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+run = samebit.init()
+run.watch(model, optimizer)
+for step in range(1, 4):
+    optimizer.zero_grad()
+    model(torch.ones(2, 4)).square().mean().backward()
+    optimizer.step()
+    if step == 3:
+        time.sleep(1)  # what was begun before is written by now
+        point, action = sys.argv[1].split("=")
+        action, _, nth = action.partition("@")
+        disk.FAULTS.armed[point] = (action, disk.FAULTS.seen.get(point, 0) + int(nth), True)
+        disk.FAULTS.seen.setdefault(point, 0)
+    if step > 1:
+        run.checkpoint(keep={"last": 1})
+time.sleep(1)
+"""
+POINTS = [
+    "run.checkpoint",
+    "state.save",
+    "disk.create",
+    "disk.fsync",
+    "disk.rename",
+    "journal.write",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("action", ["kill@1", "kill@2", "full@1", "error@1"])
+def test_whatever_fails_while_one_is_saved_the_one_before_is_whole(
+    project: Project, point: str, action: str
+) -> None:
+    project.write("train.py", CRASH)
+    # Arms nothing yet: the script does, when the first checkpoint is there.
+    ended = project.run("train.py", f"{point}={action}", SAMEBIT_FAULTS="hooks.clip=raise@99")
+    killed = ended.code == -signal.SIGKILL
+    assert killed == (action.startswith("kill") and (point, action) not in NOT_REACHED), ended
+    view = project.view()
+    left = [name for name, state in there(view).items() if state == "whole"]
+    assert left, there(view)
+    for name in left:
+        assert whole(view, name)
+    if left == ["checkpoint 2"] and not killed:
+        assert any("injected fault" in line for line in view.missing)
+    assert not view.gaps
+    # Nothing lies about that is taken for an object.
+    objects = [path for path in (project.store / "objects").rglob("*") if path.is_file()]
+    assert all(Store(project.store).read(f"blake3:{p.parent.name}{p.name}") for p in objects)
+
+
+NOT_REACHED = {("run.checkpoint", "kill@2")}
+
+
+def test_a_forked_child_takes_none(project: Project) -> None:
+    project.write(
+        "train.py",
+        """
+        import os, samebit, torch
+        run = samebit.init()
+        if os.fork() == 0:
+            run.checkpoint(1, extra=1)
+            print(run.resume_state())
+            os._exit(0)
+        os.wait()
+        """,
+    )
+    ended = project.run("train.py")
+    assert ended.code == 0
+    assert project.view().states == {}
+
+
+def test_the_copy_is_made_into_the_same_memory_again(tmp_path: Path) -> None:
+    code = """
+    import samebit, torch
+    run = samebit.init()
+    model = torch.nn.Linear(1000, 100)
+    run.watch(model)
+    kept = []
+    for step in range(3):
+        with torch.no_grad():
+            model.weight.fill_(step)
+        with torch.inference_mode(step == 1):
+            run.checkpoint(step, keep={"last": 3})
+        kept.append(run._recording.checkpoints._buffers["model.weight"].data_ptr())
+    print(len(set(kept)))
+    """
+    project = Project(tmp_path)
+    project.write("train.py", code)
+    ended = project.run("train.py")
+    assert ended.out == "1\n", ended
+    view = project.view()
+    for step in range(3):
+        state = storing.load(
+            Store(project.store), view.manifest(f"checkpoint {step}"), as_torch=True
+        )
+        assert bool((state["model"]["weight"] == step).all())

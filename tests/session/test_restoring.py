@@ -1,0 +1,248 @@
+"""A checkpoint goes back into the objects to the bit, or nothing of them is changed."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+np = pytest.importorskip("numpy")
+
+from torch import nn  # noqa: E402
+
+from samebit.capture import generators  # noqa: E402
+from samebit.errors import UsageError  # noqa: E402
+from samebit.session import hooks  # noqa: E402
+from samebit.session.positions import Positions  # noqa: E402
+from samebit.session.restoring import Into, restore  # noqa: E402
+from samebit.states import torch as torch_states  # noqa: E402
+
+
+class Net(nn.Module):
+    """Tied weights, a buffer outside of `state_dict()`, and something extra."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.into = nn.Linear(3, width)
+        self.norm = nn.BatchNorm1d(width)
+        self.again = nn.Linear(3, width, bias=False)
+        self.again.weight = self.into.weight
+        self.register_buffer("passing", torch.zeros(2), persistent=False)
+        self.extra: Any = {"seen": 0}
+
+    def forward(self, x: Any) -> Any:
+        self.extra = {"seen": self.extra["seen"] + 1}
+        self.passing += 1
+        return self.norm(self.into(x) + self.again(x))
+
+    def get_extra_state(self) -> Any:
+        return self.extra
+
+    def set_extra_state(self, state: Any) -> None:
+        if state["seen"] < 0:
+            raise RuntimeError("no such state")
+        self.extra = state
+
+
+class Average:
+    """As those that keep an average of weights: arrays of NumPy, and a function."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Any] = {"mean": np.zeros(3, np.float32), "decay": 0.9, "by": max}
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.of
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.of = state
+
+
+def made(kind: str = "AdamW", steps: int = 0, width: int = 4) -> Into:
+    torch.manual_seed(steps)
+    net = Net(width)
+    optimizer = getattr(torch.optim, kind)(net.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.9**step)
+    average = Average()
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=2)
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = scaler.scale(net(torch.randn(5, 3)).square().sum())
+        loss.backward()
+        return loss
+
+    for step in range(steps):
+        if kind == "LBFGS":
+            optimizer.step(closure)
+        else:
+            closure()
+            scaler.step(optimizer)
+            scaler.update()
+        scheduler.step()
+        average.of["mean"] = average.of["mean"] + step
+    return Into([net], [optimizer], [scheduler], [scaler], [average], [np.random.default_rng(3)])
+
+
+def state_of(into: Into) -> dict[str, Any]:
+    """As a checkpoint has it; what could only be described is described."""
+    state: dict[str, Any] = {"model": torch_states.module_state(into.modules[0])}
+    state["optimizer"] = torch_states.optimizer_state(into.optimizers[0], {})
+    for kind in ("schedulers", "scalers", "others"):
+        state[kind] = [thing.state_dict() for thing in getattr(into, kind)]
+    own = [generators.generator_state(one) for one in into.generators]
+    state["progress"] = {"modules": ["model"], "optimizers": [[0, 0]], "generators": own}
+    return torch_states.frozen_copy(state, "text")
+
+
+def plain(value: Any) -> Any:
+    """A state in a form in which equal means equal bits."""
+    if hasattr(value, "tobytes"):
+        return str(value.dtype), value.shape, value.tobytes()
+    if hasattr(value, "detach"):
+        return str(value.dtype).removeprefix("torch."), tuple(value.shape), value.numpy().tobytes()
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("kind", ["AdamW", "SGD", "Adafactor", "LBFGS", "RMSprop"])
+def test_everything_comes_back_to_the_bit(kind: str) -> None:
+    saved = state_of(made(kind, 3))
+    fresh = made(kind)
+    weight = fresh.modules[0].into.weight
+    restore(saved, fresh, "checkpoint 3")
+    assert plain(state_of(fresh)) == plain(saved)
+    assert fresh.modules[0].into.weight is weight is fresh.modules[0].again.weight
+    assert fresh.others[0].of["by"] is max
+    assert isinstance(fresh.others[0].of["mean"], np.ndarray)
+
+
+def test_a_state_in_another_dtype_than_its_parameter_stays_as_it_is() -> None:
+    weight = nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
+    module = nn.ParameterList([weight])
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    optimizer.state[weight]["master"] = torch.tensor([1.0000001, 2, 3])
+    into = Into([module], [optimizer], [], [], [], [])
+    saved = state_of(into)
+    optimizer.state.clear()
+    restore(saved, into, "checkpoint 3")
+    master = optimizer.state[weight]["master"]
+    assert (master.dtype, master.tolist()) == (torch.float32, [1.0000001192092896, 2, 3])
+
+
+@pytest.mark.parametrize("width", [5])
+def test_what_does_not_fit_is_told_and_nothing_is_changed(width: int) -> None:
+    saved = state_of(made(steps=3, width=width))
+    ours = made(steps=1)
+    before = copy.deepcopy(plain(state_of(ours)))
+    with pytest.raises(UsageError) as told:
+        restore(saved, ours, "checkpoint 3")
+    assert "model.into.weight is float32 5×3 in it and float32 4×3 here" in told.value.what
+    assert "nothing was changed" in str(told.value)
+    assert plain(state_of(ours)) == before
+
+
+@pytest.mark.parametrize("wrong", ["name", "module", "described", "extra", "scheduler", "group"])
+def test_nothing_is_changed_whatever_it_is_that_does_not_fit(wrong: str) -> None:
+    saved = state_of(made(steps=3))
+    ours = made(steps=1)
+    if wrong == "name":
+        saved["model"]["more"] = saved["model"].pop("into.bias")
+    elif wrong == "module":
+        ours = Into([], *(getattr(ours, f) for f in list(vars(ours))[1:]))
+    elif wrong == "described":
+        ours.others[0].of["by"] = min
+    elif wrong == "extra":
+        saved["model"]["_extra_state"] = {"seen": -1}
+    elif wrong == "scheduler":
+        saved["schedulers"][0]["other"] = 1
+    else:
+        saved["optimizer"]["param_groups"][0]["params"].pop()
+    before = copy.deepcopy(plain(state_of(ours))) if ours.modules else None
+    with pytest.raises(UsageError):
+        restore(saved, ours, "checkpoint 3")
+    assert before is None or plain(state_of(ours)) == before
+
+
+class Listens:
+    """Of what the hooks tell, what concerns positions."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.positions = Positions(lambda what, detail: self.said.append(f"{what}: {detail}"))
+        self.epoch = self.positions.begins
+        self.epoch_is_asked = self.positions.is_asked
+        self.epoch_begun = self.positions.begun
+        self.first_batch = self.positions.first_batch
+        self.loader_ends = self.positions.ended
+
+    def batch(self, value: Any, iterator: Any) -> None:
+        self.positions.gave(iterator)
+        self.positions.stepped()
+
+    def trouble(self, source: str, error: Exception) -> None:
+        raise error
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *given: None
+
+
+class Noisy(torch.utils.data.Dataset[Any]):
+    def __len__(self) -> int:
+        return 7
+
+    def __getitem__(self, index: int) -> Any:
+        return index + torch.rand(())
+
+
+def loop(at: int | None, going_on: Any, own: bool, both: bool) -> tuple[list[Any], Any]:
+    """What 20 steps of a loop draw, from a checkpoint on; and the checkpoint after step `at`."""
+    listens = Listens()
+    hooks.install(listens)
+    own_generator = torch.Generator().manual_seed(5) if own else None
+    first = torch.utils.data.DataLoader(Noisy(), 2, shuffle=True, generator=own_generator)
+    second = torch.utils.data.DataLoader(Noisy(), 3, shuffle=True)
+    torch.manual_seed(3)
+    step, epoch = 0, 0
+    if going_on is not None:
+        step, epoch, loaders, now = going_on
+        listens.positions.go_on(loaders, now)
+        torch_states.restore_generators(now)
+    drawn: list[Any] = []
+    taken: Any = None
+    try:
+        for number in range(epoch, 99):
+            rounds = zip(first, second, strict=False) if both else ((x, x) for x in first)
+            for x, y in rounds:
+                step += 1
+                drawn.append((step, number, x.tolist(), y.tolist(), torch.rand(()).item()))
+                if step == at:
+                    place = listens.positions.place if not both else (number, 0)
+                    now = torch_states.generator_states()
+                    taken = copy.deepcopy((step, place[0], listens.positions.state(), now))
+                if step == 20:
+                    return drawn, taken
+    finally:
+        hooks.install(None)
+        assert listens.said == []
+    raise AssertionError
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 19), st.integers(1, 19), st.booleans(), st.booleans())
+def test_a_loop_goes_on_from_any_step_as_if_it_had_never_stopped(
+    at: int, later: int, own: bool, both: bool
+) -> None:
+    whole, _ = loop(None, None, own, both)
+    begun, taken = loop(at, None, own, both)
+    assert begun == whole
+    # And once more from a checkpoint of what went on.
+    second = at + later if at + later < 20 else None
+    again, further = loop(second, taken, own, both)
+    assert again == whole[at:]
+    if further is not None:
+        assert loop(None, further, own, both)[0] == whole[second:]
