@@ -22,6 +22,7 @@ __all__ = [
     "fault",
     "open_for_append",
     "publish",
+    "publish_by",
     "put_back",
     "remove",
     "replace_cache",
@@ -149,13 +150,24 @@ def publish(
     same file system). With `replace` a name that is taken gets the new bytes, in one step: for what
     is damaged.
     """
+
+    def write(fd: int) -> None:
+        for piece in pieces:
+            _write_all(fd, piece)
+
+    return publish_by(path, write, scratch, replace=replace)
+
+
+def publish_by(
+    path: Path, write: Callable[[int], object], scratch: Path, *, replace: bool = False
+) -> int:
+    """As `publish`, with what `write` puts into the open file that it is given."""
     fault("disk.create")
     aside = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
         try:
-            for piece in pieces:
-                _write_all(fd, piece)
+            write(fd)
             stamp_ns = _stamp(fd)
             fault("disk.fsync")
             os.fsync(fd)

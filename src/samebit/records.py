@@ -179,7 +179,7 @@ class Verdict:
 class Note:
     """`notes/<time>-<random>.json`: something said about a run afterwards, by anybody."""
 
-    kind: str  # verdict | tag | name | archive
+    kind: str  # verdict | tag | name | archive | dropped
     at_ns: int
     by: str
     value: Any

@@ -329,22 +329,51 @@ def test_states_word_for_word(store: Path) -> None:
     assert (
         samebit(store.parent, "state", "ls", "f1").out
         == """\
-state                 step      size  kept          manifest
-step 0                   0  131.1 kB  bytes         0782b337
-final                   12  131.1 kB  bytes         640e1f97
-final of optimizer 1    12  131.1 kB  digests only  818aec80
+state                 step  optimizer      size  kept          identity
+step 0                   0          0  131.1 kB  bytes         a83438e2
+final                   12          0  131.1 kB  bytes         20c52e84
+final of optimizer 1    12          0  131.1 kB  digests only  20c52e84
 """
     )
     assert (
         samebit(store.parent, "state", "show", "f1").out
         == """\
+f1n1shed00:final  step 12, 131.1 kB, bytes
+part       identity  arrays      size
+model      20c52e84       4  131.1 kB
+optimizer  8c6e674b       1       2 B
 array                 dtype    shape       size  digest
 model.half            float16  3            6 B  398e1fed
 model.large           float32  32768   131.1 kB  33badd2c
 model.seen            int64    scalar       8 B  cb0a92dc
 model.weight          float32  2×3         24 B  e126b6a9
 optimizer.state.0.on  bool     2            2 B  687376c9
+tied
+model.tied  model.weight
+values
+optimizer.state.0.step  12
+optimizer.lr            [0.1,2]
 """
+    )
+
+
+def test_the_difference_of_two_states_word_for_word(store: Path) -> None:
+    assert samebit(store.parent, "state", "diff", "f1", "rep") == Said(
+        0, "f1n1shed00:final and rep1ay0000:final\nall 6 arrays are equal\n", ""
+    )
+    assert samebit(store.parent, "state", "diff", "f1", "f1:0") == Said(
+        5,
+        """\
+f1n1shed00:final and f1n1shed00:step 0
+array         elements  max abs     max ULP
+model.seen      1 of 1       12
+model.tied      6 of 6       12  2172649472
+model.weight    6 of 6       12  2172649472
+3 of 6 arrays differ
+values
+  optimizer.state.0.step: 12 → 0
+""",
+        "",
     )
 
 
@@ -434,7 +463,7 @@ def test_a_damaged_object_word_for_word(store: Path) -> None:
 
 
 def test_a_state_that_is_not_there_word_for_word(store: Path) -> None:
-    assert samebit(store.parent, "state", "show", "f1", "--at", "middle") == Said(
+    assert samebit(store.parent, "state", "show", "f1:middle") == Said(
         7,
         "",
         """\

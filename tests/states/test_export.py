@@ -33,7 +33,7 @@ def every_dtype(names: Any) -> dict[str, torch.Tensor]:
 def test_the_safetensors_package_reads_every_dtype_to_the_bit(store: Store, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    state = every_dtype(export._SAFETENSORS) | {
+    state = every_dtype(export.SAFETENSORS) | {
         "empty": torch.empty(0, 3),
         "transposed": torch.arange(6.0).reshape(2, 3).t(),
         "ünï.codé\n": torch.ones(1),

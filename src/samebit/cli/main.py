@@ -14,7 +14,7 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
-    "state": ("samebit.cli.states", "list and export the states of a run"),
+    "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
     "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),
     "du": ("samebit.cli.usage", "who uses the space, and what was saved"),

@@ -13,10 +13,11 @@ from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew
 from samebit.journal import reader
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord
 
-__all__ = ["NEWER", "RunFolder", "begin", "is_run_id", "user_name"]
+__all__ = ["DROPPED", "NEWER", "RunFolder", "begin", "is_run_id", "user_name"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
 _ID_LENGTH = 10
+DROPPED = "dropped"  # the kind of a note by which somebody lets go of a state: name, manifest
 NEWER = "newer"  # the kind that stands for a note that cannot be read
 
 T = TypeVar("T")

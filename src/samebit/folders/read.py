@@ -21,7 +21,7 @@ from samebit.folders.facts import (
     check_evidence,
     read_fact,
 )
-from samebit.folders.folder import NEWER, RunFolder
+from samebit.folders.folder import DROPPED, NEWER, RunFolder
 from samebit.folders.series import Changes, Column, Schedule, TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
 from samebit.journal import reader
@@ -310,8 +310,11 @@ class View:
     def states(self) -> dict[str, StateFact]:
         """Of each name (`step 0`, `checkpoint 40`, `final`) the last state, oldest first.
 
-        It is that of the lowest rank that has one; what a rule let go of later is `dropped`.
+        It is that of the lowest rank that has one; what a rule or somebody let go of later is
+        `dropped`.
         """
+        notes = [note.value for note in self.notes if note.kind == DROPPED]
+        gone = [(n.get("name"), n.get("manifest")) for n in notes if isinstance(n, dict)]
         found: dict[str, StateFact] = {}
         for stream in self._streams.values():
             mine: dict[str, StateFact] = {}
@@ -322,7 +325,8 @@ class View:
                 elif mine.get(fact["name"], {}).get("manifest") == fact["manifest"]:
                     mine[fact["name"]] = {**mine[fact["name"]], "dropped": True}
             for name, fact in mine.items():
-                found.setdefault(name, fact)
+                is_gone = (name, fact["manifest"]) in gone
+                found.setdefault(name, {**fact, "dropped": True} if is_gone else fact)
         return found
 
     def manifest(self, at: str) -> str:

@@ -105,11 +105,25 @@ class Store:
 
         self._first_whole(name, whole)
 
-    def open_raw(self, name: str) -> memoryview | None:
+    def size_bytes(self, name: str) -> int:
+        """How many bytes an object has: read of its header, which its file was found to fit."""
+
+        def whole(place: Place) -> int:
+            path, entry = place
+            if entry is not None:
+                return entry.size
+            with open(path, "rb", buffering=0) as stream:
+                return _read_header(stream.fileno())[1]
+
+        return self._first_whole(name, whole)
+
+    def open_raw(self, name: str, *, private: bool = False) -> memoryview | None:
         """A read-only memory map of an object, checked now; None where it lies encoded or packed.
 
         The bytes begin 64 bytes into the file. A change of the file after this is not noticed.
+        A `private` map can be written to: that changes a copy in memory, and never the file.
         """
+        access = mmap.ACCESS_COPY if private else mmap.ACCESS_READ
         path = self.object_path(name)
 
         def whole(place: Place) -> memoryview | None:
@@ -119,7 +133,7 @@ class Store:
                 kind, size = _read_header(stream.fileno())
                 if kind != encoding.RAW or not size:
                     return None
-                mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+                mapped = mmap.mmap(stream.fileno(), 0, access=access)
             view = memoryview(mapped)[encoding.HEADER_BYTES :]
             _compare(name, view)
             return view

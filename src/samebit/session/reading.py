@@ -9,10 +9,11 @@ from samebit.capture import config as config_capture
 from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
+from samebit.folders.stated import FINAL, find_state
 from samebit.objects.store import Store
 from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
-from samebit.states import export
+from samebit.states.stored import StoredState
 
 __all__ = ["RecordedRun", "open_run", "runs"]
 
@@ -124,13 +125,24 @@ class RecordedRun:
         """A plain `state_dict` of tensors, every byte verified.
 
         Args:
-            at: `step 0` or `final`.
+            at: `final`, `step 0`, or another name of a state (see `state`).
             part: the module's name in the state: `model`, or `model_2` for a second one.
 
         Raises:
             NotFound: the run has no such state, or only its digests were kept.
         """
-        return export.state_dict(Store(self._view.folder.store), self._view.manifest(at), part)
+        return self.state(at).state_dict(part)
+
+    def state(self, at: str = FINAL) -> StoredState:
+        """One of its states, opened: `.value()`, `.load_into(model, optimizer)`, `.identity()`.
+
+        Args:
+            at: `final`, `step 0`, `checkpoint 400`, or a step, as after the colon of `RUN:STATE`.
+
+        Raises:
+            NotFound: the run has no such state.
+        """
+        return StoredState(Store(self._view.folder.store), find_state(self._view, at).manifest)
 
     def __repr__(self) -> str:
         return f"<recorded run {self.id}, {self.status}>"

@@ -5,22 +5,23 @@ JSON, filled up with spaces to a multiple of eight, and the data. It is written 
 without the package of that name. Equal models give equal files, to the byte.
 """
 
-import io
+import contextlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from samebit import disk
 from samebit.errors import UsageError
 from samebit.objects.store import Store
-from samebit.records import LeafRecord
+from samebit.records import LeafRecord, StateManifest
 from samebit.states import dtypes, storing
+from samebit.states.stored import StoredState
 
-__all__ = ["state_dict", "to_file", "to_npz", "to_pt", "to_safetensors"]
+__all__ = ["SAFETENSORS", "state_dict", "to_file", "to_npz", "to_pt", "to_safetensors"]
 
-_SAFETENSORS = {
+SAFETENSORS = {
     "bool": "BOOL",
     "uint8": "U8",
     "uint16": "U16",
@@ -46,16 +47,7 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 
 def state_dict(store: Store, name: str, prefix: str = "model") -> dict[str, Any]:
     """A stored model's tensors by name, for `load_state_dict`; tied names share one tensor."""
-    manifest = storing.read_manifest(store, name)
-    named = storing.leaves_below(manifest, prefix)
-    for place, leaf in named.items():
-        if not dtypes.torch_has(manifest.leaves[leaf].dtype):
-            raise UsageError(f"torch has no {manifest.leaves[leaf].dtype}", leaf=place)
-    tensors = {
-        leaf: storing.read_leaf(store, leaf, manifest.leaves[leaf], as_torch=True)
-        for leaf in dict.fromkeys(named.values())
-    }
-    return {place: tensors[leaf] for place, leaf in named.items()}
+    return StoredState(store, name).state_dict(prefix)
 
 
 def to_file(
@@ -80,31 +72,36 @@ def to_safetensors(
     The format has no way to say that two names are one tensor: tied tensors are written under
     each name, and `samebit.tied` among the metadata lists them.
     """
-    records, tied = _records_below(store, name, prefix)
+    manifest = storing.read_manifest(store, name)
+    records, tied = _records_below(manifest, prefix)
     # Larger elements first keeps every tensor aligned to its own element.
     order = sorted(records, key=lambda place: (-_item_bytes(records[place][1]), place))
-    header = _safetensors_header({place: records[place][1] for place in order}, tied)
+    # Some readers of models insist on a framework's name.
+    metadata = {"format": "pt", "samebit.identity": storing.identity(manifest, prefix)}
+    header = _safetensors_header({place: records[place][1] for place in order}, tied, metadata)
 
-    def pieces() -> Iterator[bytes]:
-        yield header
+    def write(stream: BinaryIO) -> None:
+        stream.write(header)
         for place in order:
-            yield from storing.pieces(store, *records[place])
+            for piece in storing.pieces(store, *records[place]):
+                stream.write(piece)
 
-    _write(path, pieces(), overwrite)
+    _write(path, write, overwrite)
 
 
-def _safetensors_header(records: dict[str, LeafRecord], tied: dict[str, str]) -> bytes:
-    metadata = {"format": "pt"}  # some readers of models insist on a framework's name
+def _safetensors_header(
+    records: dict[str, LeafRecord], tied: dict[str, str], metadata: dict[str, str]
+) -> bytes:
     if tied:
         metadata["samebit.tied"] = _json(tied)
     header: dict[str, Any] = {"__metadata__": metadata}
     end = 0
     for place, record in records.items():
-        if record.dtype not in _SAFETENSORS or place in header:
+        if record.dtype not in SAFETENSORS or place in header:
             what = f"no {record.dtype}" if place not in header else "no room for that name"
             raise UsageError(f"safetensors has {what}", leaf=place, hint="write a .pt file")
         header[place] = {
-            "dtype": _SAFETENSORS[record.dtype],
+            "dtype": SAFETENSORS[record.dtype],
             "shape": record.shape,
             "data_offsets": [end, end + record.size_bytes],
         }
@@ -121,21 +118,41 @@ def to_pt(
     tensors = state_dict(store, name, prefix)
     import torch  # noqa: PLC0415  (a lazy door; loaded just now for the tensors)
 
-    buffer = io.BytesIO()
-    torch.save(tensors, buffer)
-    _write(path, iter([buffer.getbuffer()]), overwrite)
+    _write(path, lambda stream: torch.save(tensors, stream), overwrite)
 
 
 def to_npz(
     store: Store, name: str, path: Path, prefix: str = "model", *, overwrite: bool = False
 ) -> None:
     """Write what a state holds below a prefix as `numpy.savez` does, but with no time in it."""
-    records, _ = _records_below(store, name, prefix)
-    for place, (_, record) in records.items():
-        # Of a dtype of another package a `.npy` file says the width alone.
-        if record.dtype in dtypes.ITEM_BYTES and record.dtype not in dtypes.NUMPY_OWN:
-            raise UsageError(f"NumPy has no {record.dtype}", leaf=place, hint="write a .pt file")
-    _write(path, _npz_pieces(store, records), overwrite)
+    try:
+        import numpy  # noqa: PLC0415  (a lazy door)
+    except ImportError as error:
+        raise UsageError(f"cannot write arrays: {error}", hint="install NumPy") from error
+    records, _ = _records_below(storing.read_manifest(store, name), prefix)
+    kinds = {place: _numpy_dtype(numpy, place, record) for place, (_, record) in records.items()}
+
+    def write(stream: BinaryIO) -> None:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+            for place in sorted(records):
+                entry = zipfile.ZipInfo(f"{place}.npy", _ZIP_EPOCH)
+                shape = records[place][1].shape
+                header = {"descr": kinds[place], "fortran_order": False, "shape": shape}
+                with archive.open(entry, "w", force_zip64=True) as member:
+                    numpy.lib.format.write_array_header_1_0(member, header)
+                    for piece in storing.pieces(store, *records[place]):
+                        member.write(piece)
+
+    _write(path, write, overwrite)
+
+
+def _numpy_dtype(numpy: Any, place: str, record: LeafRecord) -> str:
+    """How a `.npy` file says a dtype; of one that is another package's it says the width alone."""
+    with contextlib.suppress(TypeError):
+        dtype = numpy.dtype(record.dtype).newbyteorder("<")
+        if dtype.type.__module__ == "numpy":
+            return dtype.str
+    raise UsageError(f"NumPy has no {record.dtype}", leaf=place, hint="write a .pt file")
 
 
 _WRITERS: dict[str, Callable[..., None]] = {
@@ -145,43 +162,10 @@ _WRITERS: dict[str, Callable[..., None]] = {
 }
 
 
-class _Drain(io.RawIOBase):
-    """A file that cannot go back, and gives away what was written since it was last asked."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._pieces.append(bytes(data))
-        return len(self._pieces[-1])
-
-    def drain(self) -> Iterator[bytes]:
-        pieces, self._pieces = self._pieces, []
-        yield from pieces
-
-
-def _npz_pieces(store: Store, records: dict[str, tuple[str, LeafRecord]]) -> Iterator[bytes]:
-    drain = _Drain()
-    with zipfile.ZipFile(drain, "w", zipfile.ZIP_STORED) as archive:
-        for place in sorted(records):
-            array = storing.read_leaf(store, *records[place], as_torch=False)
-            import numpy  # noqa: PLC0415  (a lazy door; loaded just now for the array)
-
-            entry = zipfile.ZipInfo(f"{place}.npy", _ZIP_EPOCH)
-            with archive.open(entry, "w", force_zip64=True) as stream:
-                numpy.lib.format.write_array(stream, array, allow_pickle=False)
-            yield from drain.drain()
-    yield from drain.drain()
-
-
 def _records_below(
-    store: Store, name: str, prefix: str
+    manifest: StateManifest, prefix: str
 ) -> tuple[dict[str, tuple[str, LeafRecord]], dict[str, str]]:
     """The leaf of each place below a prefix; and of tied places, the first to have the leaf."""
-    manifest = storing.read_manifest(store, name)
     named = storing.leaves_below(manifest, prefix)
     first: dict[str, str] = {}
     tied = {
@@ -200,19 +184,18 @@ def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _write(path: Path, pieces: Iterator[bytes | memoryview], overwrite: bool) -> None:
+def _write(path: Path, write: Callable[[BinaryIO], object], overwrite: bool) -> None:
+    """Give a path a file, whole or not at all; an old one is given up when every leaf was whole."""
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}")
     if path.exists() and not overwrite:
         raise _taken(path)
 
-    def all_then_free_the_name() -> Iterator[bytes | memoryview]:
-        yield from pieces
-        # Only now, when every leaf has been read and found whole, is the old file given up.
-        if overwrite:
-            path.unlink(missing_ok=True)
+    def write_all(fd: int) -> None:
+        with open(fd, "wb", closefd=False) as stream:
+            write(stream)
 
-    if not disk.publish(path, all_then_free_the_name(), path.parent):
+    if not disk.publish_by(path, write_all, path.parent, replace=overwrite):
         raise _taken(path)
 
 
@@ -220,5 +203,5 @@ def _taken(path: Path) -> UsageError:
     return UsageError(
         "a file of that name is there already",
         path=path,
-        hint="choose another, or say to overwrite",
+        hint="choose another, or say `--force`",
     )
