@@ -62,6 +62,7 @@ class Helper:
             self.go_on()
         elif _forker == threading.get_ident():  # what this thread did was no fork: it failed
             _go_on()
+            self.go_on()  # of this one it is told that no thread can be had
 
     def do(self, job: Callable[[], object]) -> None:
         """Have a job done on the thread; it begins with the first."""

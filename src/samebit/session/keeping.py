@@ -13,6 +13,7 @@ from samebit.threads import Helper
 __all__ = ["Keeper"]
 
 _FREE_SHARE = 0.1  # of the disk's free space, at most, for the bytes of one state
+_FORK_S = 2.0  # longer than any fork keeps our threads ended
 _FREE_SHARE_ASKED = 0.5  # the same of a checkpoint, which the script asks for
 
 
@@ -99,7 +100,8 @@ class Keeper:
         if self._is_used:
             done = threading.Event()
             self._helper.do(done.set)
-            done.wait()
+            while not done.wait(_FORK_S):
+                self._helper.go_on()  # a fork of another thread failed, and left ours ended
 
     def finish(self) -> None:
         """Wait until everything is done, and end the thread."""
