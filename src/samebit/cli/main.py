@@ -15,6 +15,7 @@ COMMANDS = {
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
+    "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
     "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),
     "du": ("samebit.cli.usage", "who uses the space, and what was saved"),

@@ -4,7 +4,6 @@ Nothing in a file is run: `.pt` is read with `weights_only`, `.npz` without pick
 the array that is asked for is read; what a header claims is checked against the file first.
 """
 
-import json
 import mmap
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,14 +14,12 @@ from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.records import LeafRecord
 from samebit.states import leaves, skeleton
 from samebit.states.comparing import Side
-from samebit.states.export import SAFETENSORS
+from samebit.states.containers import safetensors_layout
 from samebit.states.plain import plain_values
 
 __all__ = ["SUFFIXES", "is_file_name", "of_file"]
 
-_MOST_HEADER_BYTES = 100_000_000  # what the safetensors package reads, too
 _CHUNK_BYTES = 4 << 20
-_DTYPES = {code: dtype for dtype, code in SAFETENSORS.items()}
 
 
 def is_file_name(text: str) -> bool:
@@ -45,22 +42,13 @@ def of_file(path: Path) -> Side:
 
 def _safetensors(path: Path) -> Side:
     with open(path, "rb") as stream:
+        found = safetensors_layout(stream, path)
         data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    begin = 8 + int.from_bytes(data[:8], "little")
-    if begin > min(len(data), _MOST_HEADER_BYTES):
-        raise Damaged(f"its header would end at byte {begin} of {len(data)}", path=path)
-    header = json.loads(bytes(data[8:begin]))
-    records: dict[str, LeafRecord] = {}
-    where: dict[str, memoryview] = {}
-    for name, said in header.items():
-        if name == "__metadata__":
-            continue
-        first, last = said["data_offsets"]
-        if not 0 <= first <= last <= len(data) - begin:
-            raise Damaged(f"array {name!r} does not lie in the file", path=path)
-        dtype = _DTYPES.get(said["dtype"], str(said["dtype"]))
-        records[name] = _record(dtype, said["shape"], last - first, name)
-        where[name] = data[begin + first : begin + last]
+    records = {
+        name: LeafRecord(dtype, shape, "", end - begin)
+        for name, (dtype, shape, begin, end) in found.items()
+    }
+    where = {name: data[begin:end] for name, (_, _, begin, end) in found.items()}
     return Side(records, lambda place: iter([where[place]]), has_values=False)
 
 
