@@ -59,11 +59,14 @@ def open_state(store: Path, reference: str, rank: str | None = None) -> tuple[Vi
     run, state = split_reference(reference)
     try:
         view = read_run(find_run(store, run))
-    except RunNotFound:
-        if ":" not in reference:
-            raise
-        view, state = read_run(find_run(store, reference)), FINAL  # a name with a colon in it
-    return view, find_state(view if rank is None else view.at_rank(rank), state)
+    except RunNotFound as error:
+        try:
+            view, state = read_run(find_run(store, reference)), FINAL  # a name with a colon in it
+        except RunNotFound:
+            raise error from None
+    if rank is not None:
+        view = view.at_rank(rank)
+    return view, find_state(view, state)
 
 
 def states_of(view: View) -> list[Stated]:
