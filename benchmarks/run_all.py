@@ -6,7 +6,7 @@ from pathlib import Path
 
 import measure
 
-NAMES = ("log_call", "training_loop", "startup", "listing", "recorder")
+NAMES = ("log_call", "training_loop", "startup", "listing", "recorder", "states")
 
 
 def main(names: list[str]) -> int:
