@@ -6,7 +6,16 @@ from pathlib import Path
 
 import measure
 
-NAMES = ("log_call", "training_loop", "startup", "listing", "recorder", "everything", "checkpoint")
+NAMES = (
+    "log_call",
+    "training_loop",
+    "startup",
+    "listing",
+    "recorder",
+    "everything",
+    "checkpoint",
+    "states",
+)
 
 
 def main(names: list[str]) -> int:
