@@ -175,6 +175,7 @@ class Listens:
         self.said: list[str] = []
         self.positions = Positions(lambda what, detail: self.said.append(f"{what}: {detail}"))
         self.epoch = self.positions.begins
+        self.epoch_is_made = self.positions.is_made
         self.epoch_is_asked = self.positions.is_asked
         self.epoch_begun = self.positions.begun
         self.first_batch = self.positions.first_batch

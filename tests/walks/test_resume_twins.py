@@ -170,9 +170,12 @@ def test_an_optimizer_that_counts_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_workers_that_stay_with_samples_that_are_seeded_each(tmp_path: Path) -> None:
-    given = {"workers": 2, "noise": "torch", "persistent": True}
-    straight, resumed, _ = twins(tmp_path, at=11, per_sample=True, **given)
+@pytest.mark.parametrize("at", [{"at": 5}, {"at": 11}, {"at": 16, "behind": True}], ids=str)
+def test_workers_that_stay_with_samples_that_are_seeded_each(
+    tmp_path: Path, at: dict[str, Any]
+) -> None:
+    given = {"workers": 2, "noise": "torch", "persistent": True, "per_sample": True}
+    straight, resumed, _ = twins(tmp_path, **at, **given)
     assert_twins(straight, resumed)
 
 

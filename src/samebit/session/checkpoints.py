@@ -41,6 +41,7 @@ class Counts:
     main: int  # the optimizer whose count that is
     of: Callable[[Any], tuple[int, int]]  # an optimizer's number and count
     between: bool  # gradients have been computed, and no optimizer has stepped yet
+    since: Mapping[str, Any]  # what the next row of the trace has of the time before
 
 
 class Checkpoints:
@@ -179,6 +180,7 @@ class Checkpoints:
             "modules": [name for name, _ in trained],
             "optimizers": [list(counts.of(optimizer)) for optimizer in optimizers],
             "loaders": self._positions.state(),
+            "since": dict(counts.since),
             "generators": own,
         }
         state["extra"] = self._plain(extra)

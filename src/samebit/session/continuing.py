@@ -92,6 +92,7 @@ def _put_in_place(recording: Recording, name: str, state: Mapping[str, Any]) -> 
     for (_, count), optimizer in sorted(counts, key=lambda pair: pair[0][0]):
         recording.went_on_from(optimizer, count)
     recording.step = progress["step"]
+    recording.recorder.go_on_with(progress["since"])
     recording.positions.go_on(progress["loaders"], state["generators"])
     for loader in members.living("loader"):
         recording.positions.take(loader)

@@ -25,8 +25,15 @@ _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does thes
 class Listener(Protocol):
     """What the hooks tell."""
 
-    def epoch(self, loader: Any) -> int:
-        """A data loader is about to begin an epoch; how many batches of it were given before."""
+    def epoch(self, loader: Any) -> int | None:
+        """A data loader is about to begin an epoch; how many batches of it were given before.
+
+        None where it begins as any other.
+        """
+        ...
+
+    def epoch_is_made(self, loader: Any) -> bool:
+        """Its iterator was made, and it was begun before; whether it is to be made once more."""
         ...
 
     def epoch_is_asked(self, loader: Any) -> None:
@@ -248,9 +255,12 @@ def _loaders(module: Any) -> None:
         given = _tell("hooks.epoch", "epoch", self)
         try:
             iterator = begin(self)
-            if given:
-                _tell("hooks.epoch", "epoch_is_asked", self)
-                skip(iterator, given)
+            if given is not None:
+                if _tell("hooks.epoch", "epoch_is_made", self):
+                    iterator = begin(self)
+                if given:
+                    _tell("hooks.epoch", "epoch_is_asked", self)
+                    skip(iterator, given)
         except BaseException as error:
             step_aside(error)
             raise

@@ -39,12 +39,15 @@ class _Loader:
     described: list[Any]  # what it is, by which it is found again
     is_of: "weakref.ref[Any] | None" = None
     passes: int = 0  # that were begun
-    here: int = 0  # of these, in this process
+    workers: bool = False  # that stay are there; or were, in the process before
+    reused: bool = False  # the pass that goes on was made with them
     iterator: "weakref.ref[Any] | None" = None  # of the pass that goes on
     made: _Moment = _NEVER
     asked: _Moment = _NEVER
-    # What is to be put in place in this process: an interrupted epoch, and its own generators.
+    # What is to be put in place in this process: an interrupted epoch, workers that were there
+    # when it or the next one was made, and its own generators.
     to_skip: int | None = None
+    again: bool = False
     own: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -74,19 +77,40 @@ class Positions:
 
     # What the hooks tell.
 
-    def begins(self, loader: Any) -> int:
-        """A loader is about to begin an epoch; how many batches of it were given before."""
+    def begins(self, loader: Any) -> int | None:
+        """A loader is about to begin an epoch.
+
+        Returns:
+            how many batches of it were given before; None where it begins as any other.
+        """
         known = self._known(loader)
         if known.to_skip is not None and not _is_plain(loader):
             self._say_wraps(loader)
             known.to_skip = None
+            known.again = False
         if known.to_skip is not None:
             _put_back(loader, known.made)
             known.made = _moment(loader)
             return known.to_skip
         known.passes += 1
+        known.reused = known.workers
         known.made, known.asked = _moment(loader), _NEVER
-        return 0
+        return 0 if known.again else None
+
+    def is_made(self, loader: Any) -> bool:
+        """The iterator was made; whether it is to be made once more.
+
+        Workers that stay are seeded when they are made, which draws a number. The second time, they
+        are there, as they were in the process before, and none is drawn.
+        """
+        known = self._known(loader)
+        again, known.again = known.again, False
+        if again:
+            _put_back(
+                loader,
+                _Moment(torch_states.generator_states(known.made.everywhere), known.made.own),
+            )
+        return again
 
     def is_asked(self, loader: Any) -> None:
         """The iterator was made, and is about to be asked for its first batch of those to skip."""
@@ -98,7 +122,7 @@ class Positions:
     def begun(self, loader: Any, iterator: Any) -> None:
         """The iterator is there, and has given again what was given before."""
         known = self._known(loader)
-        known.here += 1
+        known.workers = known.workers or _keeps_workers(loader)
         known.iterator = weakref.ref(iterator)
         self._by_iterator = {
             key: one for key, one in self._by_iterator.items() if one.given is not None
@@ -157,7 +181,8 @@ class Positions:
                 "passes": known.passes,
                 "given": given,
                 "trained": known is self._trained,
-                "fresh": known.here <= 1,  # its workers are those of this pass
+                "workers": known.workers and loader is not None,
+                "reused": known.reused,
                 "own": own,
             }
             if given is not None:
@@ -173,6 +198,9 @@ class Positions:
             _Loader(
                 one["described"],
                 passes=one["passes"],
+                workers=one["workers"],
+                reused=one["reused"],
+                again=one["workers"] if one["given"] is None else one["reused"],
                 made=_from_state(one.get("made")),
                 asked=_from_state(one.get("asked")),
                 to_skip=one["given"],
@@ -183,7 +211,7 @@ class Positions:
         for known, one in zip(self._loaders, saved, strict=True):
             if one["trained"]:
                 self._trained = known
-            if one["given"] is not None and not one["fresh"] and _lasts(one["described"]):
+            if known.again and _draws_in_workers(one["described"]):
                 self._problem(
                     "persistent workers",
                     "their own generators are not what they were: samples that they make random "
@@ -208,6 +236,8 @@ class Positions:
                 known.iterator = None
                 if is_back:
                     self._give_own(known, loader)
+                else:
+                    known.workers = False
                 return known
         if any(known.to_skip is not None for known in self._loaders):
             self._problem(
@@ -249,12 +279,17 @@ def _described(loader: Any) -> list[Any]:
         type(sampler).__name__,
         getattr(loader, "batch_size", None),
         getattr(loader, "num_workers", 0),
-        bool(getattr(loader, "persistent_workers", False)) and not _seeds_samples(dataset),
+        _keeps_workers(loader) and not _seeds_samples(dataset),
     ]
 
 
-def _lasts(described: list[Any]) -> bool:
-    """Whether the workers stay from one epoch to the next, and may draw."""
+def _keeps_workers(loader: Any) -> bool:
+    """Whether the workers stay from one epoch to the next."""
+    return bool(getattr(loader, "persistent_workers", False) and loader.num_workers)
+
+
+def _draws_in_workers(described: list[Any]) -> bool:
+    """Whether workers stay, and what they draw is not seeded sample by sample."""
     return bool(described[-1])
 
 

@@ -113,6 +113,7 @@ class Recording:
         self.tally = Tally(lambda fact: self.fact("training", fact), self.models.named)
         self._counts = True
         # What it hears goes to it as it is.
+        self.epoch_is_made = self.positions.is_made
         self.epoch_is_asked = self.positions.is_asked
         self.epoch_begun = self.positions.begun
         self.first_batch = self.positions.first_batch
@@ -233,7 +234,7 @@ class Recording:
 
     # What the hooks tell.
 
-    def epoch(self, loader: Any) -> int:
+    def epoch(self, loader: Any) -> int | None:
         """A data loader is about to begin an epoch; how many batches of it were given before."""
         self.seeding.epoch(loader)
         self._watches.epoch()
@@ -310,7 +311,8 @@ class Recording:
     def checkpoint(self, step: int | None, keep: Any, extra: Any) -> None:
         """Take a checkpoint."""
         between = self.recorder.is_between
-        counts = Counts(self.step, self.main, self._count_of, between)
+        since = self.recorder.since_the_step
+        counts = Counts(self.step, self.main, self._count_of, between, since)
         self.checkpoints.take(step, keep, extra, counts)
 
     def _count_of(self, optimizer: Any) -> tuple[int, int]:

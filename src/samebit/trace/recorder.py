@@ -8,7 +8,7 @@ import math
 import statistics
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +102,20 @@ class Recorder:
         """Count an optimizer's steps on from those of an earlier execution."""
         known = self._known(optimizer)
         known.base = known.count = known.last_full = count
+
+    @property
+    def since_the_step(self) -> dict[str, list[str]]:
+        """What was met since an optimizer stepped, such as the batches of a validation.
+
+        The next row has it, also where another process writes that.
+        """
+        return {group: [part.hex() for part in parts] for group, parts in self._pending.items()}
+
+    def go_on_with(self, since: Mapping[str, Sequence[str]]) -> None:
+        """Put what was met before a checkpoint into the next row."""
+        self._pending = {group: list(map(bytes.fromhex, parts)) for group, parts in since.items()}
+        if since:
+            self._samples = None  # of these there is only the digest
 
     def index(self, optimizer: Any) -> int:
         """An optimizer's number, in order of first steps."""
