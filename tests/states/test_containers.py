@@ -156,6 +156,15 @@ def test_an_npz_that_unpacks_without_end_costs_no_memory(tmp_path: Path) -> None
         read_container(tmp_path / "short.npy")
 
 
+def test_an_npz_whose_names_are_no_text_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "names.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("é.npy", b"")  # by which zipfile marks the name as UTF-8
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xaf\xaf"))
+    with pytest.raises(Damaged, match=r"not readable as \.npz"):
+        read_container(path)
+
+
 @pytest.mark.parametrize("file", ["../other.safetensors", "/etc/passwd", "a/b.safetensors", ".."])
 def test_an_index_leads_nowhere_else(tmp_path: Path, file: str) -> None:
     index = {"weight_map": {"a": file}}

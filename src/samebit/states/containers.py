@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from samebit import digest
-from samebit.errors import Damaged, NotFound, UsageError
+from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.records import LeafRecord, StateManifest
 from samebit.states import dtypes, leaves, skeleton
 from samebit.states.export import SAFETENSORS
@@ -223,12 +223,10 @@ def _numpy_files(path: Path) -> StateManifest:
                 with archive.open(entry) as file:
                     found = _npy(file, entry.file_size, entry.compress_size, path)
                     records[name] = found
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise Damaged(f"not readable as .npz: {error}", path=path) from error
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            raise Damaged(f"not readable as .npz: {error}", path=path) from error
+    except SamebitError:
         raise
+    except Exception as error:  # of a stranger's archive zipfile and zlib raise many kinds
+        raise Damaged(f"not readable as .npz: {error}", path=path) from error
     return _manifest(records)
 
 
