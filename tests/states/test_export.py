@@ -11,6 +11,7 @@ from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.store import Store
 from samebit.states import export, leaves, storing
 from samebit.states import torch as states
+from samebit.states.forms import Shard
 from tests.states.test_storing import new_store
 from tests.states.test_torch import Tied
 
@@ -182,3 +183,15 @@ def test_another_part_of_a_state_can_be_written(store: Store, tmp_path: Path) ->
         assert back.files == ["0.exp_avg"]
     with pytest.raises(NotFound):
         export.to_file(store, name, tmp_path / "m.npz")
+
+
+def test_one_ranks_part_of_a_tensor_is_not_written_as_the_whole(
+    store: Store, tmp_path: Path
+) -> None:
+    part = Shard((6,), (3,), torch.arange(3.0))
+    name = storing.save(store, {"model": {"w": part}})
+    with pytest.raises(UsageError, match="one rank's parts"):
+        export.to_safetensors(store, name, tmp_path / "m.safetensors")
+    with pytest.raises(UsageError, match="one rank's parts"):
+        export.state_dict(store, name)
+    assert not (tmp_path / "m.safetensors").exists()

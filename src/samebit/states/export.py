@@ -166,6 +166,7 @@ def _records_below(
     manifest: StateManifest, prefix: str
 ) -> tuple[dict[str, tuple[str, LeafRecord]], dict[str, str]]:
     """The leaf of each place below a prefix; and of tied places, the first to have the leaf."""
+    storing.refuse_parts(manifest, prefix)
     named = storing.leaves_below(manifest, prefix)
     first: dict[str, str] = {}
     tied = {

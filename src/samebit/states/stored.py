@@ -103,6 +103,7 @@ class StoredState:
 
     def state_dict(self, part: str = "model", *, mapped: bool = False) -> dict[str, Any]:
         """A module's tensors by name, for `load_state_dict`; tied names share one tensor."""
+        storing.refuse_parts(self._manifest, part)
         named = storing.leaves_below(self._manifest, part)
         wanted = {leaf: self._manifest.leaves[leaf] for leaf in named.values()}
         for place, leaf in named.items():
@@ -156,6 +157,7 @@ class StoredState:
         self, model: Any, part: str, wrong: list[str]
     ) -> tuple[list[tuple[str, Any]], list[Callable[[], None]]]:
         """Which leaf goes into which tensor, and what is to be called after."""
+        storing.refuse_parts(self._manifest, part)
         live = torch_states.module_state(model)
         transient = live.pop(torch_states.NON_PERSISTENT, {})
         into: list[tuple[str, Any]] = []

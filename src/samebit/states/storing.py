@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from samebit import digest, disk, records
-from samebit.errors import Damaged, NotFound
+from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.batch import Batch, Slot
 from samebit.objects.store import Store
 from samebit.records import LeafRecord, StateManifest
@@ -24,6 +24,7 @@ __all__ = [
     "read_into",
     "read_leaf",
     "read_manifest",
+    "refuse_parts",
     "save",
     "size_bytes",
 ]
@@ -212,6 +213,17 @@ def _heads_below(manifest: StateManifest, prefix: str) -> Iterator[tuple[str, st
         hidden = below.startswith(f"{NON_PERSISTENT}.")
         if mark in _ARRAYS and place.startswith(start) and not hidden:
             yield below, mark, head
+
+
+def refuse_parts(manifest: StateManifest, prefix: str) -> None:
+    """UsageError where a tensor below a prefix is one rank's part of it, and no whole one."""
+    for place, mark, _ in _heads_below(manifest, prefix):
+        if mark == "$shard":
+            raise UsageError(
+                "the state holds one rank's parts of its tensors, and not the whole of them",
+                leaf=place,
+                hint="`samebit state show RUN --rank N` has what each rank kept",
+            )
 
 
 def size_bytes(state: object) -> int:
