@@ -18,15 +18,6 @@ from samebit.states import storing
 from tests.cli import stores
 
 
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("SAMEBIT_DIR", raising=False)
-    folder = stores.new_store(tmp_path / "project")
-    monkeypatch.chdir(folder.parent)
-    return folder
-
-
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     code = main(list(words))
     return code, capsys.readouterr().out

@@ -9,15 +9,6 @@ from samebit.objects.verifying import stored_files
 from tests.cli import stores
 
 
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("SAMEBIT_DIR", raising=False)
-    folder = stores.new_store(tmp_path / "project")
-    monkeypatch.chdir(folder.parent)
-    return folder
-
-
 def found(capsys: pytest.CaptureFixture[str], *runs: str) -> dict[str, dict]:
     assert main(["du", "--json", *runs]) == 0
     said = json.loads(capsys.readouterr().out)

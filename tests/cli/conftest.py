@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import pytest
+
+from tests.cli import stores
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store, found from the working directory."""
+    monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SAMEBIT_DIR", raising=False)
+    folder = stores.new_store(tmp_path / "project")
+    monkeypatch.chdir(folder.parent)
+    return folder
