@@ -1,6 +1,8 @@
 # Each target sets up what it needs; nothing outside this folder is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two at a time: most tests start a process and wait for it. A file's tests share what it makes.
+PYTEST := $(BIN)/pytest -n 2 --dist loadscope
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -15,10 +17,10 @@ demo: setup  ## record, verify and compare a small training
 	@$(BIN)/samebit demo
 
 test: setup  ## the everyday tests, under five minutes
-	@$(BIN)/pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-all: setup  ## every test
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 check: setup  ## format, lint, types, floors
 	@$(BIN)/ruff format --check .

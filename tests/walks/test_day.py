@@ -132,7 +132,7 @@ def test_a_day(project: Project, tmp_path: Path) -> None:
 
     # The state goes out, and into a model.
     file = tmp_path / "model.safetensors"
-    project.samebit("state", "export", "first", "--at", "final", str(file))
+    project.samebit("state", "export", "first:final", str(file))
     from safetensors.torch import load_file
 
     import samebit

@@ -43,7 +43,7 @@ CASES = [
          ("missing", "SystemRandom().random()"))),
     Case("6-numpy", "chance", told=(("missing", "NumPy's global generator"),
          ("randomness", "numpy with 1"))),
-    Case("7-default-rng", "chance", told=(("missing", "default_rng()"),
+    Case("7-default-rng", "chance", told=(("randomness", "default_rng()"),
          ("randomness", "RandomState()"))),
     Case("8-system", "chance", told=(("missing", "os.urandom()"),)),
     Case("9-hash", "hash", ("python.hash_seed", "python.hash_probe", "PYTHONHASHSEED"),
