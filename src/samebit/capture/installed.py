@@ -251,12 +251,12 @@ def _hash(path: str, found: _Look, known: _Known, clock: _Clock) -> str | None:
     import hashlib  # noqa: PLC0415  (not where everything is known)
 
     state = hashlib.sha256()
-    had_it_all = clock.left() > clock.wait_s * 0.9
+    had_most = clock.left() > clock.wait_s / 2
     try:
         with open(path, "rb", buffering=0) as stream:
             while True:
                 if clock.left() < 0:
-                    if had_it_all:  # a next time would not suffice either, and be lost again
+                    if had_most:  # a next time would hardly suffice either, and be lost again
                         known.add(path, found, _TOO_LONG)
                     return None
                 if not (piece := stream.read(_CHUNK_BYTES)):

@@ -6,15 +6,11 @@ SAMEBIT_PID; a rank of a launcher joins by its own RANK; other children of what 
 (`ranks.py`).
 """
 
-import atexit
 import json
 import os
 import socket
 import sys
-import threading
 import time
-import traceback
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +20,10 @@ from samebit.errors import RunNotFound, SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.launch import alive
-from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.session import beginning, exiting, jobs, resuming, shortfall, spawned
+from samebit.records import ExecutionStart
+from samebit.session import beginning, coding, exiting, jobs, resuming, shortfall, spawned
 from samebit.session.beginning import Wanted
+from samebit.session.process import end, ends_with_the_process, here, leave
 from samebit.session.ranks import (
     Role,
     find_role,
@@ -37,31 +34,9 @@ from samebit.session.ranks import (
 )
 from samebit.session.recording import Recording
 from samebit.session.run import Run
-from samebit.session.shortfall import Problem
 from samebit.session.watching import watch_child
-from samebit.threads import Helper
 
 __all__ = ["enter", "init"]
-
-_EXCEPTION_LENGTH = 4000
-_IMPORT_GLANCE_S = 0.01
-_UNKNOWN_CODE = "SystemExit with a code that is not known; `samebit run` would know it"
-
-
-class _Process:
-    """What this process records now."""
-
-    def __init__(self) -> None:
-        self.active: Recording | None = None
-        self.supervised: Recording | None = None
-        self.role = Role("0")  # in the supervised run
-        self.taken = False  # an init() has joined the supervised run
-        self.writes_end = True  # of a run that `init()` began
-        self.registered = False
-        self.code_helper: Helper | None = None
-
-
-_process = _Process()
 
 
 def enter() -> None:
@@ -77,7 +52,7 @@ def enter() -> None:
 
 def _join_spawned(rank: int) -> None:
     """Join as a rank that the script made; it runs already, so nothing of ours may stop it."""
-    if _process.supervised is None:
+    if here.supervised is None:
         os.environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
         _join(Role(str(rank), launched=True), begun=True)
 
@@ -112,12 +87,12 @@ def _join(role: Role, *, begun: bool = False) -> None:
     except Exception as error:
         if claimed is not None:
             problem = {"what": "nothing was recorded", "detail": in_a_line(error)}
-            _leave(*claimed, role.rank, [problem])
+            leave(*claimed, role.rank, [problem])
         _cannot_record(error)
         return
-    _process.active = _process.supervised = recording
-    _process.role = role
-    _register()
+    here.active = here.supervised = recording
+    here.role = role
+    ends_with_the_process()
     # One that has begun may have seeded itself, and that wins.
     recording.begin(seed=None if begun else start.seed, deterministic=start.deterministic)
 
@@ -151,13 +126,6 @@ def _rates(rank: str) -> dict[tuple[int, int], int] | None:
         return None
     by_rank = json.loads(os.environ["SAMEBIT_RATES"])
     return {(optimizer, count): k for optimizer, count, k in by_rank.get(rank, ())}
-
-
-def _leave(folder: RunFolder, execution: int, role: str, problems: list[Problem]) -> None:
-    try:
-        shortfall.leave(folder, execution, role, problems)
-    except Exception:
-        pass  # nothing can be written at all; what there was to say is on stderr
 
 
 def _cannot_record(error: Exception) -> None:
@@ -215,7 +183,7 @@ def init(
         raise UsageError(f"volatile must be a list of texts, not {volatile!r}")
     if is_worker() and not _is_rank():
         _set(seed, deterministic)
-        return Run(None, _end)
+        return Run(None, end)
     try:
         recording = _join_or_begin(seed, deterministic, name, group, resume)
     except Exception as error:
@@ -224,17 +192,17 @@ def init(
         text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
         console.say(f"samebit: no record is kept: {text}")
         _set(seed, deterministic)  # the numbers of a training do not depend on its record
-        return Run(None, _end)
+        return Run(None, end)
     if config is not None:
         recording.set_config(config)
     if volatile:
         recording.fact("volatile", list(volatile))
-    return Run(recording, _end)
+    return Run(recording, end)
 
 
 def _is_rank() -> bool:
     """Whether this worker has joined as a rank."""
-    return _process.supervised is not None and _process.supervised.is_here
+    return here.supervised is not None and here.supervised.is_here
 
 
 def _set(seed: int | None, deterministic: bool) -> None:
@@ -251,9 +219,9 @@ def _join_or_begin(
     group: str | None,
     resume: str | None,
 ) -> Recording:
-    supervised = _process.supervised
-    if supervised is not None and not _process.taken and _may_take(supervised, resume):
-        _process.taken = True
+    supervised = here.supervised
+    if supervised is not None and not here.taken and _may_take(supervised, resume):
+        here.taken = True
         supervised.begin_seeding(seeded=seed is not None)
         supervised.taken_by_init(looks_back=False)
         _set(seed, deterministic)
@@ -267,8 +235,8 @@ def _join_or_begin(
             )
         _say_too_late(supervised, deterministic=deterministic)
         return supervised
-    if _process.active is not None:
-        _end(_process.active, "finished")
+    if here.active is not None:
+        end(here.active, "finished")
     return _begin_here(seed, deterministic, name, group, resume)
 
 
@@ -280,7 +248,7 @@ def _may_take(supervised: Recording, resume: str | None) -> bool:
         supervised.problem("resume", f"the script went on in run {resume}")
         return False
     # Of several Pythons that one command starts, each a run to its author, the first has it.
-    role = _process.role
+    role = here.role
     return role.launched or role.again or supervised.folder.claim(supervised.execution, "init")
 
 
@@ -325,9 +293,9 @@ def _begin_here(
         if begun.is_first:
             shortfall.abandon(begun.folder, begun.execution, error)
         raise
-    _process.active = recording
-    _process.writes_end = begun.is_first
-    _register()
+    here.active = recording
+    here.writes_end = begun.is_first
+    ends_with_the_process()
     exiting.watch()
     recording.begin(seed=seed, deterministic=deterministic)
     recording.taken_by_init(looks_back=True)
@@ -336,21 +304,8 @@ def _begin_here(
     _say_too_late(recording, deterministic=deterministic)
     if begun.is_first:
         where = script.parent if script is not None else Path.cwd()
-        _begin_code(recording, where, script)
+        coding.begin(recording, where, script)
     return recording
-
-
-def _begin_code(recording: Recording, where: Path, script: Path | None) -> None:
-    given = [recording.folder, where, script, recording.settings]
-    helper = Helper("samebit-code")
-    _no_import.clear()
-    _process.code_helper = helper
-    try:
-        helper.do(partial(_record_code, *given, recording.fact, recording.trouble))
-        helper.do(helper.leave)
-    except Exception as error:
-        _no_import.set()
-        recording.trouble("code", error)
 
 
 def _start(seed: int | None, deterministic: bool) -> ExecutionStart:
@@ -374,118 +329,7 @@ def _start(seed: int | None, deterministic: bool) -> ExecutionStart:
     )
 
 
-_no_import = threading.Event()  # of a thread of ours is under way
-_no_import.set()
-
-
-def _record_code(*given: Any) -> None:
-    try:
-        from samebit.session.snapshot import (  # noqa: PLC0415  (subprocess: not in init's time)
-            record_code,
-        )
-    finally:
-        _no_import.set()
-    record_code(*given)
-
-
-def _wait_for_import() -> None:
-    """A child forked while a thread imports finds the lock of that module taken for ever."""
-    helper = _process.code_helper
-    # One that makes room for the fork may not have begun with it, and will not now.
-    while helper is not None and helper.runs and not _no_import.wait(_IMPORT_GLANCE_S):
-        pass
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_wait_for_import)
-
-
 def _say_too_late(recording: Recording, *, deterministic: bool) -> None:
     for line in randomness.too_late(deterministic):
         what, _, detail = line.partition(": ")
         recording.problem(f"too late for {what}", f"{detail}; `samebit run` sets it in time")
-
-
-def _register() -> None:
-    if not _process.registered:
-        _process.registered = True
-        atexit.register(_at_exit)
-
-
-def _at_exit() -> None:
-    recording = _process.active
-    if recording is None or not recording.is_here:
-        return
-    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    left = None if recording is _process.supervised else _how_it_left(recording)
-    if error is None or hasattr(sys, "ps1"):  # in a notebook a cell that failed is no end
-        if left is None:
-            _end(recording, "finished")
-        elif left.failed:
-            unknown = _UNKNOWN_CODE if left.code is None else None
-            _end(recording, "failed", exit_code=left.code, exception=unknown)
-        else:
-            _end(recording, "finished", exit_code=left.code)
-    elif isinstance(error, KeyboardInterrupt):
-        _end(recording, "killed", signal="SIGINT")
-        _die_of_the_interrupt()
-    else:
-        text = "".join(traceback.format_exception(error))[-_EXCEPTION_LENGTH:]
-        _end(recording, "failed", exception=text)
-
-
-def _how_it_left(recording: Recording) -> exiting.SystemExited | None:
-    try:
-        return exiting.how_it_left()
-    except Exception as error:
-        recording.trouble("exit", error)
-        return None
-
-
-def _die_of_the_interrupt() -> None:
-    """Let Python end by SIGINT, as it was about to.
-
-    It forgets so when a text is executed after the interrupt, as each dataclass and namedtuple that
-    we load at the end does; a text that is interrupted makes it remember.
-    """
-    try:
-        exec("raise KeyboardInterrupt")
-    except KeyboardInterrupt:
-        pass
-
-
-def _end(
-    recording: Recording,
-    status: str,
-    *,
-    exit_code: int | None = None,
-    exception: str | None = None,
-    signal: str | None = None,
-) -> None:
-    if not recording.is_here:
-        return
-    if _process.code_helper is not None:
-        _process.code_helper.finish()
-        _process.code_helper = None
-    recording.finish(status, exception=exception, signal=signal)
-    if _process.active is recording:
-        _process.active = None
-    unwritten = recording.unwritten
-    if recording is _process.supervised:  # the supervisor writes how it ended
-        if unwritten:
-            _leave(recording.folder, recording.execution, recording.rank, list(unwritten))
-        return
-    if not _process.writes_end:  # rank 0 of this job does
-        return
-    end = ExecutionEnd(
-        ended_ns=time.time_ns(),
-        status=status,
-        exit_code=exit_code,
-        signal=signal,
-        exception=secrets.mask_text(exception) if exception else None,
-        problems=unwritten,
-    )
-    try:
-        recording.folder.end_execution(recording.execution, end)
-    except Exception as error:
-        recording.trouble("end.json", error)

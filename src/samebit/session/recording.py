@@ -10,18 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from samebit import disk, places
-from samebit.capture import (
-    console,
-    environment,
-    importing,
-    installed,
-    machine,
-    parsing,
-    randomness,
-    secrets,
-)
-from samebit.capture import settings as in_force
+from samebit import disk
+from samebit.capture import console, importing, parsing, randomness, secrets
 from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
 from samebit.errors import in_a_line
@@ -42,13 +32,13 @@ from samebit.session.retention import read_rule
 from samebit.session.schedulers import Schedulers
 from samebit.session.seeding import Seeding
 from samebit.session.shortfall import Problem, unwritten_problems
+from samebit.session.surroundings import Surroundings
 from samebit.session.tally import Tally
+from samebit.session.teeing import ConsoleLog
 from samebit.session.watching import Watches, noise
 from samebit.trace.recorder import Emit, Recorder
 
 __all__ = ["Recording"]
-
-_INSTALLED_S = 0.5  # for what was installed and is not known from an earlier run
 
 
 class Recording:
@@ -79,11 +69,9 @@ class Recording:
         self._rows: dict[tuple[str, ...], Iterator[int]] = {}
         self._finished = False
         self._began_ns = time.time_ns()
-        self._in_force: dict[str, Any] = {}
-        self._console: console.Installed | None = None
-        self._console_fd = -1
-        self._console_is: os.stat_result
-        emit = Emit(self._trace, self._hyper, self.fact)
+        self._surroundings = Surroundings(self.fact, folder.store, settings)
+        self._console = ConsoleLog(folder.console(execution), rank, self.trouble)
+        emit = Emit(self.writer.trace, self.writer.hyper, self.fact)
         self.recorder = Recorder(emit, rates)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
         self._keeper = Keeper(
@@ -156,14 +144,14 @@ class Recording:
                 "argv": secrets.mask_arguments(sys.orig_argv)[0],
             },
         )
-        self._safely("capture.environment", self._environment)
+        self._safely("capture.environment", self._surroundings.tell_environment)
         self._safely("capture.randomness", lambda: self.seeding.enter(seeded=seed is not None))
         if deterministic:
             randomness.make_deterministic()
         if seed is not None:
             randomness.seed_everything(seed)
         if self.settings.console == "tee":
-            self._safely("console.write", self._tee)
+            self._safely("console.write", self._console.begin)
         parsing.watch(self._parsed)
         self._watches.begin()
         self._sources.install()
@@ -280,9 +268,9 @@ class Recording:
             self._count(self.tally.before_first_step, optimizer, index)
             self.seeding.flush()
             self._watches.first_step()
-            if not self._in_force:
+            if not self._surroundings.has_settings:
                 self._sources.tell_later()
-                self._safely("capture.settings", self._write_settings)
+                self._safely("capture.settings", self._surroundings.tell_settings)
             self._safely("capture.config", self.configuration.training_begins)
         self.schedulers.before_step(optimizer, self.recorder.index(optimizer))
         self.recorder.before_step(optimizer, self.models.parameter_names)
@@ -378,27 +366,21 @@ class Recording:
         self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("state.save", self._keeper.finish)
-        self._safely("capture.settings", self._write_settings)
+        self._safely("capture.settings", self._surroundings.tell_settings)
         self._safely("capture.config", self.configuration.finish)
         self._safely("capture.randomness", self.seeding.finish)
         self._safely("capture.cells", self._cells.finish)
         self._safely("capture.files", self._watches.finish)
         self._safely("capture.code", self._sources.finish)
         if self.rank == "0" and not interrupted:
-            self._safely("capture.installed", self._installed)
+            self._safely("capture.installed", self._surroundings.tell_installed)
         hooks.install(None)
-        if self._console is not None:
-            self._safely("console.write", self._console.remove)
+        self._safely("console.write", self._console.finish)
         if exception is not None:
             self.fact("exception", secrets.mask_text(exception))
         end = {"execution": self.execution, "status": status, "signal": signal}
         self.fact("end", {**end, "seconds": (time.time_ns() - self._began_ns) / 1e9})
         self._safely("journal", self.writer.close)
-        if self._console_fd >= 0:
-            fd = self._console_fd
-            if self._has_console():
-                self._safely("console.write", lambda: os.close(fd))
-            self._console_fd = -1
 
     def _finish_trace(self) -> None:
         if self.models.last is not None:
@@ -410,71 +392,10 @@ class Recording:
         except Exception as error:
             self.trouble(source, error)
 
-    def _environment(self) -> None:
-        disk.fault("capture.environment")
-        self.fact("interpreter", environment.interpreter())
-        self.fact("packages", environment.packages())
-        self.fact("variables", environment.variables(os.environ, self.settings.env_allow))
-        self.fact("machine", machine.describe())
-
-    def _write_settings(self) -> None:
-        """At the first step, and at the end what is different then."""
-        disk.fault("capture.settings")
-        before, self._in_force = self._in_force, in_force.read()
-        if not before:
-            self.fact("settings", self._in_force)
-        elif found := in_force.changed(before, self._in_force):
-            self.fact("settings_changed", found)
-
-    def _installed(self) -> None:
-        disk.fault("capture.installed")
-        cache = places.cache_folder() / "installed-2"
-        keep = Store(self.folder.store).put
-        found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
-        self.fact("installed", found)
-
     def _parsed(self, found: parsing.Parsed) -> None:
         if self.is_here and not self._finished:
             self._safely("capture.config", lambda: self.configuration.parsed(found))
 
-    def _tee(self) -> None:
-        self._open_console()
-
-        def write(line: bytes) -> None:
-            disk.fault("console.write")
-            if self._console_fd < 0:
-                return
-            if not self._has_console():
-                self._open_console()
-            os.write(self._console_fd, line)
-
-        self._console = console.install(write, lambda error: self.trouble("console", error))
-
-    def _open_console(self) -> None:
-        folder = self.folder.console(self.execution)
-        # Each is created once. A rank has several after os.exec, and of several Pythons of a shell.
-        for at in itertools.count(1):
-            name = self.rank + (f"-{at}" if at > 1 else "")
-            try:
-                self._console_fd = disk.open_for_append(folder / f"{name}.log")
-            except FileExistsError:
-                continue
-            break
-        self._console_is = os.fstat(self._console_fd)
-
-    def _has_console(self) -> bool:
-        """Whether our descriptor is still ours: a script may close all, and reuse the number."""
-        try:
-            return os.path.samestat(os.fstat(self._console_fd), self._console_is)
-        except OSError:
-            return False
-
     def _state(self, fact: dict[str, Any]) -> None:
         self._safely("journal", self.writer.flush)  # what is known of a run reaches up to its state
         self.fact("state", fact)
-
-    def _trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
-        self.writer.trace(optimizer, count, mask, digests)
-
-    def _hyper(self, optimizer: int, count: int, group: int, values: Mapping[str, Any]) -> None:
-        self.writer.hyper(optimizer, count, group, values)

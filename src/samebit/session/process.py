@@ -1,0 +1,127 @@
+"""What this process records into, and how that ends: at its exit, or when the next run begins."""
+
+import atexit
+import sys
+import time
+import traceback
+
+from samebit.capture import secrets
+from samebit.folders.folder import RunFolder
+from samebit.records import ExecutionEnd
+from samebit.session import coding, exiting, shortfall
+from samebit.session.ranks import Role
+from samebit.session.recording import Recording
+from samebit.session.shortfall import Problem
+
+__all__ = ["end", "ends_with_the_process", "here", "leave"]
+
+_EXCEPTION_LENGTH = 4000
+_UNKNOWN_CODE = "SystemExit with a code that is not known; `samebit run` would know it"
+
+
+class _Process:
+    """What this process records now."""
+
+    def __init__(self) -> None:
+        self.active: Recording | None = None
+        self.supervised: Recording | None = None
+        self.role = Role("0")  # in the supervised run
+        self.taken = False  # an init() has joined the supervised run
+        self.writes_end = True  # of a run that `init()` began
+        self.registered = False
+
+
+here = _Process()
+
+
+def leave(folder: RunFolder, execution: int, role: str, problems: list[Problem]) -> None:
+    """Leave problems that no journal took where the supervisor finds them."""
+    try:
+        shortfall.leave(folder, execution, role, problems)
+    except Exception:
+        pass  # nothing can be written at all; what there was to say is on stderr
+
+
+def ends_with_the_process() -> None:
+    """From now on, what is recorded is completed at the exit."""
+    if not here.registered:
+        here.registered = True
+        atexit.register(_at_exit)
+
+
+def _at_exit() -> None:
+    recording = here.active
+    if recording is None or not recording.is_here:
+        return
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    left = None if recording is here.supervised else _how_it_left(recording)
+    if error is None or hasattr(sys, "ps1"):  # in a notebook a cell that failed is no end
+        if left is None:
+            end(recording, "finished")
+        elif left.failed:
+            unknown = _UNKNOWN_CODE if left.code is None else None
+            end(recording, "failed", exit_code=left.code, exception=unknown)
+        else:
+            end(recording, "finished", exit_code=left.code)
+    elif isinstance(error, KeyboardInterrupt):
+        end(recording, "killed", signal="SIGINT")
+        _die_of_the_interrupt()
+    else:
+        text = "".join(traceback.format_exception(error))[-_EXCEPTION_LENGTH:]
+        end(recording, "failed", exception=text)
+
+
+def _how_it_left(recording: Recording) -> exiting.SystemExited | None:
+    try:
+        return exiting.how_it_left()
+    except Exception as error:
+        recording.trouble("exit", error)
+        return None
+
+
+def _die_of_the_interrupt() -> None:
+    """Let Python end by SIGINT, as it was about to.
+
+    It forgets so when a text is executed after the interrupt, as each dataclass and namedtuple that
+    we load at the end does; a text that is interrupted makes it remember.
+    """
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        pass
+
+
+def end(
+    recording: Recording,
+    status: str,
+    *,
+    exit_code: int | None = None,
+    exception: str | None = None,
+    signal: str | None = None,
+) -> None:
+    """Complete the record of a run; rank 0 of a run that `init()` began says how it ended."""
+    if not recording.is_here:
+        return
+    coding.finish()
+    recording.finish(status, exception=exception, signal=signal)
+    if here.active is recording:
+        here.active = None
+    unwritten = recording.unwritten
+    if recording is here.supervised:  # the supervisor writes how it ended
+        if unwritten:
+            leave(recording.folder, recording.execution, recording.rank, list(unwritten))
+        return
+    if not here.writes_end:  # rank 0 of this job does
+        return
+    end = ExecutionEnd(
+        ended_ns=time.time_ns(),
+        status=status,
+        exit_code=exit_code,
+        signal=signal,
+        exception=secrets.mask_text(exception) if exception else None,
+        problems=unwritten,
+    )
+    try:
+        recording.folder.end_execution(recording.execution, end)
+    except Exception as error:
+        recording.trouble("end.json", error)
