@@ -26,16 +26,20 @@ from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
 from samebit.objects.batch import Batch, Pace
 from samebit.objects.encoding import PackEntry
+from samebit.objects.stored import (
+    Place,
+    is_whole,
+    read_header,
+    read_pack_index,
+    read_place,
+    read_raw_into,
+)
 
-__all__ = ["SMALL_BYTES", "Place", "Store"]
+__all__ = ["SMALL_BYTES", "Store"]
 
 SMALL_BYTES = 64 * 1024
-# Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
-# back from the disk at every checkpoint.
-_COMPARED_BYTES = 1 << 20
 _ONE_BY_ONE = 16  # objects of one pack that are compared; then the pack is, with its own name
 
-Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and where in it
 T = TypeVar("T")
 
 
@@ -85,7 +89,7 @@ class Store:
         """
 
         def whole(place: Place) -> bytes:
-            data = _read_place(place, size_bytes)
+            data = read_place(place, size_bytes)
             _compare(name, data)
             return data
 
@@ -99,8 +103,8 @@ class Store:
         room = buffer.cast("B")
 
         def whole(place: Place) -> None:
-            if not _read_raw_into(place, room):
-                room[:] = _read_place(place, room.nbytes)
+            if not read_raw_into(place, room):
+                room[:] = read_place(place, room.nbytes)
             _compare(name, room)
 
         self._first_whole(name, whole)
@@ -113,7 +117,7 @@ class Store:
             if entry is not None:
                 return entry.size
             with open(path, "rb", buffering=0) as stream:
-                return _read_header(stream.fileno())[1]
+                return read_header(stream.fileno())[1]
 
         return self._first_whole(name, whole)
 
@@ -130,7 +134,7 @@ class Store:
             if place[1] is not None:
                 return None
             with open(place[0], "rb") as stream:
-                kind, size = _read_header(stream.fileno())
+                kind, size = read_header(stream.fileno())
                 if kind != encoding.RAW or not size:
                     return None
                 mapped = mmap.mmap(stream.fileno(), 0, access=access)
@@ -208,7 +212,7 @@ class Store:
             if entry.size == size and seen.is_whole(pack, entry, data, self._touch):
                 return True
         path = self.object_path(name)
-        return self._touch(path) and _is_whole(path, data)
+        return self._touch(path) and is_whole(path, data)
 
     def write_object(self, name: str, kind: int, body: bytes | memoryview, size_bytes: int) -> None:
         """Give an object a file of its own, in place of what is there."""
@@ -343,23 +347,13 @@ class _Seen:
         times = self._times[path] = self._times.get(path, 0) + 1
         try:
             if times <= _ONE_BY_ONE:
-                return _read_place((path, entry), entry.size) == bytes(data)
+                return read_place((path, entry), entry.size) == bytes(data)
             if path not in self._whole:
                 self._whole[path] = digest.hex_of(digest.of_file(path)[0]) == path.stem
             # Where something of it is damaged, the others are still good.
-            return self._whole[path] or _read_place((path, entry), entry.size) == bytes(data)
+            return self._whole[path] or read_place((path, entry), entry.size) == bytes(data)
         except (Damaged, OSError):
             return False
-
-
-def read_pack_index(path: Path) -> list[PackEntry]:
-    """What lies where in a pack; Damaged where its end is not as it was written."""
-    with open(path, "rb") as stream:
-        file_bytes = os.fstat(stream.fileno()).st_size
-        stream.seek(max(0, file_bytes - encoding.FOOTER_BYTES))
-        at, length, checksum = encoding.read_footer(stream.read(encoding.FOOTER_BYTES), file_bytes)
-        stream.seek(at)
-        return encoding.read_index(stream.read(length), at, checksum)
 
 
 def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
@@ -374,72 +368,6 @@ def _compare(name: str, data: bytes | memoryview) -> None:
     found = digest.of_bytes(data)
     if found != name:
         raise Damaged(f"its bytes hash to {digest.short(found)}")
-
-
-def _read_header(fd: int) -> tuple[int, int]:
-    """Encoding and size of an open object file; a raw body has the length that is declared."""
-    kind, size = encoding.read_object_header(os.pread(fd, encoding.HEADER_BYTES, 0))
-    stored = os.fstat(fd).st_size - encoding.HEADER_BYTES
-    if kind == encoding.RAW and stored != size:
-        raise Damaged(f"an object of {size} bytes has {stored}")
-    return kind, size
-
-
-def _read_place(place: Place, size_bytes: int | None) -> bytes:
-    path, entry = place
-    with open(path, "rb", buffering=0) as stream:
-        if entry is None:
-            kind, size = _read_header(stream.fileno())
-            stream.seek(encoding.HEADER_BYTES)
-        else:
-            kind, size = entry.encoding, entry.size
-        if size_bytes is not None and size != size_bytes:
-            raise Damaged(f"it has {size} bytes, and {size_bytes} were expected")
-        if entry is None:
-            body = stream.read()
-        else:
-            stream.seek(entry.offset)
-            body = stream.read(entry.stored)
-    return encoding.decode(kind, body, size)
-
-
-def _read_raw_into(place: Place, room: memoryview) -> bool:
-    """Read a raw body where it is wanted; False where it has to be decoded first."""
-    if place[1] is not None:
-        return False
-    with open(place[0], "rb", buffering=0) as stream:
-        kind, size = _read_header(stream.fileno())
-        if kind != encoding.RAW:
-            return False
-        if size != room.nbytes:
-            raise Damaged(f"it has {size} bytes, and {room.nbytes} were expected")
-        stream.seek(encoding.HEADER_BYTES)
-        at = 0
-        while at < size:
-            count = stream.readinto(room[at:])
-            if not count:
-                raise Damaged(f"an object of {size} bytes has {at}")
-            at += count
-    return True
-
-
-def _is_whole(path: Path, data: bytes | memoryview) -> bool:
-    """Whether an object file holds these bytes: header and length, of smaller ones every byte."""
-    size = memoryview(data).nbytes
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            kind, declared = _read_header(stream.fileno())
-            stored = os.fstat(stream.fileno()).st_size - encoding.HEADER_BYTES
-            if declared != size:
-                return False
-            if stored > _COMPARED_BYTES:
-                return True
-            stream.seek(encoding.HEADER_BYTES)
-            return encoding.decode(kind, stream.read(), size) == bytes(data)
-    except PermissionError:
-        return True  # another user's; nothing can be said of it, and nothing done
-    except (Damaged, OSError):
-        return False
 
 
 def _damaged(name: str, path: Path, why: str) -> Damaged:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from samebit import digest, disk
 from samebit.errors import Damaged
-from samebit.objects.store import Store, read_pack_index
+from samebit.objects.store import Store
+from samebit.objects.stored import read_pack_index
 
 __all__ = [
     "LEAST_GRACE_S",

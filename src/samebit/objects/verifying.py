@@ -8,7 +8,8 @@ from pathlib import Path
 from samebit import digest
 from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
-from samebit.objects.store import Store, read_pack_index
+from samebit.objects.store import Store
+from samebit.objects.stored import read_pack_index
 
 __all__ = ["Look", "hurt_in", "look_at", "packed_whole", "sizes_in", "stored_files"]
 

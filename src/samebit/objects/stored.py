@@ -1,0 +1,97 @@
+"""Where an object lies, and how it is read from there: a file of its own, or an entry of a pack.
+
+What is read here is decoded and has the size that is declared; that it is what its name says is for
+whoever knows the name.
+"""
+
+import os
+from pathlib import Path
+
+from samebit.errors import Damaged
+from samebit.objects import encoding
+from samebit.objects.encoding import PackEntry
+
+__all__ = ["Place", "is_whole", "read_header", "read_pack_index", "read_place", "read_raw_into"]
+
+Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and where in it
+
+# Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
+# back from the disk at every checkpoint.
+_COMPARED_BYTES = 1 << 20
+
+
+def read_pack_index(path: Path) -> list[PackEntry]:
+    """What lies where in a pack; Damaged where its end is not as it was written."""
+    with open(path, "rb") as stream:
+        file_bytes = os.fstat(stream.fileno()).st_size
+        stream.seek(max(0, file_bytes - encoding.FOOTER_BYTES))
+        at, length, checksum = encoding.read_footer(stream.read(encoding.FOOTER_BYTES), file_bytes)
+        stream.seek(at)
+        return encoding.read_index(stream.read(length), at, checksum)
+
+
+def read_header(fd: int) -> tuple[int, int]:
+    """Encoding and size of an open object file; a raw body has the length that is declared."""
+    kind, size = encoding.read_object_header(os.pread(fd, encoding.HEADER_BYTES, 0))
+    stored = os.fstat(fd).st_size - encoding.HEADER_BYTES
+    if kind == encoding.RAW and stored != size:
+        raise Damaged(f"an object of {size} bytes has {stored}")
+    return kind, size
+
+
+def read_place(place: Place, size_bytes: int | None) -> bytes:
+    """The bytes of what lies there; Damaged where it has another size than was expected."""
+    path, entry = place
+    with open(path, "rb", buffering=0) as stream:
+        if entry is None:
+            kind, size = read_header(stream.fileno())
+            stream.seek(encoding.HEADER_BYTES)
+        else:
+            kind, size = entry.encoding, entry.size
+        if size_bytes is not None and size != size_bytes:
+            raise Damaged(f"it has {size} bytes, and {size_bytes} were expected")
+        if entry is None:
+            body = stream.read()
+        else:
+            stream.seek(entry.offset)
+            body = stream.read(entry.stored)
+    return encoding.decode(kind, body, size)
+
+
+def read_raw_into(place: Place, room: memoryview) -> bool:
+    """Read a raw body where it is wanted; False where it has to be decoded first."""
+    if place[1] is not None:
+        return False
+    with open(place[0], "rb", buffering=0) as stream:
+        kind, size = read_header(stream.fileno())
+        if kind != encoding.RAW:
+            return False
+        if size != room.nbytes:
+            raise Damaged(f"it has {size} bytes, and {room.nbytes} were expected")
+        stream.seek(encoding.HEADER_BYTES)
+        at = 0
+        while at < size:
+            count = stream.readinto(room[at:])
+            if not count:
+                raise Damaged(f"an object of {size} bytes has {at}")
+            at += count
+    return True
+
+
+def is_whole(path: Path, data: bytes | memoryview) -> bool:
+    """Whether an object file holds these bytes: header and length, of smaller ones every byte."""
+    size = memoryview(data).nbytes
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            kind, declared = read_header(stream.fileno())
+            stored = os.fstat(stream.fileno()).st_size - encoding.HEADER_BYTES
+            if declared != size:
+                return False
+            if stored > _COMPARED_BYTES:
+                return True
+            stream.seek(encoding.HEADER_BYTES)
+            return encoding.decode(kind, stream.read(), size) == bytes(data)
+    except PermissionError:
+        return True  # another user's; nothing can be said of it, and nothing done
+    except (Damaged, OSError):
+        return False
