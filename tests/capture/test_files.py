@@ -455,8 +455,8 @@ File(); print("ok")
 """,
     "a signal handler": """
 signal.signal(signal.SIGALRM, lambda *_: open("a").close())
-signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
-for at in range(3000): open("b").close()
+signal.setitimer(signal.ITIMER_REAL, 1e-3, 1e-3)
+for at in range(5000): open("b").close()
 signal.setitimer(signal.ITIMER_REAL, 0); print("ok")
 """,
     "threads": """

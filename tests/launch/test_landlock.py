@@ -30,8 +30,10 @@ class Fenced:
 
 
 @pytest.fixture
-def fenced(tmp_path: Path) -> Fenced:
-    inside, outside = tmp_path / "replay", tmp_path / "mine"
+def fenced(tmp_path_factory: pytest.TempPathFactory) -> Fenced:
+    # A short name: torch's workers have sockets in TMPDIR, and one may be 107 bytes long.
+    folder = tmp_path_factory.mktemp("f")
+    inside, outside = folder / "replay", folder / "mine"
     for folder in (inside, outside):
         (folder / "folder").mkdir(parents=True)
         (folder / "file").write_text("precious")
@@ -50,7 +52,8 @@ except OSError as error:
 """
         env = {**os.environ, "TMPDIR": str(inside), "PYTHONDONTWRITEBYTECODE": "1"}
         with landlock.build([inside, *allowed]) as rules:
-            return here.start([sys.executable, "-c", text], env=env, sandbox=rules).wait()
+            with here.start([sys.executable, "-c", text], env=env, sandbox=rules) as child:
+                return child.wait()
 
     return Fenced(inside, outside, run)
 
