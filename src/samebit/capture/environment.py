@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from samebit.capture.secrets import MASK, is_secret_name, mask_text, mask_url
+from samebit.capture.secret_names import is_secret_name
+from samebit.capture.secrets import MASK, mask_text, mask_url
 
 __all__ = [
     "CLASSES",
