@@ -24,6 +24,7 @@ from samebit.capture import (
 from samebit.capture import settings as in_force
 from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
+from samebit.capture.variables import variables
 from samebit.errors import in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
@@ -414,7 +415,7 @@ class Recording:
         disk.fault("capture.environment")
         self.fact("interpreter", environment.interpreter())
         self.fact("packages", environment.packages())
-        self.fact("variables", environment.variables(os.environ, self.settings.env_allow))
+        self.fact("variables", variables(os.environ, self.settings.env_allow))
         self.fact("machine", machine.describe())
 
     def _write_settings(self) -> None:
