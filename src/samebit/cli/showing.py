@@ -12,12 +12,12 @@ from samebit import places, records
 from samebit.capture import locks
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
+from samebit.cli.tables import fields
 from samebit.cli.verifying import show_verdict
 from samebit.cli.words import (
     Screen,
     ago,
     duration,
-    fields,
     number,
     shorten,
     shown,
