@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from samebit.capture import parsing
 from samebit.capture.config import flat, plain
-from samebit.journal.writer import plain_number
+from samebit.journal.values import plain_number
 from tests.projects import Project
 
 

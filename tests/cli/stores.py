@@ -1,11 +1,13 @@
-"""A store with runs that keep states, for the commands that look after stores."""
+"""A store with runs that keep states, for commands that look after stores, and what they say."""
 
 import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from samebit import places
+from samebit.cli.main import main
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
@@ -70,3 +72,9 @@ def flip(path: Path, at: int = -1) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.write_bytes(data)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """The exit code of a command, and what it printed."""
+    code = main(list(words))
+    return code, capsys.readouterr().out

@@ -16,11 +16,7 @@ from samebit.objects import sweeping, verifying
 from samebit.objects.store import Store
 from samebit.states import storing
 from tests.cli import stores
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    code = main(list(words))
-    return code, capsys.readouterr().out
+from tests.cli.stores import said
 
 
 def test_each_depth_finds_all_well(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from samebit.objects.store import Store
 from samebit.session.reading import open_run
 from samebit.states import storing
 from tests.cli.test_listing import on_a_terminal, project
-from tests.cli.test_words import COLOR
+from tests.cli.test_tables import COLOR
 from tests.folders.test_read import begin, write
 
 __all__ = ["project"]

@@ -16,13 +16,9 @@ from samebit.objects import verifying
 from samebit.objects.store import Store
 from samebit.states import storing
 from tests.cli import stores
+from tests.cli.stores import said
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    code = main(list(words))
-    return code, capsys.readouterr().out
 
 
 def age(store: Path) -> None:

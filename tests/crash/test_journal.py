@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from samebit import disk
 from samebit.errors import SamebitError
-from samebit.journal import frame, reader, writer
+from samebit.journal import frame, keeping, reader, writer
 from samebit.journal.frame import Kind, read_frames
 from samebit.journal.writer import Writer
 
@@ -179,7 +179,7 @@ def test_a_failed_sync_loses_nothing_and_is_said_at_the_end(
 def test_a_sync_that_fails_in_the_background_is_said_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "SYNC_EVERY_S", 0.01)
+    monkeypatch.setattr(keeping, "SYNC_EVERY_S", 0.01)
     monkeypatch.setattr(disk, "FAULTS", disk._Faults("journal.sync=raise@1"))
     w = Writer(tmp_path, RUN)
     w.row({"loss": 1}, 1)

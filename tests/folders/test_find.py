@@ -16,11 +16,6 @@ from samebit.records import RunRecord
 ME = runs.user_name()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return places.make_store(tmp_path / ".samebit")
-
-
 def keep(store: Path, run: str, started_ns: int = 0, user: str = ME, **identity: Any) -> RunFolder:
     """A run of a chosen id, as if it had come from another machine."""
     folder = RunFolder(store / "runs" / run)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebit import digest, places, records
+from samebit import digest, records
 from samebit.errors import Damaged, SamebitError
 from samebit.folders import folder as runs
 from samebit.folders.find import list_runs
@@ -20,11 +20,6 @@ from samebit.records import ExecutionEnd, ExecutionStart, RunRecord
 
 START = ExecutionStart(0, 17, "script", ("train.py", "--lr", "0.1"), "here", seed=42)
 LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return places.make_store(tmp_path / ".samebit")
 
 
 def everything(folder: Path) -> dict[str, bytes]:

@@ -1,23 +1,15 @@
 """Which rank's rows are shown, and what of an earlier execution still counts after a resume."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from samebit import places
 from samebit.errors import NotFound
-from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.writer import Writer
 from samebit.records import ExecutionStart
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunFolder:
-    return runs.begin(places.make_store(tmp_path / ".samebit"))
 
 
 def execute(run: RunFolder) -> int:

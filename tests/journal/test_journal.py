@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from samebit import errors
 from samebit.errors import SamebitError
-from samebit.journal import frame, reader, writer
+from samebit.journal import frame, keeping, reader, refused, writer
 from samebit.journal.frame import Header, pack, pack_header, read_frames
 from tests.strategies import metric_rows, plain_values
 
@@ -262,7 +262,7 @@ def test_the_end_is_the_last_attempt_for_facts_that_were_refused(
 def test_refused_facts_are_kept_within_bounds_and_problems_longest(
     tmp_path: Path, refusals: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_KEPT_BYTES", 1000)
+    monkeypatch.setattr(refused, "MOST_BYTES", 1000)
     w = writer.Writer(tmp_path, RUN)
     refusals(1000)
     for name in ["file"] * 20 + ["problem"] * 3:
@@ -356,8 +356,8 @@ def test_texts_with_bytes_that_are_no_utf8_come_back_exactly(
 def test_a_silent_journal_shows_that_its_writer_lives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "SYNC_EVERY_S", 0.01)
-    monkeypatch.setattr(writer, "BEAT_EVERY_S", 0.02)
+    monkeypatch.setattr(keeping, "SYNC_EVERY_S", 0.01)
+    monkeypatch.setattr(keeping, "BEAT_EVERY_S", 0.02)
     made = writer.Writer(tmp_path, RUN)
     made.row({"loss": 1.0}, 1)
     (segment,) = reader.list_segments(tmp_path)

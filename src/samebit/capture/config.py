@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from samebit.capture import composed
-from samebit.journal.writer import plain_number
+from samebit.journal.values import plain_number
 
 __all__ = ["Plain", "declared", "flat", "is_parsed", "plain", "source_of"]
 

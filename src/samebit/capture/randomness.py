@@ -15,7 +15,7 @@ from typing import Any
 from samebit.capture.callers import caller
 from samebit.capture.importing import step_aside, when_imported
 from samebit.errors import UsageError
-from samebit.journal.writer import plain_number
+from samebit.journal.values import plain_number
 
 __all__ = [
     "MAX_SEED",

@@ -1,21 +1,19 @@
-"""What looks like a secret, by its name or its shape, and how it is masked before it is written.
+"""What looks like a secret, by the name before it or by its shape, and how it is masked.
 
-Two kinds of evidence. A *name* (variable, option, config key, file) says that a secret follows;
-names are cut into words, because machine learning is full of tokens, keys and authors that are
-none. A *shape* (`ghp_…`, `AKIA…`, a password in a URL) gives itself away anywhere in a text.
-Every pattern here is linear: what a training prints may be megabytes long and ours to read.
+A name (variable, option, config key) says that a secret follows; which do, `secret_names` knows. A
+shape (`ghp_…`, `AKIA…`, a password in a URL) gives itself away anywhere in a text. Every pattern
+here is linear: what a training prints may be megabytes long and ours to read.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
+
+from samebit.capture.secret_names import hides_nothing, is_secret_name, name_class
 
 __all__ = [
     "MASK",
     "LineMasker",
-    "is_secret_file",
-    "is_secret_name",
     "mask_arguments",
     "mask_text",
     "mask_url",
@@ -23,133 +21,6 @@ __all__ = [
 ]
 
 MASK = "****"
-
-# Names -----------------------------------------------------------------------------------------
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # api_key, apiKey, APIKey, API-KEY_2
-_GLUED = re.compile(
-    r"(.+?)(token|secret|password|passwd|passphrase|pwd|key)s?"
-)  # dbpassword, apikey
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_ALWAYS = _words(
-    "password passwords passwd passwds passphrase passcode pwd credential credentials creds cred"
-    " bearer authorization jwt"
-)
-_KEY_OF = _words(
-    "api access secret private ssh encryption encrypt signing account auth client storage"
-    " subscription master deploy shared license wandb aws azure gcp openai"
-    " anthropic ssl tls rsa pgp gpg hmac kaggle comet neptune"
-)
-_PASS_OF = _words(
-    "db database mysql postgres pg mongo redis smtp mail email user http proxy ftp ssh root admin"
-    " login"
-)
-_AFTER_SECRET = _words("key access token id value text string base code current prod dev")
-_AFTER_TOKEN = _words(
-    "secret value string key github gitlab hf huggingface hub wandb slack telegram openai"
-)
-_TOKEN_OF_A_VOCABULARY = _words(
-    "pad eos bos cls class sep separator delimiter unk unknown mask masked start end begin stop"
-    " special sos eod eot eom blank null empty image img video audio speech text vision visual"
-    " patch register reg dist distil distillation query latent memory object soft prompt prefix"
-    " suffix instance placeholder initializer trigger per each next prev previous last first"
-    " current by n num max min avg mean total sub word char byte decoder encoder forced fill middle"
-    " response assistant system tool think thinking reasoning target source src tgt input output"
-    " additional extra control language lang domain task position time space global local context"
-    " summary newline rare new add added learnable action state goal reward return codebook"
-    " discrete draft bad good single multi to from with box point region frame motion music"
-    " sentence paragraph answer question label"
-)
-# A name that ends so tells something about a secret, not the secret.
-_ABOUT = _words(
-    "file filename path dir directory folder env envvar var name names length len size dim dims"
-    " bits type types kind mode policy count url uri endpoint provider format ttl expiry expires"
-    " timeout required enabled min max sock"
-)
-_THE_SHELLS_OWN = ("PWD", "OLDPWD")
-
-# Values that hide nothing; a flag's, an unset option's.
-_PLAIN = _words("true false none null yes no on off auto ask prompt 0 1") | {""}
-_REFERENCE = re.compile(r"\$\w+|\$\{[^},]*\}")  # $KEY, ${oc.env:KEY}; a default after a comma tells
-_VOCABULARY_ENTRY = re.compile(r"<[^>]*>|\[[^\]]*\]|\d{1,7}")  # <pad>, [MASK], 50256
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a variable, option or config key of this name holds a secret."""
-    return _name_class(name) is not None
-
-
-@lru_cache(maxsize=2048)
-def _name_class(name: str) -> str | None:
-    """`secret`; `token`, where text is secret but a number is an entry of a vocabulary; or None."""
-    if name in _THE_SHELLS_OWN:
-        return None
-    words: list[str] = []
-    for word in _WORD.findall(name):
-        lower = word.lower()
-        glued = _GLUED.fullmatch(lower)
-        words += [glued[1], glued[2]] if glued else [lower]
-    if not words or words[-1] in _ABOUT:
-        return None
-    for at, word in enumerate(words):
-        before = words[at - 1] if at else ""
-        after = words[at + 1] if at + 1 < len(words) else ""
-        if word in _ALWAYS or (word in ("key", "keys") and before in _KEY_OF):
-            return "secret"
-        if word == "pass" and before in _PASS_OF:
-            return "secret"
-        if word in ("secret", "secrets", "auth", "oauth", "cookie", "cookies") and not after:
-            return "secret"
-        if word == "secret" and after in _AFTER_SECRET:
-            return "secret"
-        if word in ("token", "tokens"):
-            if before in ("auth", "access", "api", "refresh", "bearer", "private"):
-                return "secret"
-            if word == "token" and before not in _TOKEN_OF_A_VOCABULARY:
-                if not after:
-                    return "token"
-                if after in _AFTER_TOKEN:
-                    return "secret"
-    return None
-
-
-def _hides_nothing(value: str, name_class: str) -> bool:
-    return (
-        value.lower() in _PLAIN
-        or _REFERENCE.fullmatch(value) is not None
-        or (name_class == "token" and _VOCABULARY_ENTRY.fullmatch(value) is not None)
-    )
-
-
-# Files -----------------------------------------------------------------------------------------
-
-_SECRET_FILE = re.compile(
-    r"""(?x)
-    \.env(\.(?!example$|sample$|template$|dist$|defaults?$).+)? | .+\.env | \.envrc
-    | .+\.(pem|key|pfx|p12|jks|keystore|ppk|kdbx)
-    | id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk)
-    | [._]netrc | \.pgpass | pgpass\.conf | \.my\.cnf | \.npmrc | \.pypirc | \.s3cfg | \.boto
-    | \.?htpasswd | \.git-credentials | \.dockercfg | \.cometml?\.config | kubeconfig
-    | (\.|.+[._-])?(secrets?|credentials?)(\.(json|toml|ya?ml|ini|cfg|conf|txt|env|csv))?
-    | client_secret.*\.json | service[-_]?account.*\.json | kaggle\.json
-    """
-)
-_SECRET_PLACE = re.compile(  # files whose own name says nothing
-    r"(?:^|/)(?:\.docker/config\.json|\.kube/config|\.?huggingface/(?:stored_)?tokens?)$"
-)
-
-
-def is_secret_file(path: str) -> bool:
-    """Whether a file of this name holds secrets; only the name is looked at."""
-    lower = path.replace("\\", "/").lower()
-    name = lower.rpartition("/")[2]
-    return _SECRET_FILE.fullmatch(name) is not None or _SECRET_PLACE.search(lower) is not None
-
 
 # Shapes ----------------------------------------------------------------------------------------
 
@@ -224,7 +95,7 @@ _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _AUTHORITY = re.compile(r"://([^\s/?#\"'<>\\]++)")
 _QUERY = re.compile(r"([?&][\w%.-]{1,60}+=)([^\s&#\"'<>]++)")
-_ALSO_IN_A_QUERY = _words("sig signature key code token")
+_ALSO_IN_A_QUERY = {"sig", "signature", "key", "code", "token"}
 
 # What stands before a value: `name=`, `"name": `, `--name `. Values are matched apart from names,
 # or in `args=Config(password='x')` the first value would swallow the second name.
@@ -247,16 +118,16 @@ _VALUE = re.compile(
 )
 
 # A plain search for a substring is a few dozen nanoseconds: most lines are let go here.
-_SHAPE_HINTS = tuple(
-    _words(
-        "akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- hf_ sk- _live_"
-        " _test_ whsec_ xox xapp- aiza ya29. eyj npm_ pypi- sg. nvapi- gsk_ r8_ dapi wandb_v :aa"
-        " dckr_pat_ dop_v1_ lin_api_ tskey- age-secret-key-1"
-        " gocspx- 1//0 pplx- xai- atatt3x hvs. hvb. sntrys_ glsa_ shpat_ shpss_ shpca_"
-        " shppa_ sq0atp- sq0csp- 8q~"
-    )
+_SHAPES_HOLD = (
+    "akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- hf_ sk- _live_"
+    " _test_ whsec_ xox xapp- aiza ya29. eyj npm_ pypi- sg. nvapi- gsk_ r8_ dapi wandb_v :aa"
+    " dckr_pat_ dop_v1_ lin_api_ tskey- age-secret-key-1"
+    " gocspx- 1//0 pplx- xai- atatt3x hvs. hvb. sntrys_ glsa_ shpat_ shpss_ shpca_"
+    " shppa_ sq0atp- sq0csp- 8q~"
 )
-_NAME_HINTS = tuple(_words("token secret passw passp passc _pass pwd cred auth jwt key cookie"))
+_NAMES_HOLD = "token secret passw passp passc _pass pwd cred auth jwt key cookie"
+_SHAPE_HINTS = tuple(_SHAPES_HOLD.split())
+_NAME_HINTS = tuple(_NAMES_HOLD.split())
 
 
 def mask_text(text: str) -> str:
@@ -339,25 +210,25 @@ def _mask_pairs(text: str) -> str:
     at = 0
     for named in _NAMED.finditer(text):
         name = named["option"] or named["name"]
-        name_class = _name_class(name)
-        value = _VALUE.match(text, named.end()) if name_class and named.start() >= at else None
-        if not name_class or value is None:
+        of_class = name_class(name)
+        value = _VALUE.match(text, named.end()) if of_class and named.start() >= at else None
+        if not of_class or value is None:
             continue
         opening = value["open"] or value["open2"] or value["open3"] or value["scheme"] or ""
         closing = value["close"] or value["close2"] or value["close3"] or ""
         content = value[0][len(opening) : len(value[0]) - len(closing)]
-        if _hides_nothing(content, name_class) or content.startswith(MASK):
+        if hides_nothing(content, of_class) or content.startswith(MASK):
             continue
-        if not opening and _is_prose(name, name_class, content):
+        if not opening and _is_prose(name, of_class, content):
             continue
         kept += [text[at : value.start()], opening, MASK, closing]
         at = value.end()
     return "".join([*kept, text[at:]]) if kept else text
 
 
-def _is_prose(name: str, name_class: str, value: str) -> bool:
+def _is_prose(name: str, of_class: str, value: str) -> bool:
     """`token: the`, `auth: ok`: what is worth hiding behind such words has letters and digits."""
-    if name_class != "token" and name.lower() not in ("auth", "secret", "authorization"):
+    if of_class != "token" and name.lower() not in ("auth", "secret", "authorization"):
         return False
     return len(value) < 8 or value.isalpha() or not any(map(str.isalpha, value))
 
@@ -380,13 +251,13 @@ class LineMasker:
         return mask_text(line)
 
 
+# Arguments and configs -------------------------------------------------------------------------
+
 # Programs, and the options after which they take a password, or a user with one.
 _TAKES = {
     "curl": ("-u", "--user", "-U", "--proxy-user"),
     "sshpass": ("-p",),
 }
-
-# Arguments and configs -------------------------------------------------------------------------
 
 
 def mask_arguments(arguments: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -398,14 +269,14 @@ def mask_arguments(arguments: Sequence[str]) -> tuple[list[str], list[int]]:
         name, equals, value = argument.partition("=")
         shown = mask_text(argument)
         if follows and not argument.startswith("--"):
-            shown = argument if _hides_nothing(argument, follows) else MASK
+            shown = argument if hides_nothing(argument, follows) else MASK
             follows = None
         else:
             is_option = name.startswith("-")
             # Only a name can be followed by a secret; `http://host?x=y` or a sentence cannot.
-            name_class = _name_class(name) if re.fullmatch(r"[-+~]*[\w.@/-]+", name) else None
-            follows = name_class if is_option and not equals else None
-            if name_class and equals and not _hides_nothing(value.strip("\"'"), name_class):
+            of_class = name_class(name) if re.fullmatch(r"[-+~]*[\w.@/-]+", name) else None
+            follows = of_class if is_option and not equals else None
+            if of_class and equals and not hides_nothing(value.strip("\"'"), of_class):
                 shown = f"{name}={MASK}"
         if at and (taken := _TAKES.get(program)) and arguments[at - 1] in taken:
             user, colon, _ = argument.partition(":")
@@ -434,19 +305,19 @@ def mask_values(value: Any) -> Any:
 
 
 def _mask_under(key: object, value: Any) -> Any:
-    name_class = _name_class(key) if isinstance(key, str) else None
-    if name_class is None or (name_class == "token" and not isinstance(value, str)):
+    of_class = name_class(key) if isinstance(key, str) else None
+    if of_class is None or (of_class == "token" and not isinstance(value, str)):
         return mask_values(value)
-    return _mask_all(value, name_class)
+    return _mask_all(value, of_class)
 
 
-def _mask_all(value: Any, name_class: str) -> Any:
+def _mask_all(value: Any, of_class: str) -> Any:
     if value is None or isinstance(value, (bool, float)):
         return value
-    if isinstance(value, str) and _hides_nothing(value, name_class):
+    if isinstance(value, str) and hides_nothing(value, of_class):
         return value
     if isinstance(value, Mapping):
-        return {key: _mask_all(item, name_class) for key, item in value.items()}
+        return {key: _mask_all(item, of_class) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_mask_all(item, name_class) for item in value]
+        return [_mask_all(item, of_class) for item in value]
     return MASK

@@ -18,7 +18,7 @@ from typing import Any
 
 from samebit import digest
 from samebit.capture.auditing import Watch
-from samebit.capture.secrets import is_secret_file
+from samebit.capture.secret_names import is_secret_file
 from samebit.launch import alive
 
 __all__ = ["SourceWatch", "import_root", "library_folders", "mapped_libraries"]

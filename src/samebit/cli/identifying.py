@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samebit.cli.words import Column, Screen, fields, size, table, visible
+from samebit.cli.tables import Column, fields, table
+from samebit.cli.words import Screen, size, visible
 from samebit.digest import canonical_json, short
 from samebit.errors import Exit
 from samebit.records import StateManifest

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samebit import places
-from samebit.cli import words
+from samebit.cli import tables, words
 from samebit.cli.words import Screen, visible
 from samebit.errors import NotFound, UsageError
 from samebit.query import index, where
@@ -211,7 +211,7 @@ def _listed(rows: Sequence[Row], names: Sequence[str] | None, screen: Screen) ->
     titles = names if names is not None else _default_titles(rows, screen)
     keys = [where.resolve(title, known) or title for title in titles]
     now_ns = time.time_ns()
-    listed = words.table(
+    listed = tables.table(
         [
             _column(title, key, [row.get(key) for row in rows], screen)
             for title, key in zip(titles, keys, strict=True)
@@ -261,7 +261,7 @@ def _default_titles(rows: Sequence[Row], screen: Screen) -> list[str]:
     return [*leading, *headers[headers.index("state") + 1 : at], *headers[at + 1 :], *last]
 
 
-def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> words.Column:
+def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> tables.Column:
     if key == "state":
         paint = screen.paint
         colors = {
@@ -274,12 +274,12 @@ def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> w
             "not begun": paint.yellow,
             "too new": paint.yellow,
         }
-        return words.Column(title, style=lambda text: colors.get(text, str)(text))
+        return tables.Column(title, style=lambda text: colors.get(text, str)(text))
     if key == "missing":  # whether a run can be done again outweighs one more of its numbers
-        return words.Column(title, shrink=3, stays=True, style=screen.paint.yellow)
+        return tables.Column(title, shrink=3, stays=True, style=screen.paint.yellow)
     if _is_numeric(values) and key != "started":
-        return words.Column(title, align="right")
-    return words.Column(title, shrink=0 if key in ("id", "started") else 1 if key == "name" else 2)
+        return tables.Column(title, align="right")
+    return tables.Column(title, shrink=0 if key in ("id", "started") else 1 if key == "name" else 2)
 
 
 def _is_numeric(values: Iterable[object]) -> bool:
@@ -336,11 +336,11 @@ def _summary(found: "dict[str, Metric]", screen: Screen) -> str:
         low, high = (min(ordered), max(ordered)) if ordered else (None, None)
         curve = words.sparkline([_as_float(value) for value in numbers], _CURVE_COLUMNS)
         rows.append([name, len(values), values[0], values[-1], low, high, curve])
-    return words.table(
+    return tables.table(
         [
-            words.Column("name", shrink=1),
-            *(words.Column(title, align="right") for title in titles),
-            words.Column("curve"),
+            tables.Column("name", shrink=1),
+            *(tables.Column(title, align="right") for title in titles),
+            tables.Column("curve"),
         ],
         rows,
         columns_wide=screen.width,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from samebit.cli.words import Screen, fields, shorten, shown, visible, width
+from samebit.cli.tables import fields
+from samebit.cli.words import Screen, shorten, shown, visible, width
 from samebit.folders.read import View
 from samebit.folders.series import Changes, Schedule
 from samebit.report import schedule as words_of

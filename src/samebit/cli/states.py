@@ -8,7 +8,8 @@ from typing import Any
 
 from samebit import places
 from samebit.cli import states_diff
-from samebit.cli.words import Column, Screen, fields, shown, size, table, visible
+from samebit.cli.tables import Column, fields, table
+from samebit.cli.words import Screen, shown, size, visible
 from samebit.digest import canonical_json, short
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.folders import stated

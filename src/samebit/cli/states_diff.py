@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from samebit.cli.words import Column, ProgressLine, Screen, number, shown, table, visible
+from samebit.cli.tables import Column, table
+from samebit.cli.words import ProgressLine, Screen, number, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, UsageError
 from samebit.folders import stated

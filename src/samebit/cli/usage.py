@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.cli.words import Column, Screen, size, table, visible
+from samebit.cli.tables import Column, table
+from samebit.cli.words import Screen, size, visible
 from samebit.digest import canonical_json
 from samebit.errors import Damaged, SamebitError
 from samebit.folders import naming

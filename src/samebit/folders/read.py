@@ -12,7 +12,7 @@ import msgspec
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
-from samebit.folders import ending, streams
+from samebit.folders import ending, series, streams
 from samebit.folders.facts import (
     MANY,
     FileFact,
@@ -22,7 +22,7 @@ from samebit.folders.facts import (
     read_fact,
 )
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
-from samebit.folders.series import Changes, Column, Schedule, TraceRow
+from samebit.folders.series import Column, Schedule, TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
 from samebit.journal import reader
 from samebit.journal.reader import Gap, Journal
@@ -205,29 +205,12 @@ class View:
     @cached_property
     def metrics(self) -> dict[str, Column]:
         """Each metric as the lowest rank logged it; of its rows of a step the later one counts."""
-        found: dict[str, dict[int, tuple[int, Any]]] = {}
-        of_rank: dict[str, int] = {}
-        for rank, step, time_ns, values in self._read_rows[0]:
-            for name, value in values.items():
-                if of_rank.setdefault(name, rank) == rank:
-                    found.setdefault(name, {})[step] = (time_ns, value)
-        return {
-            name: Column(
-                list(points), [t for t, _ in points.values()], [v for _, v in points.values()]
-            )
-            for name, points in found.items()
-        }
+        return series.metrics(self._read_rows[0])
 
     @cached_property
     def _read_rows(self) -> tuple[list[tuple[int, int, int, dict[str, Any]]], list[str]]:
         """(rank, step, time, values), the lowest rank first and each rank's oldest first."""
-        found: list[tuple[int, int, int, dict[str, Any]]] = []
-        odd: list[str] = []
-        for rank, stream in self._streams.items():
-            if stream.odd_rows:
-                odd.append("a row of metrics has a shape that this version does not know")
-            found += [(_order(rank), *row) for row in stream.rows]
-        return found, odd
+        return series.rows(self._streams)
 
     @cached_property
     def machine(self) -> dict[str, Column]:
@@ -235,19 +218,7 @@ class View:
 
         Of a run of several ranks, the names of all but rank 0 begin with the rank: `1/cpu_percent`.
         """
-        found: dict[str, Column] = {}
-        counts: dict[str, int] = defaultdict(int)
-        for rank, time_ns, values in reader.samples(self.journal.frames):
-            for name, value in values.items():
-                if value is None:
-                    continue
-                shown = name if rank == "0" else f"{rank}/{name}"
-                column = found.setdefault(shown, Column([], [], []))
-                column.steps.append(counts[rank])
-                column.times_ns.append(time_ns)
-                column.values.append(value)
-            counts[rank] += 1
-        return found
+        return series.machine(self.journal.frames)
 
     @property
     def trace(self) -> list[TraceRow]:
@@ -257,24 +228,7 @@ class View:
     @cached_property
     def traces(self) -> dict[str, list[TraceRow]]:
         """By rank, the lowest first, its steps as written; rows of one step are one row."""
-        groups: dict[str, list[str]] = {}
-        for frame in (frame for stream in self._streams.values() for frame in stream.facts):
-            if frame.items[2] == "trace":
-                try:
-                    groups[frame.writer] = read_fact("trace", frame.items[3])["groups"]
-                except Damaged:
-                    continue  # said in `odd`
-        rows: dict[str, dict[tuple[int, int], dict[str, bytes]]] = defaultdict(dict)
-        for frame in (frame for stream in self._streams.values() for frame in stream.trace):
-            _, optimizer, count, _, mask, digests = frame.items[:6]
-            row = rows[frame.rank].setdefault((optimizer, count), {})
-            present = [n for bit, n in enumerate(groups.get(frame.writer, [])) if mask >> bit & 1]
-            if len(digests) >= 8 * len(present):
-                row.update((n, digests[8 * at : 8 * at + 8]) for at, n in enumerate(present))
-        return {
-            rank: [TraceRow(*step, found) for step, found in rows[rank].items()]
-            for rank in sorted(rows, key=_order)
-        }
+        return series.traces(self._streams)
 
     @property
     def schedules(self) -> list[Schedule]:
@@ -287,24 +241,11 @@ class View:
 
         One dict per change: of a long run `schedules` is the smaller form.
         """
-        face = min((_order(schedule.rank) for schedule in self.schedules), default=0)
-        of_face = [schedule for schedule in self.schedules if _order(schedule.rank) == face]
-        return [row for schedule in of_face for row in schedule.rows()]
+        return series.changes_of_face(self.schedules)
 
     @cached_property
     def _schedules(self) -> tuple[list[Schedule], list[str]]:
-        found: dict[str, Schedule] = {}
-        odd: list[str] = []
-        for stream in self._streams.values():
-            if stream.odd_changes:
-                odd.append("a change of an optimizer has a shape that this version does not know")
-            for rank, writer, block in stream.changes:
-                schedule = found.setdefault(writer, Schedule(rank, {}))
-                key = (block.optimizer, block.group, block.name)
-                column = schedule.scalars.setdefault(key, Changes([], []))
-                column.counts.extend(block.counts)
-                column.values.extend(block.values)
-        return sorted(found.values(), key=lambda schedule: _order(schedule.rank)), odd
+        return series.schedules(self._streams)
 
     @cached_property
     def states(self) -> dict[str, StateFact]:
@@ -417,13 +358,8 @@ class View:
         return [f"files: changed while the run used them: {named}{more}"] if paths else []
 
 
-def _order(rank: str) -> int:
-    """Ranks by number; the supervisor speaks for the run as rank 0 does."""
-    return int(rank) if rank.isdecimal() else 0
-
-
 def _rank(said: tuple[str, Any]) -> int:
-    return _order(said[0])
+    return streams.rank_number(said[0])
 
 
 def read_run(folder: RunFolder) -> View:

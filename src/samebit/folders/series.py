@@ -1,10 +1,35 @@
-"""What a run recorded step by step, as its readers see it: metrics, fingerprints, schedules."""
+"""What a run recorded step by step, put together for its readers: metrics, fingerprints, schedules.
+
+Streams are given by rank, the lowest first. What is written in a way that this version does not
+know is left out, and said beside what was found.
+"""
 
 from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Changes", "Column", "Schedule", "TraceRow"]
+from samebit.errors import Damaged
+from samebit.folders.facts import read_fact
+from samebit.folders.streams import Stream, rank_number
+from samebit.journal import reader
+from samebit.journal.reader import Frame
+
+__all__ = [
+    "Changes",
+    "Column",
+    "Schedule",
+    "TraceRow",
+    "changes_of_face",
+    "machine",
+    "metrics",
+    "rows",
+    "schedules",
+    "traces",
+]
+
+RankRow = tuple[int, int, int, dict[str, Any]]  # rank, step, time in UTC ns, values by name
 
 
 @dataclass(frozen=True)
@@ -61,3 +86,90 @@ class Schedule:
                 before, again = count, again + 1 if count == before else 0
                 found.setdefault((optimizer, count, again, group), {})[name] = value
         return [(key[0], key[1], key[3], found[key]) for key in sorted(found)]
+
+
+def rows(streams: Mapping[str, Stream]) -> tuple[list[RankRow], list[str]]:
+    """The rows of metrics, rank by rank and each rank's oldest first."""
+    found: list[RankRow] = []
+    odd: list[str] = []
+    for rank, stream in streams.items():
+        if stream.odd_rows:
+            odd.append("a row of metrics has a shape that this version does not know")
+        found += [(rank_number(rank), *row) for row in stream.rows]
+    return found, odd
+
+
+def metrics(rows: Sequence[RankRow]) -> dict[str, Column]:
+    """Each metric as the lowest rank logged it; of its rows of a step the later one counts."""
+    found: dict[str, dict[int, tuple[int, Any]]] = {}
+    of_rank: dict[str, int] = {}
+    for rank, step, time_ns, values in rows:
+        for name, value in values.items():
+            if of_rank.setdefault(name, rank) == rank:
+                found.setdefault(name, {})[step] = (time_ns, value)
+    return {
+        name: Column(list(points), [t for t, _ in points.values()], [v for _, v in points.values()])
+        for name, points in found.items()
+    }
+
+
+def machine(frames: Sequence[Frame]) -> dict[str, Column]:
+    """The samples of the machine, by name; see `View.machine`."""
+    found: dict[str, Column] = {}
+    counts: dict[str, int] = defaultdict(int)
+    for rank, time_ns, values in reader.samples(frames):
+        for name, value in values.items():
+            if value is None:
+                continue
+            shown = name if rank == "0" else f"{rank}/{name}"
+            column = found.setdefault(shown, Column([], [], []))
+            column.steps.append(counts[rank])
+            column.times_ns.append(time_ns)
+            column.values.append(value)
+        counts[rank] += 1
+    return found
+
+
+def traces(streams: Mapping[str, Stream]) -> dict[str, list[TraceRow]]:
+    """By rank, the lowest first, its steps as written; rows of one step are one row."""
+    groups: dict[str, list[str]] = {}
+    for frame in (frame for stream in streams.values() for frame in stream.facts):
+        if frame.items[2] == "trace":
+            try:
+                groups[frame.writer] = read_fact("trace", frame.items[3])["groups"]
+            except Damaged:
+                continue  # said where all facts are read
+    rows: dict[str, dict[tuple[int, int], dict[str, bytes]]] = defaultdict(dict)
+    for frame in (frame for stream in streams.values() for frame in stream.trace):
+        _, optimizer, count, _, mask, digests = frame.items[:6]
+        row = rows[frame.rank].setdefault((optimizer, count), {})
+        present = [n for bit, n in enumerate(groups.get(frame.writer, [])) if mask >> bit & 1]
+        if len(digests) >= 8 * len(present):
+            row.update((n, digests[8 * at : 8 * at + 8]) for at, n in enumerate(present))
+    return {
+        rank: [TraceRow(*step, found) for step, found in rows[rank].items()]
+        for rank in sorted(rows, key=rank_number)
+    }
+
+
+def schedules(streams: Mapping[str, Stream]) -> tuple[list[Schedule], list[str]]:
+    """The scalars that each process's optimizers used, in the order of ranks and executions."""
+    found: dict[str, Schedule] = {}
+    odd: list[str] = []
+    for stream in streams.values():
+        if stream.odd_changes:
+            odd.append("a change of an optimizer has a shape that this version does not know")
+        for rank, writer, block in stream.changes:
+            schedule = found.setdefault(writer, Schedule(rank, {}))
+            key = (block.optimizer, block.group, block.name)
+            column = schedule.scalars.setdefault(key, Changes([], []))
+            column.counts.extend(block.counts)
+            column.values.extend(block.values)
+    return sorted(found.values(), key=lambda schedule: rank_number(schedule.rank)), odd
+
+
+def changes_of_face(schedules: Sequence[Schedule]) -> list[tuple[int, int, int, dict[str, Any]]]:
+    """(optimizer, count, group, scalars that changed) as the lowest rank used them, by count."""
+    face = min((rank_number(schedule.rank) for schedule in schedules), default=0)
+    of_face = [schedule for schedule in schedules if rank_number(schedule.rank) == face]
+    return [row for schedule in of_face for row in schedule.rows()]

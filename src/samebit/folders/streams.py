@@ -31,6 +31,7 @@ __all__ = [
     "Stream",
     "pick",
     "processes_of",
+    "rank_number",
     "ranks_of",
 ]
 
@@ -89,6 +90,11 @@ def ranks_of(frames: Sequence[Frame]) -> list[str]:
     found = dict.fromkeys(frame.rank for frame in frames)
     found.pop(LAUNCH, None)
     return sorted(found, key=lambda rank: (not rank.isdigit(), len(rank), rank))
+
+
+def rank_number(rank: str) -> int:
+    """A rank as a number; the supervisor speaks for the run as rank 0 does."""
+    return int(rank) if rank.isdecimal() else 0
 
 
 def processes_of(frames: Sequence[Frame], rank: str) -> list[str]:

@@ -18,37 +18,24 @@ from typing import Any
 import msgspec
 
 from samebit import disk
-from samebit.errors import SamebitError, UsageError
+from samebit.errors import UsageError
+from samebit.journal import keeping, segment
 from samebit.journal.columns import MOST_HELD, Held
-from samebit.journal.frame import (
-    CHECKED,
-    FRAME,
-    FRAME_BYTES,
-    Header,
-    Kind,
-    pack,
-    pack_header,
-    read_frames,
-)
+from samebit.journal.frame import CHECKED, FRAME, FRAME_BYTES, Header, Kind, pack, pack_header
 from samebit.journal.reader import unwrap
+from samebit.journal.refused import Refused
 from samebit.journal.values import exact as _exact
 from samebit.journal.values import flatten as _flatten
-from samebit.journal.values import plain_number
 from samebit.journal.values import plain_step as _plain_step
 from samebit.threads import Helper
 
-__all__ = ["SEAL_BYTES", "Writer", "plain_number"]
+__all__ = ["SEAL_BYTES", "Writer"]
 
 SEAL_BYTES = 4 << 20
-SYNC_EVERY_S = 5.0
-BEAT_EVERY_S = 60.0  # of silence: elsewhere only a journal that grows shows that its run goes on
 _MOST_FULL = 16  # segments that wait to be synced; beyond it, whoever writes so fast waits too
-_READING_NS = 50_000  # of both clocks takes a microsecond where nothing comes between
 _CHECK_MASK = 63  # each 64th row looks whether the descriptor is still ours, and not full
 _LETTERS = "0123456789abcdefghijklmnopqrstuv"  # 32 of them, so that a byte chooses evenly
 _PLAIN = frozenset({bool, int, float, str})
-_FULL = "the disk is full"
-_KEPT_BYTES = 8 << 20  # of facts that wait for a journal that takes none
 
 _append = disk.append
 _crc32 = zlib.crc32
@@ -61,10 +48,6 @@ _ROW = int(Kind.ROW)
 _MOST_LATEST = 256  # sets of names whose last row is remembered from one segment to the next
 
 _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
-
-
-class _Abandoned(SamebitError):
-    """The segment takes no more; the frame at hand is not in it."""
 
 
 class Writer:
@@ -96,9 +79,7 @@ class Writer:
         self._synced = 0  # the sequence number up to which everything is durable
         self._unsynced: Exception | None = None  # said when the writer is closed
         self._repeats = False
-        self._kept: list[tuple[str, bytes]] = []  # facts to be written: name and payload
-        self._kept_bytes = 0
-        self.dropped = 0  # facts for which there was no room among these
+        self._refused = Refused()  # facts to be written
         self._keeper: Helper | None = None
 
     @property
@@ -149,7 +130,7 @@ class Writer:
                     self._repeat(frame)
                 self._sequence = sequence + 1
                 self._latest[names] = payload
-            except _Abandoned:
+            except segment.Abandoned:
                 self._once_more(self.row, values, step)
 
     def latest(self, name: str) -> Any:
@@ -165,7 +146,17 @@ class Writer:
     def unwritten(self) -> list[tuple[str, Any]]:
         """The facts that the journal never took, as far as they were kept: name and value."""
         with self._lock:
-            return [(name, unwrap(_decode(payload)[3])) for name, payload in self._kept]
+            return self._refused.facts()
+
+    @property
+    def dropped(self) -> int:
+        """How many more there were, for which there was no room."""
+        return self._refused.dropped
+
+    @property
+    def sequence(self) -> int:
+        """The number of the next frame: it grows with each that is written."""
+        return self._sequence
 
     def fact(self, name: str, value: Any) -> None:
         """Append something learnt about the run; what raises is kept for later."""
@@ -173,7 +164,8 @@ class Writer:
         try:
             self._write(payload)
         except Exception:
-            self._keep(name, payload)
+            with self._lock:
+                self._refused.keep(name, payload)
             raise
 
     def trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
@@ -207,7 +199,7 @@ class Writer:
             try:
                 schema = self._schema(tuple(values))
                 self._append(_encode((int(Kind.SAMPLE), schema, _monotonic_ns(), *values.values())))
-            except _Abandoned:
+            except segment.Abandoned:
                 self._once_more(self.sample, values)
 
     def _write(self, payload: bytes) -> None:
@@ -216,28 +208,8 @@ class Writer:
                 if self._fd < 0 or not self._sequence & _CHECK_MASK:
                     self._ready()
                 self._append(payload)
-            except _Abandoned:
+            except segment.Abandoned:
                 self._once_more(self._write, payload)
-
-    def _keep(self, name: str, payload: bytes) -> None:
-        """Hold a fact that was refused, within bounds; there is more room for a `problem`."""
-        most_bytes = _KEPT_BYTES * 2 if name == "problem" else _KEPT_BYTES
-        with self._lock:
-            if self._kept_bytes + len(payload) > most_bytes:
-                self.dropped += 1
-                return
-            self._kept.append((name, payload))
-            self._kept_bytes += len(payload)
-
-    def _write_kept(self) -> None:
-        while self._kept:
-            name, payload = self._kept.pop(0)  # a signal handler in here must not write it, too
-            try:
-                self._append(payload)
-            except BaseException:
-                self._kept.insert(0, (name, payload))
-                raise
-            self._kept_bytes -= len(payload)
 
     def _once_more(self, write: Callable[..., None], *given: Any) -> None:
         """Write in the next segment what this one did not take; called in an `except`."""
@@ -258,6 +230,10 @@ class Writer:
         if fd >= 0 and sequence != self._synced:
             disk.sync(fd)
             self._synced = sequence
+
+    def doubt(self, error: Exception) -> None:
+        """Remember what kept frames from being synced; `close` raises it."""
+        self._unsynced = error
 
     def _sync_full(self) -> None:
         with self._lock:
@@ -282,7 +258,7 @@ class Writer:
             self._unsynced = error
         self._sync_full()
         with self._lock:
-            if self._kept:
+            if self._refused.waiting:
                 self._last_attempt()
             self._seal()
             self._keeper = None
@@ -323,7 +299,8 @@ class Writer:
                 self._open_segment()
             except Exception:
                 return  # out of descriptors: the full one takes frames as before
-        self._write_kept()
+        if self._refused.waiting:
+            self._refused.write(self._append)
         if self._keeper is not None and not self._keeper.runs:
             self._keeper_again(self._keeper)
 
@@ -335,59 +312,31 @@ class Writer:
             pass  # no thread can be had, as while the interpreter ends: `close` syncs
 
     def _size_if_ours(self) -> int | None:
-        # A script may close descriptors by number and open a file of its own under ours.
-        if self._fd < 0:
-            return None
-        try:
-            found = os.fstat(self._fd)
-        except OSError:
-            return None
-        return found.st_size if (found.st_dev, found.st_ino) == self._identity else None
+        return segment.size_if_ours(self._fd, self._identity)
 
     def _open_segment(self) -> None:
         self._segment += 1
         path = self._folder / f"{self._rank}-{self._writer}-{self._segment}.sbj"
         fd = disk.open_for_append(path)
-        found = os.fstat(fd)
-        clock = self._clock()
+        payload = keeping.clock(self._rank)
         start = pack_header(Header(self._run, self._writer, self._segment))
         sequence = self._sequence
-        start += pack(sequence, clock)
-        reason = _FULL
-        try:
-            whole = _append(fd, start) == len(start)
-        except Exception as error:
-            whole, reason = False, _reason(error)
-        if not whole:
-            try:
-                os.close(fd)
-                path.unlink()  # there is no frame in it
-            except OSError:
-                pass
-            raise _Abandoned(f"a journal segment could not be begun: {reason}", path=path)
+        identity = segment.begin(fd, path, start + pack(sequence, payload), _append)
         self._sequence = sequence + 1
         if self._fd >= 0:
             self._full.append(self._fd)  # log() does not wait for the disk: `sync` does
-        self._fd, self._identity = fd, (found.st_dev, found.st_ino)
+        self._fd, self._identity = fd, identity
         self._schemas = {}
         for names in list(self._latest)[:-_MOST_LATEST]:
             del self._latest[names]
         self._path = path
         if self._keeper is None:
-            self._keeper = Helper("samebit-sync", _keeping(self), SYNC_EVERY_S)
+            self._keeper = Helper("samebit-sync", keeping.keep(self), keeping.SYNC_EVERY_S)
             self._keeper.begin()
-
-    def _clock(self) -> bytes:
-        before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
-        for _ in range(4):  # whatever runs between the readings parts them
-            if after - before < _READING_NS:
-                break
-            before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
-        return _encode((int(Kind.CLOCK), now, after, os.getpid(), self._rank))
 
     def beat(self) -> None:
         """Show that this process lives; for a journal in which nothing else was written lately."""
-        self._write(self._clock())
+        self._write(keeping.clock(self._rank))
 
     def _seal(self) -> None:
         """Sync the segment and leave it; a failed sync waits until `close`, for rows go on."""
@@ -420,50 +369,20 @@ class Writer:
         self._sequence = sequence + 1
 
     def _repeat(self, frame: bytes) -> None:
-        """After a short or failed write: cut back and try again; _Abandoned where that fails."""
-        reason = _FULL
+        """After a short or failed write: cut back, try again; raises Abandoned where that fails."""
+        reason = segment.FULL
         try:
             if self._size_if_ours() is None:
                 reason = "somebody closed its file"
-            else:
-                intact = read_frames(self._path.read_bytes())[1].intact
-                disk.truncate(self._fd, intact)
-                if _append(self._fd, frame) == len(frame):
-                    return
-                disk.truncate(self._fd, intact)
+            elif segment.repeat(self._fd, self._path, frame, _append):
+                return
         except Exception as error:
-            reason = _reason(error)
+            reason = segment.reason(error)
         # The tail may be torn now: whatever follows goes into the next segment.
         self._leave_segment()
-        raise _Abandoned(f"a journal frame could not be written: {reason}", folder=self._folder)
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _keeping(writer: Writer) -> Callable[[], float | None]:
-    """What the writer's own thread does from time to time, as long as there is the writer."""
-    reference = weakref.ref(writer)
-    written, since = -1, _monotonic_ns()
-
-    def keep() -> float | None:
-        nonlocal written, since
-        alive = reference()
-        if alive is None:
-            return None
-        try:
-            now, sequence = _monotonic_ns(), alive._sequence  # pyright: ignore[reportPrivateUsage]
-            if sequence != written:
-                written, since = sequence, now
-            elif now - since >= BEAT_EVERY_S * 1e9:
-                alive.beat()
-            alive.sync()
-        except Exception as error:
-            alive._unsynced = error  # pyright: ignore[reportPrivateUsage]
-        return SYNC_EVERY_S
-
-    return keep
+        raise segment.Abandoned(
+            f"a journal frame could not be written: {reason}", folder=self._folder
+        )
 
 
 def _after_fork_in_child() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from samebit import digest
 from samebit.capture import environment, installed, machine
 from samebit.capture.listings import summary
+from samebit.capture.variables import for_replay
 from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.objects.store import Store
@@ -119,7 +120,7 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     _need_sources(sources, root, tree, store, blockers)
     inputs = _inputs(view, root, tree, sources, store, blockers)
     recorded = view.facts.get("variables") or {}
-    replay_environ, changed = environment.for_replay(recorded, environ)
+    replay_environ, changed = for_replay(recorded, environ)
     if start.hash_seed is not None:
         replay_environ["PYTHONHASHSEED"] = start.hash_seed
     return Plan(

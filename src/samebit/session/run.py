@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from samebit import disk
 from samebit.errors import SamebitError, UsageError
-from samebit.journal.writer import plain_number
+from samebit.journal.values import plain_number
 from samebit.session import exiting
 from samebit.session.members import kind_of
 from samebit.session.recording import Recording

@@ -8,6 +8,7 @@ from typing import Any
 
 from samebit import digest, places, records
 from samebit.capture import code, locks, secrets
+from samebit.capture.secret_names import is_secret_file
 from samebit.folders.folder import RunFolder
 from samebit.objects.store import Store
 from samebit.objects.tree import save_tree
@@ -32,7 +33,7 @@ def record_code(
             folder.id,
             ref=settings.code_ref,
             script=script,
-            is_secret=secrets.is_secret_file,
+            is_secret=is_secret_file,
         )
         tree, record = save_tree(Store(folder.store), taken.files)
     except Exception as error:

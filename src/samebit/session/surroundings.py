@@ -12,6 +12,7 @@ from typing import Any
 from samebit import disk, places
 from samebit.capture import environment, installed, machine
 from samebit.capture import settings as in_force
+from samebit.capture.variables import variables
 from samebit.objects.store import Store
 from samebit.places import Settings
 
@@ -45,7 +46,7 @@ class Surroundings:
         disk.fault("capture.environment")
         self._fact("interpreter", environment.interpreter())
         self._fact("packages", environment.packages())
-        self._fact("variables", environment.variables(os.environ, self._allow))
+        self._fact("variables", variables(os.environ, self._allow))
         self._fact("machine", machine.describe())
 
     def tell_settings(self) -> None:

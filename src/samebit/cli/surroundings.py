@@ -1,0 +1,115 @@
+"""A run's surroundings in words: its files, what it used of the machine, and its environment.
+
+Each function gives lines of name and value, as `samebit show` prints them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from samebit.capture import locks
+from samebit.cli.words import duration, number, shown, size, visible
+from samebit.errors import SamebitError
+from samebit.folders.read import View
+from samebit.objects.store import Store
+
+__all__ = ["environment_lines", "file_lines", "use_lines"]
+
+_BLAS = {
+    "torch": ("torch.blas", "torch.cpu_capability"),
+    "numpy": ("numpy.blas", "openblas.numpy.libs.cpu"),
+}
+
+
+def file_lines(view: View) -> Iterator[tuple[str, object]]:
+    """What it read and wrote; its own sources are left to its code."""
+    facts = {fact["path"]: fact for fact in view.files}
+    root = f"{view.code.root}/" if view.code is not None else ""
+    for how in ("read", "write"):
+        paths = [p for p, fact in facts.items() if fact["how"] == how and not p.endswith(".py")]
+        names = [path.removeprefix(root) for path in paths]
+        if names:
+            more = f" and {len(names) - 3} more" if names[3:] else ""
+            yield {"read": "read", "write": "written"}[how], ", ".join(names[:3]) + more
+
+
+def use_lines(view: View) -> Iterator[tuple[str, object]]:
+    """What it took; of several ranks, each says its own."""
+    found = view.all_facts("use")
+    for used in found:
+        rank = f" of rank {used['rank']}" if len(found) > 1 else ""
+        memory = size(used.get("peak_rss_bytes") or 0)
+        text = f"{duration(used.get('cpu_s') or 0)} of processor in {duration(used['wall_s'])}"
+        yield f"used{rank}", f"{text}, {memory} of memory at most"
+        moved = [("read", "read_bytes"), ("written", "written_bytes")]
+        words = [f"{size(used[name])} {word}" for word, name in moved if used.get(name)]
+        if words:
+            yield f"disk{rank}", ", ".join(words)
+        for name in sorted(name for name in used if name.endswith("joules") and used[name]):
+            yield f"energy{rank}", f"{number(used[name])} J, {name.removesuffix('_joules')}"
+        for name in sorted(name for name in used if name.startswith("peak_gpu")):
+            card, what = name.removeprefix("peak_").split("_", 1)
+            if what == "memory_bytes":
+                yield f"{card}{rank}", f"{size(used[name])} of memory in use at most"
+
+
+def environment_lines(view: View) -> Iterator[tuple[str, object]]:
+    """Interpreter, packages and machine, and what of them changed or was edited."""
+    interpreter = view.facts.get("interpreter") or {}
+    packages = (view.facts.get("packages") or {}).get("versions") or {}
+    machine = view.facts.get("machine") or {}
+    if interpreter:
+        python = f"{interpreter.get('implementation')} {interpreter.get('version')}"
+        yield "python", f"{python}, {len(packages)} packages"
+    main = [
+        f"{n} {packages[n]}" for n in ("torch", "jax", "numpy", "scikit-learn") if n in packages
+    ]
+    if main:
+        yield "with", ", ".join(main)
+    cpu = machine.get("cpu") or {}
+    if cpu:
+        yield (
+            "machine",
+            f"{machine.get('host')}: {cpu.get('model')}, {cpu.get('allowed')} processors"
+            + (f", {size(memory)} of memory" if (memory := machine.get("memory_bytes")) else ""),
+        )
+    kernel = machine.get("system") or {}
+    system = [
+        interpreter.get("system"),
+        " ".join(str(kernel[part]) for part in ("name", "release") if kernel.get(part)),
+        interpreter.get("libc"),
+    ]
+    if any(system):
+        yield "system", ", ".join(visible(str(part)) for part in system if part)
+    settings = view.facts.get("settings") or {}
+    blas = [
+        f"{library} {' '.join(str(settings[part]) for part in parts if settings.get(part))}"
+        for library, parts in _BLAS.items()
+        if settings.get(parts[0])
+    ]
+    if blas:
+        yield "blas", visible(", ".join(blas))
+    for gpu in machine.get("gpus") or []:
+        yield "gpu", shown(gpu)
+    for name, (then, now) in (view.facts.get("settings_changed") or {}).items():
+        yield "changed", f"{name} from {shown(then)} to {shown(now)} while the run went on"
+    yield from _installed(view)
+
+
+def _installed(view: View) -> Iterator[tuple[str, object]]:
+    """What of the environment is not as its installers and its lock have it."""
+    packages = view.facts.get("packages") or {}
+    for lock in (view.facts.get("lock") or [])[:1]:
+        name = Path(lock["path"]).name
+        try:
+            content = Store(view.folder.store).read(lock.get("kept") or lock["digest"])
+        except SamebitError:
+            continue
+        pins = locks.read(name, content)
+        found = ["cannot be read"] if pins is None else locks.differences(pins, packages)
+        for line in found[:6] or ["the environment is as it says"]:
+            yield "lock", f"{name}: {line}"
+    installed = view.facts.get("installed") or {}
+    for path in list(installed.get("edited") or {})[:4]:
+        yield "edited", f"{path} since its distribution was installed"
+    for path in list(installed.get("added") or {})[:4]:
+        yield "added", f"{path}, which no installer put among the distributions"
