@@ -9,6 +9,7 @@ That a name is there does not prove that its bytes are. What costs little is loo
 touched first: nothing that was touched lately is ever swept (`samebit.objects.sweeping`).
 """
 
+import contextlib
 import errno
 import functools
 import itertools
@@ -33,6 +34,8 @@ SMALL_BYTES = 64 * 1024
 # Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
 # back from the disk at every checkpoint.
 _COMPARED_BYTES = 1 << 20
+_PIECE_BYTES = 256 << 10  # that are read and then hashed
+_POPULATE_READ = 22  # of madvise: all pages of a map at once, and none copied
 _ONE_BY_ONE = 16  # objects of one pack that are compared; then the pack is, with its own name
 
 Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and where in it
@@ -99,9 +102,11 @@ class Store:
         room = buffer.cast("B")
 
         def whole(place: Place) -> None:
-            if not _read_raw_into(place, room):
+            found = _read_raw_into(place, room)
+            if found is None:
                 room[:] = _read_place(place, room.nbytes)
-            _compare(name, room)
+                found = digest.of_bytes(room)
+            _refuse_other(name, found)
 
         self._first_whole(name, whole)
 
@@ -134,6 +139,8 @@ class Store:
                 if kind != encoding.RAW or not size:
                     return None
                 mapped = mmap.mmap(stream.fileno(), 0, access=access)
+                with contextlib.suppress(OSError):  # an older kernel
+                    mapped.madvise(_POPULATE_READ)
             view = memoryview(mapped)[encoding.HEADER_BYTES :]
             _compare(name, view)
             return view
@@ -371,7 +378,10 @@ def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def _compare(name: str, data: bytes | memoryview) -> None:
-    found = digest.of_bytes(data)
+    _refuse_other(name, digest.of_bytes(data))
+
+
+def _refuse_other(name: str, found: str) -> None:
     if found != name:
         raise Damaged(f"its bytes hash to {digest.short(found)}")
 
@@ -403,24 +413,28 @@ def _read_place(place: Place, size_bytes: int | None) -> bytes:
     return encoding.decode(kind, body, size)
 
 
-def _read_raw_into(place: Place, room: memoryview) -> bool:
-    """Read a raw body where it is wanted; False where it has to be decoded first."""
+def _read_raw_into(place: Place, room: memoryview) -> str | None:
+    """Read a raw body where it is wanted: the name of what is there; None for one to be decoded.
+
+    What is read is hashed while it is in the processor's cache.
+    """
     if place[1] is not None:
-        return False
+        return None
     with open(place[0], "rb", buffering=0) as stream:
         kind, size = _read_header(stream.fileno())
         if kind != encoding.RAW:
-            return False
+            return None
         if size != room.nbytes:
             raise Damaged(f"it has {size} bytes, and {room.nbytes} were expected")
         stream.seek(encoding.HEADER_BYTES)
-        at = 0
-        while at < size:
-            count = stream.readinto(room[at:])
+        hasher = digest.Hasher()
+        while hasher.size_bytes < size:
+            piece = room[hasher.size_bytes : hasher.size_bytes + _PIECE_BYTES]
+            count = stream.readinto(piece)
             if not count:
-                raise Damaged(f"an object of {size} bytes has {at}")
-            at += count
-    return True
+                raise Damaged(f"an object of {size} bytes has {hasher.size_bytes}")
+            hasher.update(piece[:count])
+    return hasher.digest()
 
 
 def _is_whole(path: Path, data: bytes | memoryview) -> bool:
