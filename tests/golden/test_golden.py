@@ -20,6 +20,7 @@ from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.session.reading import open_run
 from samebit.states import storing
+from tests.loaded import load
 
 GOLDEN = Path(__file__).parent / "store-1"
 LARGE = "blake3:33badd2c738dbf1cbeebf3279bf6da04ee43995276f786ef8dd30fb708f16e95"
@@ -172,7 +173,7 @@ def test_states_leaf_by_leaf(store: Path) -> None:
     assert list(view.states) == ["step 0", "final", "final of optimizer 1"]
     name = view.manifest("final")
     assert name.startswith("blake3:640e1f97")
-    state = storing.load(Store(store), name, as_torch=False)
+    state = load(Store(store), name, as_torch=False)
     model = state["model"]
     assert model["weight"].tobytes().hex() == "000040c1000030c1000020c1000010c1000000c10000e0c0"
     assert model["tied"] is model["weight"]

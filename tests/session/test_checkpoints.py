@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from samebit.folders.read import View  # noqa: E402
 from samebit.objects.store import Store  # noqa: E402
 from samebit.states import storing  # noqa: E402
+from tests.loaded import load  # noqa: E402
 from tests.projects import SAMEBIT, Project  # noqa: E402
 
 TRAIN = """
@@ -51,7 +52,7 @@ def there(view: View) -> dict[str, str]:
 
 def whole(view: View, name: str) -> bool:
     """Whether every byte of a state can be read."""
-    state = storing.load(Store(view.folder.store), view.manifest(name), as_torch=True)
+    state = load(Store(view.folder.store), view.manifest(name), as_torch=True)
     return state["progress"]["step"] == view.states[name]["step"]
 
 
@@ -65,7 +66,7 @@ def test_the_rule_holds_the_last_the_best_and_the_weights_of_some(project: Proje
     }
     assert view.missing == []
     assert whole(view, "checkpoint 8")
-    weights = storing.load(Store(project.store), view.manifest("checkpoint 4"), as_torch=True)
+    weights = load(Store(project.store), view.manifest("checkpoint 4"), as_torch=True)
     assert list(weights) == ["model"]
     facts = view.states["checkpoint 8"]
     assert (facts["epoch"], facts["batch"], facts["metric"]) == (2, 0, ["val.loss", 0.1])
@@ -224,9 +225,7 @@ def test_the_copy_is_made_into_the_same_memory_again(tmp_path: Path) -> None:
     assert ended.out == "1\n", ended
     view = project.view()
     for step in range(3):
-        state = storing.load(
-            Store(project.store), view.manifest(f"checkpoint {step}"), as_torch=True
-        )
+        state = load(Store(project.store), view.manifest(f"checkpoint {step}"), as_torch=True)
         assert bool((state["model"]["weight"] == step).all())
 
 

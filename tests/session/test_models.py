@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from samebit.folders.read import View
+from tests.loaded import load
 from tests.projects import Project
 
 # Each case trains, and says what it knows itself; `checked` compares that with the record.
@@ -285,11 +286,11 @@ def generators(run):
     random.random(); np.random.rand(); torch.rand(1)
     run.finish()
     from samebit.objects.store import Store
-    from samebit.states import storing
+    from samebit.states.stored import StoredState
     from samebit.folders.read import read_run
     from samebit.folders.folder import RunFolder
     view = read_run(RunFolder(run.path))
-    found = [storing.load(Store(run.path.parent.parent), view.manifest(at), as_torch=False)
+    found = [StoredState(Store(run.path.parent.parent), view.manifest(at)).value("numpy")
              ["generators"] for at in ("step 0", "final")]
     return {"torch": bool((found[0]["torch"] == torch_then.numpy()).all()),
             "numpy": bool((found[0]["numpy"]["state"]["key"] == numpy_then).all()),
@@ -454,8 +455,7 @@ def test_batches_of_every_shape_are_fingerprinted(trained: Trained) -> None:
 
 def test_a_watched_scheduler_is_in_the_state(trained: Trained) -> None:
     from samebit.objects.store import Store
-    from samebit.states import storing
 
     view = trained.view["schedule"]
-    state = storing.load(Store(view.folder.store), view.manifest("final"), as_torch=False)
+    state = load(Store(view.folder.store), view.manifest("final"), as_torch=False)
     assert state["schedulers"][0]["last_epoch"] == 7

@@ -1,6 +1,8 @@
 """A checkpoint goes back into the objects to the bit, or nothing of them is changed."""
 
 import copy
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,16 @@ np = pytest.importorskip("numpy")
 
 from torch import nn  # noqa: E402
 
+from samebit import places  # noqa: E402
 from samebit.capture import generators  # noqa: E402
 from samebit.errors import UsageError  # noqa: E402
-from samebit.session import hooks  # noqa: E402
+from samebit.objects.store import Store  # noqa: E402
+from samebit.session import hooks, restoring  # noqa: E402
 from samebit.session.positions import Positions  # noqa: E402
-from samebit.session.restoring import Into, restore  # noqa: E402
+from samebit.session.restoring import Into  # noqa: E402
+from samebit.states import storing  # noqa: E402
 from samebit.states import torch as torch_states  # noqa: E402
+from samebit.states.stored import StoredState  # noqa: E402
 
 
 class Net(nn.Module):
@@ -96,6 +102,14 @@ def state_of(into: Into) -> dict[str, Any]:
     return torch_states.frozen_copy(state, "text")
 
 
+def restore(saved: dict[str, Any], into: Into) -> None:
+    """From a store of its own, as a resume does."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(places.make_store(Path(folder) / ".samebit"))
+        stored = StoredState(store, storing.save(store, saved, unknown="text"))
+        restoring.restore(stored, stored.value(), into, "checkpoint 3")
+
+
 def plain(value: Any) -> Any:
     """A state in a form in which equal means equal bits."""
     if hasattr(value, "tobytes"):
@@ -114,7 +128,7 @@ def test_everything_comes_back_to_the_bit(kind: str) -> None:
     saved = state_of(made(kind, 3))
     fresh = made(kind)
     weight = fresh.modules[0].into.weight
-    restore(saved, fresh, "checkpoint 3")
+    restore(saved, fresh)
     assert plain(state_of(fresh)) == plain(saved)
     assert fresh.modules[0].into.weight is weight is fresh.modules[0].again.weight
     assert fresh.others[0].of["by"] is max
@@ -129,7 +143,7 @@ def test_a_state_in_another_dtype_than_its_parameter_stays_as_it_is() -> None:
     into = Into([module], [optimizer], [], [], [], [])
     saved = state_of(into)
     optimizer.state.clear()
-    restore(saved, into, "checkpoint 3")
+    restore(saved, into)
     master = optimizer.state[weight]["master"]
     assert (master.dtype, master.tolist()) == (torch.float32, [1.0000001192092896, 2, 3])
 
@@ -140,8 +154,10 @@ def test_what_does_not_fit_is_told_and_nothing_is_changed(width: int) -> None:
     ours = made(steps=1)
     before = copy.deepcopy(plain(state_of(ours)))
     with pytest.raises(UsageError) as told:
-        restore(saved, ours, "checkpoint 3")
-    assert "model.into.weight is float32 5×3 in it and float32 4×3 here" in told.value.what
+        restore(saved, ours)
+    assert "model.into.weight is float32 5×3 in the state, float32 4×3 in the model" in (
+        told.value.what
+    )
     assert "nothing was changed" in str(told.value)
     assert plain(state_of(ours)) == before
 
@@ -164,7 +180,7 @@ def test_nothing_is_changed_whatever_it_is_that_does_not_fit(wrong: str) -> None
         saved["optimizer"]["param_groups"][0]["params"].pop()
     before = copy.deepcopy(plain(state_of(ours))) if ours.modules else None
     with pytest.raises(UsageError):
-        restore(saved, ours, "checkpoint 3")
+        restore(saved, ours)
     assert before is None or plain(state_of(ours)) == before
 
 

@@ -13,11 +13,12 @@ from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.objects.store import Store
 from samebit.states import comparing, export, files, storing
 from samebit.states.comparing import LeafDifference, Side
+from samebit.states.stored import StoredState
 from tests.states.test_storing import new_store
 
 
 def side(store: Store, state: Any, *, keep: bool = True) -> Side:
-    return comparing.of_state(store, storing.save(store, state, keep=keep))
+    return comparing.of_state(StoredState(store, storing.save(store, state, keep=keep)))
 
 
 def differences(first: Side, second: Side) -> dict[str, LeafDifference]:
@@ -55,7 +56,9 @@ def test_the_last_element_of_leaves_in_parts_is_compared(tmp_path: Path) -> None
     names = [storing.save(store, {"w": array}) for array in (first, second)]
     del first, second
     tracemalloc.start()
-    (found,) = differences(*(comparing.of_state(store, name) for name in names)).values()
+    (found,) = differences(
+        *(comparing.of_state(StoredState(store, name)) for name in names)
+    ).values()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.apart is not None
@@ -101,8 +104,8 @@ def test_an_exported_model_equals_its_state(store: Store, tmp_path: Path, suffix
     }
     name = storing.save(store, {"model": state, "optimizer": {"lr": 0.1}})
     path = tmp_path / f"model{suffix}"
-    export.to_file(store, name, path)
-    ours = comparing.of_state(store, name).below("model", strictly=True)
+    export.to_file(StoredState(store, name), path)
+    ours = comparing.of_state(StoredState(store, name)).below("model", strictly=True)
     assert differences(ours, files.of_file(path)) == {}
     state["w"][1, 1] = 4.0
     other = side(store, {"model": state}).below("model", strictly=True)

@@ -17,6 +17,7 @@ from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.objects.store import Store
 from samebit.states import export, storing
 from samebit.states.containers import read_container
+from samebit.states.stored import StoredState
 
 
 def model() -> dict[str, torch.Tensor]:
@@ -35,7 +36,7 @@ def test_equal_models_are_one_whatever_file_holds_them(store: Store, tmp_path: P
     name = storing.save(store, {"model": model()})
     expected = storing.identity(storing.read_manifest(store, name))
     for suffix in (".safetensors", ".pt", ".npz"):
-        export.to_file(store, name, tmp_path / f"ours{suffix}")
+        export.to_file(StoredState(store, name), tmp_path / f"ours{suffix}")
     save_file(tensors, tmp_path / "theirs.safetensors")
     torch.save(tensors, tmp_path / "theirs.pth")
     torch.save(tensors, tmp_path / "old.pt", _use_new_zipfile_serialization=False)

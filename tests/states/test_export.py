@@ -12,6 +12,7 @@ from samebit.objects.store import Store
 from samebit.states import export, leaves, storing
 from samebit.states import torch as states
 from samebit.states.forms import Shard
+from samebit.states.stored import StoredState
 from tests.states.test_storing import new_store
 from tests.states.test_torch import Tied
 
@@ -41,7 +42,7 @@ def test_the_safetensors_package_reads_every_dtype_to_the_bit(store: Store, tmp_
         "nan": torch.tensor([0x7F800001, -1], dtype=torch.int32).view(torch.float32),
     }
     path = tmp_path / "model.safetensors"
-    export.to_safetensors(store, saved(store, state), path, "model")
+    export.to_safetensors(StoredState(store, saved(store, state)), path, "model")
     back = load_file(path)
     assert {k: bits(v) for k, v in back.items()} == {k: bits(v) for k, v in state.items()}
 
@@ -52,7 +53,7 @@ def test_a_model_loads_its_exported_self(store: Store, tmp_path: Path, suffix: s
 
     model, other = Tied(), Tied()
     path = tmp_path / f"model{suffix}"
-    export.to_file(store, saved(store, states.module_state(model)), path)
+    export.to_file(StoredState(store, saved(store, states.module_state(model))), path)
     loaded = torch.load(path) if suffix == ".pt" else load_file(path)
     other.load_state_dict(loaded)
     identities = [
@@ -66,7 +67,7 @@ def test_a_safetensors_file_is_laid_out_as_the_format_says(store: Store, tmp_pat
     weight = torch.ones(2)
     state = {"w": weight, "a": torch.ones(3, dtype=torch.uint8), "again": weight}
     path = tmp_path / "model.safetensors"
-    export.to_safetensors(store, saved(store, state), path, "model")
+    export.to_safetensors(StoredState(store, saved(store, state)), path, "model")
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
     text = content[8 : 8 + length]
@@ -85,12 +86,12 @@ def test_the_data_of_a_safetensors_file_are_aligned(
     store: Store, tmp_path: Path, length: int
 ) -> None:
     path = tmp_path / "model.safetensors"
-    export.to_file(store, saved(store, {"w" * length: torch.ones(1)}), path)
+    export.to_file(StoredState(store, saved(store, {"w" * length: torch.ones(1)})), path)
     assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0
 
 
 def test_an_npz_says_no_time(store: Store, tmp_path: Path) -> None:
-    export.to_file(store, saved(store, {"w": torch.ones(1)}), tmp_path / "model.npz")
+    export.to_file(StoredState(store, saved(store, {"w": torch.ones(1)})), tmp_path / "model.npz")
     with zipfile.ZipFile(tmp_path / "model.npz") as archive:
         assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
 
@@ -99,15 +100,15 @@ def test_an_npz_says_no_time(store: Store, tmp_path: Path) -> None:
 def test_equal_models_give_equal_files(store: Store, tmp_path: Path, suffix: str) -> None:
     state = {"b": torch.ones(2), "a": torch.arange(3)}
     one, other = tmp_path / f"1{suffix}", tmp_path / f"2{suffix}"
-    export.to_file(store, saved(store, state), one)
-    export.to_file(store, storing.save(store, {"step": 1, "model": state}), other)
+    export.to_file(StoredState(store, saved(store, state)), one)
+    export.to_file(StoredState(store, storing.save(store, {"step": 1, "model": state})), other)
     assert one.read_bytes() == other.read_bytes()
 
 
 def test_numpy_reads_the_npz_to_the_bit(store: Store, tmp_path: Path) -> None:
     names = [name for name in leaves.ITEM_BYTES if hasattr(np, name)]
     state = every_dtype(names) | {"empty": torch.empty(0, 3)}
-    export.to_file(store, saved(store, state), tmp_path / "model.npz")
+    export.to_file(StoredState(store, saved(store, state)), tmp_path / "model.npz")
     with np.load(tmp_path / "model.npz", allow_pickle=False) as back:
         found = {name: bits(back[name]) for name in back.files}
     assert found == {name: bits(tensor) for name, tensor in state.items()}
@@ -115,7 +116,7 @@ def test_numpy_reads_the_npz_to_the_bit(store: Store, tmp_path: Path) -> None:
 
 def test_the_users_tensors_share_what_was_tied(store: Store) -> None:
     name = saved(store, states.module_state(Tied()))
-    tensors = export.state_dict(store, name)
+    tensors = StoredState(store, name).state_dict()
     assert list(tensors) == list(Tied().state_dict())
     assert tensors["head.weight"] is tensors["embed.weight"]
 
@@ -126,9 +127,9 @@ def test_a_file_that_is_there_is_replaced_only_when_told(store: Store, tmp_path:
         path = tmp_path / f"model{suffix}"
         path.write_text("mine")
         with pytest.raises(UsageError, match="there already"):
-            export.to_file(store, name, path)
+            export.to_file(StoredState(store, name), path)
         assert path.read_text() == "mine"
-        export.to_file(store, name, path, overwrite=True)
+        export.to_file(StoredState(store, name), path, overwrite=True)
         assert path.read_bytes() != b"mine"
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -146,7 +147,7 @@ def test_a_damaged_leaf_spoils_no_file(tmp_path: Path, suffix: str) -> None:
     path = folder / f"model{suffix}"
     path.write_text("mine")
     with pytest.raises(Damaged):
-        export.to_file(store, name, path, overwrite=True)
+        export.to_file(StoredState(store, name), path, overwrite=True)
     assert [p.name for p in folder.iterdir()] == [path.name]
     assert path.read_text() == "mine"
 
@@ -166,23 +167,23 @@ def test_what_cannot_be_written_says_why(
 ) -> None:
     tensors = {"b": torch.ones(1, dtype=torch.bfloat16), "c": torch.ones(1, dtype=torch.complex128)}
     with pytest.raises(UsageError, match=message):
-        export.to_file(store, saved(store, tensors), tmp_path / file_name)
+        export.to_file(StoredState(store, saved(store, tensors)), tmp_path / file_name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_names_that_safetensors_keeps_for_itself_are_refused(store: Store, tmp_path: Path) -> None:
     name = saved(store, {"__metadata__": torch.ones(1)})
     with pytest.raises(UsageError, match="no room"):
-        export.to_file(store, name, tmp_path / "model.safetensors")
+        export.to_file(StoredState(store, name), tmp_path / "model.safetensors")
 
 
 def test_another_part_of_a_state_can_be_written(store: Store, tmp_path: Path) -> None:
     name = storing.save(store, {"optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}})
-    export.to_file(store, name, tmp_path / "o.npz", "optimizer.state")
+    export.to_file(StoredState(store, name), tmp_path / "o.npz", "optimizer.state")
     with np.load(tmp_path / "o.npz") as back:
         assert back.files == ["0.exp_avg"]
     with pytest.raises(NotFound):
-        export.to_file(store, name, tmp_path / "m.npz")
+        export.to_file(StoredState(store, name), tmp_path / "m.npz")
 
 
 def test_one_ranks_part_of_a_tensor_is_not_written_as_the_whole(
@@ -190,8 +191,8 @@ def test_one_ranks_part_of_a_tensor_is_not_written_as_the_whole(
 ) -> None:
     part = Shard((6,), (3,), torch.arange(3.0))
     name = storing.save(store, {"model": {"w": part}})
-    with pytest.raises(UsageError, match="one rank's parts"):
-        export.to_safetensors(store, name, tmp_path / "m.safetensors")
-    with pytest.raises(UsageError, match="one rank's parts"):
-        export.state_dict(store, name)
+    with pytest.raises(NotFound, match=r"'model\.w' is not whole"):
+        export.to_safetensors(StoredState(store, name), tmp_path / "m.safetensors")
+    with pytest.raises(NotFound, match=r"'model\.w' is not whole"):
+        StoredState(store, name).state_dict()
     assert not (tmp_path / "m.safetensors").exists()

@@ -16,6 +16,8 @@ from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.store import Store
 from samebit.states import leaves, loading, storing
 from samebit.states import torch as states
+from samebit.states.shards import Together
+from samebit.states.sources import Source
 from samebit.states.stored import StoredState
 from tests.states.test_storing import new_store
 from tests.states.test_torch import Tied
@@ -218,8 +220,9 @@ def test_a_size_that_nothing_has_is_refused_before_it_is_allocated(tmp_path: Pat
     stored, _ = raw(store, 1 << 17)
     name = stored.leaves["w"].digest
     huge = {"w": storing.LeafRecord("uint8", (1 << 50,), name, 1 << 50)}
+    source = Source(store, Together(storing.StateManifest({"w": {"$leaf": "w"}}, huge)))
     with pytest.raises(NotFound, match="bytes where"):
-        loading.arrays_of(store, huge, as_torch=False)
+        loading.arrays_of(source, huge, as_torch=False)
 
 
 @given(st.data())

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from samebit.folders.stated import Stated
 from samebit.objects.store import Store
 from samebit.records import LeafRecord
 from samebit.states import export, storing
+from samebit.states.shards import PARTS
 from samebit.states.stored import StoredState
 
 __all__ = ["state", "state_arguments"]
 
+_RANK = "of a run of many: as this rank kept it (default: the lowest's; of a sharded model, all's)"
 _REFERENCE = "a run, and after a colon its state (default: final): @last:step 0"
 
 
@@ -35,7 +38,7 @@ def state_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="as one JSON object")
     showing = commands.add_parser("show", help="what a state holds")
     showing.add_argument("state", metavar="RUN[:STATE]", help=_REFERENCE)
-    showing.add_argument("--rank", help="of a run of many: whose state (default: the lowest)")
+    showing.add_argument("--rank", help=_RANK)
     showing.add_argument("--json", action="store_true", help="as one JSON object")
     comparing = commands.add_parser("diff", help="how two states differ, leaf by leaf")
     states_diff.arguments(comparing)
@@ -45,7 +48,7 @@ def state_arguments(parser: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", type=Path, help="a name in .safetensors, .pt or .npz"
     )
     exporting.add_argument("--prefix", default="model", help="what lies below it (default: model)")
-    exporting.add_argument("--rank", help="of a run of many: whose state (default: the lowest)")
+    exporting.add_argument("--rank", help=_RANK)
     exporting.add_argument("--force", action="store_true", help="replace a file that is there")
     removing = commands.add_parser("rm", help="let go of states")
     removing.add_argument("states", metavar="RUN:STATE", nargs="+", help="which")
@@ -69,15 +72,14 @@ def state(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace, store: Path) -> int:
     view = read_run(find_run(store, options.run))
-    objects = Store(store)
-    found = [one for rank in view.ranks or ["0"] for one in _of_rank(view, rank)]
-    identities = [_identity(objects, one) for one in found]
+    found = list(_listed(Store(store), view))
     screen = Screen.of(sys.stdout)
     if options.json:
         rows = [
             {
                 "name": one.name,
-                "rank": one.rank,
+                "rank": one.rank if len(ranks) == 1 else None,
+                "ranks": ranks,
                 "step": one.step,
                 "optimizer": one.optimizer,
                 "size_bytes": one.size_bytes,
@@ -85,7 +87,7 @@ def _list(options: argparse.Namespace, store: Path) -> int:
                 "identity": identity,
                 "manifest": one.manifest,
             }
-            for one, identity in zip(found, identities, strict=True)
+            for one, ranks, identity in found
         ]
         screen.say(canonical_json({"run": view.id, "states": rows}).decode())
         return 0
@@ -100,17 +102,46 @@ def _list(options: argparse.Namespace, store: Path) -> int:
     lines = [
         [
             one.name,
-            *([one.rank] if many else []),
+            *([one.rank if len(ranks) == 1 else f"all {len(ranks)}"] if many else []),
             one.step,
             one.optimizer,
             size(one.size_bytes),
             _kept(one),
-            short(identity) if ":" in identity else identity,
+            _short(identity),
         ]
-        for one, identity in zip(found, identities, strict=True)
+        for one, ranks, identity in found
     ]
     screen.say(table(columns, lines, columns_wide=screen.width, color=screen.color))
     return 0
+
+
+def _listed(objects: Store, view: View) -> Iterator[tuple[Stated, list[str], str]]:
+    """Each state, the ranks that it is of, and its identity; of a sharded one all ranks' at once.
+
+    What its identity is only reading all of it tells.
+    """
+    given: set[str] = set()
+    for rank in view.ranks or ["0"]:
+        for one in _of_rank(view, rank):
+            if one.name in given:
+                continue
+            try:
+                opened = StoredState(objects, one.manifest, apart=True)
+                if not opened.is_sharded:
+                    identity = opened.identity(next(iter(opened.modules), ""))
+                    yield one, [one.rank], identity
+                    continue
+            except Damaged:
+                yield one, [one.rank], "damaged"
+                continue
+            except NotFound:
+                yield one, [one.rank], "gone" if one.dropped else "missing"
+                continue
+            given.add(one.name)
+            ranks, absent = stated.manifests_by_rank(view, one.name)
+            sizes = [view.at_rank(r).states[one.name].get("size_bytes", 0) for r in ranks]
+            says = f"rank {', '.join(absent)} missing" if absent else "sharded"
+            yield replace(one, size_bytes=sum(sizes)), list(ranks), says
 
 
 def _of_rank(view: View, rank: str) -> list[Stated]:
@@ -126,21 +157,17 @@ def _kept(one: Stated) -> str:
     return "bytes" if one.whole else "modules only"
 
 
-def _identity(objects: Store, one: Stated) -> str:
-    """The identity of its first module, of all its arrays where it has none, or why not."""
-    try:
-        opened = StoredState(objects, one.manifest)
-        return opened.identity(next(iter(opened.modules), ""))
-    except Damaged:
-        return "damaged"
-    except NotFound:
-        return "gone" if one.dropped else "missing"
+def _open(store: Path, view: View, one: Stated, rank: str | None) -> StoredState:
+    """A state of a run: where ranks hold parts of tensors whole, unless a rank was asked for."""
+    ranks, absent = stated.manifests_by_rank(view, one.name)
+    objects = Store(store)
+    return StoredState(objects, one.manifest, ranks=ranks, absent=absent, apart=rank is not None)
 
 
 def _show(options: argparse.Namespace, store: Path) -> int:
     view, one = stated.open_state(store, options.state, options.rank)
-    opened = StoredState(Store(store), one.manifest)
-    identities = {part: opened.identity(part) for part in opened.parts}
+    opened = _open(store, view, one, options.rank)
+    identities = _identities(opened)
     screen = Screen.of(sys.stdout)
     if options.json:
         said = {
@@ -159,12 +186,15 @@ def _show(options: argparse.Namespace, store: Path) -> int:
         return 0
     facts = [f"step {one.step}"] if one.step is not None and one.name != f"step {one.step}" else []
     facts += [size(one.size_bytes), _kept(one)]
+    if opened.is_sharded and options.rank is None:
+        ranks = list(stated.manifests_by_rank(view, one.name)[0])
+        facts[-2:-1] = [f"in parts of {len(ranks)} ranks", size(_size(opened))]
     screen.say(f"{screen.paint.bold(f'{view.id}:{visible(one.name)}')}  {', '.join(facts)}")
     _say_table(
         screen,
         [*_titles("part", "identity"), Column("arrays", "right"), Column("size", "right")],
         [
-            [part, short(identities[part]), len(found), size(sum(r.size_bytes for r in found))]
+            [part, _short(identities[part]), len(found), size(sum(r.size_bytes for r in found))]
             for part, found in opened.parts.items()
         ],
     )
@@ -172,7 +202,7 @@ def _show(options: argparse.Namespace, store: Path) -> int:
         screen,
         [*_titles("array", "dtype", "shape"), Column("size", "right"), Column("digest")],
         [
-            [name, r.dtype, _shape(r), size(r.size_bytes), short(r.digest)]
+            [name, r.dtype, _shape(r), size(r.size_bytes), _digest(r)]
             for name, r in opened.leaves.items()
         ],
     )
@@ -181,6 +211,28 @@ def _show(options: argparse.Namespace, store: Path) -> int:
             screen.say(screen.paint.bold(title))
             screen.say(fields([(name, _value(value)) for name, value in pairs], screen))
     return 0
+
+
+def _identities(opened: StoredState) -> dict[str, str]:
+    """The identity of each part, or why it is not known."""
+    found: dict[str, str] = {}
+    for part, records in opened.parts.items():
+        known = all(record.kept for record in records) or not opened.is_sharded
+        found[part] = opened.identity(part) if known else "digests of parts only"
+    return found
+
+
+def _size(opened: StoredState) -> int:
+    return sum(record.size_bytes for record in opened.leaves.values())
+
+
+def _short(identity: str) -> str:
+    return short(identity) if ":" in identity else identity
+
+
+def _digest(record: LeafRecord) -> str:
+    """A leaf's digest for people; of one of which only digests of parts are known, that."""
+    return "in parts" if record.digest.startswith(PARTS) else short(record.digest)
 
 
 def _titles(first: str, *others: str) -> list[Column]:
@@ -201,7 +253,7 @@ def _leaf(record: LeafRecord) -> dict[str, Any]:
         "dtype": record.dtype,
         "shape": list(record.shape),
         "size_bytes": record.size_bytes,
-        "digest": record.digest,
+        "digest": None if record.digest.startswith(PARTS) else record.digest,
         "kept": record.kept,
     }
 
@@ -222,10 +274,10 @@ def _value(value: Any) -> str:
 
 
 def _export(options: argparse.Namespace, store: Path) -> int:
-    _, one = stated.open_state(store, options.state, options.rank)
-    export.to_file(
-        Store(store), one.manifest, options.file, options.prefix, overwrite=options.force
-    )
+    view, one = stated.open_state(store, options.state, options.rank)
+    # What one rank kept is never written as the whole: `export` says what is missing.
+    opened = _open(store, view, one, None)
+    export.to_file(opened, options.file, options.prefix, overwrite=options.force)
     written = size(options.file.stat().st_size)
     Screen.of(sys.stdout).say(f"{visible(str(options.file))}: {written}")
     return 0

@@ -16,6 +16,8 @@ from samebit.objects.store import Store
 from samebit.records import LeafRecord
 from samebit.states import comparing, files
 from samebit.states.comparing import LeafDifference, Side
+from samebit.states.shards import PARTS
+from samebit.states.stored import StoredState
 
 __all__ = ["arguments", "diff"]
 
@@ -26,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help=what)
     parser.add_argument("second", metavar="B", help=what)
     parser.add_argument("--prefix", help="only what lies below it (beside a file: model)")
-    parser.add_argument("--rank", help="of runs of many: whose states (default: the lowest)")
+    parser.add_argument("--rank", help="of runs of many: as these ranks kept them")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
@@ -75,7 +77,10 @@ def _side(given: str, store: Path, rank: str | None) -> tuple[Side, str]:
             raise UsageError(f"there is no file {given}")
         return files.of_file(Path(given)), given
     view, one = stated.open_state(store, given, rank)
-    return comparing.of_state(Store(store), one.manifest), f"{view.id}:{one.name}"
+    ranks, absent = stated.manifests_by_rank(view, one.name)
+    apart = rank is not None
+    opened = StoredState(Store(store), one.manifest, ranks=ranks, absent=absent, apart=apart)
+    return comparing.of_state(opened), f"{view.id}:{one.name}"
 
 
 def _say(
@@ -145,4 +150,5 @@ def _record(record: LeafRecord | None) -> dict[str, Any] | None:
     if record is None:
         return None
     said: dict[str, Any] = {"dtype": record.dtype, "shape": list(record.shape)}
-    return said | ({"digest": record.digest} if record.digest else {})
+    known = record.digest and not record.digest.startswith(PARTS)
+    return said | ({"digest": record.digest} if known else {})

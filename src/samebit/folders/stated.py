@@ -17,6 +17,7 @@ __all__ = [
     "FINAL",
     "Stated",
     "find_state",
+    "manifests_by_rank",
     "manifests_of",
     "open_state",
     "split_reference",
@@ -99,6 +100,22 @@ def find_state(view: View, word: str) -> Stated:
         f"run {view.id}{of_rank} has no state {word!r}",
         states=", ".join(map(repr, found)) or "none were recorded",
     )
+
+
+def manifests_by_rank(view: View, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The manifest that each rank of a run has of a state; and of the others, why they have none.
+
+    A view of one rank has that rank's.
+    """
+    found: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    for rank in [view.rank] if view.rank else view.ranks:
+        fact = view.at_rank(rank).states.get(name)
+        if fact is None:
+            absent[rank] = f"it has recorded no state {name!r}"
+        else:
+            found[rank] = fact["manifest"]
+    return found, absent
 
 
 def manifests_of(view: View, name: str) -> list[str]:

@@ -9,6 +9,7 @@ That a name is there does not prove that its bytes are. What costs little is loo
 touched first: nothing that was touched lately is ever swept (`samebit.objects.sweeping`).
 """
 
+import contextlib
 import errno
 import functools
 import itertools
@@ -38,6 +39,7 @@ from samebit.objects.stored import (
 __all__ = ["SMALL_BYTES", "Store"]
 
 SMALL_BYTES = 64 * 1024
+_POPULATE_READ = 22  # of madvise: all pages of a map at once, and none copied
 _ONE_BY_ONE = 16  # objects of one pack that are compared; then the pack is, with its own name
 
 T = TypeVar("T")
@@ -103,9 +105,11 @@ class Store:
         room = buffer.cast("B")
 
         def whole(place: Place) -> None:
-            if not read_raw_into(place, room):
+            found = read_raw_into(place, room)
+            if found is None:
                 room[:] = read_place(place, room.nbytes)
-            _compare(name, room)
+                found = digest.of_bytes(room)
+            _refuse_other(name, found)
 
         self._first_whole(name, whole)
 
@@ -138,6 +142,8 @@ class Store:
                 if kind != encoding.RAW or not size:
                     return None
                 mapped = mmap.mmap(stream.fileno(), 0, access=access)
+                with contextlib.suppress(OSError):  # an older kernel
+                    mapped.madvise(_POPULATE_READ)
             view = memoryview(mapped)[encoding.HEADER_BYTES :]
             _compare(name, view)
             return view
@@ -365,7 +371,10 @@ def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def _compare(name: str, data: bytes | memoryview) -> None:
-    found = digest.of_bytes(data)
+    _refuse_other(name, digest.of_bytes(data))
+
+
+def _refuse_other(name: str, found: str) -> None:
     if found != name:
         raise Damaged(f"its bytes hash to {digest.short(found)}")
 

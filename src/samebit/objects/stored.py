@@ -7,6 +7,7 @@ whoever knows the name.
 import os
 from pathlib import Path
 
+from samebit import digest
 from samebit.errors import Damaged
 from samebit.objects import encoding
 from samebit.objects.encoding import PackEntry
@@ -18,6 +19,7 @@ Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and wh
 # Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
 # back from the disk at every checkpoint.
 _COMPARED_BYTES = 1 << 20
+_PIECE_BYTES = 256 << 10  # that are read and then hashed
 
 
 def read_pack_index(path: Path) -> list[PackEntry]:
@@ -58,24 +60,28 @@ def read_place(place: Place, size_bytes: int | None) -> bytes:
     return encoding.decode(kind, body, size)
 
 
-def read_raw_into(place: Place, room: memoryview) -> bool:
-    """Read a raw body where it is wanted; False where it has to be decoded first."""
+def read_raw_into(place: Place, room: memoryview) -> str | None:
+    """Read a raw body where it is wanted: the name of what is there; None for one to be decoded.
+
+    What is read is hashed while it is in the processor's cache.
+    """
     if place[1] is not None:
-        return False
+        return None
     with open(place[0], "rb", buffering=0) as stream:
         kind, size = read_header(stream.fileno())
         if kind != encoding.RAW:
-            return False
+            return None
         if size != room.nbytes:
             raise Damaged(f"it has {size} bytes, and {room.nbytes} were expected")
         stream.seek(encoding.HEADER_BYTES)
-        at = 0
-        while at < size:
-            count = stream.readinto(room[at:])
+        hasher = digest.Hasher()
+        while hasher.size_bytes < size:
+            piece = room[hasher.size_bytes : hasher.size_bytes + _PIECE_BYTES]
+            count = stream.readinto(piece)
             if not count:
-                raise Damaged(f"an object of {size} bytes has {at}")
-            at += count
-    return True
+                raise Damaged(f"an object of {size} bytes has {hasher.size_bytes}")
+            hasher.update(piece[:count])
+    return hasher.digest()
 
 
 def is_whole(path: Path, data: bytes | memoryview) -> bool:

@@ -57,6 +57,7 @@ class Checkpoints:
         rule: which of them stay; else as the script says.
         saved: what earlier executions of the run left, oldest first.
         common: the names of those that every rank can go on from.
+        of_others: the same, where this rank is a new one and has none.
         digests_only: this is a replay.
     """
 
@@ -72,6 +73,7 @@ class Checkpoints:
         rule: Rule,
         saved: Sequence[Saved] = (),
         common: Sequence[str] = (),
+        of_others: Sequence[str] = (),
         digests_only: bool = False,
     ) -> None:
         self._keeper = keeper
@@ -83,6 +85,7 @@ class Checkpoints:
         self._rule = rule
         self._saved = list(saved)
         self._common = set(common)
+        self.of_others = list(of_others)
         self._digests_only = digests_only
         self._lost: list[Saved] = []
         self._buffers: dict[str, Any] = {}

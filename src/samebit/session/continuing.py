@@ -13,10 +13,12 @@ from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.store import Store
 from samebit.session.recording import Recording
 from samebit.session.restoring import Into, restore
-from samebit.states import storing
 from samebit.states import torch as torch_states
+from samebit.states.stored import StoredState
 
 __all__ = ["Resumed", "go_on"]
+
+_BESIDE = ("progress", "generators", "schedulers", "scalers", "others", "extra")
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,20 @@ def go_on(recording: Recording) -> Resumed | None:
     """Give everything that was named the newest whole checkpoint; None where there is none.
 
     Raises:
-        UsageError: it does not fit the objects, and none of them was changed.
+        UsageError: it does not fit the objects, or this rank has none; nothing was changed.
         Damaged: none of the checkpoints that are there can be read.
     """
     hurt: list[str] = []
     for name, manifest in recording.checkpoints.to_go_on_from():
         try:
-            state = _read(recording, name, manifest)
-        except (Damaged, NotFound) as error:
+            state, into = _give(recording, name, manifest)
+        except NotFound as error:
             hurt.append(f"{name}: {error.what}")
             continue
         if hurt:
             detail = f"{'; '.join(hurt)}: the run goes on from {name}"
             recording.problem("damaged checkpoints", detail)
-        return _put_in_place(recording, name, state)
+        return _put_in_place(recording, name, state, into)
     if hurt:
         raise Damaged(
             "no checkpoint of this run can be read",
@@ -62,19 +64,20 @@ def go_on(recording: Recording) -> Resumed | None:
             found="; ".join(hurt),
             hint="without `--resume` a new run begins from the start",
         )
+    if others := recording.checkpoints.of_others:
+        name = others[-1]
+        raise UsageError(
+            f"this rank is new in run {recording.folder.id}, and cannot go on from {name}: "
+            "generators and loaders are each rank's own",
+            hint="resume it on as many ranks; or begin a new run, and give its model that state: "
+            f"open_run({recording.folder.id!r}).state({name!r}).load_into(model, optimizer)",
+        )
     return None
 
 
-def _read(recording: Recording, name: str, manifest: str) -> Mapping[str, Any]:
-    store = Store(recording.folder.store)
-    state = storing.load(store, manifest, as_torch="torch" in sys.modules)
-    if not isinstance(state, Mapping) or not isinstance(state.get("progress"), Mapping):
-        raise Damaged("this is no checkpoint", state=name, digest=manifest)
-    return state
-
-
-def _put_in_place(recording: Recording, name: str, state: Mapping[str, Any]) -> Resumed:
-    members, progress = recording.members, state["progress"]
+def _give(recording: Recording, name: str, manifest: str) -> tuple[Mapping[str, Any], Into]:
+    """Give the objects a checkpoint; what else it has, and the objects."""
+    members = recording.members
     into = Into(
         modules=[module for _, module in recording.models.trained()],
         optimizers=members.living("optimizer"),
@@ -83,10 +86,20 @@ def _put_in_place(recording: Recording, name: str, state: Mapping[str, Any]) -> 
         others=members.living("other"),
         generators=members.living("generator"),
     )
+    stored = StoredState(Store(recording.folder.store), manifest)
+    as_torch = "torch" in sys.modules
+    state = {part: stored.part(part, as_torch=as_torch) for part in _BESIDE}
+    if not isinstance(state["progress"], Mapping):
+        raise Damaged("this is no checkpoint", state=name, digest=manifest)
     try:
-        restore(state, into, name)
+        restore(stored, state, into, name)
     except KeyError as error:
         raise UsageError(f"{name} lacks {error}: it was made by another version") from error
+    return state, into
+
+
+def _put_in_place(recording: Recording, name: str, state: Mapping[str, Any], into: Into) -> Resumed:
+    members, progress = recording.members, state["progress"]
     recording.checkpoints.went_on_from(name)
     counts = zip(progress["optimizers"], into.optimizers, strict=True)
     for (_, count), optimizer in sorted(counts, key=lambda pair: pair[0][0]):

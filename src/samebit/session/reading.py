@@ -9,7 +9,7 @@ from samebit.capture import config as config_capture
 from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
-from samebit.folders.stated import FINAL, find_state
+from samebit.folders.stated import FINAL, find_state, manifests_by_rank
 from samebit.objects.store import Store
 from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
@@ -136,13 +136,18 @@ class RecordedRun:
     def state(self, at: str = FINAL) -> StoredState:
         """One of its states, opened: `.value()`, `.load_into(model, optimizer)`, `.identity()`.
 
+        Where ranks hold parts of tensors (FSDP2, a DTensor), it is that of all ranks together.
+
         Args:
             at: `final`, `step 0`, `checkpoint 400`, or a step, as after the colon of `RUN:STATE`.
 
         Raises:
             NotFound: the run has no such state.
         """
-        return StoredState(Store(self._view.folder.store), find_state(self._view, at).manifest)
+        found = find_state(self._view, at)
+        ranks, absent = manifests_by_rank(self._view, found.name)
+        store = Store(self._view.folder.store)
+        return StoredState(store, found.manifest, ranks=ranks, absent=absent)
 
     def __repr__(self) -> str:
         return f"<recorded run {self.id}, {self.status}>"

@@ -94,6 +94,7 @@ class Recording:
             rule=read_rule(settings.states_checkpoints),
             saved=left.checkpoints if left is not None else (),
             common=left.common if left is not None else (),
+            of_others=left.of_others if left is not None else (),
             digests_only=rates is not None,
         )
         self._restored: dict[int, int] = {}  # steps, by the id of an optimizer that goes on

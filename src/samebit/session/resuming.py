@@ -35,6 +35,7 @@ class Left:
     rows: Mapping[str, int] = field(default_factory=dict[str, int])  # by metric, its last step
     checkpoints: Sequence[Saved] = ()  # that are there, oldest first
     common: Sequence[str] = ()  # the names of those that every rank can go on from, oldest first
+    of_others: Sequence[str] = ()  # the same, where this rank is new and has none
 
     def next_row(self, names: Any) -> int:
         """The step after the last that any of these metrics has."""
@@ -79,7 +80,8 @@ def left_by(folder: RunFolder, rank: str) -> Left:
 
     whole = read_run(folder)
     if rank not in whole.ranks:
-        return Left()
+        ranks = whole.ranks
+        return Left(of_others=_common(whole, ranks[0]) if ranks else ())
     view = whole.at_rank(rank)
     counts: dict[int, int] = {}
     for row in view.trace:

@@ -11,11 +11,12 @@ from typing import Any
 
 from samebit import digest
 from samebit.errors import Damaged, NotFound
-from samebit.objects.store import Store
 from samebit.records import LeafRecord
-from samebit.states import numbers, skeleton, storing
+from samebit.states import numbers, skeleton, sources
 from samebit.states.numbers import Apart
 from samebit.states.plain import plain_values
+from samebit.states.shards import PARTS
+from samebit.states.stored import StoredState
 from samebit.states.torch import NON_PERSISTENT
 
 __all__ = ["LeafDifference", "Pieces", "Side", "compare_leaves", "compare_values", "of_state"]
@@ -76,16 +77,18 @@ class LeafDifference:
     why: str = ""  # why there is nothing to measure
 
 
-def of_state(store: Store, name: str) -> Side:
+def of_state(stored: StoredState) -> Side:
     """A state of the store as one side; a tied leaf is there under each of its names."""
-    manifest = storing.read_manifest(store, name)
+    source = stored.source
+    manifest = source.together.manifest
     places = dict(skeleton.references(manifest.skeleton))
     for leaf in places.values():
         if leaf not in manifest.leaves:
-            raise Damaged(f"a state names a leaf that it does not have: {leaf!r}", digest=name)
+            what = f"a state names a leaf that it does not have: {leaf!r}"
+            raise Damaged(what, digest=stored.digest)
     return Side(
         {place: manifest.leaves[leaf] for place, leaf in places.items()},
-        lambda place: storing.pieces(store, places[place], manifest.leaves[places[place]]),
+        lambda place: sources.pieces_of(source, places[place]),
         dict(plain_values(manifest.skeleton)),
     )
 
@@ -137,10 +140,13 @@ def _by_digest(
     place: str, first: Side, second: Side, ours: LeafRecord, theirs: LeafRecord
 ) -> LeafDifference | None:
     """Where only digests were kept, all that can be told is whether they are equal."""
-    names = [
-        record.digest or _digest(side.pieces(place))
-        for side, record in ((first, ours), (second, theirs))
-    ]
+    names: list[str] = []
+    for side, record in ((first, ours), (second, theirs)):
+        in_parts = record.digest.startswith(PARTS)
+        if in_parts and not record.kept:
+            return LeafDifference(place, ours, theirs, why="only digests of parts were kept")
+        known = record.digest and not in_parts
+        names.append(record.digest if known else _digest(side.pieces(place)))
     if names[0] == names[1]:
         return None
     return LeafDifference(place, ours, theirs, why="only digests were kept")

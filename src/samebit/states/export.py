@@ -14,12 +14,11 @@ from typing import Any, BinaryIO
 
 from samebit import disk
 from samebit.errors import UsageError
-from samebit.objects.store import Store
-from samebit.records import LeafRecord, StateManifest
-from samebit.states import dtypes, storing
+from samebit.records import LeafRecord
+from samebit.states import dtypes, sources, storing
 from samebit.states.stored import StoredState
 
-__all__ = ["SAFETENSORS", "state_dict", "to_file", "to_npz", "to_pt", "to_safetensors"]
+__all__ = ["SAFETENSORS", "to_file", "to_npz", "to_pt", "to_safetensors"]
 
 SAFETENSORS = {
     "bool": "BOOL",
@@ -45,13 +44,8 @@ SAFETENSORS = {
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 
 
-def state_dict(store: Store, name: str, prefix: str = "model") -> dict[str, Any]:
-    """A stored model's tensors by name, for `load_state_dict`; tied names share one tensor."""
-    return StoredState(store, name).state_dict(prefix)
-
-
 def to_file(
-    store: Store, name: str, path: Path, prefix: str = "model", *, overwrite: bool = False
+    stored: StoredState, path: Path, prefix: str = "model", *, overwrite: bool = False
 ) -> None:
     """Write what a state holds below a prefix into a file of the kind that its suffix says."""
     write = _WRITERS.get(path.suffix)
@@ -61,29 +55,29 @@ def to_file(
             path=path,
             known=", ".join(_WRITERS),
         )
-    write(store, name, path, prefix, overwrite=overwrite)
+    write(stored, path, prefix, overwrite=overwrite)
 
 
 def to_safetensors(
-    store: Store, name: str, path: Path, prefix: str = "model", *, overwrite: bool = False
+    stored: StoredState, path: Path, prefix: str = "model", *, overwrite: bool = False
 ) -> None:
     """Write what a state holds below a prefix as a safetensors file.
 
     The format has no way to say that two names are one tensor: tied tensors are written under
     each name, and `samebit.tied` among the metadata lists them.
     """
-    manifest = storing.read_manifest(store, name)
-    records, tied = _records_below(manifest, prefix)
+    identity = stored.identity(prefix)  # of what lies in parts, this reads all of it
+    records, tied = _records_below(stored, prefix)
     # Larger elements first keeps every tensor aligned to its own element.
     order = sorted(records, key=lambda place: (-_item_bytes(records[place][1]), place))
     # Some readers of models insist on a framework's name.
-    metadata = {"format": "pt", "samebit.identity": storing.identity(manifest, prefix)}
+    metadata = {"format": "pt", "samebit.identity": identity}
     header = _safetensors_header({place: records[place][1] for place in order}, tied, metadata)
 
     def write(stream: BinaryIO) -> None:
         stream.write(header)
         for place in order:
-            for piece in storing.pieces(store, *records[place]):
+            for piece in sources.pieces_of(stored.source, records[place][0]):
                 stream.write(piece)
 
     _write(path, write, overwrite)
@@ -112,24 +106,24 @@ def _safetensors_header(
 
 
 def to_pt(
-    store: Store, name: str, path: Path, prefix: str = "model", *, overwrite: bool = False
+    stored: StoredState, path: Path, prefix: str = "model", *, overwrite: bool = False
 ) -> None:
     """Write what a state holds below a prefix as `torch.save` writes a plain `state_dict()`."""
-    tensors = state_dict(store, name, prefix)
+    tensors = stored.state_dict(prefix)
     import torch  # noqa: PLC0415  (a lazy door; loaded just now for the tensors)
 
     _write(path, lambda stream: torch.save(tensors, stream), overwrite)
 
 
 def to_npz(
-    store: Store, name: str, path: Path, prefix: str = "model", *, overwrite: bool = False
+    stored: StoredState, path: Path, prefix: str = "model", *, overwrite: bool = False
 ) -> None:
     """Write what a state holds below a prefix as `numpy.savez` does, but with no time in it."""
     try:
         import numpy  # noqa: PLC0415  (a lazy door)
     except ImportError as error:
         raise UsageError(f"cannot write arrays: {error}", hint="install NumPy") from error
-    records, _ = _records_below(storing.read_manifest(store, name), prefix)
+    records, _ = _records_below(stored, prefix)
     kinds = {place: _numpy_dtype(numpy, place, record) for place, (_, record) in records.items()}
 
     def write(stream: BinaryIO) -> None:
@@ -140,7 +134,7 @@ def to_npz(
                 header = {"descr": kinds[place], "fortran_order": False, "shape": shape}
                 with archive.open(entry, "w", force_zip64=True) as member:
                     numpy.lib.format.write_array_header_1_0(member, header)
-                    for piece in storing.pieces(store, *records[place]):
+                    for piece in sources.pieces_of(stored.source, records[place][0]):
                         member.write(piece)
 
     _write(path, write, overwrite)
@@ -163,10 +157,10 @@ _WRITERS: dict[str, Callable[..., None]] = {
 
 
 def _records_below(
-    manifest: StateManifest, prefix: str
+    stored: StoredState, prefix: str
 ) -> tuple[dict[str, tuple[str, LeafRecord]], dict[str, str]]:
     """The leaf of each place below a prefix; and of tied places, the first to have the leaf."""
-    storing.refuse_parts(manifest, prefix)
+    manifest = stored.source.together.manifest
     named = storing.leaves_below(manifest, prefix)
     first: dict[str, str] = {}
     tied = {

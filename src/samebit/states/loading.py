@@ -5,18 +5,22 @@ no leaf a second copy is made. A map is compared when it is made: what happens t
 not noticed, and writing to the array changes a copy in memory, never the store.
 """
 
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from samebit.errors import NotFound, UsageError
-from samebit.objects.store import Store
+from samebit.errors import UsageError
 from samebit.records import LeafRecord
-from samebit.states import leaves, storing
+from samebit.states import dtypes, leaves
+from samebit.states.shards import Box
+from samebit.states.sources import Room, Source, all_of, map_of, reads, require
 
-__all__ = ["arrays_of", "fill", "require"]
+__all__ = ["Target", "arrays_of", "fill"]
 
 _THREADS = 4
 # What both libraries lay out in memory as in the store, on a machine that is little endian.
@@ -37,17 +41,29 @@ _TORCH = _NUMPY | {
     "float8_e8m0fnu",
 }
 
-Read = tuple[str, memoryview]  # an object, and where its bytes are wanted
+
+@dataclass(frozen=True)
+class Target:
+    """A tensor that is to hold a leaf, or, with an offset, the part of it that begins there."""
+
+    leaf: str
+    tensor: Any
+    offset: tuple[int, ...] | None = None
+
+    def box(self) -> Box:
+        """Which part of the leaf that is."""
+        shape = tuple(self.tensor.shape)
+        return Box((0,) * len(shape) if self.offset is None else self.offset, shape)
 
 
 def arrays_of(
-    store: Store, records: Mapping[str, LeafRecord], *, as_torch: bool, mapped: bool = False
+    source: Source, names: Iterable[str], *, as_torch: bool, mapped: bool = False
 ) -> dict[str, Any]:
     """The arrays of some leaves by their names, each byte verified.
 
     Args:
-        store: where they lie.
-        records: which; of each one array is made.
+        source: where they lie.
+        names: which; of each one array is made.
         as_torch: tensors on the CPU, rather than arrays of NumPy.
         mapped: map what lies raw in one object instead of reading it.
 
@@ -55,73 +71,111 @@ def arrays_of(
         NotFound: only the digest of one of them was kept, or an object is gone.
         Damaged: the bytes are not what their name says.
     """
-    require(store, records)
-    found: dict[str, Any] = {}
+    wanted = {name: source.records[name] for name in names}
+    require(source, [(name, all_of(record)) for name, record in wanted.items()])
+    plain = {name: record for name, record in wanted.items() if _is_plain(record, as_torch)}
+    maps: dict[str, memoryview | None] = {}
+
+    def map_one(name: str, record: LeafRecord) -> None:
+        maps[name] = map_of(source, name, record)
+
+    if mapped:
+        _run([partial(map_one, name, record) for name, record in plain.items()])
+    flat: dict[str, Any] = {}
     later: list[Callable[[], None]] = []
-    for name, record in records.items():
-        if not _is_plain(record, as_torch):
-            found[name] = storing.read_leaf(store, name, record, as_torch=as_torch)
-            continue
-        data = store.open_raw(record.digest, private=True) if _can_map(record, mapped) else None
-        flat = _flat(data, record.size_bytes, as_torch)
+    for name, record in plain.items():
+        data = maps.get(name)
+        flat[name] = _flat(data, record.size_bytes, as_torch)
         if data is None:
-            later += _reads(store, name, record, _memory(flat))
-        found[name] = _shaped(flat, record, as_torch)
+            later += reads(source, name, Room(_memory(flat[name]), all_of(record)))
     _run(later)
+    found: dict[str, Any] = {}
+    for name, record in wanted.items():
+        if name in flat:
+            found[name] = _shaped(flat[name], record, as_torch)
+        else:
+            data = _bytes_of(source, name)
+            found[name] = leaves.restore(record, data, as_torch=as_torch, name=name)
     return found
 
 
-def require(store: Store, records: Mapping[str, LeafRecord]) -> None:
-    """Raise before anything is allocated or written, where an object is missing or too short."""
-    missing = [name for name, record in records.items() if not record.kept]
-    if missing:
-        raise NotFound(
-            f"of {len(missing)} of {len(records)} leaves only the digests were kept",
-            first=missing[0],
-            hint="a larger `states.budget_mb` lets the next run keep its states",
-        )
-    for name, record in records.items():
-        leaves.check(record, name)
-        sizes = [store.size_bytes(part) for part in record.parts or (record.digest,)]
-        if sum(sizes) != record.size_bytes:
-            raise NotFound(
-                f"leaf {name!r} has {sum(sizes)} bytes where {record.size_bytes} were recorded",
-                digest=record.digest,
-            )
-
-
-def fill(store: Store, records: Mapping[str, LeafRecord], into: Iterable[tuple[str, Any]]) -> None:
+def fill(
+    source: Source,
+    into: Iterable[Target],
+    *,
+    staged: bool = False,
+    before: Callable[[], object] = lambda: None,
+) -> None:
     """Give tensors of the right dtype and shape the bits of leaves, in their own memory.
 
-    One on a device, or whose elements do not lie in order, gets them by way of a copy. Raises as
-    `arrays_of`; after Damaged the tensors hold parts of both.
+    One on a device, or whose elements do not lie in order, gets them by way of a copy.
+
+    Args:
+        source: where the leaves lie.
+        into: which goes where.
+        staged: all is read, and verified, before the first tensor is written.
+        before: called just before that.
+
+    Raises:
+        NotFound, Damaged: as `arrays_of`. Tensors hold parts of both then, unless it was staged.
     """
-    later: list[Callable[[], None]] = []
-    beside: list[tuple[str, Any]] = []
-    written: list[Any] = []
-    for name, tensor in into:
-        room = _room(tensor)
-        if room is None:
-            beside.append((name, tensor))
-        else:
-            written.append(tensor)
-            later += _reads(store, name, records[name], room)
-    _run(later)
+    into = list(into)
+    if not into:
+        before()
+        return
     torch = sys.modules["torch"]
+    later: list[Callable[[], None]] = []
+    written: list[Any] = []
+    beside: list[Target] = []
+    for target in into:
+        room = None if staged else _room(target.tensor)
+        if room is None:
+            beside.append(target)
+        else:
+            written.append(target.tensor)
+            later += reads(source, target.leaf, Room(room, target.box()))
+    read = [_beside(source, target, later) for target in beside if staged]
+    if staged:
+        _run(later)
+    before()
+    if not staged:
+        _run(later)
     with torch.no_grad():
         for tensor in written:
             # Nothing of it is changed, but autograd learns that it was written.
             tensor.detach().reshape(-1)[:0].zero_()
-        for name, tensor in beside:
-            tensor.detach().copy_(storing.read_leaf(store, name, records[name], as_torch=True))
+        for target in beside:
+            calls: list[Callable[[], None]] = []
+            part = read.pop(0) if staged else _beside(source, target, calls)
+            _run(calls)  # one at a time in memory
+            target.tensor.detach().copy_(part())
+
+
+def _beside(source: Source, target: Target, calls: list[Callable[[], None]]) -> Callable[[], Any]:
+    """Memory for a part of a leaf, and what makes a tensor of it when the calls have filled it."""
+    record, box = source.records[target.leaf], target.box()
+    size = math.prod(box.shape) * (dtypes.item_bytes(record.dtype) or 0)
+    part = replace(record, shape=box.shape, size_bytes=size)
+    if _is_plain(record, True):
+        flat = _flat(None, size, True)
+        calls += reads(source, target.leaf, Room(_memory(flat), box))
+        return lambda: _shaped(flat, part, True)
+    data = bytearray(size)
+    calls += reads(source, target.leaf, Room(memoryview(data), box))
+    return lambda: leaves.restore(part, data, as_torch=True, name=target.leaf)
+
+
+def _bytes_of(source: Source, name: str) -> bytearray:
+    """A leaf's canonical bytes in memory of their own."""
+    record = source.records[name]
+    require(source, [(name, all_of(record))])  # nothing is allocated on the word of a manifest
+    data = bytearray(record.size_bytes)
+    _run(reads(source, name, Room(memoryview(data), all_of(record))))
+    return data
 
 
 def _is_plain(record: LeafRecord, as_torch: bool) -> bool:
     return sys.byteorder == "little" and record.dtype in (_TORCH if as_torch else _NUMPY)
-
-
-def _can_map(record: LeafRecord, mapped: bool) -> bool:
-    return mapped and not record.parts and record.size_bytes > 0
 
 
 def _flat(data: memoryview | None, size_bytes: int, as_torch: bool) -> Any:
@@ -165,19 +219,6 @@ def _room(tensor: Any) -> memoryview | None:
     ):
         return None
     return _memory(tensor.detach().reshape(-1).view(torch.uint8))
-
-
-def _reads(
-    store: Store, name: str, record: LeafRecord, room: memoryview
-) -> list[Callable[[], None]]:
-    """What fills the room of a leaf: a call for each of its objects."""
-    if not record.parts:
-        return [lambda: storing.read_into(store, name, record, room)]
-    step = storing.PART_BYTES
-    return [
-        lambda part=part, at=at: store.read_into(part, room[at * step : (at + 1) * step])
-        for at, part in enumerate(record.parts)
-    ]
 
 
 def _run(calls: list[Callable[[], None]]) -> None:

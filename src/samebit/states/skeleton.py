@@ -18,7 +18,7 @@ from samebit.errors import Damaged, UsageError, in_a_line
 from samebit.states import apart, leaves
 from samebit.states.forms import FORMS, Described, Text, type_name
 
-__all__ = ["Text", "Unknown", "heads", "join", "references", "split", "top_level"]
+__all__ = ["Text", "Unknown", "heads", "join", "make", "references", "split", "top_level"]
 
 Unknown = Literal["refuse", "text"]
 
@@ -51,11 +51,19 @@ def split(value: object, unknown: Unknown = "refuse") -> tuple[Any, dict[str, An
 def join(skeleton: Any, arrays: Mapping[str, Any]) -> Any:
     """Put arrays back into their skeleton; a skeleton that is none raises Damaged."""
 
-    def leaf(name: str, _: str, scalar: bool) -> Any:
+    def leaf(name: str, is_value: bool) -> Any:
         array = _named(arrays, name)
-        return leaves.as_scalar(array) if scalar else array
+        return leaves.as_scalar(array) if is_value else array
 
-    return _join(skeleton, leaf, "", 0)
+    return make(skeleton, leaf)
+
+
+def make(skeleton: Any, leaf: Callable[[str, bool], Any]) -> Any:
+    """The value of a skeleton, of which `leaf` makes the arrays, by the names of leaves.
+
+    It is told whether the array is a value (a NumPy scalar, or bytes) and must be read.
+    """
+    return _join(skeleton, lambda name, _, is_value: leaf(name, is_value), "", 0)
 
 
 def references(skeleton: Any) -> list[tuple[str, str]]:
@@ -306,7 +314,7 @@ def _join(
     """Make the value of a skeleton.
 
     `leaf` makes the arrays: it is given a leaf's name, the path of the place, and whether the
-    place holds a scalar. `form` makes the forms, of a mark, its place, its heads and its parts.
+    place holds a scalar or bytes. `form` makes the forms, of a mark, its place, heads and parts.
     """
     if not isinstance(mark, (dict, list)):
         return mark
@@ -333,9 +341,9 @@ def _join(
         return dict(pairs([[key, item] for key, item in mark.items()]))
     match list(mark.items()):
         case [("$leaf" | "$scalar" as tag, str(name))]:
-            return leaf(name, path, tag == "$scalar")
+            return leaf(name, path, tag != "$leaf")
         case [("$bytes", str(name))]:
-            array = leaf(name, path, False)
+            array = leaf(name, path, True)
             return array if array is None else leaves.as_bytes(array)
         case [("$tuple", list(values))]:
             return tuple(items(values))

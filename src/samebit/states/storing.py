@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from samebit import digest, disk, records
-from samebit.errors import Damaged, NotFound, UsageError
+from samebit.errors import Damaged, NotFound
 from samebit.objects.batch import Batch, Slot
 from samebit.objects.store import Store
 from samebit.records import LeafRecord, StateManifest
@@ -16,15 +16,12 @@ __all__ = [
     "PART_BYTES",
     "identity",
     "leaves_below",
-    "load",
     "names_of",
     "objects_of",
     "pieces",
     "read_bytes",
     "read_into",
-    "read_leaf",
     "read_manifest",
-    "refuse_parts",
     "save",
     "size_bytes",
 ]
@@ -115,21 +112,6 @@ def read_manifest(store: Store, name: str) -> StateManifest:
     return manifest
 
 
-def load(store: Store, name: str, *, as_torch: bool) -> Any:
-    """The state of that name as it was saved, its arrays as torch tensors or as NumPy arrays."""
-    manifest = read_manifest(store, name)
-    arrays = {
-        leaf_name: read_leaf(store, leaf_name, record, as_torch=as_torch)
-        for leaf_name, record in manifest.leaves.items()
-    }
-    return skeleton.join(manifest.skeleton, arrays)
-
-
-def read_leaf(store: Store, name: str, record: LeafRecord, *, as_torch: bool) -> Any:
-    """One array of a state, verified; NotFound where only its digest was kept."""
-    return leaves.restore(record, read_bytes(store, name, record), as_torch=as_torch, name=name)
-
-
 def read_bytes(store: Store, name: str, record: LeafRecord) -> bytes | bytearray:
     """The canonical bytes of one leaf, verified; NotFound where only its digest was kept."""
     if not record.parts:
@@ -213,17 +195,6 @@ def _heads_below(manifest: StateManifest, prefix: str) -> Iterator[tuple[str, st
         hidden = below.startswith(f"{NON_PERSISTENT}.")
         if mark in _ARRAYS and place.startswith(start) and not hidden:
             yield below, mark, head
-
-
-def refuse_parts(manifest: StateManifest, prefix: str) -> None:
-    """UsageError where a tensor below a prefix is one rank's part of it, and no whole one."""
-    for place, mark, _ in _heads_below(manifest, prefix):
-        if mark == "$shard":
-            raise UsageError(
-                "the state holds one rank's parts of its tensors, and not the whole of them",
-                leaf=place,
-                hint="`samebit state show RUN --rank N` has what each rank kept",
-            )
 
 
 def size_bytes(state: object) -> int:

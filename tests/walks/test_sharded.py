@@ -1,0 +1,196 @@
+"""A sharded model, trained on real ranks: whole where it is read, cut anew where it is loaded."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torch.distributed")
+
+from samebit.errors import NotFound  # noqa: E402
+from samebit.session.reading import open_run  # noqa: E402
+from tests.projects import SAMEBIT, Project  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="gloo")]
+
+TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
+
+MODEL = """
+import os, signal, sys, time, torch, samebit
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import Shard, distribute_tensor
+
+torch.set_num_threads(1)
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+
+
+def made(seed, cut):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(8, 15), nn.BatchNorm1d(15), nn.ReLU(), nn.Linear(15, 1))
+    if cut == "rows":
+        for layer in (model[0], model[3], model):
+            fully_shard(layer, mesh=mesh)
+    elif cut == "columns":
+        for layer in (model[0], model[3]):
+            layer.weight = nn.Parameter(distribute_tensor(layer.weight.detach(), mesh, [Shard(1)]))
+    return model, torch.optim.AdamW(model.parameters(), 0.01)
+
+
+def whole(tensor):
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def everything(model, optimizer):
+    found = {name: whole(tensor).detach() for name, tensor in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state[parameter].items():
+            found[f"{name} {key}"] = whole(value)
+    return found
+"""
+TRAIN = (
+    MODEL
+    + """
+steps, dies = int(sys.argv[1]), "dies" in sys.argv
+model, optimizer = made(0, "rows")
+run = samebit.init()
+at = run.resume_state(model, optimizer)
+print("goes on from", at and at.step, flush=True)
+for step in range(at.step if at else 0, steps):
+    batch = torch.randn(4, 8, generator=torch.Generator().manual_seed(100 * step + rank))
+    optimizer.zero_grad()
+    model(batch).square().mean().backward()
+    optimizer.step()
+    if dies and rank == 1 and step == steps - 1:
+        time.sleep(3)  # rank 0 has written its last checkpoint by then
+        os.kill(os.getpid(), signal.SIGKILL)
+    run.checkpoint(keep={"last": 3})
+found = everything(model, optimizer)
+if rank == 0:
+    torch.save(found, "whole.pt")
+dist.destroy_process_group()
+"""
+)
+LOAD = (
+    MODEL
+    + """
+model, optimizer = made(7, sys.argv[2])
+samebit.open_run(sys.argv[1]).state().load_into(model, optimizer)
+found = everything(model, optimizer)
+if rank == 0:
+    torch.save(found, "loaded.pt")
+dist.destroy_process_group()
+"""
+)
+
+
+def ranks(project: Project, count: int, *words: str, run: tuple[str, ...] = ()) -> Any:
+    launcher = [TORCHRUN, "--nproc-per-node", str(count), "--standalone", *words]
+    if run:
+        return project.run(*run, "--", *launcher, OMP_NUM_THREADS="1")
+    return project.call(*launcher, OMP_NUM_THREADS="1")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Five steps of two ranks."""
+    project = Project(tmp_path_factory.mktemp("sharded"))
+    project.write("train.py", TRAIN)
+    project.write("load.py", LOAD)
+    ended = ranks(project, 2, "train.py", "5", run=("--name", "otter"))
+    assert ended.code == 0, ended
+    return project
+
+
+def equal(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    assert list(ours) == list(theirs)
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def weights(project: Project) -> dict[str, Any]:
+    return {name: t for name, t in torch.load(project.path / "whole.pt").items() if " " not in name}
+
+
+def test_what_is_exported_is_the_model_that_was_never_cut(trained: Project) -> None:
+    expected = weights(trained)
+    torch.save(expected, trained.path / "plain.pt")
+    for file in ("m.pt", "m.safetensors", "m.npz"):
+        ended = trained.call(SAMEBIT, "state", "export", "otter", file)
+        assert ended.code == 0, ended
+        same = trained.call(SAMEBIT, "identify", file, "plain.pt")
+        assert (same.code, same.out.splitlines()[-1]) == (0, "the same model"), same
+        assert trained.call(SAMEBIT, "state", "diff", "otter", file).code == 0
+    assert equal(torch.load(trained.path / "m.pt"), expected)
+    said = trained.call(SAMEBIT, "identify", "plain.pt", "--json").json
+    stored = open_run("otter", store=trained.store).state()
+    assert stored.identity() == said["identity"]
+    assert equal(stored.state_dict(), expected)
+    optimizer = stored.value()["optimizer"]["state"]
+    whole = torch.load(trained.path / "whole.pt")
+    for name, values in optimizer.items():
+        for key, value in values.items():
+            assert torch.equal(value, whole[f"{name} {key}"])
+
+
+def test_it_is_listed_and_shown_as_one_leaf(trained: Project) -> None:
+    rows = trained.call(SAMEBIT, "state", "ls", "otter", "--json").json["states"]
+    names = [row["name"] for row in rows if row["kept"] != "dropped"]
+    assert names == ["step 0", "checkpoint 3", "checkpoint 4", "checkpoint 5", "final"]
+    assert {(tuple(row["ranks"]), row["identity"]) for row in rows} == {(("0", "1"), "sharded")}
+    said = trained.call(SAMEBIT, "state", "show", "otter", "--json").json
+    assert said["leaves"]["model.0.weight"]["shape"] == [15, 8]
+    assert said["identity"]["model"] == open_run("otter", store=trained.store).state().identity()
+    shown = trained.call(SAMEBIT, "state", "show", "otter").out
+    assert "in parts of 2 ranks" in shown
+    alone = trained.call(SAMEBIT, "state", "show", "otter", "--rank", "1", "--json").json
+    assert alone["leaves"]["model.0.weight"]["shape"] == [7, 8]
+    changed = trained.call(SAMEBIT, "state", "diff", "otter:4", "otter:5", "--json").json
+    (leaf,) = [leaf for leaf in changed["leaves"] if leaf["place"] == "model.0.weight"]
+    assert (leaf["a"]["shape"], leaf["max_abs"] > 0) == ([15, 8], True)
+
+
+def test_one_ranks_part_is_not_exported_as_the_whole(trained: Project) -> None:
+    ended = trained.call(SAMEBIT, "state", "export", "otter", "part.pt", "--rank", "1")
+    assert ended.code == 7
+    assert "'model.0.weight' is not whole" in ended.err
+    assert not (trained.path / "part.pt").exists()
+
+
+@pytest.mark.parametrize(("count", "cut"), [(1, ""), (2, "rows"), (3, "rows"), (2, "columns")])
+def test_it_is_loaded_on_any_number_of_ranks(trained: Project, count: int, cut: str) -> None:
+    ended = ranks(trained, count, "load.py", "otter", cut)
+    assert ended.code == 0, ended
+    assert equal(torch.load(trained.path / "loaded.pt"), torch.load(trained.path / "whole.pt"))
+
+
+def test_the_newest_checkpoint_that_all_ranks_have_is_gone_on_from(
+    trained: Project, tmp_path: Path
+) -> None:
+    project = Project(tmp_path)
+    project.write("train.py", TRAIN)
+    killed = ranks(project, 2, "train.py", "4", "dies", run=("--name", "otter"))
+    assert killed.code != 0
+    view = project.view()
+    left = [[n for n in view.at_rank(r).states if n.startswith("checkpoint")] for r in ("0", "1")]
+    assert left[0][-1] == "checkpoint 4", killed  # which rank 1 has not
+    assert left[1][-1] == "checkpoint 3"
+    with pytest.raises(NotFound, match="the part of rank 1 is not here"):
+        open_run("otter", store=project.store).state("4").value()
+    listed = project.call(SAMEBIT, "state", "ls", "otter", "--json").json["states"]
+    assert [row["identity"] for row in listed if row["name"] == "checkpoint 4"] == [
+        "rank 1 missing"
+    ]
+    ended = ranks(project, 2, "train.py", "5", run=("--resume", view.id))
+    assert ended.code == 0, ended
+    assert ended.out.count("goes on from 3") == 2
+    found = torch.load(project.path / "whole.pt")
+    assert equal(found, torch.load(trained.path / "whole.pt"))
+    stored = open_run("otter", store=project.store).state()
+    assert stored.identity() == open_run("otter", store=trained.store).state().identity()
