@@ -137,7 +137,7 @@ def _configure(folder: Path) -> None:
     key.write_bytes(os.urandom(128))
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    controller_port, node_port = _free_ports(2)
+    controller_port, node_port = free_ports(2)
     (folder / "slurm.conf").write_text(
         _SLURM_CONF.format(
             host=_host(),
@@ -204,7 +204,8 @@ def _host() -> str:
     return socket.gethostname().partition(".")[0]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody uses now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -159,7 +159,10 @@ def test_supervisors_of_one_step_are_one_run_and_verify_says_how_to_begin_it(
         assert (view.ranks, view.status, view.gaps) == (["0", "1"], "finished", [])
         for rank in view.ranks:
             assert view.at_rank(rank).metrics["rank"].values == [int(rank)]
-    verdict = project.call(SAMEBIT, "verify", "@last", **slurm.environ)
+    apart = ["srun", "-n", "2", "env", "-u", "SLURM_STEP_ID", *words[3:]]
+    assert project.call(*apart, **slurm.environ).code == 0
+    assert [view.ranks for view in project.views()] == [["0", "1"]] * 2 + [["0"]] * 2
+    verdict = project.call(SAMEBIT, "verify", project.views()[0].id, **slurm.environ)
     assert verdict.code == 6, verdict
     assert "it ran as 2 processes of Slurm job" in verdict.out
     assert "`samebit run -- srun …`" in verdict.out
