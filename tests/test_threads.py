@@ -171,3 +171,16 @@ def test_what_waits_is_done_at_the_end_also_where_no_thread_can_be_had(
             helper.do(lambda: done.append(1))
         helper.finish()
     assert done == [1]
+
+
+def test_what_waits_is_done_at_the_end_also_where_the_script_took_threads_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[int] = []
+    helper = threads.Helper("none")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "Thread", None)
+        with pytest.raises(TypeError):
+            helper.do(lambda: done.append(1))
+        helper.finish()
+    assert done == [1]

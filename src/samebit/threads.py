@@ -77,8 +77,8 @@ class Helper:
         if self._thread is not None or not self._jobs.empty():
             try:
                 self.go_on()
-            except RuntimeError:
-                pass  # no thread can be had, as while the interpreter ends
+            except Exception:
+                pass  # no thread can be had: the interpreter ends, or the script took them away
         thread = self._thread
         self._jobs.put(None)
         if thread is not None:

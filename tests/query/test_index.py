@@ -144,6 +144,7 @@ def test_a_row_holds_what_the_run_recorded(store: Path) -> None:
         "cause": None,
         "ranks": None,
         "executions": None,
+        "job": None,
         "config.lr": 0.1,
         "config.model.layers": [2, 3],
         "config.model.name": "otter",
@@ -355,7 +356,7 @@ def test_an_index_that_nobody_used_for_a_season_goes_with_a_new_one(
 ) -> None:
     monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
     stores = [places.make_store(tmp_path / name / ".samebit") for name in "abcd"]
-    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-3.sqlite" for s in stores]
+    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-4.sqlite" for s in stores]
     other = tmp_path / "cache" / "something-else.sqlite"
     for store in stores[:3]:
         record(store)
@@ -442,7 +443,7 @@ def no_place(store: Path, cache: Path, request: pytest.FixtureRequest) -> Iterat
         cache.touch()
         yield
     elif request.param == "a folder in its place":
-        (cache / f"runs-{places.store_id(store)}-3.sqlite").mkdir(parents=True)
+        (cache / f"runs-{places.store_id(store)}-4.sqlite").mkdir(parents=True)
         yield
     else:
         index.rows(store)

@@ -122,6 +122,24 @@ def test_a_variable_that_changes_results_is_given_back(recorder: Recorder, root:
     assert any("OMP_NUM_THREADS" in line for line in plan.changed_variables)
 
 
+def test_the_task_of_an_array_is_the_runs_and_its_job_is_not(
+    recorder: Recorder, root: Path
+) -> None:
+    then = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_JOB_ID": "71", "SLURM_NTASKS": "1"}
+    view = recorder.run([recorder.code(root), ("variables", then)])
+    assert make_plan(view, {}).environ["SLURM_ARRAY_TASK_ID"] == "3"
+    here = make_plan(view, {"SLURM_ARRAY_TASK_ID": "0", "SLURM_JOB_ID": "99"}).environ
+    assert (here["SLURM_ARRAY_TASK_ID"], here["SLURM_JOB_ID"]) == ("3", "99")
+    assert "SLURM_NTASKS" not in here
+
+
+def test_a_launcher_that_is_not_here_is_a_blocker(recorder: Recorder, root: Path) -> None:
+    given = {"how": "command", "argv": ("no-such-srun", "python", "train.py")}
+    found = blockers(recorder, root, **given)
+    assert found == ["its command is not on this machine: no-such-srun"]
+    assert blockers(recorder, root, how="command", argv=("./no-such", "train.py")) == []
+
+
 def test_another_version_of_a_package_is_reported_and_most_effective_first(
     recorder: Recorder, root: Path
 ) -> None:

@@ -58,6 +58,21 @@ def test_processes_of_mpi_are_one_job() -> None:
         assert second == replace(first, rank=1)
 
 
+def test_ranks_of_mpi_are_not_the_nodes_on_which_slurm_started_its_helpers() -> None:
+    helpers = {**STEP, "SLURM_PROCID": "2"}  # orted or Hydra's proxy: one on each of four nodes
+    mpi = {"OMPI_COMM_WORLD_RANK": "17", "OMPI_COMM_WORLD_SIZE": "32", "PMIX_NAMESPACE": "a.b"}
+    found = jobs.find_job({**helpers, **mpi})
+    assert found == jobs.find_job(mpi)
+    assert found is not None
+    assert (found.rank, found.ranks) == (17, 32)
+    by_pmi = [
+        jobs.find_job({**helpers, "PMI_RANK": str(rank), "PMI_SIZE": "32"}) for rank in (16, 17)
+    ]
+    assert by_pmi[0] is not None
+    assert (by_pmi[0].rank, by_pmi[0].ranks, by_pmi[0].name) == (16, 32, "Slurm job 71.0")
+    assert by_pmi[1] == replace(by_pmi[0], rank=17)  # the same job on whatever node
+
+
 def test_ranks_of_a_torch_launcher_are_one_job_for_init() -> None:
     ranks = {"LOCAL_RANK": "0", "WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "1"}
     first, second = (jobs.find_launched({**ranks, "RANK": str(at)}) for at in range(2))

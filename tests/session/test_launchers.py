@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clusters import free_ports
 from tests.projects import SAMEBIT, Project
 
 pytest.importorskip("torch.distributed")
@@ -83,25 +84,25 @@ def test_the_rank_at_which_a_replay_parts_is_named_though_all_gradients_differ(
     assert verdict.out.startswith("different: step 4 of rank 1, the model's input differed")
 
 
+ACCELERATED = """
+import torch
+from accelerate import Accelerator
+accelerator = Accelerator(cpu=True)
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+loader = torch.utils.data.DataLoader(torch.eye(4).repeat(3, 1), batch_size=3)
+model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+for batch in loader:
+    optimizer.zero_grad()
+    accelerator.backward(model(batch).square().mean())
+    optimizer.step()
+"""
+
+
 def test_accelerate_is_not_the_run_but_what_it_launches_is(project: Project) -> None:
     pytest.importorskip("accelerate")
-    project.write(
-        "train.py",
-        """
-        import torch
-        from accelerate import Accelerator
-        accelerator = Accelerator(cpu=True)
-        torch.manual_seed(0)
-        model = torch.nn.Linear(4, 1)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-        loader = torch.utils.data.DataLoader(torch.eye(4).repeat(3, 1), batch_size=3)
-        model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-        for batch in loader:
-            optimizer.zero_grad()
-            accelerator.backward(model(batch).square().mean())
-            optimizer.step()
-        """,
-    )
+    project.write("train.py", ACCELERATED)
     words = ["launch", "--cpu", "--num_processes", "1", "train.py"]
     ended = project.run("--", str(BIN / "accelerate"), *words)
     assert ended.code == 0, ended
@@ -169,3 +170,29 @@ def test_the_tasks_of_mpirun_are_ranks_of_one_run(project: Project) -> None:
     assert {rank: len(rows) for rank, rows in view.traces.items()} == {"0": 3, "1": 4}
     verdict = project.call(SAMEBIT, "verify", view.id)
     assert (verdict.code, verdict.out.split()[0]) == (0, "identical"), verdict
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="no Open MPI on this machine")
+def test_two_processes_that_accelerate_starts_are_ranks_of_one_run(project: Project) -> None:
+    """Without cards accelerate starts several processes by mpirun, and without it only one."""
+    pytest.importorskip("accelerate")
+    project.write("train.py", ACCELERATED)
+    project.write("hosts", "localhost slots=2\n")
+    words = ["launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    words += [
+        "--main_process_port",
+        str(free_ports(1)[0]),
+        "--mpirun_hostfile",
+        "hosts",
+        "train.py",
+    ]
+    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    ended = project.run("--", str(BIN / "accelerate"), *words, OMP_NUM_THREADS="1", **as_root)
+    assert ended.code == 0, ended
+    view = project.view()
+    assert (view.ranks, view.status, view.gaps) == (["0", "1"], "finished", [])
+    assert [len(view.at_rank(rank).trace) for rank in view.ranks] == [2, 2]
+    assert "config" not in view.facts
+    verdict = project.call(SAMEBIT, "verify", view.id, **as_root)
+    assert (verdict.code, verdict.out.split()[0]) == (0, "identical"), verdict
+    assert "4 steps of 2 ranks" in verdict.out

@@ -364,3 +364,29 @@ def test_a_requeued_job_goes_on_where_that_was_asked(project: Project) -> None:
     assert project.run(*words, SLURM_JOB_ID="6").code == 0
     assert [len(view.starts) for view in project.views()] == [1, 3, 1]
     assert project.views()[1].metrics["x"].steps == [0, 1, 2]
+
+
+def test_a_requeue_that_came_before_the_run_began_loses_nothing(project: Project) -> None:
+    project.write("a.py", "import samebit\nsamebit.init().log({'x': 1})\n")
+    for restart in ("", "3"):  # the first and second ended in the batch script, before us
+        environ = {"SLURM_JOB_ID": "5", "SLURM_RESTART_COUNT": restart}
+        assert project.run("--resume", "auto", "a.py", **environ).code == 0
+    assert len(project.view().starts) == 2
+
+
+def test_the_tasks_of_an_mpirun_go_on_when_their_batch_job_comes_again(project: Project) -> None:
+    project.write("a.py", "import samebit\nsamebit.init().log({'x': 1})\n")
+    for restart in ("", "1"):  # the MPI has another name each time
+        job = {"SLURM_JOB_ID": "5", "SLURM_RESTART_COUNT": restart, "OMPI_COMM_WORLD_SIZE": "2"}
+        job["PMIX_NAMESPACE"] = f"by mpirun {restart}"
+        tasks_of = [
+            subprocess.Popen(
+                [SAMEBIT, "run", "--quiet", "--resume", "auto", "a.py"],
+                cwd=project.path,
+                env=project.environ(**job, OMPI_COMM_WORLD_RANK=str(rank)),
+            )
+            for rank in range(2)
+        ]
+        assert [task.wait(120) for task in tasks_of] == [0, 0]
+    view = project.view()
+    assert (len(view.starts), view.ranks, view.gaps) == (2, ["0", "1"], [])

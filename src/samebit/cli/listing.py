@@ -27,7 +27,7 @@ Row = dict[str, object]
 
 _LEADING = ("id", "name", "state", "started", "seconds", "seed", "verdict")
 # Of most runs there is nothing to say in these.
-_WHERE_ANY = ("cause", "ranks", "executions")
+_WHERE_ANY = ("cause", "ranks", "executions", "job")
 _NAMES_SHOWN = 20
 _CURVE_COLUMNS = 20
 

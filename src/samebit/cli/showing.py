@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places, records
+from samebit.capture import batch
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.surroundings import environment_lines, file_lines, use_lines
@@ -145,6 +146,8 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     if len(view.ranks) > 1:
         one = f"rank {view.rank} of them" if view.rank else f"--rank {view.ranks[-1]} shows one"
         yield "ranks", f"{len(view.ranks)}; {one}"
+    if job := batch.job_of(view.facts.get("variables") or {}):
+        yield "job", f"{job} of Slurm"
     if view.restarts:
         yield "restarts", f"{view.restarts}, by its launcher"
     if len(view.starts) > 1:

@@ -50,9 +50,10 @@ COLUMNS = (
     "cause",  # why it failed or was killed, in a few words
     "ranks",  # processes that trained together; None where there was one
     "executions",  # None where there was one
+    "job",  # of a batch system, as `squeue` prints it
 )
 
-_SCHEMA = 3  # part of the file's name; a change of rows or table takes the next number
+_SCHEMA = 4  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists runs (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
@@ -169,7 +170,7 @@ def _unreadable(name: str, error: Exception) -> Row:
 
 
 def _row(view: "View") -> Row:
-    from samebit.capture import config  # noqa: PLC0415  (as in `_read`)
+    from samebit.capture import batch, config  # noqa: PLC0415  (as in `_read`)
     from samebit.query.lacks import find_lacks  # noqa: PLC0415
 
     record, start, code = view.record, view.start, view.code
@@ -196,6 +197,7 @@ def _row(view: "View") -> Row:
         "cause": view.cause,
         "ranks": len(view.ranks) if len(view.ranks) > 1 else None,
         "executions": len(view.starts) if len(view.starts) > 1 else None,
+        "job": batch.job_of(view.facts.get("variables") or {}),
     }
     given = view.facts.get("config")
     if isinstance(given, dict):

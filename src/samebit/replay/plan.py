@@ -5,6 +5,7 @@ Making a plan runs nothing and changes nothing. A `blocker` means that the verdi
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,13 +107,14 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
         blockers.append("its launcher started ranks again after a failure, which is not repeated")
     if start.ranks > 1:
         blockers.append(
-            f"it ran as {start.ranks} processes of {start.job}, and a replay starts only one"
+            f"it ran as {start.ranks} processes of {start.job}, and a replay starts only one; "
+            "begun as one command, such as `samebit run -- srun …`, a run can be verified"
         )
     store = Store(view.folder.store)
     root, tree = _code(view, store, blockers)
     if start.masked:
         blockers.append("its command holds a secret, which was not recorded")
-    how, words = _command(view, start, blockers)
+    how, words = _command(view, start, environ, blockers)
     found = view.sources
     sources = tuple((name, file, content) for name, file, content in found["modules"])
     blockers += [f"its code is not complete: {line}" for line in found.get("left_out", [])]
@@ -160,10 +162,20 @@ def _code(view: View, store: Store, blockers: list[str]) -> tuple[Path, TreeReco
     return root, tree
 
 
-def _command(view: View, start: ExecutionStart, blockers: list[str]) -> tuple[str, tuple[str, ...]]:
+def _is_here(start: ExecutionStart, environ: Mapping[str, str]) -> bool:
+    """Whether a program without a folder, such as `srun`, is found; others are laid out."""
+    name = start.argv[0] if start.argv else ""
+    return os.sep in name or shutil.which(name, path=environ.get("PATH")) is not None
+
+
+def _command(
+    view: View, start: ExecutionStart, environ: Mapping[str, str], blockers: list[str]
+) -> tuple[str, tuple[str, ...]]:
     """What was run, as a launch takes it."""
     script = start.argv[0] if start.argv else ""
     if start.how != "init":
+        if start.how == "command" and not _is_here(start, environ):
+            blockers.append(f"its command is not on this machine: {script}")
         return start.how, start.argv
     if script in ("", "-c", "-") or Path(script).name == "ipykernel_launcher.py":
         blockers.append("it was begun in an interactive session: there is no script to run again")

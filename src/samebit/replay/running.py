@@ -67,10 +67,13 @@ def replay_and_judge(
             could not be started.
     """
     sandboxed = landlock.available() > 0
-    unprotected = [str(path) for path in plan.outputs if _is_unprotected(path, plan, sandboxed)]
+    by_daemon = _starts_by_a_daemon(plan)
+    held = sandboxed and not by_daemon
+    unprotected = [str(path) for path in plan.outputs if _is_unprotected(path, plan, held)]
     if unprotected and not allow_writes:
+        why = "; by srun it starts outside of its sandbox" if sandboxed and by_daemon else ""
         raise CannotStart(
-            "this run wrote files that nothing here can keep a replay from writing",
+            f"this run wrote files that nothing here can keep a replay from writing{why}",
             files=", ".join(unprotected[:5]),
             hint="--allow-writes runs it all the same",
         )
@@ -89,13 +92,16 @@ def replay_and_judge(
             replay_folder = execute(plan, layout, sandbox, output.fileno())
         printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
         replayed = read_run(replay_folder)
-        problems = [*_other_code(plan, layout, replayed), *_other_data(plan, layout, replayed)]
+        problems = _nothing_joined(plan, replayed)
+        problems += [*_other_code(plan, layout, replayed), *_other_data(plan, layout, replayed)]
         if replayed.status != plan.view.status:
             problems += _blocked_write(printed)
         verdict = judge(
             plan.view,
             replayed,
-            differences=environment_differences(plan.view, replayed.facts),
+            differences=environment_differences(plan.view, replayed.facts)
+            if replayed.ranks
+            else (),
             problems=problems,
         )
     verdict = replace(
@@ -140,6 +146,15 @@ def _folder(keep: Path | None) -> Generator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _starts_by_a_daemon(plan: Plan) -> bool:
+    """Whether Slurm's daemon starts the processes, and not a process that we hold back."""
+    variables = plan.view.facts.get("variables") or {}
+    is_task = any(fact.get("launched") for fact in plan.view.all_facts("joined"))
+    return plan.how == "command" and (
+        Path(plan.words[0]).name == "srun" or (is_task and "SLURM_STEP_ID" in variables)
+    )
+
+
 def _is_unprotected(path: Path, plan: Plan, sandboxed: bool) -> bool:
     if sandboxed:
         return (
@@ -151,6 +166,16 @@ def _is_unprotected(path: Path, plan: Plan, sandboxed: bool) -> bool:
 def _first_few(lines: Sequence[str]) -> str:
     more = len(lines) - _NAMED
     return "; ".join(lines[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _nothing_joined(plan: Plan, replayed: View) -> list[str]:
+    """Said of a launcher that could not start the processes which were to record."""
+    if replayed.ranks or not plan.view.ranks:
+        return []
+    program = Path(plan.words[0]).name if plan.how == "command" else "the command"
+    end = replayed.end
+    how = f" ended with exit code {end.exit_code}" if end and end.exit_code else " ended"
+    return [f"the replay recorded nothing: {program}{how} before a process of the run began"]
 
 
 def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:

@@ -90,6 +90,8 @@ def _in_words(groups: Sequence[str]) -> str:
 def settings_differences(recorded: View, replayed: View) -> list[str]:
     """The settings in force that the replay had otherwise."""
     ours, theirs = recorded.facts.get("settings") or {}, replayed.facts.get("settings") or {}
+    if not theirs:
+        return []  # it recorded nothing: that is said, and is no difference
     return [
         f"{name}: {ours.get(name)} then, {theirs.get(name)} now"
         for name in ours

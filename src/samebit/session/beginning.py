@@ -5,6 +5,7 @@ take what it began; where it does not come in time, they are runs of their own.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Wanted:
     group: str | None = None
     name: str | None = None
     resume: str | None = None  # a run, or AUTO
+    batch: Job | None = None  # where AUTO looks: an mpirun has another name after a requeue
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,17 @@ def begin(store: Path, wanted: Wanted) -> Begun:
     found = jobs.wait(store, job, turn)
     if found is not None:
         return Begun(RunFolder(store / "runs" / found[0]), found[1], job)
-    alone = _begin_first(store, dataclasses.replace(wanted, job=None), turn)
+    alone = _begin_first(store, dataclasses.replace(wanted, job=None, batch=None), turn)
     what = f"rank 0 of {job.name} began no run: rank {job.rank} is a run of its own"
     return dataclasses.replace(alone, problem=("the other ranks", what))
 
 
 def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
     job = wanted.job
-    again = _to_resume(store, wanted, turn)
+    known = [] if job is None else [(job, turn)]  # under which names the run is found
+    if wanted.batch is not None and wanted.batch != job:
+        known = [(wanted.batch, jobs.take_turn(store, wanted.batch)), *known]
+    again = _to_resume(store, wanted, known)
     folder = again or runs.begin(
         store,
         kind=wanted.kind,
@@ -90,8 +95,8 @@ def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
         execution = folder.begin_execution(start).number
         if again is not None and wanted.name is not None:
             folder.add_note("name", wanted.name)
-        if job is not None:
-            jobs.publish(store, job, turn, folder.id, execution)
+        for name, its_turn in known:
+            jobs.publish(store, name, its_turn, folder.id, execution)
     except BaseException as error:
         if again is None or execution is not None:
             shortfall.abandon(folder, execution, error)
@@ -99,17 +104,25 @@ def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
     return Begun(folder, execution, job)
 
 
-def _to_resume(store: Path, wanted: Wanted, turn: int) -> RunFolder | None:
+def _to_resume(store: Path, wanted: Wanted, known: Sequence[tuple[Job, int]]) -> RunFolder | None:
     """The run that goes on; None for a new one."""
-    job = wanted.job
     if wanted.resume is None or wanted.resume == AUTO:
-        if job is None or not job.restart or (wanted.resume is None and not job.restarts_go_on):
+        job, turn = known[0] if known else (None, 0)
+        if job is None or (wanted.resume is None and not job.restarts_go_on):
             return None
-        before = dataclasses.replace(job, restart=job.restart - 1)
-        found = jobs.read(store, before, turn, within_s=_FOR_EVER_S)
-        return RunFolder(store / "runs" / found[0]) if found is not None else None
+        return _before_restart(store, job, turn)
     folder = resuming.find_resumable(store, wanted.resume)
     group = folder.record().group
     if wanted.group is not None and wanted.group != group:
         raise UsageError(f"run {folder.id} keeps the group it has: {group or 'none'}")
     return folder
+
+
+def _before_restart(store: Path, job: Job, turn: int) -> RunFolder | None:
+    """The run that this command of the job had before; it may not have come so far each time."""
+    for restart in reversed(range(job.restart)):
+        before = dataclasses.replace(job, restart=restart)
+        found = jobs.read(store, before, turn, within_s=_FOR_EVER_S)
+        if found is not None and (store / "runs" / found[0]).is_dir():
+            return RunFolder(store / "runs" / found[0])
+    return None

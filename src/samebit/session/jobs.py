@@ -12,7 +12,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samebit import disk
@@ -40,7 +40,9 @@ class Job:
 
 def find_job(environ: Mapping[str, str]) -> Job | None:
     """The job in which a supervisor is one of several; None where there is none."""
-    for found in (_slurm(environ), _open_mpi(environ), _pmi(environ)):
+    # Slurm last: an mpirun starts one process on each further node by `srun`, and what that one
+    # starts has Slurm's variables of it, which count nodes.
+    for found in (_open_mpi(environ), _pmi(environ), _slurm(environ)):
         if found is not None and found.ranks > 1:
             return found
     return None
@@ -93,6 +95,8 @@ def _pmi(environ: Mapping[str, str]) -> Job | None:
     rank, ranks = _number(environ, "PMI_RANK"), _number(environ, "PMI_SIZE")
     if rank is None or not ranks:
         return None
+    if (step := _slurm(environ)) is not None and step.ranks > 1:
+        return replace(step, rank=rank, ranks=ranks)  # `srun --mpi=pmi2`, or mpirun by way of it
     # Nothing in the variables names the job; on one machine the process that started us does.
     return Job("an MPI job", _safe(f"pmi-{environ.get('PMI_PORT') or _of_parent()}"), rank, ranks)
 

@@ -190,17 +190,17 @@ def _begin(request: Request) -> tuple[Begun, Writer]:
     settings = places.read_settings(store)
     replay = request.replay
     job = None if replay else jobs.find_job(request.environ)
-    if request.resume == AUTO:
-        job = job or jobs.requeued(request.environ)
+    batch = jobs.requeued(request.environ) if request.resume == AUTO else None
     wanted = Wanted(
         _start(request),
-        job,
+        job or batch,
         kind="replay" if replay else "run",
         of=replay.of if replay else None,
         parent=_parent(request.environ),
         group=request.group,
         name=request.name,
         resume=request.resume,
+        batch=batch,
     )
     begun = beginning.begin(store, wanted)
     try:
