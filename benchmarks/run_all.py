@@ -15,6 +15,7 @@ NAMES = (
     "everything",
     "checkpoint",
     "states",
+    "loading",
 )
 
 

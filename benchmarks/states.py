@@ -21,6 +21,7 @@ import torch
 from samebit import places
 from samebit.objects.store import Store
 from samebit.states import storing
+from samebit.states.stored import StoredState
 
 _ROUNDS = 3
 _LEAF_BYTES = 10 << 20
@@ -133,9 +134,7 @@ def main(megabytes: int) -> None:
 
         loading = {
             "safetensors + blake3": lambda: timed(verified),
-            "samebit, load": lambda: timed(
-                lambda: storing.load(Store(store), names[-1], as_torch=True)
-            ),
+            "samebit, load": lambda: timed(lambda: StoredState(Store(store), names[-1]).value()),
             "samebit, into buffers": lambda: timed(into_buffers),
         }
         report("loading", measure.take_turns(loading, _ROUNDS), "safetensors + blake3", total)

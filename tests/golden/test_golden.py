@@ -457,6 +457,7 @@ def test_a_damaged_object_word_for_word(store: Path) -> None:
     assert said.code == 7
     assert said.errors.startswith("samebit: object 33badd2c is damaged: ")
     assert said.errors.splitlines()[1:] == [
+        "  leaf: model.large",
         f"  path: {path}",
         "hint: `samebit check` lists what is hurt by it",
     ]

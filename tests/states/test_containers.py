@@ -56,6 +56,14 @@ def test_equal_models_are_one_whatever_file_holds_them(store: Store, tmp_path: P
     assert identity(tmp_path / "parts.pt", "model") == expected
 
 
+@pytest.mark.parametrize("name", ["_METADATA", "manifest.ocdbt", "_CHECKPOINT_METADATA"])
+def test_a_folder_of_orbax_is_told_from_others(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match="a folder of Orbax is not read") as told:
+        read_container(tmp_path)
+    assert "numpy.savez" in str(told.value)
+
+
 def safetensors(header: Any, data: bytes = b"", length: int | None = None) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
@@ -85,6 +93,9 @@ def entry(begin: int, end: int, shape: Any = None, dtype: str = "U8") -> dict[st
         (safetensors({"a": {"dtype": "U8"}}), "describes no array"),
         (safetensors({"a": entry(0, 4, dtype="pickle")}, bytes(4)), "not known"),
         (safetensors(b'{"a":1,"a":2}'), "twice"),
+        (safetensors({"a": entry(0, 4, [2, 3], "F4")}, bytes(4)), "half a byte"),
+        (safetensors({"a": entry(0, 4, [2, 6], "F4")}, bytes(4)), "does not fit its shape"),
+        (safetensors({"a": entry(0, 6, [8], "F6_E2M3")}, bytes(6)), "nobody says"),
     ],
 )
 def test_a_hostile_safetensors_file_is_refused(tmp_path: Path, content: bytes, why: str) -> None:

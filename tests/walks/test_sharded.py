@@ -21,6 +21,7 @@ TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 MODEL = """
 import os, signal, sys, time, torch, samebit
 import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -84,6 +85,7 @@ LOAD = (
 model, optimizer = made(7, sys.argv[2])
 samebit.open_run(sys.argv[1]).state().load_into(model, optimizer)
 found = everything(model, optimizer)
+dcp.save(model.state_dict(), checkpoint_id=f"dcp-{dist.get_world_size()}-{sys.argv[2]}")
 if rank == 0:
     torch.save(found, "loaded.pt")
 dist.destroy_process_group()
@@ -168,6 +170,9 @@ def test_it_is_loaded_on_any_number_of_ranks(trained: Project, count: int, cut: 
     ended = ranks(trained, count, "load.py", "otter", cut)
     assert ended.code == 0, ended
     assert equal(torch.load(trained.path / "loaded.pt"), torch.load(trained.path / "whole.pt"))
+    stored = open_run("otter", store=trained.store).state()
+    same = trained.call(SAMEBIT, "identify", f"dcp-{count}-{cut}", "--json")
+    assert (same.code, same.json["identity"]) == (0, stored.identity()), same
 
 
 def test_the_newest_checkpoint_that_all_ranks_have_is_gone_on_from(

@@ -16,12 +16,15 @@ from typing import Any, BinaryIO
 from samebit import digest
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.records import LeafRecord, StateManifest
-from samebit.states import dtypes, leaves, skeleton
-from samebit.states.export import SAFETENSORS
+from samebit.states import distcp, dtypes, leaves, skeleton
+from samebit.states.export import FOUR_BITS, SAFETENSORS
 
 __all__ = ["read_container", "safetensors_layout"]
 
 _OURS = {theirs: ours for ours, theirs in SAFETENSORS.items()}
+# What Orbax has in a checkpoint, or in the part of one that holds arrays.
+_ORBAX = ("_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt")
+_PACKED = frozenset({"F6_E2M3", "F6_E3M2"})
 _MAX_HEADER_BYTES = 100_000_000  # as safetensors' own readers
 _MAX_INDEX_BYTES = 100_000_000
 _CHUNK_BYTES = 1 << 20
@@ -49,23 +52,25 @@ def read_container(path: Path) -> StateManifest:
 
 
 def _folder(path: Path) -> StateManifest:
-    """A folder as Hugging Face lays one out: one file, or an index of several."""
+    """A folder of Hugging Face (one file, or an index of several), or of torch's checkpoints."""
     index = path / "model.safetensors.index.json"
     if (path / "model.safetensors").is_file():
         return _safetensors(path / "model.safetensors")
     if index.is_file():
         return _indexed(path, index)
-    if (path / ".metadata").is_file():
+    if (path / distcp.METADATA).is_file():
+        return _manifest(distcp.read_records(path))
+    if any((path / name).exists() for name in _ORBAX):
         raise UsageError(
-            "a folder of torch's distributed checkpoints is not read: what it holds is a pickle",
+            "a folder of Orbax is not read",
             path=path,
-            hint="write it as one file: python -m torch.distributed.checkpoint.format_utils "
-            "dcp_to_torch FOLDER model.pt",
+            hint="restore it with orbax-checkpoint and write its arrays as one file, with "
+            "`numpy.savez` or `safetensors.flax.save_file`",
         )
     raise UsageError(
         "there is no model in that folder",
         path=path,
-        known="model.safetensors, model.safetensors.index.json",
+        known=f"model.safetensors, model.safetensors.index.json, {distcp.METADATA}",
     )
 
 
@@ -143,11 +148,18 @@ def _checked(
                 pass
             case _:
                 raise Damaged("a safetensors header describes no array", path=path, array=name)
+        if theirs in _PACKED:
+            what = f"safetensors dtype {theirs} is not read: nobody says how its bits are packed"
+            raise UsageError(what, path=path, array=name)
         if theirs not in _OURS:
             raise Damaged(f"safetensors dtype {theirs!r} is not known", path=path, array=name)
-        dtype = _OURS[theirs]
-        leaves.check(LeafRecord(dtype, tuple(shape), "", end - begin), name)
-        found[name] = (dtype, tuple(shape), begin, end)
+        dtype, ours = _OURS[theirs], tuple(shape)
+        if theirs == FOUR_BITS:  # whose shape counts numbers, and ours the bytes that hold two
+            if not shape or shape[-1] % 2:
+                raise Damaged("half a byte has no number in it", path=path, array=name)
+            ours = (*shape[:-1], shape[-1] // 2)
+        leaves.check(LeafRecord(dtype, ours, "", end - begin), name)
+        found[name] = (dtype, ours, begin, end)
     at = 0
     for name, (_, _, begin, end) in sorted(found.items(), key=lambda one: one[1][2:]):
         if begin != at:

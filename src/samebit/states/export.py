@@ -18,7 +18,7 @@ from samebit.records import LeafRecord
 from samebit.states import dtypes, sources, storing
 from samebit.states.stored import StoredState
 
-__all__ = ["SAFETENSORS", "to_file", "to_npz", "to_pt", "to_safetensors"]
+__all__ = ["FOUR_BITS", "SAFETENSORS", "to_file", "to_npz", "to_pt", "to_safetensors"]
 
 SAFETENSORS = {
     "bool": "BOOL",
@@ -40,7 +40,9 @@ SAFETENSORS = {
     "float32": "F32",
     "float64": "F64",
     "complex64": "C64",
+    "float4_e2m1fn_x2": "F4",
 }
+FOUR_BITS = "F4"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 
 
@@ -94,9 +96,15 @@ def _safetensors_header(
         if record.dtype not in SAFETENSORS or place in header:
             what = f"no {record.dtype}" if place not in header else "no room for that name"
             raise UsageError(f"safetensors has {what}", leaf=place, hint="write a .pt file")
+        shape = record.shape
+        if SAFETENSORS[record.dtype] == FOUR_BITS:  # of which a byte holds two, and the shape all
+            if not shape:
+                what = "safetensors has no name for one byte of two numbers"
+                raise UsageError(what, leaf=place, hint="write a .pt file")
+            shape = (*shape[:-1], shape[-1] * 2)
         header[place] = {
             "dtype": SAFETENSORS[record.dtype],
-            "shape": record.shape,
+            "shape": shape,
             "data_offsets": [end, end + record.size_bytes],
         }
         end += record.size_bytes

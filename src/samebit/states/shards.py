@@ -15,7 +15,16 @@ from samebit.records import LeafRecord, StateManifest
 from samebit.states import dtypes, leaves, skeleton
 from samebit.states.forms import FORMS
 
-__all__ = ["PARTS", "Box", "Piece", "Together", "boxes_of", "is_sharded", "put_together"]
+__all__ = [
+    "PARTS",
+    "Box",
+    "Piece",
+    "Together",
+    "boxes_of",
+    "is_sharded",
+    "put_together",
+    "refuse_overlaps",
+]
 
 # In place of the digest of a leaf that lies in parts: how it is cut, and the digest of each part.
 # Equal ones are equal leaves; those that differ may be the same leaf, cut in another way.
@@ -197,7 +206,7 @@ class _Merger:
         parts = [known[offset] for offset in sorted(known)]
         if len({piece.record.dtype for piece in parts or pieces}) != 1:
             raise Damaged("parts of a sharded tensor have several dtypes", at=path)
-        _refuse_overlaps(parts, path)
+        refuse_overlaps([piece.box for piece in parts], path)
         key = ("shard", *((piece.rank, piece.leaf, piece.box.offset) for piece in pieces))
         record = _record_of(shape, parts, (parts or pieces)[0].record.dtype)
         name = self._named(key, pieces[0].leaf, record, pieces[0].rank)
@@ -223,16 +232,17 @@ def _record_of(shape: tuple[int, ...], parts: Sequence[Piece], dtype: str) -> Le
     return LeafRecord(dtype, shape, PARTS + digest.hex_of(name), size, kept)
 
 
-def _refuse_overlaps(parts: Sequence[Piece], path: str) -> None:
+def refuse_overlaps(boxes: Sequence[Box], path: str) -> None:
+    """Damaged where two parts of an array, in the order of where they begin, have an element."""
     # By the first axis, so that of very many parts few are compared.
-    active: list[Piece] = []
-    for piece in parts:
-        if not piece.box.offset:
-            return
-        active = [one for one in active if one.box.ends()[0] > piece.box.offset[0]]
-        if any(one.box.common(piece.box) for one in active):
+    active: list[Box] = []
+    for box in boxes:
+        if not box.offset and active:
             raise Damaged("parts of a sharded tensor overlap", at=path)
-        active.append(piece)
+        active = [one for one in active if one.ends()[0] > box.offset[0]]
+        if any(one.common(box) for one in active):
+            raise Damaged("parts of a sharded tensor overlap", at=path)
+        active.append(box)
 
 
 def _tag(mark: Any) -> str:
