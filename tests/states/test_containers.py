@@ -56,14 +56,6 @@ def test_equal_models_are_one_whatever_file_holds_them(store: Store, tmp_path: P
     assert identity(tmp_path / "parts.pt", "model") == expected
 
 
-@pytest.mark.parametrize("name", ["_METADATA", "manifest.ocdbt", "_CHECKPOINT_METADATA"])
-def test_a_folder_of_orbax_is_told_from_others(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("{}")
-    with pytest.raises(UsageError, match="a folder of Orbax is not read") as told:
-        read_container(tmp_path)
-    assert "numpy.savez" in str(told.value)
-
-
 def safetensors(header: Any, data: bytes = b"", length: int | None = None) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data

@@ -16,14 +16,12 @@ from typing import Any, BinaryIO
 from samebit import digest
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.records import LeafRecord, StateManifest
-from samebit.states import distcp, dtypes, leaves, skeleton
+from samebit.states import distcp, dtypes, leaves, orbax, skeleton
 from samebit.states.export import FOUR_BITS, SAFETENSORS
 
 __all__ = ["read_container", "safetensors_layout"]
 
 _OURS = {theirs: ours for ours, theirs in SAFETENSORS.items()}
-# What Orbax has in a checkpoint, or in the part of one that holds arrays.
-_ORBAX = ("_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt")
 _PACKED = frozenset({"F6_E2M3", "F6_E3M2"})
 _MAX_HEADER_BYTES = 100_000_000  # as safetensors' own readers
 _MAX_INDEX_BYTES = 100_000_000
@@ -52,7 +50,7 @@ def read_container(path: Path) -> StateManifest:
 
 
 def _folder(path: Path) -> StateManifest:
-    """A folder of Hugging Face (one file, or an index of several), or of torch's checkpoints."""
+    """A folder of Hugging Face (one file, or an index of several), of torch, or of Orbax."""
     index = path / "model.safetensors.index.json"
     if (path / "model.safetensors").is_file():
         return _safetensors(path / "model.safetensors")
@@ -60,17 +58,12 @@ def _folder(path: Path) -> StateManifest:
         return _indexed(path, index)
     if (path / distcp.METADATA).is_file():
         return _manifest(distcp.read_records(path))
-    if any((path / name).exists() for name in _ORBAX):
-        raise UsageError(
-            "a folder of Orbax is not read",
-            path=path,
-            hint="restore it with orbax-checkpoint and write its arrays as one file, with "
-            "`numpy.savez` or `safetensors.flax.save_file`",
-        )
+    if orbax.is_orbax(path):
+        return _manifest(orbax.read_records(path, _record))
     raise UsageError(
         "there is no model in that folder",
         path=path,
-        known=f"model.safetensors, model.safetensors.index.json, {distcp.METADATA}",
+        known=f"model.safetensors, model.safetensors.index.json, {distcp.METADATA}, _METADATA",
     )
 
 
