@@ -177,6 +177,18 @@ def test_a_flipped_bit_is_never_given_back(tmp_path: Path, mapped: bool) -> None
         stored.value("numpy", mapped=mapped)
 
 
+def test_where_a_leaf_is_hurt_it_is_said_that_the_model_holds_parts_of_both(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    model, other = torch.nn.Linear(200, 100), torch.nn.Linear(200, 100)
+    stored = opened(store, {"model": states.module_state(model)})
+    path = store.object_path(stored.leaves["model.weight"].digest)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match=r"(?s)model\.weight.*now: .*holds parts of both"):
+        stored.load_into(other)
+
+
 def raw(store: Store, size: int) -> tuple[StoredState, np.ndarray]:
     array = np.random.default_rng(1).integers(0, 2**63, size // 8, np.uint64)
     return opened(store, {"w": array}), array

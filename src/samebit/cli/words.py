@@ -217,12 +217,16 @@ def duration(seconds: float) -> str:
         return f"{seconds:.3g} s"
     whole = round(seconds)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
+        return _two(whole, 60, "min", "s")
     minutes = round(seconds / 60)
     if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24} h"
+        return _two(minutes, 60, "h", "min")
+    return _two(round(seconds / 3600), 24, "d", "h")
+
+
+def _two(count: int, many: int, large: str, small: str) -> str:
+    """So many of the small unit in both, but for none of it: `2 h 5 min`, `14 d`."""
+    return f"{count // many} {large}" + (f" {count % many} {small}" if count % many else "")
 
 
 def size(size_bytes: int) -> str:

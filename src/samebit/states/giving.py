@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from samebit.errors import NotFound, UsageError
+from samebit.errors import Damaged, NotFound, UsageError
 from samebit.records import LeafRecord
 from samebit.states import leaves, loading, skeleton, sources
 from samebit.states import torch as torch_states
@@ -152,9 +152,18 @@ class Giving:
         """
         self.refuse(what, hint)
         sources.require(self._source, [(target.leaf, target.box()) for target in self._into])
-        loading.fill(
-            self._source, self._into, staged=staged, before=lambda: _call(self._calls, what)
-        )
+        begun: list[bool] = []
+
+        def before() -> None:
+            _call(self._calls, what)
+            begun.append(True)
+
+        try:
+            loading.fill(self._source, self._into, staged=staged, before=before)
+        except (Damaged, NotFound) as error:
+            if begun and not staged:
+                error.facts["now"] = "what was loaded into holds parts of both"
+            raise
         for give in self._ready:
             give()
 
