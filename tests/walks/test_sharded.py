@@ -199,3 +199,25 @@ def test_the_newest_checkpoint_that_all_ranks_have_is_gone_on_from(
     assert equal(found, torch.load(trained.path / "whole.pt"))
     stored = open_run("otter", store=project.store).state()
     assert stored.identity() == open_run("otter", store=trained.store).state().identity()
+
+
+def test_a_run_that_goes_on_with_fewer_ranks_is_the_model_of_those(
+    trained: Project, tmp_path: Path
+) -> None:
+    project = Project(tmp_path)
+    project.write("train.py", TRAIN)
+    assert ranks(project, 2, "train.py", "2", run=("--name", "otter")).code == 0
+    # Rank 0 of one cannot go on from the part that it had of two.
+    refused = ranks(project, 1, "train.py", "4", run=("--resume", "otter"))
+    assert refused.code != 0
+    assert "it is of 2 ranks, and here there are 1" in refused.err
+    # With one more than there were, the new one has nothing to go on from.
+    refused = ranks(project, 3, "train.py", "4", run=("--resume", "otter"))
+    assert refused.code != 0
+    assert "it is of 2 ranks, and here there are 3: run" in refused.err
+    assert "this rank is new in the run" in refused.err
+    project.write("train.py", TRAIN.replace("run.resume_state(model, optimizer)", "None"))
+    ended = ranks(project, 1, "train.py", "4", run=("--resume", "otter"))
+    assert ended.code == 0, ended
+    stored = open_run("otter", store=project.store).state()
+    assert equal(stored.state_dict(), weights(project))

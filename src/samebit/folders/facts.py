@@ -60,6 +60,7 @@ class StateFact(TypedDict):
 
     name: str
     manifest: str
+    execution: NotRequired[int]
     optimizer: NotRequired[int]
     step: NotRequired[int]
     size_bytes: NotRequired[int]

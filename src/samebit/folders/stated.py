@@ -105,16 +105,19 @@ def find_state(view: View, word: str) -> Stated:
 def manifests_by_rank(view: View, name: str) -> tuple[dict[str, str], dict[str, str]]:
     """The manifest that each rank of a run has of a state; and of the others, why they have none.
 
-    A view of one rank has that rank's.
+    A view of one rank has that rank's. Where a later execution saved it anew, the ranks that took
+    no part in that are in neither.
     """
+    ranks = {rank: view.at_rank(rank) for rank in ([view.rank] if view.rank else view.ranks)}
+    facts = {rank: of.states[name] for rank, of in ranks.items() if name in of.states}
+    latest = max((fact.get("execution", 0) for fact in facts.values()), default=0)
     found: dict[str, str] = {}
     absent: dict[str, str] = {}
-    for rank in [view.rank] if view.rank else view.ranks:
-        fact = view.at_rank(rank).states.get(name)
-        if fact is None:
+    for rank, of in ranks.items():
+        if rank in facts and facts[rank].get("execution", 0) == latest:
+            found[rank] = facts[rank]["manifest"]
+        elif not latest or latest in {fact["execution"] for fact in of.all_facts("joined")}:
             absent[rank] = f"it has recorded no state {name!r}"
-        else:
-            found[rank] = fact["manifest"]
     return found, absent
 
 

@@ -22,6 +22,7 @@ from samebit.session.keeping import Keeper
 from samebit.session.members import Members
 from samebit.session.models import Models
 from samebit.session.positions import Positions
+from samebit.session.ranks import world_size
 from samebit.session.retention import Rule, Saved, read_rule, to_drop
 from samebit.states import leaves, skeleton, storing
 from samebit.states import torch as torch_states
@@ -180,6 +181,7 @@ class Checkpoints:
         state["generators"] = torch_states.generator_states()
         state["progress"] = {
             "step": counts.step,
+            "ranks": world_size(),
             "modules": [name for name, _ in trained],
             "optimizers": [list(counts.of(optimizer)) for optimizer in optimizers],
             "loaders": self._positions.state(),

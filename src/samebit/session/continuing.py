@@ -11,6 +11,7 @@ from typing import Any
 from samebit.capture import generators
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.store import Store
+from samebit.session.ranks import world_size
 from samebit.session.recording import Recording
 from samebit.session.restoring import Into, restore
 from samebit.states import torch as torch_states
@@ -66,13 +67,17 @@ def go_on(recording: Recording) -> Resumed | None:
         )
     if others := recording.checkpoints.of_others:
         name = others[-1]
-        raise UsageError(
-            f"this rank is new in run {recording.folder.id}, and cannot go on from {name}: "
-            "generators and loaders are each rank's own",
-            hint="resume it on as many ranks; or begin a new run, and give its model that state: "
-            f"open_run({recording.folder.id!r}).state({name!r}).load_into(model, optimizer)",
-        )
+        raise _of_other_ranks(recording, name, "this rank is new in the run")
     return None
+
+
+def _of_other_ranks(recording: Recording, name: str, why: str) -> UsageError:
+    run = recording.folder.id
+    return UsageError(
+        f"{why}: run {run} cannot go on from {name}; generators and loaders are each rank's own",
+        hint="resume it on as many ranks; or begin a new run, and give its model that state: "
+        f"open_run({run!r}).state({name!r}).load_into(model, optimizer)",
+    )
 
 
 def _give(recording: Recording, name: str, manifest: str) -> tuple[Mapping[str, Any], Into]:
@@ -91,6 +96,11 @@ def _give(recording: Recording, name: str, manifest: str) -> tuple[Mapping[str, 
     state = {part: stored.part(part, as_torch=as_torch) for part in _BESIDE}
     if not isinstance(state["progress"], Mapping):
         raise Damaged("this is no checkpoint", state=name, digest=manifest)
+    ranks, before = world_size(), state["progress"].get("ranks")
+    if before not in (ranks, None):
+        raise _of_other_ranks(
+            recording, name, f"it is of {before} ranks, and here there are {ranks}"
+        )
     try:
         restore(stored, state, into, name)
     except KeyError as error:

@@ -5,6 +5,7 @@ records, SAMEBIT_AS_RANK says that it is a launcher's rank already, SAMEBIT_RANK
 was started where a batch system gave it.
 """
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from samebit import digest
 from samebit.capture.children import plain
 from samebit.session.jobs import find_job
 
-__all__ = ["Role", "find_role", "is_spawned", "is_worker", "opens_files", "program"]
+__all__ = ["Role", "find_role", "is_spawned", "is_worker", "opens_files", "program", "world_size"]
 
 # Python programs that only start others. One that joined would take the place of what it starts.
 _LAUNCHERS = frozenset(
@@ -128,3 +129,15 @@ def _what_runs(words: Sequence[str]) -> tuple[str, str]:
         elif option == "-c":
             return "", ""
     return "", rest[0] if rest else ""
+
+
+def world_size() -> int:
+    """How many ranks train together; 1 where nobody says."""
+    distributed = sys.modules.get("torch.distributed")
+    try:
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            return int(distributed.get_world_size())
+    except Exception:
+        pass  # a group that is being taken down
+    told = os.environ.get("WORLD_SIZE", "")
+    return int(told) if told.isdigit() and int(told) else 1

@@ -399,4 +399,4 @@ class Recording:
 
     def _state(self, fact: dict[str, Any]) -> None:
         self._safely("journal", self.writer.flush)  # what is known of a run reaches up to its state
-        self.fact("state", fact)
+        self.fact("state", {**fact, "execution": self.execution})

@@ -5,13 +5,13 @@ The fact is written at the steps 1, 2, 4, 8…, at the end of an epoch, and at t
 killed run has it, too.
 """
 
-import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from samebit import disk
+from samebit.session.ranks import world_size
 from samebit.trace.scalars import plain
 
 __all__ = ["Tally"]
@@ -218,7 +218,7 @@ class Tally:
         usual = max(sizes, key=lambda size: self._sizes[size], default=None)
         counts = [count for count in self._micros if count != _OTHERS and count]
         accumulation = max(counts, key=lambda count: self._micros[count], default=None)
-        world = _world()
+        world = world_size()
         effective = usual * accumulation * world if usual and accumulation else None
         return {
             "micro": usual,
@@ -359,14 +359,3 @@ def _parameters(name: str, module: Any, held: Iterable[Any]) -> dict[str, Any]:
         "trainable": trainable,
         "dtypes": dtypes,
     }
-
-
-def _world() -> int:
-    distributed = sys.modules.get("torch.distributed")
-    try:
-        if distributed is not None and distributed.is_available() and distributed.is_initialized():
-            return int(distributed.get_world_size())
-    except Exception:
-        pass  # a group that is being taken down
-    told = os.environ.get("WORLD_SIZE", "")
-    return int(told) if told.isdigit() and int(told) else 1
