@@ -56,12 +56,19 @@ def new_recording(project: Path) -> Any:
     return Recording(runs.begin(store), 1, places.Settings(console="off"))
 
 
+def peer(name: str) -> Any:
+    """What samebit is timed against, or None where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        print(f"left out: {name}; pip install -r benchmarks/peers.txt\n")
+        return None
+
+
 def wandb_run(folder: Path) -> Any:
     """A wandb run that stays on this machine, or None."""
-    try:
-        wandb = importlib.import_module("wandb")
-    except ImportError:
-        print("left out: wandb; pip install -r benchmarks/peers.txt\n")
+    wandb = peer("wandb")
+    if wandb is None:
         return None
     # Its best case: quiet, no code saved, no machine sampled.
     settings = {"silent": True, "save_code": False, "x_disable_stats": True, "console": "off"}

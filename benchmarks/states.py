@@ -2,9 +2,12 @@
 
     python benchmarks/states.py [MEGABYTES]     # 1000 without
 
+And against what keeps a file for people, where it is installed: the artifacts of W&B and MLflow, DVC.
 Everything takes turns in one process; the figure is the median of the ratios of neighbours.
 """
 
+import importlib
+import itertools
 import os
 import shutil
 import sys
@@ -112,6 +115,7 @@ def main(megabytes: int) -> None:
                 lambda: [blake3.blake3(t.numpy().view("u1")).digest() for t in state.values()]
             ),
         }
+        saving |= peers(folder, lambda file: torch.save(state, file))
         times = measure.take_turns(saving, _ROUNDS)
         report("saving", times, "torch.save + fsync", total)
         print(
@@ -139,6 +143,43 @@ def main(megabytes: int) -> None:
         }
         report("loading", measure.take_turns(loading, _ROUNDS), "safetensors + blake3", total)
         print(measure.load())
+
+
+def peers(folder: Path, save: Callable[[Path], Any]) -> dict[str, Callable[[], float]]:
+    """Those that are installed; each is given a new file, as its users do, and keeps a copy."""
+    found: dict[str, Callable[[], float]] = {}
+    file = folder / "peers" / "model.pt"
+    file.parent.mkdir()
+
+    def with_a_file(keep: Callable[[], Any]) -> Callable[[], float]:
+        def both() -> None:
+            save(file)
+            keep()
+
+        return lambda: timed(both)
+
+    run = measure.wandb_run(folder)
+    if run is not None:
+        artifact = importlib.import_module("wandb").Artifact
+        numbers = itertools.count()
+
+        def log_artifact() -> None:
+            one = artifact(f"model-{next(numbers)}", "model")
+            one.add_file(str(file))
+            run.log_artifact(one)
+
+        found["torch.save, wandb artifact (offline)"] = with_a_file(log_artifact)
+    if mlflow := measure.peer("mlflow"):
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        where = mlflow.create_experiment("states", artifact_location=str(folder / "mlflow"))
+        mlflow.start_run(experiment_id=where)
+        found["torch.save, MLflow artifact (local)"] = with_a_file(
+            lambda: mlflow.log_artifact(str(file))
+        )
+    if dvc := measure.peer("dvc.repo"):
+        repository = dvc.Repo.init(str(file.parent), no_scm=True)
+        found["torch.save, dvc add"] = with_a_file(lambda: repository.add(str(file)))
+    return found
 
 
 def report(title: str, times: dict[str, list[float]], base: str, total: int) -> None:
