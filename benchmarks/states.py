@@ -2,7 +2,7 @@
 
     python benchmarks/states.py [MEGABYTES]     # 1000 without
 
-And against what keeps a file for people, where it is installed: the artifacts of W&B and MLflow, DVC.
+And against what keeps files for people: the artifacts of W&B and MLflow, DVC, where installed.
 Everything takes turns in one process; the figure is the median of the ratios of neighbours.
 """
 
