@@ -6,13 +6,14 @@ And against what keeps files for people: the artifacts of W&B and MLflow, DVC, w
 Everything takes turns in one process; the figure is the median of the ratios of neighbours.
 """
 
+import contextlib
 import importlib
 import itertools
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,8 @@ def main(megabytes: int) -> None:
                 lambda: [blake3.blake3(t.numpy().view("u1")).digest() for t in state.values()]
             ),
         }
-        saving |= peers(folder, lambda file: torch.save(state, file))
-        times = measure.take_turns(saving, _ROUNDS)
+        with peers(folder, lambda file: torch.save(state, file)) as others:
+            times = measure.take_turns(saving | others, _ROUNDS)
         report("saving", times, "torch.save + fsync", total)
         print(
             f"samebit stores {min(shares):.3f} of the bytes; where a tenth of them changed, "
@@ -145,7 +146,8 @@ def main(megabytes: int) -> None:
         print(measure.load())
 
 
-def peers(folder: Path, save: Callable[[Path], Any]) -> dict[str, Callable[[], float]]:
+@contextlib.contextmanager
+def peers(folder: Path, save: Callable[[Path], Any]) -> Iterator[dict[str, Callable[[], float]]]:
     """Those that are installed; each is given a new file, as its users do, and keeps a copy."""
     found: dict[str, Callable[[], float]] = {}
     file = folder / "peers" / "model.pt"
@@ -179,7 +181,11 @@ def peers(folder: Path, save: Callable[[Path], Any]) -> dict[str, Callable[[], f
     if dvc := measure.peer("dvc.repo"):
         repository = dvc.Repo.init(str(file.parent), no_scm=True)
         found["torch.save, dvc add"] = with_a_file(lambda: repository.add(str(file)))
-    return found
+    yield found
+    if run is not None:
+        run.finish()
+    if mlflow:
+        mlflow.end_run()
 
 
 def report(title: str, times: dict[str, list[float]], base: str, total: int) -> None:
