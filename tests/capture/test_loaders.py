@@ -32,7 +32,9 @@ def test_workers_are_told_with_how_they_begin() -> None:
     assert loaders.settings_of(loader)["start_method"] == "spawn"
 
 
-def test_the_start_method_is_not_settled_by_asking() -> None:
+def test_the_start_method_is_not_settled_by_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a process of which no loader has begun yet.
+    monkeypatch.setattr(multiprocessing.context._default_context, "_actual_context", None)
     loaders.settings_of(data.DataLoader(range(8), num_workers=2))
     assert multiprocessing.get_start_method(allow_none=True) is None
 
