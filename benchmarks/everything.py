@@ -242,8 +242,8 @@ class TraceAlone:
     def ignore(self, *_: Any) -> None:
         """What is no part of the trace."""
 
-    epoch = loader_ends = scheduler_made = clipped = ignore
-    before_scaled_step = after_scaled_step = scaler_updated = ignore
+    epoch = epoch_is_made = epoch_is_asked = epoch_begun = first_batch = loader_ends = ignore
+    scheduler_made = clipped = before_scaled_step = after_scaled_step = scaler_updated = ignore
 
     def trouble(self, source: str, error: Exception) -> None:
         """A benchmark of what fails would be none."""
