@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import samebit
 
 
@@ -13,9 +15,12 @@ def test_no_name_of_the_face_is_also_a_module() -> None:
     assert not inside & set(samebit.__all__)
 
 
+@pytest.mark.slow
 def test_every_name_of_the_face_can_be_had_after_everything_is_loaded() -> None:
     script = """
 import pkgutil, samebit
+
+import pytest
 for found in pkgutil.walk_packages(samebit.__path__, "samebit."):
     if "sitecustomize" not in found.name:
         __import__(found.name)

@@ -157,6 +157,7 @@ def test_plain_values_stay_what_they_are(value: Any) -> None:
     assert plain(plain(value)) == plain(value)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(names, nested, min_size=1))
 def test_flat_names_lead_to_the_values(value: dict[str, Any]) -> None:
     for name, found in flat(plain(value)).items():

@@ -41,6 +41,7 @@ set_seed(42)
 """
 
 
+@pytest.mark.slow
 def test_our_seed_gives_the_numbers_of_peoples_own_seed_functions(project: Project) -> None:
     project.write("own.py", OWN + DRAW + "print(json.dumps(draw()))\n")
     project.write("later.py", DRAW + "print(json.dumps(draw()))\n")
@@ -83,6 +84,7 @@ torch.use_deterministic_algorithms(False)
 """
 
 
+@pytest.mark.slow
 def test_strict_determinism_is_in_force_from_before_the_first_line(project: Project) -> None:
     project.write("a.py", DETERMINISTIC)
     ended = project.run("--deterministic", "--seed", "9", "a.py")

@@ -18,7 +18,10 @@ from samebit import disk
 from samebit.folders.find import list_runs
 from samebit.folders.read import View, read_run
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and programs of POSIX")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="signals and programs of POSIX"),
+]
 
 STEPS = 5
 # Reads a file and overwrites it, so that its bytes go into the store; ends as it is told.

@@ -12,6 +12,8 @@ from samebit.places import Settings, read_settings
 from tests.docs.blocks import DOCUMENTS, ROOT, Block, blocks, commands, masked, says
 from tests.docs.conftest import Demo
 
+pytestmark = pytest.mark.slow  # they need the runs of a demo
+
 ALL = [block for path in DOCUMENTS for block in blocks(path)]
 
 

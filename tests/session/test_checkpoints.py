@@ -13,6 +13,8 @@ from samebit.states import storing  # noqa: E402
 from tests.loaded import load  # noqa: E402
 from tests.projects import SAMEBIT, Project  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 TRAIN = """
 import os, sys, torch, samebit
 torch.manual_seed(0)

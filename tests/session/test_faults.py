@@ -18,7 +18,10 @@ from samebit.folders.read import View
 from samebit.query.lacks import find_lacks
 from tests.projects import SAMEBIT, Ended, Project
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, uids and /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="signals, uids and /proc"),
+]
 
 # A training of two rows that does something odd in between; without samebit it only does that.
 SCRIPT = """

@@ -395,6 +395,7 @@ def test_step_0_and_the_end_are_the_models_own_to_the_bit(trained: Trained, name
 _NOT_STATES = ("used", "expected")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_training_is_traced_step_by_step_without_a_problem(trained: Trained, name: str) -> None:
     view = trained.view[name]

@@ -16,7 +16,10 @@ from samebit.folders.read import View
 from samebit.replay.plan import make_plan
 from tests.projects import SAMEBIT, Project
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="shells and forks")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="shells and forks"),
+]
 
 # Starts itself as two ranks, as torchrun does; again where one fails, as often as it is told.
 TORCHRUN = """

@@ -110,6 +110,7 @@ def test_a_skipped_step_is_told_with_the_scale_before_and_after(views: dict[Any,
     ]
 
 
+@pytest.mark.slow
 def test_a_fused_step_that_changed_nothing_is_told(views: dict[Any, View]) -> None:
     scalars = views["scaler"].schedules[0].scalars
     found = scalars[1, -1, "without_effect"]
