@@ -236,7 +236,10 @@ def test_a_flipped_bit_is_never_read_as_content(sound: Path, data: st.DataObject
         else:
             lost = assert_never_wrong(sound, hurt)
             index_at = int.from_bytes(before[-40:-32], "little")
-            assert lost == (0 if at < 16 else 1 if at < index_at else len(SAMPLE))
+            if 16 <= at < index_at:
+                assert lost <= 1  # none where it is a bit that zstd does not need, as of its window
+            else:
+                assert lost == (0 if at < 16 else len(SAMPLE))
             with pytest.raises(Damaged):
                 Store(sound).check_pack(hurt)
     finally:
