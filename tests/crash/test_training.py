@@ -229,7 +229,8 @@ def test_after_a_kill_everything_up_to_it_is_there(project: Path, point: str) ->
     assert done.code == -signal.SIGKILL
     assert done.view.status == "killed"
     assert PLAIN_OUTPUT.startswith(done.stdout)
-    rows = {"run.log": 3, "console.write": 2}.get(point, STEPS)
+    # A thread of ours may sync or rename while the script is at any of its steps.
+    rows = {"run.log": 3, "console.write": 2}.get(point, done.stdout.count("step "))
     assert len(done.losses) >= rows
     assert done.losses == [1 / (step + 1) for step in range(len(done.losses))]
     assert done.view.gaps == []
