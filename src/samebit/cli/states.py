@@ -20,6 +20,7 @@ from samebit.folders.read import View, read_run
 from samebit.folders.stated import Stated
 from samebit.objects.store import Store
 from samebit.records import LeafRecord
+from samebit.session.reading import open_state
 from samebit.states import export, storing
 from samebit.states.shards import PARTS
 from samebit.states.stored import StoredState
@@ -157,16 +158,9 @@ def _kept(one: Stated) -> str:
     return "bytes" if one.whole else "modules only"
 
 
-def _open(store: Path, view: View, one: Stated, rank: str | None) -> StoredState:
-    """A state of a run: where ranks hold parts of tensors whole, unless a rank was asked for."""
-    ranks, absent = stated.manifests_by_rank(view, one.name)
-    objects = Store(store)
-    return StoredState(objects, one.manifest, ranks=ranks, absent=absent, apart=rank is not None)
-
-
 def _show(options: argparse.Namespace, store: Path) -> int:
     view, one = stated.open_state(store, options.state, options.rank)
-    opened = _open(store, view, one, options.rank)
+    opened = open_state(view, one, apart=options.rank is not None)
     identities = _identities(opened)
     screen = Screen.of(sys.stdout)
     if options.json:
@@ -276,7 +270,7 @@ def _value(value: Any) -> str:
 def _export(options: argparse.Namespace, store: Path) -> int:
     view, one = stated.open_state(store, options.state, options.rank)
     # What one rank kept is never written as the whole: `export` says what is missing.
-    opened = _open(store, view, one, None)
+    opened = open_state(view, one)
     export.to_file(opened, options.file, options.prefix, overwrite=options.force)
     written = size(options.file.stat().st_size)
     Screen.of(sys.stdout).say(f"{visible(str(options.file))}: {written}")

@@ -12,12 +12,11 @@ from samebit.cli.words import ProgressLine, Screen, number, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, UsageError
 from samebit.folders import stated
-from samebit.objects.store import Store
 from samebit.records import LeafRecord
+from samebit.session.reading import open_state
 from samebit.states import comparing, files
 from samebit.states.comparing import LeafDifference, Side
 from samebit.states.shards import PARTS
-from samebit.states.stored import StoredState
 
 __all__ = ["arguments", "diff"]
 
@@ -77,9 +76,7 @@ def _side(given: str, store: Path, rank: str | None) -> tuple[Side, str]:
             raise UsageError(f"there is no file {given}")
         return files.of_file(Path(given)), given
     view, one = stated.open_state(store, given, rank)
-    ranks, absent = stated.manifests_by_rank(view, one.name)
-    apart = rank is not None
-    opened = StoredState(Store(store), one.manifest, ranks=ranks, absent=absent, apart=apart)
+    opened = open_state(view, one, apart=rank is not None)
     return comparing.of_state(opened), f"{view.id}:{one.name}"
 
 

@@ -9,13 +9,20 @@ from samebit.capture import config as config_capture
 from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
-from samebit.folders.stated import FINAL, find_state, manifests_by_rank
+from samebit.folders.stated import FINAL, Stated, find_state, manifests_by_rank
 from samebit.objects.store import Store
 from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
 from samebit.states.stored import StoredState
 
-__all__ = ["RecordedRun", "open_run", "runs"]
+__all__ = ["RecordedRun", "open_run", "open_state", "runs"]
+
+
+def open_state(view: View, one: Stated, *, apart: bool = False) -> StoredState:
+    """A state of a run: where ranks hold parts of tensors whole, unless they are to stay apart."""
+    ranks, absent = manifests_by_rank(view, one.name)
+    store = Store(view.folder.store)
+    return StoredState(store, one.manifest, ranks=ranks, absent=absent, apart=apart)
 
 
 class RecordedRun:
@@ -144,10 +151,7 @@ class RecordedRun:
         Raises:
             NotFound: the run has no such state.
         """
-        found = find_state(self._view, at)
-        ranks, absent = manifests_by_rank(self._view, found.name)
-        store = Store(self._view.folder.store)
-        return StoredState(store, found.manifest, ranks=ranks, absent=absent)
+        return open_state(self._view, find_state(self._view, at))
 
     def __repr__(self) -> str:
         return f"<recorded run {self.id}, {self.status}>"

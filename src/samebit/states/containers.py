@@ -5,7 +5,6 @@ What a header declares is checked against the file's size before anything is rea
 """
 
 import contextlib
-import json
 import math
 import mmap
 import zipfile
@@ -16,7 +15,7 @@ from typing import Any, BinaryIO
 from samebit import digest
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.records import LeafRecord, StateManifest
-from samebit.states import distcp, dtypes, leaves, orbax, skeleton
+from samebit.states import distcp, dtypes, foreign, leaves, orbax, skeleton
 from samebit.states.export import FOUR_BITS, SAFETENSORS
 
 __all__ = ["read_container", "safetensors_layout"]
@@ -26,8 +25,6 @@ _PACKED = frozenset({"F6_E2M3", "F6_E3M2"})
 _MAX_HEADER_BYTES = 100_000_000  # as safetensors' own readers
 _MAX_INDEX_BYTES = 100_000_000
 _CHUNK_BYTES = 1 << 20
-_MAX_RATIO = 100  # of an array that must be held whole: what it unpacks to, over what is stored
-_SMALL_BYTES = 64 << 20
 
 
 def read_container(path: Path) -> StateManifest:
@@ -70,14 +67,13 @@ def _folder(path: Path) -> StateManifest:
 def _indexed(folder: Path, index: Path) -> StateManifest:
     if index.stat().st_size > _MAX_INDEX_BYTES:
         raise Damaged("an index of safetensors files is too large", path=index)
-    found = _json(index.read_bytes(), index)
+    found = foreign.parse_json(index.read_bytes(), index)
     places = found.get("weight_map") if isinstance(found, dict) else None
     if not isinstance(places, dict) or not all(isinstance(v, str) for v in places.values()):
         raise Damaged("an index of safetensors files says no file of each array", path=index)
     records: dict[str, LeafRecord] = {}
     for name in sorted(set(places.values())):
-        # A file of the folder itself: no way up, no way elsewhere.
-        if Path(name).name != name or name in ("", ".", ".."):
+        if not foreign.is_name(name):
             raise Damaged("an index names a file outside its folder", path=index, file=repr(name))
         if not (folder / name).is_file():
             raise NotFound("a file of the model is missing", path=folder / name)
@@ -117,7 +113,7 @@ def safetensors_layout(
             "not a safetensors file: its header is longer than it", path=path, header=length
         )
     first = 8 + length
-    found = _checked(_json(file.read(length), path), size - first, path)
+    found = _checked(foreign.parse_json(file.read(length), path), size - first, path)
     return {
         name: (dtype, shape, first + begin, first + end)
         for name, (dtype, shape, begin, end) in found.items()
@@ -177,18 +173,6 @@ def _mapped(file: BinaryIO) -> Generator[memoryview]:
             yield view
 
 
-def _json(data: bytes, path: Path) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) != len(pairs):
-            raise Damaged("a name is there twice", path=path)
-        return dict(pairs)
-
-    try:
-        return json.loads(data, object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"not readable as JSON: {error}", path=path) from error
-
-
 def _digest(data: memoryview, dtype: str) -> str:
     # A bool is 0 or 1 in a leaf, and may be anything else in a file.
     if dtype == "bool" and data.nbytes and max(data) > 1:
@@ -197,18 +181,7 @@ def _digest(data: memoryview, dtype: str) -> str:
 
 
 def _torch(path: Path) -> StateManifest:
-    try:
-        import torch  # noqa: PLC0415  (a lazy door)
-    except ImportError as error:
-        raise UsageError("torch is not installed", hint="install it to read .pt files") from error
-    try:
-        value = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
-    except Exception as error:  # whatever a stranger's file makes of torch's reader
-        what = str(error).strip().splitlines() or [type(error).__name__]
-        raise Damaged(f"torch reads no weights from it: {what[0][:200]}", path=path) from error
-    return _of_value(value)
+    return _of_value(foreign.load_weights(path, path, mmap=zipfile.is_zipfile(path)))
 
 
 def _numpy_file(path: Path) -> StateManifest:
@@ -263,7 +236,7 @@ def _npy(file: Any, size_bytes: int, stored_bytes: int, path: Path) -> LeafRecor
         if left:
             raise Damaged("an array is cut off", path=path)
         return LeafRecord(name, record.shape, hasher.digest(), record.size_bytes, False)
-    if record.size_bytes > max(_SMALL_BYTES, _MAX_RATIO * stored_bytes):
+    if foreign.unpacks_to_too_much(record.size_bytes, stored_bytes):
         raise Damaged("an array unpacks to much more than its file holds", path=path, shape=shape)
     data = file.read(record.size_bytes)
     if len(data) != record.size_bytes:

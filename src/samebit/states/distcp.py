@@ -16,7 +16,7 @@ from typing import Any
 from samebit import digest
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.records import LeafRecord
-from samebit.states import dtypes, leaves
+from samebit.states import dtypes, foreign, leaves
 from samebit.states.shards import Box, refuse_overlaps
 
 __all__ = ["METADATA", "read_records"]
@@ -171,8 +171,7 @@ def _read(folder: Path, name: str, dtype: str, box: Box, info: Any) -> memoryvie
     file, at, length = state["relative_path"], state["offset"], state["length"]
     if state.get("transform_descriptors"):
         raise UsageError("parts that were transformed when written are not read", array=name)
-    # A file of the folder itself: no way up, no way elsewhere.
-    if not isinstance(file, str) or Path(file).name != file or file in ("", ".", ".."):
+    if not foreign.is_name(file):
         raise Damaged("a checkpoint names a file outside its folder", array=name, file=repr(file))
     path = folder / file
     if not path.is_file():
@@ -186,24 +185,12 @@ def _read(folder: Path, name: str, dtype: str, box: Box, info: Any) -> memoryvie
     with path.open("rb") as stream:
         stream.seek(at)
         data = stream.read(length)
-    tensor = _tensor(data, path)
+    tensor = foreign.load_weights(io.BytesIO(data), path)
     if not leaves.is_array(tensor) or leaves.why_not(tensor):
         raise Damaged("a part of an array is no plain tensor", array=name, path=path)
     if (str(tensor.dtype), tuple(tensor.shape)) != (f"torch.{dtype}", box.shape):
         raise Damaged("a part of an array is another than the index says", array=name, path=path)
     return leaves.canonical(tensor).data
-
-
-def _tensor(data: bytes, path: Path) -> Any:
-    try:
-        import torch  # noqa: PLC0415  (a lazy door)
-    except ImportError as error:
-        raise UsageError("torch is not installed", hint="install it to read this") from error
-    try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a stranger's file makes of torch's reader
-        what = str(error).strip().splitlines() or [type(error).__name__]
-        raise Damaged(f"torch reads no weights from it: {what[0][:200]}", path=path) from error
 
 
 def _state(thing: Any, name: str) -> Any:

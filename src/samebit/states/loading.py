@@ -53,7 +53,7 @@ class Target:
     def box(self) -> Box:
         """Which part of the leaf that is."""
         shape = tuple(self.tensor.shape)
-        return Box((0,) * len(shape) if self.offset is None else self.offset, shape)
+        return Box.whole(shape) if self.offset is None else Box(self.offset, shape)
 
 
 def arrays_of(

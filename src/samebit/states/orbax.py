@@ -4,7 +4,6 @@ A folder holds the arrays as zarr, each in a folder of its own or all in one OCD
 `_METADATA` says which they are. Values of Python that lie beside them are no arrays of a model.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +12,13 @@ from typing import Any
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.records import LeafRecord
 from samebit.states import dtypes, leaves
+from samebit.states.foreign import first_line, parse_json, unpacks_to_too_much
 
 __all__ = ["is_orbax", "read_records"]
 
 _CHECKPOINT, _METADATA = "_CHECKPOINT_METADATA", "_METADATA"
 _MAX_METADATA_BYTES = 100_000_000
 _ARRAYS = ("jax.Array", "np.ndarray", "jax.Array.random_key")
-_MAX_RATIO = 100  # of what an array unpacks to, over everything that is stored
-_SMALL_BYTES = 64 << 20
 
 
 def is_orbax(folder: Path) -> bool:
@@ -58,19 +56,19 @@ def read_records(folder: Path, hashed: Callable[[Any], LeafRecord]) -> dict[str,
             dtype = array.dtype.numpy_dtype
             shape = tuple(array.shape)
         except Exception as error:  # whatever a stranger's folder makes of its reader
-            raise Damaged(f"an array is not there: {_first_line(error)}", array=name) from error
+            raise Damaged(f"an array is not there: {first_line(error)}", array=name) from error
         ours = dtypes.name_of_numpy(dtype)
         if ours is None:
             raise UsageError(f"arrays of dtype {dtype} are not read", path=item, array=name)
         size = math.prod(shape) * dtype.itemsize
         leaves.check(LeafRecord(ours, shape, "", size, False), name)
-        if size > max(_SMALL_BYTES, _MAX_RATIO * stored_bytes):
+        if unpacks_to_too_much(size, stored_bytes):
             what = "an array unpacks to much more than its folder holds"
             raise Damaged(what, path=item, array=name, shape=shape)
         try:
             values = array.read().result()
         except Exception as error:
-            raise Damaged(f"an array is unreadable: {_first_line(error)}", array=name) from error
+            raise Damaged(f"an array is unreadable: {first_line(error)}", array=name) from error
         records[name] = hashed(values)
     return records
 
@@ -93,10 +91,7 @@ def _item(folder: Path) -> Path:
 def _metadata(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _MAX_METADATA_BYTES:
         raise Damaged("a list of arrays is too large", path=path)
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"not readable as JSON: {error}", path=path) from error
+    found = parse_json(path.read_bytes(), path)
     if not isinstance(found, dict) or not isinstance(found.get("tree_metadata"), dict):
         raise Damaged("it does not list what a checkpoint holds", path=path)
     return found
@@ -122,7 +117,3 @@ def _spec(metadata: dict[str, Any], item: Path, name: str) -> dict[str, Any]:
     if name.startswith("/") or ".." in name.split("/"):
         raise Damaged("a name leads out of the folder", path=item, array=name)
     return {"driver": driver, "kvstore": {"driver": "file", "path": f"{item.absolute() / name}/"}}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

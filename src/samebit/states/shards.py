@@ -38,6 +38,11 @@ class Box:
     offset: tuple[int, ...]
     shape: tuple[int, ...]
 
+    @classmethod
+    def whole(cls, shape: Sequence[int]) -> "Box":
+        """All of an array."""
+        return cls((0,) * len(shape), tuple(shape))
+
     def common(self, other: "Box") -> "Box | None":
         """What two parts of one array have in common; None where that is no element."""
         begin = tuple(map(max, self.offset, other.offset))
@@ -82,7 +87,7 @@ def boxes_of(together: Together, name: str) -> Sequence[Piece]:
     if name in together.pieces:
         return together.pieces[name]
     record = together.manifest.leaves[name]
-    return [Piece("", name, record, Box((0,) * len(record.shape), record.shape))]
+    return [Piece("", name, record, Box.whole(record.shape))]
 
 
 def put_together(

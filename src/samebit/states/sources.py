@@ -215,7 +215,7 @@ def map_of(source: Source, name: str, record: LeafRecord) -> memoryview | None:
 
 def all_of(record: LeafRecord) -> Box:
     """The whole of a leaf."""
-    return Box((0,) * len(record.shape), record.shape)
+    return Box.whole(record.shape)
 
 
 @contextmanager

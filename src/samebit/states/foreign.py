@@ -1,0 +1,59 @@
+"""What is asked of somebody's file before it is believed, whichever program wrote it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from samebit.errors import Damaged, UsageError
+
+__all__ = ["first_line", "is_name", "load_weights", "parse_json", "unpacks_to_too_much"]
+
+_MAX_RATIO = 100  # of an array that must be held whole: what it unpacks to, over what is stored
+_SMALL_BYTES = 64 << 20
+
+
+def is_name(name: object) -> bool:
+    """Whether it names a file of the folder itself: no way up, no way elsewhere."""
+    return isinstance(name, str) and Path(name).name == name and name not in ("", ".", "..")
+
+
+def unpacks_to_too_much(size_bytes: int, stored_bytes: int) -> bool:
+    """Whether an array would take much more memory than what is stored of it explains."""
+    return size_bytes > max(_SMALL_BYTES, _MAX_RATIO * stored_bytes)
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """A JSON value; Damaged where it is none, or where an object has a name twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) != len(pairs):
+            raise Damaged("a name is there twice", path=path)
+        return dict(pairs)
+
+    try:
+        return json.loads(data, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"not readable as JSON: {error}", path=path) from error
+
+
+def load_weights(file: Any, path: Path, *, mmap: bool | None = None) -> Any:
+    """What `torch.save` wrote, by torch's weights-only loader.
+
+    Args:
+        file: a path, or an open file.
+        path: for what is said.
+        mmap: as `torch.load` takes it.
+    """
+    try:
+        import torch  # noqa: PLC0415  (a lazy door)
+    except ImportError as error:
+        raise UsageError("torch is not installed", hint="install it to read this") from error
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception as error:  # whatever a stranger's file makes of torch's reader
+        raise Damaged(f"torch reads no weights from it: {first_line(error)}", path=path) from error
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of what a library says, for a line of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
