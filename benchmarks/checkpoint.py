@@ -1,8 +1,10 @@
 """How long a checkpoint keeps a training waiting, against a copy of as many bytes and `torch.save`.
 
-The state of AdamW and a model, of a size that SAMEBIT_BENCH_MB chooses. Each round has one of each,
-one after the other: the copy by NumPy into memory that has been used before, `run.checkpoint`, and
-`torch.save` with an fsync. What a checkpoint does after the copy is waited for, and timed, too.
+The state of AdamW and a model, of a size that SAMEBIT_BENCH_MB chooses, on the device that
+SAMEBIT_BENCH_DEVICE names (`cuda`: the copy is then the one from the card to plain memory). Each
+round has one of each, one after the other: the copy by torch into memory that has been used before,
+`run.checkpoint`, and `torch.save` with an fsync. What a checkpoint does after the copy is waited
+for, and timed, too.
 """
 
 import os
@@ -11,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import measure
-import numpy as np
 import torch
 from measure import clock
 
@@ -19,6 +20,7 @@ from samebit.session.run import Run
 
 ROUNDS = 5
 MEGABYTES = int(os.environ.get("SAMEBIT_BENCH_MB", "192"))
+DEVICE = os.environ.get("SAMEBIT_BENCH_DEVICE", "cpu")
 TARGET = 1.3
 
 
@@ -26,9 +28,9 @@ def trained(megabytes: int) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     """A model and its AdamW with a state of about this size: weights and two moments."""
     width = 1024
     layers = max(1, megabytes * 2**20 // (3 * 4 * width * width))
-    model = torch.nn.Sequential(*(torch.nn.Linear(width, width) for _ in range(layers)))
+    model = torch.nn.Sequential(*(torch.nn.Linear(width, width) for _ in range(layers))).to(DEVICE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    model(torch.randn(2, width)).square().mean().backward()
+    model(torch.randn(2, width, device=DEVICE)).square().mean().backward()
     optimizer.step()
     return model, optimizer
 
@@ -38,12 +40,14 @@ def change(model: torch.nn.Module) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.0001)
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
 
 
 def arrays(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[Any]:
-    """Everything of a checkpoint that is an array, as NumPy sees it."""
+    """Everything of a checkpoint that is an array."""
     moments = [v for state in optimizer.state.values() for v in state.values()]
-    return [tensor.detach().numpy() for tensor in (*model.parameters(), *moments)]
+    return [tensor.detach() for tensor in (*model.parameters(), *moments)]
 
 
 def save(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -61,7 +65,7 @@ def main() -> None:
     model, optimizer = trained(MEGABYTES)
     theirs = arrays(model, optimizer)
     size = sum(array.nbytes for array in theirs)
-    into = [array.copy() for array in theirs]
+    into = [array.to("cpu", copy=True) for array in theirs]
     times: dict[str, list[int]] = {name: [] for name in ("copy", "blocked", "whole", "torch.save")}
     with measure.scratch_folder() as folder:
         recording = measure.new_recording(folder)
@@ -72,7 +76,7 @@ def main() -> None:
             change(model)
             began = clock()
             for source, target in zip(theirs, into, strict=True):
-                np.copyto(target, source)
+                target.copy_(source)
             copied = clock()
             run.checkpoint(number)
             back = clock()
@@ -86,7 +90,7 @@ def main() -> None:
                 times["whole"].append(written - copied)
                 times["torch.save"].append(saved - written)
         recording.finish("finished")
-    print(f"a state of {size / 2**20:.0f} MiB in {len(theirs)} arrays, {ROUNDS} rounds\n")
+    print(f"a state of {size / 2**20:.0f} MiB on {DEVICE}, {len(theirs)} arrays, {ROUNDS} rounds\n")
     for name, found in times.items():
         print(f"{name:12} {statistics.median(found) / 1e6:9.1f} ms")
     for name, against in (("blocked", "copy"), ("blocked", "torch.save"), ("whole", "torch.save")):

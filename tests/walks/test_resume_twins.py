@@ -25,7 +25,10 @@ from torch import nn
 from torch.optim import swa_utils
 
 given = json.loads(sys.argv[1])
+device = given.get("device", "cpu")
 torch.set_num_threads(1)
+if device == "cuda":
+    torch.use_deterministic_algorithms(True)
 random.seed(1); np.random.seed(1); torch.manual_seed(1)
 
 class Data(torch.utils.data.Dataset):
@@ -43,11 +46,11 @@ class Data(torch.utils.data.Dataset):
 
 model = nn.Sequential(
     nn.Linear(16, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 4)
-)
+).to(device)
 ema = swa_utils.AveragedModel(model, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(0.9))
 optimizer = getattr(torch.optim, given.get("optimizer", "AdamW"))(model.parameters(), 1e-2)
 scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 100)
-scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=3)
+scaler = torch.amp.GradScaler(device, init_scale=8.0, growth_interval=3)
 own = torch.Generator().manual_seed(7) if given.get("own") else None
 data = samebit.per_sample(Data(), seed=3) if given.get("per_sample") else Data()
 loader = torch.utils.data.DataLoader(
@@ -61,8 +64,9 @@ for epoch in range(at.epoch if at else 0, 4):
     if given.get("per_sample"):
         data.set_epoch(epoch)
     for x, y in loader:
+        x, y = x.to(device), y.to(device)
         optimizer.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(device, dtype=torch.bfloat16):
             loss = nn.functional.cross_entropy(model(x), y)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
@@ -76,7 +80,7 @@ for epoch in range(at.epoch if at else 0, 4):
             time.sleep(given["sleep"])  # it is on the disk by now
             os.kill(os.getpid(), signal.SIGKILL)
     model.eval()
-    run.log({"valid": sum(model(x).sum().item() for x, _ in valid)})
+    run.log({"valid": sum(model(x.to(device)).sum().item() for x, _ in valid)})
     model.train()
     if run.step == given["at"] and given.get("behind"):
         run.checkpoint(keep={"last": 9}, extra={"seen": run.step})
@@ -94,7 +98,7 @@ def twins(tmp_path: Path, **given: Any) -> tuple[View, View, Any]:
         project = Project(folder)
         project.write("train.py", TRAIN)
         argument = json.dumps({"sleep": 2, "kill": kill, **given})
-        seed = {"PYTHONHASHSEED": "0"}
+        seed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
         ended = project.run("train.py", argument, **seed)
         assert ended.code == (-signal.SIGKILL if kill else 0), ended
         if kill:

@@ -1,0 +1,295 @@
+"""A user's day on a graphics card: training, its record, a replay, a checkpoint, a resume.
+
+Nothing here is imitated: where there is no card, the tests are skipped, with that reason.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+if not torch.cuda.is_available():
+    pytest.skip("no CUDA device in this machine", allow_module_level=True)
+
+import samebit  # noqa: E402
+from samebit.states.leaves import canonical  # noqa: E402
+from tests.projects import SAMEBIT, Project  # noqa: E402
+from tests.walks import test_resume_twins as twin  # noqa: E402
+
+pytestmark = pytest.mark.timeout(250)
+
+# A small network in half precision with a scaler; prints digests of all that training changes.
+TRAIN = """
+import hashlib, json, os, sys
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+import torch
+from torch import nn
+
+words = sys.argv[1:]
+torch.use_deterministic_algorithms(True)
+torch.backends.cudnn.benchmark = False
+if "unseeded" not in words:
+    torch.manual_seed(3)
+model = nn.Sequential(
+    nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
+    nn.Linear(16 * 8 * 8, 10),
+).cuda()
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused="fused" in words)
+scaler = torch.amp.GradScaler("cuda", init_scale=2.0**10)
+scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 40)
+images = torch.randn(64, 1, 8, 8)
+data = torch.utils.data.TensorDataset(images, torch.arange(64) % 10)
+loader = torch.utils.data.DataLoader(data, 16, shuffle=True, pin_memory=True)
+losses = []
+step = model if "compiled" not in words else torch.compile(model)
+for epoch in range(3):
+    for x, y in loader:
+        x, y = x.cuda(non_blocking=True), y.cuda(non_blocking=True)
+        x = x + 0.01 * torch.randn(x.shape, device="cuda")
+        with torch.autocast("cuda"):
+            loss = nn.functional.cross_entropy(step(x), y)
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        scheduler.step()
+        losses.append(loss.detach())
+
+def digest(tensor):
+    return hashlib.sha256(tensor.detach().cpu().numpy().tobytes()).hexdigest()
+
+print(json.dumps({
+    "model": {name: digest(value) for name, value in model.state_dict().items()},
+    "optimizer": [digest(v) for s in optimizer.state_dict()["state"].values()
+                  for v in s.values() if torch.is_tensor(v)],
+    "losses": [loss.item().hex() for loss in losses],
+    "cpu": digest(torch.get_rng_state()),
+    "card": digest(torch.cuda.get_rng_state()),
+    "memory": [torch.cuda.max_memory_allocated(), torch.cuda.memory_allocated()],
+}))
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["fused"], ["compiled"]], ids=lambda words: " ".join(words))
+def test_training_on_a_card_is_the_same_to_the_bit(project: Project, words: list[str]) -> None:
+    project.write("train.py", TRAIN)
+    plain = project.python("train.py", *words)
+    recorded = project.run("train.py", *words)
+    assert plain.code == recorded.code == 0, (plain.err, recorded.err)
+    assert recorded.json == plain.json
+    assert project.view().all_facts("problem") == []
+
+
+def test_what_a_record_says_of_the_card(project: Project) -> None:
+    project.write("train.py", TRAIN)
+    assert project.run("train.py").code == 0
+    view = project.view()
+    name = torch.cuda.get_device_name(0)
+    (first, *_) = view.facts["machine"]["gpus"]
+    assert first["model"] == name
+    assert first["uuid"].startswith("GPU-")
+    assert view.facts["machine"]["gpu_driver"]
+    settings = view.facts["settings"]
+    assert name in settings["torch.cuda.devices"][0]
+    assert {"torch.cudnn.version", "torch.nccl.version", "torch.cuda_version"} <= settings.keys()
+    assert settings["torch.cuda.blas_library"]
+    card = [fact for fact in view.all_facts("generator") if fact["library"] == "cuda"]
+    assert len(card) == 1
+    assert len(card[0]["state"]) == torch.cuda.device_count()
+    shown = project.call(SAMEBIT, "show", "@last", "--all")
+    assert shown.code == 0, shown.err
+    assert name in shown.out
+    print(shown.out)
+
+
+def test_what_a_card_did_is_sampled(project: Project) -> None:
+    project.write(
+        "busy.py",
+        """
+        import time, torch
+        x = torch.randn(4096, 4096, device="cuda")
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            x = torch.nn.functional.normalize(x @ x)
+            torch.cuda.synchronize()
+        """,
+    )
+    assert project.run("busy.py").code == 0
+    machine = project.view().machine
+    print({name: column.values for name, column in machine.items() if "gpu" in name})
+    assert max(machine["gpu0_memory_bytes"].values) > 64 << 20
+    assert max(machine["gpu0_percent"].values) > 20
+    assert max(machine["gpu0_watts"].values) > 50
+    assert max(machine["gpu0_joules"].values) > 50
+
+
+@pytest.mark.parametrize("words", [[], ["unseeded"]], ids=["seeded", "unseeded"])
+def test_a_replay_on_the_card_gives_the_bits(project: Project, words: list[str]) -> None:
+    project.write("train.py", TRAIN)
+    assert project.run("train.py", *words).code == 0
+    verified = project.call(SAMEBIT, "verify", "@last")
+    print(verified.out, verified.err)
+    assert verified.code == 0, (verified.out, verified.err)
+    assert "identical" in verified.out
+
+
+def test_recording_never_waits_for_the_card(project: Project) -> None:
+    """It is torch that says whenever something waits for the card."""
+    project.write(
+        "train.py",
+        """
+        import os, samebit, torch
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Linear(64, 1)).cuda()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3)
+        run = samebit.init()
+        run.watch(model, optimizer, scheduler)
+        x = torch.randn(32, 64, device="cuda")
+        for step in range(20):
+            if step == 3:
+                torch.cuda.set_sync_debug_mode("error")
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            run.log({"at": step})
+        torch.cuda.set_sync_debug_mode("default")
+        run.finish()
+        """,
+    )
+    ended = project.run("train.py")
+    assert ended.code == 0, ended.err
+    assert "synchroniz" not in ended.err
+    assert project.view().all_facts("problem") == []
+
+
+def test_a_script_without_a_card_does_not_wake_it(project: Project) -> None:
+    project.write(
+        "train.py",
+        """
+        import json, os, torch
+        torch.manual_seed(1)
+        model = torch.nn.Linear(4, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for x in torch.utils.data.DataLoader(torch.rand(12, 4), 4, shuffle=True):
+            model(x).sum().backward()
+            optimizer.step()
+        child = os.fork()
+        if not child:
+            torch.ones(2, device="cuda")  # fails in a child once its parent woke the card
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(json.dumps([torch.cuda.is_initialized(), code]))
+        """,
+    )
+    ended = project.run("train.py")
+    assert ended.code == 0, ended.err
+    assert ended.json == [False, 0]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [{"workers": 0}, {"workers": 2, "noise": "torch"}, {"workers": 2, "own": True}],
+    ids=str,
+)
+def test_a_killed_training_on_the_card_goes_on_to_the_bit(
+    tmp_path: Path, case: dict[str, Any]
+) -> None:
+    straight, resumed, where = twin.twins(tmp_path, at=11, device="cuda", **case)
+    assert where == [11, 1, 3, 11]
+    assert twin.leaves(resumed, "final") == twin.leaves(straight, "final")
+    for name in ("loss", "valid"):
+        assert resumed.metrics[name].values == straight.metrics[name].values
+        assert resumed.metrics[name].steps == straight.metrics[name].steps
+    assert resumed.missing == straight.missing == []
+
+
+def test_the_streams_of_a_role_lie_on_the_card_too(project: Project) -> None:
+    project.write(
+        "roles.py",
+        """
+        import json, sys, samebit, torch
+        torch.zeros(1, device="cuda")
+        samebit.seeds(init=int(sys.argv[1]), dropout=3)
+        def draw(): return torch.rand(2, device="cuda").tolist()
+        torch.cuda.manual_seed_all(5)
+        first = draw()
+        with samebit.role("init"): init = draw()
+        second = draw()
+        with samebit.role("dropout"): dropout = draw()
+        print(json.dumps([first, second, init, dropout]))
+        """,
+    )
+    one, two = (project.python("roles.py", seed) for seed in "12")
+    assert one.code == two.code == 0, one.err
+    assert one.json[:2] == two.json[:2]
+    assert one.json[2] != two.json[2]
+    assert one.json[3] == two.json[3]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["float64", "float32", "bfloat16", "float16", "float8_e4m3fn", "complex64", "int64", "bool"],
+)
+def test_what_lies_on_the_card_is_what_lies_beside_it(name: str) -> None:
+    plain = torch.arange(-6, 6).reshape(3, 4).T.to(getattr(torch, name))
+    there, here = canonical(plain.cuda()), canonical(plain)
+    assert bytes(there.data) == bytes(here.data)
+    assert there.record == here.record
+
+
+def test_a_checkpoint_from_the_card_and_back(tmp_path: Path) -> None:
+    run = samebit.init(dir=tmp_path / "store")
+    model = torch.nn.Sequential(torch.nn.Linear(300, 200), torch.nn.BatchNorm1d(200)).cuda()
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.randn(8, 300, device="cuda")).sum().backward()
+    optimizer.step()
+    run.watch(model, optimizer)
+    run.checkpoint(1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():  # at once: what was copied out is what was there
+        for parameter in model.parameters():
+            parameter.zero_()
+    run.finish()
+    shape = torch.nn.Sequential(torch.nn.Linear(300, 200), torch.nn.BatchNorm1d(200)).cuda()
+    state = samebit.open_run(run.id, dir=tmp_path / "store").state("step 1")
+    state.load_into(shape)
+    for name, value in shape.state_dict().items():
+        assert value.is_cuda
+        assert torch.equal(value, before[name]), name
+
+
+def test_a_rank_with_its_own_card(project: Project) -> None:
+    """Under torchrun, with NCCL, sharded: one run, one final state, `identical`."""
+    project.write(
+        "train.py",
+        """
+        import os, torch, torch.distributed as dist
+        from torch.distributed.fsdp import fully_shard
+        dist.init_process_group("nccl")
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(32, 32), torch.nn.Linear(32, 4)).cuda()
+        fully_shard(model)
+        optimizer = torch.optim.AdamW(model.parameters())
+        for _ in range(4):
+            optimizer.zero_grad()
+            model(torch.randn(8, 32, device="cuda")).square().mean().backward()
+            optimizer.step()
+        dist.destroy_process_group()
+        """,
+    )
+    torchrun = str(Path(SAMEBIT).with_name("torchrun"))
+    launcher = [torchrun] if Path(torchrun).exists() else ["python", "-m", "torch.distributed.run"]
+    ended = project.run("--", *launcher, "--standalone", "--nproc-per-node=1", "train.py")
+    assert ended.code == 0, ended.err
+    view = project.view()
+    assert view.manifest("final")
+    assert view.facts["settings"]["torch.nccl.version"]
+    verified = project.call(SAMEBIT, "verify", "@last", "--json")
+    print(verified.out, verified.err)
+    assert json.loads(verified.out)["grade"] == "identical"
