@@ -21,4 +21,6 @@ def _own_cache_and_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.setenv("SAMEBIT_CACHE", str(folder / "cache"))
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         patch.delenv("SAMEBIT_DIR", raising=False)
+        # On a machine with a card JAX would take all of its memory, in each test's process.
+        patch.setenv("JAX_PLATFORMS", "cpu")
         yield

@@ -469,7 +469,8 @@ for one in them: one.join()
 print("ok")
 """,
     "a fork in the middle": """
-import threading
+import threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of its thread, from Python 3.12 on
 def work():
     for at in range(2000): open(f"n{at}", "w").close()
 thread = threading.Thread(target=work); thread.start()

@@ -40,7 +40,7 @@ ENDS = {
     # Not known from inside: the code of a SystemExit that was made elsewhere, or computed.
     "deep(4)": ("failed", None),
     "raise SystemExit(main())": ("finished", None),
-    "raise SystemExit(1 if main() else 0)": ("failed", None),
+    "raise SystemExit(main() or 0)": ("failed", None),
     "raise SystemExit(f'{main()}')": ("failed", None),
     "1 / 0": ("failed", None),
 }

@@ -135,7 +135,8 @@ class _Machine:
         self._raise("peak_rss_bytes", rss[0]["VmHWM"])
         self._raise("peak_with_children_bytes", sum(one["VmRSS"] for one in rss))
         for name, value in values.items():
-            if name.startswith("gpu") and name.endswith(("memory_bytes", "watts")) and value:
+            of_card = name.startswith("gpu")
+            if of_card and name.endswith(("percent", "memory_bytes", "watts")) and value:
                 self._raise("peak_" + name, value)
         self._last = values
         return values

@@ -49,7 +49,9 @@ def use_lines(view: View) -> Iterator[tuple[str, object]]:
         for name in sorted(name for name in used if name.startswith("peak_gpu")):
             card, what = name.removeprefix("peak_").split("_", 1)
             if what == "memory_bytes":
-                yield f"{card}{rank}", f"{size(used[name])} of memory in use at most"
+                busy = used.get(f"peak_{card}_percent")
+                share = f"{number(busy)} % busy and " if busy else ""
+                yield f"{card}{rank}", f"{share}{size(used[name])} of memory in use at most"
 
 
 def environment_lines(view: View) -> Iterator[tuple[str, object]]:
@@ -88,8 +90,12 @@ def environment_lines(view: View) -> Iterator[tuple[str, object]]:
     ]
     if blas:
         yield "blas", visible(", ".join(blas))
+    driver = machine.get("gpu_driver")
     for gpu in machine.get("gpus") or []:
-        yield "gpu", shown(gpu)
+        words = visible(
+            str(gpu.get("model") or shown(gpu)) if isinstance(gpu, dict) else shown(gpu)
+        )
+        yield "gpu", f"{words}, driver {visible(str(driver))}" if driver else words
     for name, (then, now) in (view.facts.get("settings_changed") or {}).items():
         yield "changed", f"{name} from {shown(then)} to {shown(now)} while the run went on"
     yield from _installed(view)

@@ -31,6 +31,7 @@ from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunR
 __all__ = ["View", "read_run"]
 
 _NAMED = 3  # files in one line
+_NOT_TRACED = " not traced"  # what the recorder says of a group of fingerprints
 
 
 @dataclass(frozen=True)
@@ -333,7 +334,7 @@ class View:
     @cached_property
     def missing(self) -> list[str]:
         """What this record lacks, each with what it means or how to get it."""
-        lines = [f"{p['what']}: {p['detail']}" for p in self.all_facts("problem")]
+        lines = _troubles(self.all_facts("problem"))
         lines += [f"journal: {gap.what} ({gap.segment})" for gap in self.gaps]
         lines += [*self.odd, *(str(note.value) for note in self.notes if note.kind == NEWER)]
         lines += self._changed_files()
@@ -356,6 +357,19 @@ class View:
         more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
         named = ", ".join(list(paths)[:_NAMED])
         return [f"files: changed while the run used them: {named}{more}"] if paths else []
+
+
+def _troubles(problems: list[Any]) -> list[str]:
+    """A line for each, and one for all that was not traced for the same reason."""
+    groups: dict[str, dict[str, None]] = defaultdict(dict)
+    for problem in problems:
+        if problem["what"].endswith(_NOT_TRACED):
+            groups[problem["detail"]][problem["what"].removesuffix(_NOT_TRACED)] = None
+    untraced = [f"not traced: {', '.join(names)} ({why})" for why, names in groups.items()]
+    others = [
+        f"{p['what']}: {p['detail']}" for p in problems if not p["what"].endswith(_NOT_TRACED)
+    ]
+    return untraced + others
 
 
 def _rank(said: tuple[str, Any]) -> int:
