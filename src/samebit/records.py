@@ -6,12 +6,11 @@ below as canonical JSON; everything learnt while a run goes on is a frame of its
 default given here, so that a record of any version 1.x can be read by any other.
 """
 
-import dataclasses
 import functools
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct, field, structs
 
 from samebit import digest
 from samebit.errors import Damaged, StoreTooNew
@@ -37,13 +36,10 @@ RUN_FORMAT = "samebit-run 1"
 STATE_FORMAT = "samebit-state 1"
 TREE_FORMAT = "samebit-tree 1"
 
-_LEFT_OUT_IF_EMPTY = {"left out if empty": True}  # so that a new field renames no old record
-
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """`run.json`: who a run is. Never rewritten."""
 
     id: str
@@ -60,8 +56,7 @@ class RunRecord:
     format: str = RUN_FORMAT
 
 
-@dataclass(frozen=True)
-class ExecutionStart:
+class ExecutionStart(Struct, frozen=True):
     """`executions/<n>/start.json`: what was asked for, before the first line ran."""
 
     number: int
@@ -84,8 +79,7 @@ class ExecutionStart:
     format: str = RUN_FORMAT
 
 
-@dataclass(frozen=True)
-class ExecutionEnd:
+class ExecutionEnd(Struct, frozen=True):
     """`executions/<n>/end.json`: how it went, and the journal's segments as they ended."""
 
     ended_ns: int
@@ -99,8 +93,7 @@ class ExecutionEnd:
     format: str = RUN_FORMAT
 
 
-@dataclass(frozen=True)
-class TreeEntry:
+class TreeEntry(Struct, frozen=True):
     """One file of a tree. `kind` is file, exec or link (then the content is its target)."""
 
     path: str  # relative, with forward slashes
@@ -109,16 +102,14 @@ class TreeEntry:
     kind: str = "file"
 
 
-@dataclass(frozen=True)
-class TreeRecord:
+class TreeRecord(Struct, frozen=True):
     """A folder as a sorted list of paths and digests."""
 
     entries: tuple[TreeEntry, ...]
     format: str = TREE_FORMAT
 
 
-@dataclass(frozen=True)
-class CodeRecord:
+class CodeRecord(Struct, frozen=True):
     """The code of an execution: a tree in the store, and where git has it too."""
 
     root: str  # the absolute folder that the tree was taken from
@@ -135,8 +126,7 @@ class CodeRecord:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class LeafRecord:
+class LeafRecord(Struct, frozen=True):
     """One array of a state; its object holds the raw canonical bytes (row-major, little endian)."""
 
     dtype: str
@@ -145,11 +135,10 @@ class LeafRecord:
     size_bytes: int
     kept: bool = True  # False: only the digest was kept
     # Of a large leaf the objects that hold it, in order; none has the name of the whole.
-    parts: tuple[str, ...] = field(default=(), metadata=_LEFT_OUT_IF_EMPTY)
+    parts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class StateManifest:
+class StateManifest(Struct, frozen=True):
     """A state: a skeleton of plain values in which `{"$leaf": name}` stands for an array."""
 
     skeleton: Any
@@ -157,8 +146,7 @@ class StateManifest:
     format: str = STATE_FORMAT
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a comparison found, with its evidence."""
 
     grade: str  # identical | close | compatible | different | unknown
@@ -175,8 +163,7 @@ class Verdict:
     host: str = ""
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(Struct, frozen=True):
     """`notes/<time>-<random>.json`: something said about a run afterwards, by anybody."""
 
     kind: str  # verdict | tag | name | archive | dropped
@@ -187,23 +174,20 @@ class Note:
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-
-
-@functools.cache
-def _fields(kind: type) -> tuple[tuple[str, bool], ...]:
-    """The names of a record's fields, and whether each is left out where it is empty."""
-    return tuple((field.name, bool(field.metadata)) for field in dataclasses.fields(kind))
+# Left out where they are empty, so that a field that came later renames no older record.
+_LATER: dict[type, frozenset[str]] = {LeafRecord: frozenset({"parts"})}
 
 
 def plain(value: Any) -> Any:
     """A frozen value as dicts, lists and scalars."""
     if type(value) in _SCALARS:  # most of what there is
         return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
+        later = _LATER.get(type(value), ())
         return {
             name: plain(getattr(value, name))
-            for name, is_optional in _fields(type(value))
-            if not is_optional or getattr(value, name)
+            for name in value.__struct_fields__
+            if name not in later or getattr(value, name)
         }
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
@@ -221,13 +205,20 @@ def decode(data: bytes, kind: type[T], where: object = None) -> T:
     """Read one of the values above; bytes that do not fit raise Damaged, newer ones StoreTooNew."""
     try:
         value = digest.from_json(data)
-        _refuse_newer(value, getattr(kind, "format", None), where)
+        _refuse_newer(value, _format_of(kind), where)
         return msgspec.convert(value, kind)
     except StoreTooNew:
         raise
     except (msgspec.ValidationError, Damaged, ValueError) as error:
         what = f"a damaged record ({kind.__name__}): {error}"
         raise (Damaged(what, path=where) if where is not None else Damaged(what)) from error
+
+
+@functools.cache
+def _format_of(kind: type) -> str | None:
+    """The format that a record of this kind has; some are only parts of others."""
+    fields = {one.name: one.default for one in structs.fields(kind)}
+    return fields.get("format")
 
 
 def _refuse_newer(value: Any, ours: str | None, where: object) -> None:

@@ -5,8 +5,9 @@ Nothing of the script is called: only names, numbers and paths of code are read.
 
 import linecache
 import sys
-from dataclasses import dataclass
 from types import CodeType, FrameType
+
+from msgspec import Struct
 
 from samebit.capture.noise import noise_prefixes
 
@@ -16,8 +17,7 @@ __all__ = ["Site", "caller", "is_library", "line_of", "module_of"]
 _BETWEEN = (__name__.partition(".")[0], "random", "secrets", "uuid")
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(Struct, frozen=True):
     """Where something was asked for."""
 
     at: str  # file:line of the script's own code, or of whoever asked where there is none

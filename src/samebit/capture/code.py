@@ -10,8 +10,9 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from samebit import disk, places
 from samebit.capture import git
@@ -34,8 +35,7 @@ _NO_ROOM = (
 )
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The code of an execution; the texts are valid UTF-8 even where a path is not."""
 
     root: Path  # the top of the working tree; outside a repository the script's folder

@@ -4,8 +4,9 @@ import functools
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.capture.openers import READ, UPDATE, WRITE
 
@@ -20,8 +21,7 @@ FOLDER = "folder"  # it is about to be made
 _relative_to = threading.local()  # `folder`: the open one that a name of `os.open` begins at
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """Something is about to happen to a path."""
 
     path: Any  # as the script gave it: a text, bytes, or an object that stands for a path

@@ -12,9 +12,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from samebit import disk
 from samebit.capture import auditing, mapped, openers
@@ -45,8 +46,7 @@ _LOOK_EVERY_S = 2.0  # at what children told
 _LAST_LOOK_S = 5.0  # for seeing, at the end, which files have changed
 
 
-@dataclass
-class _Opened:
+class _Opened(Struct):
     """What is known of one path."""
 
     how: str  # what happened to it first: read | write | folder (made) | scratch

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 __all__ = [
     "SKIPPED",
@@ -64,8 +65,7 @@ def as_text(line: str) -> str:
     return os.fsencode(line).decode("utf-8", "backslashreplace")
 
 
-@dataclass
-class Listing:
+class Listing(Struct):
     """What git says about one repository; paths are relative to its top."""
 
     prefix: str  # where it lies in the outermost one: "" or "vendor/lib/"

@@ -10,9 +10,10 @@ import stat
 import struct
 import time
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from samebit import digest
 
@@ -26,8 +27,7 @@ _SETTLED_NS = 2_000_000_000
 _MASK = (1 << 64) - 1
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """What the system says of a file; 0 for what is not known of one that a child opened."""
 
     size_bytes: int

@@ -11,11 +11,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from samebit import digest, disk
 from samebit.capture.environment import normalised
@@ -50,8 +50,7 @@ class _Remembered(msgspec.Struct):
     sites: dict[str, _Site] = msgspec.field(default_factory=dict)
 
 
-@dataclass
-class _Known:
+class _Known(Struct):
     """The hashes of files as they lay there once, and what was said of them."""
 
     path: Path
@@ -82,8 +81,7 @@ class _Known:
             pass  # a home that cannot be written to: it is hashed again the next time
 
 
-@dataclass(frozen=True)
-class _Clock:
+class _Clock(Struct, frozen=True):
     began: float
     wait_s: float
 

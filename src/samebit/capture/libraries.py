@@ -9,9 +9,10 @@ import glob
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = ["OPENERS", "READ", "UNSEEN", "UPDATE", "WRITE", "Opener"]
 
@@ -50,8 +51,7 @@ def _writes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     return WRITE
 
 
-@dataclass(frozen=True)
-class Opener:
+class Opener(Struct, frozen=True):
     """A function that opens what one of its arguments names."""
 
     module: str

@@ -7,9 +7,10 @@ that is not installed is no difference; an installed one with another version is
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = ["Pins", "differences", "find", "read"]
 
@@ -30,8 +31,7 @@ _FIELD = re.compile(r"^\s*(?:- )?(name|version|manager|conda|pypi):\s*['\"]?([^'
 _CONDA_FILE = re.compile(r".*/([^/]+)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 
 
-@dataclass(frozen=True)
-class Pins:
+class Pins(Struct, frozen=True):
     """The versions that a lock allows, by normalised name; some pin several, for other systems."""
 
     python: Mapping[str, frozenset[str]]

@@ -17,9 +17,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+
+from msgspec import Struct, field
 
 from samebit.capture import importing
 from samebit.errors import SamebitError
@@ -59,8 +60,7 @@ _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """What one parse made.
 
     Attributes:
@@ -86,8 +86,7 @@ class Parsed:
     replaces: tuple[int, ...] = ()
 
 
-@dataclass
-class Parse:
+class Parse(Struct):
     """One parse under way: what is learnt on its way, by whichever hook."""
 
     owner: Any

@@ -11,10 +11,11 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import Any
+
+from msgspec import Struct
 
 from samebit import digest
 from samebit.capture.auditing import Watch
@@ -35,8 +36,7 @@ _ARCHIVES = (".zip", ".egg", ".pyz")
 _Look = tuple[int, int, int, int]  # inode, size, time of change of the content, and of the inode
 
 
-@dataclass
-class _Loaded:
+class _Loaded(Struct):
     """One file as it was when its code began to run."""
 
     look: _Look

@@ -6,9 +6,10 @@ called, or a library that was being imported. Nothing shows what became of the n
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.capture.generators import digest_of
 
@@ -25,8 +26,7 @@ _DRAWN = 2**53
 _FROM_TORCH = 2**63  # what torch's global generator gives as a whole number is below
 
 
-@dataclass(frozen=True)
-class Unseeded:
+class Unseeded(Struct, frozen=True):
     """A source of randomness that nobody seeded."""
 
     what: str  # `default_rng()`, `torch's global generator`, `uuid.uuid4()`

@@ -10,10 +10,10 @@ import random
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, field
 
 from samebit import digest, disk, places
 from samebit.cli.words import ProgressLine, Screen, size, visible, when
@@ -35,8 +35,7 @@ _REMEMBERED_S = 2.0
 _READERS = 2
 
 
-@dataclass
-class Findings:
+class Findings(Struct):
     """What is wrong with the files of a store, and what that means for its runs."""
 
     objects: int = 0

@@ -3,9 +3,10 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli import states_diff

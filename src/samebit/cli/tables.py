@@ -1,7 +1,8 @@
 """Tables, and names with their values, fitted to the width of a screen."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from samebit.cli.words import Paint, Screen, beginning, shorten, shown, visible, width
 
@@ -11,8 +12,7 @@ _GAP = "  "
 _LEAST_VALUE_WIDTH = 20  # of a wrapped value beside its name
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """How one column of a table looks."""
 
     title: str

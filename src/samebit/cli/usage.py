@@ -3,9 +3,10 @@
 import argparse
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from samebit import places
 from samebit.cli.tables import Column, table
@@ -24,8 +25,7 @@ __all__ = ["du", "du_arguments"]
 _KINDS = ("state", "code", "file")
 
 
-@dataclass
-class _Share:
+class _Share(Struct):
     """What one run keeps: names by kind, and how many bytes it would be, each time anew."""
 
     folder: RunFolder

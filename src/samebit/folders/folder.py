@@ -4,9 +4,11 @@ import getpass
 import os
 import socket
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import __version__, digest, disk, records
 from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew
@@ -36,8 +38,7 @@ def user_name() -> str:
         return ""
 
 
-@dataclass(frozen=True)
-class RunFolder:
+class RunFolder(Struct, frozen=True):
     """Where a run lies: `<store>/runs/<id>`."""
 
     path: Path

@@ -6,8 +6,9 @@ also in a frame that this version does not know. Only the states that were let g
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.errors import Damaged, NotFound, SamebitError
 from samebit.folders.folder import RunFolder
@@ -25,8 +26,7 @@ _FINAL = (b'"format":"samebit-state ', b'"format":"samebit-tree ')  # what these
 _OF_STATES = ("state", "dropped")
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(Struct, frozen=True):
     """One thing that a run keeps: `what` for people, and each object of it with its own place."""
 
     kind: str  # state | code | file

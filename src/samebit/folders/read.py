@@ -4,11 +4,12 @@ A `View` is what was there when it was read; nothing in it changes afterwards.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
@@ -34,8 +35,7 @@ _NAMED = 3  # files in one line
 _NOT_TRACED = " not traced"  # what the recorder says of a group of fingerprints
 
 
-@dataclass(frozen=True)
-class View:
+class View(Struct, frozen=True, dict=True):
     """A run as it was read.
 
     Of a run of many processes each rank wrote what it saw. Rank 0 is the run's face: where only one

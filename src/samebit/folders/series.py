@@ -7,8 +7,9 @@ know is left out, and said beside what was found.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.errors import Damaged
 from samebit.folders.facts import read_fact
@@ -32,8 +33,7 @@ __all__ = [
 RankRow = tuple[int, int, int, dict[str, Any]]  # rank, step, time in UTC ns, values by name
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """One metric: three lists of equal length, in order of step's first writing."""
 
     steps: list[int]
@@ -41,8 +41,7 @@ class Column:
     values: list[Any]
 
 
-@dataclass(frozen=True)
-class TraceRow:
+class TraceRow(Struct, frozen=True):
     """The fingerprints of one step: group name to eight bytes."""
 
     optimizer: int
@@ -50,16 +49,14 @@ class TraceRow:
     groups: dict[str, bytes]
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """One scalar: from which step of its optimizer on it had which value."""
 
     counts: list[int]
     values: list[Any]
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """Every scalar of one process's optimizers, by (optimizer, group, name).
 
     Group -1 is the loss scaler's: `scale`, and `skipped`, how many steps it has kept back.

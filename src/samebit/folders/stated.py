@@ -6,8 +6,9 @@ the state that a run began with there, else the checkpoint of that step; `initia
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from samebit.errors import NotFound, RunNotFound
 from samebit.folders.find import find_run
@@ -29,8 +30,7 @@ _INITIAL = frozenset({"initial", "init", "step0", "step-0"})
 _STEP = re.compile(r"(?:step[ -]?|checkpoint[ -])?(\d+)")
 
 
-@dataclass(frozen=True)
-class Stated:
+class Stated(Struct, frozen=True):
     """What a run says of one of its states."""
 
     name: str

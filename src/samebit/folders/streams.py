@@ -10,9 +10,11 @@ begins at some step again; what an earlier one recorded beyond it stays on disk,
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit.errors import Damaged
 from samebit.folders.facts import MANY, is_plain, read_fact
@@ -46,8 +48,7 @@ Episode = tuple[int, int]  # execution, restart
 Row = tuple[int, int, dict[str, Any]]  # step, time in UTC ns, values by name
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """One process that recorded."""
 
     writer: str
@@ -63,8 +64,7 @@ class _Part:
         return self.said["execution"], self.said.get("restart", 0)
 
 
-@dataclass(frozen=True)
-class Replaced:
+class Replaced(Struct, frozen=True):
     """Values of one execution that count no more, because a later one began before them."""
 
     execution: int
@@ -72,8 +72,7 @@ class Replaced:
     since: int | float  # the smallest of their steps
 
 
-@dataclass(frozen=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """What counts of one rank, episode by episode, each in order of time."""
 
     facts: list[Frame]  # where only the last counts, the face's are the last

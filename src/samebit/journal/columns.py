@@ -8,12 +8,12 @@ msgpack makes a byte each. Every bit comes back (`docs/formats/journal.md`).
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, islice
 from operator import sub
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 __all__ = ["MOST_HELD", "Block", "Held", "pack_column", "unpack", "unpack_column"]
 
@@ -26,8 +26,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _Key = tuple[int, int, str]
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(Struct, frozen=True):
     """One scalar's changes, in order."""
 
     optimizer: int

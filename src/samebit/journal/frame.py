@@ -2,11 +2,11 @@
 
 import struct
 import zlib
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from samebit.errors import Damaged
 
@@ -49,8 +49,7 @@ class Kind(IntEnum):
     SAMPLE = 7
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(Struct, frozen=True):
     """Whose segment it is."""
 
     run: str
@@ -58,8 +57,7 @@ class Header:
     segment: int
 
 
-@dataclass(frozen=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """Where a segment stops being readable; both counts are in bytes."""
 
     intact: int

@@ -7,9 +7,10 @@ check out, goes on in the writer's next segment, and reports what is missing by 
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from samebit import digest
 from samebit.errors import Damaged
@@ -34,8 +35,7 @@ _MARKS = ("$int", "$escaped")
 _SEGMENT_NAME = re.compile(r"^([a-z0-9]+)-([a-z0-9]{12})-(\d+)\.sbj$")
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """One segment file, by its name."""
 
     path: Path
@@ -44,8 +44,7 @@ class Segment:
     number: int
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One frame: who wrote it, when (UTC ns), its kind and items."""
 
     rank: str
@@ -56,16 +55,14 @@ class Frame:
     time_ns: int
 
 
-@dataclass(frozen=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Something that was written and cannot be read."""
 
     segment: str
     what: str
 
 
-@dataclass(frozen=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """Everything that could be read, and everything that could not."""
 
     frames: list[Frame]

@@ -15,10 +15,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, NoReturn, Self
+
+from msgspec import Struct
 
 from samebit.errors import CannotStart
 from samebit.launch import landlock
@@ -42,8 +43,7 @@ _ANSWER_S = 0.5  # a witness that takes longer was stopped
 _ASK, _ANSWER = b"?", b"\0"  # no signal has the number 0
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a process ended: with an exit code, or by a signal ("SIGKILL", "SIGRTMIN+3")."""
 
     exit_code: int | None

@@ -13,8 +13,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from typing import Protocol, Self
+
+from msgspec import Struct, field
 
 from samebit import digest
 from samebit.objects import encoding
@@ -86,22 +87,19 @@ class _Target(Protocol):
     def write_pack(self, objects: dict[str, bytes | memoryview]) -> object: ...
 
 
-@dataclass
-class Slot:
+class Slot(Struct):
     """The name of a piece: of a small one at once, of a large one when the batch has settled."""
 
     name: str = ""
 
 
-@dataclass
-class _Job:
+class _Job(Struct):
     slot: Slot
     data: bytes | memoryview
     word: int
 
 
-@dataclass
-class Batch:
+class Batch(Struct):
     """What is being put together; made by `Store.batch`, used by one thread."""
 
     _store: _Target

@@ -4,9 +4,10 @@ A copy comes from a `Source`: another store, or whatever else can give an object
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from samebit import digest, disk
 from samebit.errors import NotFound
@@ -28,8 +29,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Healed:
+class Healed(Struct, frozen=True):
     """One object that is whole again, and which source had it."""
 
     name: str

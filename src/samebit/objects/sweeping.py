@@ -10,8 +10,9 @@ The marks come from above (`samebit.folders.naming`): a sweep knows names, and n
 import os
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from samebit import digest, disk
 from samebit.errors import Damaged
@@ -59,8 +60,7 @@ def take_back(store: Store, names: Collection[str]) -> int:
     return freed
 
 
-@dataclass(frozen=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """One file that nothing names any more, or of a pack more than half of it."""
 
     path: Path

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from samebit import digest
 from samebit.errors import Damaged
@@ -15,8 +16,7 @@ __all__ = ["SourceFile", "lay_out", "read_tree", "save_tree"]
 _KINDS = ("file", "exec", "link")
 
 
-@dataclass(frozen=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True):
     """One file to be put into a tree: its bytes, or for a link its target."""
 
     path: str  # relative, with forward slashes

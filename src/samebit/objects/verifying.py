@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from samebit import digest
 from samebit.errors import Damaged, NotFound
@@ -16,8 +17,7 @@ __all__ = ["Look", "hurt_in", "look_at", "packed_whole", "sizes_in", "stored_fil
 _CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """What was found in one file; sizes are of the canonical bytes."""
 
     path: Path

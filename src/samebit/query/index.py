@@ -14,9 +14,10 @@ import stat
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from samebit import places
 from samebit.errors import RunNotFound, SamebitError, StoreTooNew
@@ -69,8 +70,7 @@ _NETWORK = frozenset(
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes spaces
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """What the index holds of one run."""
 
     executions: str  # their numbers, with spaces between

@@ -5,8 +5,9 @@ it matters.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from samebit.capture.unseeded import Unseeded, find_unseeded, in_words
 from samebit.folders.facts import FileFact
@@ -20,8 +21,7 @@ _KEY_WORDS = 3
 _GIT_FAILED = ("without git's word", "no commit was made")  # as capture/code.py says it
 
 
-@dataclass(frozen=True)
-class Lack:
+class Lack(Struct, frozen=True):
     """One thing that a record lacks."""
 
     key: str  # in a word or two, for a list of runs

@@ -13,9 +13,10 @@ the kinds differ (a bool is no number) and where a NaN is met, also with `!=`.
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeVar
+
+from msgspec import Struct
 
 from samebit.errors import UsageError
 
@@ -58,13 +59,12 @@ _ORDERS: dict[str, Callable[[int], bool]] = {
 }
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Struct, frozen=True, eq=False):
     """A condition on rows, as it was written."""
 
     text: str
-    _names: frozenset[str] = field(repr=False, compare=False)
-    _holds: _Condition = field(repr=False, compare=False)
+    _names: frozenset[str]
+    _holds: _Condition
 
     def matches(self, row: Row, row_keys: Container[str] | None = None) -> bool:
         """Whether the condition holds for a row; never raises for any plain values.
@@ -84,8 +84,7 @@ class Filter:
         return self._names
 
 
-@dataclass(frozen=True)
-class Sort:
+class Sort(Struct, frozen=True):
     """One name to order rows by."""
 
     name: str
@@ -158,8 +157,7 @@ def _place(value: object) -> tuple[int, bool | int | float | str]:
     return (_MISSING, 0) if value is None else (_OTHER, str(value))
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(Struct, frozen=True):
     kind: str  # text | name | word, or sign (keywords too), or end
     text: str  # without its quotes
     at: int
@@ -168,8 +166,7 @@ class _Token:
         return self.kind == "sign" and self.text in signs
 
 
-@dataclass(frozen=True)
-class _Value:
+class _Value(Struct, frozen=True):
     """What stands on the right of a comparison."""
 
     text: str  # as it was spelled

@@ -8,9 +8,11 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import digest
 from samebit.capture import environment, installed, machine
@@ -32,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(Struct, frozen=True):
     """A file that the run read and that is not part of its code."""
 
     path: Path  # where it was
@@ -45,8 +46,7 @@ class Input:
     is_absolute: bool  # how the script named it
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A folder that the run listed, or read too many files of to tell of each."""
 
     path: Path
@@ -54,8 +54,7 @@ class Listing:
     count: int = 0  # of files that were read, and known by name, size and time only
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Everything that a replay is made from."""
 
     view: View

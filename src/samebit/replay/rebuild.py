@@ -7,8 +7,9 @@ user's own files are read, never written: copied where the run wrote them, other
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from samebit.capture.sources import import_root
 from samebit.objects.store import Store
@@ -22,8 +23,7 @@ _FICLONE = 0x40049409  # linux/fs.h
 _WRITTEN_CACHES = ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """Where a replay runs."""
 
     folder: Path

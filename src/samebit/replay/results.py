@@ -2,8 +2,9 @@
 
 import fnmatch
 import struct
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from samebit.digest import canonical_json
 from samebit.folders.read import View
@@ -51,8 +52,7 @@ def is_volatile(name: str, view: View) -> bool:
     return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
-@dataclass
-class Metrics:
+class Metrics(Struct):
     """The comparison of two runs' metrics."""
 
     compared: list[str] = field(default_factory=list[str])
@@ -99,8 +99,7 @@ def _same(ours: Any, theirs: Any) -> bool:
     return type(ours) is type(theirs) and ours == theirs
 
 
-@dataclass(frozen=True)
-class Final:
+class Final(Struct, frozen=True):
     """The comparison of two final states."""
 
     count: int  # arrays
@@ -126,8 +125,7 @@ def compare_final(recorded: View, replayed: View) -> Final | None:
     return Final(count, differing, digests[0]) if digests else None
 
 
-@dataclass(frozen=True)
-class Checkpoints:
+class Checkpoints(Struct, frozen=True):
     """The comparison of what both runs have of checkpoints."""
 
     count: int

@@ -8,8 +8,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit.errors import CannotStart
 from samebit.folders.folder import RunFolder, user_name
@@ -32,8 +34,7 @@ _SHORT = "/tmp"  # TMPDIR is what is too long
 _LONGEST_TMPDIR = 70
 
 
-@dataclass(frozen=True)
-class Replayed:
+class Replayed(Struct, frozen=True):
     """A verdict, with what the replay printed last."""
 
     verdict: Verdict

@@ -7,9 +7,10 @@ shape is said to have none.
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.folders.series import Changes, Schedule
 from samebit.report.shapes import Segment, segments
@@ -24,8 +25,7 @@ _SEEN = 0.25  # of a cosine, before it is said where it would have gone
 _ALIKE = 1e-9
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """A scalar that changes, of one group, and the groups in which it is the same or in proportion.
 
     `same` are groups with equal bits; `scaled` are groups with their factor.

@@ -9,8 +9,9 @@ Time is the number of steps done before a value was used: the first step's is 0.
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 __all__ = ["TOLERANCE", "Segment", "segments"]
 
@@ -21,8 +22,7 @@ _LOOKED_AT = 200  # values, while a breakpoint is searched for; the claim is che
 _POWERS = (2.0, 3.0, 0.5, 0.9, 1.5, 4.0, 5.0)
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A stretch of a schedule: from time `begin`, when it was `start`, to `until` and `end`.
 
     `facts` by kind: `source` and `since`, `target` and `at` of a cosine (its turning points);

@@ -4,10 +4,11 @@
 take what it began; where it does not come in time, they are runs of their own.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit.errors import UsageError
 from samebit.folders import folder as runs
@@ -22,8 +23,7 @@ AUTO = "auto"  # in place of a run: the one of this job before it was requeued, 
 _FOR_EVER_S = float("inf")
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is to be begun."""
 
     start: ExecutionStart  # its number is found out
@@ -37,8 +37,7 @@ class Wanted:
     batch: Job | None = None  # where AUTO looks: an mpirun has another name after a requeue
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """What was begun."""
 
     folder: RunFolder
@@ -68,9 +67,9 @@ def begin(store: Path, wanted: Wanted) -> Begun:
     found = jobs.wait(store, job, turn)
     if found is not None:
         return Begun(RunFolder(store / "runs" / found[0]), found[1], job)
-    alone = _begin_first(store, dataclasses.replace(wanted, job=None, batch=None), turn)
+    alone = _begin_first(store, replace(wanted, job=None, batch=None), turn)
     what = f"rank 0 of {job.name} began no run: rank {job.rank} is a run of its own"
-    return dataclasses.replace(alone, problem=("the other ranks", what))
+    return replace(alone, problem=("the other ranks", what))
 
 
 def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
@@ -89,7 +88,7 @@ def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
     )
     start = wanted.start
     if job is not None:
-        start = dataclasses.replace(start, job=job.name, ranks=job.ranks)
+        start = replace(start, job=job.name, ranks=job.ranks)
     execution: int | None = None
     try:
         execution = folder.begin_execution(start).number
@@ -121,7 +120,7 @@ def _to_resume(store: Path, wanted: Wanted, known: Sequence[tuple[Job, int]]) ->
 def _before_restart(store: Path, job: Job, turn: int) -> RunFolder | None:
     """The run that this command of the job had before; it may not have come so far each time."""
     for restart in reversed(range(job.restart)):
-        before = dataclasses.replace(job, restart=restart)
+        before = replace(job, restart=restart)
         found = jobs.read(store, before, turn, within_s=_FOR_EVER_S)
         if found is not None and (store / "runs" / found[0]).is_dir():
             return RunFolder(store / "runs" / found[0])

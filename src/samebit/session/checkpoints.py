@@ -9,8 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit import disk, records
 from samebit.capture import generators
@@ -34,8 +35,7 @@ _NAME = "checkpoint"
 _OF_OBJECTS = ("schedulers", "scalers", "others")
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """What a checkpoint says of the run's counting, read when it is taken."""
 
     step: int

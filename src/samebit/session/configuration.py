@@ -5,8 +5,10 @@ count, capture/parsing.py says). Only where there is neither, the plain globals 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import disk
 from samebit.capture import secrets
@@ -21,8 +23,7 @@ _MISSING = object()
 _MOST_PARSES = 32
 
 
-@dataclass(frozen=True)
-class _Layer:
+class _Layer(Struct, frozen=True):
     """Values of one origin, and where each came from."""
 
     values: dict[str, Any]

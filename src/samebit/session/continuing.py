@@ -5,8 +5,9 @@ That is the objects, the generators, the data loaders, and the counts of the run
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.capture import generators
 from samebit.errors import Damaged, NotFound, UsageError
@@ -22,8 +23,7 @@ __all__ = ["Resumed", "go_on"]
 _BESIDE = ("progress", "generators", "schedulers", "scalers", "others", "extra")
 
 
-@dataclass(frozen=True)
-class Resumed:
+class Resumed(Struct, frozen=True):
     """Where a training goes on.
 
     Attributes:

@@ -11,15 +11,15 @@ import functools
 import os
 import sys
 import threading
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = ["SystemExited", "as_seen_from_outside", "how_it_left", "watch"]
 
 
-@dataclass(frozen=True)
-class SystemExited:
+class SystemExited(Struct, frozen=True):
     """The script was left by SystemExit; a code of None is not known."""
 
     code: int | None

@@ -12,8 +12,10 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import disk
 from samebit.launch import alive
@@ -26,8 +28,7 @@ _FRESH_S = 3600.0  # by the file server's clock; what is older is of another job
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One process's place in a job."""
 
     name: str  # for people

@@ -12,8 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import places
 from samebit.capture import code, console, git, randomness, secrets
@@ -38,8 +40,7 @@ _NAMED = 5  # files in one sentence
 ENTRY = Path(__file__).parent / "entry"
 
 
-@dataclass(frozen=True)
-class Replay:
+class Replay(Struct, frozen=True):
     """What makes a launch a replay of a recorded run."""
 
     of: str
@@ -50,8 +51,7 @@ class Replay:
     seeds: Path  # the file of what is given back of the run's randomness
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is to be run, and how."""
 
     how: str  # script | module | command
@@ -64,13 +64,12 @@ class Request:
     group: str | None = None
     resume: str | None = None  # the run that goes on; AUTO for a job that was requeued
     or_run_anyway: bool = False
-    python: str = field(default=sys.executable)
+    python: str = sys.executable
     store: Path | None = None  # found from `cwd` where it is not given
     replay: Replay | None = None
 
 
-@dataclass(frozen=True)
-class Launched:
+class Launched(Struct, frozen=True):
     """A run that has ended."""
 
     folder: RunFolder | None  # None where it could not be recorded and was run anyway

@@ -9,8 +9,9 @@ import os
 import sys
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.session.keeping import Keeper
 from samebit.session.members import Members
@@ -22,8 +23,7 @@ __all__ = ["Models"]
 _INTERRUPTED_BYTES = 1 << 30  # after Ctrl-C a larger state is not written any more
 
 
-@dataclass(frozen=True)
-class _Beginning:
+class _Beginning(Struct, frozen=True):
     """A root as it was before its first training forward."""
 
     state: dict[str, Any]  # empty where it is too large to be held twice

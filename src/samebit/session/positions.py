@@ -11,8 +11,9 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from samebit.capture import generators
 from samebit.states import torch as torch_states
@@ -20,8 +21,7 @@ from samebit.states import torch as torch_states
 __all__ = ["Positions"]
 
 
-@dataclass(frozen=True)
-class _Moment:
+class _Moment(Struct, frozen=True):
     """The generators at one time: the global ones, and those that a loader holds."""
 
     everywhere: Mapping[str, Any]
@@ -32,8 +32,7 @@ class _Moment:
 _NEVER = _Moment({}, {})
 
 
-@dataclass
-class _Loader:
+class _Loader(Struct):
     """A data loader that began an epoch, here or in the process before."""
 
     described: list[Any]  # what it is, by which it is found again

@@ -9,8 +9,9 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from samebit import digest
 from samebit.capture.children import plain
@@ -34,8 +35,7 @@ _RANK = re.compile(r"[0-9]{1,9}")
 _LONGEST = 60  # letters that name a process
 
 
-@dataclass(frozen=True)
-class Role:
+class Role(Struct, frozen=True):
     """A process's part in a run."""
 
     rank: str

@@ -1,8 +1,9 @@
 """A checkpoint back into the objects it was taken from: all of it, or nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.errors import UsageError
 from samebit.states.stored import StoredState
@@ -10,8 +11,7 @@ from samebit.states.stored import StoredState
 __all__ = ["Into", "restore"]
 
 
-@dataclass(frozen=True)
-class Into:
+class Into(Struct, frozen=True):
     """The objects of this process, each list in the order of its kind."""
 
     modules: Sequence[Any]

@@ -6,9 +6,10 @@ steps go on after the last that was recorded.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from samebit.errors import UsageError
 from samebit.folders.folder import RunFolder
@@ -26,8 +27,7 @@ _COUNTING = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Left:
+class Left(Struct, frozen=True):
     """What earlier executions of a run came to, as far as a later one needs it."""
 
     counts: Mapping[int, int] = field(default_factory=dict[int, int])  # steps, by optimizer

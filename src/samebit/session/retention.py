@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.errors import UsageError
 
@@ -12,8 +13,7 @@ __all__ = ["Rule", "Saved", "read_rule", "to_drop"]
 _KNOWN = "last, best, every, weights_every"
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What is kept: the newest, the best, every so many steps, and these without an optimizer."""
 
     last: int = 1
@@ -23,8 +23,7 @@ class Rule:
     weights_every: int | None = None
 
 
-@dataclass(frozen=True)
-class Saved:
+class Saved(Struct, frozen=True):
     """A checkpoint that is there."""
 
     name: str

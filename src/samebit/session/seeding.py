@@ -9,9 +9,10 @@ import sys
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from samebit import disk
 from samebit.capture import entropy, generators, loaders, randomness
@@ -24,8 +25,7 @@ _EVERY = 100  # epochs of a loader, and loaders of a line; then those that are a
 _IN_FULL = 8  # loaders of a line whose generators' states are kept, not only their digests
 
 
-@dataclass
-class _Loader:
+class _Loader(Struct):
     """A data loader that began an epoch."""
 
     is_of: "weakref.ref[Any]"

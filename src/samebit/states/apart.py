@@ -9,8 +9,9 @@ import functools
 import random
 import sys
 import types
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from samebit.states import estimators, leaves, modules
 from samebit.states.forms import (
@@ -35,8 +36,7 @@ _COMPRESSED = {
 }
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """What a thing is made of, and whether all that is in it is to be taken apart, too."""
 
     value: Any

@@ -6,8 +6,10 @@ of equal digest are equal and are not read.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from samebit import digest
 from samebit.errors import Damaged, NotFound
@@ -26,8 +28,7 @@ _BLOCK_BYTES = 4 << 20
 Pieces = Callable[[str], Iterator[bytes | memoryview]]
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of the two: the record of the array at each place, and how its bytes are read.
 
     A record's digest is empty where it is not known without reading.
@@ -66,8 +67,7 @@ def _below(named: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class LeafDifference:
+class LeafDifference(Struct, frozen=True):
     """One place at which two sides differ."""
 
     place: str

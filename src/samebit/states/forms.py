@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import msgspec
 
 from samebit.errors import Damaged, UsageError
 
@@ -56,15 +57,13 @@ def _axis(value: Any) -> bool:
     return value is None or (type(value) is int and 0 <= value < _MAX_DIMENSIONS)
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """A thing that could only be described."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(msgspec.Struct, frozen=True):
     """An object of some type: its name, and what it is made of. Loading makes no such object."""
 
     type: str
@@ -74,8 +73,7 @@ class Described:
     BARE: ClassVar[str] = "content"
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """A named tuple of some type: its fields in order."""
 
     type: str
@@ -85,8 +83,7 @@ class Named:
     BARE: ClassVar[str] = "content"
 
 
-@dataclass(frozen=True)
-class Opaque:
+class Opaque(msgspec.Struct, frozen=True):
     """What the user had pickled (`samebit.opaque`). Nothing of ours ever loads these bytes."""
 
     type: str
@@ -96,8 +93,7 @@ class Opaque:
     BARE: ClassVar[str] = "pickled"
 
 
-@dataclass(frozen=True)
-class Objects:
+class Objects(msgspec.Struct, frozen=True):
     """A NumPy array of objects: its shape, and the values row by row."""
 
     shape: tuple[int, ...]
@@ -117,8 +113,7 @@ class Objects:
         return flat.reshape(self.shape)
 
 
-@dataclass(frozen=True, eq=False)
-class Struct:
+class Struct(msgspec.Struct, frozen=True, eq=False):
     """A structured NumPy array: an array for each field, whose first axes are the shape."""
 
     shape: tuple[int, ...]
@@ -148,8 +143,7 @@ class Struct:
         return made
 
 
-@dataclass(frozen=True, eq=False)
-class Sparse:
+class Sparse(msgspec.Struct, frozen=True, eq=False):
     """A sparse tensor or matrix: the indices of its values, and the values.
 
     `coo`: indices of shape (sparse dimensions, values). `csr`, `bsr`: `starts` says where each row
@@ -215,8 +209,7 @@ class Sparse:
         return made
 
 
-@dataclass(frozen=True, eq=False)
-class Quantized:
+class Quantized(msgspec.Struct, frozen=True, eq=False):
     """A quantised torch tensor: the stored integers, and what they are scaled by."""
 
     dtype: str
@@ -252,8 +245,7 @@ class Quantized:
             raise _unfit("a quantised tensor", dtype=self.dtype, because=error) from error
 
 
-@dataclass(frozen=True, eq=False)
-class Shard:
+class Shard(msgspec.Struct, frozen=True, eq=False):
     """The part of a sharded tensor that one rank holds."""
 
     shape: tuple[int, ...]  # of the whole

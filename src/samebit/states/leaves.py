@@ -7,9 +7,10 @@ modules that are loaded; only `restore` imports one, the one it was asked for.
 import math
 import sys
 from collections.abc import Hashable
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.errors import Damaged, UsageError
 from samebit.records import LeafRecord
@@ -43,8 +44,7 @@ _MAX_DIMENSIONS = 64  # what NumPy can hold
 _NARROW = frozenset(f"int{bits}" for bits in range(1, 8))
 
 
-@dataclass(frozen=True)
-class Canonical:
+class Canonical(Struct, frozen=True):
     """An array's dtype and shape, and its elements row by row, little endian, read-only."""
 
     dtype: str

@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit.errors import UsageError
 from samebit.records import LeafRecord
@@ -42,8 +44,7 @@ _TORCH = _NUMPY | {
 }
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """A tensor that is to hold a leaf, or, with an offset, the part of it that begins there."""
 
     leaf: str

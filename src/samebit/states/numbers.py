@@ -6,8 +6,9 @@ Two NaNs of different bits differ in their payload only, zeros of different bits
 """
 
 import functools
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from samebit.errors import UsageError
 
@@ -28,8 +29,7 @@ _INTEGERS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Apart:
+class Apart(Struct, frozen=True):
     """How two arrays of one dtype differ; counts are of elements."""
 
     count: int = 0  # elements whose bits differ

@@ -6,8 +6,9 @@ what lies where is known, and checked, before a byte of any part is.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from samebit import digest
 from samebit.errors import Damaged
@@ -31,8 +32,7 @@ __all__ = [
 PARTS = "parts:"
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(Struct, frozen=True):
     """A part of an array: where it begins along each axis, and how far it reaches."""
 
     offset: tuple[int, ...]
@@ -55,8 +55,7 @@ class Box:
         return tuple(at + length for at, length in zip(self.offset, self.shape, strict=True))
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """What one rank holds of a leaf."""
 
     rank: str
@@ -65,8 +64,7 @@ class Piece:
     box: Box
 
 
-@dataclass(frozen=True)
-class Together:
+class Together(Struct, frozen=True):
     """One state of several ranks: a manifest in which every leaf is whole, and the parts.
 
     Ranks that are `absent` may hold what is missing of a leaf; why is said of each.

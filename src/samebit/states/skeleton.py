@@ -4,7 +4,6 @@ What is no JSON of its own is a mark, a dict of one key that begins with `$`; th
 `docs/formats/state.md`. An array that is met twice is one leaf with two marks.
 """
 
-import dataclasses
 import math
 import re
 import reprlib
@@ -193,13 +192,13 @@ class _Splitter:
 
     def _form(self, form: Any, path: str, above: tuple[int, ...]) -> Any:
         mark: dict[str, Any] = {}
-        for field in dataclasses.fields(form):
-            item = getattr(form, field.name)
-            if field.name in form.HEAD:
-                mark[field.name] = list(item) if isinstance(item, tuple) else item
+        for name in form.__struct_fields__:
+            item = getattr(form, name)
+            if name in form.HEAD:
+                mark[name] = list(item) if isinstance(item, tuple) else item
             else:
-                place = path if field.name == form.BARE else _below(path, field.name)
-                mark[field.name] = self.value(item, place, above)
+                place = path if name == form.BARE else _below(path, name)
+                mark[name] = self.value(item, place, above)
         return {_TAGS[type(form)]: mark}
 
     def _set(self, value: Any, path: str, above: tuple[int, ...]) -> Any:
@@ -373,7 +372,7 @@ def _form_values(
     form: type[Any], mark: dict[str, Any], path: str, item_at: Callable[[Any, str], Any]
 ) -> dict[str, Any]:
     """The fields of a form by name: its heads checked, its parts made."""
-    names = [field.name for field in dataclasses.fields(form)]
+    names: tuple[str, ...] = form.__struct_fields__
     if set(mark) != set(names) or not all(check(mark[n]) for n, check in form.HEAD.items()):
         raise _damaged(mark)
     values: dict[str, Any] = {}

@@ -8,7 +8,8 @@ read whole, so that it can be compared with its name.
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from samebit import digest
 from samebit.errors import Damaged, NotFound
@@ -20,8 +21,7 @@ from samebit.states.shards import Box, Piece, Together
 __all__ = ["Room", "Source", "all_of", "digest_of", "map_of", "pieces_of", "reads", "require"]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """A state of the store, and what its leaves are made of."""
 
     store: Store
@@ -115,8 +115,7 @@ def digest_of(source: Source, name: str) -> str:
     return hasher.digest()
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(Struct, frozen=True):
     """Memory for a part of a leaf, its elements in order."""
 
     memory: memoryview

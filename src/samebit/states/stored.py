@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.store import Store

@@ -4,8 +4,10 @@ A pure function of what was recorded: nothing here knows a file, a process or to
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit.folders.series import Schedule, TraceRow
 from samebit.trace.recorder import GROUPS
@@ -33,8 +35,7 @@ def _whose(rank: str) -> str:
     return f"rank {rank}" if rank.isdigit() else rank
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Struct, frozen=True):
     """One run's trace, as it was read."""
 
     rows: Sequence[TraceRow]
@@ -43,8 +44,7 @@ class Side:
     algorithm: str | None
 
 
-@dataclass(frozen=True)
-class Divergence:
+class Divergence(Struct, frozen=True):
     """The first step that differs, and why."""
 
     step: int  # of that optimizer; 0 is before the first
@@ -65,8 +65,7 @@ class Divergence:
         return f"{text} of {_whose(self.rank)}" if self.rank else text
 
 
-@dataclass(frozen=True)
-class Matched:
+class Matched(Struct, frozen=True):
     """What was compared: rows, and per group how many rows had it on both sides."""
 
     rows: int

@@ -9,8 +9,9 @@ import statistics
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from samebit.trace import fingerprint
 from samebit.trace.fingerprint import Leaves, NotTraceable
@@ -42,8 +43,7 @@ _PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 1
 _WINDOW = 10  # full rows over which cost and step time are taken
 
 
-@dataclass(frozen=True)
-class Emit:
+class Emit(Struct, frozen=True):
     """Where the rows go."""
 
     trace: Callable[[int, int, int, bytes], None]
@@ -51,8 +51,7 @@ class Emit:
     fact: Callable[[str, Any], None]
 
 
-@dataclass
-class _Optimizer:
+class _Optimizer(Struct):
     """What is remembered of one optimizer between its steps."""
 
     index: int
