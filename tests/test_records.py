@@ -1,4 +1,3 @@
-import dataclasses
 import types
 import typing
 from typing import Any
@@ -6,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct, structs
 
 from samebit import digest, records
 from samebit.errors import Damaged
@@ -50,9 +50,8 @@ def of_type(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a field's type, as the records declare them."""
     if kind in BY_TYPE:
         return BY_TYPE[kind]
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return st.builds(kind, **{f.name: of_type(hints[f.name]) for f in dataclasses.fields(kind)})
+    if kind in KINDS:
+        return st.builds(kind, **{f.name: of_type(f.type) for f in structs.fields(kind)})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple and arguments[-1] is Ellipsis:
         return st.lists(of_type(arguments[0]), max_size=3).map(tuple)
@@ -65,9 +64,8 @@ def of_type(kind: Any) -> st.SearchStrategy[Any]:
 
 def exactly(value: Any) -> Any:
     """Equal for equal values of equal types; NaN is equal to itself, a dict has no order."""
-    if dataclasses.is_dataclass(value):
-        fields = [exactly(getattr(value, field.name)) for field in dataclasses.fields(value)]
-        return type(value), fields
+    if isinstance(value, Struct):
+        return type(value), [exactly(item) for item in structs.astuple(value)]
     if isinstance(value, dict):
         return {key: exactly(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -79,11 +77,7 @@ any_record = st.sampled_from(KINDS).flatmap(of_type)
 oldest = st.sampled_from(KINDS).flatmap(
     lambda kind: st.builds(
         kind,
-        **{
-            f.name: of_type(typing.get_type_hints(kind)[f.name])
-            for f in dataclasses.fields(kind)
-            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        },
+        **{f.name: of_type(f.type) for f in structs.fields(kind) if f.required},
     )
 )
 
@@ -105,9 +99,7 @@ def test_fields_of_a_later_version_are_skipped(record: Any, more: dict[str, Any]
 @given(oldest)
 def test_fields_that_are_missing_have_their_default(record: Any) -> None:
     needed = {
-        f.name: records.plain(getattr(record, f.name))
-        for f in dataclasses.fields(record)
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        f.name: records.plain(getattr(record, f.name)) for f in structs.fields(record) if f.required
     }
     found = records.decode(digest.canonical_json(needed), type(record))
     assert exactly(found) == exactly(record)
@@ -129,7 +121,7 @@ def test_a_record_that_was_cut_off_is_damaged(record: RunRecord, data: st.DataOb
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_cannot_be_changed(kind: Any) -> None:
-    assert kind.__dataclass_params__.frozen
+    assert kind.__struct_config__.frozen
 
 
 def test_these_records_never_change_their_bytes() -> None:

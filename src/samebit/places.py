@@ -6,12 +6,12 @@ from the user's config folder, `samebit.toml` beside the store, `.samebit/local.
 environment (`SAMEBIT_CODE_REF=hidden` for `code.ref`) and an argument; the later one wins.
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from msgspec import Struct, structs
 
 from samebit import disk
 from samebit.errors import Damaged, SamebitError, StoreNotFound, StoreTooNew, UsageError
@@ -35,7 +35,8 @@ _FORMAT_WORD, _FORMAT_MAJOR = FORMAT_LINE.split()
 _STORE_FOLDERS = ("objects", "packs", "runs", "tmp")
 
 
-class Settings(Struct, frozen=True):
+@dataclass(frozen=True)
+class Settings:
     """What a user may set; each field is `section_name` for `section.name` in a file."""
 
     code_ref: str = "tag"  # tag | hidden | none: what points at a run's commit
@@ -55,7 +56,7 @@ _CHOICES = {
     "console": ("tee", "off"),
     "states_keep": ("auto", "all", "digest", "none"),
 }
-_SETTINGS = {field.name: field.default for field in structs.fields(Settings)}
+_SETTINGS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 
 def git_top_level(start: Path) -> Path | None:

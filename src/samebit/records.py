@@ -217,8 +217,8 @@ def decode(data: bytes, kind: type[T], where: object = None) -> T:
 @functools.cache
 def _format_of(kind: type) -> str | None:
     """The format that a record of this kind has; some are only parts of others."""
-    fields = {one.name: one.default for one in structs.fields(kind)}
-    return fields.get("format")
+    fields = structs.fields(kind) if isinstance(kind, type) and issubclass(kind, Struct) else ()
+    return next((field.default for field in fields if field.name == "format"), None)
 
 
 def _refuse_newer(value: Any, ours: str | None, where: object) -> None:

@@ -4,10 +4,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from samebit import disk, places, records
 from samebit.cli import checking

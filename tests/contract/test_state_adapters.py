@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from samebit import digest, records
 from samebit.records import LeafRecord, StateManifest
@@ -49,7 +50,7 @@ def from_bytes(value: Any) -> Any:
 
 def is_plain(value: Any) -> bool:
     if type(value) in FORMS.values():
-        return all(map(is_plain, vars(value).values()))
+        return all(map(is_plain, structs.astuple(value)))
     if isinstance(value, dict):
         return type(value) in PLAIN and all(is_plain(x) for pair in value.items() for x in pair)
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -1,10 +1,10 @@
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from samebit import places, records
 from samebit.errors import AmbiguousRun, RunNotFound, UsageError

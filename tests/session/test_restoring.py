@@ -169,7 +169,7 @@ def test_nothing_is_changed_whatever_it_is_that_does_not_fit(wrong: str) -> None
     if wrong == "name":
         saved["model"]["more"] = saved["model"].pop("into.bias")
     elif wrong == "module":
-        ours = Into([], *(getattr(ours, f) for f in list(vars(ours))[1:]))
+        ours = Into([], *(getattr(ours, f) for f in ours.__struct_fields__[1:]))
     elif wrong == "described":
         ours.others[0].of["by"] = min
     elif wrong == "extra":

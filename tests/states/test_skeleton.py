@@ -1,14 +1,15 @@
-import dataclasses
 import math
 import struct
 from collections import OrderedDict, deque
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from samebit import digest
 from samebit.errors import Damaged, UsageError
@@ -66,9 +67,8 @@ def same(one: Any, other: Any) -> bool:
     """Equal as types, order and bits; `==` would call 1, 1.0 and True the same."""
     if type(one) is not type(other):
         return False
-    if dataclasses.is_dataclass(one):
-        fields = dataclasses.fields(one)
-        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields)
+    if isinstance(one, msgspec.Struct):
+        return all(map(same, structs.astuple(one), structs.astuple(other)))
     if isinstance(one, complex):
         return same([one.real, one.imag], [other.real, other.imag])
     if isinstance(one, (set, frozenset)):

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from samebit import digest, disk, places, records
 from samebit.errors import Damaged, NotFound, SamebitError, StoreTooNew, UsageError
@@ -361,7 +361,7 @@ def test_a_number_of_parts_that_does_not_fit_is_damage(
     )
     right = store.put(records.encode(StateManifest({"$leaf": "w"}, {"w": record})))
     assert load(store, right, as_torch=False).size == 6 * small_parts
-    wrong = dataclasses.replace(record, parts=(part,) * parts)
+    wrong = replace(record, parts=(part,) * parts)
     name = store.put(records.encode(StateManifest({"$leaf": "w"}, {"w": wrong})))
     with pytest.raises(Damaged, match="parts"):
         load(store, name, as_torch=False)

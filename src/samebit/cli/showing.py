@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from samebit import places, records
 from samebit.capture import batch
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
@@ -361,6 +363,6 @@ def _everything(view: View) -> dict[str, Any]:
         "schedule": [list(row) for row in view.schedule],
         "replaced": [records.plain(gone) for gone in view.replaced],
         "steps": len(view.trace),
-        "missing": [vars(lack) for lack in find_lacks(view)],
+        "missing": [structs.asdict(lack) for lack in find_lacks(view)],
         "verdicts": [records.plain(v) for v in view.verdicts],
     }

@@ -1,8 +1,7 @@
 """Tables, and names with their values, fitted to the width of a screen."""
 
 from collections.abc import Callable, Iterable, Sequence
-
-from msgspec import Struct
+from dataclasses import dataclass
 
 from samebit.cli.words import Paint, Screen, beginning, shorten, shown, visible, width
 
@@ -12,7 +11,8 @@ _GAP = "  "
 _LEAST_VALUE_WIDTH = 20  # of a wrapped value beside its name
 
 
-class Column(Struct, frozen=True):
+@dataclass(frozen=True)
+class Column:
     """How one column of a table looks."""
 
     title: str

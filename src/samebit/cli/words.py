@@ -9,9 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Self, TextIO
-
-from msgspec import Struct
 
 from samebit.report.table import number, shown, visible
 
@@ -42,7 +41,8 @@ _BAR_WIDTH = 24
 _LEAST_LABEL_WIDTH = 8  # of a progress line; then its end is cut
 
 
-class Paint(Struct, frozen=True):
+@dataclass(frozen=True)
+class Paint:
     """Puts colour around a text, or leaves it as it is."""
 
     color: bool
@@ -80,7 +80,8 @@ class Paint(Struct, frozen=True):
         return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
 
 
-class Screen(Struct, frozen=True):
+@dataclass(frozen=True)
+class Screen:
     """Where words go: a stream, its columns if it is a terminal, and whether in colour."""
 
     stream: TextIO

@@ -14,10 +14,9 @@ import stat
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from samebit import places
 from samebit.errors import RunNotFound, SamebitError, StoreTooNew
@@ -70,7 +69,8 @@ _NETWORK = frozenset(
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes spaces
 
 
-class _Entry(Struct, frozen=True):
+@dataclass(frozen=True)
+class _Entry:
     """What the index holds of one run."""
 
     executions: str  # their numbers, with spaces between

@@ -13,10 +13,9 @@ the kinds differ (a bool is no number) and where a NaN is met, also with `!=`.
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeVar
-
-from msgspec import Struct
 
 from samebit.errors import UsageError
 
@@ -59,12 +58,13 @@ _ORDERS: dict[str, Callable[[int], bool]] = {
 }
 
 
-class Filter(Struct, frozen=True, eq=False):
+@dataclass(frozen=True)
+class Filter:
     """A condition on rows, as it was written."""
 
     text: str
-    _names: frozenset[str]
-    _holds: _Condition
+    _names: frozenset[str] = field(repr=False, compare=False)
+    _holds: _Condition = field(repr=False, compare=False)
 
     def matches(self, row: Row, row_keys: Container[str] | None = None) -> bool:
         """Whether the condition holds for a row; never raises for any plain values.
@@ -84,7 +84,8 @@ class Filter(Struct, frozen=True, eq=False):
         return self._names
 
 
-class Sort(Struct, frozen=True):
+@dataclass(frozen=True)
+class Sort:
     """One name to order rows by."""
 
     name: str
@@ -157,7 +158,8 @@ def _place(value: object) -> tuple[int, bool | int | float | str]:
     return (_MISSING, 0) if value is None else (_OTHER, str(value))
 
 
-class _Token(Struct, frozen=True):
+@dataclass(frozen=True)
+class _Token:
     kind: str  # text | name | word, or sign (keywords too), or end
     text: str  # without its quotes
     at: int
@@ -166,7 +168,8 @@ class _Token(Struct, frozen=True):
         return self.kind == "sign" and self.text in signs
 
 
-class _Value(Struct, frozen=True):
+@dataclass(frozen=True)
+class _Value:
     """What stands on the right of a comparison."""
 
     text: str  # as it was spelled

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.capture import code, console, git, randomness, secrets
+from samebit.capture import console, randomness, secrets
 from samebit.errors import CannotStart, RunNotFound, SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
@@ -27,16 +28,14 @@ from samebit.journal import reader
 from samebit.journal.writer import Writer
 from samebit.launch import alive, here, landlock, memory
 from samebit.launch.here import Child, Outcome
-from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session import beginning, jobs, shortfall
 from samebit.session.beginning import AUTO, Begun, Wanted
-from samebit.session.snapshot import record_code
+from samebit.session.taking import READY, Taking, refuse_changes
 
 __all__ = ["Launched", "Replay", "Request", "launch"]
 
 _TICK_S = 0.2
-_NAMED = 5  # files in one sentence
 ENTRY = Path(__file__).parent / "entry"
 
 
@@ -90,11 +89,11 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     """
     argv = _arguments(request)
     if request.replay is None:
-        _refuse_changes(request)
+        refuse_changes(request.store or places.choose_store(request.cwd), _code_start(request)[0])
     hash_seed = _hash_seed(request)
     request = replace(request, environ={**request.environ, "PYTHONHASHSEED": hash_seed})
     try:
-        begun_run, writer = _begin(request)
+        begun_run, writer, take = _begin(request)
     except Exception as error:  # whatever it is: not a line of the command has run
         if request.resume and isinstance(error, (UsageError, RunNotFound)):
             raise
@@ -110,9 +109,12 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     try:
         if begun is not None:
             begun(folder)
+        environ = _environment(request, begun_run)
+        if take is not None:  # a command may be anything, and would not wait
+            environ |= take.before(waits=request.how != "command")
         child = here.start(
             argv,
-            env=_environment(request, begun_run),
+            env=environ,
             cwd=request.cwd,
             sandbox=replay.sandbox(folder) if replay else None,
             stdin=subprocess.DEVNULL if replay else None,
@@ -120,9 +122,20 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             stderr=replay.output if replay else None,
         )
     except BaseException as error:  # not a line of the command has run
+        if take is not None:
+            take.give_up()
         _end(begun_run, writer, "failed", Outcome(125, None), exception=in_a_line(error))
         raise
     with child:
+        try:
+            if take is not None:
+                take.after()
+        except Exception as error:
+            outcome = _wait(child, folder, replay)
+            _end(begun_run, writer, "failed", outcome, exception=in_a_line(error))
+            if request.or_run_anyway:
+                return Launched(folder, outcome, time.monotonic() - began)
+            raise _cannot(error) from error
         outcome = _wait(child, folder, replay)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
     _say_what_was_not_recorded(folder, execution, writer)
@@ -184,7 +197,7 @@ def _mark(writer: Writer, what: str, detail: str) -> None:
         pass  # the writer keeps it; `end.json` says so where the journal never takes it
 
 
-def _begin(request: Request) -> tuple[Begun, Writer]:
+def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
     store = places.make_store(request.store or places.choose_store(request.cwd))
     settings = places.read_settings(store)
     replay = request.replay
@@ -204,8 +217,7 @@ def _begin(request: Request) -> tuple[Begun, Writer]:
     begun = beginning.begin(store, wanted)
     try:
         writer = Writer(begun.folder.journal, begun.folder.id, LAUNCH)
-        if replay is None and begun.is_first:
-            _record_code(request, begun.folder, settings, writer)
+        writer.beat()  # a journal that takes nothing is met here, before anything is started
         if begun.problem is not None:
             console.say(f"samebit: {': '.join(begun.problem)}")
             _mark(writer, *begun.problem)
@@ -213,7 +225,17 @@ def _begin(request: Request) -> tuple[Begun, Writer]:
         if begun.is_first:
             shortfall.abandon(begun.folder, begun.execution, error)
         raise
-    return begun, writer
+    take = None
+    if replay is None and begun.is_first:
+        told = writer.fact, partial(_trouble, writer)
+        take = Taking(begun.folder, *_code_start(request), settings, *told)
+    return begun, writer, take
+
+
+def _code_start(request: Request) -> tuple[Path, Path | None]:
+    """The folder whose code is the run's, and the script."""
+    script = request.cwd / request.words[0] if request.how == "script" else None
+    return (script.parent if script is not None and script.is_file() else request.cwd), script
 
 
 def _start(request: Request) -> ExecutionStart:
@@ -235,50 +257,6 @@ def _start(request: Request) -> ExecutionStart:
         deterministic=request.deterministic,
         hash_seed=request.environ["PYTHONHASHSEED"],
     )
-
-
-def _record_code(request: Request, folder: RunFolder, settings: Settings, writer: Writer) -> None:
-    start, script = _code_start(request)
-
-    def trouble(what: str, error: Exception) -> None:
-        _trouble(writer, what, error)
-
-    record_code(folder, start, script, settings, writer.fact, trouble)
-
-
-def _code_start(request: Request) -> tuple[Path, Path | None]:
-    """The folder whose code is the run's, and the script."""
-    script = request.cwd / request.words[0] if request.how == "script" else None
-    return (script.parent if script is not None and script.is_file() else request.cwd), script
-
-
-def _refuse_changes(request: Request) -> None:
-    """With `code.on_changed = refuse`, only what is committed is run.
-
-    `--or-run-anyway` does not help: it is for trouble with the record, and this is a rule.
-    """
-    try:
-        settings = places.read_settings(request.store or places.choose_store(request.cwd))
-    except SamebitError:
-        return  # said where the run is begun
-    if settings.code_on_changed != "refuse":
-        return
-    hint = "SAMEBIT_CODE_ON_CHANGED=record runs it for once"
-    start, _ = _code_start(request)
-    try:
-        changes = code.find_changes(start)
-    except git.Refused as refusal:
-        what = f"nothing was started: code.on_changed is refuse, and {refusal}"
-        raise CannotStart(
-            what, folder=start, hint="for once: SAMEBIT_CODE_ON_CHANGED=record"
-        ) from None
-    if changes:
-        more = f" and {len(changes) - _NAMED} more" if changes[_NAMED:] else ""
-        raise CannotStart(
-            "nothing was started: there are uncommitted changes, and code.on_changed is refuse",
-            changes=", ".join(changes[:_NAMED]) + more,
-            hint=f"commit them; {hint}",
-        )
 
 
 def _parent(environ: Mapping[str, str]) -> str | None:
@@ -337,6 +315,7 @@ def _is_ours(name: str) -> bool:
         "SAMEBIT_RATES",
         "SAMEBIT_SEEDS",
         "SAMEBIT_OR_RUN_ANYWAY",
+        READY,
     )
 
 
