@@ -1,8 +1,9 @@
 """NVIDIA's graphics cards, by the library that comes with their driver: it knows no CUDA.
 
-It is loaded only where the kernel shows such a card and the script has loaded `ctypes` itself (as
-PyTorch does): an import of ours in a thread could leave its lock taken in a forked child. The
-numbers are of the whole card, whoever uses it.
+It is loaded only where the kernel shows such a card, the script has loaded `ctypes` itself (as
+PyTorch does: an import of ours in a thread could leave its lock taken in a forked child), and the
+script has begun to use a card: to begin with one that sleeps takes seconds, and a process that
+forks meanwhile is in trouble. The numbers are of the whole card, whoever uses it.
 """
 
 import os
@@ -14,6 +15,8 @@ __all__ = ["Cards"]
 
 _LIBRARY = "libnvidia-ml.so.1"
 _KERNEL = Path("/proc/driver/nvidia/version")
+_MAPS = Path("/proc/self/maps")
+_OTHERS = ("jax", "cupy", "tensorflow", "numba.cuda", "pycuda")
 _MAX_CARDS = 16
 
 
@@ -57,7 +60,7 @@ class Cards:
 
     def _open(self) -> None:
         ctypes: Any = sys.modules.get("ctypes")
-        if not hasattr(ctypes, "CDLL"):
+        if not hasattr(ctypes, "CDLL") or not _is_used():
             return  # not loaded, or just about to be
         self._is_open, self._ctypes = True, ctypes
         try:
@@ -77,6 +80,25 @@ class Cards:
                 library.nvmlDeviceGetUUID(handle, uuid, 96)
                 if _is_ours(index, uuid.value.decode("ascii", "replace")):
                     self._handles[index] = handle
+
+
+def _is_used() -> bool:
+    """Whether the script has made CUDA ready.
+
+    The word of torch, which may map its library long before; without it, that library is the sign.
+    """
+    torch: Any = sys.modules.get("torch")
+    try:
+        if torch is not None and torch.cuda.is_initialized():
+            return True
+    except AttributeError:
+        return False  # it is just being imported
+    if torch is not None and not any(name in sys.modules for name in _OTHERS):
+        return False
+    try:
+        return b"/libcuda.so" in _MAPS.read_bytes()
+    except OSError:
+        return False
 
 
 def _is_ours(index: int, uuid: str) -> bool:
