@@ -51,11 +51,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         places.check_format(path)
         self.path = path
-        # Files that were written through here, and the time they have since: while a file still has
-        # it, nobody else has put what is in it (`samebit.objects.sweeping.take_back`).
-        self.made: dict[Path, int] = {}
         self.pace = Pace()
-        self._packed: dict[str, list[tuple[Path, PackEntry]]] = {}
+        self._packed: dict[bytes, list[tuple[Path, PackEntry]]] = {}  # by the digest's bytes
         self._known_packs: set[str] = set()
         self._damaged_packs: set[str] = set()
         self._learning = threading.RLock()
@@ -157,7 +154,8 @@ class Store:
         for path in self.object_paths():
             yield self.name_of(path)
         self.list_packs()
-        yield from list(self._packed)
+        for raw in list(self._packed):
+            yield f"{digest.ALGORITHM}:{raw.hex()}"
 
     def object_paths(self) -> Iterator[Path]:
         """Every object file, in no order; strange files are passed over."""
@@ -202,10 +200,11 @@ class Store:
         path = self.object_path(name)
         if path.exists():
             yield path, None
-        known = list(self._packed.get(name, ()))
+        raw = bytes.fromhex(digest.hex_of(name))
+        known = list(self._packed.get(raw, ()))
         yield from (place for place in known if place[0].exists())
         self.list_packs()  # no copy so far was whole
-        yield from (place for place in list(self._packed.get(name, ())) if place not in known)
+        yield from (place for place in list(self._packed.get(raw, ())) if place not in known)
 
     def _holds(self, name: str, data: bytes | memoryview, *, seen: "_Seen") -> bool:
         """Touch an object, and say whether its bytes lie here whole.
@@ -214,7 +213,7 @@ class Store:
         sweep that moves a file away after it sees it, and one before it leaves nothing to look at.
         """
         size = memoryview(data).nbytes
-        for pack, entry in list(self._packed.get(name, ())):
+        for pack, entry in list(self._packed.get(bytes.fromhex(digest.hex_of(name)), ())):
             if entry.size == size and seen.is_whole(pack, entry, data, self._touch):
                 return True
         path = self.object_path(name)
@@ -276,9 +275,10 @@ class Store:
         entries = read_pack_index(path)
         with self._learning:
             for entry in entries:
-                places_of = self._packed.setdefault(entry.name, [])
-                if (path, entry) not in places_of:
-                    places_of.insert(0, (path, entry))
+                place = path, entry
+                places_of = self._packed.setdefault(entry.digest, [place])
+                if place not in places_of:
+                    places_of.insert(0, place)
             self._known_packs.add(path.name)
 
     def _first_whole(self, name: str, whole: Callable[[Place], T]) -> T:
@@ -307,9 +307,7 @@ class Store:
         )
 
     def _publish(self, path: Path, pieces: list[bytes | memoryview] | list[bytes]) -> None:
-        # Whoever put it between the look and this has the same bytes: not ours to take back.
-        if stamp_ns := disk.publish(path, pieces, self.path / "tmp", replace=path.exists()):
-            self.made[path] = stamp_ns
+        disk.publish(path, pieces, self.path / "tmp", replace=path.exists())
 
     def _touch(self, path: Path) -> bool:
         """Put off the sweep of a file; False where there is none, or none that we may touch."""
@@ -319,7 +317,6 @@ class Store:
             # A store that cannot be written cannot be swept from here either. Another user's file
             # is written anew, and then it is ours.
             return error.errno == errno.EROFS
-        self.made.pop(path, None)  # put twice: no more to be taken back for the first one's sake
         return True
 
 

@@ -19,17 +19,24 @@ Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and wh
 # Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
 # back from the disk at every checkpoint.
 _COMPARED_BYTES = 1 << 20
+_INDEX_BYTES = 16 << 10  # of a pack's end: three hundred objects and its footer
 _PIECE_BYTES = 256 << 10  # that are read and then hashed
 
 
 def read_pack_index(path: Path) -> list[PackEntry]:
     """What lies where in a pack; Damaged where its end is not as it was written."""
-    with open(path, "rb") as stream:
-        file_bytes = os.fstat(stream.fileno()).st_size
-        stream.seek(max(0, file_bytes - encoding.FOOTER_BYTES))
-        at, length, checksum = encoding.read_footer(stream.read(encoding.FOOTER_BYTES), file_bytes)
-        stream.seek(at)
-        return encoding.read_index(stream.read(length), at, checksum)
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        file_bytes = os.fstat(fd).st_size
+        # A store has a few packs for each run, and each process reads all: most in this one go.
+        end = os.pread(fd, _INDEX_BYTES, max(0, file_bytes - _INDEX_BYTES))
+        footer = end[-encoding.FOOTER_BYTES :]
+        at, length, checksum = encoding.read_footer(footer, file_bytes)
+        begins = at - (file_bytes - len(end))
+        index = end[begins : begins + length] if begins >= 0 else os.pread(fd, length, at)
+    finally:
+        os.close(fd)
+    return encoding.read_index(index, at, checksum)
 
 
 def read_header(fd: int) -> tuple[int, int]:

@@ -217,7 +217,7 @@ class Checkpoints:
     def _write(self, fact: dict[str, Any], frame: Any, arrays: Mapping[str, Any]) -> None:
         try:
             self._say_described(frame)
-            store = Store(self._keeper.store)
+            store = self._keeper.store
             state = skeleton.join(frame, arrays)
             fact["manifest"] = storing.save(store, state, keep=fact["kept"], unknown="text")
             self._emit("state", fact)

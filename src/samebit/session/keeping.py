@@ -3,7 +3,6 @@
 import shutil
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from samebit.objects.store import Store
@@ -21,7 +20,7 @@ class Keeper:
     """Where the states of one process go.
 
     Args:
-        store: opened when the first state is saved.
+        store: where they go.
         emit: takes the fact about a state that was stored.
         trouble: told when something of ours failed.
         budget_bytes: above it, a state that nobody asked for is kept as digests.
@@ -30,7 +29,7 @@ class Keeper:
 
     def __init__(
         self,
-        store: Path,
+        store: Store,
         emit: Callable[[dict[str, Any]], None],
         trouble: Callable[[str, Exception], None],
         *,
@@ -66,12 +65,12 @@ class Keeper:
 
     def free_bytes(self) -> int:
         """What is free on the disk of the store."""
-        return shutil.disk_usage(self.store).free
+        return shutil.disk_usage(self.store.path).free
 
     def save_now(self, name: str, index: int, step: int, state: Any, *, keep: bool) -> None:
         """Store a state before this returns; a failure is told, and nothing is raised."""
         try:
-            digest = storing.save(Store(self.store), state, keep=keep, unknown="text")
+            digest = storing.save(self.store, state, keep=keep, unknown="text")
         except Exception as error:
             self.tell(f"the state {name!r}", error)
             return

@@ -69,13 +69,14 @@ class Recording:
         self._rows: dict[tuple[str, ...], Iterator[int]] = {}
         self._finished = False
         self._began_ns = time.time_ns()
-        self._surroundings = Surroundings(self.fact, folder.store, settings)
+        store = Store(folder.store)  # one, because it learns of every pack when it is first used
+        self._surroundings = Surroundings(self.fact, store, settings)
         self._console = ConsoleLog(folder.console(execution), rank, self.trouble)
         emit = Emit(self.writer.trace, self.writer.hyper, self.fact)
         self.recorder = Recorder(emit, rates)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
         self._keeper = Keeper(
-            folder.store,
+            store,
             self._state,
             self.trouble,
             budget_bytes=settings.states_budget_mb << 20,
@@ -120,7 +121,7 @@ class Recording:
         )
         self._sources = SourceWatch(
             lambda fact: self.fact("sources", fact),
-            lambda pieces: Store(folder.store).put_all(pieces),
+            store.put_all,
             self._watches.later,
             library_folders(os.path.dirname(os.path.dirname(__file__))),
             self.trouble,

@@ -6,7 +6,6 @@ them later; what was installed is looked at last, when everything is loaded that
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from samebit import disk, places
@@ -30,7 +29,7 @@ class Surroundings:
         settings: which variables are allowed beside those that are known.
     """
 
-    def __init__(self, fact: Callable[[str, Any], None], store: Path, settings: Settings) -> None:
+    def __init__(self, fact: Callable[[str, Any], None], store: Store, settings: Settings) -> None:
         self._fact = fact
         self._store = store
         self._allow = settings.env_allow
@@ -62,7 +61,5 @@ class Surroundings:
         """Which loaded files are not as they were installed."""
         disk.fault("capture.installed")
         cache = places.cache_folder() / "installed-2"
-        keep = Store(self._store).put
-        self._fact(
-            "installed", installed.check(installed.loaded_files(), cache, _INSTALLED_S, keep)
-        )
+        found = installed.check(installed.loaded_files(), cache, _INSTALLED_S, self._store.put)
+        self._fact("installed", found)
