@@ -1,6 +1,7 @@
 """What every test needs: nothing of ours outside its own folders."""
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,19 @@ def _own_cache_and_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         # On a machine with a card JAX would take all of its memory, in each test's process.
         patch.setenv("JAX_PLATFORMS", "cpu")
         yield
+
+
+@pytest.fixture
+def little_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """A small file system of its own; called with options, it is mounted or changed with them."""
+    top = tmp_path / "disk"
+    top.mkdir()
+
+    def mount(options: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(top)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("a file system can be mounted by root only")
+        return top
+
+    yield mount
+    subprocess.run(["umount", "-l", str(top)], capture_output=True)

@@ -3,7 +3,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import blake3
@@ -16,6 +16,7 @@ from samebit import digest, places
 from samebit.errors import Damaged, NotFound, SamebitError
 from samebit.objects import encoding
 from samebit.objects.store import SMALL_BYTES, Store
+from tests.disks import fill
 
 ABSENT = digest.of_bytes(b"an object that nobody puts")
 
@@ -480,31 +481,6 @@ def test_processes_that_put_the_same_objects_share_them(folder: Path) -> None:
 
 
 # A disk that refuses.
-
-
-@pytest.fixture
-def little_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """A file system of two megabytes; called with a mount option, it is changed to that."""
-    top = tmp_path / "disk"
-    top.mkdir()
-
-    def mount(options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(top)]
-        if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("a file system can be mounted by root only")
-        return top
-
-    yield mount
-    subprocess.run(["umount", "-l", str(top)], capture_output=True)
-
-
-def fill(top: Path) -> None:
-    with open(top / "filling", "wb", buffering=0) as stream:
-        try:
-            while stream.write(bytes(4096)):
-                pass
-        except OSError:
-            pass
 
 
 @pytest.mark.parametrize("refused", [[b"small"], [large(9, 1 << 16)], [b"a" * 100, large(9)]])

@@ -106,7 +106,7 @@ def test_a_failing_disk_leaves_no_manifest(tmp_path: Path, monkeypatch: pytest.M
     store = new_store(tmp_path)
     for fault in ("state.save=error", "disk.rename=full@2"):
         monkeypatch.setattr(disk, "FAULTS", disk._Faults(fault))
-        with pytest.raises(OSError, match="injected"):
+        with pytest.raises(SamebitError, match="cannot be written: injected"):
             storing.save(store, {"a": torch.ones(40_000), "b": torch.ones(2)})
         monkeypatch.setattr(disk, "FAULTS", None)
         for name in list(store.names()):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from samebit import digest, disk, records
-from samebit.errors import Damaged, NotFound
+from samebit.errors import Damaged, NotFound, SamebitError
 from samebit.objects.batch import Batch, Slot
 from samebit.objects.store import Store
 from samebit.records import LeafRecord, StateManifest
@@ -36,15 +36,20 @@ def save(store: Store, state: object, *, keep: bool = True, unknown: Unknown = "
     """Keep a state, or with `keep=False` only its leaves' digests; the name of its manifest.
 
     The arrays must not change until this returns (`frozen_copy` makes some that cannot). Raises
-    UsageError for what a state cannot hold, before anything is written; see `skeleton.split`.
+    UsageError for what a state cannot hold, before anything is written (see `skeleton.split`), and
+    SamebitError where the disk does not take it: then there is no manifest.
     """
-    disk.fault("state.save")
     frame, arrays = skeleton.split(state, unknown)
-    with store.batch() as batch:
-        put = [_put_leaf(batch if keep else None, array) for array in arrays.values()]
-        batch.settle()
-        found = {name: finish() for name, finish in zip(arrays, put, strict=True)}
-        slot = batch.add(records.encode(StateManifest(frame, found)))
+    try:
+        disk.fault("state.save")
+        with store.batch() as batch:
+            put = [_put_leaf(batch if keep else None, array) for array in arrays.values()]
+            batch.settle()
+            found = {name: finish() for name, finish in zip(arrays, put, strict=True)}
+            slot = batch.add(records.encode(StateManifest(frame, found)))
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise SamebitError(f"the store cannot be written: {why}", store=store.path) from error
     return slot.name
 
 
