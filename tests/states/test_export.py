@@ -1,21 +1,30 @@
+import contextlib
+import functools
 import json
+import math
+import re
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.store import Store
-from samebit.states import export, leaves, storing
+from samebit.states import dtypes, export, leaves, storing
 from samebit.states import torch as states
 from samebit.states.containers import read_container
 from samebit.states.forms import Shard
 from samebit.states.stored import StoredState
 from tests.states.test_storing import new_store
 from tests.states.test_torch import Tied
+from tests.strategies import names
 
 
 def saved(store: Store, state: Any) -> str:
@@ -193,6 +202,16 @@ def test_names_that_safetensors_keeps_for_itself_are_refused(store: Store, tmp_p
         export.to_file(StoredState(store, name), tmp_path / "model.safetensors")
 
 
+@pytest.mark.parametrize("names", [["a\0b"], ["w", "w.npy"]])
+def test_names_that_an_npz_would_confuse_are_refused(
+    store: Store, tmp_path: Path, names: list[str]
+) -> None:
+    stored = StoredState(store, saved(store, {name: torch.ones(1) for name in names}))
+    with pytest.raises(UsageError, match="no room for that name"):
+        export.to_file(stored, tmp_path / "model.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_part_of_a_state_can_be_written(store: Store, tmp_path: Path) -> None:
     name = storing.save(store, {"optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}})
     export.to_file(StoredState(store, name), tmp_path / "o.npz", "optimizer.state")
@@ -212,3 +231,132 @@ def test_one_ranks_part_of_a_tensor_is_not_written_as_the_whole(
     with pytest.raises(NotFound, match=r"'model\.w' is not whole"):
         StoredState(store, name).state_dict()
     assert not (tmp_path / "m.safetensors").exists()
+
+
+# Whatever is stored, in whatever memory it lay: a library reads it bit for bit, or we say why not.
+
+NUMPY_ALONE = ["U3", "S2", "V5", "datetime64", "datetime64[ns]", "timedelta64[25s]"]
+DTYPES = [*dtypes.ITEM_BYTES, *NUMPY_ALONE]
+
+
+class Drawn:
+    """An array, and the dtype, shape and bytes that are to be read of it."""
+
+    def __init__(self, dtype: str, array: Any, items: Any) -> None:
+        self.array = array
+        self.bits = dtype, tuple(array.shape), items.tobytes()
+
+    def __repr__(self) -> str:
+        return f"<{self.bits}>"
+
+
+@st.composite
+def arrays(draw: st.DrawFn, dtype: str) -> Drawn:
+    """An array of a dtype, often over strides of its own."""
+    item = dtypes.item_bytes(dtype) or 0
+    shape = tuple(draw(st.lists(st.integers(0, 4), max_size=3)))
+    size = item * math.prod(shape)
+    data = np.random.default_rng(draw(st.integers(0, 99))).bytes(size)
+    if dtype == "bool":
+        data = bytes(byte & 1 for byte in data)
+    elif dtype[0] == "U":
+        data = bytes(size)  # not every word is a code point
+    raw = np.frombuffer(bytearray(data), np.uint8)
+    items = raw.reshape(*shape, item)
+    if dtypes.torch_has(dtype):
+        array = torch.from_numpy(raw).view(getattr(torch, dtype)).reshape(shape)
+    else:
+        array = raw.view(dtype if dtype in NUMPY_ALONE else getattr(ml_dtypes, dtype))
+        array = array.reshape(shape)
+    how = draw(st.sampled_from(["as it is", "turned", "every second", "one row many times"]))
+    if not shape or not array.shape[0] or how == "as it is":
+        return Drawn(dtype, array, items)
+    if how == "turned":
+        axes = draw(st.permutations(range(len(shape))))
+        turned = array.permute(*axes) if torch.is_tensor(array) else array.transpose(axes)
+        return Drawn(dtype, turned, items.transpose(*axes, len(shape)))
+    if how == "every second":
+        return Drawn(dtype, array[..., ::2], items[..., ::2, :])
+    wide = (3, *shape[1:])
+    widen: Any = torch.broadcast_to if torch.is_tensor(array) else np.broadcast_to
+    return Drawn(dtype, widen(array[:1], wide), np.broadcast_to(items[:1], (*wide, item)))
+
+
+@functools.cache
+def has(suffix: str, dtype: str) -> bool:
+    """Whether a format has a dtype: whether its library gives back what it has written."""
+    from safetensors.torch import load_file, save_file
+
+    if not dtypes.torch_has(dtype):
+        return suffix == ".npz" and dtype in NUMPY_ALONE
+    if suffix == ".npz":
+        return hasattr(np, dtype)
+    tensor = torch.zeros(16, dtype=torch.uint8).view(getattr(torch, dtype))
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Exception):
+        path = Path(folder) / "w"
+        if suffix == ".pt":
+            torch.save({"w": tensor}, path)
+            return bool(torch.load(path))
+        save_file({"w": tensor}, path)
+        return bool(load_file(path))
+    return False
+
+
+def is_one_pair(drawn: Drawn) -> bool:
+    """Whether it is one byte of two numbers, which the numbers' shape cannot say."""
+    return drawn.bits[:2] == ("float4_e2m1fn_x2", ())
+
+
+def read_back(path: Path) -> dict[str, tuple[Any, ...]]:
+    """What the library of a format reads from a file."""
+    from safetensors.torch import load_file
+
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as back:
+            return {name: bits(back[name]) for name in back.files}
+    found = load_file(path) if path.suffix != ".pt" else torch.load(path, weights_only=True)
+    return {name: bits(tensor) for name, tensor in found.items()}
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".npz"])
+@given(data=st.data())
+def test_a_library_reads_every_bit_of_what_was_exported(
+    store: Store, tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject
+) -> None:
+    known = st.sampled_from([dtype for dtype in DTYPES if has(suffix, dtype)])
+    can = known.flatmap(arrays).filter(
+        lambda each: suffix != ".safetensors" or not is_one_pair(each)
+    )
+    drawn = data.draw(st.dictionaries(names, can, min_size=1, max_size=8))
+    folder = tmp_path_factory.mktemp("export")
+    one, other = folder / f"one{suffix}", folder / f"other{suffix}"
+    name = saved(store, {name: each.array for name, each in drawn.items()})
+    for path in (one, other):
+        export.to_file(StoredState(store, name), path)
+    assert read_back(one) == {name: each.bits for name, each in drawn.items()}
+    assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".npz"])
+def test_what_a_format_does_not_have_is_refused_with_another_that_has_it(
+    store: Store, tmp_path: Path, suffix: str
+) -> None:
+    absent = [dtype for dtype in DTYPES if not has(suffix, dtype)]
+    assert len(absent) > 9
+    for dtype in absent:
+        raw = np.zeros(16, np.uint8)
+        if dtypes.torch_has(dtype):
+            array = torch.from_numpy(raw).view(getattr(torch, dtype))
+        else:
+            array = raw[: dtypes.item_bytes(dtype)].view(
+                dtype if dtype in NUMPY_ALONE else getattr(ml_dtypes, dtype)
+            )
+        stored = StoredState(store, saved(store, {"w": array}))
+        with pytest.raises(UsageError, match=rf"\b{re.escape(dtype)}") as raised:
+            export.to_file(stored, tmp_path / f"model{suffix}")
+        assert raised.value.facts == {"leaf": "w"}
+        told = [other for other in (".pt", ".npz") if other in (raised.value.hint or "")]
+        assert told == [other for other in (".pt", ".npz") if has(other, dtype)][:1]
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,15 @@ with its width or unit in its name.
 import re
 from typing import Any
 
-__all__ = ["ITEM_BYTES", "NUMPY_OWN", "TORCH_ALONE", "item_bytes", "name_of_numpy", "torch_has"]
+__all__ = [
+    "ITEM_BYTES",
+    "NARROW",
+    "NUMPY_OWN",
+    "TORCH_ALONE",
+    "item_bytes",
+    "name_of_numpy",
+    "torch_has",
+]
 
 # What NumPy has without another package.
 _NUMPY = {
@@ -66,6 +74,8 @@ _ML_DTYPES = {
 ITEM_BYTES = {**_NUMPY, **_SHARED, **_TORCH, **_ML_DTYPES}
 NUMPY_OWN = frozenset(_NUMPY)
 TORCH_ALONE = frozenset(_TORCH)
+# Integers of less than a byte, which torch can neither copy nor save.
+NARROW = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in range(1, 8))
 
 _CHARACTERS = re.compile(r"([USV])([1-9][0-9]{0,8})")
 _CHARACTER_BYTES = {"U": 4, "S": 1, "V": 1}

@@ -95,7 +95,7 @@ def _safetensors_header(
     for place, record in records.items():
         if record.dtype not in SAFETENSORS or place in header:
             what = f"no {record.dtype}" if place not in header else "no room for that name"
-            raise UsageError(f"safetensors has {what}", leaf=place, hint="write a .pt file")
+            raise UsageError(f"safetensors has {what}", leaf=place, hint=_elsewhere(record.dtype))
         shape = record.shape
         if SAFETENSORS[record.dtype] == FOUR_BITS:  # of which a byte holds two, and the shape all
             if not shape:
@@ -117,6 +117,10 @@ def to_pt(
     stored: StoredState, path: Path, prefix: str = "model", *, overwrite: bool = False
 ) -> None:
     """Write what a state holds below a prefix as `torch.save` writes a plain `state_dict()`."""
+    for place, (_, record) in _records_below(stored, prefix)[0].items():
+        if record.dtype in dtypes.NARROW or not dtypes.torch_has(record.dtype):
+            what = f"torch.save has no {record.dtype}"
+            raise UsageError(what, leaf=place, hint=_elsewhere(record.dtype))
     tensors = stored.state_dict(prefix)
     import torch  # noqa: PLC0415  (a lazy door; loaded just now for the tensors)
 
@@ -133,6 +137,10 @@ def to_npz(
         raise UsageError(f"cannot write arrays: {error}", hint="install NumPy") from error
     records, _ = _records_below(stored, prefix)
     kinds = {place: _numpy_dtype(numpy, place, record) for place, (_, record) in records.items()}
+    for place in records:
+        # A zip ends a name at its first NUL, and of `w` and `w.npy` NumPy would give `w` for both.
+        if "\0" in place or f"{place}.npy" in records:
+            raise UsageError("an .npz file has no room for that name", leaf=place)
 
     def write(stream: BinaryIO) -> None:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
@@ -154,7 +162,14 @@ def _numpy_dtype(numpy: Any, place: str, record: LeafRecord) -> str:
         dtype = numpy.dtype(record.dtype).newbyteorder("<")
         if dtype.type.__module__ == "numpy":
             return dtype.str
-    raise UsageError(f"NumPy has no {record.dtype}", leaf=place, hint="write a .pt file")
+    raise UsageError(f"NumPy has no {record.dtype}", leaf=place, hint=_elsewhere(record.dtype))
+
+
+def _elsewhere(dtype: str) -> str | None:
+    """What to do with a dtype that a format does not have; None where no other has it either."""
+    if dtypes.torch_has(dtype):
+        return None if dtype in dtypes.NARROW else "write a .pt file"
+    return None if dtype in dtypes.ITEM_BYTES else "write an .npz file"
 
 
 _WRITERS: dict[str, Callable[..., None]] = {

@@ -16,6 +16,7 @@ from samebit.errors import Damaged, UsageError
 from samebit.records import LeafRecord
 from samebit.states.dtypes import (
     ITEM_BYTES,
+    NARROW,
     NUMPY_OWN,
     TORCH_ALONE,
     item_bytes,
@@ -41,7 +42,6 @@ __all__ = [
 ]
 
 _MAX_DIMENSIONS = 64  # what NumPy can hold
-_NARROW = frozenset(f"int{bits}" for bits in range(1, 8))
 
 
 class Canonical(Struct, frozen=True):
@@ -214,7 +214,7 @@ def _torch_words(torch: ModuleType, tensor: Any) -> Any:
 
 def _is_narrow(dtype: Any) -> bool:
     """Whether a dtype of torch is an integer of less than a byte, which torch cannot even copy."""
-    return _torch_name(dtype).lstrip("u") in _NARROW
+    return _torch_name(dtype) in NARROW
 
 
 def _as_bytes_of(tensor: Any) -> Any:
