@@ -10,13 +10,18 @@ import pytest
 
 from samebit.cli.main import main
 from samebit.folders import naming
+from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
+from samebit.journal.writer import Writer
 from samebit.objects import verifying
 from samebit.objects.store import Store
+from samebit.objects.stored import read_pack_index
 from samebit.states import storing
+from samebit.states.stored import StoredState
 from tests.cli import stores
-from tests.cli.stores import said
+from tests.cli.stores import leaf, said
+from tests.projects import Project
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -123,6 +128,24 @@ def test_a_checkpoint_that_was_dropped_and_saved_again_stays(
     assert run.is_begun()
 
 
+def test_what_one_rank_dropped_stays_while_another_has_it(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, manifests = stores.record(store, {"checkpoint 1": 1})  # rank 0 was killed before it did
+    fact = {"name": "checkpoint 1", "manifest": manifests["checkpoint 1"]}
+    writer = Writer(run.journal, run.id, "1")
+    writer.fact("state", fact)
+    writer.fact("dropped", fact)
+    writer.close()
+    age(store)
+    said(capsys, "gc", "--delete")
+    assert_whole(store, run)
+    assert Store(store).has(fact["manifest"])
+    run.add_note("dropped", fact)
+    said(capsys, "gc", "--delete")
+    assert not Store(store).has(fact["manifest"])
+
+
 def test_names_in_what_this_version_does_not_know_count(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,3 +239,128 @@ def test_killed_at_any_point_it_loses_nothing_that_is_named(
     assert_whole(store, run)
     assert said(capsys, "check")[0] == 0
     assert not [name for name in os.listdir(store / "tmp") if name.startswith("removing.")]
+
+
+# The store of a training whose checkpoints come and go by a rule.
+
+TRAIN = """
+import json, os, samebit, torch
+torch.manual_seed(0)
+model = torch.nn.Linear(200, 200)
+optimizer = torch.optim.Adam(model.parameters(), lr=float(os.environ.get("LR", 0.1)))
+rules = json.loads(os.environ["RULES"])
+run = samebit.init()
+run.watch(model, optimizer)
+losses = [5, 3, 4, 1, 2, 6, 7]
+resumed = run.resume_state()
+optimizer.param_groups[0]["lr"] = float(os.environ.get("NEW_LR", optimizer.param_groups[0]["lr"]))
+for step in range(resumed.extra["epoch"] if resumed else 0, len(losses)):
+    optimizer.zero_grad()
+    model(torch.ones(2, 200)).square().mean().backward()
+    optimizer.step()
+    run.log({"loss": losses[step]})
+    rule = rules[min(step, len(rules) - 1)]
+    for again in range(int(os.environ.get("TIMES", 1))):
+        run.checkpoint(keep=rule, extra={"epoch": step + 1, "again": again})
+    if os.environ.get("STOP") == str(step + 1):
+        run.finish()
+        os._exit(1)
+"""
+LAST_TWO = [{"last": 2}]
+WEIGHTS = {"last": 1, "weights_every": 2}
+
+
+def load_everything_listed(store: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What `state ls` says there is of each checkpoint, each state of which was loaded."""
+    capsys.readouterr()
+    told = json.loads(said(capsys, "state", "ls", "@last", "--json")[1])["states"]
+    for one in told:
+        assert one["identity"] not in ("missing", "damaged")
+        assert (one["identity"] == "gone") <= (one["kept"] == "dropped")
+        if one["kept"] != "dropped":
+            value = StoredState(Store(store), one["manifest"]).value()
+            assert set(value) == {"model"} if one["kept"] == "modules only" else "model" in value
+    return {
+        one["name"].removeprefix("checkpoint "): one["kept"]
+        for one in told
+        if one["name"].startswith("checkpoint") and one["kept"] != "dropped"
+    }
+
+
+def assert_nothing_else_is_there(store: Path) -> None:
+    """On the disk is what the run names, and what shares a pack with more of that."""
+    objects = Store(store)
+    (run,) = list_runs(store)
+    named = set(naming.reached_from(objects, naming.named_by(run)))
+    assert {objects.name_of(path) for path in objects.object_paths()} <= named
+    for pack in objects.pack_paths():
+        entries = read_pack_index(pack)
+        dead = sum(entry.stored for entry in entries if entry.name not in named)
+        assert dead < sum(entry.stored for entry in entries) / 2
+    assert os.listdir(store / "tmp") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "environ", "whole", "weights"),
+    [
+        (LAST_TWO, {}, "67", ""),
+        (LAST_TWO, {"TIMES": "2"}, "67", ""),
+        ([{"last": 1, "every": 2}], {}, "2467", ""),
+        ([{"last": 1, "every": 4, "weights_every": 2}], {}, "47", "26"),
+        ([{"best": "loss:min", "weights_every": 3}], {}, "47", "36"),
+        ([*[WEIGHTS] * 4, {"last": 1}], {}, "7", ""),
+        # Where nothing is learnt, all have the same weights.
+        ([WEIGHTS], {"LR": "0"}, "7", "246"),
+        ([*[WEIGHTS] * 6, {"last": 1, "weights_every": 4}], {"LR": "0"}, "7", "4"),
+    ],
+)
+def test_of_a_training_what_is_listed_stays_and_what_was_dropped_goes(
+    store: Path,
+    capsys: pytest.CaptureFixture[str],
+    rules: list[dict[str, object]],
+    environ: dict[str, str],
+    whole: str,
+    weights: str,
+) -> None:
+    project = Project(store.parent)
+    project.write("train.py", TRAIN)
+    ended = project.run("train.py", RULES=json.dumps(rules), **environ)
+    assert ended.code == 0, ended
+    wanted = dict.fromkeys(whole, "bytes") | dict.fromkeys(weights, "modules only")
+    assert load_everything_listed(store, capsys) == wanted
+    age(store)
+    said(capsys, "gc", "--delete")
+    assert load_everything_listed(store, capsys) == wanted
+    assert_nothing_else_is_there(store)
+    assert said(capsys, "check")[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["0.1", "0.2"], ids=["as before", "otherwise"])
+def test_a_training_that_went_on_lets_go_of_the_future_that_did_not_happen(
+    store: Path, capsys: pytest.CaptureFixture[str], rate: str
+) -> None:
+    project = Project(store.parent)
+    project.write("train.py", TRAIN)
+    every = json.dumps([{"last": 1, "every": 2, "weights_every": 1}])
+    assert project.run("train.py", RULES=every, STOP="3").code == 1
+    wanted = {"1": "modules only", "2": "bytes", "3": "bytes"}
+    assert load_everything_listed(store, capsys) == wanted
+    age(store)
+    said(capsys, "gc", "--delete")
+    assert load_everything_listed(store, capsys) == wanted
+    # The last one cannot be read: it goes on from the one before.
+    newest = project.view().manifest("checkpoint 3")
+    Store(store).object_path(leaf(store, newest, "optimizer.state.weight.exp_avg")).unlink()
+    ended = project.run("--resume", "@last", "train.py", RULES=every, NEW_LR=rate)
+    assert ended.code == 0, ended
+    view = project.view()
+    assert any("goes on from checkpoint 2" in line for line in view.missing)
+    assert (view.states["checkpoint 3"]["manifest"] == newest) is False
+    wanted = {at: "bytes" if at in "2467" else "modules only" for at in "1234567"}
+    assert load_everything_listed(store, capsys) == wanted
+    age(store)
+    said(capsys, "gc", "--delete")
+    assert load_everything_listed(store, capsys) == wanted
+    assert_nothing_else_is_there(store)

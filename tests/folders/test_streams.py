@@ -138,6 +138,22 @@ def test_what_a_resume_did_again_replaces_all_that_came_after_the_checkpoint(
         view.at_execution(3)
 
 
+def checkpoint(writer: Writer, at: int, **more: Any) -> None:
+    fact = {"name": f"checkpoint {at}", "manifest": f"blake3:{at}", "step": at, "count": at}
+    writer.fact("state", {**fact, "whole": True, **more})
+
+
+def test_what_is_left_of_an_older_checkpoint_keeps_its_place(run: RunFolder) -> None:
+    writer = join(run)
+    checkpoint(writer, 1)
+    checkpoint(writer, 2)
+    checkpoint(writer, 1, whole=False, manifest="blake3:w")
+    writer.close()
+    view = read_run(run)
+    assert list(view.states) == ["checkpoint 1", "checkpoint 2"]
+    assert view.manifest("checkpoint 1") == "blake3:w"
+
+
 def test_without_a_step_of_the_optimizer_a_name_that_is_logged_again_replaces_from_there(
     run: RunFolder,
 ) -> None:

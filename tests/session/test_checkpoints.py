@@ -70,6 +70,7 @@ def test_the_rule_holds_the_last_the_best_and_the_weights_of_some(project: Proje
     assert whole(view, "checkpoint 8")
     weights = load(Store(project.store), view.manifest("checkpoint 4"), as_torch=True)
     assert list(weights) == ["model"]
+    assert view.states["checkpoint 4"]["count"] == 4  # by which a later execution replaces it
     facts = view.states["checkpoint 8"]
     assert (facts["epoch"], facts["batch"], facts["metric"]) == (2, 0, ["val.loss", 0.1])
     assert {"step 0", "final"} <= set(view.states)

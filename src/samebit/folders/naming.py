@@ -137,19 +137,19 @@ def _let_go(folder: RunFolder) -> set[str]:
 
 
 def _let_go_in(journal: Journal, notes: Iterable[Any]) -> set[str]:
-    """A manifest counts as dropped where under each of its names the last word was that."""
-    last: dict[tuple[str, str], bool] = {}
+    """A manifest counts as dropped where each rank's last word on each of its names was that."""
+    last: dict[tuple[str, str, str], bool] = {}
     for frame in journal.frames:
         fact = _state_fact(frame.items) if frame.kind == Kind.FACT else None
         if fact is not None:
             said, name, manifest = fact
-            last[name, manifest] = said == "dropped"
+            last[frame.rank, name, manifest] = said == "dropped"
     for note in notes:
         if note.kind == "dropped" and isinstance(note.value, dict):
             key = note.value.get("name"), note.value.get("manifest")
-            last.update({known: True for known in last if known == key})
-    named = {manifest for (_, manifest), dropped in last.items() if not dropped}
-    return {manifest for (_, manifest), dropped in last.items() if dropped} - named
+            last.update({known: True for known in last if known[1:] == key})
+    named = {manifest for (*_, manifest), dropped in last.items() if not dropped}
+    return {manifest for (*_, manifest), dropped in last.items() if dropped} - named
 
 
 def _state_fact(items: list[Any]) -> tuple[str, str, str] | None:

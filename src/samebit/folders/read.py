@@ -262,7 +262,8 @@ class View(Struct, frozen=True, dict=True):
             mine: dict[str, StateFact] = {}
             for name, fact in streams.values(stream.facts, ("state", "dropped")):
                 if name == "state":
-                    mine.pop(fact["name"], None)
+                    if fact.get("whole", True):  # what is left of an older one keeps its place
+                        mine.pop(fact["name"], None)
                     mine[fact["name"]] = fact
                 elif mine.get(fact["name"], {}).get("manifest") == fact["manifest"]:
                     mine[fact["name"]] = {**mine[fact["name"]], "dropped": True}

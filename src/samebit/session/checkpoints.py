@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import disk, records
 from samebit.capture import generators
@@ -248,14 +249,13 @@ class Checkpoints:
         before = [*lost, *(one for one in self._saved if one.name == name)]
         again = [one for one in before if one.manifest != manifest]
         self._saved = [one for one in self._saved if one.name != name]
-        self._saved.append(Saved(name, fact["step"], manifest, value))
+        self._saved.append(Saved(name, fact["step"], manifest, value, count=fact["count"]))
         drop, thin = to_drop(self._rule, self._saved)
         for one in thin:
             weights, size = _weights_of(store, one.manifest)
-            said = {"name": one.name, "step": one.step, "manifest": weights, "kept": True}
-            self._emit("state", {**said, "size_bytes": size, "whole": False})
-            at = self._saved.index(one)
-            self._saved[at] = Saved(one.name, one.step, weights, one.value, whole=False)
+            said = {"name": one.name, "step": one.step, "count": one.count, "manifest": weights}
+            self._emit("state", {**said, "size_bytes": size, "kept": True, "whole": False})
+            self._saved[self._saved.index(one)] = replace(one, manifest=weights, whole=False)
         self._saved = [one for one in self._saved if one not in drop]
         for one in (*again, *drop, *thin):
             self._emit("dropped", {"name": one.name, "manifest": one.manifest})

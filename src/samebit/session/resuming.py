@@ -105,7 +105,8 @@ def _checkpoints(view: "View") -> list[Saved]:
             fact.get("step", 0),
             fact["manifest"],
             fact.get("metric", (None, None))[1],
-            whole=fact.get("whole", False),
+            fact.get("whole", False),
+            fact.get("count", fact.get("step", 0)),
         )
         for name, fact in view.states.items()
         if name.startswith("checkpoint ") and fact.get("kept", True) and not fact.get("dropped")

@@ -31,6 +31,7 @@ class Saved(Struct, frozen=True):
     manifest: str
     value: Any = None  # of the metric that was asked for, when it was saved
     whole: bool = True  # False: its weights alone
+    count: int = 0  # the run's step; `step` is what it is called by
 
 
 def read_rule(given: Mapping[str, Any] | Sequence[str]) -> Rule:
