@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from samebit.cli.main import main
 from samebit.errors import NotFound
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.writer import Writer
-from samebit.records import ExecutionStart
+from samebit.records import ExecutionEnd, ExecutionStart
 
 
 def execute(run: RunFolder) -> int:
@@ -184,6 +185,50 @@ def test_a_resume_that_made_no_step_leaves_everything_as_it_was(run: RunFolder) 
     assert losses(view) == traced(view) == {1: 1, 2: 1, 3: 1}
     assert list(view.states) == ["final"]
     assert view.replaced == []
+
+
+@pytest.mark.parametrize("first_logs", [True, False])
+@pytest.mark.parametrize("second_logs", [True, False])
+@pytest.mark.parametrize("first_steps", [0, 1, 5])
+@pytest.mark.parametrize("second_steps", [0, 1, 7])
+def test_a_resume_from_the_start_replaces_everything_and_is_shown(
+    run: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    first_steps: int,
+    second_steps: int,
+    first_logs: bool,
+    second_logs: bool,
+) -> None:
+    for value, steps, log in ((1, first_steps, first_logs), (2, second_steps, second_logs)):
+        number = execute(run)
+        writer = join(run, execution=number)
+        if number == 2:
+            writer.fact(
+                "continued", {"execution": 2, "optimizer": 0, "count": 0, "by": "optimizer"}
+            )
+        writer.fact("state", {"name": "step 0", "manifest": f"blake3:{value}", "step": 0})
+        train(writer, range(1, steps + 1), value, log=log)
+        if steps and number == 1:
+            checkpoint(writer, steps)
+        writer.close()
+        run.end_execution(number, ExecutionEnd(time.time_ns(), "failed", exit_code=1))
+    view = read_run(run)
+    assert traced(view) == dict.fromkeys(range(1, second_steps + 1), 2)
+    assert [values["lr"] for *_, values in view.schedule] == [2] * second_steps
+    # Only a row that was logged before the first step may still count.
+    logged = losses(view) if "loss" in view.metrics else {}
+    assert set(logged.values()) <= {2}
+    assert len(logged) == (second_steps if second_logs else 0)
+    assert list(view.states) == ["step 0"]
+    assert view.manifest("step 0") == "blake3:2"
+    assert view.gaps == []
+    gone = [(gone.execution, gone.points, gone.since) for gone in view.replaced]
+    assert gone == ([(1, first_steps, 1)] if first_logs and first_steps else [])
+    monkeypatch.setenv("SAMEBIT_DIR", str(run.store))
+    for words in (["show", run.id], ["show", run.id, "--json"], ["ls"], ["state", "ls", run.id]):
+        assert main(words) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_restart_of_a_launcher_counts_as_an_execution_does(run: RunFolder) -> None:

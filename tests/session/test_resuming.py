@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from samebit.session.resuming import Left, base_of, restored_step  # noqa: E402
-from tests.projects import Project  # noqa: E402
+from tests.projects import SAMEBIT, Project  # noqa: E402
 
 
 def optimizer(kind: str, steps: int = 0, **given: float) -> "torch.optim.Optimizer":
@@ -119,3 +119,26 @@ def test_the_steps_of_a_resumed_training_count_on(
     if kind == "Adam":
         assert [r.groups["param"] for r in again[:3]] == [r.groups["param"] for r in before[4:7]]
     assert Path(view.starts[1].cwd) == project.path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [0, 1, 3])
+@pytest.mark.parametrize("again", [8, 2])
+def test_a_training_that_had_left_nothing_begins_again_and_is_shown(
+    project: Project, stop: int, again: int
+) -> None:
+    begins = "for step in range(done + 1, int(sys.argv[2]) + 1):"
+    script = TRAIN.replace("for step in range(done + 1, 9):", begins)
+    project.write("train.py", script.replace("print(run.step)", "os.kill(os.getpid(), 9)"))
+    assert project.run("train.py", "Adam", str(stop)).code == -9
+    project.write("train.py", script.replace("step == 7", "False").replace("step == 4", "False"))
+    ended = project.run("--resume", "@last", "train.py", "Adam", str(again))
+    assert (ended.code, ended.out) == (0, f"{again}\n"), ended
+    view = project.view()
+    assert [row.count for row in view.trace] == list(range(1, again + 1))
+    assert view.metrics["loss"].steps == list(range(1, again + 1))
+    assert [gone.points for gone in view.replaced] == ([stop] if stop else [])
+    assert list(view.states) == ["step 0", "final"]
+    for words in (["show", "@last"], ["ls"], ["metrics", "@last"], ["state", "ls", "@last"]):
+        shown = project.call(SAMEBIT, *words)
+        assert (shown.code, shown.err) == (0, "")
