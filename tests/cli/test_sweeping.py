@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,27 @@ def test_a_dropped_checkpoint_goes_and_leaves_what_others_share(
     gone = stores.state_of(1)
     assert not Store(store).has(manifests["checkpoint 1"])
     assert storing.save(Store(store), gone) == manifests["checkpoint 1"]
+
+
+@pytest.mark.parametrize(
+    "words", [["gc", "--delete"], ["state", "rm", "@last:step 0", "--force"]], ids=["gc", "rm"]
+)
+def test_on_a_read_only_disk_nothing_is_removed_and_the_reason_is_said(
+    little_disk: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    store = stores.new_store(little_disk("size=4m"))
+    monkeypatch.setenv("SAMEBIT_DIR", str(store))
+    run, _ = stores.record(store, {"step 0": 1, "final": 2})
+    age(store)
+    little_disk("remount,ro")
+    assert main(words) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "samebit: the system refuses it: Read-only file system"
+    assert told[1].startswith(f"  path: {store}")
+    assert_whole(store, run)
 
 
 def test_a_state_that_somebody_removed_by_a_note_goes(

@@ -1,5 +1,6 @@
 """The door of the command line: finds the command, loads it alone, turns errors into exit codes."""
 
+import errno
 import os
 import sys
 
@@ -23,6 +24,11 @@ COMMANDS = {
     "tags": ("samebit.cli.tagging", "list or remove the git tags of runs"),
     "demo": ("samebit.cli.demonstrating", "record, verify and compare a small training"),
 }
+
+# A full, read-only or broken disk, and what this user may not do: nothing to report to us.
+_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,6 +81,10 @@ def _call(name: str, words: list[str]) -> int:
     except Exception as error:
         if os.environ.get("SAMEBIT_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            where = f"\n  path: {error.filename}" if error.filename else ""
+            sys.stderr.write(f"samebit: the system refuses it: {error.strerror}{where}\n")
+            return 1
         sys.stderr.write(
             f"samebit: a fault of ours: {type(error).__name__}: {error}\n"
             "hint: SAMEBIT_DEBUG=1 shows where it came from; please report it\n"
