@@ -70,8 +70,11 @@ class Helper:
         if self._thread is None:
             self.begin()
 
-    def finish(self) -> None:
-        """Wait until all jobs are done and the thread has ended."""
+    def finish(self, wait_s: float | None = None) -> bool:
+        """Wait until all jobs are done and the thread has ended.
+
+        False where that took longer: the job at hand goes on, and those after it are not done.
+        """
         _begun.pop(self, None)
         self._leaves = True
         if self._thread is not None or not self._jobs.empty():
@@ -82,11 +85,15 @@ class Helper:
         thread = self._thread
         self._jobs.put(None)
         if thread is not None:
-            thread.join()
+            thread.join(wait_s)
+            if thread.is_alive():
+                self._stops = True
+                return False
         while not self._jobs.empty():
             job = self._jobs.get()
             if job is not None:
                 job()
+        return True
 
     def leave(self) -> None:
         """End after the job at hand, and do not wait for it."""

@@ -207,6 +207,35 @@ def test_a_forked_child_takes_none(project: Project) -> None:
     assert project.view().states == {}
 
 
+@pytest.mark.slow
+def test_after_an_interrupt_a_checkpoint_is_not_waited_for_for_long(project: Project) -> None:
+    project.write(
+        "train.py",
+        """
+        import os, samebit, signal, threading, time, torch
+        from samebit.states import storing
+        run = samebit.init()
+        run.watch(torch.nn.Linear(4, 2))
+        run.checkpoint(1, keep={"last": 9})
+        run._recording.checkpoints.wait()
+        save = storing.save
+        def slow(*given, **more):
+            if threading.current_thread().name == "samebit-states":
+                time.sleep(60)
+            return save(*given, **more)
+        storing.save = slow
+        run.checkpoint(2, keep={"last": 9})
+        os.kill(os.getpid(), signal.SIGINT)
+        """,
+    )
+    ended = project.run("train.py")
+    assert ended.code == -signal.SIGINT
+    assert ended.err.count("still being written 5 s after the interrupt") == 1
+    view = project.view()
+    assert list(view.states) == ["checkpoint 1"]
+    assert (view.status, len(view.missing)) == ("killed", 1)
+
+
 def test_the_copy_is_made_into_the_same_memory_again(tmp_path: Path) -> None:
     code = """
     import samebit, torch

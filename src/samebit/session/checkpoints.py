@@ -232,6 +232,8 @@ class Checkpoints:
                 self._keeper.tell("checkpoint", error)
 
     def _emit(self, name: str, fact: dict[str, Any]) -> None:
+        if self._keeper.is_over:
+            return
         self._writer.flush()  # what is known of a run reaches up to its state
         self._writer.fact(name, fact)
 

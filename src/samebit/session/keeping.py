@@ -13,6 +13,7 @@ __all__ = ["Keeper"]
 
 _FREE_SHARE = 0.1  # of the disk's free space, at most, for the bytes of one state
 _FORK_S = 2.0  # longer than any fork keeps our threads ended
+_INTERRUPTED_S = 5.0
 _FREE_SHARE_ASKED = 0.5  # the same of a checkpoint, which the script asks for
 
 
@@ -38,6 +39,7 @@ class Keeper:
     ) -> None:
         self.store = store
         self.tell = trouble
+        self.is_over = False
         self._emit = emit
         self._budget = budget_bytes
         self._keep = keep
@@ -74,6 +76,8 @@ class Keeper:
         except Exception as error:
             self.tell(f"the state {name!r}", error)
             return
+        if self.is_over:
+            return
         self._emit(
             {
                 "name": name if index == 0 else f"{name} of optimizer {index}",
@@ -102,6 +106,12 @@ class Keeper:
             while not done.wait(_FORK_S):
                 self._helper.go_on()  # a fork of another thread failed, and left ours ended
 
-    def finish(self) -> None:
-        """Wait until everything is done, and end the thread."""
-        self._helper.finish()
+    def finish(self, *, interrupted: bool) -> None:
+        """Wait until everything is done, and end the thread; not for long after an interrupt.
+
+        What is not done then is told, and no fact of it comes any more.
+        """
+        if not self._helper.finish(_INTERRUPTED_S if interrupted else None):
+            self.is_over = True
+            said = f"still being written {_INTERRUPTED_S:.0f} s after the interrupt"
+            self.tell("a state", TimeoutError(f"{said}; those before it are whole"))

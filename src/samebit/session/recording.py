@@ -367,7 +367,7 @@ class Recording:
         self._safely("hooks.scheduler", self.schedulers.finish)
         self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
-        self._safely("state.save", self._keeper.finish)
+        self._safely("state.save", lambda: self._keeper.finish(interrupted=interrupted))
         self._safely("capture.settings", self._surroundings.tell_settings)
         self._safely("capture.config", self.configuration.finish)
         self._safely("capture.randomness", self.seeding.finish)
