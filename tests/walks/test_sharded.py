@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch.distributed")
 
-from samebit.errors import NotFound  # noqa: E402
+from samebit.errors import NotFound, UsageError  # noqa: E402
 from samebit.session.reading import open_run  # noqa: E402
 from tests.projects import SAMEBIT, Project  # noqa: E402
 
@@ -221,3 +221,36 @@ def test_a_run_that_goes_on_with_fewer_ranks_is_the_model_of_those(
     assert ended.code == 0, ended
     stored = open_run("otter", store=project.store).state()
     assert equal(stored.state_dict(), weights(project))
+
+
+def test_one_ranks_part_of_flat_parameters_is_not_taken_for_the_model(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write(
+        "flat.py",
+        """
+        import sys, torch, torch.distributed as dist
+        from torch.distributed.fsdp import FullyShardedDataParallel
+        dist.init_process_group("gloo")
+        torch.manual_seed(0)
+        model = FullyShardedDataParallel(
+            torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.Linear(7, 3)),
+            device_id=torch.device("cpu"), use_orig_params="orig" in sys.argv,
+        )
+        optimizer = torch.optim.AdamW(model.parameters())
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(torch.ones(8, 5) + dist.get_rank()).square().mean().backward()
+            optimizer.step()
+        dist.destroy_process_group()
+        """,
+    )
+    for words in ([], ["orig"]):
+        ended = ranks(project, 2, "flat.py", *words, run=("--name", f"flat {words}"))
+        assert ended.code == 0, ended
+        exported = project.call(SAMEBIT, "state", "export", "@last", "m.safetensors")
+        assert exported.code == 2
+        assert "one rank's part of flat parameters" in exported.err
+        assert project.call(SAMEBIT, "state", "show", "@last").code == 0
+        with pytest.raises(UsageError, match="one rank's part of flat parameters"):
+            open_run("@last", store=project.store).state()
+    assert not (project.path / "m.safetensors").exists()
