@@ -217,6 +217,12 @@ def test_what_was_read_is_kept_before_it_is_overwritten(folder: Path, how: str) 
     assert found.kept[found["a"]["kept"]] == "content of a"
 
 
+def test_of_what_was_read_and_written_it_is_known_what_it_was_in_the_end(folder: Path) -> None:
+    found = watch(folder, "open('a').read(); open('a', 'a').write(' and more')")
+    assert found.kept[found["a"]["kept"]] == "content of a"
+    assert found["a"]["left"] == digest.of_bytes(b"content of a and more")
+
+
 def test_a_file_changed_in_place_is_an_input_though_it_was_never_read_before(folder: Path) -> None:
     found = watch(folder, "open('a', 'r+b').write(b'x')")
     assert (found["a"]["how"], found.kept[found["a"]["kept"]]) == ("read", "content of a")

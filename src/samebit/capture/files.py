@@ -360,6 +360,10 @@ class FileWatch:
         elif opened.written and opened.kept is None and is_same:
             opened.written = False  # opened for writing, and left as it was
             self._tell_read(path, opened)
+        elif opened.written and not is_same:
+            then, left = opened.found, self._hasher.of(path, now).get("digest")
+            fact = {"size_bytes": then.size_bytes, "mtime_ns": then.mtime_ns, "written": True}
+            self._say(path, opened, {**fact, "kept": opened.kept, "left": left})
 
     def _adopt(self) -> None:
         """Take over what children have told: it is for us to hash."""

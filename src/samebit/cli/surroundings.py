@@ -24,12 +24,16 @@ def file_lines(view: View) -> Iterator[tuple[str, object]]:
     """What it read and wrote; its own sources are left to its code."""
     facts = {fact["path"]: fact for fact in view.files}
     root = f"{view.code.root}/" if view.code is not None else ""
-    for how in ("read", "write"):
-        paths = [p for p, fact in facts.items() if fact["how"] == how and not p.endswith(".py")]
-        names = [path.removeprefix(root) for path in paths]
+    groups: dict[str, list[str]] = {"read": [], "read and written": [], "written": []}
+    for path, fact in facts.items():
+        how = "written" if fact["how"] == "write" else fact["how"]
+        how = "read and written" if how == "read" and fact.get("written") else how
+        if how in groups and not path.endswith(".py"):
+            groups[how].append(path.removeprefix(root))
+    for how, names in groups.items():
         if names:
             more = f" and {len(names) - 3} more" if names[3:] else ""
-            yield {"read": "read", "write": "written"}[how], ", ".join(names[:3]) + more
+            yield how, ", ".join(names[:3]) + more
 
 
 def use_lines(view: View) -> Iterator[tuple[str, object]]:

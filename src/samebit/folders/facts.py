@@ -88,6 +88,7 @@ class FileFact(TypedDict):
     digest: NotRequired[str | None]
     kept: NotRequired[str | None]
     written: NotRequired[bool]
+    left: NotRequired[str | None]
     changed: NotRequired[bool]
 
 

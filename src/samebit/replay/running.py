@@ -252,8 +252,8 @@ def _outputs(plan: Plan, layout: Layout, replayed: View) -> Sequence[str]:
 
 
 def _written(view: View) -> dict[str, str]:
-    return {
-        fact["path"]: fact["digest"]
-        for fact in view.all_facts("file")
-        if fact["how"] == "write" and fact.get("digest")
-    }
+    found = [
+        (fact["path"], fact.get("digest") if fact["how"] == "write" else fact.get("left"))
+        for fact in view.files
+    ]
+    return {path: name for path, name in found if name}
