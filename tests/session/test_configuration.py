@@ -266,6 +266,30 @@ def test_a_script_that_only_assigns_has_its_plain_globals(project: Project) -> N
     assert project.views()[-1].facts["config"] == {"mine": 1}
 
 
+def test_what_has_a_text_that_says_all_of_it_is_a_setting_too(project: Project) -> None:
+    project.write(
+        "a.py",
+        """
+        import functools, pathlib, torch
+        DATA = pathlib.Path("data") / "train"
+        DEVICE, DTYPE = torch.device("cpu"), torch.bfloat16
+        MODEL = {"width": 64, "activation": torch.nn.ReLU, "pool": max, "dtype": torch.float32}
+        HOOKS = {"start": max}
+        weights = {"width": 64, "weight": torch.ones(2)}
+        model = torch.nn.Linear(1, 1)
+        log = print
+        """,
+    )
+    assert project.run("a.py").err == ""
+    config = project.view().facts["config"]
+    assert list(config) == ["DATA", "DEVICE", "DTYPE", "MODEL"]
+    assert config["DATA"] == {"text": "data/train"}
+    assert config["DEVICE"] == {"text": "cpu"}
+    assert config["MODEL"]["width"] == 64
+    assert "ReLU" in config["MODEL"]["activation"]["text"]
+    assert "max" in config["MODEL"]["pool"]["text"]
+
+
 def test_a_parser_of_another_version_costs_its_sources_only(project: Project) -> None:
     """A library whose inside is not what we know: said once, and the script is as without us."""
     project.write("fire/__init__.py", "from fire.core import Fire\n")

@@ -1,12 +1,18 @@
-"""The configuration of a script that only assigns: plain values of `__main__` under their names.
+"""The configuration of a script that only assigns: settings in `__main__` under their names.
 
+A setting is a plain value, a path, a device, a dtype or the like, or a container of such; inside of
+a container that has a plain value, too, also a class or a function (`{"width": 64, "act": ReLU}`).
 Only what the script's text assigns outside loops and functions counts, so that counters and last
-losses stay out of it. Where there is no text (a notebook), every plain value counts.
+losses stay out of it. Where there is no text (a notebook), every setting counts.
 """
 
 import ast
+import datetime
+import enum
 import sys
+import types
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import Any
 
 from samebit.capture import parsing
@@ -15,11 +21,13 @@ __all__ = ["main_globals"]
 
 _MOST_ITEMS = 100  # of a container that is still a setting and no data
 _MOST_CHARACTERS = 2000
+_NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+_SHOWN = {("torch", "dtype"), ("torch", "device")}
 _NOTEBOOK = frozenset({"In", "Out", "exit", "quit", "get_ipython"})
 
 
 def main_globals() -> dict[str, Any]:
-    """Names and plain values, in the order of their assignment."""
+    """Names and settings, in the order of their assignment."""
     main = sys.modules.get("__main__")
     held = dict(vars(main)) if main is not None else {}
     # At exit `__file__` is gone already.
@@ -36,7 +44,7 @@ def main_globals() -> dict[str, Any]:
     return {
         name: held[name]
         for name in names
-        if name in held and name[:1] != "_" and name not in _NOTEBOOK and _is_plain(held[name])
+        if name in held and name[:1] != "_" and name not in _NOTEBOOK and _is_setting(held[name])
     }
 
 
@@ -61,13 +69,43 @@ def _names(target: ast.expr) -> Iterator[str]:
             yield from _names(element)
 
 
-def _is_plain(value: Any, depth: int = 0) -> bool:
-    if value is None or type(value) in (bool, int, float):
-        return True
-    if type(value) is str:
+def _is_setting(value: Any) -> bool:
+    if type(value) in (list, tuple, dict):
+        items = list(_items(value, 0))
+        named = [isinstance(item, _NAMED) for item in items]
+        shown = [_is_shown(item) for item in items]
+        return not items or (any(shown) and all(map(bool.__or__, named, shown)))
+    return _is_shown(value)
+
+
+class _TooMuch:
+    """In place of what is data rather than a setting."""
+
+
+def _items(value: Any, depth: int) -> Iterator[Any]:
+    """What lies in nested containers, keys left out."""
+    if type(value) not in (list, tuple, dict):
+        yield value
+    elif depth > 3 or len(value) > _MOST_ITEMS:
+        yield _TooMuch()
+    elif type(value) is not dict:
+        for item in value:
+            yield from _items(item, depth + 1)
+    elif all(type(key) in (str, int) for key in value):
+        for item in value.values():
+            yield from _items(item, depth + 1)
+    else:
+        yield _TooMuch()
+
+
+def _is_shown(value: Any) -> bool:
+    """Whether a value is plain, or has a text that says all of it."""
+    kind = type(value)
+    if kind is str:
         return len(value) <= _MOST_CHARACTERS
-    if depth > 3 or type(value) not in (list, tuple, dict) or len(value) > _MOST_ITEMS:
-        return False
-    if type(value) is dict:
-        return all(type(k) in (str, int) and _is_plain(v, depth + 1) for k, v in value.items())
-    return all(_is_plain(item, depth + 1) for item in value)
+    return (
+        value is None
+        or kind in (bool, int, float)
+        or isinstance(value, (PurePath, enum.Enum, datetime.date, datetime.timedelta))
+        or (kind.__module__, kind.__name__) in _SHOWN
+    )
