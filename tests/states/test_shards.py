@@ -145,25 +145,28 @@ def test_parts_in_any_order_make_the_whole(
     store: Store, rows: int, columns: int, ranks: int, data: st.DataObject
 ) -> None:
     whole = np.arange(rows * columns).reshape(rows, columns)
-    cuts = cut(whole, data.draw(st.sampled_from([0, 1])), ranks)
+    cuts = cut(whole, data.draw(st.sampled_from([0, 1, None])), ranks)
     cuts += data.draw(st.lists(st.sampled_from(cuts), max_size=2))  # replicas
     stored = together(store, [{"a": [part]} for part in data.draw(st.permutations(cuts))])
     assert (stored.value("numpy")["a"][0] == whole).all()
     assert stored.identity("a") == together(store, [{"a": [whole]}]).identity("a")
 
 
-def cut(whole: Any, axis: int, ranks: int) -> list[Shard]:
+def cut(whole: Any, axis: int | None, ranks: int) -> list[Shard]:
+    """Parts along an axis; without one, runs of its elements."""
     at, parts = 0, []
-    for piece in np.array_split(whole, ranks, axis):
-        offset = tuple(at if axis == i else 0 for i in range(whole.ndim))
-        at += piece.shape[axis]
+    laid = whole.reshape(-1) if axis is None else whole
+    along = axis or 0
+    for piece in np.array_split(laid, ranks, along):
+        offset = tuple(at if along == i else 0 for i in range(laid.ndim))
+        at += piece.shape[along]
         parts.append(Shard(whole.shape, offset, piece))
     return parts
 
 
 @settings(deadline=None)
 @given(
-    st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    st.lists(st.integers(1, 6), max_size=3),
     st.integers(1, 4),
     st.integers(1, 4),
     st.data(),
@@ -172,13 +175,13 @@ def test_any_cut_is_given_to_any_other(
     store: Store, shape: list[int], ranks: int, others: int, data: st.DataObject
 ) -> None:
     whole = torch.arange(1.0, 1 + int(np.prod(shape))).reshape(shape)
-    axes = st.integers(0, len(shape) - 1)
+    axes = st.sampled_from([None, *range(len(shape))])
     parts = cut(whole.numpy(), data.draw(axes), ranks)
     stored = together(store, [{"model": {"w": part}} for part in parts])
     for ours in cut(whole.numpy(), data.draw(axes), others):
         tensor = torch.zeros(ours.value.shape)
         if data.draw(st.booleans()):
-            tensor = torch.zeros(ours.value.shape[::-1]).permute(*range(len(shape))[::-1])
+            tensor = torch.zeros(ours.value.shape[::-1]).permute(*range(ours.value.ndim)[::-1])
         target = loading.Target("model.w", tensor, ours.offset)
         loading.fill(stored.source, [target], staged=data.draw(st.booleans()))
         assert np.array_equal(tensor.numpy(), ours.value)
@@ -190,7 +193,16 @@ def test_a_leaf_of_many_objects_is_cut_anew(store: Store, monkeypatch: Any) -> N
     whole = torch.randn(101, 13)
     stored = together(store, [{"model": {"w": part}} for part in cut(whole.numpy(), 0, 2)])
     assert stored.source.together.pieces["model.w"][0].record.parts
-    for ours in [*cut(whole.numpy(), 0, 3), *cut(whole.numpy(), 1, 3)]:
+    runs = together(store, [{"model": {"w": part}} for part in cut(whole.numpy(), None, 3)])
+    assert torch.equal(runs.state_dict()["w"], whole)
+    for ours in [
+        *cut(whole.numpy(), 0, 3),
+        *cut(whole.numpy(), 1, 3),
+        *cut(whole.numpy(), None, 4),
+    ]:
+        again = torch.zeros(ours.value.shape)
+        loading.fill(runs.source, [loading.Target("model.w", again, ours.offset)])
+        assert np.array_equal(again.numpy(), ours.value)
         tensor = torch.zeros(ours.value.shape)
         loading.fill(stored.source, [loading.Target("model.w", tensor, ours.offset)])
         assert np.array_equal(tensor.numpy(), ours.value)
@@ -275,6 +287,15 @@ def test_a_manifest_that_is_gone_is_told_by_rank(tmp_path: Path) -> None:
         ([Shard((2,), (0,), np.ones(2)), np.ones(2)], Damaged, "whole on another"),
         ([Shard((3,), (0,), np.ones(2)), Shard((3,), (2,), np.ones(1, "f4"))], Damaged, "dtypes"),
         ([Shard((2**60,), (0,), np.ones(2))], NotFound, "not whole"),
+        ([Shard((2, 2), (0,), np.ones(3)), Shard((2, 2), (2,), np.ones(2))], Damaged, "overlap"),
+        ([Shard((2, 2), (3,), np.ones(2))], Damaged, "outside"),
+        ([Shard((2, 2), (0,), np.ones((1, 2)))], Damaged, "outside"),
+        (
+            [Shard((2, 2), (0,), np.ones(2)), Shard((2, 2), (1, 0), np.ones((1, 2)))],
+            Damaged,
+            "outs",
+        ),
+        ([Shard((2**30, 2**30), (7,), np.ones(2))], NotFound, "not whole"),
     ],
 )
 def test_parts_that_do_not_fit_make_no_whole(

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch.distributed")
 
-from samebit.errors import NotFound, UsageError  # noqa: E402
+from samebit.errors import NotFound  # noqa: E402
 from samebit.session.reading import open_run  # noqa: E402
 from tests.projects import SAMEBIT, Project  # noqa: E402
 
@@ -223,34 +223,118 @@ def test_a_run_that_goes_on_with_fewer_ranks_is_the_model_of_those(
     assert equal(stored.state_dict(), weights(project))
 
 
-def test_one_ranks_part_of_flat_parameters_is_not_taken_for_the_model(tmp_path: Path) -> None:
+FLAT = """
+import os, signal, sys, time, torch, samebit
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel as FSDP, StateDictType
+from torch.distributed.fsdp.wrap import ModuleWrapPolicy
+
+what, words = sys.argv[1], sys.argv[2:]
+dist.init_process_group("gloo")
+torch.manual_seed(0)
+model = nn.Sequential(
+    nn.Embedding(11, 5), nn.Linear(5, 7), nn.BatchNorm1d(7), nn.Linear(7, 5, bias=False),
+    nn.Linear(5, 11, bias=False),
+)
+if "wrapped" not in words:  # it knows of none that two of its units share
+    model[4].weight = model[0].weight
+model = FSDP(
+    model, device_id=torch.device("cpu"), use_orig_params="orig" in words,
+    auto_wrap_policy=ModuleWrapPolicy({nn.Linear} if "wrapped" in words else set()),
+    ignored_modules=[model[2]],
+)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+
+def whole():
+    with FSDP.state_dict_type(model, StateDictType.FULL_STATE_DICT):
+        return {name: value.clone() for name, value in model.state_dict().items()}
+
+def step():
+    optimizer.zero_grad()
+    batch = torch.arange(8) % 11 if dist.get_rank() else torch.arange(3, 11)
+    nn.functional.cross_entropy(model(batch), batch).backward()
+    optimizer.step()
+
+if what == "load":
+    state = samebit.open_run(words[0]).state()
+    step()  # what is loaded is not what is there
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    state.load_into(model)
+    if "optimizer" in words:
+        state.load_into(model, optimizer)
+    ours, theirs = whole(), torch.load("whole.pt")
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    print("loaded", flush=True)
+else:
+    run = samebit.init()
+    at = run.resume_state(model, optimizer)
+    while run.step < 5:
+        step()
+        if run.step == 2:
+            run.checkpoint()
+        if run.step == 3 and at is None and what == "kill":
+            dist.barrier()
+            time.sleep(2)
+            os.kill(os.getpid(), signal.SIGKILL)
+    found = whole()
+    if not dist.get_rank():
+        torch.save(found, "whole.pt")
+dist.destroy_process_group()
+"""
+WAYS = [["orig"], ["orig", "wrapped"], [], ["wrapped"]]
+
+
+@pytest.mark.parametrize("words", WAYS, ids=" ".join)
+def test_flat_parameters_are_put_together(tmp_path: Path, words: list[str]) -> None:
+    """FSDP's first version: cut wherever it falls, with tied parameters and a buffer."""
     project = Project(tmp_path)
-    project.write(
-        "flat.py",
-        """
-        import sys, torch, torch.distributed as dist
-        from torch.distributed.fsdp import FullyShardedDataParallel
-        dist.init_process_group("gloo")
-        torch.manual_seed(0)
-        model = FullyShardedDataParallel(
-            torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.Linear(7, 3)),
-            device_id=torch.device("cpu"), use_orig_params="orig" in sys.argv,
-        )
-        optimizer = torch.optim.AdamW(model.parameters())
-        for _ in range(2):
-            optimizer.zero_grad()
-            model(torch.ones(8, 5) + dist.get_rank()).square().mean().backward()
-            optimizer.step()
-        dist.destroy_process_group()
-        """,
+    project.write("flat.py", FLAT)
+    ended = ranks(project, 2, "flat.py", "train", *words, run=("--name", "otter"))
+    assert ended.code == 0, ended
+    exported = project.call(SAMEBIT, "state", "export", "otter", "model.pt")
+    assert exported.code == 0, exported
+    expected = torch.load(project.path / "whole.pt")
+    found = torch.load(project.path / "model.pt")
+    assert sorted(found) == sorted(expected)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    same = project.call(SAMEBIT, "identify", "model.pt", "whole.pt")
+    assert same.out.splitlines()[-1] == "the same model"
+    stored = open_run("otter", store=project.store).state()
+    plain = torch.nn.ModuleList(
+        [torch.nn.Embedding(11, 5), torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7)]
     )
-    for words in ([], ["orig"]):
-        ended = ranks(project, 2, "flat.py", *words, run=("--name", f"flat {words}"))
-        assert ended.code == 0, ended
-        exported = project.call(SAMEBIT, "state", "export", "@last", "m.safetensors")
-        assert exported.code == 2
-        assert "one rank's part of flat parameters" in exported.err
-        assert project.call(SAMEBIT, "state", "show", "@last").code == 0
-        with pytest.raises(UsageError, match="one rank's part of flat parameters"):
-            open_run("@last", store=project.store).state()
-    assert not (project.path / "m.safetensors").exists()
+    plain += [torch.nn.Linear(7, 5, bias=False), torch.nn.Linear(5, 11, bias=False)]
+    if "wrapped" not in words:
+        plain[4].weight = plain[0].weight
+    stored.load_into(plain)
+    assert all(torch.equal(value, expected[name]) for name, value in plain.state_dict().items())
+    for count in (1, 2, 3):
+        more = ["optimizer"] if count == 2 or "orig" in words else []
+        loaded = ranks(project, count, "flat.py", "load", "otter", *words, *more)
+        assert loaded.out.count("loaded") == count, loaded
+
+
+@pytest.mark.parametrize("words", WAYS, ids=" ".join)
+def test_a_training_with_flat_parameters_goes_on_to_the_bit(
+    tmp_path: Path, words: list[str]
+) -> None:
+    project = Project(tmp_path)
+    project.write("flat.py", FLAT)
+    assert (
+        ranks(
+            project, 2, "flat.py", "train", *words, run=("--seed", "1", "--name", "straight")
+        ).code
+        == 0
+    )
+    assert (
+        ranks(project, 2, "flat.py", "kill", *words, run=("--seed", "1", "--name", "killed")).code
+        != 0
+    )
+    resumed = ranks(project, 2, "flat.py", "kill", *words, run=("--resume", "killed"))
+    assert resumed.code == 0, resumed
+    differing = project.call(SAMEBIT, "state", "diff", "straight", "killed")
+    assert differing.code == 0, differing

@@ -21,7 +21,7 @@ from samebit.folders.read import View, read_run
 from samebit.folders.stated import Stated
 from samebit.objects.store import Store
 from samebit.records import LeafRecord
-from samebit.session.reading import open_state, refuse_flat_parts
+from samebit.session.reading import open_state
 from samebit.states import export, storing
 from samebit.states.shards import PARTS
 from samebit.states.stored import StoredState
@@ -272,7 +272,6 @@ def _export(options: argparse.Namespace, store: Path) -> int:
     view, one = stated.open_state(store, options.state, options.rank)
     # What one rank kept is never written as the whole: `export` says what is missing.
     opened = open_state(view, one)
-    refuse_flat_parts(view, opened)
     export.to_file(opened, options.file, options.prefix, overwrite=options.force)
     written = size(options.file.stat().st_size)
     Screen.of(sys.stdout).say(f"{visible(str(options.file))}: {written}")

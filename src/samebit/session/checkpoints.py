@@ -168,14 +168,14 @@ class Checkpoints:
     def _gather(self, extra: Any, counts: Counts) -> dict[str, Any]:
         """The state of everything there is, its arrays the objects' own."""
         trained = self._models.trained()
-        names = self._models.parameter_names()
+        names, cuts = self._models.parameter_names(), self._models.cuts()
         state: dict[str, Any] = {
             name: torch_states.module_state(module) for name, module in trained
         }
         optimizers = self._members.living("optimizer")
         for at, optimizer in enumerate(optimizers):
             key = "optimizer" if not at else f"optimizer_{at + 1}"
-            state[key] = torch_states.optimizer_state(optimizer, names)
+            state[key] = torch_states.optimizer_state(optimizer, names, cuts)
         for kind in ("scheduler", "scaler", "other"):
             state[f"{kind}s"] = [thing.state_dict() for thing in self._members.living(kind)]
         own = [generators.generator_state(one) for one in self._members.living("generator")]

@@ -17,6 +17,7 @@ from samebit.session.keeping import Keeper
 from samebit.session.members import Members
 from samebit.states import storing
 from samebit.states import torch as torch_states
+from samebit.states.flat import Cut
 
 __all__ = ["Models"]
 
@@ -167,7 +168,7 @@ class Models:
         self._initial[id(module)] = None
         now = torch_states.module_state(module)
         # Buffers move in that forward; parameters only where others were loaded after it.
-        names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+        names = torch_states.parameter_keys(module)
         if known.state and all(_is_still(known.state.get(name), now[name]) for name in names):
             return known.state, known.generators
         return now, {}
@@ -230,9 +231,17 @@ class Models:
         living = self._living_roots()
         for module in living:
             prefix = "" if len(living) == 1 else self._names[id(module)] + "."
-            for name, parameter in module.named_parameters(remove_duplicate=False):
-                names.setdefault(id(parameter), prefix + name)
+            for key, name in torch_states.parameter_names(module).items():
+                names.setdefault(key, prefix + name)
         return names
+
+    def cuts(self) -> Mapping[int, Cut]:
+        """How flat parameters are parts, by their id."""
+        return {
+            key: cut
+            for module in self._living_roots()
+            for key, cut in torch_states.cuts_of(module).items()
+        }
 
     def _final_of(self, optimizer: Any, *, interrupted: bool = False) -> None:
         index, count = self._where.get(id(optimizer), (0, 0))
@@ -256,7 +265,7 @@ class Models:
             state["parameters"] = {
                 names.get(id(p), str(at)): p.detach() for at, p in enumerate(parameters)
             }
-        state["optimizer"] = torch_states.optimizer_state(optimizer, names)
+        state["optimizer"] = torch_states.optimizer_state(optimizer, names, self.cuts())
         schedulers = self._members.named("scheduler")
         if schedulers:
             state["schedulers"] = [s.state_dict() for s in schedulers]

@@ -6,7 +6,7 @@ from typing import Any
 
 from samebit import places
 from samebit.capture import config as config_capture
-from samebit.errors import NotFound, UsageError
+from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
 from samebit.folders.stated import FINAL, Stated, find_state, manifests_by_rank
@@ -15,9 +15,7 @@ from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
 from samebit.states.stored import StoredState
 
-__all__ = ["RecordedRun", "open_run", "open_state", "refuse_flat_parts", "runs"]
-
-_FLAT = "_fsdp_wrapped_module."  # in the names of what FSDP's first version wrapped
+__all__ = ["RecordedRun", "open_run", "open_state", "runs"]
 
 
 def open_state(view: View, one: Stated, *, apart: bool = False) -> StoredState:
@@ -25,19 +23,6 @@ def open_state(view: View, one: Stated, *, apart: bool = False) -> StoredState:
     ranks, absent = manifests_by_rank(view, one.name)
     store = Store(view.folder.store)
     return StoredState(store, one.manifest, ranks=ranks, absent=absent, apart=apart)
-
-
-def refuse_flat_parts(view: View, state: StoredState) -> None:
-    """UsageError for what FSDP's first version leaves on one of several ranks.
-
-    It cuts all parameters of a module, laid end to end, wherever that falls: such a part looks like
-    a tensor of its own.
-    """
-    if len(view.ranks) > 1 and any(_FLAT in name for name in state.source.records):
-        raise UsageError(
-            "this state is one rank's part of flat parameters (FSDP), which are not put together",
-            hint="`fully_shard` (FSDP2) leaves states that are; a resume gives each rank its part",
-        )
 
 
 class RecordedRun:
@@ -165,11 +150,8 @@ class RecordedRun:
 
         Raises:
             NotFound: the run has no such state.
-            UsageError: it is one rank's part of flat parameters.
         """
-        state = open_state(self._view, find_state(self._view, at))
-        refuse_flat_parts(self._view, state)
-        return state
+        return open_state(self._view, find_state(self._view, at))
 
     def __repr__(self) -> str:
         return f"<recorded run {self.id}, {self.status}>"

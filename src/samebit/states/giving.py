@@ -17,6 +17,7 @@ from samebit.errors import Damaged, NotFound, UsageError
 from samebit.records import LeafRecord
 from samebit.states import leaves, loading, skeleton, sources
 from samebit.states import torch as torch_states
+from samebit.states.flat import Cut
 from samebit.states.forms import Shard, Text
 from samebit.states.loading import Target
 from samebit.states.modules import of_this_rank
@@ -38,6 +39,7 @@ class Giving:
         # What loads, what it is given, and what it had before.
         self._calls: list[tuple[Callable[[Any], object], Any, Any]] = []
         self._ready: list[Callable[[], None]] = []
+        self._cuts: dict[int, Cut] = {}  # of the flat parameters of modules so far
         self.wrong: list[str] = []
 
     def module(self, part: str, module: Any, *, strictly: bool = False) -> None:
@@ -46,6 +48,7 @@ class Giving:
         `strictly`: buffers that `state_dict()` leaves out must be on both sides, too.
         """
         _reshard(module)
+        self._cuts.update(torch_states.cuts_of(module))
         live = torch_states.module_state(module)
         transient = live.pop(torch_states.NON_PERSISTENT, {})
         extra = {key: live.pop(key) for key in list(live) if _is_extra(key)}
@@ -244,6 +247,11 @@ class Giving:
         torch = sys.modules["torch"]
         record = self._record(leaf.name)
         dtype = getattr(torch, record.dtype)
+        cut = self._cuts.get(id(parameter))
+        if cut is not None and cut.shape == tuple(record.shape) and name != "step":
+            room = torch.empty_like(parameter, dtype=dtype, requires_grad=False)
+            self._into.append(Target(leaf.name, room, (cut.begins,)))
+            return room
         on_device = name != "step" or group.get("capturable") or group.get("fused")
         device = parameter.device if on_device and parameter is not None else "cpu"
         if parameter is not None and tuple(parameter.shape) == record.shape:

@@ -10,9 +10,18 @@ from typing import Any
 
 from samebit.errors import UsageError
 from samebit.states import leaves
+from samebit.states.flat import Cut, flat_parameters, plain_name
 from samebit.states.forms import Shard
 
-__all__ = ["NON_PERSISTENT", "module_state", "of_this_rank", "optimizer_state"]
+__all__ = [
+    "NON_PERSISTENT",
+    "cuts_of",
+    "module_state",
+    "of_this_rank",
+    "optimizer_state",
+    "parameter_keys",
+    "parameter_names",
+]
 
 NON_PERSISTENT = "$non_persistent"  # with a `$`, which no name of an attribute has
 
@@ -28,10 +37,14 @@ def module_state(module: Any) -> dict[str, Any]:
     plain = sys.modules["torch"].nn.Module
     state: dict[str, Any] = {}
     left_out: dict[str, Any] = {}
+    flat = flat_parameters(module)
     for path, part in module.named_modules(remove_duplicate=False):
-        prefix = f"{path}." if path else ""
+        prefix = plain_name(f"{path}.") if path else ""
         for name, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
-            state[prefix + name] = of_this_rank(parameter)
+            if id(parameter) in flat:
+                state.update(flat[id(parameter)].holds)
+            else:
+                state[prefix + name] = of_this_rank(parameter)
         transient = getattr(part, "_non_persistent_buffers_set", ())
         for name, buffer in part.named_buffers(recurse=False, remove_duplicate=False):
             (left_out if name in transient else state)[prefix + name] = of_this_rank(buffer)
@@ -47,11 +60,39 @@ def module_state(module: Any) -> dict[str, Any]:
     return state
 
 
-def optimizer_state(optimizer: Any, names: Mapping[int, str]) -> dict[str, Any]:
+def parameter_names(module: Any) -> dict[int, str]:
+    """The name of each parameter by its `id`: the first one, of those that are tied."""
+    names: dict[int, str] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), plain_name(name))
+    return names
+
+
+def parameter_keys(module: Any) -> set[str]:
+    """Under which keys of `module_state` its parameters are."""
+    flat = flat_parameters(module)
+    found: set[str] = set()
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        held = flat.get(id(parameter))
+        found.update([plain_name(name)] if held is None else (key for key, _ in held.holds))
+    return found
+
+
+def cuts_of(module: Any) -> dict[int, Cut]:
+    """How the flat parameters of FSDP's first version are parts, by their `id`."""
+    return {key: one.cut for key, one in flat_parameters(module).items() if one.cut is not None}
+
+
+def optimizer_state(
+    optimizer: Any, names: Mapping[int, str], cuts: Mapping[int, Cut] | None = None
+) -> dict[str, Any]:
     """An optimizer's state and parameter groups, with names or numbers in place of parameters.
 
-    `names` has the name of each known parameter by its `id`. Any other is called by its number in
-    the order of the groups, as in `Optimizer.state_dict()`.
+    Args:
+        optimizer: a torch optimizer.
+        names: the name of each known parameter by its `id`. Any other is called by its number in
+            the order of the groups, as in `Optimizer.state_dict()`.
+        cuts: of flat parameters; what is held for one, and has its shape, is a part as it is.
     """
     keys: dict[int, str | int] = {}
     taken: set[str | int] = set()
@@ -68,9 +109,16 @@ def optimizer_state(optimizer: Any, names: Mapping[int, str]) -> dict[str, Any]:
         {**group, "params": [key_of(parameter) for parameter in group["params"]]}
         for group in optimizer.param_groups
     ]
+
+    def part_of(parameter: Any, value: Any) -> Any:
+        cut = (cuts or {}).get(id(parameter))
+        if cut is not None and getattr(value, "shape", None) == parameter.shape:
+            return cut.of(value)
+        return of_this_rank(value)
+
     states = {
         key_of(key) if leaves.is_array(key) else key: {
-            name: of_this_rank(value) for name, value in state.items()
+            name: part_of(key, value) for name, value in state.items()
         }
         for key, state in optimizer.state.items()
     }

@@ -43,6 +43,21 @@ class Box(Struct, frozen=True):
         """All of an array."""
         return cls((0,) * len(shape), tuple(shape))
 
+    def run(self, whole: Sequence[int]) -> "Box":
+        """The run of elements, row by row, that reaches from its first to its last one.
+
+        `whole` is the shape of the array. A box of one axis in an array of another number of axes
+        is a run already.
+        """
+        if len(self.shape) != len(whole):
+            return self
+        steps = [math.prod(whole[axis + 1 :]) for axis in range(len(whole))]
+        first = sum(map(int.__mul__, self.offset, steps))
+        if 0 in self.shape:
+            return Box((first,), (0,))
+        ends = (length - 1 for length in self.shape)
+        return Box((first,), (1 + sum(map(int.__mul__, ends, steps)),))
+
     def common(self, other: "Box") -> "Box | None":
         """What two parts of one array have in common; None where that is no element."""
         begin = tuple(map(max, self.offset, other.offset))
@@ -56,7 +71,11 @@ class Box(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """What one rank holds of a leaf."""
+    """What one rank holds of a leaf.
+
+    The box is one of the leaf as it is, or, where ranks hold runs of its elements, of the leaf laid
+    out as one row.
+    """
 
     rank: str
     leaf: str  # the name that it has in the state of that rank
@@ -191,12 +210,14 @@ class _Merger:
         if any(tuple(mark["$shard"]["shape"]) != shape for _, mark in marks):
             raise Damaged("ranks do not agree on the shape of a sharded tensor", at=path)
         known: dict[tuple[int, ...], Piece] = {}
+        are_runs = all(len(piece.box.offset) == 1 for piece in pieces)
+        axes = (math.prod(shape),) if are_runs else shape
         for piece in pieces:
-            if len(piece.box.shape) != len(shape) or len(piece.box.offset) != len(shape):
+            if len(piece.box.shape) != len(axes) or len(piece.box.offset) != len(axes):
                 raise Damaged("a part of a sharded tensor lies outside it", at=path, shape=shape)
-            if 0 in piece.box.shape and 0 not in shape:
+            if 0 in piece.box.shape and 0 not in axes:
                 continue  # of an uneven split this rank got nothing
-            if any(map(int.__gt__, piece.box.ends(), shape)):
+            if any(map(int.__gt__, piece.box.ends(), axes)):
                 raise Damaged("a part of a sharded tensor lies outside it", at=path, shape=shape)
             other = known.setdefault(piece.box.offset, piece)
             if other.record.dtype != piece.record.dtype:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import digest
 from samebit.errors import Damaged, NotFound
@@ -63,6 +64,7 @@ def _needed(source: Source, name: str, box: Box) -> Sequence[Piece]:
     pieces = shards.boxes_of(source.together, name)
     if name not in source.together.pieces:
         return pieces
+    box = _as_cut(box, source.records[name].shape, pieces)
     needed: list[Piece] = []
     found = 0
     for piece in pieces:
@@ -73,6 +75,14 @@ def _needed(source: Source, name: str, box: Box) -> Sequence[Piece]:
     if found != math.prod(box.shape):
         raise _not_whole(source.together, name, found, box)
     return needed
+
+
+def _as_cut(box: Box, shape: Sequence[int], pieces: Sequence[Piece]) -> Box:
+    """The least part that holds a box and is a run, where pieces are, or a box as they are."""
+    if any(len(piece.box.shape) != len(shape) for piece in pieces):
+        return box.run(shape)
+    is_run = len(box.shape) != len(shape)
+    return Box.whole(shape) if is_run and pieces else box
 
 
 def _not_whole(together: Together, name: str, found: int, box: Box) -> NotFound:
@@ -92,7 +102,8 @@ def pieces_of(source: Source, name: str) -> Iterator[bytes | memoryview]:
     """The canonical bytes of one leaf in order, verified; of a large leaf one piece at a time."""
     record = source.records[name]
     parts = _needed(source, name, all_of(record))
-    if any(piece.box.shape[1:] != record.shape[1:] for piece in parts):
+    boxes = [piece.box.shape for piece in parts if len(piece.box.shape) == len(record.shape)]
+    if any(shape[1:] != record.shape[1:] for shape in boxes):
         # Rows of several parts lie side by side.
         require(source, [(name, all_of(record))])
         data = memoryview(bytearray(record.size_bytes))
@@ -125,8 +136,21 @@ class Room(Struct, frozen=True):
 def reads(source: Source, name: str, room: Room) -> list[Callable[[], None]]:
     """What fills a room: a call for each object that lies where it is wanted, or for each piece."""
     item = dtypes.item_bytes(source.records[name].dtype) or 0
+    pieces = _needed(source, name, room.box)
+    if any(len(piece.box.shape) != len(room.box.shape) for piece in pieces):
+        shape = source.records[name].shape
+        runs = [piece.box.run(shape) for piece in pieces]
+        run = room.box.run(shape)
+        boxes = [room.box, *(piece.box for piece in pieces)]
+        if any(
+            math.prod(a.shape) != math.prod(b.shape)
+            for a, b in zip(boxes, [run, *runs], strict=True)
+        ):
+            return [lambda: _by_the_whole(source, name, room, item)]
+        pieces = [replace(piece, box=at) for piece, at in zip(pieces, runs, strict=True)]
+        room = Room(room.memory, run)
     calls: list[Callable[[], None]] = []
-    for piece in _needed(source, name, room.box):
+    for piece in pieces:
         common = room.box.common(piece.box)
         if common is None:
             if piece.record.size_bytes == 0:  # what is empty is read, too: its object is there
@@ -144,6 +168,17 @@ def reads(source: Source, name: str, room: Room) -> list[Callable[[], None]]:
                 lambda piece=piece, common=common: _copy(source, piece, common, room, item)
             )
     return calls
+
+
+def _by_the_whole(source: Source, name: str, room: Room, item: int) -> None:
+    """Read all of a leaf for a part of it that is cut in quite another way than it lies here."""
+    import numpy  # noqa: PLC0415  (a lazy door; loaded already, for the room)
+
+    record = source.records[name]
+    data = numpy.frombuffer(b"".join(pieces_of(source, name)), numpy.uint8)
+    shape = record.shape if len(room.box.shape) == len(record.shape) else (len(data) // item,)
+    ours = numpy.frombuffer(room.memory, numpy.uint8).reshape(*room.box.shape, item)
+    ours[...] = data.reshape(*shape, item)[_slices(room.box, (0,) * len(shape))]
 
 
 def _whole_reads(source: Source, piece: Piece, memory: memoryview) -> list[Callable[[], None]]:

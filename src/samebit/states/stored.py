@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.objects.store import Store
 from samebit.records import LeafRecord, StateManifest
-from samebit.states import dtypes, loading, shards, skeleton, sources, storing
+from samebit.states import dtypes, loading, modules, shards, skeleton, sources, storing
 from samebit.states.giving import Giving, entries_of
 from samebit.states.plain import plain_values
 from samebit.states.shards import Together
@@ -229,6 +229,6 @@ class StoredState:
         giving = self.giving()
         giving.module(part, model)
         if optimizer is not None:
-            names = {id(parameter): name for name, parameter in model.named_parameters()}
+            names = modules.parameter_names(model)
             giving.optimizer(optimizer_part, optimizer, names, part)
         giving.do("the state")

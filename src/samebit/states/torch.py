@@ -9,15 +9,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from samebit.states import leaves, skeleton
-from samebit.states.modules import NON_PERSISTENT, module_state, optimizer_state
+from samebit.states.modules import (
+    NON_PERSISTENT,
+    cuts_of,
+    module_state,
+    optimizer_state,
+    parameter_keys,
+    parameter_names,
+)
 from samebit.states.skeleton import Unknown
 
 __all__ = [
     "NON_PERSISTENT",
+    "cuts_of",
     "frozen_copy",
     "generator_states",
     "module_state",
     "optimizer_state",
+    "parameter_keys",
+    "parameter_names",
     "read_generators",
     "restore_generators",
 ]
