@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebit import errors
+from samebit import disk, errors
 from samebit.errors import SamebitError
 from samebit.journal import frame, keeping, reader, refused, writer
 from samebit.journal.frame import Header, pack, pack_header, read_frames
@@ -171,6 +171,44 @@ def test_a_descriptor_that_was_taken_is_not_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "theirs").stat().st_size <= 64 * 64
     journal = reader.read_journal(tmp_path, RUN, ended=True)
     assert len(list(reader.rows(journal.frames))) >= 200 - 63
+
+
+@pytest.mark.parametrize("theirs", ["closed", "to read", "to write"])
+def test_a_descriptor_that_was_taken_while_it_was_opened_costs_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    """A thread opens a segment while the script closes all descriptors and opens a file itself."""
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    open_for_append = disk.open_for_append
+
+    def taken(path: Path) -> int:
+        fd = open_for_append(path)
+        monkeypatch.setattr(disk, "open_for_append", open_for_append)
+        os.close(fd)
+        if theirs != "closed":
+            how = os.O_RDONLY if theirs == "to read" else os.O_WRONLY | os.O_APPEND
+            victim = os.open(tmp_path / "theirs", how)
+            os.dup2(victim, fd)
+            os.close(victim)
+            victims.append(fd)
+        return fd
+
+    victims: list[int] = []
+    monkeypatch.setattr(disk, "open_for_append", taken)
+    w = writer.Writer(folder, RUN)
+    for step in range(3):
+        w.row({"loss": 1.0}, step)
+    for victim in victims:
+        os.fstat(victim)  # it was not closed
+    w.close()
+    assert (tmp_path / "theirs").read_bytes() == b"theirs"
+    journal = reader.read_journal(folder, RUN, ended=True)
+    assert [step for step, _, _ in reader.rows(journal.frames)] == [0, 1, 2]
+    assert [gap.what for gap in journal.gaps] == []
+    for victim in victims:
+        os.close(victim)
 
 
 def test_a_forked_child_writes_its_own_segment(tmp_path: Path) -> None:

@@ -20,21 +20,35 @@ class Abandoned(SamebitError):
 
 
 def begin(fd: int, path: Path, start: bytes, append: Callable[[int, bytes], int]) -> Identity:
-    """Write a new file's first bytes; where they cannot be, no file is left: Abandoned."""
-    found = os.fstat(fd)
+    """Write a new file's first bytes; where they cannot be, no file is left: Abandoned.
+
+    A script that closes descriptors by number while another thread of it opens this file may have
+    given its number to a file of its own. So it is asked whether the bytes came into this one.
+    """
     why = FULL
     try:
-        whole = append(fd, start) == len(start)
+        there = os.stat(path)
+        identity = there.st_dev, there.st_ino
+        whole = (
+            size_if_ours(fd, identity) is not None
+            and append(fd, start) == len(start)
+            and os.stat(path).st_size == len(start)
+        )
     except Exception as error:
-        whole, why = False, reason(error)
-    if not whole:
+        identity, whole, why = (-1, -1), False, reason(error)
+    if whole:
+        return identity
+    for undo in (lambda: _close_ours(fd, identity), path.unlink):  # there is no frame in it
         try:
-            os.close(fd)
-            path.unlink()  # there is no frame in it
+            undo()
         except OSError:
             pass
-        raise Abandoned(f"a journal segment could not be begun: {why}", path=path)
-    return found.st_dev, found.st_ino
+    raise Abandoned(f"a journal segment could not be begun: {why}", path=path)
+
+
+def _close_ours(fd: int, identity: Identity) -> None:
+    if size_if_ours(fd, identity) is not None:
+        os.close(fd)
 
 
 def size_if_ours(fd: int, identity: Identity) -> int | None:
