@@ -362,11 +362,13 @@ def test_a_segment_that_could_not_be_begun_leaves_no_file(
         raise error
 
     w = writer.Writer(tmp_path, RUN)
+    descriptors = len(os.listdir("/dev/fd"))
     with monkeypatch.context() as patch:
         patch.setattr(writer, "_append", append)
         with pytest.raises(SamebitError, match="could not be begun"):
             w.row({"loss": 1.0}, 1)
     assert list(tmp_path.iterdir()) == []
+    assert len(os.listdir("/dev/fd")) == descriptors
     w.row({"loss": 2.0}, 2)
     w.close()
     journal = reader.read_journal(tmp_path, RUN, ended=True)

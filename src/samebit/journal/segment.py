@@ -25,7 +25,7 @@ def begin(fd: int, path: Path, start: bytes, append: Callable[[int, bytes], int]
     A script that closes descriptors by number while another thread of it opens this file may have
     given its number to a file of its own. So it is asked whether the bytes came into this one.
     """
-    why = FULL
+    identity, why = (-1, -1), FULL  # no file's
     try:
         there = os.stat(path)
         identity = there.st_dev, there.st_ino
@@ -35,7 +35,7 @@ def begin(fd: int, path: Path, start: bytes, append: Callable[[int, bytes], int]
             and os.stat(path).st_size == len(start)
         )
     except Exception as error:
-        identity, whole, why = (-1, -1), False, reason(error)
+        whole, why = False, reason(error)
     if whole:
         return identity
     for undo in (lambda: _close_ours(fd, identity), path.unlink):  # there is no frame in it
