@@ -51,6 +51,9 @@ class Store:
     def __init__(self, path: Path) -> None:
         places.check_format(path)
         self.path = path
+        # Files that were written through here, and the time they have since: while a file still has
+        # it, nobody else has put what is in it (`samebit.objects.sweeping.take_back`).
+        self.made: dict[Path, int] = {}
         self.pace = Pace()
         self._packed: dict[bytes, list[tuple[Path, PackEntry]]] = {}  # by the digest's bytes
         self._known_packs: set[str] = set()
@@ -154,8 +157,7 @@ class Store:
         for path in self.object_paths():
             yield self.name_of(path)
         self.list_packs()
-        for raw in list(self._packed):
-            yield f"{digest.ALGORITHM}:{raw.hex()}"
+        yield from [found[0][1].name for found in list(self._packed.values())]
 
     def object_paths(self) -> Iterator[Path]:
         """Every object file, in no order; strange files are passed over."""
@@ -200,11 +202,14 @@ class Store:
         path = self.object_path(name)
         if path.exists():
             yield path, None
-        raw = bytes.fromhex(digest.hex_of(name))
-        known = list(self._packed.get(raw, ()))
+        known = self._in_packs(name)
         yield from (place for place in known if place[0].exists())
         self.list_packs()  # no copy so far was whole
-        yield from (place for place in list(self._packed.get(raw, ())) if place not in known)
+        yield from (place for place in self._in_packs(name) if place not in known)
+
+    def _in_packs(self, name: str) -> list[tuple[Path, PackEntry]]:
+        """Where an object lies in the packs that are known so far."""
+        return list(self._packed.get(bytes.fromhex(digest.hex_of(name)), ()))
 
     def _holds(self, name: str, data: bytes | memoryview, *, seen: "_Seen") -> bool:
         """Touch an object, and say whether its bytes lie here whole.
@@ -213,7 +218,7 @@ class Store:
         sweep that moves a file away after it sees it, and one before it leaves nothing to look at.
         """
         size = memoryview(data).nbytes
-        for pack, entry in list(self._packed.get(bytes.fromhex(digest.hex_of(name)), ())):
+        for pack, entry in self._in_packs(name):
             if entry.size == size and seen.is_whole(pack, entry, data, self._touch):
                 return True
         path = self.object_path(name)
@@ -307,7 +312,9 @@ class Store:
         )
 
     def _publish(self, path: Path, pieces: list[bytes | memoryview] | list[bytes]) -> None:
-        disk.publish(path, pieces, self.path / "tmp", replace=path.exists())
+        # Whoever put it between the look and this has the same bytes: not ours to take back.
+        if stamp_ns := disk.publish(path, pieces, self.path / "tmp", replace=path.exists()):
+            self.made[path] = stamp_ns
 
     def _touch(self, path: Path) -> bool:
         """Put off the sweep of a file; False where there is none, or none that we may touch."""
@@ -317,6 +324,7 @@ class Store:
             # A store that cannot be written cannot be swept from here either. Another user's file
             # is written anew, and then it is ours.
             return error.errno == errno.EROFS
+        self.made.pop(path, None)  # put twice: no more to be taken back for the first one's sake
         return True
 
 

@@ -26,12 +26,38 @@ __all__ = [
     "clock_ns",
     "put_back_all",
     "sweep",
+    "take_back",
     "unmarked",
 ]
 
 LEAST_GRACE_S = 3600.0  # what a process may take from putting an object to naming it
 _HALF = 0.5
 _ASIDE = "removing."  # in `tmp/`: a file that is being removed, by its name
+
+
+def take_back(store: Store, names: Collection[str]) -> int:
+    """Remove those objects that were written through this `Store` and put by nobody since.
+
+    Of packs only those that hold nothing else. What is left is for `samebit gc`. How many bytes of
+    the disk are free again.
+    """
+    wanted = frozenset(names)
+    freed = 0
+    for path, stamp_ns in list(store.made.items()):
+        try:
+            size_bytes = path.stat().st_size
+            if path.suffix == ".pack":
+                held = [entry.name for entry in read_pack_index(path)]
+            else:
+                held = [store.name_of(path)]
+        except (Damaged, OSError):
+            continue
+        if wanted.issuperset(held) and disk.remove(
+            path, aside_of(store, path), lambda found, at=stamp_ns: found.st_mtime_ns == at
+        ):
+            freed += size_bytes
+            store.made.pop(path, None)
+    return freed
 
 
 class Swept(Struct, frozen=True):
