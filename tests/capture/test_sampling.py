@@ -153,7 +153,8 @@ def test_cards_are_asked_by_the_drivers_own_library(
     subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", library, tmp_path / "nvml.c"], check=True)
     monkeypatch.setattr(cards, "_LIBRARY", str(library))
     monkeypatch.setattr(cards, "_KERNEL", tmp_path)
-    monkeypatch.setattr(cards, "_MAPS", tmp_path / "maps")
+    mapped: list[str] = []
+    monkeypatch.setattr(cards, "mapped_libraries", lambda: mapped)
     if visible is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
@@ -161,7 +162,7 @@ def test_cards_are_asked_by_the_drivers_own_library(
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     found = cards.Cards()
     assert found.sample() == {}  # nobody uses one: not woken
-    (tmp_path / "maps").write_text("7f00-7f01 r-xp 0 00:01 1 /usr/lib/libcuda.so.1\n")
+    mapped.append("/usr/lib/libcuda.so.1")
     found.sample()
     values = found.sample()
     assert {name.partition("_")[0] for name in values} == names

@@ -99,6 +99,6 @@ def test_no_tracked_file_names_a_machine_or_a_registry() -> None:
 
 
 def test_the_search_for_machines_finds_one() -> None:
-    for line in (b"see /home/" + b"ada/x", b'"/work/' + b'x"', b"https://py" + b"pi.example.org/s"):
+    for line in (b"see /ho" + b"me/ada/x", b'"/wo' + b'rk/x"', b"https://py" + b"pi.example.org/s"):
         assert _PERSONAL.search(line), line
     assert not _PERSONAL.search(b"/ho" + b"me/me/x and docs/wo" + b"rk/x")

@@ -1,16 +1,16 @@
 """The code is taken before the script's first line, though the interpreter starts meanwhile."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from samebit.folders.read import View
 from samebit.objects.store import Store
+from samebit.objects.tree import read_tree
 from tests.projects import Project
 
 SCRIPT = """
@@ -33,22 +33,30 @@ def slow(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
+def recorded_helper(view: View) -> bytes:
+    store = Store(view.folder.store)
+    (helper,) = [e for e in read_tree(store, view.code.tree).entries if e.path == "helper.py"]
+    return store.read(helper.digest)
+
+
+def started(project: Project) -> "subprocess.Popen[str]":
+    """`samebit run`, whose child has joined and waits."""
+    began = project.start("train.py")
+    while not list((project.store / "runs").glob("*/executions/1/joined-*")):
+        assert began.poll() is None
+    return began
+
+
 def test_what_the_first_line_edits_is_recorded_as_it_was(slow: Project) -> None:
     ended = slow.run("train.py")
     assert (ended.code, ended.json) == (0, ["edited", False])
     view = slow.view()
-    store = Store(view.folder.store)
-    tree = json.loads(store.read(view.code.tree))
-    (helper,) = [entry for entry in tree["entries"] if entry["path"] == "helper.py"]
-    assert store.read(helper["digest"]) == b"NOW = 'recorded'\n"
+    assert recorded_helper(view) == b"NOW = 'recorded'\n"
     assert view.missing == []
 
 
 def test_who_is_killed_before_the_code_is_taken_starts_nothing(slow: Project) -> None:
-    began = slow.start("train.py")
-    folders = slow.store / "runs"
-    while not list(folders.glob("*/executions/1/joined-*")):
-        assert began.poll() is None
+    began = started(slow)
     began.send_signal(signal.SIGKILL)
     out, _ = began.communicate(timeout=60)  # which ends with the last of its processes
     assert out == ""
@@ -56,10 +64,7 @@ def test_who_is_killed_before_the_code_is_taken_starts_nothing(slow: Project) ->
 
 
 def test_an_interrupt_before_the_first_line_is_one(slow: Project) -> None:
-    began = slow.start("train.py")
-    folders = slow.store / "runs"
-    while not list(folders.glob("*/executions/1/joined-*")):
-        assert began.poll() is None
+    began = started(slow)
     os.killpg(began.pid, signal.SIGINT)
     out, err = began.communicate(timeout=60)
     assert began.returncode == -signal.SIGINT
@@ -69,10 +74,7 @@ def test_an_interrupt_before_the_first_line_is_one(slow: Project) -> None:
     assert slow.view().status == "killed"
 
 
-def test_a_command_that_is_no_python_begins_after_it(slow: Project, tmp_path: Path) -> None:
+def test_a_command_that_is_no_python_begins_after_it(slow: Project) -> None:
     ended = slow.run("--", "sh", "-c", f"echo > helper.py; exec {sys.executable} -c 'print(1)'")
     assert (ended.code, ended.out) == (0, "1\n")
-    store = Store(slow.view().folder.store)
-    tree = json.loads(store.read(slow.view().code.tree))
-    (helper,) = [entry for entry in tree["entries"] if entry["path"] == "helper.py"]
-    assert store.read(helper["digest"]) == b"NOW = 'recorded'\n"
+    assert recorded_helper(slow.view()) == b"NOW = 'recorded'\n"

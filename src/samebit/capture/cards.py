@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from samebit.capture.sources import mapped_libraries
+
 __all__ = ["Cards"]
 
 _LIBRARY = "libnvidia-ml.so.1"
 _KERNEL = Path("/proc/driver/nvidia/version")
-_MAPS = Path("/proc/self/maps")
 _OTHERS = ("jax", "cupy", "tensorflow", "numba.cuda", "pycuda")
 _MAX_CARDS = 16
 
@@ -95,10 +96,7 @@ def _is_used() -> bool:
         return False  # it is just being imported
     if torch is not None and not any(name in sys.modules for name in _OTHERS):
         return False
-    try:
-        return b"/libcuda.so" in _MAPS.read_bytes()
-    except OSError:
-        return False
+    return any("/libcuda.so" in path for path in mapped_libraries())
 
 
 def _is_ours(index: int, uuid: str) -> bool:

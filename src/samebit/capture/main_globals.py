@@ -70,32 +70,26 @@ def _names(target: ast.expr) -> Iterator[str]:
 
 
 def _is_setting(value: Any) -> bool:
-    if type(value) in (list, tuple, dict):
-        items = list(_items(value, 0))
-        named = [isinstance(item, _NAMED) for item in items]
-        shown = [_is_shown(item) for item in items]
-        return not items or (any(shown) and all(map(bool.__or__, named, shown)))
-    return _is_shown(value)
+    items = list(_items(value))
+    named = [isinstance(item, _NAMED) for item in items]
+    shown = [_is_shown(item) for item in items]
+    return not items or (any(shown) and all(map(bool.__or__, named, shown)))
 
 
-class _TooMuch:
-    """In place of what is data rather than a setting."""
-
-
-def _items(value: Any, depth: int) -> Iterator[Any]:
-    """What lies in nested containers, keys left out."""
-    if type(value) not in (list, tuple, dict):
+def _items(value: Any, depth: int = 0) -> Iterator[Any]:
+    """What lies in nested containers, keys left out; one that is data rather than that, itself."""
+    if depth > 3 or not _is_small(value):
         yield value
-    elif depth > 3 or len(value) > _MOST_ITEMS:
-        yield _TooMuch()
-    elif type(value) is not dict:
-        for item in value:
-            yield from _items(item, depth + 1)
-    elif all(type(key) in (str, int) for key in value):
-        for item in value.values():
-            yield from _items(item, depth + 1)
-    else:
-        yield _TooMuch()
+        return
+    for item in value.values() if type(value) is dict else value:
+        yield from _items(item, depth + 1)
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a value is a container as settings are in, not one of data."""
+    if type(value) not in (list, tuple, dict) or len(value) > _MOST_ITEMS:
+        return False
+    return type(value) is not dict or all(type(key) in (str, int) for key in value)
 
 
 def _is_shown(value: Any) -> bool:

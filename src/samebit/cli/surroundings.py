@@ -96,10 +96,8 @@ def environment_lines(view: View) -> Iterator[tuple[str, object]]:
         yield "blas", visible(", ".join(blas))
     driver = machine.get("gpu_driver")
     for gpu in machine.get("gpus") or []:
-        words = visible(
-            str(gpu.get("model") or shown(gpu)) if isinstance(gpu, dict) else shown(gpu)
-        )
-        yield "gpu", f"{words}, driver {visible(str(driver))}" if driver else words
+        words = shown((gpu.get("model") if isinstance(gpu, dict) else None) or gpu)
+        yield "gpu", f"{words}, driver {shown(driver)}" if driver else words
     for name, (then, now) in (view.facts.get("settings_changed") or {}).items():
         yield "changed", f"{name} from {shown(then)} to {shown(now)} while the run went on"
     yield from _installed(view)

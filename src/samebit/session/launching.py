@@ -28,6 +28,7 @@ from samebit.journal import reader
 from samebit.journal.writer import Writer
 from samebit.launch import alive, here, landlock, memory
 from samebit.launch.here import Child, Outcome
+from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session import beginning, jobs, shortfall
 from samebit.session.beginning import AUTO, Begun, Wanted
@@ -227,9 +228,15 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
         raise
     take = None
     if replay is None and begun.is_first:
-        told = writer.fact, partial(_trouble, writer)
-        take = Taking(begun.folder, *_code_start(request), settings, *told)
+        take = Taking(partial(_record_code, request, begun.folder, settings, writer))
     return begun, writer, take
+
+
+def _record_code(request: Request, folder: RunFolder, settings: Settings, writer: Writer) -> None:
+    from samebit.session.snapshot import record_code  # noqa: PLC0415  (while the child starts)
+
+    told = writer.fact, partial(_trouble, writer)
+    record_code(folder, *_code_start(request), settings, *told)
 
 
 def _code_start(request: Request) -> tuple[Path, Path | None]:

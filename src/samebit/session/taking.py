@@ -7,12 +7,9 @@ then the code has been taken. Where the pipe ends without one, it does not begin
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from samebit import places
 from samebit.errors import CannotStart, SamebitError
-from samebit.folders.folder import RunFolder
-from samebit.places import Settings
 
 __all__ = ["READY", "Taking", "refuse_changes"]
 
@@ -24,24 +21,11 @@ class Taking:
     """What is done about it before and after the start of the command.
 
     Args:
-        folder: the run's.
-        start: the folder whose code is the run's.
-        script: the script, where there is one.
-        settings: as they are now.
-        emit: takes facts.
-        trouble: called with what fails.
+        take: takes the code.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        start: Path,
-        script: Path | None,
-        settings: Settings,
-        emit: Callable[[str, Any], None],
-        trouble: Callable[[str, Exception], None],
-    ) -> None:
-        self._given = folder, start, script, settings, emit, trouble
+    def __init__(self, take: Callable[[], None]) -> None:
+        self._take = take
         self._ends: tuple[int, ...] = ()
 
     def before(self, *, waits: bool) -> dict[str, str]:
@@ -62,8 +46,6 @@ class Taking:
             try:
                 self._take()
                 os.write(self._ends[1], b".")
-            except BrokenPipeError:
-                pass  # it has ended
             finally:
                 self.give_up()
 
@@ -72,12 +54,6 @@ class Taking:
         for end in self._ends:
             os.close(end)
         self._ends = ()
-
-    def _take(self) -> None:
-        # Loaded while the child starts.
-        from samebit.session.snapshot import record_code  # noqa: PLC0415
-
-        record_code(*self._given)
 
 
 def refuse_changes(store: Path, start: Path) -> None:

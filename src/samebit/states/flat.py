@@ -6,6 +6,7 @@ the run begins. The names of things are torch's own, of which it has promised no
 refused.
 """
 
+import sys
 from typing import Any, NamedTuple
 
 from samebit.errors import UsageError
@@ -13,6 +14,7 @@ from samebit.states.forms import Shard
 
 __all__ = ["Cut", "Flat", "flat_parameters", "plain_name"]
 
+_FSDP = "torch.distributed.fsdp.fully_sharded_data_parallel"
 _WRAPPER = "_fsdp_wrapped_module."  # in the names of what it wrapped
 
 
@@ -43,6 +45,8 @@ class Flat(NamedTuple):
 def flat_parameters(module: Any) -> dict[int, Flat]:
     """By the `id` of each parameter that FSDP registered in a module; mostly there are none."""
     found: dict[int, Flat] = {}
+    if _FSDP not in sys.modules:
+        return found
     for path, part in module.named_modules():
         handle = getattr(part, "_handle", None)
         flat = getattr(handle, "flat_param", None)
