@@ -62,11 +62,21 @@ def test_what_was_here_before_is_not_taken_back(folder: Path) -> None:
     assert set(store.names()) == set(names)
 
 
-def test_a_pack_that_holds_something_else_stays(folder: Path) -> None:
+def test_what_else_a_pack_holds_is_packed_anew_where_it_is_the_smaller_half(folder: Path) -> None:
     store = Store(folder)
-    names = store.put_all([b"one", b"two"])
-    assert sweeping.take_back(store, names[:1]) == 0
-    assert store.read(names[0]) == b"one"
+    small, big = store.put_all([b"small", os.urandom(5000)])
+    (before,) = store.pack_paths()
+    assert sweeping.take_back(store, [small]) == 0
+    assert store.pack_paths() == [before]
+    freed = sweeping.take_back(store, [big])
+    (after,) = store.pack_paths()
+    assert freed >= 5000
+    assert after != before
+    for door in (store, Store(folder)):
+        assert (list(door.names()), door.read(small)) == ([small], b"small")
+    # What was packed anew is still what was made here.
+    assert sweeping.take_back(store, [small]) > 0
+    assert store.pack_paths() == []
 
 
 def test_a_touch_at_the_last_moment_is_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,12 +126,13 @@ def test_two_changes_within_one_tick_of_the_clock_are_two(folder: Path) -> None:
 class Between:
     """The `os` of a module that does something else just before or after one of its calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, *names: str) -> None:
+        self.names = names
         self.plan: dict[tuple[str, str], Callable[[], None]] = {}
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)
-        if name not in ("utime", "stat", "rename", "unlink", "link"):
+        if name not in self.names:
             return real
 
         def call(*given: Any, **more: Any) -> Any:
@@ -158,21 +169,38 @@ class PutsAndSweeps(RuleBasedStateMachine):
         self.folder = places.make_store(self.top / ".samebit")
         self.doors = [Store(self.folder), Store(self.folder)]
         self.relied_on: set[str] = set()  # put, and not aged since
+        self.puts: dict[str, list[int]] = {}  # by which doors, since it was last not there
         self.marked: set[str] = set()
-        self.of_disk, self.of_store = Between(), Between()
-        for piece in PIECES:
-            self.doors[0].put(piece)
+        self.of_disk = Between("stat", "rename", "unlink", "link")
+        self.of_store = Between("utime")
+        self.put(1, [0, 2])
         self.time_passes(set())
         self.patch.setattr(disk, "os", self.of_disk)
         self.patch.setattr(store_module, "os", self.of_store)
 
     def put(self, door: int, wanted: list[int]) -> None:
-        self.relied_on.update(self.doors[door].put_all([PIECES[at] for at in wanted]))
+        for name in dict.fromkeys(self.doors[door].put_all([PIECES[at] for at in wanted])):
+            self.relied_on.add(name)
+            self.puts.setdefault(name, []).append(door)
 
     def sweep(self) -> None:
         before_ns = OLD_NS + 1
         for found in list(sweeping.unmarked(self.doors[0], self.marked, before_ns)):
             sweeping.sweep(self.doors[0], found, before_ns)
+        self.forget_what_is_gone()
+
+    def forget_what_is_gone(self) -> None:
+        there = set(Store(self.folder).names())
+        self.puts = {name: doors for name, doors in self.puts.items() if name in there}
+
+    def take_back(self, unwanted: list[int]) -> None:
+        """The first door put these once, and does not want them any more."""
+        names = {digest.of_bytes(PIECES[at]) for at in unwanted}
+        going = {name for name in names - self.marked if self.puts.get(name) == [0]}
+        sweeping.take_back(self.doors[0], going)
+        # Who put one of them in the middle of this has them.
+        self.relied_on -= {name for name in going if self.puts.get(name) == [0]}
+        self.forget_what_is_gone()
 
     @rule(door=st.integers(0, 1), wanted=st.lists(pieces, min_size=1, max_size=4))
     def somebody_puts(self, door: int, wanted: list[int]) -> None:
@@ -185,6 +213,21 @@ class PutsAndSweeps(RuleBasedStateMachine):
         self.relied_on = set(self.marked)
         for path in files_of(self.folder):
             os.utime(path, ns=(OLD_NS, OLD_NS))
+
+    @rule(unwanted=st.lists(pieces, min_size=1, max_size=4))
+    def somebody_takes_back(self, unwanted: list[int]) -> None:
+        self.take_back(unwanted)
+
+    @rule(
+        call=st.sampled_from(["stat", "rename", "unlink", "link"]),
+        when=st.sampled_from(["before", "after"]),
+        wanted=st.lists(pieces, min_size=1, max_size=3),
+    )
+    def a_put_in_the_middle_of_taking_back(self, call: str, when: str, wanted: list[int]) -> None:
+        self.put(0, wanted)
+        self.of_disk.plan[call, when] = lambda: self.put(1, wanted)
+        self.take_back(list(range(len(PIECES))))
+        self.of_disk.plan.clear()
 
     @rule()
     def a_sweep(self) -> None:

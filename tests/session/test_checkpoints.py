@@ -92,6 +92,85 @@ def test_the_setting_says_what_stays_where_the_script_does_not(project: Project)
     }
 
 
+LONG = """
+import os, sys, torch, samebit
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(100, 300), torch.nn.Linear(300, 100))
+model[0].requires_grad_(False)  # the same in every checkpoint
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+run = samebit.init()
+run.watch(model, optimizer)
+for step in range(12):
+    optimizer.zero_grad()
+    model(torch.ones(2, 100)).square().mean().backward()
+    optimizer.step()
+    run.checkpoint(keep=KEEP)
+"""
+
+
+def bytes_there(store: Path) -> int:
+    return sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("keep", [{"last": 2}, {"last": 2, "weights_every": 100}])
+def test_what_the_rule_lets_go_of_is_off_the_disk_at_once(
+    project: Project, keep: dict[str, int]
+) -> None:
+    project.write("train.py", LONG.replace("KEEP", repr(keep)))
+    assert project.run("train.py").code == 0
+    view = project.view()
+    assert list(there(view).values()) == ["dropped"] * 10 + ["whole"] * 2
+    store = Store(project.store)
+    kept = ["step 0", "checkpoint 11", "checkpoint 12", "final"]
+    named = set[str]().union(*(storing.objects_of(store, view.manifest(name)) for name in kept))
+    assert all(whole(view, name) for name in kept[1:3])
+    assert {store.name_of(path) for path in store.object_paths()} <= named
+    # Its manifest stays, for the sake of the digests; small arrays do where the pack has others.
+    trained = 120_000 * 3
+    assert bytes_there(project.store) < 4 * trained + 120_000 + 400_000
+    ended = project.call(SAMEBIT, "check")
+    assert ended.code == 0, ended
+    ended = project.call(SAMEBIT, "state", "export", "@last:checkpoint 3", "three.npz")
+    assert ended.code == 7, ended
+    assert "let go of" in ended.err, ended
+    ended = project.call(SAMEBIT, "state", "diff", "@last:checkpoint 3", "@last:checkpoint 4")
+    assert ended.code == 5, ended
+    assert ended.out.count("the bytes are not here any more") >= 2
+    ended = project.call(SAMEBIT, "verify", "@last")
+    assert ended.code == 0, ended
+    assert "checkpoints identical: 12 of 12" in project.views()[0].verdicts[0].scope
+
+
+def test_weights_that_stay_are_not_taken_back_with_the_rest(project: Project) -> None:
+    keep = {"last": 1, "weights_every": 3}
+    project.write("train.py", LONG.replace("KEEP", repr(keep)))
+    assert project.run("train.py").code == 0
+    view = project.view()
+    assert [name for name, left in there(view).items() if left == "weights"] == [
+        "checkpoint 3",
+        "checkpoint 6",
+        "checkpoint 9",
+    ]
+    for name in ("checkpoint 3", "checkpoint 6", "checkpoint 9"):
+        assert list(load(Store(project.store), view.manifest(name), as_torch=True)) == ["model"]
+    assert bytes_there(project.store) < (1 + 3 + 3) * 120_000 + 2 * 120_000 + 500_000
+
+
+@pytest.mark.parametrize("point", ["journal.sync=error@1+", "disk.remove=error@1+"])
+def test_what_cannot_be_taken_back_is_left_there(project: Project, point: str) -> None:
+    project.write("train.py", LONG.replace("KEEP", "{'last': 2}"))
+    ended = project.run("train.py", SAMEBIT_FAULTS=point)
+    assert ended.code == 0, ended
+    view = project.view()
+    assert list(there(view).values()) == ["dropped"] * 10 + ["whole"] * 2
+    assert any("injected fault" in line for line in view.missing), view.missing
+    if point.startswith("journal"):
+        assert whole(view, "checkpoint 1")  # nothing says for sure that it was let go of
+    assert whole(view, "checkpoint 12")
+    assert project.call(SAMEBIT, "gc", "--delete").code == 0
+    assert not list((project.store / "tmp").iterdir())
+
+
 @pytest.mark.parametrize("keep", ["digest", "none"])
 def test_bytes_are_not_kept_where_the_user_wants_none(project: Project, keep: str) -> None:
     view = trained(project, SAMEBIT_STATES_KEEP=keep)
@@ -158,6 +237,7 @@ POINTS = [
     "disk.create",
     "disk.fsync",
     "disk.rename",
+    "disk.remove",
     "journal.write",
 ]
 

@@ -61,6 +61,7 @@ class Writer:
         self._run = run
         self._rank = rank
         self._lock = threading.RLock()  # re-entrant: a signal handler may log while log() runs
+        self._syncing = threading.Lock()  # whoever has synced knows that nobody is still at it
         self._fd = -1
         self._reset()
         _writers.add(self)
@@ -222,14 +223,17 @@ class Writer:
             self._repeats = False
 
     def sync(self) -> None:
-        """Make everything appended so far survive a power cut."""
-        self.flush()
-        self._sync_full()
-        with self._lock:
-            fd, sequence = self._fd, self._sequence
-        if fd >= 0 and sequence != self._synced:
-            disk.sync(fd)
-            self._synced = sequence
+        """Make everything appended so far survive a power cut; raises where some of it may not."""
+        with self._syncing:
+            self.flush()
+            self._sync_full()
+            with self._lock:
+                fd, sequence = self._fd, self._sequence
+            if fd >= 0 and sequence != self._synced:
+                disk.sync(fd)
+                self._synced = sequence
+            if self._unsynced is not None:
+                raise self._unsynced
 
     def doubt(self, error: Exception) -> None:
         """Remember what kept frames from being synced; `close` raises it."""
@@ -388,6 +392,7 @@ class Writer:
 def _after_fork_in_child() -> None:
     for writer in _writers:
         writer._lock = threading.RLock()  # pyright: ignore[reportPrivateUsage]
+        writer._syncing = threading.Lock()  # pyright: ignore[reportPrivateUsage]
         writer._leave_segment()  # pyright: ignore[reportPrivateUsage]
         for fd in writer._full:  # pyright: ignore[reportPrivateUsage]
             os.close(fd)

@@ -9,13 +9,14 @@ The marks come from above (`samebit.folders.naming`): a sweep knows names, and n
 
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from samebit import digest, disk
 from samebit.errors import Damaged
+from samebit.objects.encoding import PackEntry
 from samebit.objects.store import Store
 from samebit.objects.stored import read_pack_index
 
@@ -38,26 +39,42 @@ _ASIDE = "removing."  # in `tmp/`: a file that is being removed, by its name
 def take_back(store: Store, names: Collection[str]) -> int:
     """Remove those objects that were written through this `Store` and put by nobody since.
 
-    Of packs only those that hold nothing else. What is left is for `samebit gc`. How many bytes of
-    the disk are free again.
+    Of a pack of which at least half may go, the rest is packed anew. What is left is for
+    `samebit gc`. How many bytes of the disk are free again.
     """
-    wanted = frozenset(names)
+    going = frozenset(names)
     freed = 0
     for path, stamp_ns in list(store.made.items()):
+        live: list[PackEntry] = []
         try:
-            size_bytes = path.stat().st_size
             if path.suffix == ".pack":
-                held = [entry.name for entry in read_pack_index(path)]
+                live, dead = _parted(path, lambda name: name not in going)
             else:
-                held = [store.name_of(path)]
+                dead = int(store.name_of(path) in going)
+            found = path.stat()
+            if not dead or found.st_mtime_ns != stamp_ns:
+                continue
+            _pack_anew(store, live)
         except (Damaged, OSError):
             continue
-        if wanted.issuperset(held) and disk.remove(
-            path, aside_of(store, path), lambda found, at=stamp_ns: found.st_mtime_ns == at
-        ):
-            freed += size_bytes
+        if disk.remove(path, aside_of(store, path), lambda now, at=stamp_ns: now.st_mtime_ns == at):
+            freed += found.st_size - sum(entry.stored for entry in live)
             store.made.pop(path, None)
     return freed
+
+
+def _parted(path: Path, lives: Callable[[str], bool]) -> tuple[list[PackEntry], int]:
+    """What is to live of a pack, and how many others there are; none where they are less of it."""
+    entries = read_pack_index(path)
+    live = [entry for entry in entries if lives(entry.name)]
+    if sum(entry.stored for entry in live) > _HALF * sum(entry.stored for entry in entries):
+        return entries, 0
+    return live, len(entries) - len(live)
+
+
+def _pack_anew(store: Store, live: Collection[PackEntry]) -> None:
+    if live:
+        store.write_pack({entry.name: store.read(entry.name) for entry in live})
 
 
 class Swept(Struct, frozen=True):
@@ -66,7 +83,7 @@ class Swept(Struct, frozen=True):
     path: Path
     size_bytes: int  # of the disk, without what is to live
     objects: int  # that go
-    live: tuple[str, ...] = ()  # what else is in the pack, and is packed anew before it goes
+    live: tuple[PackEntry, ...] = ()  # what else is in the pack, and is packed anew before it goes
 
 
 def clock_ns(store: Store) -> int:
@@ -89,14 +106,12 @@ def unmarked(store: Store, marked: Collection[str], before_ns: int) -> Iterator[
         if found is None:
             continue
         try:
-            entries = read_pack_index(path)
+            live, dead = _parted(path, marked.__contains__)
         except (Damaged, OSError):
             continue  # what is in it cannot be told; `samebit check` names it
-        live = [entry for entry in entries if entry.name in marked]
-        alive = sum(entry.stored for entry in live)
-        if len(live) < len(entries) and alive <= _HALF * sum(entry.stored for entry in entries):
-            names = tuple(entry.name for entry in live)
-            yield Swept(path, found.st_size - alive, len(entries) - len(live), names)
+        if dead:
+            alive = sum(entry.stored for entry in live)
+            yield Swept(path, found.st_size - alive, dead, tuple(live))
     for path in (store.path / "tmp").iterdir():
         # A file on its way to a name, left by a process that was killed.
         if not path.name.startswith(_ASIDE) and (found := _old(path, before_ns)):
@@ -112,8 +127,7 @@ def sweep(store: Store, found: Swept, before_ns: int) -> int:
     def may_go(now: os.stat_result) -> bool:
         return now.st_mtime_ns < before_ns
 
-    if found.live:
-        store.write_pack({name: store.read(name) for name in found.live})
+    _pack_anew(store, found.live)
     gone = disk.remove(found.path, aside_of(store, found.path), may_go)
     return found.size_bytes if gone else 0
 

@@ -8,7 +8,7 @@ an older one let go of: a crash leaves the one before.
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from msgspec import Struct
@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from samebit import disk, records
 from samebit.capture import generators
-from samebit.errors import UsageError
+from samebit.errors import Damaged, NotFound, UsageError
 from samebit.journal.writer import Writer
+from samebit.objects import sweeping
 from samebit.objects.store import Store
 from samebit.records import StateManifest
 from samebit.session.keeping import Keeper
@@ -253,14 +254,21 @@ class Checkpoints:
         self._saved = [one for one in self._saved if one.name != name]
         self._saved.append(Saved(name, fact["step"], manifest, value, count=fact["count"]))
         drop, thin = to_drop(self._rule, self._saved)
+        left: list[str] = []
         for one in thin:
             weights, size = _weights_of(store, one.manifest)
             said = {"name": one.name, "step": one.step, "count": one.count, "manifest": weights}
             self._emit("state", {**said, "size_bytes": size, "kept": True, "whole": False})
             self._saved[self._saved.index(one)] = replace(one, manifest=weights, whole=False)
+            left.append(weights)
         self._saved = [one for one in self._saved if one not in drop]
-        for one in (*again, *drop, *thin):
+        gone = [*again, *drop, *thin]
+        for one in gone:
             self._emit("dropped", {"name": one.name, "manifest": one.manifest})
+        if gone and not self._keeper.is_over:
+            self._writer.sync()  # first: what the journal says is there, is there
+            going = _leaves_of(store, [one.manifest for one in gone]) - _leaves_of(store, left)
+            sweeping.take_back(store, going)
 
 
 def _out_of_autograd() -> ExitStack:
@@ -294,6 +302,15 @@ def _described(mark: Any, path: str) -> str:
     else:
         return ""
     return next(filter(None, found), "")
+
+
+def _leaves_of(store: Store, manifests: Sequence[str]) -> set[str]:
+    """The objects of some states but for their manifests, in which `verify` has their digests."""
+    found: set[str] = set()
+    for name in manifests:
+        with suppress(NotFound, Damaged):  # of an earlier execution: that it is hurt was said
+            found.update(storing.names_of(storing.read_manifest(store, name).leaves.values()))
+    return found
 
 
 def _weights_of(store: Store, name: str) -> tuple[str, int]:

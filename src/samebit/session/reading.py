@@ -21,8 +21,9 @@ __all__ = ["RecordedRun", "open_run", "open_state", "runs"]
 def open_state(view: View, one: Stated, *, apart: bool = False) -> StoredState:
     """A state of a run: where ranks hold parts of tensors whole, unless they are to stay apart."""
     ranks, absent = manifests_by_rank(view, one.name)
+    hint = "the run let go of this state (`states.checkpoints`)" if one.dropped else None
     store = Store(view.folder.store)
-    return StoredState(store, one.manifest, ranks=ranks, absent=absent, apart=apart)
+    return StoredState(store, one.manifest, ranks=ranks, absent=absent, apart=apart, hint=hint)
 
 
 class RecordedRun:

@@ -131,8 +131,14 @@ def _compare_leaf(
         _blocks(second.pieces(place), item_bytes),
         strict=True,
     )
-    for mine, other in pairs:
-        apart = numbers.together(apart, numbers.block_apart(ours.dtype, item_bytes, mine, other))
+    try:
+        for mine, other in pairs:
+            block = numbers.block_apart(ours.dtype, item_bytes, mine, other)
+            apart = numbers.together(apart, block)
+    except NotFound as error:
+        if isinstance(error, Damaged) or not (ours.digest and theirs.digest):
+            raise
+        return LeafDifference(place, ours, theirs, why="the bytes are not here any more")
     return LeafDifference(place, ours, theirs, apart) if apart.count else None
 
 

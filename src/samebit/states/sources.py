@@ -27,6 +27,7 @@ class Source(Struct, frozen=True):
 
     store: Store
     together: Together
+    hint: str | None = None  # said where an object is not there
 
     @property
     def records(self) -> Mapping[str, LeafRecord]:
@@ -52,7 +53,7 @@ def require(source: Source, wanted: Iterable[tuple[str, Box]]) -> None:
     for piece in needed.values():
         record = piece.record
         leaves.check(record, piece.leaf)
-        with _naming(piece):
+        with _naming(source, piece):
             sizes = [source.store.size_bytes(part) for part in record.parts or (record.digest,)]
             if sum(sizes) != record.size_bytes:
                 what = f"has {sum(sizes)} bytes where {record.size_bytes} were recorded"
@@ -112,7 +113,7 @@ def pieces_of(source: Source, name: str) -> Iterator[bytes | memoryview]:
         yield data
         return
     for piece in parts:
-        with _naming(piece):
+        with _naming(source, piece):
             yield from storing.pieces(source.store, piece.leaf, piece.record)
 
 
@@ -192,12 +193,12 @@ def _whole_reads(source: Source, piece: Piece, memory: memoryview) -> list[Calla
 
 
 def _read_whole(source: Source, piece: Piece, memory: memoryview) -> None:
-    with _naming(piece):
+    with _naming(source, piece):
         storing.read_into(source.store, piece.leaf, piece.record, memory)
 
 
 def _read_part(source: Source, piece: Piece, part: str, memory: memoryview) -> None:
-    with _naming(piece):
+    with _naming(source, piece):
         source.store.read_into(part, memory)
 
 
@@ -224,7 +225,7 @@ def _slices(common: Box, start: Sequence[int]) -> tuple[slice, ...]:
 
 def _read_range(source: Source, piece: Piece, first: int, last: int) -> memoryview:
     """Bytes of a piece; only those of its objects are read that hold some of them."""
-    with _naming(piece):
+    with _naming(source, piece):
         if not piece.record.parts:
             data = storing.read_bytes(source.store, piece.leaf, piece.record)
             return memoryview(data)[first:last]
@@ -243,7 +244,7 @@ def map_of(source: Source, name: str, record: LeafRecord) -> memoryview | None:
     """A leaf that lies raw in one object, mapped and verified; None for any other."""
     if name in source.together.pieces or record.parts or not record.size_bytes:
         return None
-    with _naming(shards.boxes_of(source.together, name)[0]):
+    with _naming(source, shards.boxes_of(source.together, name)[0]):
         return source.store.open_raw(record.digest, private=True)
 
 
@@ -253,12 +254,14 @@ def all_of(record: LeafRecord) -> Box:
 
 
 @contextmanager
-def _naming(piece: Piece) -> Generator[None]:
+def _naming(source: Source, piece: Piece) -> Generator[None]:
     """Whatever is wrong with an object is said of its leaf and rank."""
     try:
         yield
     except NotFound as error:
         error.facts = {**_where(piece), **error.facts}
+        if not isinstance(error, Damaged):
+            error.hint = source.hint or error.hint
         raise
 
 

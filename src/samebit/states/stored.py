@@ -39,6 +39,7 @@ class StoredState:
         ranks: Mapping[str, str] | None = None,
         absent: Mapping[str, str] | None = None,
         apart: bool = False,
+        hint: str | None = None,
     ) -> None:
         """Open one.
 
@@ -48,19 +49,21 @@ class StoredState:
             ranks: where ranks hold parts of tensors, the manifest of each, and of this one.
             absent: the ranks that have none, and why.
             apart: as that rank kept it: parts stay parts.
+            hint: what an error says of arrays that are not there.
         """
         self.digest = name
         self._store = store
         self._ranks = ranks or {"": name}
         self._absent = absent or {}
         self._apart = apart
+        self._hint = hint
         self._digests: dict[str, str] = {}
 
     @cached_property
     def _source(self) -> Source:
         own = storing.read_manifest(self._store, self.digest)
         if self._apart or not shards.is_sharded(own):
-            return Source(self._store, Together(own))
+            return Source(self._store, Together(own), self._hint)
         manifests: dict[str, StateManifest] = {}
         absent = dict(self._absent)
         for rank, name in self._ranks.items():
@@ -68,7 +71,7 @@ class StoredState:
                 manifests[rank] = storing.read_manifest(self._store, name)
             except NotFound as error:
                 absent[rank] = error.what
-        return Source(self._store, shards.put_together(manifests, absent))
+        return Source(self._store, shards.put_together(manifests, absent), self._hint)
 
     @property
     def _manifest(self) -> StateManifest:
