@@ -161,6 +161,9 @@ class Verdict(Struct, frozen=True):
     at_ns: int = 0
     by: str = ""
     host: str = ""
+    until: int | None = None  # the step up to which alone it was run; None: to its end
+    kind: str = ""  # of a difference: environment | run-to-run; empty where it was not found out
+    remedies: tuple[str, ...] = ()  # what to do about it
 
 
 class Note(Struct, frozen=True):
@@ -175,7 +178,10 @@ class Note(Struct, frozen=True):
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 # Left out where they are empty, so that a field that came later renames no older record.
-_LATER: dict[type, frozenset[str]] = {LeafRecord: frozenset({"parts"})}
+_LATER: dict[type, frozenset[str]] = {
+    LeafRecord: frozenset({"parts"}),
+    Verdict: frozenset({"until", "kind", "remedies"}),
+}
 
 
 def plain(value: Any) -> Any:

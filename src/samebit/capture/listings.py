@@ -12,10 +12,12 @@ from typing import Any
 
 from samebit import digest
 from samebit.capture.auditing import Watch, cause
+from samebit.capture.callers import caller, line_of
 from samebit.capture.noise import is_noise
 
 __all__ = ["ListingWatch", "summary"]
 
+_SORTS = "sorted("  # in the line that lists: then no order of the file system's comes of it
 _MAX_NAMES = 50_000
 _MAX_FOLDERS = 2_000
 _MAX_SUMMED = 200_000  # files of one folder
@@ -68,9 +70,11 @@ class ListingWatch(Watch):
         if not self._is_first(f"list {full}"):
             return
         given = "absolute" if os.path.isabs(name) else "relative"
-        self._later(lambda: self._tell(full, given))
+        site = caller()
+        at = "" if site.importing or _SORTS in line_of(site) else site.at
+        self._later(lambda: self._tell(full, given, at))
 
-    def _tell(self, full: str, given: str) -> None:
+    def _tell(self, full: str, given: str, at: str) -> None:
         try:
             found = os.listdir(full)
         except OSError:
@@ -78,6 +82,8 @@ class ListingWatch(Watch):
         names = sorted(found)
         fact: dict[str, Any] = {"path": full, "how": "list", "given": given, "count": len(names)}
         fact |= {"order": _order(found), "sorted": found == names}
+        if at:
+            fact["at"] = at
         if len(names) <= _MAX_NAMES:
             fact["names"] = [name for name in names if name.isprintable()]
         self._emit(fact)

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from samebit import places, records
@@ -16,15 +15,15 @@ from samebit.folders.find import find_run
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.journal.reader import list_segments
-from samebit.launch import landlock
 from samebit.records import Verdict
+from samebit.replay.again import RUN_TO_RUN
 from samebit.replay.given import given_back
 from samebit.replay.plan import Plan, make_plan
-from samebit.replay.rebuild import Layout
-from samebit.replay.running import refuse, replay_and_judge
+from samebit.replay.running import Execution, refuse, replay_and_judge
+from samebit.replay.watching import Watch
 from samebit.session.launching import Replay, Request, launch
 
-__all__ = ["GRADE_EXIT", "show_verdict", "verify", "verify_arguments"]
+__all__ = ["GRADE_EXIT", "execute", "show_verdict", "verify", "verify_arguments"]
 
 GRADE_EXIT = {
     "identical": Exit.DONE,
@@ -42,6 +41,15 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-writes",
         action="store_true",
         help="let the replay write outside its own folder",
+    )
+    parser.add_argument(
+        "--steps", type=_steps, metavar="K", help="run K steps only: a quick proof of the beginning"
+    )
+    parser.add_argument(
+        "--to-the-end", action="store_true", help="go on after the first step that differs"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="no second replay where the first one differs"
     )
     parser.add_argument("--folder", type=Path, help="lay the replay out here, and leave it there")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
@@ -61,35 +69,64 @@ def verify(options: argparse.Namespace) -> int:
     if screen.width is not None and not options.json:
         what = " ".join(plan.words)
         screen.say(f"Running {view.id} again in a folder of its own: {visible(what)}")
-    total = sum(segment.path.stat().st_size for segment in list_segments(view.folder.journal))
-    with ProgressLine(Screen.of(sys.stderr), total, "replay", amount=size) as progress:
-        done = 0
-
-        def tick(folder: RunFolder) -> None:
-            nonlocal done
-            written = sum(s.path.stat().st_size for s in list_segments(folder.journal))
-            progress.advance(written - done)
-            done = written
-
-        result = replay_and_judge(
-            plan,
-            partial(_execute, tick),
-            allow_writes=options.allow_writes,
-            keep_folder=options.folder,
-        )
+    result = replay_and_judge(
+        plan,
+        execute,
+        allow_writes=options.allow_writes,
+        keep_folder=options.folder,
+        steps=options.steps,
+        to_the_end=options.to_the_end,
+        again=not options.once,
+    )
     console = result.console if result.verdict.grade == "unknown" else ""
     return _say(result.verdict, console, screen, as_json=options.json)
 
 
-def _execute(
-    tick: Callable[[RunFolder], None],
-    plan: Plan,
-    layout: Layout,
-    sandbox: Callable[[RunFolder], landlock.Ruleset | None],
-    output: int,
-) -> RunFolder:
+def _steps(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def execute(plan: Plan, wanted: Execution) -> RunFolder:
+    """Start the recorded command where it was laid out, and wait for its end."""
+    layout = wanted.layout
     seeds = layout.folder / "seeds.json"
     seeds.write_text(json.dumps(given_back(plan.view)), encoding="utf-8")
+    watch = Watch(plan.view) if wanted.watched else None
+    label = (
+        "replay" if wanted.watched or wanted.until is None else f"{wanted.until} steps once more"
+    )
+    with ProgressLine(Screen.of(sys.stderr), _total(plan, wanted), label, amount=size) as progress:
+        done = 0
+
+        def tick(folder: RunFolder) -> bool:
+            nonlocal done
+            written = _size_of_journal(folder)
+            progress.advance(written - done)
+            done = written
+            return watch is not None and watch.has_parted(folder)
+
+        return _launch(plan, wanted, seeds, tick)
+
+
+def _total(plan: Plan, wanted: Execution) -> int:
+    """About how many bytes of journal there are to come."""
+    size_bytes = _size_of_journal(plan.view.folder)
+    rows = len(plan.view.trace)
+    if wanted.until is None or not rows:
+        return size_bytes
+    return size_bytes * min(wanted.until, rows) // rows
+
+
+def _size_of_journal(folder: RunFolder) -> int:
+    return sum(segment.path.stat().st_size for segment in list_segments(folder.journal))
+
+
+def _launch(
+    plan: Plan, wanted: Execution, seeds: Path, tick: Callable[[RunFolder], bool]
+) -> RunFolder:
+    layout = wanted.layout
     request = Request(
         how=plan.how,
         words=layout.words,
@@ -98,7 +135,16 @@ def _execute(
         seed=plan.start.seed,
         deterministic=plan.start.deterministic,
         store=plan.view.folder.store,
-        replay=Replay(plan.view.id, plan.view.rates, sandbox, output, tick, seeds),
+        replay=Replay(
+            plan.view.id,
+            plan.view.rates,
+            wanted.sandbox,
+            wanted.output,
+            tick,
+            seeds,
+            layout.folder / "stop",
+        ),
+        until=wanted.until,
     )
     launched = launch(request)
     if launched.folder is None:
@@ -124,6 +170,8 @@ def show_verdict(verdict: Verdict, screen: Screen) -> None:
     color = {"identical": paint.green, "different": paint.red}.get(verdict.grade, paint.yellow)
     divergence = verdict.evidence.get("divergence")
     line = color(paint.bold(verdict.grade))
+    if verdict.until is not None and verdict.grade == "identical":
+        line += f" (steps 1 to {verdict.until})"
     if divergence:
         line += f": {visible(divergence['where'])}"
     if verdict.cause:
@@ -132,10 +180,22 @@ def show_verdict(verdict: Verdict, screen: Screen) -> None:
     if divergence:
         for fact in divergence["facts"]:
             screen.say(f"  {visible(fact)}")
+    if verdict.kind:
+        screen.say(f"  {_of_kind(verdict)}")
     _list("compared", verdict.scope, screen, paint)
     _list("another environment", verdict.differences, screen, paint)
+    _list("to do", verdict.remedies, screen, paint)
     if verdict.replay:
         screen.say(paint.dim(f"  run {verdict.run}, replay {verdict.replay}; {verdict.who}"))
+
+
+def _of_kind(verdict: Verdict) -> str:
+    """What a second replay showed, in a sentence."""
+    again = verdict.evidence.get("again") or {}
+    if verdict.kind == RUN_TO_RUN:
+        return f"run-to-run: a second replay parted from the first, {visible(str(again['parted']))}"
+    text = "environment: a second replay gave the bits of the first one"
+    return text if verdict.differences else f"{text}; nothing that was recorded differs"
 
 
 def _list(title: str, lines: tuple[str, ...], screen: Screen, paint: Paint) -> None:

@@ -36,6 +36,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _FLAT = 1e-12  # a smaller relative range is the rounding of means, no curve
 _DEFAULT_WIDTH = 80
 _REDRAW_S = 0.1
+_TELLING_S, _LEAST_TELLING = 5.0, 0.02  # from when on the time left can be told
 _SECOND_NS = 1_000_000_000
 _BAR_WIDTH = 24
 _LEAST_LABEL_WIDTH = 8  # of a progress line; then its end is cut
@@ -263,6 +264,7 @@ class ProgressLine:
         self._label = visible(label)
         self._amount = amount  # how a count is written, such as `size`
         self._done = 0
+        self._began = time.monotonic()
         self._shown_at = float("-inf")
         self._drawn = 0  # columns that are to be cleared
         self._silent = screen.width is None or os.environ.get("TERM") == "dumb"
@@ -287,6 +289,9 @@ class ProgressLine:
         filled = round(share * _BAR_WIDTH)
         bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
         rest = f" {bar} {self._amount(self._done)} of {self._amount(self._total)}"
+        passed_s = time.monotonic() - self._began
+        if passed_s > _TELLING_S and _LEAST_TELLING < share < 1:
+            rest += f", {duration(passed_s * (1 - share) / share)} left"
         room = (self._screen.width or 1) - 1  # a full line would move the cursor to the next one
         label = shorten(self._label, max(room - width(rest), _LEAST_LABEL_WIDTH))
         self._write(shorten(label + rest, room))

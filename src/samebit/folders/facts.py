@@ -107,6 +107,7 @@ class _ListFact(FileFact):
     names: NotRequired[list[_Text]]
     order: NotRequired[str]
     sorted: NotRequired[bool]
+    at: NotRequired[_Text]
 
 
 class _ManyFact(FileFact):
@@ -185,6 +186,11 @@ class _EndFact(TypedDict):
     execution: int
     status: Literal["finished", "failed", "killed"]
     signal: NotRequired[str | None]
+
+
+class _StoppedFact(TypedDict):
+    why: Literal["asked", "parted"]
+    count: int | None
 
 
 _SchedulerFact = TypedDict(
@@ -293,6 +299,7 @@ _SHAPES: dict[str, Any] = {
     "settings_changed": dict[str, Any],
     "sources": _SourcesFact,
     "state": StateFact,
+    "stopped": _StoppedFact,
     "trace": _TraceFact,
     "training": dict[str, Any],
     "unseeded": _UnseededFact,

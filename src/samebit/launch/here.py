@@ -38,6 +38,7 @@ _NOTICED = _PASSED_ON | frozenset(
     getattr(signal, name) for name in ("SIGINT", "SIGQUIT", "SIGCHLD") if hasattr(signal, name)
 )
 
+_STOP_S = 10.0  # for a script to end when asked to
 _SETTLE_S = 0.02  # for senders that go through a list of processes, as `pkill` and Slurm do
 _ANSWER_S = 0.5  # a witness that takes longer was stopped
 _ASK, _ANSWER = b"?", b"\0"  # no signal has the number 0
@@ -80,6 +81,15 @@ class Child:
                 pass
         self.release()
         return _outcome(code)
+
+    def stop(self) -> Outcome:
+        """End it: ask by SIGTERM, and take it away where it is still there ten seconds later."""
+        self._process.terminate()
+        try:
+            return self.wait(_STOP_S)
+        except TimeoutError:
+            self._process.kill()
+        return self.wait()
 
     def release(self) -> None:
         """Supervise no longer; a child that still runs goes on by itself."""

@@ -12,7 +12,7 @@ import re
 import sqlite3
 import stat
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from samebit.errors import RunNotFound, SamebitError, StoreTooNew
 
 if TYPE_CHECKING:
     from samebit.folders.read import View
+    from samebit.records import Verdict
 
 __all__ = ["COLUMNS", "is_on_network", "rows"]
 
@@ -44,7 +45,7 @@ COLUMNS = (
     "seed",
     "deterministic",
     "commit",
-    "verdict",  # the grade of the last one
+    "verdict",  # the grade of the last one, and up to which step, where it was run so far
     "missing",  # what the record lacks, in a word each; None where it lacks nothing
     "steps",
     "cause",  # why it failed or was killed, in a few words
@@ -53,7 +54,7 @@ COLUMNS = (
     "job",  # of a batch system, as `squeue` prints it
 )
 
-_SCHEMA = 4  # part of the file's name; a change of rows or table takes the next number
+_SCHEMA = 5  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists runs (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
@@ -175,7 +176,6 @@ def _row(view: "View") -> Row:
 
     record, start, code = view.record, view.start, view.code
     asked = view.facts.get("asked") or {}  # what `init()` was given inside `samebit run`
-    verdicts = view.verdicts
     row: Row = {
         "id": view.folder.id,
         "name": view.name,
@@ -191,7 +191,7 @@ def _row(view: "View") -> Row:
         "seed": view.seed,
         "deterministic": bool(asked.get("deterministic") or (start and start.deterministic)),
         "commit": code.head if code is not None else None,
-        "verdict": verdicts[-1].grade if verdicts else None,
+        "verdict": _verdict(view.verdicts),
         "missing": ", ".join(dict.fromkeys(lack.key for lack in find_lacks(view))) or None,
         "steps": _steps(view),
         "cause": view.cause,
@@ -203,6 +203,14 @@ def _row(view: "View") -> Row:
     if isinstance(given, dict):
         row |= {f"config.{key}": value for key, value in config.flat(given).items()}
     return row | {f"metric.{key}": column.values[-1] for key, column in view.metrics.items()}
+
+
+def _verdict(verdicts: Sequence["Verdict"]) -> str | None:
+    """The last word; a quick proof of the beginning takes nothing from one of the whole run."""
+    whole = [one for one in verdicts if one.until is None or one.grade != "identical"]
+    if whole:
+        return whole[-1].grade
+    return f"identical to {verdicts[-1].until}" if verdicts else None
 
 
 def _seconds(view: "View") -> float | None:

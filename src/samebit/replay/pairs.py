@@ -17,9 +17,12 @@ __all__ = ["compare_traces", "leaves_of", "manifest_of", "twins"]
 _GENERATORS = "generators"
 
 
-def compare_traces(ours: View, theirs: View) -> Matched:
-    """The first difference of two runs, each rank compared with the same rank."""
-    return compare.compare_ranks(_sides(ours, theirs), _sides(theirs, ours))
+def compare_traces(ours: View, theirs: View, *, cut: bool = False) -> Matched:
+    """The first difference of two runs, each rank compared with the same rank.
+
+    With `cut` the second was ended before its time, or goes on: what it lacks is no difference.
+    """
+    return compare.compare_ranks(_sides(ours, theirs), _sides(theirs, ours), cut=cut)
 
 
 def _sides(view: View, other: View) -> dict[str, Side]:

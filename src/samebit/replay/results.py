@@ -61,8 +61,11 @@ class Metrics(Struct):
     volatile: list[str] = field(default_factory=list[str])
 
 
-def compare_metrics(recorded: View, replayed: View) -> Metrics:
-    """Every metric of either, point by point; what is volatile is only listed."""
+def compare_metrics(recorded: View, replayed: View, *, cut: bool = False) -> Metrics:
+    """Every metric of either, point by point; what is volatile is only listed.
+
+    With `cut` the second was ended before its time: only the points that it has are compared.
+    """
     found = Metrics()
     for rank, mine, twin in twins(recorded, replayed):
         ours, theirs = mine.metrics, twin.metrics if twin is not None else {}
@@ -70,23 +73,25 @@ def compare_metrics(recorded: View, replayed: View) -> Metrics:
             if is_volatile(name, recorded):
                 found.volatile.append(rank + name)
                 continue
+            if cut and name not in theirs:
+                continue
             found.compared.append(rank + name)
-            step = _first_difference(ours.get(name), theirs.get(name))
+            step = _first_difference(ours.get(name), theirs.get(name), cut=cut)
             if step is not None:
                 found.differing.append((rank + name, step))
             elif name in ours:
-                found.points += len(ours[name].steps)
+                found.points += len((theirs if cut else ours)[name].steps)
     found.differing.sort(key=lambda pair: pair[1])
     return found
 
 
-def _first_difference(ours: Column | None, theirs: Column | None) -> int | None:
+def _first_difference(ours: Column | None, theirs: Column | None, *, cut: bool) -> int | None:
     if ours is None or theirs is None:
         present = ours or theirs
         return present.steps[0] if present is not None and present.steps else 0
     mine = dict(zip(ours.steps, ours.values, strict=True))
     other = dict(zip(theirs.steps, theirs.values, strict=True))
-    for step in dict.fromkeys([*ours.steps, *theirs.steps]):
+    for step in dict.fromkeys([*(() if cut else ours.steps), *theirs.steps]):
         if step not in mine or step not in other or not _same(mine[step], other[step]):
             return step
     return None

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,14 +19,26 @@ from samebit.folders.folder import RunFolder, user_name
 from samebit.folders.read import View, read_run
 from samebit.launch import landlock
 from samebit.records import Verdict
+from samebit.replay.again import tell_apart
 from samebit.replay.plan import Plan, environment_differences
 from samebit.replay.rebuild import Layout, lay_out_run
 from samebit.replay.verify import judge
 
-__all__ = ["Execute", "Replayed", "refuse", "replay_and_judge"]
+__all__ = ["Execute", "Execution", "Replayed", "refuse", "replay_and_judge"]
 
-# Starts the recorded command in a layout, under the recorder; gives the replay's folder once ended.
-Execute = Callable[[Plan, Layout, Callable[[RunFolder], landlock.Ruleset | None], int], RunFolder]
+
+class Execution(Struct, frozen=True):
+    """One execution of a plan, as it is to be started."""
+
+    layout: Layout
+    sandbox: Callable[[RunFolder], landlock.Ruleset | None]
+    output: int  # a descriptor for its console
+    until: int | None  # the step after which it ends; None: when it ends by itself
+    watched: bool  # whether it ends where it parts from the run
+
+
+# Starts the recorded command under the recorder; gives the replay's folder once it has ended.
+Execute = Callable[[Plan, Execution], RunFolder]
 _CONSOLE_TAIL = 2000
 _NAMED = 5  # files in one sentence
 
@@ -53,32 +66,73 @@ def refuse(plan: Plan) -> Verdict:
 
 
 def replay_and_judge(
-    plan: Plan, execute: Execute, *, allow_writes: bool, keep_folder: Path | None = None
+    plan: Plan,
+    execute: Execute,
+    *,
+    allow_writes: bool,
+    keep_folder: Path | None = None,
+    steps: int | None = None,
+    to_the_end: bool = False,
+    again: bool = True,
 ) -> Replayed:
-    """Run a planned replay and compare.
+    """Run a planned replay, compare, and run it once more where it came out otherwise.
 
     Args:
         plan: without blockers.
         execute: starts the command; see `Execute`.
         allow_writes: go on where nothing holds back writes outside the replay's folder.
         keep_folder: a new folder to lay the replay out in, which stays; else a temporary one.
+        steps: run only so many, of the main optimizer.
+        to_the_end: whether it goes on where it has parted from the run.
+        again: whether a difference is run once more, to tell of which kind it is.
 
     Raises:
         CannotStart: writes cannot be held back, and `allow_writes` was not given; or the command
             could not be started.
     """
+    _refuse_unprotected(plan, allow_writes=allow_writes)
+    start = partial(_replay, plan, execute, allow_writes=allow_writes)
+    first = start(until=steps, watched=not to_the_end, keep=keep_folder)
+    replayed = first.view
+    verdict = judge(
+        plan.view,
+        replayed,
+        differences=environment_differences(plan.view, replayed.facts) if replayed.ranks else (),
+        problems=first.problems,
+    )
+    if again and verdict.grade == "different":
+        second = start(until=_step_of(verdict, replayed, steps), watched=False, keep=None)
+        verdict = tell_apart(plan.view, replayed, second.view, verdict)
+    verdict = replace(
+        verdict,
+        scope=(*verdict.scope, *_data(plan), *first.outputs),
+        evidence={**verdict.evidence, "variables_set": list(plan.changed_variables)},
+    )
+    for run in (plan.view.folder, replayed.folder):
+        run.add_note("verdict", verdict)
+    return Replayed(verdict, first.printed)
+
+
+class _Ended(Struct, frozen=True):
+    """A replay that has ended."""
+
+    view: View
+    printed: str
+    problems: Sequence[str]  # why it can prove nothing
+    outputs: Sequence[str]
+
+
+def _replay(
+    plan: Plan,
+    execute: Execute,
+    *,
+    allow_writes: bool,
+    until: int | None,
+    watched: bool,
+    keep: Path | None,
+) -> _Ended:
     sandboxed = landlock.available() > 0
-    by_daemon = _starts_by_a_daemon(plan)
-    held = sandboxed and not by_daemon
-    unprotected = [str(path) for path in plan.outputs if _is_unprotected(path, plan, held)]
-    if unprotected and not allow_writes:
-        why = "; by srun it starts outside of its sandbox" if sandboxed and by_daemon else ""
-        raise CannotStart(
-            f"this run wrote files that nothing here can keep a replay from writing{why}",
-            files=", ".join(unprotected[:5]),
-            hint="--allow-writes runs it all the same",
-        )
-    with _folder(keep_folder) as folder, _temporary(folder) as temporary:
+    with _folder(keep) as folder, _temporary(folder) as temporary:
         layout = lay_out_run(plan, folder, temporary, link=sandboxed)
         console = folder / "console.log"
 
@@ -90,29 +144,45 @@ def replay_and_judge(
             return landlock.build([*own, *(store / name for name in ("objects", "packs", "tmp"))])
 
         with open(console, "wb") as output:
-            replay_folder = execute(plan, layout, sandbox, output.fileno())
+            run = execute(plan, Execution(layout, sandbox, output.fileno(), until, watched))
         printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
-        replayed = read_run(replay_folder)
+        replayed = read_run(run)
         problems = _nothing_joined(plan, replayed)
         problems += [*_other_code(plan, layout, replayed), *_other_data(plan, layout, replayed)]
         if replayed.status != plan.view.status:
             problems += _blocked_write(printed)
-        verdict = judge(
-            plan.view,
-            replayed,
-            differences=environment_differences(plan.view, replayed.facts)
-            if replayed.ranks
-            else (),
-            problems=problems,
+        return _Ended(replayed, printed, problems, _outputs(plan, layout, replayed))
+
+
+def _refuse_unprotected(plan: Plan, *, allow_writes: bool) -> None:
+    sandboxed = landlock.available() > 0
+    by_daemon = _starts_by_a_daemon(plan)
+    held = sandboxed and not by_daemon
+    unprotected = [str(path) for path in plan.outputs if _is_unprotected(path, plan, held)]
+    if unprotected and not allow_writes:
+        why = "; by srun it starts outside of its sandbox" if sandboxed and by_daemon else ""
+        raise CannotStart(
+            f"this run wrote files that nothing here can keep a replay from writing{why}",
+            files=", ".join(unprotected[:5]),
+            hint="--allow-writes runs it all the same",
         )
-    verdict = replace(
-        verdict,
-        scope=(*verdict.scope, *_data(plan), *_outputs(plan, layout, replayed)),
-        evidence={**verdict.evidence, "variables_set": list(plan.changed_variables)},
-    )
-    for run in (plan.view.folder, replay_folder):
-        run.add_note("verdict", verdict)
-    return Replayed(verdict, printed)
+
+
+def _step_of(verdict: Verdict, replayed: View, steps: int | None) -> int | None:
+    """How far a second replay has to go to show what the first one showed; None: to its end."""
+    found = verdict.evidence.get("divergence")
+    if found is None:
+        return steps
+    rows = replayed.traces.get(found.get("rank", ""), replayed.trace)
+    at = (found["optimizer"], found["step"])
+    main = replayed.facts.get("main", 0)
+    # The steps of the main optimizer up to there; what parted before the first shows by then.
+    before = 0
+    for row in rows:
+        before = row.count if row.optimizer == main else before
+        if (row.optimizer, row.count) == at:
+            break
+    return max(1, before if found["optimizer"] == main else before + 1)
 
 
 @contextmanager

@@ -40,13 +40,14 @@ def judge(
         differences: of environment and data, known before it was run.
         problems: why the replay cannot prove anything, whatever the bits say.
     """
-    matched = compare_traces(recorded, replayed)
+    cut = _cut(recorded, replayed)
+    matched = compare_traces(recorded, replayed, cut=cut is not None)
     problems = [*problems, *recorded.odd, *replayed.odd]
-    metrics = compare_metrics(recorded, replayed)
-    final = compare_final(recorded, replayed)
+    metrics = compare_metrics(recorded, replayed, cut=cut is not None)
+    final = None if cut else compare_final(recorded, replayed)
     checkpoints = compare_checkpoints(recorded, replayed)
     compared = matched, metrics, final, checkpoints
-    grade, cause, step = _grade(recorded, replayed, *compared, problems)
+    grade, cause, step = _grade(recorded, replayed, *compared, problems, cut)
     evidence: dict[str, Any] = {
         "rows": matched.rows,
         "groups": matched.groups,
@@ -82,7 +83,14 @@ def judge(
         at_ns=time.time_ns(),
         by=user_name(),
         host=replayed.record.host,
+        until=cut["count"] if cut else None,
     )
+
+
+def _cut(recorded: View, replayed: View) -> Mapping[str, Any] | None:
+    """How the replay was ended before its time; None where it came as far as the run."""
+    stopped = replayed.facts.get("stopped")
+    return stopped if stopped != recorded.facts.get("stopped") else None
 
 
 def _grade(
@@ -93,11 +101,12 @@ def _grade(
     final: Final | None,
     checkpoints: Checkpoints,
     problems: Sequence[str],
+    cut: Mapping[str, Any] | None,
 ) -> tuple[str, str, int | None]:
     """Grade, cause and step; doubt is never a pass."""
     divergence = matched.divergence
-    cut = recorded.status != "finished" and replayed.status != recorded.status
-    if divergence is not None and not (divergence.cause == "length" and cut):
+    broke_off = recorded.status != "finished" and replayed.status != recorded.status
+    if divergence is not None and not (divergence.cause == "length" and broke_off):
         cause = divergence.what
         seedless = not_given_back(recorded, replayed)
         if divergence.cause in _OF_RANDOMNESS and seedless:
@@ -107,7 +116,7 @@ def _grade(
         return "unknown", "; ".join([*problems, f"{divergence.where}: {cause}"]), divergence.step
     if problems:
         return "unknown", "; ".join(problems), None
-    if replayed.status != recorded.status:
+    if replayed.status != recorded.status and not (cut and replayed.status == "finished"):
         return "unknown", _ended_otherwise(recorded, replayed), None
     if final is not None and final.differing:
         names = ", ".join(final.differing[:3])
@@ -122,10 +131,12 @@ def _grade(
         alone = final is not None or bool(matched.rows)
         what = "metric only (evaluation)" if alone else "a metric differs"
         return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}", at
-    if recorded.status != "finished":
+    if cut is None and recorded.status != "finished":
         return "unknown", f"the run {recorded.status}; what both have of it is identical", None
     if recorded.gaps:
         return "unknown", f"the run's journal is damaged: {recorded.gaps[0].what}", None
+    if cut is not None and matched.rows:
+        return "identical", "", None
     if final is None:
         what = "metrics agree, but " if metrics.compared else ""
         why = "no final state was recorded on both sides"

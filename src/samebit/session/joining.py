@@ -1,7 +1,8 @@
 """How a process comes into a run: started by `samebit run`, or by calling `init()`.
 
 `samebit run` names the run in SAMEBIT_RUN (its folder), SAMEBIT_EXECUTION, and, for a replay,
-SAMEBIT_RATES and SAMEBIT_SEEDS (a file). A Python that it starts joins and writes its pid to
+SAMEBIT_RATES and SAMEBIT_SEEDS (a file); what is to end before its time has SAMEBIT_UNTIL (a step)
+and SAMEBIT_STOP (a file, and when it is there). A Python that it starts joins and writes its pid to
 SAMEBIT_PID; a rank of a launcher joins by its own RANK; other children of what joined do not
 (`ranks.py`).
 """
@@ -32,7 +33,7 @@ from samebit.session.ranks import (
     opens_files,
     program,
 )
-from samebit.session.recording import Recording
+from samebit.session.recording import Ends, Recording
 from samebit.session.run import Run
 from samebit.session.watching import watch_child
 
@@ -79,6 +80,7 @@ def _join(role: Role, *, begun: bool = False) -> None:
             # One that has begun has drawn already, and may have seeded.
             given=None if begun else _given_back(role.rank, process),
             left=resuming.left_by(folder, role.rank) if went_before else None,
+            ends=_ends(),
         )
         joined = {"rank": role.rank, "execution": execution, "part": part, "process": process}
         recording.writer.fact(
@@ -126,6 +128,12 @@ def _rates(rank: str) -> dict[tuple[int, int], int] | None:
         return None
     by_rank = json.loads(os.environ["SAMEBIT_RATES"])
     return {(optimizer, count): k for optimizer, count, k in by_rank.get(rank, ())}
+
+
+def _ends() -> Ends | None:
+    """When this process is to end before its script does."""
+    until, file = os.environ.get("SAMEBIT_UNTIL"), os.environ.get("SAMEBIT_STOP", "")
+    return Ends(int(until) if until else None, file) if until or file else None
 
 
 def _cannot_record(error: Exception) -> None:

@@ -37,6 +37,7 @@ from samebit.session.taking import READY, Taking, refuse_changes
 __all__ = ["Launched", "Replay", "Request", "launch"]
 
 _TICK_S = 0.2
+_NEXT_STEP_S = 10.0  # how long a replay may take to the step after which it ends
 ENTRY = Path(__file__).parent / "entry"
 
 
@@ -47,8 +48,9 @@ class Replay(Struct, frozen=True):
     rates: Mapping[str, Sequence[tuple[int, int, int]]]  # by rank: optimizer, count, k
     sandbox: Callable[[RunFolder], landlock.Ruleset | None]
     output: int  # a descriptor for the child's console; it reads nothing
-    tick: Callable[[RunFolder], None]  # called now and then while it runs
+    tick: Callable[[RunFolder], bool]  # called now and then; True ends it: it has parted
     seeds: Path  # the file of what is given back of the run's randomness
+    stop: Path  # a file that is made when it is to end
 
 
 class Request(Struct, frozen=True):
@@ -67,6 +69,7 @@ class Request(Struct, frozen=True):
     python: str = sys.executable
     store: Path | None = None  # found from `cwd` where it is not given
     replay: Replay | None = None
+    until: int | None = None  # the step after which it ends; None: when it ends by itself
 
 
 class Launched(Struct, frozen=True):
@@ -132,12 +135,12 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             if take is not None:
                 take.after()
         except Exception as error:
-            outcome = _wait(child, folder, replay)
+            outcome = child.wait()
             _end(begun_run, writer, "failed", outcome, exception=in_a_line(error))
             if request.or_run_anyway:
                 return Launched(folder, outcome, time.monotonic() - began)
             raise _cannot(error) from error
-        outcome = _wait(child, folder, replay)
+        outcome = _wait(child, folder, replay, writer)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
     _say_what_was_not_recorded(folder, execution, writer)
     cause = _out_of_memory(outcome, oom_before, memory.oom_kills())
@@ -159,13 +162,24 @@ def _out_of_memory(
     return "out of memory, probably" if killed and somewhere else None
 
 
-def _wait(child: Child, folder: RunFolder, replay: Replay | None) -> Outcome:
+def _wait(child: Child, folder: RunFolder, replay: Replay | None, writer: Writer) -> Outcome:
     while replay is not None:
         try:
             return child.wait(_TICK_S)
         except TimeoutError:
-            replay.tick(folder)
+            if replay.tick(folder):
+                return _stop(child, replay, writer)
     return child.wait()
+
+
+def _stop(child: Child, replay: Replay, writer: Writer) -> Outcome:
+    """End a replay after its next step; or now, where it makes none."""
+    replay.stop.touch()
+    try:
+        return child.wait(_NEXT_STEP_S)
+    except TimeoutError:
+        writer.fact("stopped", {"why": "parted", "count": None})
+        return child.stop()
 
 
 def _say_what_was_not_recorded(folder: RunFolder, execution: int, writer: Writer) -> None:
@@ -307,6 +321,9 @@ def _environment(request: Request, begun: Begun) -> dict[str, str]:
     if request.replay is not None:
         environ["SAMEBIT_RATES"] = json.dumps(dict(request.replay.rates))
         environ["SAMEBIT_SEEDS"] = str(request.replay.seeds)
+        environ["SAMEBIT_STOP"] = str(request.replay.stop)
+    if request.until is not None:
+        environ["SAMEBIT_UNTIL"] = str(request.until)
     if request.or_run_anyway:
         environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
     return environ
@@ -321,6 +338,8 @@ def _is_ours(name: str) -> bool:
         "SAMEBIT_AS_RANK",
         "SAMEBIT_RATES",
         "SAMEBIT_SEEDS",
+        "SAMEBIT_STOP",
+        "SAMEBIT_UNTIL",
         "SAMEBIT_OR_RUN_ANYWAY",
         READY,
     )

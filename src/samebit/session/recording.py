@@ -8,7 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+
+from msgspec import Struct
 
 from samebit import disk
 from samebit.capture import console, importing, parsing, randomness, secrets
@@ -38,7 +41,14 @@ from samebit.session.teeing import ConsoleLog
 from samebit.session.watching import Watches, noise
 from samebit.trace.recorder import Emit, Recorder
 
-__all__ = ["Recording"]
+__all__ = ["Ends", "Recording"]
+
+
+class Ends(Struct, frozen=True):
+    """When a process is to end before its script does; for replays and trials."""
+
+    until: int | None = None  # after this step of the main optimizer
+    file: str = ""  # after the step at which this file is there
 
 
 class Recording:
@@ -54,6 +64,7 @@ class Recording:
         rates: Mapping[tuple[int, int], int] | None = None,
         given: Mapping[str, Any] | None = None,
         left: Left | None = None,
+        ends: Ends | None = None,
     ) -> None:
         self.folder = folder
         self.execution = execution
@@ -63,6 +74,7 @@ class Recording:
         self._left = left  # by earlier executions, where there were any
         self.step = left.counts.get(0, 0) if left is not None else 0
         self.main = 0  # the optimizer whose count is the run's step
+        self._ends = ends
         self.configuration = Configuration(self.fact, self.problem)
         self._pid = os.getpid()
         self._told: set[str] = set()
@@ -323,6 +335,20 @@ class Recording:
             self.members.meet("optimizer", optimizer)
             self.positions.stepped()
             self._count(self.tally.after_step, index, index == self.main)
+            if self._ends is not None and index == self.main:
+                self._may_end(self._ends, count)
+
+    def _may_end(self, ends: Ends, count: int) -> None:
+        """End the process where no more of it is wanted: no further line of the script is run."""
+        is_asked = ends.until is not None and count >= ends.until
+        if not is_asked and not (ends.file and os.path.exists(ends.file)):
+            return
+        self.fact("stopped", {"why": "asked" if is_asked else "parted", "count": count})
+        self.finish("finished")
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        os._exit(0)
 
     def _count(self, function: Callable[..., None], *given: Any) -> None:
         """Counting that fails is given up, and costs the trace nothing."""

@@ -73,11 +73,12 @@ class Matched(Struct, frozen=True):
     divergence: Divergence | None
 
 
-def compare(ours: Side, theirs: Side) -> Matched:
+def compare(ours: Side, theirs: Side, *, cut: bool = False) -> Matched:
     """Find the first difference of two traces.
 
     Rows match by (optimizer, count); a group counts where both have it. Where the traces were made
-    by different algorithms nothing is compared, and `rows` is 0.
+    by different algorithms nothing is compared, and `rows` is 0. With `cut` the second one was
+    ended, or goes on: that it lacks rows is no difference.
     """
     if ours.algorithm != theirs.algorithm:
         return Matched(0, {}, None)
@@ -91,6 +92,8 @@ def compare(ours: Side, theirs: Side) -> Matched:
     compared = 0
     for row in ours.rows:
         groups = other.get((row.optimizer, row.count))
+        if groups is None and cut:
+            continue
         if groups is None:
             return Matched(compared, counted, _length(row, "the second run", ours, theirs))
         differing = [
@@ -121,7 +124,9 @@ def compare(ours: Side, theirs: Side) -> Matched:
     return Matched(compared, counted, None)
 
 
-def compare_ranks(ours: Mapping[str, Side], theirs: Mapping[str, Side]) -> Matched:
+def compare_ranks(
+    ours: Mapping[str, Side], theirs: Mapping[str, Side], *, cut: bool = False
+) -> Matched:
     """Find the first difference of two runs of several ranks: rank by rank, the earliest step.
 
     Of ranks that part at the same step that one is told whose cause comes first: what they share
@@ -133,7 +138,9 @@ def compare_ranks(ours: Mapping[str, Side], theirs: Mapping[str, Side]) -> Match
     found: list[Divergence] = []
     for rank in ranks:
         if rank in ours and rank in theirs:
-            matched = compare(ours[rank], theirs[rank])
+            matched = compare(ours[rank], theirs[rank], cut=cut)
+        elif cut and rank in ours:
+            continue
         else:
             matched = Matched(0, {}, _no_such_rank(rank, ours, theirs))
         rows += matched.rows

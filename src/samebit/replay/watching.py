@@ -1,0 +1,34 @@
+"""Looking at a replay while it goes on: has it parted from its run?"""
+
+import time
+
+from samebit.errors import SamebitError
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import View, read_run
+from samebit.replay.pairs import compare_traces
+
+__all__ = ["Watch"]
+
+_EVERY_S = 1.0
+_TIMES = 20  # as long as the last look took: looking costs a twentieth of a core at most
+
+
+class Watch:
+    """Says when a replay has parted from its run; what it does not have yet is no difference."""
+
+    def __init__(self, recorded: View) -> None:
+        self._recorded = recorded
+        self._next = time.monotonic() + _EVERY_S
+
+    def has_parted(self, folder: RunFolder) -> bool:
+        """Whether the trace that is there by now differs; False until it is time to look again."""
+        began = time.monotonic()
+        if began < self._next:
+            return False
+        try:
+            matched = compare_traces(self._recorded, read_run(folder), cut=True)
+        except SamebitError:
+            return False  # what is wrong with it is said when it has ended
+        ended = time.monotonic()
+        self._next = ended + max(_EVERY_S, _TIMES * (ended - began))
+        return matched.divergence is not None
