@@ -356,7 +356,9 @@ def test_an_index_that_nobody_used_for_a_season_goes_with_a_new_one(
 ) -> None:
     monkeypatch.setenv("SAMEBIT_CACHE", str(tmp_path / "cache"))
     stores = [places.make_store(tmp_path / name / ".samebit") for name in "abcd"]
-    files = [tmp_path / "cache" / f"runs-{places.store_id(s)}-4.sqlite" for s in stores]
+    files = [
+        tmp_path / "cache" / f"runs-{places.store_id(s)}-{index._SCHEMA}.sqlite" for s in stores
+    ]
     other = tmp_path / "cache" / "something-else.sqlite"
     for store in stores[:3]:
         record(store)

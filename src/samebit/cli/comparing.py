@@ -39,6 +39,14 @@ def diff_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trace", action="store_true", help="the first step that differs, and why, in full"
     )
+    parser.add_argument(
+        "--op",
+        action="store_true",
+        help="run both again as far as that step, and name the operation (with --trace)",
+    )
+    parser.add_argument(
+        "--allow-writes", action="store_true", help="with --op: as for `samebit verify`"
+    )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
@@ -49,6 +57,8 @@ def diff(options: argparse.Namespace) -> int:
     second = read_run(find_run(store, options.second))
     screen = Screen.of(sys.stdout)
     matched = compare_traces(first, second)
+    if options.op:
+        return _op(options, store, first, second, matched, screen)
     if options.trace and not options.json:
         return _trace(first, second, matched, screen)
     results = _pairs(_results(first), _results(second))
@@ -70,6 +80,38 @@ def diff(options: argparse.Namespace) -> int:
     if not same or matched.divergence is not None:
         return int(Exit.DIFFERENT)
     return int(Exit.UNKNOWN if first.odd or second.odd else Exit.DONE)
+
+
+def _op(
+    options: argparse.Namespace,
+    store: Path,
+    first: View,
+    second: View,
+    matched: Matched,
+    screen: Screen,
+) -> int:
+    """Name the operation; what the traces say comes first."""
+    from samebit.cli import locating  # noqa: PLC0415  (it can start runs, which is much to load)
+
+    found = matched.divergence
+    if found is None or options.json:
+        code = Exit.DIFFERENT if found else Exit.DONE if matched.rows else Exit.UNKNOWN
+    else:
+        code = Exit(_trace(first, second, matched, screen))
+    if found is not None:
+        located = locating.look_closely(
+            store, first, second, found, allow_writes=options.allow_writes
+        )
+        if options.json:
+            data = {"a": first.id, "b": second.id, "op": locating.as_data(located)}
+            screen.say(canonical_json(data).decode())
+        else:
+            locating.say_located(located, screen)
+    elif options.json:
+        screen.say(canonical_json({"a": first.id, "b": second.id, "op": None}).decode())
+    else:
+        _trace(first, second, matched, screen)
+    return int(code)
 
 
 def _say(first: View, second: View, sections: Mapping[str, list[str]], screen: Screen) -> None:

@@ -21,6 +21,7 @@ from samebit.replay.given import given_back
 from samebit.replay.plan import Plan, make_plan
 from samebit.replay.running import Execution, refuse, replay_and_judge
 from samebit.replay.watching import Watch
+from samebit.session.ends import OpsWanted
 from samebit.session.launching import Replay, Request, launch
 
 __all__ = ["GRADE_EXIT", "execute", "show_verdict", "verify", "verify_arguments"]
@@ -137,12 +138,13 @@ def _launch(
         store=plan.view.folder.store,
         replay=Replay(
             plan.view.id,
-            plan.view.rates,
+            {} if wanted.full else plan.view.rates,
             wanted.sandbox,
             wanted.output,
             tick,
             seeds,
             layout.folder / "stop",
+            _ops(wanted),
         ),
         until=wanted.until,
     )
@@ -150,6 +152,11 @@ def _launch(
     if launched.folder is None:
         raise SamebitError("the replay left no record")
     return launched.folder
+
+
+def _ops(wanted: Execution) -> OpsWanted | None:
+    ops = wanted.ops
+    return OpsWanted(ops.rank, ops.optimizer, ops.step, str(wanted.ops_file)) if ops else None
 
 
 def _say(verdict: Verdict, console: str, screen: Screen, *, as_json: bool) -> int:

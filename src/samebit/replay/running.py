@@ -23,8 +23,27 @@ from samebit.replay.again import tell_apart
 from samebit.replay.plan import Plan, environment_differences
 from samebit.replay.rebuild import Layout, lay_out_run
 from samebit.replay.verify import judge
+from samebit.trace.ops import Entry, read_log
 
-__all__ = ["Execute", "Execution", "Replayed", "refuse", "replay_and_judge"]
+__all__ = [
+    "Ended",
+    "Execute",
+    "Execution",
+    "Ops",
+    "Replayed",
+    "refuse",
+    "refuse_unprotected",
+    "replay_and_judge",
+    "run_again",
+]
+
+
+class Ops(Struct, frozen=True):
+    """The step whose operations are noted."""
+
+    rank: str
+    optimizer: int
+    step: int
 
 
 class Execution(Struct, frozen=True):
@@ -35,6 +54,13 @@ class Execution(Struct, frozen=True):
     output: int  # a descriptor for its console
     until: int | None  # the step after which it ends; None: when it ends by itself
     watched: bool  # whether it ends where it parts from the run
+    full: bool = False  # whether every step is traced in full, whatever the run did
+    ops: Ops | None = None  # the step whose operations are noted, and after which it ends
+
+    @property
+    def ops_file(self) -> Path:
+        """Where the operations are noted."""
+        return self.layout.folder / "ops"
 
 
 # Starts the recorded command under the recorder; gives the replay's folder once it has ended.
@@ -90,8 +116,8 @@ def replay_and_judge(
         CannotStart: writes cannot be held back, and `allow_writes` was not given; or the command
             could not be started.
     """
-    _refuse_unprotected(plan, allow_writes=allow_writes)
-    start = partial(_replay, plan, execute, allow_writes=allow_writes)
+    refuse_unprotected(plan, allow_writes=allow_writes)
+    start = partial(run_again, plan, execute, allow_writes=allow_writes)
     first = start(until=steps, watched=not to_the_end, keep=keep_folder)
     replayed = first.view
     verdict = judge(
@@ -113,24 +139,28 @@ def replay_and_judge(
     return Replayed(verdict, first.printed)
 
 
-class _Ended(Struct, frozen=True):
+class Ended(Struct, frozen=True):
     """A replay that has ended."""
 
     view: View
     printed: str
     problems: Sequence[str]  # why it can prove nothing
     outputs: Sequence[str]
+    ops: Sequence[Entry]
 
 
-def _replay(
+def run_again(
     plan: Plan,
     execute: Execute,
     *,
     allow_writes: bool,
-    until: int | None,
-    watched: bool,
-    keep: Path | None,
-) -> _Ended:
+    until: int | None = None,
+    watched: bool = False,
+    keep: Path | None = None,
+    full: bool = False,
+    ops: Ops | None = None,
+) -> Ended:
+    """Lay a plan out, run it, and read what came of it; see `Execution` and `replay_and_judge`."""
     sandboxed = landlock.available() > 0
     with _folder(keep) as folder, _temporary(folder) as temporary:
         layout = lay_out_run(plan, folder, temporary, link=sandboxed)
@@ -144,17 +174,20 @@ def _replay(
             return landlock.build([*own, *(store / name for name in ("objects", "packs", "tmp"))])
 
         with open(console, "wb") as output:
-            run = execute(plan, Execution(layout, sandbox, output.fileno(), until, watched))
+            wanted = Execution(layout, sandbox, output.fileno(), until, watched, full, ops)
+            run = execute(plan, wanted)
         printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
         replayed = read_run(run)
         problems = _nothing_joined(plan, replayed)
         problems += [*_other_code(plan, layout, replayed), *_other_data(plan, layout, replayed)]
         if replayed.status != plan.view.status:
             problems += _blocked_write(printed)
-        return _Ended(replayed, printed, problems, _outputs(plan, layout, replayed))
+        entries = read_log(wanted.ops_file) if ops is not None else []
+        return Ended(replayed, printed, problems, _outputs(plan, layout, replayed), entries)
 
 
-def _refuse_unprotected(plan: Plan, *, allow_writes: bool) -> None:
+def refuse_unprotected(plan: Plan, *, allow_writes: bool) -> None:
+    """Raise CannotStart where nothing can keep a replay from overwriting the user's files."""
     sandboxed = landlock.available() > 0
     by_daemon = _starts_by_a_daemon(plan)
     held = sandboxed and not by_daemon

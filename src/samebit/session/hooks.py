@@ -11,12 +11,13 @@ import functools
 import os
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
 
-__all__ = ["Listener", "install"]
+__all__ = ["Listener", "install", "is_ours"]
 
 
 _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does these is the one
@@ -117,6 +118,11 @@ class _Guard:
         if self._thread is None and source in ("hooks.batch", "hooks.epoch"):
             return me == threading.main_thread().ident
         return self._thread in (None, me)
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame is where our part of a hook begins; what it calls is our own work."""
+    return frame.f_code is _Guard.run.__code__
 
 
 def _tell(source: str, method: str, *args: Any) -> Any:

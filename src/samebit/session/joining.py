@@ -1,10 +1,10 @@
 """How a process comes into a run: started by `samebit run`, or by calling `init()`.
 
 `samebit run` names the run in SAMEBIT_RUN (its folder), SAMEBIT_EXECUTION, and, for a replay,
-SAMEBIT_RATES and SAMEBIT_SEEDS (a file); what is to end before its time has SAMEBIT_UNTIL (a step)
-and SAMEBIT_STOP (a file, and when it is there). A Python that it starts joins and writes its pid to
-SAMEBIT_PID; a rank of a launcher joins by its own RANK; other children of what joined do not
-(`ranks.py`).
+SAMEBIT_RATES and SAMEBIT_SEEDS (a file). What is to end before its time has SAMEBIT_UNTIL (a step),
+SAMEBIT_STOP (a file: when it is there), SAMEBIT_OPS (a step whose operations are noted). A Python
+that it starts joins and writes its pid to SAMEBIT_PID; a rank of a launcher joins by its own RANK;
+other children of what joined do not (`ranks.py`).
 """
 
 import json
@@ -24,6 +24,7 @@ from samebit.launch import alive
 from samebit.records import ExecutionStart
 from samebit.session import beginning, coding, exiting, jobs, resuming, shortfall, spawned
 from samebit.session.beginning import Wanted
+from samebit.session.ends import Ends, OpsWanted
 from samebit.session.process import end, ends_with_the_process, here, leave
 from samebit.session.ranks import (
     Role,
@@ -33,7 +34,7 @@ from samebit.session.ranks import (
     opens_files,
     program,
 )
-from samebit.session.recording import Ends, Recording
+from samebit.session.recording import Recording
 from samebit.session.run import Run
 from samebit.session.watching import watch_child
 
@@ -133,7 +134,10 @@ def _rates(rank: str) -> dict[tuple[int, int], int] | None:
 def _ends() -> Ends | None:
     """When this process is to end before its script does."""
     until, file = os.environ.get("SAMEBIT_UNTIL"), os.environ.get("SAMEBIT_STOP", "")
-    return Ends(int(until) if until else None, file) if until or file else None
+    ops = os.environ.get("SAMEBIT_OPS")
+    if not (until or file or ops):
+        return None
+    return Ends(int(until) if until else None, file, OpsWanted(**json.loads(ops)) if ops else None)
 
 
 def _cannot_record(error: Exception) -> None:

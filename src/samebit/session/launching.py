@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from samebit import places
@@ -32,6 +32,7 @@ from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session import beginning, jobs, shortfall
 from samebit.session.beginning import AUTO, Begun, Wanted
+from samebit.session.ends import OpsWanted
 from samebit.session.taking import READY, Taking, refuse_changes
 
 __all__ = ["Launched", "Replay", "Request", "launch"]
@@ -51,6 +52,7 @@ class Replay(Struct, frozen=True):
     tick: Callable[[RunFolder], bool]  # called now and then; True ends it: it has parted
     seeds: Path  # the file of what is given back of the run's randomness
     stop: Path  # a file that is made when it is to end
+    ops: OpsWanted | None = None  # the step whose operations it notes, and then ends
 
 
 class Request(Struct, frozen=True):
@@ -322,6 +324,8 @@ def _environment(request: Request, begun: Begun) -> dict[str, str]:
         environ["SAMEBIT_RATES"] = json.dumps(dict(request.replay.rates))
         environ["SAMEBIT_SEEDS"] = str(request.replay.seeds)
         environ["SAMEBIT_STOP"] = str(request.replay.stop)
+        if request.replay.ops is not None:
+            environ["SAMEBIT_OPS"] = json.dumps(structs.asdict(request.replay.ops))
     if request.until is not None:
         environ["SAMEBIT_UNTIL"] = str(request.until)
     if request.or_run_anyway:
@@ -339,6 +343,7 @@ def _is_ours(name: str) -> bool:
         "SAMEBIT_RATES",
         "SAMEBIT_SEEDS",
         "SAMEBIT_STOP",
+        "SAMEBIT_OPS",
         "SAMEBIT_UNTIL",
         "SAMEBIT_OR_RUN_ANYWAY",
         READY,

@@ -9,9 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any
 
 from samebit import disk
 from samebit.capture import console, importing, parsing, randomness, secrets
@@ -26,6 +24,7 @@ from samebit.places import Settings
 from samebit.session import hooks
 from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
+from samebit.session.ends import Ends
 from samebit.session.keeping import Keeper
 from samebit.session.members import Members
 from samebit.session.models import Models
@@ -41,14 +40,10 @@ from samebit.session.teeing import ConsoleLog
 from samebit.session.watching import Watches, noise
 from samebit.trace.recorder import Emit, Recorder
 
-__all__ = ["Ends", "Recording"]
+if TYPE_CHECKING:
+    from samebit.session.oplog import OpWatch
 
-
-class Ends(Struct, frozen=True):
-    """When a process is to end before its script does; for replays and trials."""
-
-    until: int | None = None  # after this step of the main optimizer
-    file: str = ""  # after the step at which this file is there
+__all__ = ["Recording"]
 
 
 class Recording:
@@ -113,6 +108,7 @@ class Recording:
         self._restored: dict[int, int] = {}  # steps, by the id of an optimizer that goes on
         self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))
         self.tally = Tally(lambda fact: self.fact("training", fact), self.models.named)
+        self._ops = self._watch_ops(ends)
         self._counts = True
         # What it hears goes to it as it is.
         self.epoch_is_made = self.positions.is_made
@@ -171,6 +167,8 @@ class Recording:
         self._sources.install()
         self._safely("capture.cells", self._cells.install)
         hooks.install(self)
+        if self._ops is not None:
+            self._safely("hooks.post_step", self._ops.install)
 
     def begin_seeding(self, *, seeded: bool) -> None:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""
@@ -335,12 +333,21 @@ class Recording:
             self.members.meet("optimizer", optimizer)
             self.positions.stepped()
             self._count(self.tally.after_step, index, index == self.main)
-            if self._ends is not None and index == self.main:
-                self._may_end(self._ends, count)
+            if self._ends is not None:
+                self._may_end(self._ends, index, count)
 
-    def _may_end(self, ends: Ends, count: int) -> None:
+    def _watch_ops(self, ends: Ends | None) -> "OpWatch | None":
+        if ends is None or ends.ops is None or ends.ops.rank != self.rank:
+            return None
+        from samebit.session.oplog import OpWatch  # noqa: PLC0415  (not in a training's time)
+
+        return OpWatch(ends.ops, self.models.named)
+
+    def _may_end(self, ends: Ends, index: int, count: int) -> None:
         """End the process where no more of it is wanted: no further line of the script is run."""
-        is_asked = ends.until is not None and count >= ends.until
+        is_asked = ends.until is not None and index == self.main and count >= ends.until
+        if self._ops is not None:
+            is_asked = self._ops.after_step(index, count)
         if not is_asked and not (ends.file and os.path.exists(ends.file)):
             return
         self.fact("stopped", {"why": "asked" if is_asked else "parted", "count": count})
