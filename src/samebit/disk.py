@@ -38,6 +38,7 @@ FAULT_POINTS = frozenset(
         "disk.fsync",
         "disk.remove",
         "disk.rename",
+        "trace.leaves",
         "journal.open",
         "journal.write",
         "journal.sync",
@@ -246,6 +247,21 @@ def create(path: Path, data: bytes, scratch: Path) -> None:
     """Write a new file, durable when this returns; FileExistsError if the name is taken."""
     if not publish(path, [data], scratch):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def write_at(path: Path, data: bytes, offset: int) -> None:
+    """Put bytes at a place of a file, which is made where it is not there.
+
+    They are with the kernel when this returns, and need not survive a power cut.
+    """
+    fault("trace.leaves")
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    fd = os.open(path, flags, 0o644)
+    try:
+        os.lseek(fd, offset, os.SEEK_SET)
+        _write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def replace_cache(path: Path, data: bytes) -> None:

@@ -58,6 +58,11 @@ class RunFolder(Struct, frozen=True):
         """The folder of its segments."""
         return self.path / "journal"
 
+    @property
+    def trace(self) -> Path:
+        """The folder of what the journal does not have of the trace."""
+        return self.path / "trace"
+
     def is_begun(self) -> bool:
         """Whether anything was written: a process may be killed as soon as it has the folder."""
         return (self.path / "run.json").exists() or any(

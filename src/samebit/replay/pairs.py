@@ -1,6 +1,6 @@
 """Which part of a run is compared with which part of another: rank by rank, process by process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from samebit.errors import SamebitError
 from samebit.folders.read import View
@@ -11,6 +11,7 @@ from samebit.records import StateManifest
 from samebit.states import storing
 from samebit.trace import compare
 from samebit.trace.compare import Matched, Side
+from samebit.trace.leaves import Row, read_leaves
 
 __all__ = ["compare_traces", "leaves_of", "manifest_of", "twins"]
 
@@ -46,7 +47,14 @@ def _side(view: View, rank: str, rows: Sequence[TraceRow], algorithm: str | None
     manifest = manifest_of(view, "step 0")
     initial = leaves_of(manifest) if manifest is not None else None
     schedules = [schedule for schedule in view.schedules if schedule.rank == rank]
-    return Side(rows, schedules, initial, algorithm)
+    return Side(rows, schedules, initial, algorithm, lambda: _leaves(view, rank))
+
+
+def _leaves(view: View, rank: str) -> Mapping[tuple[int, int], Row]:
+    try:
+        return read_leaves(view.folder.trace, rank)
+    except (SamebitError, OSError):
+        return {}  # what it says beside the trace is no part of a verdict
 
 
 def twins(recorded: View, replayed: View) -> list[tuple[str, View, View | None]]:

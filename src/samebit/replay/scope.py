@@ -19,7 +19,10 @@ _WORDS = {
     "loss": "loss",
     "grad": "gradients",
     "param": "parameters",
+    "state": "optimizer state",
+    "buffers": "buffers",
 }
+_RARELY = ("state",)
 
 
 def scope(
@@ -42,9 +45,10 @@ def scope(
         if any(name.startswith("rng.") for name in every):
             some.pop("rng.python", None)  # sampled more rarely than the other generators
         lines.append(f"{_steps(recorded.traces, matched.rows)}: {_in_words(every)} bit-identical")
-        if some:
-            fewest = min(some.values())
-            lines.append(f"in {fewest} of them also {_in_words(list(some))}")
+        rarely = {name: some.pop(name) for name in _RARELY if name in some}
+        for found in (some, rarely):  # what only every eighth full row has is said apart
+            if found:
+                lines.append(f"in {min(found.values())} of them also {_in_words(list(found))}")
     if matched.divergence is None or matched.divergence.cause != "init":
         initial = manifest_of(recorded, "step 0")
         if initial is not None and manifest_of(replayed, "step 0") is not None:

@@ -79,8 +79,8 @@ class Listener(Protocol):
     def scheduler_made(self, scheduler: Any) -> None:
         """A learning-rate scheduler was attached to its optimizer."""
 
-    def clipped(self, kind: str, limit: Any, norm_type: Any) -> None:
-        """Gradients are clipped, by `norm` or by `value`."""
+    def clipped(self, kind: str, limit: Any, norm_type: Any, parameters: Any) -> None:
+        """The gradients of parameters are about to be clipped, by `norm` or by `value`."""
 
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
@@ -336,15 +336,15 @@ def _clipping(torch: Any) -> None:
 
     norm_type: list[Any] = [2.0]  # of the norm that was computed last
 
-    def wrap(name: str, second: str, tell: Callable[[Any], object]) -> Any:
-        """The function of this name, which tells its second argument before it is called."""
+    def wrap(name: str, second: str, tell: Callable[[Any, Any], object]) -> Any:
+        """The function of this name, which tells its second and first argument before it runs."""
         original = getattr(module, name)
 
         @functools.wraps(original)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             if compiling():
                 return original(*args, **kwargs)
-            tell(args[1] if len(args) > 1 else kwargs.get(second))
+            tell(args[1] if len(args) > 1 else kwargs.get(second), args[0] if args else None)
             try:
                 return original(*args, **kwargs)
             except BaseException as error:
@@ -354,13 +354,13 @@ def _clipping(torch: Any) -> None:
         setattr(module, name, wrapped)
         return wrapped
 
-    def by_norm(limit: Any) -> None:
-        _tell("hooks.clip", "clipped", "norm", limit, norm_type[0])
+    def by_norm(limit: Any, parameters: Any) -> None:
+        _tell("hooks.clip", "clipped", "norm", limit, norm_type[0], parameters)
 
-    def by_value(limit: Any) -> None:
-        _tell("hooks.clip", "clipped", "value", limit, None)
+    def by_value(limit: Any, parameters: Any) -> None:
+        _tell("hooks.clip", "clipped", "value", limit, None, parameters)
 
     if hasattr(module, "_clip_grads_with_norm_") and hasattr(module, "_get_total_norm"):
         wrap("_clip_grads_with_norm_", "max_norm", by_norm)
-        wrap("_get_total_norm", "norm_type", lambda given: norm_type.__setitem__(0, given))
+        wrap("_get_total_norm", "norm_type", lambda given, _: norm_type.__setitem__(0, given))
     torch.nn.utils.clip_grad_value_ = wrap("clip_grad_value_", "clip_value", by_value)

@@ -218,6 +218,14 @@ class Models:
         ]
         return watched + owned
 
+    def buffers(self) -> dict[str, Any]:
+        """The buffers of every module that is trained, by name."""
+        return {
+            f"{name}.{inner}": buffer
+            for name, module in self.trained()
+            for inner, buffer in module.named_buffers()
+        }
+
     def finish(self, *, interrupted: bool) -> None:
         """Take the final state of everything that still lives; wait until it is stored."""
         if os.getpid() != self._pid:

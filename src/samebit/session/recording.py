@@ -38,6 +38,7 @@ from samebit.session.surroundings import Surroundings
 from samebit.session.tally import Tally
 from samebit.session.teeing import ConsoleLog
 from samebit.session.watching import Watches, noise
+from samebit.trace.leaves import LeafFiles
 from samebit.trace.recorder import Emit, Recorder
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class Recording:
         store = Store(folder.store)  # one, because it learns of every pack when it is first used
         self._surroundings = Surroundings(self.fact, store, settings)
         self._console = ConsoleLog(folder.console(execution), rank, self.trouble)
-        emit = Emit(self.writer.trace, self.writer.hyper, self.fact)
+        leaves = LeafFiles(folder.trace, lambda: f"{rank}-{self.writer.writer}")
+        emit = Emit(self.writer.trace, self.writer.hyper, self.fact, leaves.keep)
         self.recorder = Recorder(emit, rates)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
         self._keeper = Keeper(
@@ -115,7 +117,6 @@ class Recording:
         self.epoch_is_asked = self.positions.is_asked
         self.epoch_begun = self.positions.begun
         self.first_batch = self.positions.first_batch
-        self.clipped = self.tally.clipped
         self.scaler_updated = self.tally.scaler_updated
         self._watches = Watches(
             folder,
@@ -266,6 +267,14 @@ class Recording:
         if module.training and sys.modules["torch"].is_grad_enabled():
             self.recorder.returned(output)
 
+    def clipped(self, kind: str, limit: Any, norm_type: Any, parameters: Any) -> None:
+        """The gradients of parameters are about to be clipped."""
+        self.tally.clipped(kind, limit, norm_type)
+        if hasattr(parameters, "grad"):
+            parameters = [parameters]
+        if isinstance(parameters, (list, tuple)):  # an iterator is the script's to go through
+            self.recorder.clipping(parameters)
+
     def backward(self, tensors: Any) -> None:
         """`backward` was called on these."""
         self.recorder.loss(tensors)
@@ -325,7 +334,7 @@ class Recording:
 
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has stepped."""
-        if self.recorder.after_step(optimizer):
+        if self.recorder.after_step(optimizer, self.models.buffers):
             index, count = self.recorder.index(optimizer), self.recorder.count(optimizer)
             if index == self.main:
                 self.step = count

@@ -3,7 +3,7 @@
 A pure function of what was recorded: nothing here knows a file, a process or torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -25,10 +25,14 @@ _CAUSES = {
     "entering": "the parameters were changed outside the optimizer",
     "output": "the forward pass differed: same input, parameters and generators, other output",
     "loss": "the loss differed",
+    "grad.raw": "the backward pass differed: same loss, other gradients",
     "grad": "the backward pass differed: same loss, other gradients",
     "param": "the optimizer's update differed: same gradients and hyper-parameters",
+    "state": "the optimizer's state differed: same gradients and parameters",
+    "buffers": "a buffer of the model differed, and nothing before it",
 }
-_FULL_ONLY = frozenset({"entering", "output", "grad", "param"})
+_FULL_ONLY = frozenset({"entering", "output", "grad.raw", "grad", "param", "state", "buffers"})
+_NAMED = 3  # leaves in one sentence
 
 
 def _whose(rank: str) -> str:
@@ -42,6 +46,8 @@ class Side(Struct, frozen=True):
     schedules: Sequence[Schedule]
     initial: Mapping[str, str] | None  # leaf name to digest of the state at step 0
     algorithm: str | None
+    # By optimizer and count, of the rows of which it is kept: by group, the digests of the leaves.
+    leaves: Callable[[], Mapping[tuple[int, int], Mapping[str, Mapping[str, bytes]]]] = dict
 
 
 class Divergence(Struct, frozen=True):
@@ -215,10 +221,13 @@ def _explain(
             if "output" in row.groups and "output" in groups
             else ": same input and generators"
         )
+    elif cause == "grad" and "grad.raw" in row.groups and "grad.raw" in groups:
+        what = "the gradients differed from their clipping on: they were the same before it"
     elif cause == "hyper":
         facts = _hyper_facts(row, ours, theirs)
     if cause == "batch" and not any(name.startswith("rng.") for name in differing):
         facts.append("the global generators agree: what chose it has a generator of its own")
+    facts += _leaf_facts(row, cause, ours, theirs)
     after = None
     if cause in _FULL_ONLY:
         after = last_full.get((row.optimizer, cause), 0)
@@ -231,6 +240,19 @@ def _explain(
         groups=tuple(differing),
         facts=tuple(facts),
     )
+
+
+def _leaf_facts(row: TraceRow, cause: str, ours: Side, theirs: Side) -> list[str]:
+    """Which leaves of the group differ, where both sides have kept them of this row."""
+    if cause not in _FULL_ONLY:
+        return []
+    at = (row.optimizer, row.count)
+    mine, other = (side.leaves().get(at, {}).get(cause, {}) for side in (ours, theirs))
+    differing = [name for name in mine if name in other and mine[name] != other[name]]
+    if not differing:
+        return []
+    more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+    return [f"{len(differing)} of {len(mine)} arrays: {', '.join(differing[:_NAMED])}{more}"]
 
 
 def _hyper_facts(row: TraceRow, ours: Side, theirs: Side) -> list[str]:

@@ -192,6 +192,8 @@ class Leaves:
             f"{name} {array.dtype} {tuple(array.shape)}"
             for name, array in zip(names, arrays, strict=True)
         ).encode()
+        self.names = tuple(names)
+        self.latest: dict[str, list[bytes]] = {}  # each group's digests, as they were last
         self._places: dict[str, list[_Place | None]] = {}
 
     def digest(self, group: str, arrays: Sequence[Any]) -> bytes:
@@ -213,6 +215,7 @@ class Leaves:
             if place is None or not place.is_of(array):
                 place = places[at] = _Place.of(array)
             digests.append(_digest128(_memory(array) if place is None else place.memory))
+        self.latest[group] = digests
         return combine(self.header, digests)
 
 

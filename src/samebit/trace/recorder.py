@@ -9,9 +9,10 @@ import statistics
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from samebit.trace import fingerprint
 from samebit.trace.fingerprint import Leaves, NotTraceable
@@ -31,16 +32,36 @@ GROUPS = (
     "entering",
     "output",
     "loss",
+    "grad.raw",
     "grad",
     "param",
+    "state",
+    "buffers",
 )
-FULL_ROWS_ONLY = frozenset({"samples", "entering", "output", "grad", "param"})
+FULL_ROWS_ONLY = frozenset(
+    {"samples", "entering", "output", "grad.raw", "grad", "param", "state", "buffers"}
+)
 LOSS_SCALER = -1  # in place of a parameter group
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _FULL_AT_FIRST = 10  # steps that are always traced in full
 _BUDGET = 0.01  # of a step's time, for full rows
 _PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 17 µs
+_STATE_EVERY = 8  # full rows; an optimizer's state follows from the gradients
 _WINDOW = 10  # full rows over which cost and step time are taken
+
+
+class KeepLeaves(Protocol):
+    """Keeps the digests of a row's leaves, where there is room for them."""
+
+    def __call__(
+        self,
+        optimizer: int,
+        count: int,
+        groups: Mapping[str, tuple[Sequence[str], Sequence[bytes]]],
+        *,
+        first: bool,
+    ) -> None:
+        """Of each group the names and digests; `first`: of one of the first rows."""
 
 
 class Emit(Struct, frozen=True):
@@ -49,6 +70,7 @@ class Emit(Struct, frozen=True):
     trace: Callable[[int, int, int, bytes], None]
     hyper: Callable[[int, int, int, Mapping[str, Any]], None]
     fact: Callable[[str, Any], None]
+    leaves: KeepLeaves | None = None
 
 
 class _Optimizer(Struct):
@@ -63,6 +85,7 @@ class _Optimizer(Struct):
     losses_before: int = 0  # how often `backward` had been called when the step began
     leaves: Leaves | None = None
     shape_key: tuple[int, ...] = ()
+    others: dict[str, Leaves] = field(default_factory=dict)  # of its state, and of the buffers
     scalars: Scalars = field(default_factory=Scalars)
     scale: Any = None  # of the loss, in the last step that was asked for
     asked_at: int | None = None  # the count when a loss scaler asked for a step
@@ -158,6 +181,13 @@ class Recorder:
             self._take("output", output)
             self._spent_s += time.perf_counter() - at
 
+    def clipping(self, parameters: Sequence[Any]) -> None:
+        """The gradients of these are about to be clipped."""
+        if self._full_next:
+            at = time.perf_counter()
+            self._take("grad.raw", [parameter.grad for parameter in parameters])
+            self._spent_s += time.perf_counter() - at
+
     def loss(self, tensors: Any) -> None:
         """`backward` was called."""
         self._entered = False
@@ -189,8 +219,11 @@ class Recorder:
             self._put(row, "grad", leaves, [p.grad for p in parameters])
             known.spent_s += time.perf_counter() - at
 
-    def after_step(self, optimizer: Any) -> bool:
-        """An optimizer has stepped; False where the call was an inner one."""
+    def after_step(self, optimizer: Any, buffers: Callable[[], Mapping[str, Any]] = dict) -> bool:
+        """An optimizer has stepped; False where the call was an inner one.
+
+        `buffers` gives those of the models by name, when they are needed.
+        """
         known = self._known(optimizer)
         known.depth = max(0, known.depth - 1)
         if known.depth:
@@ -204,6 +237,10 @@ class Recorder:
         if full and known.leaves is not None:
             at = time.perf_counter()
             self._put(known.row, "param", known.leaves, _parameters(optimizer))
+            self._put_others(known, "buffers", buffers())
+            if self._has_state(known):
+                self._put_others(known, "state", _state(known.leaves, optimizer))
+            self._keep_leaves(known)
             known.spent_s += time.perf_counter() - at
             known.last_full = known.count
         self._write(known, known.row)
@@ -335,6 +372,39 @@ class Recorder:
                 self._skipped.add(group)
                 self._emit.fact("problem", {"what": f"{group} not traced", "detail": str(reason)})
 
+    def _has_state(self, known: _Optimizer) -> bool:
+        at_first = known.count - known.base <= _FULL_AT_FIRST
+        return at_first or known.count % (_STATE_EVERY << known.k) == 0
+
+    def _put_others(self, known: _Optimizer, group: str, arrays: Mapping[str, Any]) -> None:
+        """A group whose leaves may come and go from step to step."""
+        if not arrays:
+            known.others.pop(group, None)
+            return
+        leaves = known.others.get(group)
+        if leaves is None or leaves.names != tuple(arrays):
+            leaves = known.others[group] = Leaves(list(arrays), list(arrays.values()))
+        self._put(known.row, group, leaves, list(arrays.values()))
+
+    def _keep_leaves(self, known: _Optimizer) -> None:
+        """Of each group that the row has, the digests of its leaves."""
+        if self._emit.leaves is None or known.leaves is None:
+            return
+        groups: dict[str, tuple[Sequence[str], Sequence[bytes]]] = {}
+        for group in ("entering", "grad", "param"):
+            if group in known.row:
+                groups[group] = known.leaves.names, known.leaves.latest[group]
+        for group, leaves in known.others.items():
+            if group in known.row:
+                groups[group] = leaves.names, leaves.latest[group]
+        try:
+            first = known.count - known.base <= _FULL_AT_FIRST
+            self._emit.leaves(known.index, known.count, groups, first=first)
+        except OSError as error:
+            self._emit = replace(self._emit, leaves=None)
+            detail = error.strerror or str(error)
+            self._emit.fact("problem", {"what": "leaves not kept", "detail": detail})
+
     def _write(self, known: _Optimizer, row: dict[str, bytes]) -> None:
         if not self._begun:
             self._begun = True
@@ -365,6 +435,18 @@ class Recorder:
             known.k = needed
             rate = {"optimizer": known.index, "count": known.count, "k": needed}
             self._emit.fact("rate", rate)
+
+
+def _state(leaves: Leaves, optimizer: Any) -> dict[str, Any]:
+    """The arrays that an optimizer keeps for its parameters, by name."""
+    found: dict[str, Any] = {}
+    for name, parameter in zip(leaves.names, _parameters(optimizer), strict=True):
+        own = optimizer.state.get(parameter)
+        if isinstance(own, Mapping):
+            for key, value in own.items():
+                if hasattr(value, "dtype") and hasattr(value, "shape"):
+                    found[f"{name}.{key}"] = value
+    return found
 
 
 def _parameters(optimizer: Any) -> list[Any]:
