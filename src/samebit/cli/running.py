@@ -12,7 +12,7 @@ from samebit.folders.folder import RunFolder
 from samebit.launch import here
 from samebit.session.launching import Launched, Request, launch
 
-__all__ = ["run", "run_arguments"]
+__all__ = ["how_to_run", "run", "run_arguments", "seeding_arguments", "words_arguments"]
 
 _SHUT_OUT = ("-I", "-E", "-S")  # of Python: without the environment, without sitecustomize
 
@@ -24,10 +24,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         "       samebit run [options] -m MODULE [its arguments]\n"
         "       samebit run [options] -- COMMAND [its arguments]"
     )
-    parser.add_argument("--seed", type=_seed, help="seed Python, NumPy and PyTorch with this")
-    parser.add_argument(
-        "--deterministic", action="store_true", help="deterministic algorithms, strictly"
-    )
+    seeding_arguments(parser)
     parser.add_argument("--name", help="a name for people")
     parser.add_argument("--group", help="runs that belong together")
     parser.add_argument(
@@ -39,6 +36,19 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with this run; auto: with that of this job before it was requeued",
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing of our own")
+    words_arguments(parser)
+
+
+def seeding_arguments(parser: argparse.ArgumentParser) -> None:
+    """What makes a run repeatable."""
+    parser.add_argument("--seed", type=_seed, help="seed Python, NumPy and PyTorch with this")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="deterministic algorithms, strictly"
+    )
+
+
+def words_arguments(parser: argparse.ArgumentParser) -> None:
+    """The script, module or command, and its arguments."""
     parser.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER)
     for option in _SHUT_OUT:  # named here, because argparse would call them unknown
         parser.add_argument(
@@ -58,7 +68,7 @@ def _seed(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run it, and end as it ended."""
-    how, words = _what(options)
+    how, words = how_to_run(options)
     screen = Screen.of(sys.stderr)
     request = Request(
         how=how,
@@ -87,7 +97,11 @@ def run(options: argparse.Namespace) -> int:
     here.end_like(launched.outcome)
 
 
-def _what(options: argparse.Namespace) -> tuple[str, list[str]]:
+def how_to_run(options: argparse.Namespace) -> tuple[str, list[str]]:
+    """Script, module or command, and its words.
+
+    Raises UsageError where there is none, and CannotStart where Python would shut the recorder out.
+    """
     if options.shut_out:
         word = options.shut_out
         raise CannotStart(f"with {word} Python ignores what records it: nothing would be kept")

@@ -24,7 +24,14 @@ from samebit.replay.watching import Watch
 from samebit.session.ends import OpsWanted
 from samebit.session.launching import Replay, Request, launch
 
-__all__ = ["GRADE_EXIT", "execute", "show_verdict", "verify", "verify_arguments"]
+__all__ = [
+    "GRADE_EXIT",
+    "execute",
+    "show_verdict",
+    "steps_argument",
+    "verify",
+    "verify_arguments",
+]
 
 GRADE_EXIT = {
     "identical": Exit.DONE,
@@ -44,7 +51,10 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
         help="let the replay write outside its own folder",
     )
     parser.add_argument(
-        "--steps", type=_steps, metavar="K", help="run K steps only: a quick proof of the beginning"
+        "--steps",
+        type=steps_argument,
+        metavar="K",
+        help="run K steps only: a quick proof of the beginning",
     )
     parser.add_argument(
         "--to-the-end", action="store_true", help="go on after the first step that differs"
@@ -83,7 +93,8 @@ def verify(options: argparse.Namespace) -> int:
     return _say(result.verdict, console, screen, as_json=options.json)
 
 
-def _steps(text: str) -> int:
+def steps_argument(text: str) -> int:
+    """A number of steps, as an option takes it."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"a whole number above 0, not {text!r}")
     return int(text)

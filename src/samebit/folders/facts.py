@@ -90,6 +90,8 @@ class FileFact(TypedDict):
     written: NotRequired[bool]
     left: NotRequired[str | None]
     changed: NotRequired[bool]
+    sorted: NotRequired[bool]
+    at: NotRequired[_Text]
 
 
 class _ReadFact(FileFact):
@@ -106,8 +108,6 @@ class _ListFact(FileFact):
     count: int
     names: NotRequired[list[_Text]]
     order: NotRequired[str]
-    sorted: NotRequired[bool]
-    at: NotRequired[_Text]
 
 
 class _ManyFact(FileFact):

@@ -35,7 +35,7 @@ class Lack(Struct, frozen=True):
 def find_lacks(view: View) -> list[Lack]:
     """Everything that is known to be missing, what weighs most first; of a replay only trouble."""
     troubles = [_of_trouble(line) for line in view.missing]
-    if view.record.kind != "run":
+    if view.record.kind == "replay":
         return troubles
     return [
         *troubles,

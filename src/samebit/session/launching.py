@@ -71,6 +71,7 @@ class Request(Struct, frozen=True):
     python: str = sys.executable
     store: Path | None = None  # found from `cwd` where it is not given
     replay: Replay | None = None
+    kind: str = "run"  # run | trial; a replay is known by its `replay`
     until: int | None = None  # the step after which it ends; None: when it ends by itself
 
 
@@ -223,7 +224,7 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
     wanted = Wanted(
         _start(request),
         job or batch,
-        kind="replay" if replay else "run",
+        kind="replay" if replay else request.kind,
         of=replay.of if replay else None,
         parent=_parent(request.environ),
         group=request.group,
