@@ -141,7 +141,12 @@ def claim_folder(path: Path) -> bool:
 
 
 def publish(
-    path: Path, pieces: Iterable[bytes | memoryview], scratch: Path, *, replace: bool = False
+    path: Path,
+    pieces: Iterable[bytes | memoryview],
+    scratch: Path,
+    *,
+    replace: bool = False,
+    mode: int = 0o644,
 ) -> int:
     """Write bytes aside and give them their name; 0 where the name is already taken.
 
@@ -149,23 +154,28 @@ def publish(
     it got as its last change, and that no later touch of anybody's will give it again. At any crash
     before that, the name does not exist, and at worst a file is left in `scratch` (a folder of the
     same file system). With `replace` a name that is taken gets the new bytes, in one step: for what
-    is damaged.
+    is damaged. `mode` says who may read it, from its first byte on.
     """
 
     def write(fd: int) -> None:
         for piece in pieces:
             _write_all(fd, piece)
 
-    return publish_by(path, write, scratch, replace=replace)
+    return publish_by(path, write, scratch, replace=replace, mode=mode)
 
 
 def publish_by(
-    path: Path, write: Callable[[int], object], scratch: Path, *, replace: bool = False
+    path: Path,
+    write: Callable[[int], object],
+    scratch: Path,
+    *,
+    replace: bool = False,
+    mode: int = 0o644,
 ) -> int:
     """As `publish`, with what `write` puts into the open file that it is given."""
     fault("disk.create")
     aside = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
     try:
         try:
             write(fd)

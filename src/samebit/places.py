@@ -22,6 +22,7 @@ __all__ = [
     "cache_folder",
     "check_format",
     "choose_store",
+    "config_folder",
     "find_store",
     "git_top_level",
     "make_store",
@@ -228,7 +229,8 @@ def cache_folder() -> Path:
     return (Path(base) if base else _home() / ".cache") / "samebit"
 
 
-def _config_folder() -> Path:
+def config_folder() -> Path:
+    """Where the user's own settings and signing keys lie."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
     return (Path(base) if base else _home() / ".config") / "samebit"
 
@@ -236,7 +238,7 @@ def _config_folder() -> Path:
 def read_settings(store: Path | None, given: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force; a name or value that does not exist raises UsageError."""
     values: dict[str, tuple[Any, object]] = {}  # by name: the value, and where it was set
-    files = [_config_folder() / "config.toml"]
+    files = [config_folder() / "config.toml"]
     if store is not None:
         files += [store.parent / "samebit.toml", store / "local.toml"]
     for path in files:

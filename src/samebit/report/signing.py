@@ -1,0 +1,165 @@
+"""Signing with a key of this machine: one of our own, made at first use, or one of OpenSSH's.
+
+Where the package `cryptography` is installed and the key is not encrypted, a signature is the 64
+bytes of ed25519. Else `ssh-keygen -Y sign` makes it, which asks for a passphrase, knows the agent,
+and gives a signature of OpenSSH's own form (SSHSIG), that other tools for DSSE do not know.
+Nothing is sent anywhere.
+"""
+
+import binascii
+import importlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from msgspec import Struct
+
+from samebit import disk, places
+from samebit.errors import NotFound, SamebitError, UsageError
+from samebit.report import public_keys, signatures
+from samebit.report.public_keys import NAMESPACE, Named, PublicKey
+
+__all__ = ["Signed", "own_key", "own_keys", "sign"]
+
+_OWN = "certificate.key"
+_OWN_ANONYMOUS = "certificate-anonymous.key"
+_OTHERS = 0o077  # what others may do with a file
+_HINT = "`pip install 'samebit[sign]'`, or install OpenSSH, which has ssh-keygen"
+
+
+class Signed(Struct, frozen=True):
+    """A signature, and by which key."""
+
+    signature: bytes  # 64 bytes of ed25519, or an SSHSIG blob
+    key: PublicKey
+
+
+def own_keys() -> list[Named]:
+    """The keys of this user that are there, as keys to trust."""
+    found: list[Named] = []
+    for name, words in ((_OWN, "your own key"), (_OWN_ANONYMOUS, "your own anonymous key")):
+        path = places.config_folder() / name
+        if path.exists():
+            key = public_keys.read_key(path)
+            found.append(Named(key.fingerprint, words, key))
+    return found
+
+
+def own_key(*, anonymous: bool) -> tuple[Path, bool]:
+    """The private key of this user, and whether it was made just now.
+
+    What is anonymous has a key of its own: the other one may stand beside the user's name.
+
+    Raises:
+        NotFound: nothing here can make one.
+    """
+    path = places.config_folder() / (_OWN_ANONYMOUS if anonymous else _OWN)
+    if path.exists():
+        return path, False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data = _new_by_library() if _has_library() else _new_by_ssh_keygen(path.parent)
+        made = disk.publish(path, [data], path.parent, mode=0o600)
+        public = public_keys.read_key(path)  # also where another process was quicker
+        line = f"{public.line} samebit\n".encode()
+        disk.publish(path.with_name(path.name + ".pub"), [line], path.parent, replace=True)
+    except OSError as error:
+        raise SamebitError(
+            f"cannot make a key for signing: {error.strerror}",
+            path=path,
+            hint="--key names a key that is there; XDG_CONFIG_HOME another folder",
+        ) from error
+    return path, bool(made)
+
+
+def sign(message: bytes, path: Path) -> Signed:
+    """Sign with the private key of a file, or with what the agent has for a public one.
+
+    Raises:
+        NotFound: no such file, or nothing here can sign with it.
+        UsageError: it is no ed25519 key, or others may read it.
+        SamebitError: ssh-keygen refused.
+    """
+    text = public_keys.read_text(path)
+    public = public_keys.read_key(path)
+    encrypted = True
+    if public_keys.is_private(text):
+        encrypted = public_keys.private_parts(text)[1]
+        if os.name == "posix" and path.stat().st_mode & _OTHERS:
+            raise UsageError(
+                "others than you may read this private key",
+                path=path,
+                mode=oct(path.stat().st_mode & 0o777),
+                hint=f"chmod 600 {path}",
+            )
+    if not encrypted and _has_library():
+        signature = _sign_by_library(message, text, path)
+    else:
+        signature = _sign_by_ssh_keygen(message, path)
+    if signatures.signer(signature, message, [public]) != public:
+        raise SamebitError("the signature that was just made is not right", key=public.fingerprint)
+    return Signed(signature, public)
+
+
+def _has_library() -> bool:
+    try:
+        importlib.import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
+    except ImportError:  # not there, or not made for this machine
+        return False
+    return True
+
+
+def _new_by_library() -> bytes:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  (an extra)
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+
+    return ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    )
+
+
+def _sign_by_library(message: bytes, text: str, path: Path) -> bytes:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  (an extra)
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+
+    try:
+        key = serialization.load_ssh_private_key(text.encode(), None)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise UsageError(f"cannot read the private key: {error}", path=path) from error
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise UsageError("no ed25519 key", path=path, hint="`ssh-keygen -t ed25519` makes one")
+    return key.sign(message)
+
+
+def _ssh_keygen(*words: str, message: bytes = b"") -> bytes:
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        raise NotFound("nothing here can sign with this key", hint=_HINT)
+    done = subprocess.run([program, *words], input=message, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise SamebitError(
+            "ssh-keygen refused",
+            reason=said[-1] if said else f"exit code {done.returncode}",
+            hint="an encrypted key needs a terminal, or the agent: ssh-add, then --key FILE.pub",
+        )
+    return done.stdout
+
+
+def _new_by_ssh_keygen(folder: Path) -> bytes:
+    with tempfile.TemporaryDirectory(dir=folder) as aside:  # seen by this user alone
+        path = Path(aside) / "key"
+        _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", "samebit", "-f", str(path))
+        return path.read_bytes()
+
+
+def _sign_by_ssh_keygen(message: bytes, path: Path) -> bytes:
+    armored = _ssh_keygen("-q", "-Y", "sign", "-f", str(path), "-n", NAMESPACE, message=message)
+    try:
+        return signatures.unarmored(armored.decode("ascii"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SamebitError(f"ssh-keygen gave no signature: {error}") from error
