@@ -169,7 +169,7 @@ class Verdict(Struct, frozen=True):
 class Note(Struct, frozen=True):
     """`notes/<time>-<random>.json`: something said about a run afterwards, by anybody."""
 
-    kind: str  # verdict | tag | name | archive | dropped
+    kind: str  # verdict | tag | name | archive | dropped | certificate
     at_ns: int
     by: str
     value: Any

@@ -1,0 +1,174 @@
+"""`codecheck.yml`: a verdict in the form in which CODECHECK's community keeps its own (1.0).
+
+What only people know is left to them and clearly marked. YAML is written, never read: every text is
+in double quotes on one line, with each character that YAML or a terminal might take for something
+else escaped.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from samebit.records import Verdict
+from samebit.report.anonymous import Wording
+from samebit.report.certificate import stated_verdict
+from samebit.report.outputs import ABSENT, OTHER, SAME, Output
+
+__all__ = ["SPECIFICATION", "TO_FILL", "codecheck_yaml", "quoted"]
+
+SPECIFICATION = "https://codecheck.org.uk/spec/config/1.0/"
+TO_FILL = "TO BE FILLED"
+
+_COMMENTS = {
+    SAME: "the replay wrote the same bytes",
+    OTHER: "the replay wrote other bytes",
+    ABSENT: "the replay did not write it",
+}
+_NOT_KNOWN = "not known whether the replay wrote the same bytes"
+_HEAD = f"""\
+%YAML 1.1
+# CODECHECK, with what Samebit recorded. "{TO_FILL}" marks what only you know.
+# This file belongs into the folder to which the paths under `manifest` are relative.
+# It is not signed, so that it can be filled in; {{statement}} is.
+---
+"""
+
+
+def quoted(text: str) -> str:
+    """A text as YAML 1.1, YAML 1.2 and, but for rare characters, JSON read it back."""
+    return '"' + "".join(map(_character, text)) + '"'
+
+
+def _character(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if 0xD800 <= code < 0xE000:
+        return f"\\\\u{code:04x}"  # no reader takes a lone surrogate: its name stands for it
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def codecheck_yaml(
+    verdict: Verdict,
+    outputs: Sequence[Output],
+    *,
+    wording: Wording,
+    repository: str | None,
+    statement: str,
+) -> str:
+    """The whole file.
+
+    Args:
+        verdict: what was found.
+        outputs: the manifest.
+        wording: open or anonymous.
+        repository: an address of the code for anybody, or None.
+        statement: the name of the signed file beside it.
+    """
+    stated = stated_verdict(verdict, wording)
+    content: dict[str, Any] = {
+        "version": SPECIFICATION,
+        "manifest": [{"file": output.name, "comment": _comment(output)} for output in outputs],
+        "paper": {
+            "title": f"{TO_FILL}: the paper's title",
+            "authors": [
+                {
+                    "name": f"{TO_FILL}: the corresponding author, then the others",
+                    "ORCID": f"{TO_FILL}: 0000-0000-0000-0000",
+                }
+            ],
+            "reference": f"{TO_FILL}: a DOI, or where it is under review",
+        },
+        "codechecker": [
+            {
+                "name": f"{TO_FILL}: who ran it again{_by(stated)}",
+                "ORCID": f"{TO_FILL}: 0000-0000-0000-0000",
+            }
+        ],
+        "report": f"{TO_FILL}: the DOI of the published report",
+        "summary": _summary(stated, outputs),
+        "repository": repository or f"{TO_FILL}: the address of the code",
+        "check_time": _time(stated["at"]),
+        "certificate": f"{TO_FILL}: the number in CODECHECK's register",
+        # What is not of the specification stands below one name, as it asks.
+        "samebit": {
+            "grade": stated["grade"],
+            "run": stated["run"],
+            "replay": stated["replay"] or "",
+            "statement": statement,
+            "files": [
+                {
+                    "file": output.name,
+                    **({"sha256": output.sha256} if output.sha256 else {}),
+                    **({"blake3": output.blake3.partition(":")[2]} if output.blake3 else {}),
+                    "replay": output.replayed,
+                }
+                for output in outputs
+            ],
+        },
+    }
+    lines = [line for name, value in content.items() for line in _lines(name, value, "")]
+    return _HEAD.format(statement=statement) + "\n".join(lines) + "\n"
+
+
+def _lines(name: str, value: Any, indent: str) -> list[str]:
+    if isinstance(value, str):
+        return [f"{indent}{name}: {quoted(value)}"]
+    if isinstance(value, Mapping):
+        below = [line for key, item in value.items() for line in _lines(key, item, indent + "  ")]
+        return [f"{indent}{name}:", *below]
+    if not value:
+        return [f"{indent}{name}: []"]
+    found = [f"{indent}{name}:"]
+    for item in value:
+        first, *others = [
+            line for key, part in item.items() for line in _lines(key, part, indent + "    ")
+        ]
+        found += [f"{indent}  - {first.lstrip()}", *others]
+    return found
+
+
+def _comment(output: Output) -> str:
+    found = _COMMENTS.get(output.replayed, _NOT_KNOWN)
+    if output.sha256:
+        return f"{found}; sha256 {output.sha256}"
+    if output.blake3:
+        return f"{found}; blake3 {output.blake3.partition(':')[2]}"
+    return f"{found}; its digest was not recorded"
+
+
+def _by(stated: Mapping[str, Any]) -> str:
+    return f" (as the user {stated['by']})" if stated.get("by") else ""
+
+
+def _time(at: str | None) -> str:
+    """In UTC, in the form of the specification's own example."""
+    return at[:19].replace("T", " ") if at else f"{TO_FILL}: when it was run again"
+
+
+def _summary(stated: Mapping[str, Any], outputs: Sequence[Output]) -> str:
+    """The verdict in its own words, in one paragraph."""
+    sentences = [f"Samebit ran the recorded command again and found: {stated['grade']}"]
+    if stated.get("until"):
+        sentences[0] += f" (steps 1 to {stated['until']})"
+    if not stated["replay"]:
+        sentences[0] = f"Samebit could not run the recorded command again: {stated['grade']}"
+    if stated["cause"]:
+        sentences.append(f"Why: {stated['cause']}")
+    if stated["scope"]:
+        sentences.append("Compared: " + "; ".join(stated["scope"]))
+    if stated["differences"]:
+        sentences.append("Another environment: " + "; ".join(stated["differences"]))
+    if stated.get("kind"):
+        sentences.append(f"Kind: {stated['kind']}")
+    if stated.get("fix"):
+        sentences.append(f"What to do: {stated['fix']}")
+    if outputs:
+        same = sum(output.replayed == SAME for output in outputs)
+        sentences.append(f"Of {len(outputs)} files written, {same} have the same bytes")
+    if stated["who"]:
+        sentences.append(f"In ACM's words: {stated['who']}")
+    return ". ".join(sentences) + "."
