@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import stores
+from tests.cli import stores, verdicts
 
 
 @pytest.fixture
@@ -13,3 +13,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = stores.new_store(tmp_path / "project")
     monkeypatch.chdir(folder.parent)
     return folder
+
+
+@pytest.fixture
+def verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> verdicts.Verified:
+    """A project with a run that was verified, and keys of its own."""
+    found = verdicts.verified_run(tmp_path / "home")
+    return verdicts.placed(found, tmp_path, monkeypatch)

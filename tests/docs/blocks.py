@@ -13,6 +13,7 @@ DOCUMENTS = sorted(
 _FENCE = re.compile(r"^```(.*)$")
 # What differs from run to run and machine to machine, and what stands for it in a comparison.
 _MASKS = [
+    (re.compile(r"\bSHA256:[A-Za-z0-9+/]{43}"), "FINGERPRINT"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b"), "DATE"),
     (re.compile(r"\b[0-9a-f]{8,64}\b"), "DIGEST"),
     (re.compile(r"\b(?=[a-z]*\d)[0-9a-hjkmnp-tv-z]{10}\b"), "ID"),

@@ -1,0 +1,326 @@
+"""`samebit certificate`: a verdict as a signed statement for others, and the check of one."""
+
+import argparse
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from samebit import disk, places
+from samebit.cli.words import Screen, visible
+from samebit.digest import canonical_json
+from samebit.errors import Exit, NotFound, SamebitError, StoreNotFound, UsageError
+from samebit.folders.find import find_run
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import View, read_run
+from samebit.records import Verdict
+from samebit.report import certified, signing
+from samebit.report.anonymous import Open, Wording, anonymous, new_salt
+from samebit.report.certificate import NOTE, PAYLOAD_TYPE, choose_verdict, make_statement
+from samebit.report.certified import Findings, SignedBy
+from samebit.report.codecheck import codecheck_yaml
+from samebit.report.dsse import (
+    LARGEST_BYTES,
+    Envelope,
+    EnvelopeSignature,
+    encode_envelope,
+    read_envelope,
+    signed_bytes,
+)
+from samebit.report.outputs import Output, choose, digests_of, without_waiting, written_by
+from samebit.report.public_keys import Named, allowed_signers, named_by
+from samebit.report.signatures import form_of
+from samebit.report.statement import Statement, read_statement
+
+__all__ = ["certificate", "certificate_arguments"]
+
+_STATEMENT = "statement.dsse.json"
+_MANIFEST = "codecheck.yml"
+_RESULTS = {Exit.DONE: "good", Exit.DIFFERENT: "does not match", Exit.UNKNOWN: "cannot be told"}
+
+
+def certificate_arguments(parser: argparse.ArgumentParser) -> None:
+    """What certificate takes."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="make|check")
+    making = commands.add_parser("make", help="state and sign a verdict on a run")
+    making.add_argument("run", metavar="RUN", help="an id, its beginning, a name, or @last")
+    making.add_argument(
+        "--verdict", metavar="VERDICT", help="newest (default), newest-1, …, or its replay's id"
+    )
+    making.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="where it goes (default: certificate-RUN)"
+    )
+    making.add_argument(
+        "--manifest", nargs="+", metavar="FILES", help="only these of the files that it wrote"
+    )
+    making.add_argument(
+        "--anonymous", action="store_true", help="without names, paths, command and git's ids"
+    )
+    making.add_argument(
+        "--key", type=Path, metavar="PRIVATE", help="an ed25519 key of OpenSSH, not your own one"
+    )
+    making.add_argument("--json", action="store_true", help="as one JSON object")
+    checking = commands.add_parser("check", help="whether a certificate is right, and whose")
+    checking.add_argument("file", type=Path, metavar="FILE|FOLDER", help="what make wrote")
+    trusted = checking.add_mutually_exclusive_group()
+    trusted.add_argument(
+        "--key", metavar="PUBLIC", help="whose it should be: a file in .pub, or SHA256:…"
+    )
+    trusted.add_argument(
+        "--allowed-signers", type=Path, metavar="FILE", help="whose it may be, as ssh-keygen has it"
+    )
+    checking.add_argument(
+        "--files",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="where the files lie that the run wrote (default: beside it)",
+    )
+    checking.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def certificate(options: argparse.Namespace) -> int:
+    """Do one of the two."""
+    return _make(options) if options.action == "make" else _check(options)
+
+
+# Making ----------------------------------------------------------------------------------------
+
+
+def _make(options: argparse.Namespace) -> int:
+    view, verdict = _chosen(places.find_store(Path.cwd()), options.run, options.verdict)
+    replay = _read_replay(view, verdict)
+    salt = new_salt() if options.anonymous else None
+    wording: Wording = Open() if salt is None else anonymous(salt, view, replay, verdict)
+    folder: Path = options.to or Path(f"certificate-{wording.id(view.id)}")
+    for name in (_STATEMENT, _MANIFEST):
+        if (folder / name).exists():
+            raise UsageError(
+                "there is a certificate already", path=folder / name, hint="--to names a folder"
+            )
+    found = written_by(view, replay, wording, getattr(verdict, "until", None))
+    chosen = found if options.manifest is None else choose(found, options.manifest, Path.cwd())
+    stated = list(digests_of(view, chosen))
+    left_out = len(found) - len(stated)
+    payload = canonical_json(
+        make_statement(view, replay, verdict, stated, wording=wording, left_out=left_out)
+    )
+    envelope, said = _sign(payload, options)
+    manifest = codecheck_yaml(
+        verdict,
+        stated,
+        wording=wording,
+        repository=None if options.anonymous else _repository(view),
+        statement=_STATEMENT,
+    )
+    if salt is not None:
+        name = hashlib.sha256(payload).hexdigest()
+        view.folder.add_note(NOTE, {"payload": name, "salt": salt.hex()})
+    _write(folder, {_STATEMENT: encode_envelope(envelope), _MANIFEST: manifest.encode()})
+    said |= {
+        "folder": str(folder),
+        "run": view.id,
+        "replay": verdict.replay,
+        "grade": verdict.grade,
+        "files": [_as_data(output) for output in stated],
+    }
+    screen = Screen.of(sys.stdout)
+    if options.json:
+        screen.say(canonical_json(said).decode())
+    else:
+        _say_made(screen, said, is_anonymous=options.anonymous, is_own=options.key is None)
+    return 0
+
+
+def _chosen(store: Path, reference: str, word: str | None) -> tuple[View, Verdict]:
+    """The run and the verdict that are meant; a replay stands for its verdict on its run."""
+    view = read_run(find_run(store, reference))
+    if view.record.kind == "replay" and view.record.of is not None:
+        return read_run(find_run(store, view.record.of)), choose_verdict(view, word)
+    return view, choose_verdict(view, word)
+
+
+def _read_replay(view: View, verdict: Verdict) -> View | None:
+    if verdict.replay is None:
+        return None
+    try:
+        return read_run(RunFolder(view.folder.store / "runs" / verdict.replay))
+    except SamebitError:
+        return None  # removed since, or damaged: what it wrote is then not known
+
+
+def _sign(payload: bytes, options: argparse.Namespace) -> tuple[Envelope, dict[str, Any]]:
+    """The envelope, and what there is to say of the key."""
+    path, is_new = options.key, False
+    if path is None:
+        path, is_new = signing.own_key(anonymous=options.anonymous)
+    signed = signing.sign(signed_bytes(PAYLOAD_TYPE, payload), path)
+    key = signed.key
+    signature = EnvelopeSignature(signed.signature, key.fingerprint, key.line)
+    said = {
+        "key": key.fingerprint,
+        "key_file": str(path),
+        "key_made": is_new,
+        "form": form_of(signed.signature),
+    }
+    return Envelope(payload, PAYLOAD_TYPE, (signature,)), said
+
+
+def _repository(view: View) -> str | None:
+    """The address of the code, where it is one that a browser opens."""
+    remote = view.code.remote if view.code is not None else None
+    return remote if remote and remote.startswith(("https://", "http://")) else None
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    if len(files[_STATEMENT]) > LARGEST_BYTES:
+        raise UsageError(
+            f"a certificate of more than {LARGEST_BYTES >> 20} MiB, which no reader takes",
+            hint="--manifest names the files that matter",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        disk.create(folder / name, data, folder)
+
+
+def _as_data(output: Output) -> dict[str, Any]:
+    return {
+        "file": output.name,
+        "blake3": output.blake3,
+        "sha256": output.sha256,
+        "replay": output.replayed,
+    }
+
+
+def _say_made(screen: Screen, said: dict[str, Any], *, is_anonymous: bool, is_own: bool) -> None:
+    paint = screen.paint
+    if said["key_made"]:
+        screen.say(f"made a key for signing, which you alone can read: {visible(said['key_file'])}")
+        screen.say(f"  who is to trust it gets {visible(said['key_file'])}.pub")
+    folder = visible(said["folder"])
+    screen.say(f"{paint.bold(said['grade'])}: stated of run {said['run']}, signed by {said['key']}")
+    screen.say(f"  {folder}/{_STATEMENT}")
+    screen.say(f"  {folder}/{_MANIFEST}, in which what only you know is marked TO BE FILLED")
+    if said["form"] == "sshsig":
+        screen.say(
+            "  the signature has the form of OpenSSH, which `samebit certificate check` and\n"
+            "  ssh-keygen know, and other tools for DSSE do not"
+        )
+    files = said["files"]
+    bare = sum(one["sha256"] is None for one in files)
+    if bare:
+        screen.say(f"  {bare} of {len(files)} files have no SHA-256: their bytes are gone")
+    if is_anonymous:
+        screen.say("  read it before you give it away: samebit certificate check … --json")
+        if not is_own:
+            screen.say(paint.yellow("  --key: others may know whose key this is"))
+
+
+# Checking --------------------------------------------------------------------------------------
+
+
+def _check(options: argparse.Namespace) -> int:
+    path: Path = options.file / _STATEMENT if options.file.is_dir() else options.file
+    envelope = read_envelope(_read(path), path)
+    statement, plain = read_statement(envelope, path)
+    findings = Findings()
+    signed = certified.check_signatures(envelope, _trusted(options), findings)
+    certified.check_run(statement, envelope, _store(), findings)
+    certified.check_files(statement, options.files or [path.parent], findings)
+    if (path.parent / _MANIFEST).exists():
+        what = "it is filled in by people, and no signature covers it"
+        findings.unchecked.append(f"{_MANIFEST}: {what}")
+    screen = Screen.of(sys.stdout)
+    if options.json:
+        screen.say(canonical_json(_findings_as_data(path, plain, signed, findings)).decode())
+    else:
+        _say_statement(screen, statement)
+        _say_findings(screen, findings)
+    return int(findings.exit)
+
+
+def _read(path: Path) -> bytes:
+    """A certificate's bytes; a pipe is not waited for, and no more is read than one can have."""
+    try:
+        with open(path, "rb", opener=without_waiting) as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return stream.read(LARGEST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise NotFound(
+            f"cannot read the certificate: {why}",
+            path=path,
+            hint=f"give {_STATEMENT}, or the folder that it lies in",
+        ) from error
+    raise NotFound("this is no file", path=path)
+
+
+def _trusted(options: argparse.Namespace) -> list[Named]:
+    if options.key is not None:
+        return [named_by(options.key)]
+    if options.allowed_signers is not None:
+        return allowed_signers(options.allowed_signers)
+    return signing.own_keys()
+
+
+def _store() -> Path | None:
+    try:
+        return places.find_store(Path.cwd())
+    except StoreNotFound:
+        return None
+
+
+def _findings_as_data(
+    path: Path, plain: dict[str, Any], signed: Sequence[SignedBy], findings: Findings
+) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "result": _RESULTS[findings.exit],
+        "signatures": [
+            {
+                "form": one.form,
+                "right": one.right,
+                "key": one.fingerprint,
+                "known_as": one.words,
+            }
+            for one in signed
+        ],
+        "right": findings.right,
+        "wrong": findings.wrong,
+        "unclear": findings.unclear,
+        "unchecked": findings.unchecked,
+        "statement": plain,
+    }
+
+
+def _say_statement(screen: Screen, statement: Statement) -> None:
+    """What is stated, before anything is said of whether it can be believed."""
+    shown, predicate = statement.predicate.shown, statement.predicate
+    until = f" (steps 1 to {shown.until})" if shown.until else ""
+    cause = f": {visible(shown.cause)}" if shown.cause else ""
+    screen.say(f"stated: {screen.paint.bold(visible(shown.grade))}{visible(until)}{cause}")
+    for line in shown.scope:
+        screen.say(f"  {visible(line)}")
+    replay = f", replay {visible(predicate.replay)}" if predicate.replay else ""
+    by = f" by {visible(shown.by)}" if shown.by else ""
+    at = f", {visible(shown.at[:19])} UTC" if shown.at else ""
+    who = f"; {visible(shown.who)}{by}" if shown.who else ""
+    screen.say(screen.paint.dim(f"  run {visible(predicate.run)}{replay}{who}{at}"))
+
+
+def _say_findings(screen: Screen, findings: Findings) -> None:
+    paint = screen.paint
+    for title, lines, color in (
+        ("does not match", findings.wrong, paint.red),
+        ("cannot be told", findings.unclear, paint.yellow),
+        ("checked", findings.right, paint.green),
+        ("not checked", findings.unchecked, paint.dim),
+    ):
+        if lines:
+            screen.say(color(title))
+            for line in lines:
+                screen.say(f"  {visible(line)}")
