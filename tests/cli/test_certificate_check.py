@@ -149,6 +149,7 @@ def test_a_record_that_was_changed_since_does_not_match(
     assert code == 5
     assert "of its record" in text
     assert "other bytes in this store" in text
+    assert "files of its record have the stated bytes" not in text
     path.unlink()
     code, text = said(capsys, "check", str(folder))
     assert code == 5

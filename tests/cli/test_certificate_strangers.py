@@ -3,16 +3,24 @@
 import base64
 import json
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samebit.cli.main import main
+from samebit.journal.frame import Kind
+from samebit.journal.writer import Writer
+from samebit.records import ExecutionEnd
 from samebit.report.certificate import PAYLOAD_TYPE
+from tests.cli.test_strangers import FILES, SOUND, strange
 from tests.cli.verdicts import (
     Verified,
     made,
@@ -177,3 +185,31 @@ def test_a_stranger_s_words_reach_the_screen_escaped(
     code, text = said(capsys, "check", str(folder))
     assert code == 5
     assert not set(text) & set("\x1b\x07\x9b\u202e")
+
+
+READ = ("asked", "code", "interpreter", "machine", "packages", "seed_call", "state", "variables")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*READ, "seeds", "unseeded", "file"])
+def test_a_record_that_a_stranger_wrote_is_stated_or_refused(
+    verified: Verified, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(verified.run.journal.iterdir())
+    values = list(FILES.values()) if name == "file" else [SOUND.get(name, {"a": {"b": 1}})]
+    for odd in (odd for value in values for odd in [value, *strange(value)]):
+        writer = Writer(verified.run.journal, verified.run.id)
+        payload = (int(Kind.FACT), time.monotonic_ns(), name, odd)
+        writer._write(msgspec.msgpack.encode(payload))
+        writer.close()
+        (verified.run.path / "executions/1/end.json").unlink()
+        verified.run.end_execution(1, ExecutionEnd(time.time_ns(), "finished", exit_code=0))
+        for how in ([], ["--anonymous"]):
+            code, text = said(capsys, "make", verified.run.id, "--to", "odd", *how)
+            assert code == 0, (odd, text)
+            assert "\x1b[2J" not in text
+            assert yaml.safe_load(Path("odd/codecheck.yml").read_text(encoding="utf-8"))
+            assert said(capsys, "check", "odd")[0] == 0, odd
+            shutil.rmtree("odd")
+        for path in set(verified.run.journal.iterdir()) - before:
+            path.unlink()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from samebit import digest, places
 from samebit.cli.main import main
-from samebit.records import encode
+from samebit.records import Verdict, encode
 from samebit.report import dsse, signing
 from samebit.report.certificate import PAYLOAD_TYPE
 from samebit.report.public_keys import read_key
@@ -159,6 +159,24 @@ def test_an_older_verdict_is_named_by_its_place_or_its_replay(
     } == {"not known"}
 
 
+def test_a_refusal_to_run_again_can_be_stated_too(verified: Verified) -> None:
+    verified.run.add_note("verdict", Verdict("unknown", verified.run.id, cause="data is gone"))
+    folder = made(verified)
+    predicate = statement_of(folder)["predicate"]
+    assert (predicate["replay"], predicate["replayed_in"]) == (None, None)
+    assert predicate["verdict"]["at"].startswith("20")  # its note's time: it has none itself
+    assert main(["certificate", "check", str(folder)]) == 0
+
+
+def test_a_run_that_still_goes_on_has_no_certificate(
+    verified: Verified, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (verified.run.path / "executions/1/end.json").unlink()  # on another host, a moment ago
+    code, text = said(capsys, "make", verified.run.id, "--to", "given")
+    assert (code, "still goes on" in text) == (2, True)
+    assert not Path("given").exists()
+
+
 def test_a_run_that_was_not_verified_has_no_certificate(
     verified: Verified, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +255,7 @@ def test_an_anonymous_certificate_says_nothing_of_whose_it_is(
     ):
         assert word not in everything, word
     assert "out/a.csv" in everything  # the project's own names stay
+    assert not {"by", "host"} & statement_of(folder)["predicate"]["verdict"].keys()
     assert statement_of(folder)["predicate"]["environment"]["packages"] == {
         "samebit": "0.1",
         "torch": "2.13.0",

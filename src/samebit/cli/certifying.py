@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import disk, places
-from samebit.cli.words import Screen, visible
+from samebit.cli.words import ProgressLine, Screen, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, SamebitError, StoreNotFound, UsageError
 from samebit.folders.find import find_run
@@ -104,7 +104,11 @@ def _make(options: argparse.Namespace) -> int:
             )
     found = written_by(view, replay, wording, getattr(verdict, "until", None))
     chosen = found if options.manifest is None else choose(found, options.manifest, Path.cwd())
-    stated = list(digests_of(view, chosen))
+    stated: list[Output] = []
+    with ProgressLine(Screen.of(sys.stderr), len(chosen), "files") as progress:
+        for output in digests_of(view, chosen):
+            stated.append(output)
+            progress.advance()
     left_out = len(found) - len(stated)
     payload = canonical_json(
         make_statement(view, replay, verdict, stated, wording=wording, left_out=left_out)

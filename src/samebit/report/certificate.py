@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import __version__, digest, records
 from samebit.capture.secrets import mask_text
@@ -34,6 +35,7 @@ __all__ = [
     "make_statement",
     "record_of",
     "stated_verdict",
+    "verdicts_of",
 ]
 
 FORMAT = "samebit-certificate 1"
@@ -74,13 +76,22 @@ def record_of(folder: RunFolder) -> Recorded:
     return Recorded(found)
 
 
+def verdicts_of(view: View) -> list[Verdict]:
+    """The verdicts on a run, oldest first; of one that has no time its note has it."""
+    times = [note.at_ns for note in view.notes if note.kind == "verdict"]
+    return [
+        replace(verdict, at_ns=verdict.at_ns or at_ns)
+        for verdict, at_ns in zip(view.verdicts, times, strict=True)
+    ]
+
+
 def choose_verdict(view: View, word: str | None) -> Verdict:
     """A verdict on a run: the newest, `newest-1` the one before, or that of a replay by its id.
 
     Raises:
         NotFound: the run was not verified, or has no such verdict.
     """
-    found = view.verdicts
+    found = verdicts_of(view)
     if not found:
         raise NotFound(
             f"run {view.id} has no verdict yet", hint=f"`samebit verify {view.id}` gives it one"

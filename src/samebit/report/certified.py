@@ -21,7 +21,7 @@ from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
 from samebit.report import public_keys, signatures
 from samebit.report.anonymous import Open, Wording, anonymous
-from samebit.report.certificate import NOTE, Recorded, record_of, stated_verdict
+from samebit.report.certificate import NOTE, Recorded, record_of, stated_verdict, verdicts_of
 from samebit.report.dsse import Envelope, EnvelopeSignature, signed_bytes
 from samebit.report.outputs import OURS, file_digests
 from samebit.report.public_keys import Named, PublicKey
@@ -196,7 +196,7 @@ def _compare_verdict(
     """Whether the run's notes hold this verdict, word for word."""
     stated = statement.predicate.verdict
     unsaid = False
-    for verdict in reversed(view.verdicts):
+    for verdict in reversed(verdicts_of(view)):
         wording: Wording = Open()
         if salt is not None:
             replay = _replay(view, verdict.replay)

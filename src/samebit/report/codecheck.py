@@ -89,7 +89,7 @@ def codecheck_yaml(
             }
         ],
         "report": f"{TO_FILL}: the DOI of the published report",
-        "summary": _summary(stated, outputs),
+        "summary": _summary(stated),
         "repository": repository or f"{TO_FILL}: the address of the code",
         "check_time": _time(stated["at"]),
         "certificate": f"{TO_FILL}: the number in CODECHECK's register",
@@ -149,7 +149,7 @@ def _time(at: str | None) -> str:
     return at[:19].replace("T", " ") if at else f"{TO_FILL}: when it was run again"
 
 
-def _summary(stated: Mapping[str, Any], outputs: Sequence[Output]) -> str:
+def _summary(stated: Mapping[str, Any]) -> str:
     """The verdict in its own words, in one paragraph."""
     sentences = [f"Samebit ran the recorded command again and found: {stated['grade']}"]
     if stated.get("until"):
@@ -166,9 +166,6 @@ def _summary(stated: Mapping[str, Any], outputs: Sequence[Output]) -> str:
         sentences.append(f"Kind: {stated['kind']}")
     if stated.get("fix"):
         sentences.append(f"What to do: {stated['fix']}")
-    if outputs:
-        same = sum(output.replayed == SAME for output in outputs)
-        sentences.append(f"Of {len(outputs)} files written, {same} have the same bytes")
     if stated["who"]:
         sentences.append(f"In ACM's words: {stated['who']}")
     return ". ".join(sentences) + "."
