@@ -192,6 +192,15 @@ def test_a_run_that_went_on_since_is_still_the_one(
     assert "1 files came later" in text
 
 
+@pytest.mark.parametrize(("name", "code"), [("step", 0), ("scope", 5)])
+def test_a_field_that_an_older_version_had_not_must_be_empty(
+    verified: Verified, name: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(verified)
+    signed_anew(folder, lambda s: s["predicate"]["verdict"].pop(name))
+    assert said(capsys, "check", str(folder))[0] == code
+
+
 def test_fields_of_a_later_version_are_named_and_do_not_hurt(
     verified: Verified, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,7 @@ from samebit.capture.secrets import mask_text
 from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View
+from samebit.journal.reader import list_segments
 from samebit.objects.store import Store
 from samebit.records import Verdict
 from samebit.report.anonymous import Wording
@@ -67,7 +68,7 @@ def record_of(folder: RunFolder) -> Recorded:
     names = [Path("run.json")]
     for number in folder.executions():
         names += [Path("executions", str(number), f"{what}.json") for what in ("start", "end")]
-    names += [Path("journal", path.name) for path in sorted(folder.journal.glob("*.sbj"))]
+    names += [Path("journal", one.path.name) for one in list_segments(folder.journal)]
     found: dict[str, tuple[int, str]] = {}
     for name in names:
         if (folder.path / name).exists():

@@ -109,11 +109,14 @@ def _names(paths: Sequence[str], root: str, wording: Wording) -> dict[str, str]:
     """A name for each path that is no other's."""
     found: dict[str, str] = {}
     taken: set[str] = set()
-    for path in sorted(paths):
-        inside = PurePath(path).is_relative_to(root) if root else False
-        relative = PurePath(path).relative_to(root) if inside else PurePath(path).name
-        name = wording.text(PurePath(relative).as_posix())
-        if not inside:
+    inside = {path for path in paths if root and PurePath(path).is_relative_to(root)}
+    for path in [*sorted(inside), *sorted(set(paths) - inside)]:  # the project's keep their names
+        is_inside = path in inside
+        relative = PurePath(path).relative_to(root) if is_inside else PurePath(path).name
+        # Other readers of a statement take UTF-8 alone; a name's other bytes are written out.
+        readable = PurePath(relative).as_posix().encode("utf-8", "backslashreplace").decode()
+        name = wording.text(readable)
+        if not is_inside:
             name = f"{_OUTSIDE}/{name}"
         if name.startswith(OURS):
             name = f"./{name}"

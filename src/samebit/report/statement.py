@@ -16,7 +16,7 @@ __all__ = ["ALGORITHMS", "Predicate", "StatedOutput", "Statement", "Subject", "r
 ALGORITHMS = ("blake3", "sha256")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _RECORD_NAME = re.compile(
-    r"run\.json|executions/[0-9]{1,9}/(?:start|end)\.json|journal/[A-Za-z0-9_-]{1,100}\.sbj"
+    r"run\.json|executions/[0-9]{1,9}/(?:start|end)\.json|journal/[a-z0-9-]{1,200}\.sbj"
 )
 _PREDICATE_FAMILY = PREDICATE_TYPE.rpartition(":")[0] + ":"
 
