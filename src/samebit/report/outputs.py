@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
@@ -109,6 +110,7 @@ def _names(paths: Sequence[str], root: str, wording: Wording) -> dict[str, str]:
     """A name for each path that is no other's."""
     found: dict[str, str] = {}
     taken: set[str] = set()
+    again: Counter[str] = Counter()  # how often a name was taken already
     inside = {path for path in paths if root and PurePath(path).is_relative_to(root)}
     for path in [*sorted(inside), *sorted(set(paths) - inside)]:  # the project's keep their names
         is_inside = path in inside
@@ -120,9 +122,10 @@ def _names(paths: Sequence[str], root: str, wording: Wording) -> dict[str, str]:
             name = f"{_OUTSIDE}/{name}"
         if name.startswith(OURS):
             name = f"./{name}"
-        again, free = 2, name
+        free = name
         while free in taken:
-            free, again = f"{name} ({again})", again + 1
+            again[name] += 1
+            free = f"{name} ({again[name] + 1})"
         taken.add(free)
         found[path] = free
     return found
