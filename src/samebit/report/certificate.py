@@ -101,7 +101,8 @@ def choose_verdict(view: View, word: str | None) -> Verdict:
     if word == _NEWEST:
         return found[-1]
     back = word.removeprefix(_NEWEST + "-")
-    if back != word and back.isascii() and back.isdigit() and int(back) < len(found):
+    is_count = back != word and back.isascii() and back.isdigit() and len(back) < 10
+    if is_count and int(back) < len(found):
         return found[-1 - int(back)]
     fits = [verdict for verdict in found if (verdict.replay or "").startswith(word)]
     if len({verdict.replay for verdict in fits}) == 1:
