@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 what = sys.argv[1] if len(sys.argv) > 1 else ""
 AT, STEPS = 7, 10
+rank = int(os.environ.get("RANK", "0"))
 seed = 8 if what == "seed" else 7
 random.seed(seed)
 np.random.seed(seed)
@@ -32,7 +33,7 @@ class Rows(Dataset):
         return len(self.inputs)
 
     def __getitem__(self, at: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.inputs[at], self.labels[at]
+        return self.inputs[at] + torch.rand(1) * 1e-3, self.labels[at]
 
 
 class Order(Sampler):
@@ -41,7 +42,7 @@ class Order(Sampler):
     def __init__(self, count: int) -> None:
         self.count = count
         self.generator = torch.Generator()
-        self.generator.manual_seed(2 if what == "shuffle" else 1)
+        self.generator.manual_seed((2 if what == "shuffle" else 1) + rank)
 
     def __len__(self) -> int:
         return self.count
@@ -74,7 +75,8 @@ class Noisy(torch.autograd.Function):
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.first = nn.Linear(64, 256)
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.first = nn.Linear(4 * 6 * 6, 256)
         self.norm = nn.BatchNorm1d(256)
         self.second = nn.Linear(256, 256)
         self.dropout = nn.Dropout(0.2)
@@ -83,6 +85,7 @@ class Net(nn.Module):
             self.more = nn.Linear(10, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x.reshape(-1, 1, 8, 8)).flatten(1)
         x = self.norm(self.first(x)).relu()
         x = self.dropout(self.second(x).relu())
         if is_on("forward"):
@@ -115,8 +118,15 @@ def is_on(name: str) -> bool:
 
 data = Rows()
 batch_size = 32 if what == "batch size" else 64
-loader = DataLoader(data, batch_size=batch_size, sampler=Order(len(data)))
+workers = 2 if what == "workers" else 0
+loader = DataLoader(data, batch_size=batch_size, sampler=Order(len(data)), num_workers=workers)
 model = Net()
+trained: nn.Module = model
+if "RANK" in os.environ:
+    torch.distributed.init_process_group("gloo")
+    trained = nn.parallel.DistributedDataParallel(model)
+bias = nn.Parameter(torch.zeros(10))
+other = torch.optim.SGD([bias], lr=0.01)
 kind = Wrong if what == "update" else torch.optim.AdamW
 optimizer = kind(model.parameters(), lr=0.001)
 if what == "decay":
@@ -124,7 +134,7 @@ if what == "decay":
 gamma = 0.91 if what == "schedule" else 0.9
 schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=4, gamma=gamma)
 scaler = torch.amp.GradScaler("cpu", init_scale=2.0**9 if what == "scale" else 2.0**10)
-temperature = float(os.environ.get("TEMPERATURE", "1"))
+temperature = 1.5 if what == "temperature" else 1.0
 batches = iter(loader)
 
 while step < STEPS:
@@ -133,7 +143,7 @@ while step < STEPS:
     if what == "accumulate":
         more = next(batches)
         x, y = torch.cat([x, more[0]]), torch.cat([y, more[1]])
-    if is_on("flip"):
+    if is_on("flip") or (is_on("rank") and rank == 1):
         x, y = x.flip(0), y.flip(0)
     if is_on("python draw"):
         random.random()
@@ -149,11 +159,16 @@ while step < STEPS:
         optimizer.param_groups[0]["lr"] *= 1.0000001
     if is_on("weight"):
         model.second.weight.data[3, 3] += 1e-6
+    if is_on("other rate"):
+        other.param_groups[0]["lr"] = 0.02
     optimizer.zero_grad()
+    other.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=is_on("precision")):
-        output = model(x)
+        output = trained(x) + bias
     smoothing = 0.1 if is_on("loss") else 0.0
     loss = nn.functional.cross_entropy(output.float() / temperature, y, label_smoothing=smoothing)
+    if is_on("overflow"):
+        loss = loss * float("inf")
     scaler.scale(loss).backward()
     scaler.unscale_(optimizer)
     nn.utils.clip_grad_norm_(model.parameters(), 0.51 if is_on("clip") else 0.5)
@@ -165,7 +180,10 @@ while step < STEPS:
         model.norm.running_var += 1e-3
     scaler.step(optimizer)
     scaler.update()
+    other.step()
     schedule.step()
     if what == "longer" and step == STEPS:
         STEPS = 12
         what = ""
+if "RANK" in os.environ:
+    torch.distributed.destroy_process_group()

@@ -15,6 +15,10 @@ class Case(Struct, frozen=True):
     says: str = ""  # a pattern of what is said of the operation
     environ: tuple[tuple[str, str], ...] = ()  # of the second run alone
     array: str = ""  # named among the arrays that differ
+    optimizer: int = 0
+    ranks: int = 1
+    rank: str = ""  # the one that is named
+    remark: str = ""
 
 
 CASES = (
@@ -22,11 +26,13 @@ CASES = (
     Case("seed", 0, "init", "generator", r"uniform_.*\(divergent\.py:\d+\)"),
     Case("shuffle", 1, "batch", "generator", r"randperm.*\(divergent\.py:\d+\)"),
     Case("order", 7, "batch", "value", r"select"),
-    Case("names", 1, "batch", "", "", (("PYTHONHASHSEED", "5"),)),
+    Case("names", 1, "batch", "value", r"select", (("PYTHONHASHSEED", "5"),)),
     Case("file", 1, "batch", "outside", r"\(divergent\.py:\d+\)"),
     Case("batch size", 1, "batch", "control flow", ""),
     Case("accumulate", 1, "batch", "control flow", ""),
+    Case("workers", 1, "batch", "control flow", ""),
     Case("flip", 7, "input", "control flow", r"aten\.flip"),
+    Case("rank", 7, "input", "control flow", r"aten\.flip", ranks=2, rank="1"),
     Case("python draw", 7, "input", "value", r"aten\.mul"),
     Case("numpy draw", 7, "input", "outside", r"aten\.mul.*\(divergent\.py:\d+\)"),
     Case("torch draw", 7, "rng.torch", "control flow", r"aten\.rand"),
@@ -34,28 +40,31 @@ CASES = (
     Case("rate", 7, "hyper", "value", r"aten\.mul_"),
     Case("decay", 1, "hyper", "value", r"aten\.mul_"),
     Case("schedule", 5, "hyper", "value", r"aten\.mul_"),
+    Case("other rate", 7, "hyper", "value", r"aten\.add", optimizer=1),
     Case("scale", 1, "loss", "value", r"aten\.full"),
+    Case("overflow", 7, "batch", "control flow", r"aten\.mul"),
     # Forward, loss, backward.
     Case("dropout", 7, "output", "value", r"dropout"),
     Case("forward", 7, "output", "control flow", r"\(divergent\.py:\d+\)"),
     Case("outside", 7, "output", "outside", r"aten\.add.*model.*\(divergent\.py:\d+\)"),
     Case("precision", 7, "output", "control flow", r"_to_copy"),
     Case("loss", 7, "loss", "control flow", ""),
-    Case("temperature", 1, "loss", "value", r"aten\.div", (("TEMPERATURE", "1.5"),)),
+    Case("temperature", 1, "loss", "value", r"aten\.div"),
     Case("backward", 7, "grad.raw", "value", r"aten\.mul.*NoisyBackward"),
     Case("clip", 7, "grad", "value", r"aten\.mul", array="first.weight"),
-    Case("gradient", 7, "grad", "control flow", "", array="1 of 8 arrays: last.bias"),
+    Case("gradient", 7, "grad", "control flow", "", array="1 of 10 arrays: last.bias"),
     # The optimizer, and what changes beside it.
-    Case("weight", 7, "entering", "control flow", "", array="1 of 8 arrays: second.weight"),
-    Case("update", 7, "param", "control flow", "", array="1 of 8 arrays: first.weight"),
-    Case("state", 7, "param", "control flow", "", array="1 of 8 arrays: first.weight"),
+    Case("weight", 7, "entering", "control flow", "", array="1 of 10 arrays: second.weight"),
+    Case("update", 7, "param", "control flow", "", array="1 of 10 arrays: first.weight"),
+    Case("state", 7, "param", "control flow", "", array="1 of 10 arrays: first.weight"),
     Case("buffer", 7, "buffers", "control flow", "", array="model.norm.running_var"),
     Case("layer", 0, "init", "control flow", ""),
-    Case("longer", 11, "length", "", ""),
+    Case("longer", 11, "length", "", remark="one of the two has no such step"),
     # Arithmetic: the same script and the same numbers, in other surroundings.
-    Case("threads", 1, "grad.raw", "op", r"Backward", (("OMP_NUM_THREADS", "1"),)),
+    Case("threads", 1, "", "op", r"aten\.", (("OMP_NUM_THREADS", "1"),)),
     Case("aten", 1, "", "op", r"aten\.", (("ATEN_CPU_CAPABILITY", "avx2"),)),
     Case("mkl", 1, "output", "op", r"aten\.addmm", (("MKL_CBWR", "COMPATIBLE"),)),
+    Case("onednn", 1, "output", "op", r"convolution", (("ONEDNN_MAX_CPU_ISA", "SSE41"),)),
 )
 
 # For `alike.py`: model/loader/optimizer/how.

@@ -1,6 +1,7 @@
 """At the right step, for the right cause, at the right operation: every injected divergence."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,21 @@ class Pair:
         chance = np.random.default_rng(0)
         for name in ("table", "table-2"):
             np.save(folder / f"{name}.npy", chance.normal(size=(1600, 64)).astype(np.float32))
-        self.first = self.run("none")
+        self._first: dict[int, View] = {}
 
-    def run(self, what: str, **environ: str) -> View:
+    def first(self, ranks: int) -> View:
+        """The run without a change."""
+        if ranks not in self._first:
+            self._first[ranks] = self.run("none", ranks)
+        return self._first[ranks]
+
+    def run(self, what: str, ranks: int, **environ: str) -> View:
         before = {view.id for view in self.project.views()}
-        ended = self.project.run("divergent.py", what, **{**STILL, **environ})
+        words = ["divergent.py", what]
+        if ranks > 1:
+            torchrun = str(Path(sys.executable).with_name("torchrun"))
+            words = ["--", torchrun, f"--nproc-per-node={ranks}", "--master-port=0", *words]
+        ended = self.project.run(*words, **{**STILL, **environ})
         assert ended.code == 0, ended
         (new,) = (v for v in self.project.views() if v.id not in before and v.record.kind == "run")
         return new
@@ -45,16 +56,17 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
 def test_an_injected_divergence_is_found(pair: Pair, case: Case) -> None:
-    second = pair.run(case.what, **dict(case.environ))
-    found = compare_traces(pair.first, second).divergence
+    first, second = pair.first(case.ranks), pair.run(case.what, case.ranks, **dict(case.environ))
+    found = compare_traces(first, second).divergence
     assert found is not None, "the two are the same"
     assert (found.step, found.cause) == (case.step, case.cause or found.cause), found
+    assert (found.optimizer, found.rank) == (case.optimizer, case.rank), found
     assert case.array in " ".join(found.facts), found.facts
     ended = pair.project.call(
-        SAMEBIT, "diff", pair.first.id, second.id, "--trace", "--op", "--json", **STILL
+        SAMEBIT, "diff", first.id, second.id, "--trace", "--op", "--json", **STILL
     )
     assert ended.code == 5, ended
     told: dict[str, Any] = ended.json["op"]
-    assert told["remarks"] == [], told
+    assert told["remarks"] == [case.remark] * bool(case.remark), told
     assert (told["kind"] or "") == case.kind, told
     assert re.search(case.says, told["what"] or ""), told

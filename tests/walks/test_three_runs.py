@@ -98,3 +98,18 @@ def test_a_quick_proof_runs_some_steps_and_says_so(project: Project) -> None:
     ended = project.call(SAMEBIT, "verify", "@last", "--steps", "5000")
     assert "final state identical" in ended.out
     assert project.views()[0].verdicts[-1].until is None
+
+
+def test_to_the_end_what_is_near_is_close(project: Project) -> None:
+    noise = "int.from_bytes(os.urandom(2), 'big') * 1e-9"
+    project.write("train.py", TRAIN.replace("NOISE", noise).replace("2001", "60"))
+    assert project.run("train.py").code == 0
+    ended = project.call(SAMEBIT, "verify", "@last", "--to-the-end", "--rtol", "1e-3")
+    assert ended.code == 3, ended
+    assert ended.out.startswith("close: step 30, the model's input differed")
+    assert "final state within 0.001: at most " in ended.out
+    assert "run-to-run" in ended.out
+    ended = project.call(SAMEBIT, "verify", "@last", "--to-the-end", "--once", "--rtol", "0")
+    assert ended.code == 5, ended
+    assert "final state not within 0: " in ended.out
+    assert project.call(SAMEBIT, "verify", "@last", "--rtol", "2").code == 2

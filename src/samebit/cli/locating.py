@@ -59,7 +59,7 @@ def say_located(located: Located, screen: Screen) -> None:
         screen.say(f"  {paint.yellow(visible(line))}")
     found = located.found
     if found is None:
-        if located.step is not None:
+        if located.step is not None and located.operations[0]:
             screen.say(f"  all {located.operations[0]} operations of that step agree")
         return
     screen.say(f"{paint.bold(f'{found.kind}:')} {visible(found.what)}")

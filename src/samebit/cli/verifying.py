@@ -18,6 +18,7 @@ from samebit.journal.reader import list_segments
 from samebit.records import Verdict
 from samebit.replay.again import RUN_TO_RUN
 from samebit.replay.given import given_back
+from samebit.replay.grades import RTOL
 from samebit.replay.plan import Plan, make_plan
 from samebit.replay.running import Execution, refuse, replay_and_judge
 from samebit.replay.watching import Watch
@@ -57,7 +58,12 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
         help="run K steps only: a quick proof of the beginning",
     )
     parser.add_argument(
-        "--to-the-end", action="store_true", help="go on after the first step that differs"
+        "--to-the-end",
+        action="store_true",
+        help="go on after the first step that differs; it may be close or compatible then",
+    )
+    parser.add_argument(
+        "--rtol", type=_tolerance, default=RTOL, help=f"with --to-the-end: how close ({RTOL:g})"
     )
     parser.add_argument(
         "--once", action="store_true", help="no second replay where the first one differs"
@@ -88,6 +94,7 @@ def verify(options: argparse.Namespace) -> int:
         steps=options.steps,
         to_the_end=options.to_the_end,
         again=not options.once,
+        rtol=options.rtol,
     )
     console = result.console if result.verdict.grade == "unknown" else ""
     return _say(result.verdict, console, screen, as_json=options.json)
@@ -98,6 +105,16 @@ def steps_argument(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"a whole number above 0, not {text!r}")
     return int(text)
+
+
+def _tolerance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"a number from 0 to below 1, not {text!r}")
+    return value
 
 
 def execute(plan: Plan, wanted: Execution) -> RunFolder:

@@ -43,6 +43,8 @@ def locate(first: Plan, second: Plan, found: Divergence, start: Start) -> Locate
     """
     plans, views = (first, second), (first.view, second.view)
     remarks: list[str] = []
+    if found.cause == "length":
+        return Located(found, None, (0, 0), ("one of the two has no such step",))
     if found.after is not None and found.after + 1 < found.step:
         again = [start(plan, _until(plan.view, found), True, None) for plan in plans]
         exact = _parting(again)

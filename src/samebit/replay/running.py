@@ -7,19 +7,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit.errors import CannotStart
+from samebit.errors import CannotStart, SamebitError
+from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder, user_name
 from samebit.folders.read import View, read_run
 from samebit.launch import landlock
 from samebit.records import Verdict
 from samebit.replay.again import tell_apart
+from samebit.replay.grades import RTOL, regrade
 from samebit.replay.plan import Plan, environment_differences
 from samebit.replay.rebuild import Layout, lay_out_run
 from samebit.replay.verify import judge
@@ -100,6 +102,7 @@ def replay_and_judge(
     steps: int | None = None,
     to_the_end: bool = False,
     again: bool = True,
+    rtol: float = RTOL,
 ) -> Replayed:
     """Run a planned replay, compare, and run it once more where it came out otherwise.
 
@@ -111,6 +114,7 @@ def replay_and_judge(
         steps: run only so many, of the main optimizer.
         to_the_end: whether it goes on where it has parted from the run.
         again: whether a difference is run once more, to tell of which kind it is.
+        rtol: the tolerance within which a replay that went to its end is close.
 
     Raises:
         CannotStart: writes cannot be held back, and `allow_writes` was not given; or the command
@@ -129,6 +133,8 @@ def replay_and_judge(
     if again and verdict.grade == "different":
         second = start(until=_step_of(verdict, replayed, steps), watched=False, keep=None)
         verdict = tell_apart(plan.view, replayed, second.view, verdict)
+    if to_the_end and verdict.grade == "different":
+        verdict = regrade(plan.view, replayed, verdict, _others(plan.view), rtol)
     verdict = replace(
         verdict,
         scope=(*verdict.scope, *_data(plan), *first.outputs),
@@ -137,6 +143,15 @@ def replay_and_judge(
     for run in (plan.view.folder, replayed.folder):
         run.add_note("verdict", verdict)
     return Replayed(verdict, first.printed)
+
+
+def _others(view: View) -> list[View]:
+    """The other runs of its store that can be read."""
+    found: list[View] = []
+    for folder in list_runs(view.folder.store):
+        with suppress(SamebitError):
+            found.append(read_run(folder))
+    return found
 
 
 class Ended(Struct, frozen=True):

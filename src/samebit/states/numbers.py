@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from samebit.errors import UsageError
 
-__all__ = ["Apart", "block_apart", "together"]
+__all__ = ["Apart", "block_apart", "largest", "together"]
 
 # dtype: bits of the exponent, bits of the mantissa, bias, and what the highest codes stand for.
 # "ieee": infinities and NaNs; "fn": all ones is NaN; "fnuz": minus zero is NaN.
@@ -78,6 +78,17 @@ def block_apart(dtype: str, item_bytes: int, first: Any, second: Any) -> Apart:
         return _integers(numpy, dtype, first, second)
     ours, theirs = _words(numpy, item_bytes, first), _words(numpy, item_bytes, second)
     return Apart(int((ours != theirs).any(axis=-1).sum()))
+
+
+def largest(dtype: str, data: Any) -> float | None:
+    """The largest magnitude of a block's finite numbers; None for what is no float, or has none."""
+    numpy = _numpy()
+    dtype = _PAIRS.get(dtype, dtype)
+    if not (dtype in _FLOATS or dtype in _NARROW or dtype == "float8_e8m0fnu"):
+        return None
+    values = numpy.abs(_values(numpy, dtype, _bits(numpy, dtype, data)))
+    finite = values[numpy.isfinite(values)]
+    return float(finite.max()) if finite.size else None
 
 
 def _words(numpy: Any, item_bytes: int, data: Any) -> Any:

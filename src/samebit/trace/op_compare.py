@@ -36,7 +36,8 @@ def compare_ops(ours: Sequence[Entry], theirs: Sequence[Entry]) -> Found | None:
 
 
 def _differs(mine: Entry, other: Entry) -> tuple[str, str] | None:
-    if mine.name != other.name or mine.shapes != other.shapes:
+    elsewhere = mine.line != other.line and mine.scalars != other.scalars
+    if mine.name != other.name or mine.shapes != other.shapes or elsewhere:
         return "control flow", f"{_at(mine)} in the first run, {_at(other)} in the second"
     if mine.scalars != other.scalars:
         pairs = [(a, b) for a, b in zip(mine.scalars, other.scalars, strict=False) if a != b]

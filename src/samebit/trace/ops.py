@@ -177,13 +177,13 @@ class OpLog:
             line = self._line(frame)
             if line is None:
                 return None
-            if line:
-                return module, line
             if not module and frame.f_code.co_name == "forward":
                 own = frame.f_locals.get("self")
                 if isinstance(own, torch.nn.Module):
                     names = names or self._names()
                     module = names.get(id(own)) or type(own).__name__
+            if line:
+                return module, line
             frame = frame.f_back
         return module, ""
 
