@@ -11,7 +11,7 @@ import pytest
 from samebit.folders.read import View
 from samebit.replay.pairs import compare_traces
 from tests.projects import SAMEBIT, Project
-from tests.proof.injected import CASES, Case
+from tests.proof.injected import ALIKE, CASES, Case
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
@@ -70,3 +70,11 @@ def test_an_injected_divergence_is_found(pair: Pair, case: Case) -> None:
     assert told["remarks"] == [case.remark] * bool(case.remark), told
     assert (told["kind"] or "") == case.kind, told
     assert re.search(case.says, told["what"] or ""), told
+
+
+def test_the_score_in_the_readme_is_that_of_these_tests() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"Of {len(CASES)} injected" in text
+    assert f"**{len(CASES)} of {len(CASES)}**" in text
+    assert f"**{len(ALIKE)} of {len(ALIKE)}** identical" in text
+    assert f"of {len(ALIKE)} pairs" in text

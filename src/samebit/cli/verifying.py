@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from samebit import places, records
+from samebit.cli import planning
 from samebit.cli.words import Paint, ProgressLine, Screen, size, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError, UsageError
@@ -68,6 +69,10 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--once", action="store_true", help="no second replay where the first one differs"
     )
+    parser.add_argument(
+        "--plan", action="store_true", help="say what it needs, has and lacks, and run nothing"
+    )
+    parser.add_argument("--yes", action="store_true", help="another user's code may run")
     parser.add_argument("--folder", type=Path, help="lay the replay out here, and leave it there")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -77,12 +82,19 @@ def verify(options: argparse.Namespace) -> int:
     view = read_run(find_run(places.find_store(Path.cwd()), options.run))
     screen = Screen.of(sys.stdout)
     plan = make_plan(view, os.environ)
+    if options.plan:
+        if options.json:
+            screen.say(canonical_json(planning.as_data(plan)).decode())
+        else:
+            planning.show_plan(plan, screen)
+        return int(Exit.UNKNOWN if plan.blockers else Exit.DONE)
     if plan.blockers:
         verdict = refuse(plan)
         view.folder.add_note("verdict", verdict)
         return _say(verdict, "", screen, as_json=options.json)
     if options.folder is not None and options.folder.exists():
         raise UsageError("the folder for the replay must be new", path=options.folder)
+    planning.ask_to_run(plan, yes=options.yes)
     if screen.width is not None and not options.json:
         what = " ".join(plan.words)
         screen.say(f"Running {view.id} again in a folder of its own: {visible(what)}")

@@ -1,0 +1,104 @@
+"""What a replay would need and find, before anything runs; whether a stranger's code may run."""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from samebit.cli.tables import fields
+from samebit.cli.words import Screen, duration, size, visible
+from samebit.errors import UsageError
+from samebit.folders.folder import user_name
+from samebit.launch import landlock
+from samebit.replay.plan import Plan
+
+__all__ = ["as_data", "ask_to_run", "show_plan"]
+
+_SHOWN = 12  # lines of one kind
+
+
+def show_plan(plan: Plan, screen: Screen) -> None:
+    """What is needed, what of it is here, and what differs, for people."""
+    paint = screen.paint
+    screen.say(f"{paint.bold(plan.view.id)}  {visible(' '.join(plan.words))}")
+    screen.say(fields(list(_facts(plan)), screen))
+    _list("cannot be run again as it was", plan.blockers, screen)
+    _list(
+        "another environment, what changes most results first",
+        [
+            *plan.differences,
+            *(f"variable {name} is set as it was" for name in plan.changed_variables),
+        ],
+        screen,
+    )
+    if not plan.blockers:
+        screen.say(paint.green("everything that it needs is here"))
+
+
+def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
+    view = plan.view
+    code = sum(entry.size_bytes for entry in plan.tree.entries)
+    yield "code", f"{len(plan.tree.entries)} files, {size(code)}, from the store"
+    if plan.inputs:
+        hashed = sum(bool(item.digest or item.kept) for item in plan.inputs)
+        total = sum(item.size_bytes for item in plan.inputs)
+        unsure = len(plan.inputs) - hashed
+        by_time = f", {unsure} of them known by size and time only" if unsure else ""
+        yield "data", f"{len(plan.inputs)} files, {size(total)}{by_time}"
+    if plan.outputs:
+        held = "held back from the originals" if landlock.available() > 0 else "not held back here"
+        yield "writes", f"{len(plan.outputs)} files, {held}"
+    seed = view.seed
+    yield "seed", str(seed) if seed is not None else "none; what its generators began from is kept"
+    if len(view.ranks) > 1:
+        yield "ranks", str(len(view.ranks))
+    if view.trace:
+        yield "steps", str(len(view.trace))
+    if view.end is not None and view.start is not None:
+        yield "took", duration((view.end.ended_ns - view.start.started_ns) / 1e9)
+    if view.record.user and view.record.user != user_name():
+        yield "of", f"{view.record.user}, not yours: its code is asked about before it runs"
+
+
+def _list(title: str, lines: Sequence[str], screen: Screen) -> None:
+    if not lines:
+        return
+    screen.say(screen.paint.yellow(title))
+    for line in lines[:_SHOWN]:
+        screen.say(f"  {visible(line)}")
+    if len(lines) > _SHOWN:
+        screen.say(f"  and {len(lines) - _SHOWN} more (--json has all)")
+
+
+def as_data(plan: Plan) -> dict[str, object]:
+    """The plan, for programs."""
+    return {
+        "run": plan.view.id,
+        "how": plan.how,
+        "words": list(plan.words),
+        "code": len(plan.tree.entries),
+        "inputs": [
+            {
+                "path": str(item.path),
+                "size_bytes": item.size_bytes,
+                "digest": item.kept or item.digest,
+            }
+            for item in plan.inputs
+        ],
+        "outputs": [str(path) for path in plan.outputs],
+        "variables_set": list(plan.changed_variables),
+        "differences": list(plan.differences),
+        "blockers": list(plan.blockers),
+    }
+
+
+def ask_to_run(plan: Plan, *, yes: bool) -> None:
+    """Ask whether another user's code may run here; UsageError where nobody can answer, or no."""
+    owner = plan.view.record.user
+    if yes or not owner or owner == user_name():
+        return
+    what = f"run {plan.view.id} is of {visible(owner)}, and its code would run as you"
+    if not sys.stdin.isatty():
+        raise UsageError(what, hint="--yes runs it; --plan shows what would run")
+    sys.stderr.write(f"samebit: {what}: {visible(' '.join(plan.words))}\nRun it? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was run")
