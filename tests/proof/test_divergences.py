@@ -42,7 +42,7 @@ class Pair:
         words = ["divergent.py", what]
         if ranks > 1:
             torchrun = str(Path(sys.executable).with_name("torchrun"))
-            words = ["--", torchrun, f"--nproc-per-node={ranks}", "--master-port=0", *words]
+            words = ["--", torchrun, f"--nproc-per-node={ranks}", "--standalone", *words]
         ended = self.project.run(*words, **{**STILL, **environ})
         assert ended.code == 0, ended
         (new,) = (v for v in self.project.views() if v.id not in before and v.record.kind == "run")

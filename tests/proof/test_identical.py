@@ -24,7 +24,7 @@ def test_two_executions_of_one_training_are_identical(project: Project, kind: st
     words = ["alike.py", kind]
     if "ddp" in kind:
         torchrun = str(Path(sys.executable).with_name("torchrun"))
-        words = ["--", torchrun, "--nproc-per-node", "2", "--master-port", "0", *words]
+        words = ["--", torchrun, "--nproc-per-node", "2", "--standalone", *words]
     ended = project.run(*words)
     assert ended.code == 0, ended
     ended = project.call(SAMEBIT, "verify", "@last")
