@@ -53,6 +53,7 @@ FAULT_POINTS = frozenset(
         "console.write",
         "hooks.batch",
         "hooks.backward",
+        "hooks.boosting",
         "hooks.clip",
         "hooks.epoch",
         "hooks.forward",
@@ -64,6 +65,7 @@ FAULT_POINTS = frozenset(
         "run.checkpoint",
         "run.log",
         "run.finish",
+        "run.trace",
         "state.save",
     }
 )

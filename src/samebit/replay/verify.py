@@ -141,7 +141,10 @@ def _grade(
         what = "metrics agree, but " if metrics.compared else ""
         why = "no final state was recorded on both sides"
         if not recorded.trace:
-            why = "no optimizer of PyTorch stepped, so there is no trace and no state to compare"
+            why = (
+                "no optimizer of PyTorch stepped and `run.trace` was not called, "
+                "so there is no trace and no state to compare"
+            )
         return "unknown", what + why, None
     return "identical", "", None
 

@@ -16,11 +16,16 @@ from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
+from samebit.session import boosting
 
 __all__ = ["Listener", "install", "is_ours"]
 
 
-_OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does these is the one
+_OF_TRAINING = (
+    "hooks.backward",
+    "hooks.pre_step",
+    "hooks.boosting",
+)  # the thread that does these is the one
 
 
 class Listener(Protocol):
@@ -81,6 +86,18 @@ class Listener(Protocol):
 
     def clipped(self, kind: str, limit: Any, norm_type: Any, parameters: Any) -> None:
         """The gradients of parameters are about to be clipped, by `norm` or by `value`."""
+
+    def boosting_begins(self, call: boosting.Call) -> boosting.Training | None:
+        """`train` of a boosting library is called; None where it is not to be met."""
+        ...
+
+    def boosting_round(
+        self, training: boosting.Training, booster: Any, scores: Any, params: Any = None
+    ) -> None:
+        """A round of it is over."""
+
+    def boosting_ends(self, training: boosting.Training, booster: Any) -> None:
+        """It gave its booster back."""
 
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
@@ -148,6 +165,7 @@ def install(listener: Listener | None) -> None:
     # Only when the whole of torch is there: the wrap asks torch.compiler whether it is compiling.
     when_imported("torch", _modules)
     when_imported("torch", _clipping)
+    boosting.hook(_tell)
 
 
 def _optimizers(module: Any) -> None:

@@ -22,6 +22,7 @@ from samebit.launch import alive
 from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
+from samebit.session.boosting import Boosting
 from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
 from samebit.session.ends import Ends
@@ -37,6 +38,7 @@ from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.session.surroundings import Surroundings
 from samebit.session.tally import Tally
 from samebit.session.teeing import ConsoleLog
+from samebit.session.tracing import Loops, Told, Tracing
 from samebit.session.watching import Watches, noise
 from samebit.trace.leaves import LeafFiles
 from samebit.trace.recorder import Emit, Recorder
@@ -93,6 +95,10 @@ class Recording:
         )
         self.members = Members()
         self.models = Models(self._keeper, self.members)
+        told = Told(self._training_begins, self._stepped, self._loop_continued)
+        loops = Loops(self.recorder, emit, told, rates, left)
+        self.tracing = Tracing(loops, self._keeper, self.problem)
+        boosting = Boosting(loops, self._keeper)
         self.positions = Positions(self.problem)
         self.checkpoints = Checkpoints(
             self._keeper,
@@ -118,6 +124,9 @@ class Recording:
         self.epoch_begun = self.positions.begun
         self.first_batch = self.positions.first_batch
         self.scaler_updated = self.tally.scaler_updated
+        self.boosting_begins = boosting.begins
+        self.boosting_round = boosting.round
+        self.boosting_ends = boosting.ends
         self._watches = Watches(
             folder,
             settings,
@@ -287,14 +296,18 @@ class Recording:
             self._go_on(optimizer, index)
             self.models.before_first_step(optimizer, index, self.recorder.count(optimizer))
             self._count(self.tally.before_first_step, optimizer, index)
-            self.seeding.flush()
-            self._watches.first_step()
-            if not self._surroundings.has_settings:
-                self._sources.tell_later()
-                self._safely("capture.settings", self._surroundings.tell_settings)
-            self._safely("capture.config", self.configuration.training_begins)
+            self._training_begins()
         self.schedulers.before_step(optimizer, self.recorder.index(optimizer))
         self.recorder.before_step(optimizer, self.models.parameter_names)
+
+    def _training_begins(self) -> None:
+        """An optimizer, or a loop of another library, is about to step for the first time."""
+        self.seeding.flush()
+        self._watches.first_step()
+        if not self._surroundings.has_settings:
+            self._sources.tell_later()
+            self._safely("capture.settings", self._surroundings.tell_settings)
+        self._safely("capture.config", self.configuration.training_begins)
 
     def _go_on(self, optimizer: Any, index: int) -> None:
         """Count the steps on where an earlier execution left them, and say where that is."""
@@ -336,8 +349,7 @@ class Recording:
         """An optimizer has stepped."""
         if self.recorder.after_step(optimizer, self.models.buffers):
             index, count = self.recorder.index(optimizer), self.recorder.count(optimizer)
-            if index == self.main:
-                self.step = count
+            self._stepped(index, count)
             self.models.after_step(optimizer, index, count)
             self.members.meet("optimizer", optimizer)
             self.positions.stepped()
@@ -365,6 +377,13 @@ class Recording:
             with suppress(Exception):
                 stream.flush()
         os._exit(0)
+
+    def _stepped(self, index: int, count: int) -> None:
+        if index == self.main:
+            self.step = count
+
+    def _loop_continued(self, index: int, count: int) -> None:
+        self._continued(index, count, None, "journal")
 
     def _count(self, function: Callable[..., None], *given: Any) -> None:
         """Counting that fails is given up, and costs the trace nothing."""
@@ -409,6 +428,7 @@ class Recording:
         self._safely("hooks.scheduler", self.schedulers.finish)
         self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
+        self._safely("state.save", lambda: self.tracing.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self._keeper.finish(interrupted=interrupted))
         self._safely("capture.settings", self._surroundings.tell_settings)
         self._safely("capture.config", self.configuration.finish)

@@ -1,5 +1,6 @@
 """The object that users hold: `log`, `watch`, `finish`."""
 
+import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,71 @@ class Run:
             recording.writer.row(values, step)
         except Exception as error:
             _log_what_can_be(recording, values, step, error)
+
+    def trace(
+        self,
+        step: int | None = None,
+        *,
+        batch: Any = None,
+        input: Any = None,
+        output: Any = None,
+        loss: Any = None,
+        grads: Any = None,
+        params: Any = None,
+        state: Any = None,
+        hyper: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Give one row of the trace: a step of a loop in which no optimizer of PyTorch steps.
+
+        What is given counts for `verify` and `diff`, and nothing else. Called once per step, behind
+        it; JAX, Keras, scikit-learn, NumPy. `params` alone, before any other call, is the state at
+        step 0; what `params` and `state` were given last is the final state, read when the run
+        ends. A value that is still being computed is waited for.
+
+        Args:
+            step: its number; the next one, from 1, where left out. The same as before adds to that
+                row; a smaller one is counted as the next, and said once.
+            batch: what this step was trained on.
+            input: what the model was called with, where that is another than the batch.
+            output: what it returned.
+            loss: the loss.
+            grads: its gradients.
+            params: the parameters behind the step; an estimator, a booster or a model of Keras.
+            state: what else goes on from step to step: of an optimizer, batch statistics, keys.
+            hyper: scalars by name, as the learning rate of this step: the schedule.
+
+        Values are scalars and arrays of any library that has `__array__`, nested in dicts, lists,
+        tuples and dataclasses; an array without bytes to read (on a device, or given back to JAX)
+        is left out and said once. `output`, `grads`, `params` and `state` are read in full rows
+        only, which get rarer until they cost less than 1 % of the time.
+
+        Raises:
+            UsageError: nothing was given, or `step` is no whole number from 0 on.
+        """
+        groups: dict[str, Any] = {
+            "batch": batch,
+            "input": input,
+            "output": output,
+            "loss": loss,
+            "grad": grads,
+            "param": params,
+            "state": state,
+        }
+        groups = {name: value for name, value in groups.items() if value is not None}
+        if not groups and hyper is None:
+            raise UsageError(
+                "run.trace() was given nothing", hint="name what belongs to the step: loss=…"
+            )
+        count = None if step is None else _count(step)
+        recording = self._recording
+        if recording is None or not recording.is_here:
+            return
+        try:
+            if disk.FAULTS is not None:
+                disk.fault("run.trace")
+            recording.tracing.row(count, groups, hyper)
+        except Exception as error:
+            recording.trouble("trace", error)
 
     def watch(self, *objects: Any, main: bool = False) -> None:
         """Name what is trained: models, optimizers, schedulers, in any order.
@@ -202,6 +268,17 @@ def _whole(recording: Recording, step: Any) -> int:
     error = UsageError(f"a step is a whole number, not {step!r}; the run's own is taken")
     recording.trouble("step", error)
     return recording.step
+
+
+def _count(step: Any) -> int:
+    """The step of a row of the trace; UsageError where it is no whole number from 0 on."""
+    try:
+        number = -1 if isinstance(step, bool) else operator.index(step)
+    except Exception:
+        number = -1
+    if number < 0:
+        raise UsageError(f"a step of run.trace() is a whole number from 0 on, not {step!r}")
+    return number
 
 
 def _log_what_can_be(recording: Recording, values: Any, step: int | None, error: Exception) -> None:

@@ -31,6 +31,15 @@ _CAUSES = {
     "state": "the optimizer's state differed: same gradients and parameters",
     "buffers": "a buffer of the model differed, and nothing before it",
 }
+# What is said instead where the row has none of the groups that the sentence speaks of: a loop that
+# is not torch's gives what it likes.
+_CAUSES_ALONE = {
+    "output": (("batch", "input"), "the model's output differed"),
+    "loss": (("batch", "input"), "the loss differed"),
+    "grad": (("loss",), "the gradients differed"),
+    "param": (("grad",), "the parameters differed after the step"),
+    "state": (("grad", "param"), "the state differed after the step"),
+}
 _FULL_ONLY = frozenset({"entering", "output", "grad.raw", "grad", "param", "state", "buffers"})
 _NAMED = 3  # leaves in one sentence
 
@@ -210,7 +219,10 @@ def _explain(
     cause = differing[0] if differing[0] != "samples" else differing[-1]
     what = _CAUSES[cause]
     facts: list[str] = []
-    if cause == "batch" and "samples" in row.groups and "samples" in groups:
+    rests_on, alone = _CAUSES_ALONE.get(cause, ((), ""))
+    if alone and not any(name in row.groups and name in groups for name in rests_on):
+        what = alone
+    elif cause == "batch" and "samples" in row.groups and "samples" in groups:
         if "samples" not in differing:
             what = "the batch differed: the same samples in another order"
     elif cause == "input" and "batch" in row.groups:

@@ -143,6 +143,17 @@ class Recorder:
         """An optimizer's number, in order of first steps."""
         return self._known(optimizer).index
 
+    def next_index(self) -> int:
+        """A number for a loop that no optimizer of torch steps in; it is not given again."""
+        index, self._next_index = self._next_index, self._next_index + 1
+        return index
+
+    def row(self, index: int, count: int, row: Mapping[str, bytes]) -> None:
+        """Write a row of such a loop, or more of one."""
+        if not self._optimizers:
+            self._pending = {}  # what hooks of torch met: nobody ever asks for it
+        self._write_row(index, count, row)
+
     @property
     def is_between(self) -> bool:
         """Whether gradients have been computed, and no optimizer was asked to step since."""
@@ -406,13 +417,16 @@ class Recorder:
             self._emit.fact("problem", {"what": "leaves not kept", "detail": detail})
 
     def _write(self, known: _Optimizer, row: dict[str, bytes]) -> None:
+        self._write_row(known.index, known.count, row)
+
+    def _write_row(self, index: int, count: int, row: Mapping[str, bytes]) -> None:
         if not self._begun:
             self._begun = True
             groups = list(GROUPS)
             self._emit.fact("trace", {"algorithm": fingerprint.ALGORITHM, "groups": groups})
         present = [name for name in GROUPS if name in row]
         mask = sum(_BIT[name] for name in present)
-        self._emit.trace(known.index, known.count, mask, b"".join(row[name] for name in present))
+        self._emit.trace(index, count, mask, b"".join(row[name] for name in present))
 
     def _adapt(self, known: _Optimizer, full: bool) -> None:
         """Make full rows rarer where they cost more than the budget; never more frequent."""

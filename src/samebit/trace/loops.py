@@ -1,0 +1,160 @@
+"""The rows that a loop gives itself, where no optimizer of PyTorch steps.
+
+What is given counts, and nothing else: no hook adds to it but the state of the global generators.
+What only full rows have is read, and paid for, in full rows alone.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from samebit.trace import fingerprint, given
+from samebit.trace.fingerprint import NotTraceable
+from samebit.trace.recorder import FULL_ROWS_ONLY, Emit
+from samebit.trace.scalars import Scalars
+
+__all__ = ["Loop"]
+
+_FULL_AT_FIRST = 10  # rows that are always full
+_BUDGET = 0.01  # of the time between two rows, for what only full rows have
+_PYTHON_EVERY = 16  # rows; see the recorder
+_WINDOW = 10  # full rows over which cost and time are taken
+
+Write = Callable[[int, int, Mapping[str, bytes]], None]
+
+
+class Loop:
+    """One loop: its number among the optimizers, and how far it is.
+
+    Args:
+        index: its number.
+        write: takes a row: number, count, and eight bytes for each group.
+        emit: takes schedule and facts.
+        rates: of a replay, the recorded ones, by number and count; nothing is adapted then.
+        base: the steps of earlier executions, which count on.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        write: Write,
+        emit: Emit,
+        rates: Mapping[tuple[int, int], int] | None = None,
+        base: int = 0,
+    ) -> None:
+        self.index = index
+        self.count = base
+        self._write = write
+        self._emit = emit
+        self._rates = rates
+        self._rows = 0  # in this execution
+        self._k = 0
+        self._full = True
+        self._row: dict[str, bytes] = {}
+        self._unread: dict[str, int] = {}  # groups that a row was given and did not read
+        self._scalars = Scalars()
+        self._skipped: set[str] = set()
+        self._spent_s = 0.0
+        self._began_at = 0.0
+        self._costs_s: list[float] = []
+        self._times_s: list[float] = []
+
+    def give(self, groups: Mapping[str, Any], hyper: Any = None, count: int | None = None) -> None:
+        """Take a row, or more of the one that was given last.
+
+        Args:
+            groups: what each group of the trace is made of.
+            hyper: scalars by name, or None.
+            count: its step: the next one where it is None, more of the last where it is that one.
+        """
+        if count is None or count != self.count or not self._rows:
+            self._begin(self.count + 1 if count is None else count)
+        row: dict[str, bytes] = {}
+        if not self._row:
+            python = self._full or self._rows % _PYTHON_EVERY == 0
+            row.update(fingerprint.generators(python=python))
+        for group, value in groups.items():
+            self._take(row, group, value)
+        if hyper is not None:
+            row["hyper"] = self._hyper(hyper)
+        self._row.update(row)
+        self._write(self.index, self.count, row)
+
+    def complete(self, groups: Mapping[str, Any]) -> None:
+        """Read what the last rows were given and did not read; there will be no more."""
+        for group, value in groups.items():
+            if group in self._unread:
+                row: dict[str, bytes] = {}
+                self._read(row, group, value)
+                self._write(self.index, self._unread.pop(group), row)
+
+    def _begin(self, count: int) -> None:
+        now = time.perf_counter()
+        if self._rows:
+            self._times_s = [*self._times_s[1 - _WINDOW :], now - self._began_at]
+            self._adapt()
+        self._began_at = now
+        self.count = count
+        self._rows += 1
+        self._row = {}
+        self._spent_s = 0.0
+        self._full = self._rows <= _FULL_AT_FIRST or self._rows % (1 << self._k) == 0
+
+    def _take(self, row: dict[str, bytes], group: str, value: Any) -> None:
+        if group not in FULL_ROWS_ONLY:
+            self._read(row, group, value)
+        elif self._full:
+            at = time.perf_counter()
+            self._read(row, group, value)
+            self._spent_s += time.perf_counter() - at
+            self._unread.pop(group, None)
+        else:
+            self._unread[group] = self.count
+
+    def _read(self, row: dict[str, bytes], group: str, value: Any) -> None:
+        try:
+            found = given.digest(value)
+            if group == "batch" and self._full:
+                self._samples(row, value, found)
+        except NotTraceable as reason:
+            if group not in self._skipped:
+                self._skipped.add(group)
+                self._emit.fact("problem", {"what": f"{group} not traced", "detail": str(reason)})
+            return
+        before = self._row.get(group)
+        row[group] = found if before is None else fingerprint.combine(b"", [before, found])
+
+    def _samples(self, row: dict[str, bytes], value: Any, whole: bytes) -> None:
+        at = time.perf_counter()
+        twin = given.samples(value)
+        before = self._row.get("samples")
+        if before is not None:  # of a batch in several parts their order counts
+            row["samples"] = fingerprint.combine(b"", [before, whole])
+        elif twin is not None and "batch" not in self._row:
+            row["samples"] = twin
+        self._spent_s += time.perf_counter() - at
+
+    def _hyper(self, hyper: Any) -> bytes:
+        scalars: dict[str, Any] = given.scalars(hyper)
+        for group, changed in self._scalars.changes([scalars]).items():
+            self._emit.hyper(self.index, self.count, group, changed)
+        return self._scalars.digest
+
+    def _adapt(self) -> None:
+        """Make full rows rarer where they cost more than the budget; never more frequent."""
+        if self._rates is not None:
+            self._k = self._rates.get((self.index, self.count), self._k)
+            return
+        if not self._full:
+            return
+        self._costs_s = [*self._costs_s[1 - _WINDOW :], self._spent_s]
+        if self._rows < _FULL_AT_FIRST:
+            return
+        cost = statistics.median(self._costs_s)
+        budget = _BUDGET * statistics.median(self._times_s)
+        needed = math.ceil(math.log2(cost / budget)) if cost > budget > 0 else 0
+        if needed > self._k:
+            self._k = needed
+            self._emit.fact("rate", {"optimizer": self.index, "count": self.count, "k": needed})
