@@ -12,6 +12,7 @@ NAMES = (
     "startup",
     "listing",
     "recorder",
+    "other_loops",
     "everything",
     "checkpoint",
     "states",

@@ -286,3 +286,36 @@ def test_a_fault_of_ours_is_said_once_and_training_goes_on(project: Project) -> 
     view, said = record(project, LOOP + "print('done')\n", SAMEBIT_FAULTS="run.trace=raise@2+")
     assert said.count("trace") == 1
     assert [p["what"] for p in view.all_facts("problem")] == ["trace"]
+
+
+BY_HAND = """
+import torch
+from samebit.session import models
+copies = []
+frozen = models.torch_states.frozen_copy
+models.torch_states.frozen_copy = lambda *given: copies.append(1) or frozen(*given)
+model = torch.nn.Linear(2, 1)
+run.trace(params=model)
+for at in range(100):
+    loss = model(torch.ones(3, 2)).sum()
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= 0.1 * parameter.grad
+    run.trace(loss=loss, params=model)
+print(sum(copies))
+"""
+
+
+def test_a_model_of_torch_that_is_stepped_by_hand_is_not_copied_at_every_step(
+    project: Project,
+) -> None:
+    """As its first forward could be of other parameters, the recorder takes them anew there."""
+    pytest.importorskip("torch")
+    project.write("a.py", "import samebit\nrun = samebit.init()\n" + BY_HAND)
+    ended = project.python("a.py")
+    assert ended.code == 0, ended
+    assert int(ended.out) < 25
+    view = project.view()
+    assert len(view.trace) == 100
+    assert set(RecordedRun(view).state_dict()) == {"weight", "bias"}

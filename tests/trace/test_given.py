@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import OrderedDict, UserDict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,7 +151,11 @@ def test_a_state_has_the_names_that_the_script_gave() -> None:
     assert list(arrays_of(value)) == ["layers.0.first", "layers.0.second", "both.weights"]
 
 
-def test_variables_of_keras_have_their_paths() -> None:
+def test_variables_of_keras_have_their_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     keras = pytest.importorskip("keras")
     model = keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(2, name="out")])
     names = list(arrays_of(model))

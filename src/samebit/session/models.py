@@ -21,6 +21,7 @@ from samebit.states.flat import Cut
 
 __all__ = ["Models"]
 
+_MOST_COPIES = 16  # of a root that is trained, but by no optimizer of torch
 _INTERRUPTED_BYTES = 1 << 30  # after Ctrl-C a larger state is not written any more
 
 
@@ -30,6 +31,7 @@ class _Beginning(Struct, frozen=True):
     state: dict[str, Any]  # empty where it is too large to be held twice
     generators: dict[str, Any]
     is_of: list[tuple[int, int]]  # each parameter's id and how often it had been written
+    copies: int = 0  # how often this was taken anew
 
 
 _NOT_YET = _Beginning({}, {}, [])
@@ -105,6 +107,8 @@ class Models:
         # Others may be loaded after a first forward; inside a step of LBFGS it is the step's doing.
         if known is not _NOT_YET and (self._ownerless or known.is_of == _versions(module)):
             return
+        if known.copies == _MOST_COPIES:
+            return  # each step of another library, or by hand, would take a copy
         if any(_owns(module, optimizer) for optimizer in self._living_optimizers()):
             self._initial[id(module)] = None  # stepped already: what it is now is not its beginning
             return
@@ -114,7 +118,8 @@ class Models:
         # One too large to hold twice is taken as digests at the first step.
         copy = torch_states.frozen_copy(state, "text") if self._keeper.fits(state) else {}
         generators = torch_states.generator_states()
-        self._initial[id(module)] = _Beginning(copy, generators, _versions(module))
+        versions = _versions(module)
+        self._initial[id(module)] = _Beginning(copy, generators, versions, known.copies + 1)
 
     def before_first_step(self, optimizer: Any, index: int, count: int = 0) -> None:
         """Keep the state of an optimizer, and of the modules it owns, before its first step here.

@@ -5,6 +5,7 @@ JAX is let go of at once: while one is held, JAX copies where a script has donat
 """
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -124,9 +125,16 @@ def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
         yield f"{name} {value.type}", None
         yield from _walk(value.content, name, depth + 1)
     elif leaves.is_array(value):
-        yield f"{name} {value.dtype} {tuple(value.shape)}", _readable(value)
+        dtype = value.dtype
+        yield f"{name} {_named(type(dtype), dtype)} {tuple(value.shape)}", _readable(value)
     else:
         yield from _of_a_thing(value, name, depth)
+
+
+@functools.lru_cache(maxsize=128)
+def _named(kind: type, dtype: Any) -> str:
+    """A dtype's name; NumPy takes longer to say it than to read a small array."""
+    return str(dtype)
 
 
 def _of_a_thing(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -152,7 +152,8 @@ class Loop:
         self._costs_s = [*self._costs_s[1 - _WINDOW :], self._spent_s]
         if self._rows < _FULL_AT_FIRST:
             return
-        cost = statistics.median(self._costs_s)
+        # Of a booster each row costs more than the one before: the last two say what the next will.
+        cost = max(statistics.median(self._costs_s), min(self._costs_s[-2:]))
         budget = _BUDGET * statistics.median(self._times_s)
         needed = math.ceil(math.log2(cost / budget)) if cost > budget > 0 else 0
         if needed > self._k:
