@@ -7,7 +7,7 @@ import pytest
 
 from samebit.folders.read import View
 from samebit.session.reading import RecordedRun
-from tests.projects import Project
+from tests.projects import SAMEBIT, Project
 
 DATA = """
 import hashlib, json, sys
@@ -256,3 +256,16 @@ def test_a_booster_in_bytes_is_the_same_in_each_process(project: Project, librar
         ]
         found.append((rows, json.dumps(RecordedRun(view).state().identity("model"))))
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_a_search_of_many_trainings_is_shown_in_few_lines(project: Project) -> None:
+    pytest.importorskip("xgboost")
+    text = XGBOOST + "for at in range(20): train(params, train_set, 1)\n"
+    view, _ = record(project, text)
+    assert len(view.states) == 20
+    said = project.call(SAMEBIT, "show", view.id).out
+    assert "optimizer 7 " in said
+    assert "optimizer 8 " not in said
+    assert "and 12 more\n" in said
+    assert f"and 4 more; samebit state ls {view.id}" in said

@@ -105,8 +105,10 @@ class Evil:
         raise RuntimeError("evil")
     def __repr__(self):
         raise RuntimeError("no repr")
-class Tree(dict):
-    def items(self):
+class Tree(__import__("collections").UserDict):
+    def keys(self):
+        raise RuntimeError("no keys")
+    def __iter__(self):
         raise RuntimeError("no items")
 
 for handle in (run, Run(None, print)):
@@ -128,6 +130,7 @@ run.trace(loss=1.0)
     assert said.count("Traceback") == 0
     assert "hyper is a dict of scalars, not a list" in said
     assert any(p["what"] == "batch not traced" for p in view.all_facts("problem"))
+    assert all("loss" in names for _, _, names in groups(view))
 
 
 def test_after_the_end_and_in_a_forked_child_it_is_silent(project: Project) -> None:
@@ -243,6 +246,35 @@ def test_a_run_that_goes_on_counts_on(project: Project, step: str) -> None:
     assert [count for _, count, _ in groups(view)] == list(range(1, last + 1))
     assert view.metrics["loss"].steps == list(range(1, last + 1))
     assert view.states["final"]["step"] == last
+
+
+CHECKPOINTED = """
+import os
+w = np.zeros(3)
+at = run.resume_state()
+if at:
+    w = np.asarray(at.extra["w"]).copy()
+for step in range(at.step if at else 0, 12):
+    w += step
+    run.trace(batch=step, params=w)
+    if step == 5:
+        run.checkpoint(extra={"w": w})
+        run._recording._keeper.wait()  # it is whole
+        run._recording.writer.sync()
+    if step == 8 and not at:
+        os._exit(3)
+print(at.step if at else 0, run.step, w[0])
+"""
+
+
+def test_a_loop_goes_on_from_a_checkpoint_and_counts_from_there(project: Project) -> None:
+    project.write("a.py", "import numpy as np, samebit\nrun = samebit.init()\n" + CHECKPOINTED)
+    assert project.run("a.py").code == 3
+    ended = project.run("--resume", project.view().id, "a.py")
+    assert (ended.code, ended.out.split()) == (0, ["6", "12", "66.0"]), ended
+    view = project.view()
+    assert [count for _, count, _ in groups(view)] == list(range(1, 13))
+    assert view.states["final"]["step"] == 12
 
 
 SAME = """

@@ -28,7 +28,7 @@ _INTERNAL = frozenset({"initial_lr", "max_lr", "min_lr", "max_momentum", "base_m
 def show_schedule(view: View, screen: Screen) -> None:
     """Print it; where nothing was recorded, that is said."""
     if not view.schedules:
-        screen.say("no optimizer stepped, so there is no schedule")
+        screen.say("no scalars of an optimizer were recorded, so there is no schedule")
         return
     told: list[dict[Any, Any]] = []
     for schedule in view.schedules:

@@ -41,6 +41,8 @@ from samebit.report.schedule import words
 
 __all__ = ["show", "show_arguments"]
 
+_MOST_OPTIMIZERS = 8  # a search with a boosting library has one for each of its trainings
+_MOST_STATES = 16
 _STATE_COLORS = {"finished": "green", "running": "cyan", "failed": "red"}
 
 
@@ -286,7 +288,7 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
     counts: dict[int, int] = {}
     for row in view.trace:
         counts[row.optimizer] = max(row.count, counts.get(row.optimizer, 0))
-    for optimizer, count in counts.items():
+    for optimizer, count in list(counts.items())[:_MOST_OPTIMIZERS]:
         label = "steps" if len(counts) == 1 else f"optimizer {optimizer}"
         yield label, f"{count}, each with its fingerprints"
         for schedule in view.schedules[:1]:
@@ -299,6 +301,8 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
             curve = [float(rate) for rate in rates.values if isinstance(rate, (int, float))]
             if len(curve) > 1:
                 yield "", sparkline(curve, 24)
+    if len(counts) > _MOST_OPTIMIZERS:
+        yield "", f"and {len(counts) - _MOST_OPTIMIZERS} more"
     fact = view.facts.get("training")
     if isinstance(fact, dict):
         yield from training_facts(fact)
@@ -307,11 +311,14 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
 def _states(view: View) -> Iterator[tuple[str, object]]:
     """What is there; of checkpoints that a rule let go of, how many there were."""
     dropped = [name for name, state in view.states.items() if state.get("dropped")]
-    for name, state in view.states.items():
-        if name not in dropped:
-            kept = "" if state.get("kept", True) else ", digests only"
-            kept += "" if state.get("whole", True) else ", its modules alone"
-            yield name, f"{size(state.get('size_bytes', 0))}{kept}, {short(state['manifest'])}"
+    there = [name for name in view.states if name not in dropped]
+    for name in there[:_MOST_STATES]:
+        state = view.states[name]
+        kept = "" if state.get("kept", True) else ", digests only"
+        kept += "" if state.get("whole", True) else ", its modules alone"
+        yield name, f"{size(state.get('size_bytes', 0))}{kept}, {short(state['manifest'])}"
+    if there[_MOST_STATES:]:
+        yield "", f"and {len(there) - _MOST_STATES} more; samebit state ls {view.id}"
     if dropped:
         yield "dropped", f"{_count(len(dropped), 'checkpoint')}; samebit state ls {view.id}"
 

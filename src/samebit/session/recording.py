@@ -95,8 +95,8 @@ class Recording:
         )
         self.members = Members()
         self.models = Models(self._keeper, self.members)
-        told = Told(self._training_begins, self._stepped, self._loop_continued)
-        loops = Loops(self.recorder, emit, told, rates, left)
+        told = Told(self._left_of_loop, self._training_begins, self._stepped, self._loop_continued)
+        loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
         boosting = Boosting(loops, self._keeper)
         self.positions = Positions(self.problem)
@@ -381,6 +381,12 @@ class Recording:
     def _stepped(self, index: int, count: int) -> None:
         if index == self.main:
             self.step = count
+
+    def _left_of_loop(self, index: int) -> int | None:
+        """The steps of a loop that earlier executions made, as far as this one goes on from."""
+        if self._left is None:
+            return None
+        return self.step if index == self.main else self._left.counts.get(index, 0)
 
     def _loop_continued(self, index: int, count: int) -> None:
         self._continued(index, count, None, "journal")

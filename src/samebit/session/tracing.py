@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.session.keeping import Keeper
-from samebit.session.resuming import Left
 from samebit.states import storing
 from samebit.states import torch as torch_states
 from samebit.trace import given
@@ -25,8 +24,9 @@ _INTERRUPTED_BYTES = 1 << 30  # after Ctrl-C a larger state is not written any m
 
 
 class Told(Struct, frozen=True):
-    """Who is told of what loops do."""
+    """What loops ask of the run, and tell it."""
 
+    left: Callable[[int], int | None]  # the steps of a number's loop so far, if the run goes on
     begins: Callable[[], None]  # a loop is about to give its first row
     stepped: Callable[[int, int], None]  # its number and count
     continued: Callable[[int, int], None]  # the same, where an earlier execution had left it
@@ -40,7 +40,6 @@ class Loops:
         emit: takes schedule and facts.
         told: hears how far they are.
         rates: of a replay, the recorded ones.
-        left: what earlier executions came to, where there were any.
     """
 
     def __init__(
@@ -49,23 +48,21 @@ class Loops:
         emit: Emit,
         told: Told,
         rates: Mapping[tuple[int, int], int] | None,
-        left: Left | None,
     ) -> None:
         self._recorder = recorder
         self._emit = emit
         self._told = told
         self._rates = rates
-        self._left = left
 
     def open(self, before: int | None = None) -> Loop:
         """A further loop; a run that goes on has so many steps of it behind it."""
         index = self._recorder.next_index()
-        base = 0
-        if self._left is not None:
-            base = self._left.counts.get(index, 0) if before is None else before
+        base = self._told.left(index)
+        if base is not None:
+            base = base if before is None else before
             self._told.continued(index, base)
         self._told.begins()
-        return Loop(index, self._recorder.row, self._emit, self._rates, base)
+        return Loop(index, self._recorder.row, self._emit, self._rates, base or 0)
 
     def give(
         self, loop: Loop, groups: Mapping[str, Any], hyper: Any = None, count: int | None = None

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from samebit.errors import in_a_line
 from samebit.trace import fingerprint, given
 from samebit.trace.fingerprint import NotTraceable
 from samebit.trace.recorder import FULL_ROWS_ONLY, Emit
@@ -80,7 +81,8 @@ class Loop:
         if hyper is not None:
             row["hyper"] = self._hyper(hyper)
         self._row.update(row)
-        self._write(self.index, self.count, row)
+        if row:
+            self._write(self.index, self.count, row)
 
     def complete(self, groups: Mapping[str, Any]) -> None:
         """Read what the last rows were given and did not read; there will be no more."""
@@ -88,7 +90,9 @@ class Loop:
             if group in self._unread:
                 row: dict[str, bytes] = {}
                 self._read(row, group, value)
-                self._write(self.index, self._unread.pop(group), row)
+                count = self._unread.pop(group)
+                if row:
+                    self._write(self.index, count, row)
 
     def _begin(self, count: int) -> None:
         now = time.perf_counter()
@@ -118,10 +122,11 @@ class Loop:
             found = given.digest(value)
             if group == "batch" and self._full:
                 self._samples(row, value, found)
-        except NotTraceable as reason:
+        except Exception as reason:  # a stranger's class may raise anything when it is asked
             if group not in self._skipped:
                 self._skipped.add(group)
-                self._emit.fact("problem", {"what": f"{group} not traced", "detail": str(reason)})
+                said = str(reason) if isinstance(reason, NotTraceable) else in_a_line(reason)
+                self._emit.fact("problem", {"what": f"{group} not traced", "detail": said})
             return
         before = self._row.get(group)
         row[group] = found if before is None else fingerprint.combine(b"", [before, found])
