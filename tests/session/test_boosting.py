@@ -265,7 +265,44 @@ def test_a_search_of_many_trainings_is_shown_in_few_lines(project: Project) -> N
     view, _ = record(project, text)
     assert len(view.states) == 20
     said = project.call(SAMEBIT, "show", view.id).out
-    assert "optimizer 7 " in said
-    assert "optimizer 8 " not in said
+    assert "\n  optimizer 7 " in said
+    assert "\n  optimizer 8 " not in said
     assert "and 12 more\n" in said
     assert f"and 4 more; samebit state ls {view.id}" in said
+
+
+BESIDE = """
+import threading, torch
+beside = threading.Thread(target=train, args=(params, train_set, 3))
+beside.start(); beside.join()
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(2):
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+train(params, train_set, 3)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_in_another_thread_is_not_the_one_and_takes_nothing_from_it(
+    project: Project,
+) -> None:
+    for library in ("xgboost", "torch"):
+        pytest.importorskip(library)
+    view, _ = record(project, XGBOOST + BESIDE)
+    counts = [(row.optimizer, row.count) for row in view.trace]
+    assert counts == [(0, 1), (0, 2), (1, 1), (1, 2), (1, 3)]
+    assert "grad" in view.trace[0].groups
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_trains_a_booster_anew(project: Project) -> None:
+    pytest.importorskip("xgboost")
+    text = XGBOOST + "train(params, train_set, int(sys.argv[1]))\nsys.exit(int(sys.argv[2]))\n"
+    project.write("a.py", text)
+    assert project.run("a.py", "7", "1").code == 1
+    assert project.run("--resume", project.view().id, "a.py", "5", "0").code == 0
+    view = project.view()
+    assert [row.count for row in view.trace] == [1, 2, 3, 4, 5]
+    assert {name: state["step"] for name, state in view.states.items()} == {"final": 5}

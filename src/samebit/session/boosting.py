@@ -105,7 +105,7 @@ class Boosting:
         groups: dict[str, Any] = {"loss": scores} if scores else {}
         groups["param"] = booster
         if training.loop is None:
-            training.loop = self._loops.open()
+            training.loop = self._loops.open(0)  # also in a run that goes on: it begins anew
             groups |= _batch(training)
         training.follow(booster, params)
         self._loops.give(training.loop, groups, training.params)

@@ -21,11 +21,9 @@ from samebit.session import boosting
 __all__ = ["Listener", "install", "is_ours"]
 
 
-_OF_TRAINING = (
-    "hooks.backward",
-    "hooks.pre_step",
-    "hooks.boosting",
-)  # the thread that does these is the one
+_OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does these is the one
+# As long as none is, of these the main thread's alone: others may be an evaluation, or a search.
+_OF_MAIN = ("hooks.batch", "hooks.epoch", "hooks.boosting")
 
 
 class Listener(Protocol):
@@ -132,7 +130,7 @@ class _Guard:
         me = threading.get_ident()
         if self._thread is None and source in _OF_TRAINING:
             self._thread = me
-        if self._thread is None and source in ("hooks.batch", "hooks.epoch"):
+        if self._thread is None and source in _OF_MAIN:
             return me == threading.main_thread().ident
         return self._thread in (None, me)
 
