@@ -176,6 +176,11 @@ def recorded(project: Project, kind: str) -> Project:
     library, *words = kind.split()
     for needed in NEEDED.get(library, [library, *words]):
         pytest.importorskip(needed) if needed != "keras" else keras_is_there()
+    if library == "keras":  # which otherwise writes its settings into the user's home
+        home = project.folder.parent / "keras"
+        home.mkdir()
+        (home / "keras.json").write_text('{"floatx": "float32"}')
+        project.environ["KERAS_HOME"] = str(home)
     # What is to differ is not what the run was told: it is no variable that is replayed.
     project.write(train=OTHERWISE + SCRIPTS[kind])
     project.run("train.py", *words)
