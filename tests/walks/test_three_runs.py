@@ -113,3 +113,29 @@ def test_to_the_end_what_is_near_is_close(project: Project) -> None:
     assert ended.code == 5, ended
     assert "final state not within 0: " in ended.out
     assert project.call(SAMEBIT, "verify", "@last", "--rtol", "2").code == 2
+
+
+LOOP = """
+import os, numpy as np, samebit
+run = samebit.init()
+weights = np.zeros(5)
+run.trace(params=weights)
+chance = np.random.default_rng(3)
+for step in range(1, 41):
+    x = chance.normal(size=5) + (NOISE if step == 20 else 0)
+    weights = weights - 0.1 * (weights - x)
+    run.trace(batch=x, params=weights)
+    run.trace(step, loss=float(weights.sum()))  # more of the same row
+"""
+
+
+def test_a_loop_without_an_optimizer_is_ended_and_run_once_more_too(project: Project) -> None:
+    project.write("loop.py", LOOP.replace("NOISE", "os.urandom(1)[0]"))
+    assert project.run("loop.py").code == 0
+    ended = project.call(SAMEBIT, "verify", "@last", "--steps", "7")
+    assert ended.code == 0, ended
+    assert ended.out.startswith("identical (steps 1 to 7)\n")
+    ended = project.call(SAMEBIT, "verify", "@last")
+    assert ended.code == 5, ended
+    assert "different: step 20, the batch differed" in ended.out
+    assert "run-to-run: a second replay parted from the first, step 20" in ended.out

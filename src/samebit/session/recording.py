@@ -95,7 +95,13 @@ class Recording:
         )
         self.members = Members()
         self.models = Models(self._keeper, self.members)
-        told = Told(self._left_of_loop, self._training_begins, self._stepped, self._loop_continued)
+        told = Told(
+            self._left_of_loop,
+            self._training_begins,
+            self._row_is_complete,
+            self._stepped,
+            self._loop_continued,
+        )
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
         boosting = Boosting(loops, self._keeper)
@@ -387,6 +393,10 @@ class Recording:
         if self._left is None:
             return None
         return self.step if index == self.main else self._left.counts.get(index, 0)
+
+    def _row_is_complete(self, index: int, count: int) -> None:
+        if self._ends is not None:
+            self._may_end(self._ends, index, count)
 
     def _loop_continued(self, index: int, count: int) -> None:
         self._continued(index, count, None, "journal")

@@ -28,6 +28,7 @@ class Told(Struct, frozen=True):
 
     left: Callable[[int], int | None]  # the steps of a number's loop so far, if the run goes on
     begins: Callable[[], None]  # a loop is about to give its first row
+    complete: Callable[[int, int], None]  # no more comes of this row; its number and count
     stepped: Callable[[int, int], None]  # its number and count
     continued: Callable[[int, int], None]  # the same, where an earlier execution had left it
 
@@ -68,6 +69,8 @@ class Loops:
         self, loop: Loop, groups: Mapping[str, Any], hyper: Any = None, count: int | None = None
     ) -> None:
         """Give a loop its next row, or that of a count; see `Loop.give`."""
+        if loop.has_rows and count != loop.count:
+            self._told.complete(loop.index, loop.count)
         loop.give(groups, hyper, count)
         self._told.stepped(loop.index, loop.count)
 

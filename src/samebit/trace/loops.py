@@ -62,6 +62,11 @@ class Loop:
         self._costs_s: list[float] = []
         self._times_s: list[float] = []
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether it was given a row in this execution."""
+        return self._rows > 0
+
     def give(self, groups: Mapping[str, Any], hyper: Any = None, count: int | None = None) -> None:
         """Take a row, or more of the one that was given last.
 
