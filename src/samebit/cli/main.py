@@ -13,6 +13,7 @@ COMMANDS = {
     "ls": ("samebit.cli.listing", "list runs; filter and sort them"),
     "show": ("samebit.cli.showing", "everything that is recorded about a run"),
     "verify": ("samebit.cli.verifying", "run a recorded run again and compare every bit"),
+    "env": ("samebit.cli.environments", "list and remove the environments of replays"),
     "certificate": ("samebit.cli.certifying", "state and sign a verdict for others; check one"),
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),

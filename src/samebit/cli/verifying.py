@@ -9,6 +9,7 @@ from pathlib import Path
 
 from samebit import places, records
 from samebit.cli import planning
+from samebit.cli.environments import rebuild_environment
 from samebit.cli.words import Paint, ProgressLine, Screen, size, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError, UsageError
@@ -73,6 +74,12 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
         "--plan", action="store_true", help="say what it needs, has and lacks, and run nothing"
     )
     parser.add_argument("--yes", action="store_true", help="another user's code may run")
+    parser.add_argument(
+        "--env",
+        choices=("current", "rebuild"),
+        default="current",
+        help="run it with the packages that are here, or with those that the run had",
+    )
     parser.add_argument("--folder", type=Path, help="lay the replay out here, and leave it there")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -81,20 +88,30 @@ def verify(options: argparse.Namespace) -> int:
     """Plan, rebuild, run, compare; the verdict goes to both runs."""
     view = read_run(find_run(places.find_store(Path.cwd()), options.run))
     screen = Screen.of(sys.stdout)
-    plan = make_plan(view, os.environ)
+    rebuilds = options.env == "rebuild"
+    plan = make_plan(view, os.environ, elsewhere=rebuilds)
     if options.plan:
         if options.json:
             screen.say(canonical_json(planning.as_data(plan)).decode())
         else:
             planning.show_plan(plan, screen)
         return int(Exit.UNKNOWN if plan.blockers else Exit.DONE)
+    verdict = None
+    if not plan.blockers and options.folder is not None and options.folder.exists():
+        raise UsageError("the folder for the replay must be new", path=options.folder)
+    if not plan.blockers:
+        planning.ask_to_run(plan, yes=options.yes)
+    if not plan.blockers and rebuilds:
+        found = rebuild_environment(plan, quiet=options.json)
+        if isinstance(found, Verdict):
+            verdict = found
+        else:
+            plan = found
     if plan.blockers:
         verdict = refuse(plan)
+    if verdict is not None:
         view.folder.add_note("verdict", verdict)
         return _say(verdict, "", screen, as_json=options.json)
-    if options.folder is not None and options.folder.exists():
-        raise UsageError("the folder for the replay must be new", path=options.folder)
-    planning.ask_to_run(plan, yes=options.yes)
     if screen.width is not None and not options.json:
         what = " ".join(plan.words)
         screen.say(f"Running {view.id} again in a folder of its own: {visible(what)}")
@@ -187,6 +204,7 @@ def _launch(
             _ops(wanted),
         ),
         until=wanted.until,
+        python=plan.rebuilt.executable if plan.rebuilt is not None else sys.executable,
     )
     launched = launch(request)
     if launched.folder is None:
@@ -229,6 +247,8 @@ def show_verdict(verdict: Verdict, screen: Screen) -> None:
             screen.say(f"  {visible(fact)}")
     if verdict.kind:
         screen.say(f"  {_of_kind(verdict)}")
+    missing = (verdict.evidence.get("environment") or {}).get("cannot_be_rebuilt", ())
+    _list("cannot be installed", tuple(missing), screen, paint)
     _list("compared", verdict.scope, screen, paint)
     _list("another environment", verdict.differences, screen, paint)
     _list("to do", verdict.remedies, screen, paint)

@@ -32,7 +32,9 @@ _SET_BY = {
 }
 
 
-def tell_apart(recorded: View, replayed: View, again: View, verdict: Verdict) -> Verdict:
+def tell_apart(
+    recorded: View, replayed: View, again: View, verdict: Verdict, *, rebuilt: bool = False
+) -> Verdict:
     """The verdict with the kind of its difference, and remedies.
 
     Args:
@@ -40,6 +42,7 @@ def tell_apart(recorded: View, replayed: View, again: View, verdict: Verdict) ->
         replayed: its replay, which came out otherwise.
         again: another replay, as far as the step at which the first one parted.
         verdict: on the first replay.
+        rebuilt: whether the replays had an environment that was made from the record.
     """
     found = verdict.evidence.get("divergence")
     told: dict[str, Any] = {"replay": again.id}
@@ -56,7 +59,7 @@ def tell_apart(recorded: View, replayed: View, again: View, verdict: Verdict) ->
     remedies = (
         _of_the_training(recorded, replayed, cause)
         if parted
-        else _of_the_environment(recorded, replayed)
+        else _of_the_environment(recorded, replayed, rebuilt=rebuilt)
     )
     return replace(
         verdict,
@@ -114,7 +117,7 @@ def _short(at: str) -> str:
     return f"{PurePath(file).name}:{line}"
 
 
-def _of_the_environment(recorded: View, replayed: View) -> Iterator[str]:
+def _of_the_environment(recorded: View, replayed: View, *, rebuilt: bool) -> Iterator[str]:
     """What gives a run the surroundings again that it had."""
     then = recorded.facts.get("settings") or {}
     now = replayed.facts.get("settings") or {}
@@ -124,8 +127,8 @@ def _of_the_environment(recorded: View, replayed: View) -> Iterator[str]:
     versions = [
         (view.facts.get("packages") or {}).get("versions", {}) for view in (recorded, replayed)
     ]
-    others = [n for n in versions[0] if versions[0][n] != versions[1].get(n)]
-    if others and versions[1]:
+    others = [n for n in versions[0] if versions[0][n] != versions[1].get(n) and n != "samebit"]
+    if others and versions[1] and not rebuilt:
         some = ", ".join(f"{name} {versions[0][name]}" for name in others[:_NAMED])
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        yield f"an environment with the versions that it had: {some}{more}"
+        yield f"`samebit verify {recorded.id} --env rebuild` has what it had: {some}{more}"

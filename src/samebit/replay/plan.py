@@ -23,6 +23,7 @@ from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.records import ExecutionStart, TreeEntry, TreeRecord
+from samebit.replay.recipe import Rebuilt
 
 __all__ = [
     "Input",
@@ -30,6 +31,7 @@ __all__ = [
     "Plan",
     "edited_before_import",
     "environment_differences",
+    "is_found",
     "make_plan",
 ]
 
@@ -73,14 +75,17 @@ class Plan(Struct, frozen=True):
     changed_variables: tuple[str, ...]
     differences: tuple[str, ...]
     blockers: tuple[str, ...]
+    rebuilt: Rebuilt | None = None  # the environment that it runs in; None: this process's own
 
 
-def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
+def make_plan(view: View, environ: Mapping[str, str], *, elsewhere: bool = False) -> Plan:
     """Find out what is needed and what is here.
 
     Args:
         view: the recorded run.
         environ: the environment of whoever verifies.
+        elsewhere: whether it is to run in an environment that is still to be made; whether its
+            command is there is then seen later.
 
     Raises:
         UsageError: the run is a replay itself, or is still going on.
@@ -113,7 +118,9 @@ def make_plan(view: View, environ: Mapping[str, str]) -> Plan:
     root, tree = _code(view, store, blockers)
     if start.masked:
         blockers.append("its command holds a secret, which was not recorded")
-    how, words = _command(view, start, environ, blockers)
+    how, words = _command(view, start, blockers)
+    if not elsewhere and how == "command" and not is_found(words[:1], environ):
+        blockers.append(f"its command is not on this machine: {' '.join(words[:1])}")
     found = view.sources
     sources = tuple((name, file, content) for name, file, content in found["modules"])
     blockers += [f"its code is not complete: {line}" for line in found.get("left_out", [])]
@@ -161,20 +168,16 @@ def _code(view: View, store: Store, blockers: list[str]) -> tuple[Path, TreeReco
     return root, tree
 
 
-def _is_here(start: ExecutionStart, environ: Mapping[str, str]) -> bool:
+def is_found(words: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Whether a program without a folder, such as `srun`, is found; others are laid out."""
-    name = start.argv[0] if start.argv else ""
+    name = words[0] if words else ""
     return os.sep in name or shutil.which(name, path=environ.get("PATH")) is not None
 
 
-def _command(
-    view: View, start: ExecutionStart, environ: Mapping[str, str], blockers: list[str]
-) -> tuple[str, tuple[str, ...]]:
+def _command(view: View, start: ExecutionStart, blockers: list[str]) -> tuple[str, tuple[str, ...]]:
     """What was run, as a launch takes it."""
     script = start.argv[0] if start.argv else ""
     if start.how != "init":
-        if start.how == "command" and not _is_here(start, environ):
-            blockers.append(f"its command is not on this machine: {script}")
         return start.how, start.argv
     if script in ("", "-c", "-") or Path(script).name == "ipykernel_launcher.py":
         blockers.append("it was begun in an interactive session: there is no script to run again")

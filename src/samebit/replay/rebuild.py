@@ -14,6 +14,7 @@ from msgspec import Struct
 from samebit.capture.sources import import_root
 from samebit.objects.store import Store
 from samebit.objects.tree import lay_out
+from samebit.replay.environments import lay_beside
 from samebit.replay.plan import Input, Listing, Plan
 
 __all__ = ["Layout", "lay_out_run"]
@@ -87,7 +88,11 @@ def lay_out_run(plan: Plan, folder: Path, temporary: Path, *, link: bool) -> Lay
     cwd.mkdir(parents=True, exist_ok=True)
     environ = {**plan.environ, "TMPDIR": str(temporary)}
     environ |= {name: str(temporary / name.lower()) for name in _WRITTEN_CACHES}
-    environ["PYTHONPATH"] = os.pathsep.join(_search_path(plan, files))
+    search = _search_path(plan, files)
+    if plan.rebuilt is not None:
+        lay_beside(folder / "beside", plan.rebuilt.recipe)
+        search.append(str(folder / "beside"))
+    environ["PYTHONPATH"] = os.pathsep.join(search)
     if not environ["PYTHONPATH"]:
         del environ["PYTHONPATH"]
     code = {str(plan.root / entry.path) for entry in plan.tree.entries}
@@ -128,14 +133,24 @@ def _search_path(plan: Plan, files: Path) -> list[str]:
     working tree.
     """
     roots = [*plan.import_roots]
+    tops = [plan.root, *_mapped_folders(plan)]
     for module, file, _ in plan.sources:
-        if module not in ("", "__main__") and Path(file).is_relative_to(plan.root):
+        if module not in ("", "__main__") and any(map(Path(file).is_relative_to, tops)):
             roots.append(import_root(module, file))
     found = [str(_mirrored(files, path)) for path in dict.fromkeys(roots)]
+    for folder in _mapped_folders(plan):  # after the roots that are known to be theirs
+        place = _mirrored(files, folder)
+        found += [str(each) for each in (place / "src", place) if each.is_dir()][:1]
     for path in filter(None, plan.environ.get("PYTHONPATH", "").split(os.pathsep)):
         full = Path(path).absolute()
         found.append(str(_mirrored(files, full)) if full.is_relative_to(plan.root) else path)
     return list(dict.fromkeys(found))
+
+
+def _mapped_folders(plan: Plan) -> list[Path]:
+    """The projects for which nothing is installed in a rebuilt environment."""
+    mapped = plan.rebuilt.recipe.mapped if plan.rebuilt is not None else ()
+    return [Path(each.folder) for each in mapped]
 
 
 def _mirrored(files: Path, path: Path | str) -> Path:

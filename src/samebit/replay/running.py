@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ __all__ = [
     "Ops",
     "Replayed",
     "refuse",
+    "refuse_rebuilding",
     "refuse_unprotected",
     "replay_and_judge",
     "run_again",
@@ -93,6 +95,18 @@ def refuse(plan: Plan) -> Verdict:
     )
 
 
+def refuse_rebuilding(plan: Plan, reasons: Sequence[str], likeness: str) -> Verdict:
+    """The verdict on a run whose environment cannot be made again; all that is missing is in it."""
+    cause = f"its environment cannot be rebuilt: {_first_few(reasons)}"
+    here = f"`samebit verify {plan.view.id} --env current` runs it with what is here: {likeness}"
+    return replace(
+        refuse(plan),
+        cause=cause,
+        remedies=(here,),
+        evidence={"environment": {"cannot_be_rebuilt": list(reasons)}},
+    )
+
+
 def replay_and_judge(
     plan: Plan,
     execute: Execute,
@@ -132,13 +146,17 @@ def replay_and_judge(
     )
     if again and verdict.grade == "different":
         second = start(until=_step_of(verdict, replayed, steps), watched=False, keep=None)
-        verdict = tell_apart(plan.view, replayed, second.view, verdict)
+        verdict = tell_apart(
+            plan.view, replayed, second.view, verdict, rebuilt=plan.rebuilt is not None
+        )
     if to_the_end and verdict.grade == "different":
         verdict = regrade(plan.view, replayed, verdict, _others(plan.view), rtol)
+    around, told = _surroundings(plan)
+    variables = {"variables_set": list(plan.changed_variables)}
     verdict = replace(
         verdict,
-        scope=(*verdict.scope, *_data(plan), *first.outputs),
-        evidence={**verdict.evidence, "variables_set": list(plan.changed_variables)},
+        scope=(*verdict.scope, *_data(plan), *first.outputs, *around),
+        evidence={**verdict.evidence, **variables, **told},
     )
     for run in (plan.view.folder, replayed.folder):
         run.add_note("verdict", verdict)
@@ -152,6 +170,22 @@ def _others(view: View) -> list[View]:
         with suppress(SamebitError):
             found.append(read_run(folder))
     return found
+
+
+def _surroundings(plan: Plan) -> tuple[list[str], dict[str, Any]]:
+    """What a verdict says of an environment that was made for it: in words, and as evidence."""
+    rebuilt = plan.rebuilt
+    if rebuilt is None:
+        return [], {}
+    told = {
+        "python": rebuilt.python,
+        "by": rebuilt.by,
+        "made_from": rebuilt.key,
+        "requirements": [pin.line for pin in rebuilt.recipe.pins],
+        "not_installed": [each.name for each in rebuilt.recipe.mapped],
+        "left_out": list(rebuilt.recipe.left_out),
+    }
+    return [rebuilt.sentence], {"environment": told}
 
 
 class Ended(Struct, frozen=True):
