@@ -185,7 +185,8 @@ def _check(python: str, choice: Choice, beside: Path) -> None:
     ]
     if number != choice.python.version:
         wrong.append(f"Python {choice.python.version}: {number} is what it has")
-    more = versions.keys() - {pin.name for pin in choice.recipe.pins} - {"samebit"}
+    ours = {each.name for each in (*choice.recipe.pins, *choice.recipe.mapped)} | {"samebit"}
+    more = versions.keys() - ours
     wrong += [f"{name} {versions[name]}: the run had none" for name in sorted(more)]
     if wrong:
         raise CannotRebuild(wrong)

@@ -51,12 +51,16 @@ _MOST_FAILURES = 20  # then it is said that there may be more
 _LAST_LINES = 3
 
 _ADDRESS = re.compile(r"\b[\w+.-]+://[^\s'\")>]+")
-_BEGUN = re.compile(r"^\s*(?:Collecting|\+) ([A-Za-z0-9][\w.-]*)")
+_LIST = re.compile(r" ?\(from -r [^)]*\)+:?| ?\(from line \d+ of [^)]*\)")
+# `Collecting leaf==1.0`, `Processing /a/folder/leaf-1.0-….whl`, ` + leaf==1.0`
+_BEGUN = re.compile(
+    r"^\s*(?:Collecting |\+ |Processing \S*/)([A-Za-z0-9][\w.]*(?:-[A-Za-z][\w.]*)*)"
+)
 _NO_NETWORK = re.compile(
     r"Failed to establish a new connection|Temporary failure in name resolution"
     r"|Name or service not known|ConnectTimeoutError|ReadTimeoutError|ProxyError"
     r"|error sending request|dns error|tcp connect error|network was disabled"
-    r"|Network is unreachable",
+    r"|Network is unreachable|Could not resolve host|Failed to connect to",
     re.IGNORECASE,
 )
 _NOT_THERE = re.compile(
@@ -66,9 +70,13 @@ _NOT_THERE = re.compile(
 _OTHER_PYTHON = re.compile(
     r"(?:Requires-Python|requires a different Python|Requires: Python) ?(.*)"
 )
+_CONSTRAINED = re.compile(r"ResolutionImpossible|\(constraint\)")
 _NOISE = re.compile(
     r"^(?:Looking in |WARNING: |hint: |note: |\[notice\]|Using Python |×|╰|$)|\[end of output\]"
+    r"|^error: (?:subprocess-exited-with-error|metadata-generation-failed|Failed to .*)$"
 )
+# What a line that names the fault looks like: Python's, a compiler's, git's, CMake's.
+_FAULT = re.compile(r"^(?:[\w.]*(?:Error|Exception)\b|fatal: |CMake Error)|fatal error: ")
 
 
 class Interpreter(Struct, frozen=True):
@@ -339,7 +347,7 @@ def reason_of(output: str, pin: Pin) -> str:
         return "its address does not answer"
     if _NOT_THERE.search(output):
         if match := _OTHER_PYTHON.search(output):
-            return f"needs another Python {_short(match[1])}".rstrip()
+            return f"it needs another Python: {_short(match[1])}".rstrip(": ")
         if "+" in pin.version:
             local = pin.version.partition("+")[2]
             return (
@@ -347,20 +355,22 @@ def reason_of(output: str, pin: Pin) -> str:
                 "name the one that it came from"
             )
         return "no index that is configured has it for this Python and platform"
-    last = _last_of(output)
-    return f"it could not be built: {last}" if last else "its installation failed"
+    if _CONSTRAINED.search(output):
+        return "the installer's own configuration constrains it to another version"
+    if re.search(r"hash mismatch|DO NOT MATCH THE HASHES", output, re.IGNORECASE):
+        return "its address has other bytes now than the run had from there"
+    what = "built" if re.search(r"\bbuild|metadata", output) else "installed"
+    return f"it could not be {what}: {_last_of(output) or 'it is not said why'}"
 
 
 def _last_of(output: str) -> str:
     """The last lines that tell something, in one."""
     lines = [line.strip() for line in output.splitlines()]
     telling = [line for line in lines if not _NOISE.search(line)]
-    named = [
-        line for line in telling if re.match(r"(?:\w+\.)*\w*(?:Error|error|Exception)\b", line)
-    ]
-    kept = named[-_LAST_LINES:] if named else telling[-_LAST_LINES:]
+    faults = [line for line in telling if _FAULT.search(line)]
+    kept = list(dict.fromkeys(faults or telling))[-_LAST_LINES:]
     return " | ".join(_short(line) for line in kept)
 
 
 def _short(line: str) -> str:
-    return _ADDRESS.sub("(an address)", mask_text(line)).strip()[:200]
+    return _ADDRESS.sub("(an address)", mask_text(_LIST.sub("", line))).strip()[:200]
