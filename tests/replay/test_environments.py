@@ -202,7 +202,7 @@ def test_without_a_fitting_python_the_version_is_named(tmp_path: Path) -> None:
 
 
 def test_beside_it_lie_this_samebit_and_the_names_of_what_is_mapped(tmp_path: Path) -> None:
-    mapped = Mapped("my-lib", "0.3", "editable", "file:///home/a/lib", "/home/a/lib")
+    mapped = Mapped("my-lib", "0.3", "editable", "file:///home/me/lib", "/home/me/lib")
     environments.lay_beside(tmp_path / "beside", Recipe("3.11", "", (), (mapped,)))
     assert (tmp_path / "beside/samebit/replay/recipe.py").is_file()
     asked = (
@@ -215,4 +215,4 @@ def test_beside_it_lie_this_samebit_and_the_names_of_what_is_mapped(tmp_path: Pa
     )
     told = json.loads(done.stdout)
     assert told["versions"]["my-lib"] == "0.3"
-    assert told["origins"]["my-lib"] == {"kind": "editable", "url": "file:///home/a/lib"}
+    assert told["origins"]["my-lib"] == {"kind": "editable", "url": "file:///home/me/lib"}

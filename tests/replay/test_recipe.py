@@ -8,7 +8,7 @@ import pytest
 from samebit.capture import environment
 from samebit.replay.recipe import Mapped, Recipe, key_of, likeness, make_recipe
 
-ROOT = Path("/home/a/work")
+ROOT = Path("/home/me/work")
 OURS = {"blake3": "1.0", "msgspec": "0.22", "xxhash": "4.1", "backports-zstd": "1.8"}
 
 
@@ -68,20 +68,20 @@ def test_what_came_from_an_address_comes_from_there_again(
 
 
 def test_an_editable_project_is_run_from_its_recorded_sources() -> None:
-    origin = {"kind": "editable", "url": "file:///home/a/other%20lib"}
+    origin = {"kind": "editable", "url": "file:///home/me/other%20lib"}
     made = recipe({"other-lib": "0.1"}, {"other-lib": origin})
     assert lines(made) == []
     assert made.mapped == (
-        Mapped("other-lib", "0.1", "editable", origin["url"], "/home/a/other lib"),
+        Mapped("other-lib", "0.1", "editable", origin["url"], "/home/me/other lib"),
     )
     assert made.problems == ()
 
 
 def test_a_folder_that_is_no_part_of_the_record_cannot_be_had() -> None:
     versions = {"own": "1", "near": "2", "far": "3"}
-    urls = {"own": ROOT, "near": "/home/a/near", "far": "/mnt/far"}
+    urls = {"own": ROOT, "near": "/home/me/near", "far": "/mnt/far"}
     origins = {name: {"kind": "folder", "url": f"file://{urls[name]}"} for name in versions}
-    made = recipe(versions, origins, files=("/home/a/near/src/near.py",))
+    made = recipe(versions, origins, files=("/home/me/near/src/near.py",))
     assert [each.name for each in made.mapped] == ["near", "own"]
     assert made.problems == ("far 3 came from the folder /mnt/far, of which nothing is recorded",)
 

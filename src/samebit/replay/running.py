@@ -181,8 +181,8 @@ def _surroundings(plan: Plan) -> tuple[list[str], dict[str, Any]]:
         "python": rebuilt.python,
         "by": rebuilt.by,
         "made_from": rebuilt.key,
-        "requirements": [pin.line for pin in rebuilt.recipe.pins],
-        "not_installed": [each.name for each in rebuilt.recipe.mapped],
+        "packages": len(rebuilt.recipe.pins),
+        "not_installed": len(rebuilt.recipe.mapped),
         "left_out": list(rebuilt.recipe.left_out),
     }
     return [rebuilt.sentence], {"environment": told}
