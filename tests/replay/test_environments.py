@@ -104,6 +104,21 @@ def test_everything_that_cannot_be_had_is_named_at_once_and_nothing_is_kept(
     assert environments.kept(tmp_path) == []
 
 
+@pytest.mark.skipif(UV is None, reason="uv is not installed")
+def test_what_uv_does_not_find_pip_may(
+    tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = shelf.parent / "small"
+    small.mkdir()
+    for wheel in shelf.glob("*.whl"):
+        if "leaf" not in wheel.name:
+            (small / wheel.name).hardlink_to(wheel)
+    monkeypatch.setenv("UV_FIND_LINKS", str(small))
+    made = build(tmp_path, choose(leaf="2.0"), UV)
+    assert made.sentence.endswith(", by uv and pip")
+    assert made.by.startswith("uv ")
+
+
 def test_no_index_that_answers_is_one_sentence(
     tmp_path: Path, uv: Tool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def build(cache: Path, choice: Choice, uv: Tool | None, begun: Callable[[str], o
     Args:
         cache: the user's.
         choice: what, and with which Python.
-        uv: makes it where it is given, else venv and pip do.
+        uv: makes it where it is given; venv and pip do what it cannot, or all.
         begun: called with a distribution's name when its turn has come.
 
     Raises:
@@ -135,27 +136,21 @@ def build(cache: Path, choice: Choice, uv: Tool | None, begun: Callable[[str], o
     top.mkdir(parents=True, exist_ok=True)
     sweep(cache)
     with _new_folder(top, choice.key) as folder, tempfile.TemporaryDirectory() as scratch:
-        tool = uv or installers.pip_for(choice.python, Path(scratch) / "pip")
-        if tool is None:
-            raise CannotRebuild([f"there is neither uv nor a pip for {choice.python.executable}"])
+        tools = _tools(choice, uv, Path(scratch) / "pip")
         venv = folder / "venv"
-        if wrong := installers.make_venv(tool, choice.python, venv):
+        first = next(tools, None)
+        if first is None:
+            raise CannotRebuild([f"there is neither uv nor a pip for {choice.python.executable}"])
+        if wrong := installers.make_venv(first, choice.python, venv):
             raise CannotRebuild([f"a virtual environment cannot be made: {wrong}"])
         python = str(venv / "bin" / "python")
-        try:
-            failures = installers.install(tool, python, choice.recipe.pins, begun)
-        except Unreachable:
-            raise CannotRebuild(
-                [f"{tool.kind} reaches no index: this machine may be offline"]
-            ) from None
-        if failures:
-            raise CannotRebuild([failure.sentence for failure in failures])
+        by = _install(chain([first], tools), python, choice.recipe, begun)
         _check(python, choice, Path(scratch) / _BESIDE)
         record = Kept(
             choice.key,
             folder.name,
             choice.python.version,
-            tool.name,
+            by,
             time.time_ns(),
             tuple(pin.line for pin in choice.recipe.pins),
         )
@@ -168,6 +163,36 @@ def build(cache: Path, choice: Choice, uv: Tool | None, begun: Callable[[str], o
     if found is None:
         raise SamebitError("the environment was removed while it was built", path=top)
     return found
+
+
+def _tools(choice: Choice, uv: Tool | None, folder: Path) -> Generator[Tool]:
+    """Who installs, in this order: each has a configuration of its own, with other indexes."""
+    if uv is not None:
+        yield uv
+    if (pip := installers.pip_for(choice.python, folder)) is not None:
+        yield pip
+
+
+def _install(
+    tools: Iterable[Tool], python: str, recipe: Recipe, begun: Callable[[str], object]
+) -> str:
+    """Install everything; what one cannot have, the next one may. Gives the names of both."""
+    used: list[str] = []
+    reasons: list[str] = []
+    left = recipe.pins
+    for tool in tools:
+        used.append(tool.name)
+        try:
+            failures = installers.install(tool, python, left, begun)
+        except Unreachable:
+            reasons = reasons or [f"{tool.kind} reaches no index: this machine may be offline"]
+            continue
+        if not failures:
+            return " and ".join(used)
+        reasons = [failure.sentence for failure in failures]
+        pins = [failure.pin for failure in failures if failure.pin is not None]
+        left = tuple(pins) if len(pins) == len(failures) else recipe.pins
+    raise CannotRebuild(reasons)
 
 
 def _check(python: str, choice: Choice, beside: Path) -> None:

@@ -82,7 +82,7 @@ class Rebuilt(Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """What a verdict says of it."""
-        installer = self.by.partition(" ")[0]
+        installer = " and ".join(each.split()[0] for each in self.by.split(" and "))
         count = len(self.recipe.pins)
         return f"environment rebuilt: {count} packages, Python {self.python}, by {installer}"
 
