@@ -55,7 +55,7 @@ CASES = (
     Case("gradient", 7, "grad", "control flow", "", array="1 of 10 arrays: last.bias"),
     # The optimizer, and what changes beside it.
     Case("weight", 7, "entering", "control flow", "", array="1 of 10 arrays: second.weight"),
-    Case("update", 7, "param", "control flow", "", array="1 of 10 arrays: first.weight"),
+    Case("update", 7, "param", "control flow", "", array="1 of 10 arrays: conv.weight"),
     Case("state", 7, "param", "control flow", "", array="1 of 10 arrays: first.weight"),
     Case("buffer", 7, "buffers", "control flow", "", array="model.norm.running_var"),
     Case("layer", 0, "init", "control flow", ""),
