@@ -8,8 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samebit import disk
 from samebit.capture import console, importing, parsing, randomness, secrets
@@ -25,7 +24,7 @@ from samebit.session import hooks
 from samebit.session.boosting import Boosting
 from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
-from samebit.session.ends import Ends
+from samebit.session.ends import Ender, Ends
 from samebit.session.keeping import Keeper
 from samebit.session.members import Members
 from samebit.session.models import Models
@@ -42,9 +41,6 @@ from samebit.session.tracing import Loops, Told, Tracing
 from samebit.session.watching import Watches, noise
 from samebit.trace.leaves import LeafFiles
 from samebit.trace.recorder import Emit, Recorder
-
-if TYPE_CHECKING:
-    from samebit.session.oplog import OpWatch
 
 __all__ = ["Recording"]
 
@@ -72,7 +68,6 @@ class Recording:
         self._left = left  # by earlier executions, where there were any
         self.step = left.counts.get(0, 0) if left is not None else 0
         self.main = 0  # the optimizer whose count is the run's step
-        self._ends = ends
         self.configuration = Configuration(self.fact, self.problem)
         self._pid = os.getpid()
         self._told: set[str] = set()
@@ -122,7 +117,9 @@ class Recording:
         self._restored: dict[int, int] = {}  # steps, by the id of an optimizer that goes on
         self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))
         self.tally = Tally(lambda fact: self.fact("training", fact), self.models.named)
-        self._ops = self._watch_ops(ends)
+        self._ender: Ender | None = None
+        if ends is not None:
+            self._ender = Ender(ends, rank, self.models.named, self.fact, self.finish)
         self._counts = True
         # What it hears goes to it as it is.
         self.epoch_is_made = self.positions.is_made
@@ -183,8 +180,8 @@ class Recording:
         self._sources.install()
         self._safely("capture.cells", self._cells.install)
         hooks.install(self)
-        if self._ops is not None:
-            self._safely("hooks.post_step", self._ops.install)
+        if self._ender is not None:
+            self._safely("hooks.post_step", self._ender.install)
 
     def begin_seeding(self, *, seeded: bool) -> None:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""
@@ -360,29 +357,7 @@ class Recording:
             self.members.meet("optimizer", optimizer)
             self.positions.stepped()
             self._count(self.tally.after_step, index, index == self.main)
-            if self._ends is not None:
-                self._may_end(self._ends, index, count)
-
-    def _watch_ops(self, ends: Ends | None) -> "OpWatch | None":
-        if ends is None or ends.ops is None or ends.ops.rank != self.rank:
-            return None
-        from samebit.session.oplog import OpWatch  # noqa: PLC0415  (not in a training's time)
-
-        return OpWatch(ends.ops, self.models.named)
-
-    def _may_end(self, ends: Ends, index: int, count: int) -> None:
-        """End the process where no more of it is wanted: no further line of the script is run."""
-        is_asked = ends.until is not None and index == self.main and count >= ends.until
-        if self._ops is not None:
-            is_asked = self._ops.after_step(index, count)
-        if not is_asked and not (ends.file and os.path.exists(ends.file)):
-            return
-        self.fact("stopped", {"why": "asked" if is_asked else "parted", "count": count})
-        self.finish("finished")
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):
-                stream.flush()
-        os._exit(0)
+            self._row_is_complete(index, count)
 
     def _stepped(self, index: int, count: int) -> None:
         if index == self.main:
@@ -395,8 +370,8 @@ class Recording:
         return self.step if index == self.main else self._left.counts.get(index, 0)
 
     def _row_is_complete(self, index: int, count: int) -> None:
-        if self._ends is not None:
-            self._may_end(self._ends, index, count)
+        if self._ender is not None:
+            self._ender.after_step(index, count, is_main=index == self.main)
 
     def _loop_continued(self, index: int, count: int) -> None:
         self._continued(index, count, None, "journal")

@@ -4,24 +4,20 @@ What is given counts, and nothing else: no hook adds to it but the state of the 
 What only full rows have is read, and paid for, in full rows alone.
 """
 
-import math
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from samebit.errors import in_a_line
 from samebit.trace import fingerprint, given
+from samebit.trace.budget import FULL_AT_FIRST, Budget
 from samebit.trace.fingerprint import NotTraceable
 from samebit.trace.recorder import FULL_ROWS_ONLY, Emit
 from samebit.trace.scalars import Scalars
 
 __all__ = ["Loop"]
 
-_FULL_AT_FIRST = 10  # rows that are always full
-_BUDGET = 0.01  # of the time between two rows, for what only full rows have
 _PYTHON_EVERY = 16  # rows; see the recorder
-_WINDOW = 10  # full rows over which cost and time are taken
 
 Write = Callable[[int, int, Mapping[str, bytes]], None]
 
@@ -59,8 +55,7 @@ class Loop:
         self._skipped: set[str] = set()
         self._spent_s = 0.0
         self._began_at = 0.0
-        self._costs_s: list[float] = []
-        self._times_s: list[float] = []
+        self._budget = Budget(grows=True)
 
     @property
     def has_rows(self) -> bool:
@@ -102,14 +97,14 @@ class Loop:
     def _begin(self, count: int) -> None:
         now = time.perf_counter()
         if self._rows:
-            self._times_s = [*self._times_s[1 - _WINDOW :], now - self._began_at]
+            self._budget.step(now - self._began_at)
             self._adapt()
         self._began_at = now
         self.count = count
         self._rows += 1
         self._row = {}
         self._spent_s = 0.0
-        self._full = self._rows <= _FULL_AT_FIRST or self._rows % (1 << self._k) == 0
+        self._full = self._rows <= FULL_AT_FIRST or self._rows % (1 << self._k) == 0
 
     def _take(self, row: dict[str, bytes], group: str, value: Any) -> None:
         if group not in FULL_ROWS_ONLY:
@@ -159,13 +154,9 @@ class Loop:
             return
         if not self._full:
             return
-        self._costs_s = [*self._costs_s[1 - _WINDOW :], self._spent_s]
-        if self._rows < _FULL_AT_FIRST:
+        self._budget.full(self._spent_s)
+        if self._rows < FULL_AT_FIRST:
             return
-        # Of a booster each row costs more than the one before: the last two say what the next will.
-        cost = max(statistics.median(self._costs_s), min(self._costs_s[-2:]))
-        budget = _BUDGET * statistics.median(self._times_s)
-        needed = math.ceil(math.log2(cost / budget)) if cost > budget > 0 else 0
-        if needed > self._k:
+        if (needed := self._budget.needed) > self._k:
             self._k = needed
             self._emit.fact("rate", {"optimizer": self.index, "count": self.count, "k": needed})

@@ -4,8 +4,6 @@ The recorder is told what happens (a batch, a forward, a backward, a step) and k
 the calls come from nor where the rows go. It reads tensors and never changes one.
 """
 
-import math
-import statistics
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from samebit.trace import fingerprint
+from samebit.trace.budget import FULL_AT_FIRST, Budget
 from samebit.trace.fingerprint import Leaves, NotTraceable
 from samebit.trace.scalars import Scalars, plain
 
@@ -43,11 +42,8 @@ FULL_ROWS_ONLY = frozenset(
 )
 LOSS_SCALER = -1  # in place of a parameter group
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
-_FULL_AT_FIRST = 10  # steps that are always traced in full
-_BUDGET = 0.01  # of a step's time, for full rows
 _PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 17 µs
 _STATE_EVERY = 8  # full rows; an optimizer's state follows from the gradients
-_WINDOW = 10  # full rows over which cost and step time are taken
 
 
 class KeepLeaves(Protocol):
@@ -93,8 +89,7 @@ class _Optimizer(Struct):
     last_full: int = 0
     row: dict[str, bytes] = field(default_factory=dict)
     spent_s: float = 0.0
-    costs_s: list[float] = field(default_factory=list)
-    steps_s: list[float] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
     stepped_at: float = 0.0
 
 
@@ -304,7 +299,7 @@ class Recorder:
         return known
 
     def _is_full(self, known: _Optimizer, count: int) -> bool:
-        return count - known.base <= _FULL_AT_FIRST or count % (1 << known.k) == 0
+        return count - known.base <= FULL_AT_FIRST or count % (1 << known.k) == 0
 
     def _take(self, group: str, *values: Any) -> bool:
         try:
@@ -384,7 +379,7 @@ class Recorder:
                 self._emit.fact("problem", {"what": f"{group} not traced", "detail": str(reason)})
 
     def _has_state(self, known: _Optimizer) -> bool:
-        at_first = known.count - known.base <= _FULL_AT_FIRST
+        at_first = known.count - known.base <= FULL_AT_FIRST
         return at_first or known.count % (_STATE_EVERY << known.k) == 0
 
     def _put_others(self, known: _Optimizer, group: str, arrays: Mapping[str, Any]) -> None:
@@ -409,7 +404,7 @@ class Recorder:
             if group in known.row:
                 groups[group] = leaves.names, leaves.latest[group]
         try:
-            first = known.count - known.base <= _FULL_AT_FIRST
+            first = known.count - known.base <= FULL_AT_FIRST
             self._emit.leaves(known.index, known.count, groups, first=first)
         except OSError as error:
             self._emit = replace(self._emit, leaves=None)
@@ -432,20 +427,17 @@ class Recorder:
         """Make full rows rarer where they cost more than the budget; never more frequent."""
         now = time.perf_counter()
         if known.stepped_at:
-            known.steps_s = [*known.steps_s[1 - _WINDOW :], now - known.stepped_at]
+            known.budget.step(now - known.stepped_at)
         known.stepped_at = now
         if self._rates is not None:
             known.k = self._rates.get((known.index, known.count), known.k)
             return
         if not full:
             return
-        known.costs_s = [*known.costs_s[1 - _WINDOW :], known.spent_s]
-        if known.count - known.base < _FULL_AT_FIRST or not known.steps_s:
+        known.budget.full(known.spent_s)
+        if known.count - known.base < FULL_AT_FIRST:
             return
-        cost = statistics.median(known.costs_s)
-        budget = _BUDGET * statistics.median(known.steps_s)
-        needed = math.ceil(math.log2(cost / budget)) if cost > budget > 0 else 0
-        if needed > known.k:
+        if (needed := known.budget.needed) > known.k:
             known.k = needed
             rate = {"optimizer": known.index, "count": known.count, "k": needed}
             self._emit.fact("rate", rate)
