@@ -177,10 +177,10 @@ class Note(Struct, frozen=True):
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-# Left out where they are empty, so that a field that came later renames no older record.
-_LATER: dict[type, frozenset[str]] = {
-    LeafRecord: frozenset({"parts"}),
-    Verdict: frozenset({"until", "kind", "remedies"}),
+# Left out where they have their default, so that a field that came later renames no older record.
+_LATER: dict[type, dict[str, Any]] = {
+    LeafRecord: {"parts": ()},
+    Verdict: {"until": None, "kind": "", "remedies": ()},
 }
 
 
@@ -189,11 +189,11 @@ def plain(value: Any) -> Any:
     if type(value) in _SCALARS:  # most of what there is
         return value
     if isinstance(value, Struct):
-        later = _LATER.get(type(value), ())
+        later = _LATER.get(type(value), {})
         return {
             name: plain(getattr(value, name))
             for name in value.__struct_fields__
-            if name not in later or getattr(value, name)
+            if name not in later or getattr(value, name) != later[name]
         }
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

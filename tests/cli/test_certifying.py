@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from samebit import digest, places
 from samebit.cli.main import main
-from samebit.records import Verdict, encode
+from samebit.records import Verdict, encode, plain
 from samebit.report import dsse, signing
 from samebit.report.certificate import PAYLOAD_TYPE
 from samebit.report.public_keys import read_key
@@ -72,7 +72,7 @@ def test_the_predicate_has_all_of_the_verdict_and_where_it_was_found(verified: V
     assert verdict["scope"] == list(verified.verdict.scope)
     assert verdict["at"] == "2026-09-21T14:13:20.123456789Z"
     assert (verdict["by"], verdict["host"], verdict["who"]) == (USER, HOST, "repeated")
-    assert set(verdict) == {*verified.verdict.__struct_fields__, "at"} - {"at_ns"}
+    assert set(verdict) == {*plain(verified.verdict), "at"} - {"at_ns"}
     assert predicate["run"] == verified.run.id
     assert predicate["replay"] == verified.replay.id
     assert predicate["code"]["commit"] == COMMIT

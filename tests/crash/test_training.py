@@ -73,6 +73,7 @@ IN_OTHER_LOOPS = {"run.trace", "hooks.boosting"}
 IN_TORCH = {p for p in disk.FAULT_POINTS if p.startswith("hooks.")} - IN_OTHER_LOOPS | {
     "state.save",
     "run.checkpoint",
+    "trace.leaves",
 }
 IN_THE_SUPERVISOR = {"capture.code"}
 DISK = {"disk.create", "disk.fsync", "disk.rename"}

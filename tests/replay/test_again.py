@@ -71,3 +71,22 @@ def test_looking_takes_a_twentieth_of_the_time_at_most(
         clock[0] += 1
         assert not watch.has_parted(view.folder)
     assert len(looks) == 3
+
+
+def test_a_replay_that_goes_beyond_a_run_that_was_killed_is_ended_and_proves_nothing(
+    recorder: Recorder,
+) -> None:
+    recorded = recorder.run(trace=[ROW, ROW], status="killed", metrics=[(1, {"loss": 0.5})])
+    watch = Watch(recorded)
+    watch._next = 0.0
+    stopped = ("stopped", {"why": "parted", "count": 3})
+    metrics = [(1, {"loss": 0.5}), (2, {"loss": 0.4})]
+    replayed = recorder.run([stopped], trace=[ROW] * 3, metrics=metrics)
+    assert watch.has_parted(replayed.folder)
+    verdict = judge(recorded, replayed)
+    assert (verdict.grade, verdict.cause) == (
+        "unknown",
+        "the run killed; what both have of it is identical",
+    )
+    other = recorder.run([stopped], trace=[ROW, OTHER, ROW], metrics=metrics)
+    assert judge(recorded, other).grade == "different"

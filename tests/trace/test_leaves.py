@@ -25,6 +25,10 @@ def row(seed: int, names: tuple[str, ...] = ("a", "b")) -> dict[str, tuple[list[
     }
 
 
+def refuse(source: str, error: Exception) -> None:
+    raise AssertionError(source) from error
+
+
 def as_read(kept: dict[str, tuple[list[str], list[bytes]]]) -> dict[str, dict[str, bytes]]:
     return {
         group: {name: digest[:8] for name, digest in zip(names, digests, strict=True)}
@@ -35,7 +39,7 @@ def as_read(kept: dict[str, tuple[list[str], list[bytes]]]) -> dict[str, dict[st
 @given(first=st.integers(0, 10), more=st.integers(0, 200))
 def test_the_first_rows_and_the_last_ones_are_there(first: int, more: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        files = LeafFiles(Path(folder) / "trace", lambda: "0-abc")
+        files = LeafFiles(Path(folder) / "trace", lambda: "0-abc", refuse)
         for count in range(1, first + more + 1):
             files.keep(0, count, row(count), first=count <= first)
         found = read_leaves(Path(folder) / "trace", "0")
@@ -45,7 +49,7 @@ def test_the_first_rows_and_the_last_ones_are_there(first: int, more: int) -> No
 
 
 def test_another_layout_begins_another_file(tmp_path: Path) -> None:
-    files = LeafFiles(tmp_path, lambda: "1-abc")
+    files = LeafFiles(tmp_path, lambda: "1-abc", refuse)
     files.keep(0, 1, row(1), first=True)
     files.keep(1, 1, row(2, ("x",)), first=True)
     files.keep(0, 2, row(3, ("a", "b", "c")), first=True)
@@ -58,7 +62,7 @@ def test_another_layout_begins_another_file(tmp_path: Path) -> None:
 
 
 def test_a_large_model_keeps_fewer_rows_and_the_file_stays_small(tmp_path: Path) -> None:
-    files = LeafFiles(tmp_path, lambda: "0-abc")
+    files = LeafFiles(tmp_path, lambda: "0-abc", refuse)
     names = tuple(f"layer.{at}" for at in range(4000))
     kept = row(1, names)
     for count in range(1, 200):
@@ -71,7 +75,7 @@ def test_a_large_model_keeps_fewer_rows_and_the_file_stays_small(tmp_path: Path)
 @given(st.data())
 def test_a_file_that_is_cut_or_hurt_gives_what_is_whole_or_says_so(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        files = LeafFiles(Path(folder), lambda: "0-abc")
+        files = LeafFiles(Path(folder), lambda: "0-abc", refuse)
         for count in range(1, 30):
             files.keep(0, count, row(count), first=count <= 10)
         (path,) = Path(folder).iterdir()
@@ -96,10 +100,13 @@ def test_a_file_that_is_cut_or_hurt_gives_what_is_whole_or_says_so(data: st.Data
 def test_a_full_disk_is_told_once_and_the_rows_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "FAULTS", disk._Faults("trace.leaves=full@1+"))
-    files = LeafFiles(tmp_path, lambda: "0-abc")
-    with pytest.raises(OSError, match="injected"):
-        files.keep(0, 1, row(1), first=True)
+    monkeypatch.setattr(disk, "FAULTS", disk._Faults("trace.leaves=full@2+"))
+    told: list[str] = []
+    files = LeafFiles(tmp_path, lambda: "0-abc", lambda source, error: told.append(source))
+    for count in range(1, 5):
+        files.keep(0, count, row(count), first=True)
+    assert told == ["trace.leaves"]
+    assert read_leaves(tmp_path, "0") == {}
 
 
 KILLED = """

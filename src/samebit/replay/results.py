@@ -64,19 +64,23 @@ class Metrics(Struct):
 def compare_metrics(recorded: View, replayed: View, *, cut: bool = False) -> Metrics:
     """Every metric of either, point by point; what is volatile is only listed.
 
-    With `cut` the second was ended before its time: only the points that it has are compared.
+    With `cut` the second was ended before its time: only the points that it has are compared; and
+    of those only what both have, where the first broke off.
     """
     found = Metrics()
+    broke_off = recorded.status != "finished"
     for rank, mine, twin in twins(recorded, replayed):
         ours, theirs = mine.metrics, twin.metrics if twin is not None else {}
         for name in [*ours, *(n for n in theirs if n not in ours)]:
             if is_volatile(name, recorded):
                 found.volatile.append(rank + name)
                 continue
-            if cut and name not in theirs:
+            if cut and (name not in theirs or (broke_off and name not in ours)):
                 continue
             found.compared.append(rank + name)
-            step = _first_difference(ours.get(name), theirs.get(name), cut=cut)
+            step = _first_difference(
+                ours.get(name), theirs.get(name), cut=cut, common=cut and broke_off
+            )
             if step is not None:
                 found.differing.append((rank + name, step))
             elif name in ours:
@@ -85,13 +89,17 @@ def compare_metrics(recorded: View, replayed: View, *, cut: bool = False) -> Met
     return found
 
 
-def _first_difference(ours: Column | None, theirs: Column | None, *, cut: bool) -> int | None:
+def _first_difference(
+    ours: Column | None, theirs: Column | None, *, cut: bool, common: bool
+) -> int | None:
     if ours is None or theirs is None:
         present = ours or theirs
         return present.steps[0] if present is not None and present.steps else 0
     mine = dict(zip(ours.steps, ours.values, strict=True))
     other = dict(zip(theirs.steps, theirs.values, strict=True))
     for step in dict.fromkeys([*(() if cut else ours.steps), *theirs.steps]):
+        if common and (step not in mine or step not in other):
+            continue
         if step not in mine or step not in other or not _same(mine[step], other[step]):
             return step
     return None

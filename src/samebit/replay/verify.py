@@ -131,7 +131,7 @@ def _grade(
         alone = final is not None or bool(matched.rows)
         what = "metric only (evaluation)" if alone else "a metric differs"
         return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}", at
-    if cut is None and recorded.status != "finished":
+    if recorded.status != "finished" and (cut is None or cut["why"] == "parted"):
         return "unknown", f"the run {recorded.status}; what both have of it is identical", None
     if recorded.gaps:
         return "unknown", f"the run's journal is damaged: {recorded.gaps[0].what}", None

@@ -77,7 +77,7 @@ class Recording:
         store = Store(folder.store)  # one, because it learns of every pack when it is first used
         self._surroundings = Surroundings(self.fact, store, settings)
         self._console = ConsoleLog(folder.console(execution), rank, self.trouble)
-        leaves = LeafFiles(folder.trace, lambda: f"{rank}-{self.writer.writer}")
+        leaves = LeafFiles(folder.trace, lambda: f"{rank}-{self.writer.writer}", self.trouble)
         emit = Emit(self.writer.trace, self.writer.hyper, self.fact, leaves.keep)
         self.recorder = Recorder(emit, rates)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)

@@ -52,13 +52,21 @@ class LeafFiles:
     Args:
         folder: for the files; made with the first one.
         name: of the process; the files are `<name>-<n>.leaves`.
+        trouble: told once when the disk does not take them; the trace goes on without.
     """
 
-    def __init__(self, folder: Path, name: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: Callable[[], str],
+        trouble: Callable[[str, Exception], None],
+    ) -> None:
         self._folder = folder
         self._name = name
         self._files: dict[int, _File] = {}
         self._count = 0
+        self._trouble = trouble
+        self._is_off = False
 
     def keep(
         self,
@@ -68,10 +76,23 @@ class LeafFiles:
         *,
         first: bool,
     ) -> None:
-        """Keep the leaves of a row: of each group their names, and digests of at least 8 bytes.
+        """Keep the leaves of a row: of each group their names, and digests; never raises."""
+        if self._is_off:
+            return
+        try:
+            self._keep(optimizer, count, groups, first=first)
+        except Exception as error:
+            self._is_off = True
+            self._trouble("trace.leaves", error)
 
-        Raises OSError where the disk does not take it; nothing else is touched.
-        """
+    def _keep(
+        self,
+        optimizer: int,
+        count: int,
+        groups: Mapping[str, tuple[Sequence[str], Sequence[bytes]]],
+        *,
+        first: bool,
+    ) -> None:
         layout = tuple((group, tuple(names)) for group, (names, _) in groups.items())
         file = self._files.get(optimizer)
         if file is None or file.layout != layout:

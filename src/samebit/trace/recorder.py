@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from samebit.trace import fingerprint
 from samebit.trace.budget import FULL_AT_FIRST, Budget
@@ -403,13 +402,8 @@ class Recorder:
         for group, leaves in known.others.items():
             if group in known.row:
                 groups[group] = leaves.names, leaves.latest[group]
-        try:
-            first = known.count - known.base <= FULL_AT_FIRST
-            self._emit.leaves(known.index, known.count, groups, first=first)
-        except OSError as error:
-            self._emit = replace(self._emit, leaves=None)
-            detail = error.strerror or str(error)
-            self._emit.fact("problem", {"what": "leaves not kept", "detail": detail})
+        first = known.count - known.base <= FULL_AT_FIRST
+        self._emit.leaves(known.index, known.count, groups, first=first)
 
     def _write(self, known: _Optimizer, row: dict[str, bytes]) -> None:
         self._write_row(known.index, known.count, row)
