@@ -5,13 +5,14 @@ Nothing of the script is called: only names, numbers and paths of code are read.
 
 import linecache
 import sys
+from pathlib import PurePath
 from types import CodeType, FrameType
 
 from msgspec import Struct
 
 from samebit.capture.noise import noise_prefixes
 
-__all__ = ["Site", "caller", "is_library", "line_of", "module_of"]
+__all__ = ["Site", "caller", "is_library", "line_of", "module_of", "short_place"]
 
 # Passed over: what stands between a generator and whoever wanted one.
 _BETWEEN = (__name__.partition(".")[0], "random", "secrets", "uuid")
@@ -84,6 +85,12 @@ def is_library(filename: str) -> bool:
         found = filename.startswith(_prefixes[0]) or "/site-packages/" in filename
         _known[filename] = found
     return found
+
+
+def short_place(at: str) -> str:
+    """`train.py:41` of a path and a line."""
+    file, _, line = at.rpartition(":")
+    return f"{PurePath(file).name}:{line}" if file else at
 
 
 def line_of(site: Site) -> str:

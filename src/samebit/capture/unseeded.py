@@ -6,11 +6,11 @@ called, or a library that was being imported. Nothing shows what became of the n
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from msgspec import Struct
 
+from samebit.capture.callers import short_place
 from samebit.capture.generators import digest_of
 
 __all__ = ["Unseeded", "find_unseeded", "in_words", "seeded_libraries"]
@@ -39,8 +39,7 @@ class Unseeded(Struct, frozen=True):
     @property
     def short(self) -> str:
         """`data.py:41 default_rng()`."""
-        file, _, line = self.at.rpartition(":")
-        where = f"{PurePath(file).name}:{line} " if self.at else ""
+        where = f"{short_place(self.at)} " if self.at else ""
         times = f" ({self.count} times)" if self.count > 1 else ""
         return f"{where}{self.what or 'a generator'}{times}"
 

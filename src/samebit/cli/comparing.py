@@ -94,24 +94,21 @@ def _op(
     from samebit.cli import locating  # noqa: PLC0415  (it can start runs, which is much to load)
 
     found = matched.divergence
-    if found is None or options.json:
-        code = Exit.DIFFERENT if found else Exit.DONE if matched.rows else Exit.UNKNOWN
+    if options.json:
+        code = int(Exit.DIFFERENT if found else Exit.DONE if matched.rows else Exit.UNKNOWN)
     else:
-        code = Exit(_trace(first, second, matched, screen))
+        code = _trace(first, second, matched, screen)
+    located = None
     if found is not None:
         located = locating.look_closely(
             store, first, second, found, allow_writes=options.allow_writes
         )
-        if options.json:
-            data = {"a": first.id, "b": second.id, "op": locating.as_data(located)}
-            screen.say(canonical_json(data).decode())
-        else:
-            locating.say_located(located, screen)
-    elif options.json:
-        screen.say(canonical_json({"a": first.id, "b": second.id, "op": None}).decode())
-    else:
-        _trace(first, second, matched, screen)
-    return int(code)
+    if options.json:
+        op = locating.as_data(located) if located is not None else None
+        screen.say(canonical_json({"a": first.id, "b": second.id, "op": op}).decode())
+    elif located is not None:
+        locating.say_located(located, screen)
+    return code
 
 
 def _say(first: View, second: View, sections: Mapping[str, list[str]], screen: Screen) -> None:

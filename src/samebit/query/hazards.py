@@ -6,6 +6,7 @@ Generators that nobody seeded are among what its record lacks (`samebit.query.la
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from samebit.capture.callers import short_place
 from samebit.folders.read import View
 from samebit.query.lacks import Lack
 
@@ -41,7 +42,6 @@ def _listings(view: View) -> Iterator[Lack]:
     for fact in view.files:
         at = fact.get("at", "")
         if fact["how"] == "list" and fact.get("sorted") is False and at:
-            file, _, line = at.rpartition(":")
             folder = PurePath(fact["path"]).name
             text = f"the names in {folder}/ come in the file system's order"
-            yield Lack("listing", text, f"sort them: {PurePath(file).name}:{line}")
+            yield Lack("listing", text, f"sort them: {short_place(at)}")

@@ -6,9 +6,9 @@ generator is said only where the runs came out otherwise: it differs between any
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 from typing import Any
 
+from samebit.capture.callers import short_place
 from samebit.capture.unseeded import find_unseeded
 from samebit.folders.read import View
 
@@ -61,9 +61,9 @@ def _seed_calls(first: View, second: View) -> Iterator[str]:
 def _call(call: Mapping[str, Any]) -> tuple[str, str, str]:
     value = call["value"] if call["value"] is not None else "a seed from the system"
     if call["value"] is None:
-        return call["library"], "", f"{call['library']} with {value} ({_short(call['at'])})"
+        return call["library"], "", f"{call['library']} with {value} ({short_place(call['at'])})"
     like = {"time": ", the time", "pid": ", the process's id"}.get(call.get("like", ""), "")
-    shown = f"{call['library']} with {value}{like} ({_short(call['at'])})"
+    shown = f"{call['library']} with {value}{like} ({short_place(call['at'])})"
     return call["library"], repr(value), shown
 
 
@@ -75,7 +75,7 @@ def _loaders(first: View, second: View) -> Iterator[str]:
     """Loaders are paired as they came: an edited script has them at other lines."""
     ours, theirs = _first_epochs(first), _first_epochs(second)
     for mine, other in zip(ours, theirs, strict=False):
-        name = f"data loader {_short(mine.get('at', ''))}"
+        name = f"data loader {short_place(mine.get('at', ''))}"
         before, after = mine.get("loader") or {}, other.get("loader") or {}
         for key in dict.fromkeys((*before, *after)):
             if before and after and before.get(key) != after.get(key):
@@ -123,12 +123,6 @@ def _unseeded(first: View, second: View) -> Iterator[str]:
         for source in find_unseeded(view.all_facts, view.seed):
             if source.matters == "likely":
                 yield f"seeded by nobody: {source.short}"
-
-
-def _short(at: str) -> str:
-    """`train.py:41` of a path and a line."""
-    file, _, line = at.rpartition(":")
-    return f"{PurePath(file).name}:{line}" if file else at
 
 
 def _shown(value: Any) -> str:

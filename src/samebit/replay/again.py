@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from samebit.capture.callers import short_place
 from samebit.capture.unseeded import find_unseeded
 from samebit.folders.read import View
 from samebit.records import Verdict
@@ -107,14 +108,9 @@ def _of_the_training(recorded: View, replayed: View, cause: str) -> Iterator[str
     listings = [f for f in recorded.all_facts("file") if f.get("sorted") is False and f.get("at")]
     if is_of_data and not lost:
         for fact in listings[:_NAMED]:
-            yield f"sort the listing of {PurePath(fact['path']).name}/: {_short(fact['at'])}"
+            yield f"sort the listing of {PurePath(fact['path']).name}/: {short_place(fact['at'])}"
     if not lost:
         yield f"`samebit diff {recorded.id} {replayed.id} --trace --op` names the op"
-
-
-def _short(at: str) -> str:
-    file, _, line = at.rpartition(":")
-    return f"{PurePath(file).name}:{line}"
 
 
 def _of_the_environment(recorded: View, replayed: View, *, rebuilt: bool) -> Iterator[str]:

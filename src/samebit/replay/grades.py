@@ -6,7 +6,7 @@ Only for a replay that went to its end: a cut one proves nothing of it.
 import math
 import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -42,7 +42,7 @@ class _Worst(Struct):
 
 
 def regrade(
-    recorded: View, replayed: View, verdict: Verdict, others: Sequence[View], rtol: float
+    recorded: View, replayed: View, verdict: Verdict, others: Iterable[View], rtol: float
 ) -> Verdict:
     """A verdict `different` on a whole replay, as close or compatible where it is that.
 
@@ -157,7 +157,7 @@ def _told(what: str, worst: _Worst, rtol: float) -> str:
 
 
 def _spread(
-    recorded: View, replayed: View, others: Sequence[View]
+    recorded: View, replayed: View, others: Iterable[View]
 ) -> tuple[bool, tuple[str, ...]] | None:
     """Whether the replay's last metrics lie within what the seeds of this training spread over.
 
@@ -168,14 +168,15 @@ def _spread(
     seeds = [recorded, *by_seed.values()]
     if len(seeds) < _LEAST_SEEDS:
         return None
-    names = [n for n in _last(recorded) if all(n in _last(v) for v in (*seeds, replayed))]
+    *last, now = [_last(view) for view in (*seeds, replayed)]
+    names = [name for name in last[0] if all(name in each for each in (*last, now))]
     lines: list[str] = []
     inside = bool(names)
     for name in names:
-        values = [_last(view)[name] for view in seeds]
+        values = [each[name] for each in last]
         mean, sd = statistics.fmean(values), statistics.stdev(values)
         half = _quantile(len(values) - 1) * sd * math.sqrt(1 + 1 / len(values))
-        value = _last(replayed)[name]
+        value = now[name]
         is_in = abs(value - mean) <= half
         inside = inside and is_in
         lines.append(

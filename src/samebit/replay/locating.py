@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from samebit.folders.read import View
-from samebit.replay.pairs import compare_traces
+from samebit.replay.pairs import compare_traces, main_step, rank_of
 from samebit.replay.plan import Plan
 from samebit.replay.running import Ended, Ops
 from samebit.trace.compare import Divergence
@@ -46,13 +46,14 @@ def locate(first: Plan, second: Plan, found: Divergence, start: Start) -> Locate
     if found.cause == "length":
         return Located(found, None, (0, 0), ("one of the two has no such step",))
     if found.after is not None and found.after + 1 < found.step:
-        again = [start(plan, _until(plan.view, found), True, None) for plan in plans]
+        at = (found.optimizer, found.step)
+        again = [start(plan, main_step(plan.view, at, found.rank), True, None) for plan in plans]
         exact = _parting(again)
         if exact is None:
             return Located(None, None, (0, 0), (_nowhere(found),))
         found = exact
     for _ in range(_MOST_TRIES):
-        ops = Ops(_rank(found), found.optimizer, max(1, found.step))
+        ops = Ops(rank_of(found.rank), found.optimizer, max(1, found.step))
         again = [start(plan, None, True, ops) for plan in plans]
         for ended in again:
             remarks += [line for line in ended.problems if line not in remarks]
@@ -73,22 +74,6 @@ def locate(first: Plan, second: Plan, found: Divergence, start: Start) -> Locate
 
 def _parting(again: Sequence[Ended]) -> Divergence | None:
     return compare_traces(again[0].view, again[1].view, cut=True).divergence
-
-
-def _rank(found: Divergence) -> str:
-    return found.rank.partition(",")[0].removeprefix("rank ") or "0"
-
-
-def _until(view: View, found: Divergence) -> int | None:
-    """The main optimizer's step by which another has made this one."""
-    main, before = view.facts.get("main", 0), 0
-    if found.optimizer == main:
-        return max(1, found.step)
-    for row in view.traces.get(_rank(found), view.trace):
-        before = row.count if row.optimizer == main else before
-        if (row.optimizer, row.count) == (found.optimizer, found.step):
-            break
-    return before + 1
 
 
 def _nowhere(found: Divergence) -> str:

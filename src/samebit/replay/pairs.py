@@ -13,7 +13,7 @@ from samebit.trace import compare
 from samebit.trace.compare import Matched, Side
 from samebit.trace.leaves import Row, read_leaves
 
-__all__ = ["compare_traces", "leaves_of", "manifest_of", "twins"]
+__all__ = ["compare_traces", "leaves_of", "main_step", "manifest_of", "rank_of", "twins"]
 
 _GENERATORS = "generators"
 
@@ -24,6 +24,29 @@ def compare_traces(ours: View, theirs: View, *, cut: bool = False) -> Matched:
     With `cut` the second was ended before its time, or goes on: what it lacks is no difference.
     """
     return compare.compare_ranks(_sides(ours, theirs), _sides(theirs, ours), cut=cut)
+
+
+def rank_of(label: str) -> str:
+    """The rank that a difference names, also where it names one of its processes."""
+    return label.partition(",")[0].removeprefix("rank ") or "0"
+
+
+def main_step(view: View, at: tuple[int, int], label: str) -> int:
+    """The main optimizer's step by which an optimizer has made one of its own; at least 1.
+
+    Args:
+        view: whose trace is looked at.
+        at: the optimizer, and its step.
+        label: the rank as a difference names it; empty where there is one.
+    """
+    (optimizer, step), main, before = at, view.facts.get("main", 0), 0
+    if optimizer == main:
+        return max(1, step)
+    for row in view.traces.get(rank_of(label), view.trace):
+        before = row.count if row.optimizer == main else before
+        if (row.optimizer, row.count) == at:
+            break
+    return before + 1
 
 
 def _sides(view: View, other: View) -> dict[str, Side]:

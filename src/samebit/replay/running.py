@@ -6,7 +6,7 @@ What starts the command is given; this room knows no session.
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from samebit.launch import landlock
 from samebit.records import Verdict
 from samebit.replay.again import tell_apart
 from samebit.replay.grades import RTOL, regrade
+from samebit.replay.pairs import main_step
 from samebit.replay.plan import Plan, environment_differences
 from samebit.replay.rebuild import Layout, lay_out_run
 from samebit.replay.verify import judge
@@ -163,13 +164,11 @@ def replay_and_judge(
     return Replayed(verdict, first.printed)
 
 
-def _others(view: View) -> list[View]:
-    """The other runs of its store that can be read."""
-    found: list[View] = []
+def _others(view: View) -> Iterator[View]:
+    """The other runs of its store that can be read; each is read when it is asked for."""
     for folder in list_runs(view.folder.store):
         with suppress(SamebitError):
-            found.append(read_run(folder))
-    return found
+            yield read_run(folder)
 
 
 def _surroundings(plan: Plan) -> tuple[list[str], dict[str, Any]]:
@@ -255,16 +254,8 @@ def _step_of(verdict: Verdict, replayed: View, steps: int | None) -> int | None:
     found = verdict.evidence.get("divergence")
     if found is None:
         return steps
-    rows = replayed.traces.get(found.get("rank", ""), replayed.trace)
     at = (found["optimizer"], found["step"])
-    main = replayed.facts.get("main", 0)
-    # The steps of the main optimizer up to there; what parted before the first shows by then.
-    before = 0
-    for row in rows:
-        before = row.count if row.optimizer == main else before
-        if (row.optimizer, row.count) == at:
-            break
-    return max(1, before if found["optimizer"] == main else before + 1)
+    return main_step(replayed, at, found.get("rank", ""))
 
 
 @contextmanager

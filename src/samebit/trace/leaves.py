@@ -80,34 +80,24 @@ class LeafFiles:
         if self._is_off:
             return
         try:
-            self._keep(optimizer, count, groups, first=first)
+            layout = tuple((group, tuple(names)) for group, (names, _) in groups.items())
+            file = self._files.get(optimizer)
+            if file is None or file.layout != layout:
+                file = self._files[optimizer] = self._begin(optimizer, layout)
+            digests = b"".join(
+                digest[:_LEAF_BYTES].ljust(_LEAF_BYTES, b"\0")
+                for _, found in groups.values()
+                for digest in found
+            )
+            if first and file.first < FIRST:
+                slot, file.first = file.first, file.first + 1
+            else:
+                slot, file.rows = FIRST + file.rows % file.slots, file.rows + 1
+            data = _SLOT.pack(count, _checksum(count, slot, digests), slot) + digests
+            disk.write_at(file.path, data, file.begin + slot * file.size)
         except Exception as error:
             self._is_off = True
             self._trouble("trace.leaves", error)
-
-    def _keep(
-        self,
-        optimizer: int,
-        count: int,
-        groups: Mapping[str, tuple[Sequence[str], Sequence[bytes]]],
-        *,
-        first: bool,
-    ) -> None:
-        layout = tuple((group, tuple(names)) for group, (names, _) in groups.items())
-        file = self._files.get(optimizer)
-        if file is None or file.layout != layout:
-            file = self._files[optimizer] = self._begin(optimizer, layout)
-        digests = b"".join(
-            digest[:_LEAF_BYTES].ljust(_LEAF_BYTES, b"\0")
-            for _, found in groups.values()
-            for digest in found
-        )
-        if first and file.first < FIRST:
-            slot, file.first = file.first, file.first + 1
-        else:
-            slot, file.rows = FIRST + file.rows % file.slots, file.rows + 1
-        data = _SLOT.pack(count, _checksum(count, slot, digests), slot) + digests
-        disk.write_at(file.path, data, file.begin + slot * file.size)
 
     def _begin(self, optimizer: int, layout: tuple[tuple[str, tuple[str, ...]], ...]) -> _File:
         described = {"optimizer": optimizer, "groups": [[g, list(names)] for g, names in layout]}
