@@ -71,6 +71,15 @@ def test_a_name_finds_its_run(store: Path) -> None:
         find_run(store, "base line")
 
 
+def test_a_name_comes_before_the_beginning_of_an_id(store: Path) -> None:
+    keep(store, "b000000000")
+    named = keep(store, "1111111111", name="b")
+    (store / "runs" / "c000000000").mkdir()
+    (store / "runs" / "c000000000" / "run.json").write_text("no JSON")
+    assert find_run(store, "b") == named
+    assert find_run(store, "B").id == find_run(store, "b0").id == "b000000000"
+
+
 def test_the_name_given_last_is_the_name(store: Path) -> None:
     run = keep(store, "1111111111", name="first")
     run.add_note("name", "second")

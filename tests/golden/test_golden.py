@@ -421,7 +421,7 @@ def test_an_ambiguous_beginning_word_for_word(store: Path) -> None:
         """\
 samebit: 'f1n1' fits 2 runs
   runs: f1n1shed00, f1n1shed11
-hint: give more letters of the id
+hint: give the id, or more letters of it
 """,
     )
 

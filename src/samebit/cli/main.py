@@ -102,7 +102,7 @@ def _help() -> str:
         "usage: samebit COMMAND …\n\n"
         "Records a training run, runs it again, and says whether the bits are the same.\n\n"
         + "\n".join(lines)
-        + "\n\nRUN is an id, any beginning of it, a name, @last, or @last-1.\n"
+        + "\n\nRUN is an id, a name, any beginning of an id, @last, or @last-1.\n"
         "`samebit COMMAND --help` tells the options.\n"
         "Exit codes: 0 done or identical, 1 our fault, 2 usage, 3 close, 4 compatible,\n"
         "5 different, 6 unknown, 7 not found or damaged, 125 could not start.\n"

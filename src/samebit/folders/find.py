@@ -1,7 +1,8 @@
 """Finding runs: all of a store, or the one that a reference names.
 
-A reference is an id, any unambiguous beginning of one, a name, or `@last` (`@last-1` the one
-before), with or without the `@`.
+A reference is an id, a name, any unambiguous beginning of an id, or `@last` (`@last-1` the one
+before), with or without the `@`. A name comes before a beginning: "b" is the run called so, and
+never the one in 32 whose id happens to begin with that letter.
 """
 
 import os
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from samebit.errors import AmbiguousRun, NotFound, RunNotFound
+from samebit.errors import AmbiguousRun, NotFound, RunNotFound, SamebitError
 from samebit.folders.folder import RunFolder, is_run_id, user_name
 
 __all__ = ["find_run", "list_runs"]
@@ -36,9 +37,10 @@ def find_run(store: Path, reference: str) -> RunFolder:
     exact = RunFolder(store / "runs" / reference)
     if is_run_id(reference) and exact.path.is_dir():
         return exact
-    fits = [run for run in list_runs(store) if reference and run.id.startswith(reference.lower())]
+    every = list(list_runs(store)) if reference else []
+    fits = [run for run in every if _is_named(run, reference)]
     if not fits:
-        fits = [run for run in list_runs(store) if _is_named(run, reference)]
+        fits = [run for run in every if run.id.startswith(reference.lower())]
     if len(fits) == 1:
         return fits[0]
     if fits:
@@ -46,7 +48,7 @@ def find_run(store: Path, reference: str) -> RunFolder:
         raise AmbiguousRun(
             f"{reference!r} fits {len(fits)} runs",
             runs=shown + (", …" if len(fits) > 8 else ""),
-            hint="give more letters of the id",
+            hint="give the id, or more letters of it",
         )
     raise RunNotFound(
         f"there is no run {reference!r} in this store",
@@ -78,6 +80,6 @@ def _last(store: Path, back: int, reference: str) -> RunFolder:
 def _is_named(run: RunFolder, name: str) -> bool:
     try:
         given = [run.record().name, *(n.value for n in run.notes() if n.kind == "name")]
-    except NotFound:
-        return False
+    except SamebitError:
+        return False  # what is wrong with it is said where it is read
     return given[-1] == name
