@@ -11,6 +11,7 @@ NAMES = (
     "training_loop",
     "startup",
     "listing",
+    "long_traces",
     "recorder",
     "other_loops",
     "everything",

@@ -12,7 +12,9 @@ from samebit import places
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
-from samebit.folders.series import Column, TraceRow
+from samebit.folders.series import Column
+from samebit.folders.steps import Steps, TraceRow
+from samebit.journal import traced
 from tests.folders.test_read import write
 
 logged = st.lists(
@@ -100,3 +102,33 @@ def test_the_rows_of_one_step_are_one(run: RunFolder) -> None:
         TraceRow(0, 1, {"batch": b"b" * 8, "loss": b"l" * 8, "param": b"p" * 8}),
         TraceRow(0, 2, {"loss": b"m" * 8}),
     ]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(1, 6), st.integers(0, 15)),
+        max_size=30,
+    ),
+    st.permutations(["batch", "loss", "param"]),
+)
+@settings(deadline=None)
+def test_a_long_trace_has_the_rows_of_a_short_one(
+    tmp_path_factory: pytest.TempPathFactory,
+    written: list[tuple[int, int, int, int]],
+    groups: list[str],
+) -> None:
+    run = runs.begin(places.make_store(tmp_path_factory.mktemp("read") / ".samebit"))
+    writers = [write(run, letters="a"), write(run, letters="b")]
+    for which, writer in enumerate(writers):
+        writer.fact("trace", {"groups": groups if which else ["loss", "hyper", "batch"]})
+    for number, (which, optimizer, count, mask) in enumerate(written):
+        digests = b"".join(bytes([number, bit] * 4) for bit in range(mask.bit_count()))
+        writers[which].trace(optimizer, count, mask, digests)
+    for writer in writers:
+        writer.close()
+    short = read_run(run).traces
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(traced, "MANY", 0)
+        long = read_run(run).traces
+    assert {rank: list(rows) for rank, rows in long.items()} == short
+    assert all(isinstance(rows, Steps) for rows in long.values())

@@ -1,7 +1,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from samebit.folders.series import TraceRow
+from samebit.folders.steps import TraceRow
 from samebit.trace.compare import Divergence, Side, compare, compare_ranks
 from samebit.trace.recorder import GROUPS
 
@@ -26,7 +26,7 @@ def rows_of(steps: int, full: set[int] | None = None) -> list[TraceRow]:
 
 
 def side(rows: list[TraceRow], initial: dict[str, str] | None = None) -> Side:
-    return Side(rows, [], initial, "xxh3-128/8")
+    return Side(rows, list, initial, "xxh3-128/8")
 
 
 def changed(rows: list[TraceRow], step: int, *groups: str) -> list[TraceRow]:
@@ -124,7 +124,7 @@ def test_another_initial_state_is_before_everything_and_names_the_arrays() -> No
 
 
 def test_traces_of_different_algorithms_are_never_compared() -> None:
-    other = Side(rows_of(3), [], None, "tf128")
+    other = Side(rows_of(3), list, None, "tf128")
     matched = compare(side(rows_of(3)), other)
     assert (matched.rows, matched.divergence) == (0, None)
 
@@ -159,7 +159,7 @@ def test_two_optimizers_are_matched_each_by_its_own_count() -> None:
 def test_ranks_are_compared_each_with_its_own() -> None:
     def side(*losses: bytes, algorithm: str = "a") -> Side:
         rows = [TraceRow(0, at, {"loss": loss * 8}) for at, loss in enumerate(losses, 1)]
-        return Side(rows, [], None, algorithm)
+        return Side(rows, list, None, algorithm)
 
     ours = {"0": side(b"a", b"b"), "1": side(b"c", b"d")}
     same = compare_ranks(ours, ours)
@@ -177,7 +177,7 @@ def test_ranks_are_compared_each_with_its_own() -> None:
         assert gone is not None
         assert (gone.cause, gone.rank) == ("length", "1")
         assert "has no trace of rank 1" in gone.what
-    untraced = {"0": Side([], [], None, None)}
+    untraced = {"0": Side([], list, None, None)}
     assert compare_ranks(ours, untraced) == compare_ranks(untraced, ours)
     assert compare_ranks(ours, untraced).rows == 0
     assert compare_ranks(ours, untraced).divergence is None

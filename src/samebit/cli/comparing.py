@@ -15,7 +15,8 @@ from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
-from samebit.folders.series import TraceRow
+from samebit.folders.steps import TraceRow, row_at
+from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import randomness
@@ -52,6 +53,7 @@ def diff_arguments(parser: argparse.ArgumentParser) -> None:
 
 def diff(options: argparse.Namespace) -> int:
     """Compare; exit code 5 if anything differs, 6 if something is not known, 0 if nothing does."""
+    load_numpy_when_it_pays()
     store = places.find_store(Path.cwd())
     first = read_run(find_run(store, options.first))
     second = read_run(find_run(store, options.second))
@@ -256,8 +258,7 @@ def _not_comparable(first: View, second: View) -> str:
 
 def _row(view: View, found: compare.Divergence) -> TraceRow | None:
     rows = view.traces.get(found.rank, []) if found.rank else view.trace
-    at = (found.optimizer, found.step)
-    return next((row for row in rows if (row.optimizer, row.count) == at), None)
+    return row_at(rows, (found.optimizer, found.step))
 
 
 def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:

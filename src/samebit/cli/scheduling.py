@@ -10,6 +10,7 @@ from samebit.cli.tables import fields
 from samebit.cli.words import Screen, shorten, shown, visible, width
 from samebit.folders.read import View
 from samebit.folders.series import Changes, Schedule
+from samebit.folders.steps import last_counts
 from samebit.report import schedule as words_of
 from samebit.report.schedule import Curve, amount, count
 from samebit.report.shapes import TOLERANCE, segments
@@ -85,9 +86,8 @@ def _optimizer(view: View, schedule: Schedule, optimizer: int, name: str, screen
 
 
 def _last(view: View, schedule: Schedule, optimizer: int) -> int:
-    of_trace = [row.count for row in view.trace if row.optimizer == optimizer]
-    changes = [c.counts[-1] for key, c in schedule.scalars.items() if key[0] == optimizer]
-    return max(of_trace or changes)
+    changes = (c.counts[-1] for key, c in schedule.scalars.items() if key[0] == optimizer)
+    return last_counts(view.trace).get(optimizer) or max(changes)
 
 
 def _title(curve: Curve, groups: Sequence[int]) -> str:

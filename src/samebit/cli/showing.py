@@ -32,6 +32,8 @@ from samebit.digest import canonical_json, short
 from samebit.errors import SamebitError
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
+from samebit.folders.steps import last_counts
+from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query.lacks import find_lacks
@@ -60,6 +62,7 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(options: argparse.Namespace) -> int:
     """Print it."""
+    load_numpy_when_it_pays()
     view = read_run(find_run(places.find_store(Path.cwd()), options.run))
     if options.rank is not None:
         view = view.at_rank(options.rank)
@@ -285,9 +288,7 @@ def _loaders(view: View) -> Iterator[tuple[str, object]]:
 
 
 def _training(view: View) -> Iterator[tuple[str, object]]:
-    counts: dict[int, int] = {}
-    for row in view.trace:
-        counts[row.optimizer] = max(row.count, counts.get(row.optimizer, 0))
+    counts = last_counts(view.trace)
     for optimizer, count in list(counts.items())[:_MOST_OPTIMIZERS]:
         label = "steps" if len(counts) == 1 else f"optimizer {optimizer}"
         yield label, f"{count}, each with its fingerprints"

@@ -17,6 +17,7 @@ from samebit.folders.find import find_run
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.journal.reader import list_segments
+from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.records import Verdict
 from samebit.replay.again import RUN_TO_RUN
 from samebit.replay.given import given_back
@@ -86,6 +87,7 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """Plan, rebuild, run, compare; the verdict goes to both runs."""
+    load_numpy_when_it_pays()
     view = read_run(find_run(places.find_store(Path.cwd()), options.run))
     screen = Screen.of(sys.stdout)
     rebuilds = options.env == "rebuild"

@@ -4,6 +4,7 @@ A `View` is what was there when it was read; nothing in it changes afterwards.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
-from samebit.folders import ending, series, streams
+from samebit.folders import ending, series, steps, streams
 from samebit.folders.facts import (
     MANY,
     FileFact,
@@ -23,7 +24,8 @@ from samebit.folders.facts import (
     read_fact,
 )
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
-from samebit.folders.series import Column, Schedule, TraceRow
+from samebit.folders.series import Column, Schedule
+from samebit.folders.steps import TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
 from samebit.journal import reader
 from samebit.journal.reader import Gap, Journal
@@ -85,7 +87,7 @@ class View(Struct, frozen=True, dict=True):
     @cached_property
     def ranks(self) -> list[str]:
         """The ranks that recorded something, in order; the first is the run's face."""
-        return streams.ranks_of(self.journal.frames)
+        return streams.ranks_of(self.journal)
 
     def at_rank(self, rank: str) -> "View":
         """The same run as one of its ranks recorded it; NotFound names those there are."""
@@ -114,7 +116,7 @@ class View(Struct, frozen=True, dict=True):
         """What counts, by rank: first the supervisor's, which is every rank's, then the lowest."""
         return {
             rank: streams.pick(
-                self.journal.frames,
+                self.journal,
                 self.starts,
                 rank,
                 self.execution,
@@ -222,14 +224,14 @@ class View(Struct, frozen=True, dict=True):
         return series.machine(self.journal.frames)
 
     @property
-    def trace(self) -> list[TraceRow]:
+    def trace(self) -> Sequence[TraceRow]:
         """Every step's fingerprints, as the run's face saw them."""
         return next(iter(self.traces.values()), [])
 
     @cached_property
-    def traces(self) -> dict[str, list[TraceRow]]:
+    def traces(self) -> dict[str, Sequence[TraceRow]]:
         """By rank, the lowest first, its steps as written; rows of one step are one row."""
-        return series.traces(self._streams)
+        return steps.traces(self._streams)
 
     @property
     def schedules(self) -> list[Schedule]:

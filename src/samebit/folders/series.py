@@ -1,4 +1,4 @@
-"""What a run recorded step by step, put together for its readers: metrics, fingerprints, schedules.
+"""What a run recorded step by step, put together for its readers: metrics, schedules.
 
 Streams are given by rank, the lowest first. What is written in a way that this version does not
 know is left out, and said beside what was found.
@@ -11,8 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from samebit.errors import Damaged
-from samebit.folders.facts import read_fact
 from samebit.folders.streams import Stream, rank_number
 from samebit.journal import reader
 from samebit.journal.reader import Frame
@@ -21,13 +19,11 @@ __all__ = [
     "Changes",
     "Column",
     "Schedule",
-    "TraceRow",
     "changes_of_face",
     "machine",
     "metrics",
     "rows",
     "schedules",
-    "traces",
 ]
 
 RankRow = tuple[int, int, int, dict[str, Any]]  # rank, step, time in UTC ns, values by name
@@ -39,14 +35,6 @@ class Column(Struct, frozen=True):
     steps: list[int]
     times_ns: list[int]
     values: list[Any]
-
-
-class TraceRow(Struct, frozen=True):
-    """The fingerprints of one step: group name to eight bytes."""
-
-    optimizer: int
-    count: int
-    groups: dict[str, bytes]
 
 
 class Changes(Struct, frozen=True):
@@ -125,28 +113,6 @@ def machine(frames: Sequence[Frame]) -> dict[str, Column]:
             column.values.append(value)
         counts[rank] += 1
     return found
-
-
-def traces(streams: Mapping[str, Stream]) -> dict[str, list[TraceRow]]:
-    """By rank, the lowest first, its steps as written; rows of one step are one row."""
-    groups: dict[str, list[str]] = {}
-    for frame in (frame for stream in streams.values() for frame in stream.facts):
-        if frame.items[2] == "trace":
-            try:
-                groups[frame.writer] = read_fact("trace", frame.items[3])["groups"]
-            except Damaged:
-                continue  # said where all facts are read
-    rows: dict[str, dict[tuple[int, int], dict[str, bytes]]] = defaultdict(dict)
-    for frame in (frame for stream in streams.values() for frame in stream.trace):
-        _, optimizer, count, _, mask, digests = frame.items[:6]
-        row = rows[frame.rank].setdefault((optimizer, count), {})
-        present = [n for bit, n in enumerate(groups.get(frame.writer, [])) if mask >> bit & 1]
-        if len(digests) >= 8 * len(present):
-            row.update((n, digests[8 * at : 8 * at + 8]) for at, n in enumerate(present))
-    return {
-        rank: [TraceRow(*step, found) for step, found in rows[rank].items()]
-        for rank in sorted(rows, key=rank_number)
-    }
 
 
 def schedules(streams: Mapping[str, Stream]) -> tuple[list[Schedule], list[str]]:

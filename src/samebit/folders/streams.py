@@ -9,7 +9,7 @@ begins at some step again; what an earlier one recorded beyond it stays on disk,
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -21,7 +21,8 @@ from samebit.folders.facts import MANY, is_plain, read_fact
 from samebit.journal import reader
 from samebit.journal.columns import Block
 from samebit.journal.frame import Kind
-from samebit.journal.reader import Frame
+from samebit.journal.reader import Frame, Journal
+from samebit.journal.traced import Traced
 from samebit.records import ExecutionStart
 
 __all__ = [
@@ -77,16 +78,17 @@ class Stream(Struct, frozen=True):
 
     facts: list[Frame]  # where only the last counts, the face's are the last
     rows: list[Row]
-    trace: list[Frame]
+    trace: list[Traced]
     changes: list[tuple[str, str, Block]]  # of the optimizers' scalars, by rank and writer
     replaced: list[Replaced]
     odd_rows: bool  # some were left out: this version does not know their shape
     odd_changes: bool
 
 
-def ranks_of(frames: Sequence[Frame]) -> list[str]:
+def ranks_of(journal: Journal) -> list[str]:
     """The ranks that recorded something, in order."""
-    found = dict.fromkeys(frame.rank for frame in frames)
+    found = dict.fromkeys(frame.rank for frame in journal.frames)
+    found |= dict.fromkeys(rows.rank for rows in journal.traced)
     found.pop(LAUNCH, None)
     return sorted(found, key=lambda rank: (not rank.isdigit(), len(rank), rank))
 
@@ -117,7 +119,7 @@ def _joined(frames: Sequence[Frame]) -> dict[str, "_Part"]:
 
 
 def pick(
-    frames: Sequence[Frame],
+    journal: Journal,
     starts: Sequence[ExecutionStart],
     rank: str,
     execution: int | None = None,
@@ -126,36 +128,43 @@ def pick(
     """What counts of a rank.
 
     Args:
-        frames: of the whole journal.
+        journal: the whole.
         starts: of the run's executions; they place what a forked child wrote.
         rank: which.
         execution: only this one, and then nothing in it is replaced by a later one.
         process: only the one of this name; `OTHERS` is what none that joined has written.
     """
-    mine = [frame for frame in frames if frame.rank == rank]
+    mine = [frame for frame in journal.frames if frame.rank == rank]
+    traced = [rows for rows in journal.traced if rows.rank == rank]
     joined = _joined(mine)
     if process is not None:
         names = {writer: part.process for writer, part in joined.items()}
         mine = [frame for frame in mine if names.get(frame.writer, OTHERS) == process]
-    episode = _episodes(mine, joined, starts)
+        traced = [rows for rows in traced if names.get(rows.writer, OTHERS) == process]
+    episode = _episodes(mine, traced, joined, starts)
     if execution is not None:
         mine = [frame for frame in mine if episode[frame.writer][0] == execution]
+        traced = [rows for rows in traced if episode[rows.writer][0] == execution]
+    writers = dict.fromkeys([frame.writer for frame in mine] + [rows.writer for rows in traced])
     by_episode: dict[Episode, list[Frame]] = {
-        which: [] for which in sorted({episode[frame.writer] for frame in mine})
+        which: [] for which in sorted({episode[writer] for writer in writers})
     }
     for frame in mine:
         by_episode[episode[frame.writer]].append(frame)
+    have_traced = {rows.writer for rows in traced}
     beside = {
         writer
-        for part in by_episode.values()
+        for which, part in by_episode.items()
         for writer in _beside_the_face(
-            [joined[w] for w in dict.fromkeys(f.writer for f in part) if w in joined], part
+            [joined[w] for w in writers if w in joined and episode[w] == which],
+            have_traced,
+            {frame.writer for frame in part if frame.kind == Kind.ROW},
         )
     }
     latest = max(by_episode, default=(0, 0))
     bases, main = _bases(by_episode)
     facts: list[Frame] = []
-    trace: list[Frame] = []
+    trace: list[Traced] = []
     changes: list[tuple[str, str, Block]] = []
     odd_changes = False
     cuts: dict[Episode, float] = {}  # from when on its rows count no more
@@ -175,12 +184,12 @@ def pick(
                     counting = _up_to(block, later.get(block.optimizer, math.inf))
                     if counting.counts:
                         changes.append((rank, frame.writer, counting))
-            elif frame.kind != Kind.TRACE:
-                continue
-            elif frame.items[2] <= later.get(frame.items[1], math.inf):
-                trace.append(frame)
-            elif frame.items[1] == main:
-                cuts[which] = min(cuts.get(which, math.inf), frame.time_ns)
+        for rows in traced:
+            if episode[rows.writer] == which and rows.writer not in beside:
+                trace.append(rows.up_to(later))
+                lost = rows.beyond(main, later[main]) if main in later else ()
+                if lost:
+                    cuts[which] = min(cuts.get(which, math.inf), int(lost.times_ns[0]))
         facts += sorted(
             (
                 f
@@ -193,8 +202,9 @@ def pick(
                 f.time_ns,
             ),
         )
-    traced = [which for which, part in by_episode.items() if any(_is_trace(f) for f in part)]
-    facts = [f for f in facts if not (_is_final(f) and traced and episode[f.writer] < traced[-1])]
+    last_traced = max((episode[writer] for writer in have_traced), default=None)
+    if last_traced is not None:
+        facts = [f for f in facts if not (_is_final(f) and episode[f.writer] < last_traced)]
     goes_on = {
         which: min((count for at, count in bases.get(main, ()) if at > which), default=math.inf)
         for which in by_episode
@@ -214,7 +224,10 @@ def _up_to(block: Block, last: float) -> Block:
 
 
 def _episodes(
-    frames: Sequence[Frame], joined: Mapping[str, "_Part"], starts: Sequence[ExecutionStart]
+    frames: Sequence[Frame],
+    traced: Sequence[Traced],
+    joined: Mapping[str, "_Part"],
+    starts: Sequence[ExecutionStart],
 ) -> dict[str, Episode]:
     """Each writer's episode: it says so itself, or it is a child of what went on as it began."""
     said = sorted((part.time_ns, part.episode) for part in joined.values())
@@ -227,8 +240,11 @@ def _episodes(
     for frame in frames:
         if frame.time_ns and frame.writer not in began:
             began[frame.writer] = frame.time_ns
+    for rows in traced:
+        if len(rows):
+            began.setdefault(rows.writer, int(rows.times_ns[0]))
     found: dict[str, Episode] = {}
-    for writer in {frame.writer for frame in frames}:
+    for writer in {*(frame.writer for frame in frames), *(rows.writer for rows in traced)}:
         if writer in joined:
             found[writer] = joined[writer].episode
             continue
@@ -243,7 +259,9 @@ def _episodes(
     return found
 
 
-def _beside_the_face(parts: Sequence["_Part"], frames: Sequence[Frame]) -> set[str]:
+def _beside_the_face(
+    parts: Sequence["_Part"], traced: Collection[str], logged: Collection[str]
+) -> set[str]:
     """The parts of one episode that are not its face.
 
     The face is a launched rank rather than what launched it, what trained rather than what
@@ -251,8 +269,6 @@ def _beside_the_face(parts: Sequence["_Part"], frames: Sequence[Frame]) -> set[s
     """
     if not parts:
         return set()
-    traced = {frame.writer for frame in frames if frame.kind == Kind.TRACE}
-    logged = {frame.writer for frame in frames if frame.kind == Kind.ROW}
     face = max(
         parts,
         key=lambda part: (
@@ -323,10 +339,6 @@ def _split(
         if still:
             kept.append((step, time_ns, still))
     return kept, gone
-
-
-def _is_trace(frame: Frame) -> bool:
-    return frame.kind == Kind.TRACE
 
 
 def _is_final(fact: Frame) -> bool:

@@ -15,6 +15,8 @@ __all__ = [
     "FRAME",
     "FRAME_BYTES",
     "HEADER_BYTES",
+    "LENGTH",
+    "TRACE_START",
     "Header",
     "Kind",
     "Tail",
@@ -32,6 +34,11 @@ CHECKED = struct.Struct("<IQ")  # what the checksum covers before the payload
 FRAME = struct.Struct("<IIQ")  # length, checksum, sequence
 FRAME_BYTES = FRAME.size
 MAX_PAYLOAD_BYTES = 64 << 20
+
+LENGTH = struct.Struct("<I")
+_CHECKED_FROM = 8  # behind length and checksum: the sequence, and then the payload
+# How a trace frame begins that this version writes: an array of six, and its kind.
+TRACE_START = b"\x96\x04"
 
 _crc32 = zlib.crc32
 
@@ -89,24 +96,42 @@ def pack(sequence: int, payload: bytes) -> bytes:
 
 
 def read_frames(
-    segment: bytes | memoryview, start: int = HEADER_BYTES
+    segment: bytes | memoryview,
+    start: int = HEADER_BYTES,
+    *,
+    traced: list[int] | None = None,
 ) -> tuple[list[tuple[int, list[Any]]], Tail]:
-    """All whole frames from an offset on, as (sequence, payload), and where they end."""
+    """All whole frames from an offset on, as (sequence, payload), and where they end.
+
+    Args:
+        segment: the bytes.
+        start: where the first frame begins.
+        traced: where given, it takes the places of the payloads of trace frames, which are left
+            out of what is returned.
+    """
     frames: list[tuple[int, list[Any]]] = []
     view = memoryview(segment)
     decode = msgspec.msgpack.Decoder().decode
-    at, size = start, len(view)
+    unpack_from, crc32, size = FRAME.unpack_from, _crc32, len(view)
+    begun: dict[int, int] = {}  # the checksum of a length; the rest that it covers is in one piece
+    at = start
     while at + FRAME_BYTES <= size:
-        length, checksum, sequence = FRAME.unpack_from(view, at)
-        end = at + FRAME_BYTES + length
+        length, checksum, sequence = unpack_from(segment, at)
+        payload = at + FRAME_BYTES
+        end = payload + length
         # A power cut can leave a run of zeros, so a length of zero is never a frame.
         if length == 0 or length > MAX_PAYLOAD_BYTES or end > size:
             break
-        payload = view[at + FRAME_BYTES : end]
-        if _crc32(payload, _crc32(CHECKED.pack(length, sequence))) != checksum:
+        if length not in begun:
+            begun[length] = crc32(LENGTH.pack(length))
+        if crc32(view[at + _CHECKED_FROM : end], begun[length]) != checksum:
             break
+        if traced is not None and segment[payload : payload + 2] == TRACE_START:
+            traced.append(payload)
+            at = end
+            continue
         try:
-            items = decode(payload)
+            items = decode(view[payload:end])
         except (msgspec.DecodeError, RecursionError):
             break
         if not isinstance(items, list) or not items:

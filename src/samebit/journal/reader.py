@@ -6,7 +6,7 @@ check out, goes on in the writer's next segment, and reports what is missing by 
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,17 @@ from samebit import digest
 from samebit.errors import Damaged
 from samebit.journal import columns
 from samebit.journal.columns import Block
-from samebit.journal.frame import HEADER_BYTES, Kind, read_frames, read_header
+from samebit.journal.frame import (
+    FRAME,
+    FRAME_BYTES,
+    HEADER_BYTES,
+    Kind,
+    Tail,
+    read_frames,
+    read_header,
+)
+from samebit.journal.striding import read_sound
+from samebit.journal.traced import Traced, read_traced, traced_of
 
 __all__ = [
     "Frame",
@@ -65,10 +75,11 @@ class Gap(Struct, frozen=True):
 class Journal(Struct, frozen=True):
     """Everything that could be read, and everything that could not."""
 
-    frames: list[Frame]
+    frames: list[Frame]  # but those of the trace
     gaps: list[Gap]
     unknown_frames: int
     clock_ns: int = 0  # the newest time by which a writer tied its frames to UTC
+    traced: list[Traced] = []  # segment by segment, in the order of the frames
 
 
 def list_segments(folder: Path) -> list[Segment]:
@@ -101,6 +112,7 @@ def read_journal(
         sealed: size in bytes and digest of each segment as `end.json` has them, checked when given.
     """
     frames: list[Frame] = []
+    traced: list[Traced] = []
     gaps: list[Gap] = []
     unknown = clock_ns = 0
     segments = list_segments(folder)
@@ -128,21 +140,28 @@ def read_journal(
         if (header.run, header.writer, header.segment) != (run, segment.writer, segment.number):
             gaps.append(Gap(name, f"its header says run {header.run!r}, {header.writer!r}"))
             continue
-        found, tail = read_frames(data)
         # A daemon that the script left behind may have written on after the end.
         size, sealed_digest = (sealed or {}).get(name, (0, ""))
+        is_sealed = 0 < size <= len(data) and digest.of_bytes(data[:size]) == sealed_digest
+        payloads: list[int] = []  # of trace frames
+        sound = read_sound(data) if is_sealed and size == len(data) else None
+        if sound is not None:
+            found, payloads = sound
+            tail = Tail(intact=size, torn=0)
+        else:
+            found, tail = read_frames(data, traced=payloads)
         if len(data) < size:
             gaps.append(Gap(name, f"{len(data)} bytes instead of {size}"))
-        elif size and digest.of_bytes(data[:size]) != sealed_digest:
+        elif size and not is_sealed:
             gaps.append(Gap(name, "its bytes are not what they were when the run ended"))
         elif tail.torn and (ended or not is_last):
             gaps.append(Gap(name, f"{tail.torn} bytes after offset {tail.intact} are no frames"))
+        first = expected.get(segment.writer, 0)
+        expected[segment.writer], missing = _follow(data, found, payloads, first)
+        gaps += [Gap(name, f"frames {lost} are missing") for lost in missing]
         offset: int | None = None
+        longer: list[tuple[int, int, int, int, bytes]] = []
         for sequence, items in found:
-            if sequence > expected.get(segment.writer, 0):
-                lost = f"{expected.get(segment.writer, 0)} to {sequence - 1}"
-                gaps.append(Gap(name, f"frames {lost} are missing"))
-            expected[segment.writer] = max(sequence + 1, expected.get(segment.writer, 0))
             if items[0] == Kind.SCALARS:
                 items[1:] = [columns.unpack(items)]
             if not _is_known(items):
@@ -152,15 +171,48 @@ def read_journal(
                     offset = items[1] - items[2]
                 clock_ns = max(clock_ns, items[1])
                 began.setdefault(segment.writer, items[1])
+            elif items[0] == Kind.TRACE:  # with items that a newer version added
+                _, optimizer, count, at_ns, mask, digests = items[:6]
+                longer.append((optimizer, count, at_ns + (offset or 0), mask, digests))
             else:
                 frames.append(_frame(segment, sequence, items, offset or 0))
+        if longer:
+            traced.append(traced_of(segment.rank, segment.writer, longer))
+        if len(payloads):
+            rows, odd = read_traced(segment.rank, segment.writer, data, payloads, offset or 0)
+            traced.append(rows)
+            unknown += odd
     # A later execution has another writer, whose letters say nothing about the order.
     if len(began) > 1:
         frames.sort(key=lambda frame: (frame.rank, began.get(frame.writer, 0)))
-    return Journal(frames, gaps, unknown, clock_ns)
+        traced.sort(key=lambda rows: (rows.rank, began.get(rows.writer, 0)))
+    return Journal(frames, gaps, unknown, clock_ns, traced)
 
 
-_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.TRACE: 3, Kind.SAMPLE: 2}
+def _follow(
+    data: bytes, found: list[tuple[int, list[Any]]], payloads: Sequence[int], first: int
+) -> tuple[int, list[str]]:
+    """The sequence number after those of a segment, and which are missing from `first` on."""
+    numbers = [sequence for sequence, _ in found]
+    if len(payloads):
+        begins = min([_sequence(data, payloads[0]), *numbers[:1]])
+        last = max([_sequence(data, payloads[-1]), *numbers[-1:]])
+        if begins == first and last - first + 1 == len(numbers) + len(payloads):
+            return last + 1, []
+        numbers = sorted([*numbers, *(_sequence(data, payload) for payload in payloads)])
+    missing: list[str] = []
+    for number in numbers:
+        if number > first:
+            missing.append(f"{first} to {number - 1}")
+        first = max(number + 1, first)
+    return first, missing
+
+
+def _sequence(data: bytes, payload: int) -> int:
+    return FRAME.unpack_from(data, payload - FRAME_BYTES)[2]
+
+
+_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.SAMPLE: 2}
 # What the items of each kind must be; a step is a number, or beyond 64 bits a dict.
 _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.CLOCK: (int, int, int),

@@ -224,10 +224,13 @@ def _seconds(view: "View") -> float | None:
 
 def _steps(view: "View") -> int | None:
     """Steps of the main optimizer; where none was traced, the last step that has a metric."""
-    main = view.facts.get("main", 0)
-    counts = [row.count for row in view.trace if row.optimizer == main]
-    counts = counts or [step for column in view.metrics.values() for step in column.steps]
-    return max(counts, default=None)
+    from samebit.folders.steps import last_counts  # noqa: PLC0415  (a warm index reads no run)
+
+    traced = last_counts(view.trace).get(view.facts.get("main", 0))
+    if traced is not None:
+        return traced
+    logged = (step for column in view.metrics.values() for step in column.steps)
+    return max(logged, default=None)
 
 
 def _load(file: Path | None) -> dict[str, _Entry]:

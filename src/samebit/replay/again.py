@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from samebit.capture.callers import short_place
 from samebit.capture.unseeded import find_unseeded
 from samebit.folders.read import View
+from samebit.folders.steps import row_at
 from samebit.records import Verdict
 from samebit.replay.pairs import compare_traces
 from samebit.replay.results import compare_final, compare_metrics
@@ -89,7 +90,7 @@ def _came_to(again: View, found: dict[str, Any]) -> bool:
     at = (found["optimizer"], found["step"])
     if found["cause"] in ("init", "length"):
         return bool(again.trace)
-    return any((row.optimizer, row.count) == at for rows in again.traces.values() for row in rows)
+    return any(row_at(rows, at) is not None for rows in again.traces.values())
 
 
 def _of_the_training(recorded: View, replayed: View, cause: str) -> Iterator[str]:

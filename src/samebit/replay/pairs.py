@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from samebit.errors import SamebitError
 from samebit.folders.read import View
-from samebit.folders.series import TraceRow
+from samebit.folders.steps import TraceRow, steps_of
 from samebit.folders.streams import FACE, OTHERS
 from samebit.objects.store import Store
 from samebit.records import StateManifest
@@ -42,9 +42,9 @@ def main_step(view: View, at: tuple[int, int], label: str) -> int:
     (optimizer, step), main, before = at, view.facts.get("main", 0), 0
     if optimizer == main:
         return max(1, step)
-    for row in view.traces.get(rank_of(label), view.trace):
-        before = row.count if row.optimizer == main else before
-        if (row.optimizer, row.count) == at:
+    for its, count in steps_of(view.traces.get(rank_of(label), view.trace)):
+        before = count if its == main else before
+        if (its, count) == at:
             break
     return before + 1
 
@@ -69,8 +69,13 @@ def _sides(view: View, other: View) -> dict[str, Side]:
 def _side(view: View, rank: str, rows: Sequence[TraceRow], algorithm: str | None) -> Side:
     manifest = manifest_of(view, "step 0")
     initial = leaves_of(manifest) if manifest is not None else None
-    schedules = [schedule for schedule in view.schedules if schedule.rank == rank]
-    return Side(rows, schedules, initial, algorithm, lambda: _leaves(view, rank))
+    return Side(
+        rows,
+        lambda: [schedule for schedule in view.schedules if schedule.rank == rank],
+        initial,
+        algorithm,
+        lambda: _leaves(view, rank),
+    )
 
 
 def _leaves(view: View, rank: str) -> Mapping[tuple[int, int], Row]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from samebit.folders.read import View
-from samebit.folders.series import TraceRow
+from samebit.folders.steps import TraceRow, steps_of
 from samebit.replay.pairs import leaves_of, manifest_of
 from samebit.replay.results import Checkpoints, Final, Metrics
 from samebit.trace.compare import Matched
@@ -79,7 +79,7 @@ def _steps(traces: Mapping[str, Sequence[TraceRow]], count: int) -> str:
     if count > len(rows):
         return f"{count} steps of several processes"
     first, last = rows[0].count, rows[count - 1].count
-    optimizers = {row.optimizer for row in rows[:count]}
+    optimizers = {optimizer for optimizer, _ in steps_of(rows)[:count]}
     text = f"steps {first} to {last}" if len(optimizers) == 1 else f"{count} steps"
     return text if len(optimizers) == 1 else f"{text} of {len(optimizers)} optimizers"
 

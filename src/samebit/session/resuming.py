@@ -77,15 +77,14 @@ def find_resumable(store: Path, reference: str) -> RunFolder:
 def left_by(folder: RunFolder, rank: str) -> Left:
     """What a run has recorded so far of one rank."""
     from samebit.folders.read import read_run  # noqa: PLC0415
+    from samebit.folders.steps import last_counts  # noqa: PLC0415
 
     whole = read_run(folder)
     if rank not in whole.ranks:
         ranks = whole.ranks
         return Left(of_others=_common(whole, ranks[0]) if ranks else ())
     view = whole.at_rank(rank)
-    counts: dict[int, int] = {}
-    for row in view.trace:
-        counts[row.optimizer] = max(row.count, counts.get(row.optimizer, 0))
+    counts = last_counts(view.trace)
     offsets: dict[int, int] = {}
     for fact in view.all_facts("continued"):
         if fact.get("state_step") is not None:

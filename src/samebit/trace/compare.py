@@ -9,8 +9,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit.folders.series import Schedule, TraceRow
-from samebit.trace.recorder import GROUPS
+from samebit.folders.series import Schedule
+from samebit.folders.steps import TraceRow, last_counts
+from samebit.trace.recorder import FULL_ROWS_ONLY, GROUPS
+from samebit.trace.scanning import Scanned, scan
 
 __all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks"]
 
@@ -40,7 +42,6 @@ _CAUSES_ALONE = {
     "param": (("grad",), "the parameters differed after the step"),
     "state": (("grad", "param"), "the state differed after the step"),
 }
-_FULL_ONLY = frozenset({"entering", "output", "grad.raw", "grad", "param", "state", "buffers"})
 _NAMED = 3  # leaves in one sentence
 
 
@@ -52,7 +53,7 @@ class Side(Struct, frozen=True):
     """One run's trace, as it was read."""
 
     rows: Sequence[TraceRow]
-    schedules: Sequence[Schedule]
+    schedules: Callable[[], Sequence[Schedule]]
     initial: Mapping[str, str] | None  # leaf name to digest of the state at step 0
     algorithm: str | None
     # By optimizer and count, of the rows of which it is kept: by group, the digests of the leaves.
@@ -100,43 +101,16 @@ def compare(ours: Side, theirs: Side, *, cut: bool = False) -> Matched:
     found = _initial(ours.initial, theirs.initial)
     if found is not None:
         return Matched(0, {}, found)
-    other = {(row.optimizer, row.count): row.groups for row in theirs.rows}
-    streams: dict[tuple[int, str], tuple[bytes, bytes]] = {}  # as last seen on both sides
-    last_full: dict[tuple[int, str], int] = {}
-    counted: dict[str, int] = {}
-    compared = 0
-    for row in ours.rows:
-        groups = other.get((row.optimizer, row.count))
-        if groups is None and cut:
-            continue
-        if groups is None:
-            return Matched(compared, counted, _length(row, "the second run", ours, theirs))
-        differing = [
-            name
-            for name in GROUPS
-            if name in row.groups
-            and name in groups
-            and row.groups[name] != groups[name]
-            and (
-                not name.startswith("rng.")
-                or _counts(row.groups[name], groups[name], streams.get((row.optimizer, name)))
-            )
-        ]
-        if differing:
-            divergence = _explain(row, differing, groups, last_full, ours, theirs)
-            return Matched(compared, counted, divergence)
-        compared += 1
-        for name in row.groups.keys() & groups.keys():
-            counted[name] = counted.get(name, 0) + 1
-            if name in _FULL_ONLY:
-                last_full[row.optimizer, name] = row.count
-            elif name.startswith("rng."):
-                streams[row.optimizer, name] = (row.groups[name], groups[name])
-    mine = {(row.optimizer, row.count) for row in ours.rows}
-    for row in theirs.rows:
-        if (row.optimizer, row.count) not in mine:
-            return Matched(compared, counted, _length(row, "the first run", theirs, ours))
-    return Matched(compared, counted, None)
+    scanned = scan(ours.rows, theirs.rows, cut=cut)
+    if scanned.row is None:
+        divergence = None
+    elif scanned.only_in == "first":
+        divergence = _length(scanned.row, "the second run", ours, theirs)
+    elif scanned.only_in == "second":
+        divergence = _length(scanned.row, "the first run", theirs, ours)
+    else:
+        divergence = _explain(scanned.row, scanned, ours, theirs)
+    return Matched(scanned.compared, scanned.counted, divergence)
 
 
 def compare_ranks(
@@ -201,21 +175,8 @@ def _initial(ours: Mapping[str, str] | None, theirs: Mapping[str, str] | None) -
     return Divergence(0, "init", what, groups=("init",), facts=tuple(facts))
 
 
-def _counts(mine: bytes, other: bytes, before: tuple[bytes, bytes] | None) -> bool:
-    """Whether a stream that differs says anything: an unused one differs between any two runs."""
-    if before is None:
-        return False
-    return before[0] != mine or before[1] != other or before[0] == before[1]
-
-
-def _explain(
-    row: TraceRow,
-    differing: list[str],
-    groups: Mapping[str, bytes],
-    last_full: Mapping[tuple[int, str], int],
-    ours: Side,
-    theirs: Side,
-) -> Divergence:
+def _explain(row: TraceRow, scanned: Scanned, ours: Side, theirs: Side) -> Divergence:
+    differing, groups = scanned.differing, scanned.other
     cause = differing[0] if differing[0] != "samples" else differing[-1]
     what = _CAUSES[cause]
     facts: list[str] = []
@@ -241,8 +202,8 @@ def _explain(
         facts.append("the global generators agree: what chose it has a generator of its own")
     facts += _leaf_facts(row, cause, ours, theirs)
     after = None
-    if cause in _FULL_ONLY:
-        after = last_full.get((row.optimizer, cause), 0)
+    if cause in FULL_ROWS_ONLY:
+        after = scanned.last.get((row.optimizer, cause), 0)
     return Divergence(
         step=row.count,
         cause=cause,
@@ -256,7 +217,7 @@ def _explain(
 
 def _leaf_facts(row: TraceRow, cause: str, ours: Side, theirs: Side) -> list[str]:
     """Which leaves of the group differ, where both sides have kept them of this row."""
-    if cause not in _FULL_ONLY:
+    if cause not in FULL_ROWS_ONLY:
         return []
     at = (row.optimizer, row.count)
     mine, other = (side.leaves().get(at, {}).get(cause, {}) for side in (ours, theirs))
@@ -268,7 +229,7 @@ def _leaf_facts(row: TraceRow, cause: str, ours: Side, theirs: Side) -> list[str
 
 
 def _hyper_facts(row: TraceRow, ours: Side, theirs: Side) -> list[str]:
-    mine, other = (_in_force(side.schedules, row.optimizer, row.count) for side in (ours, theirs))
+    mine, other = (_in_force(side.schedules(), row.optimizer, row.count) for side in (ours, theirs))
     return [
         f"{name} of parameter group {group}: {mine.get((group, name))!r} in the first run, "
         f"{other.get((group, name))!r} in the second"
@@ -287,10 +248,7 @@ def _in_force(
 
 
 def _length(row: TraceRow, shorter: str, longer: Side, short: Side) -> Divergence:
-    counts = [
-        max((r.count for r in side.rows if r.optimizer == row.optimizer), default=0)
-        for side in (longer, short)
-    ]
+    counts = [last_counts(side.rows).get(row.optimizer, 0) for side in (longer, short)]
     return Divergence(
         step=row.count,
         cause="length",
