@@ -450,7 +450,7 @@ def test_rank_0_is_the_face_of_a_run(run: RunFolder) -> None:
     view = read_run(run)
     assert view.facts["config"] == {"rank": "0"}
     assert view.manifest("final") == "of rank 0"
-    assert view.rates["0"] == [(0, 1, 0)]
+    assert view.rates["0"] == [(0, 1, 0, 0)]
     assert view.missing.count("the same: everywhere") == 1
     assert view.metrics["loss"].values == [0]
     assert view.metrics.keys() == {"loss", "of 0", "of 1", "of 10"}

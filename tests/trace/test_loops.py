@@ -85,7 +85,7 @@ def test_full_rows_become_rarer_where_they_cost_too_much_and_the_last_is_complet
     assert sink.rows[-1] == (0, 65, {"param"})
     assert len([row for row in sink.rows if row[1] == 65]) == 2
     again = Sink()
-    twin = make(again, rates={(0, r["count"]): r["k"] for r in rates})
+    twin = make(again, rates={(0, r["count"]): (r["k"], 0) for r in rates})
     for _ in range(65):
         twin.give({"loss": 1.0, "param": BIG})
     assert again.rows == sink.rows[:-1]

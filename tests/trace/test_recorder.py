@@ -78,7 +78,7 @@ def test_full_rows_stay_where_they_cost_little() -> None:
 
 def test_a_replay_takes_the_recorded_rates_and_no_others() -> None:
     sink = Sink()
-    steps(make(sink, rates={(0, 12): 2}), 24, size=1 << 21)
+    steps(make(sink, rates={(0, 12): (2, 0)}), 24, size=1 << 21)
     full = [count for _, count, names in sink.rows if "param" in names]
     assert full == [*range(1, 13), 16, 20, 24]
     assert not [name for name, _ in sink.facts if name == "rate"]
@@ -86,7 +86,7 @@ def test_a_replay_takes_the_recorded_rates_and_no_others() -> None:
 
 def test_the_last_step_is_completed_at_the_end() -> None:
     sink = Sink()
-    recorder = make(sink, rates={(0, 10): 3})
+    recorder = make(sink, rates={(0, 10): (3, 0)})
     optimizer = steps(recorder, 13)
     assert "param" not in sink.rows[-1][2]
     recorder.finish(optimizer)
@@ -161,3 +161,37 @@ def test_a_step_that_raised_and_was_caught_does_not_end_the_trace() -> None:
     recorder.loss(torch.tensor(1.0))
     steps(recorder, 2, optimizer=optimizer)
     assert [count for _, count, _ in sink.rows] == [1, 2, 3]
+
+
+def test_data_that_takes_too_long_to_read_is_read_more_rarely() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    data = torch.zeros(1 << 22)
+    optimizer = None
+    for _ in range(64):
+        recorder.batch([data])
+        recorder.entered((data,), {})
+        optimizer = steps(recorder, 1, optimizer=optimizer)
+    rates = [value for name, value in sink.facts if name == "rate"]
+    assert rates
+    assert all(0 <= rate["data"] <= rate["k"] for rate in rates)
+    data_rate, k = 0, 0
+    for (_, count, names), _ in zip(sink.rows, range(64), strict=True):
+        full = count <= 10 or count % (1 << k) == 0
+        read = full or count % (1 << data_rate) == 0
+        assert ({"batch", "input"} <= names, "entering" in names) == (read, full)
+        assert {"loss", "hyper"} & names  # whatever was read, there is a row
+        rate = next((r for r in rates if r["count"] == count), None)
+        data_rate, k = (rate["data"], rate["k"]) if rate else (data_rate, k)
+    assert data_rate > 0
+
+
+def test_a_step_of_which_a_part_was_not_read_has_no_batch() -> None:
+    sink = Sink()
+    recorder = make(sink, rates={(0, 1): (5, 5), (0, 12): (5, 0)})
+    optimizer = steps(recorder, 11)
+    recorder.batch([torch.zeros(2)])  # fetched before the step that still counted as unread
+    steps(recorder, 1, optimizer=optimizer)
+    recorder.batch([torch.zeros(2)])
+    steps(recorder, 1, optimizer=optimizer)
+    assert ["batch" in names for *_, names in sink.rows[-2:]] == [False, True]

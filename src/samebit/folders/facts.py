@@ -180,6 +180,7 @@ class _RateFact(TypedDict):
     optimizer: int
     count: int
     k: int
+    data: NotRequired[int]
 
 
 class _EndFact(TypedDict):

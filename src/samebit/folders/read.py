@@ -170,11 +170,12 @@ class View(Struct, frozen=True, dict=True):
         return self.all_facts("seed_call")
 
     @property
-    def rates(self) -> dict[str, list[tuple[int, int, int]]]:
-        """By rank (optimizer, count, k): which steps it traced in full."""
-        found: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    def rates(self) -> dict[str, list[tuple[int, int, int, int]]]:
+        """By rank (optimizer, count, k, data): which steps it traced in full, and with data."""
+        found: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
         for rank, said in self._facts.get("rate", []):
-            found[rank].append((said["optimizer"], said["count"], said["k"]))
+            rate = said["k"], said.get("data", 0)
+            found[rank].append((said["optimizer"], said["count"], *rate))
         return dict(found)
 
     @cached_property

@@ -37,6 +37,7 @@ from samebit.session.ranks import (
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 from samebit.session.watching import watch_child
+from samebit.trace.budget import Rate
 
 __all__ = ["enter", "init"]
 
@@ -123,12 +124,12 @@ def _of_process(value: Any, rank: str, process: str) -> Any:
     return by_process.get(process, by_process.get(""))  # "": the rank was one process
 
 
-def _rates(rank: str) -> dict[tuple[int, int], int] | None:
+def _rates(rank: str) -> dict[tuple[int, int], Rate] | None:
     """The recorded sampling that a replay takes; None where this is none."""
     if "SAMEBIT_RATES" not in os.environ:
         return None
     by_rank = json.loads(os.environ["SAMEBIT_RATES"])
-    return {(optimizer, count): k for optimizer, count, k in by_rank.get(rank, ())}
+    return {(optimizer, count): (k, data) for optimizer, count, k, data in by_rank.get(rank, ())}
 
 
 def _ends() -> Ends | None:

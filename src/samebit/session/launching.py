@@ -46,7 +46,7 @@ class Replay(Struct, frozen=True):
     """What makes a launch a replay of a recorded run."""
 
     of: str
-    rates: Mapping[str, Sequence[tuple[int, int, int]]]  # by rank: optimizer, count, k
+    rates: Mapping[str, Sequence[tuple[int, int, int, int]]]  # by rank; see `View.rates`
     sandbox: Callable[[RunFolder], landlock.Ruleset | None]
     output: int  # a descriptor for the child's console; it reads nothing
     tick: Callable[[RunFolder], bool]  # called now and then; True ends it: it has parted

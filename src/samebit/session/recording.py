@@ -39,6 +39,7 @@ from samebit.session.tally import Tally
 from samebit.session.teeing import ConsoleLog
 from samebit.session.tracing import Loops, Told, Tracing
 from samebit.session.watching import Watches, noise
+from samebit.trace.budget import Rate
 from samebit.trace.leaves import LeafFiles
 from samebit.trace.recorder import Emit, Recorder
 
@@ -55,7 +56,7 @@ class Recording:
         settings: Settings,
         *,
         rank: str = "0",
-        rates: Mapping[tuple[int, int], int] | None = None,
+        rates: Mapping[tuple[int, int], Rate] | None = None,
         given: Mapping[str, Any] | None = None,
         left: Left | None = None,
         ends: Ends | None = None,

@@ -13,6 +13,7 @@ from samebit.session.keeping import Keeper
 from samebit.states import storing
 from samebit.states import torch as torch_states
 from samebit.trace import given
+from samebit.trace.budget import Rate
 from samebit.trace.fingerprint import NotTraceable
 from samebit.trace.loops import Loop
 from samebit.trace.recorder import Emit, Recorder
@@ -48,7 +49,7 @@ class Loops:
         recorder: Recorder,
         emit: Emit,
         told: Told,
-        rates: Mapping[tuple[int, int], int] | None,
+        rates: Mapping[tuple[int, int], Rate] | None,
     ) -> None:
         self._recorder = recorder
         self._emit = emit

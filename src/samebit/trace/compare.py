@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from samebit.folders.series import Schedule
 from samebit.folders.steps import TraceRow, last_counts
-from samebit.trace.recorder import FULL_ROWS_ONLY, GROUPS
+from samebit.trace.recorder import FULL_ROWS_ONLY, GROUPS, NOT_IN_ALL_ROWS
 from samebit.trace.scanning import Scanned, scan
 
 __all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks"]
@@ -202,7 +202,7 @@ def _explain(row: TraceRow, scanned: Scanned, ours: Side, theirs: Side) -> Diver
         facts.append("the global generators agree: what chose it has a generator of its own")
     facts += _leaf_facts(row, cause, ours, theirs)
     after = None
-    if cause in FULL_ROWS_ONLY:
+    if cause in NOT_IN_ALL_ROWS:
         after = scanned.last.get((row.optimizer, cause), 0)
     return Divergence(
         step=row.count,

@@ -10,7 +10,7 @@ from typing import Any
 
 from samebit.errors import in_a_line
 from samebit.trace import fingerprint, given
-from samebit.trace.budget import FULL_AT_FIRST, Budget
+from samebit.trace.budget import FULL_AT_FIRST, Budget, Rate
 from samebit.trace.fingerprint import NotTraceable
 from samebit.trace.recorder import FULL_ROWS_ONLY, Emit
 from samebit.trace.scalars import Scalars
@@ -38,7 +38,7 @@ class Loop:
         index: int,
         write: Write,
         emit: Emit,
-        rates: Mapping[tuple[int, int], int] | None = None,
+        rates: Mapping[tuple[int, int], Rate] | None = None,
         base: int = 0,
     ) -> None:
         self.index = index
@@ -150,11 +150,11 @@ class Loop:
     def _adapt(self) -> None:
         """Make full rows rarer where they cost more than the budget; never more frequent."""
         if self._rates is not None:
-            self._k = self._rates.get((self.index, self.count), self._k)
+            self._k, _ = self._rates.get((self.index, self.count), (self._k, 0))
             return
         if not self._full:
             return
-        self._budget.full(self._spent_s)
+        self._budget.cost(self._spent_s)
         if self._rows < FULL_AT_FIRST:
             return
         if (needed := self._budget.needed) > self._k:

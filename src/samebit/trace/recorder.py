@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from samebit.trace import fingerprint
-from samebit.trace.budget import FULL_AT_FIRST, Budget
+from samebit.trace.budget import DATA_SHARE, FULL_AT_FIRST, Budget, Rate
 from samebit.trace.fingerprint import Leaves, NotTraceable
 from samebit.trace.scalars import Scalars, plain
 
-__all__ = ["FULL_ROWS_ONLY", "GROUPS", "LOSS_SCALER", "Emit", "Recorder"]
+__all__ = ["FULL_ROWS_ONLY", "GROUPS", "LOSS_SCALER", "NOT_IN_ALL_ROWS", "Emit", "Recorder"]
 
 # In causal order: the first group that differs in a step names the cause.
 GROUPS = (
@@ -39,6 +39,9 @@ GROUPS = (
 FULL_ROWS_ONLY = frozenset(
     {"samples", "entering", "output", "grad.raw", "grad", "param", "state", "buffers"}
 )
+# Between two rows that have them lie steps of which nothing is known: Python's generator and, where
+# reading it costs too much, what the model is given are no part of every row either.
+NOT_IN_ALL_ROWS = FULL_ROWS_ONLY | {"batch", "input", "rng.python"}
 LOSS_SCALER = -1  # in place of a parameter group
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 17 µs
@@ -89,25 +92,29 @@ class _Optimizer(Struct):
     row: dict[str, bytes] = field(default_factory=dict)
     spent_s: float = 0.0
     budget: Budget = field(default_factory=Budget)
+    data: int = 0  # what the model is given is read at multiples of two to this
+    data_budget: Budget = field(default_factory=lambda: Budget(DATA_SHARE))
     stepped_at: float = 0.0
 
 
 class Recorder:
     """Turns what happens in training into rows of fingerprints."""
 
-    def __init__(self, emit: Emit, rates: Mapping[tuple[int, int], int] | None = None) -> None:
+    def __init__(self, emit: Emit, rates: Mapping[tuple[int, int], Rate] | None = None) -> None:
         self._emit = emit
         self._rates = rates  # a replay takes the recorded ones and adapts nothing
         self._optimizers: dict[int, _Optimizer] = {}
         self._next_index = 0
         self._begun = False
         self._full_next = True
+        self._data_next = True
         self._entered = False
         self._losses = 0
         self._skipped: set[str] = set()
         self._pending: dict[str, list[bytes]] = {}
         self._samples: int | None = 0
         self._spent_s = 0.0  # since the last step, on what only full rows have
+        self._data_s = 0.0  # the same, on reading what the model is given
 
     def count(self, optimizer: Any) -> int:
         """How many steps an optimizer has made."""
@@ -165,7 +172,7 @@ class Recorder:
             known.depth = 0  # a step that raised never reported its end
         if not self._full_next:
             self._samples = None
-        if self._take("batch", value) and self._samples is not None:
+        if self._take_data("batch", value) and self._samples is not None:
             at = time.perf_counter()
             twin = fingerprint.samples(value)
             self._samples = None if twin is None else (self._samples + twin) & (2**64 - 1)
@@ -175,7 +182,7 @@ class Recorder:
         """The outermost module was called in training; only the first call since `backward`."""
         if not self._entered:
             self._entered = True
-            self._take("input", args, kwargs)
+            self._take_data("input", args, kwargs)
 
     def returned(self, output: Any) -> None:
         """The outermost module returned."""
@@ -210,6 +217,9 @@ class Recorder:
             return  # a subclass that calls super().step()
         known.row = row = self._collect()
         known.spent_s, self._spent_s = self._spent_s, 0.0
+        if self._data_s:
+            known.data_budget.cost(self._data_s)
+            self._data_s = 0.0
         full = self._is_full(known, known.count + 1)
         python = full or (known.count + 1) % _PYTHON_EVERY == 0
         row.update(fingerprint.generators(python=python))
@@ -253,6 +263,7 @@ class Recorder:
         self._adapt(known, full)
         living = [k for k in self._optimizers.values() if k.is_of() is not None]
         self._full_next = any(self._is_full(k, k.count + 1) for k in living)
+        self._data_next = self._full_next or any((k.count + 1) % (1 << k.data) == 0 for k in living)
         return True
 
     def asked(self, optimizer: Any, scale: Any) -> None:
@@ -307,6 +318,16 @@ class Recorder:
             self._skip(group, str(reason))
             return False
         return True
+
+    def _take_data(self, group: str, *values: Any) -> bool:
+        """The same of what the model is given, in the steps in which it is read."""
+        if not self._data_next:
+            self._pending.setdefault(group, []).append(b"")
+            return False
+        at = time.perf_counter()
+        taken = self._take(group, *values)
+        self._data_s += time.perf_counter() - at
+        return taken
 
     def _skip(self, group: str, reason: str) -> None:
         self._pending.setdefault(group, []).append(b"")
@@ -418,22 +439,27 @@ class Recorder:
         self._emit.trace(index, count, mask, b"".join(row[name] for name in present))
 
     def _adapt(self, known: _Optimizer, full: bool) -> None:
-        """Make full rows rarer where they cost more than the budget; never more frequent."""
+        """Make rarer what costs more than its budget; never more frequent."""
         now = time.perf_counter()
         if known.stepped_at:
             known.budget.step(now - known.stepped_at)
+            known.data_budget.step(now - known.stepped_at)
         known.stepped_at = now
         if self._rates is not None:
-            known.k = self._rates.get((known.index, known.count), known.k)
+            rate = self._rates.get((known.index, known.count))
+            if rate is not None:
+                known.k, known.data = rate
             return
         if not full:
             return
-        known.budget.full(known.spent_s)
+        known.budget.cost(known.spent_s)
         if known.count - known.base < FULL_AT_FIRST:
             return
-        if (needed := known.budget.needed) > known.k:
-            known.k = needed
-            rate = {"optimizer": known.index, "count": known.count, "k": needed}
+        data = max(known.data, known.data_budget.needed)
+        k = max(known.k, known.budget.needed, data)  # a full row has the data, too
+        if (k, data) != (known.k, known.data):
+            known.k, known.data = k, data
+            rate = {"optimizer": known.index, "count": known.count, "k": k, "data": data}
             self._emit.fact("rate", rate)
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit.folders.steps import Steps, TraceRow, steps_of
-from samebit.trace.recorder import FULL_ROWS_ONLY, GROUPS
+from samebit.trace.recorder import GROUPS, NOT_IN_ALL_ROWS
 
 __all__ = ["Scanned", "scan"]
 
@@ -22,7 +22,7 @@ class Scanned(Struct, frozen=True):
 
     compared: int  # rows, before that one
     counted: dict[str, int]  # by group, in how many of them both had it
-    last: dict[tuple[int, str], int]  # by optimizer and group of full rows, the last such count
+    last: dict[tuple[int, str], int]  # by optimizer and group of NOT_IN_ALL_ROWS, where it was last
     row: TraceRow | None = None
     only_in: str = ""  # first or second, where the other has no such row
     differing: tuple[str, ...] = ()  # groups, in causal order
@@ -68,9 +68,9 @@ def _by_row(ours: Sequence[TraceRow], theirs: Sequence[TraceRow], *, cut: bool) 
         compared += 1
         for name in both:
             counted[name] = counted.get(name, 0) + 1
-            if name in FULL_ROWS_ONLY:
+            if name in NOT_IN_ALL_ROWS:
                 last[row.optimizer, name] = row.count
-            elif name.startswith("rng."):
+            if name.startswith("rng."):
                 streams[row.optimizer, name] = (row.groups[name], groups[name])
     mine = set(steps_of(ours))
     extra = next((row for row in theirs if (row.optimizer, row.count) not in mine), None)
@@ -160,7 +160,7 @@ def _last(
     numpy: Any, of_each: Mapping[int, Any], counts: Any, both: Mapping[str, Any]
 ) -> dict[tuple[int, str], int]:
     found: dict[tuple[int, str], int] = {}
-    for name in both.keys() & FULL_ROWS_ONLY:
+    for name in both.keys() & NOT_IN_ALL_ROWS:
         for optimizer, rows in of_each.items():
             those = numpy.flatnonzero((both[name] & rows)[: len(counts)])
             if len(those):
