@@ -88,13 +88,21 @@ def test_the_name_given_last_is_the_name(store: Path) -> None:
 
 def test_verdicts_come_back_oldest_first(run: RunFolder) -> None:
     verdicts = [
-        Verdict("identical", run.id, replay="0123456789", scope=("trace",)),
-        Verdict("different", run.id, step=3, cause="loss", evidence={"loss": [math.inf, 2**70]}),
+        Verdict("identical", run.id, replay="0123456789", scope=("trace",), at_ns=1),
+        Verdict(
+            "different", run.id, step=3, cause="loss", evidence={"loss": [math.inf, 2**70]}, at_ns=2
+        ),
     ]
     for verdict in verdicts:
         run.add_note("tag", "between")
         run.add_note("verdict", verdict)
     assert read_run(run).verdicts == verdicts
+
+
+def test_a_verdict_that_has_no_time_was_found_when_its_note_was_written(run: RunFolder) -> None:
+    note = run.add_note("verdict", Verdict("unknown", run.id, cause="data is gone"))
+    (verdict,) = read_run(run).verdicts
+    assert verdict.at_ns == note.at_ns
 
 
 @pytest.mark.parametrize("value", [None, "identical", {"run": "x"}, {"grade": 1, "run": "x"}])

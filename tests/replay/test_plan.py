@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from samebit.capture import environment
 from samebit.capture.listings import summary
 from samebit.replay.plan import environment_differences, make_plan
+from samebit.replay.running import refuse
 from tests.replay.conftest import Recorder, file_fact
 
 
@@ -28,6 +30,16 @@ def blockers(recorder: Recorder, root: Path, *facts: tuple[str, Any], **how: Any
 
 def test_a_run_of_which_all_is_here_has_no_blocker(recorder: Recorder, root: Path) -> None:
     assert blockers(recorder, root, file_fact(root / "data/x.csv")) == []
+
+
+def test_a_refusal_says_when_it_was_and_why(recorder: Recorder, root: Path) -> None:
+    data = root / "data/x.csv"
+    view = recorder.run([recorder.code(root, train="x = 1\n"), file_fact(data)])
+    data.unlink()
+    before = time.time_ns()
+    verdict = refuse(make_plan(view, {}))
+    assert before <= verdict.at_ns <= time.time_ns()
+    assert (verdict.grade, "x.csv" in verdict.cause) == ("unknown", True)
 
 
 def test_a_file_of_the_code_comes_from_the_record_whatever_lies_there(

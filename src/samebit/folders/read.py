@@ -286,12 +286,12 @@ class View(Struct, frozen=True, dict=True):
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """Every verdict on this run, oldest first."""
-        from_notes = [note.value for note in self.notes if note.kind == "verdict"]
-        return [
-            check_evidence(records.decode(records.encode(value), Verdict, self.folder.path))
-            for value in from_notes
-        ]
+        """Every verdict on this run, oldest first; one that has no time has its note's."""
+        found: list[Verdict] = []
+        for note in (note for note in self.notes if note.kind == "verdict"):
+            value = records.decode(records.encode(note.value), Verdict, self.folder.path)
+            found.append(check_evidence(replace(value, at_ns=value.at_ns or note.at_ns)))
+        return found
 
     @property
     def gaps(self) -> list[Gap]:

@@ -6,6 +6,7 @@ What starts the command is given; this room knows no session.
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -92,6 +93,7 @@ def refuse(plan: Plan) -> Verdict:
         run=plan.view.id,
         cause=_first_few(plan.blockers),
         differences=plan.differences,
+        at_ns=time.time_ns(),
         by=user_name(),
     )
 
