@@ -262,7 +262,7 @@ def test_an_anonymous_certificate_says_nothing_of_whose_it_is(
     }
     assert (
         envelope["signatures"][0]["keyid"]
-        != read_key(signing.own_key(anonymous=False)[0]).fingerprint
+        != read_key(Path(f"{signing.own_key(anonymous=False)[0]}.pub")).fingerprint
     )
 
 
@@ -300,10 +300,8 @@ def test_a_certificate_signed_by_ssh_keygen_is_checked_by_us_and_by_it(
     code, text = said(capsys, "check", "given", "--json")
     assert (code, json.loads(text)["signatures"][0]["form"]) == (0, "sshsig")
     envelope = envelope_of(Path("given"))
-    from samebit.report.signatures import armored
-
-    blob = base64.b64decode(envelope["signatures"][0]["sig"])
-    (tmp_path / "sig").write_text(armored(blob))
+    lines = ["-----BEGIN SSH SIGNATURE-----", envelope["signatures"][0]["sig"]]
+    (tmp_path / "sig").write_text("\n".join([*lines, "-----END SSH SIGNATURE-----", ""]))
     (tmp_path / "allowed").write_text(f"me {envelope['signatures'][0]['public_key']}\n")
     payload = base64.b64decode(envelope["payload"])
     command = ["ssh-keygen", "-Y", "verify", "-f", str(tmp_path / "allowed"), "-I", "me"]

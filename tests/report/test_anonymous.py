@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from samebit.report.anonymous import Anonymous, salted
+from samebit.report.anonymous import OPEN, Wording
 
-WORDING = Anonymous(
+WORDING = Wording(
     b"salt",
     ("0aayyrw4s6",),
     (("/home/author/my thesis/project", "<project>"), ("/home/author", "<home>")),
@@ -31,15 +31,17 @@ WORDING = Anonymous(
         ("git@h.example:author/x.git", "<address>"),
         ("Author, on ENGINE; authors on engineering", "<name>, on <name>; authors on engineering"),
         ("author-laptop_engine", "<name>-laptop_<name>"),
-        ("samebit diff 0aayyrw4s6 --op", f"samebit diff {salted(b'salt', '0aayyrw4s6')} --op"),
+        ("samebit diff 0aayyrw4s6 --op", f"samebit diff {WORDING.id('0aayyrw4s6')} --op"),
         ("1 / 2 is 0.5 and ~5", None),
     ],
 )
 def test_a_text_loses_names_paths_and_addresses(text: str, told: str | None) -> None:
     assert WORDING.text(text) == (text if told is None else told)
+    assert OPEN.text(text) == text
 
 
 def test_a_salted_id_says_nothing_without_its_salt() -> None:
-    assert salted(b"a", "0aayyrw4s6") != salted(b"b", "0aayyrw4s6")
-    assert salted(b"a", "0aayyrw4s6") == salted(b"a", "0aayyrw4s6")
-    assert re.fullmatch("salted-[0-9a-f]{20}", salted(b"a", "0aayyrw4s6"))
+    told = Wording(b"a").id("0aayyrw4s6")
+    assert told == Wording(b"a").id("0aayyrw4s6") != Wording(b"b").id("0aayyrw4s6")
+    assert re.fullmatch("salted-[0-9a-f]{20}", told)
+    assert OPEN.id("0aayyrw4s6") == "0aayyrw4s6"

@@ -13,7 +13,7 @@ from samebit.folders.read import View, read_run
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
 from samebit.records import ExecutionEnd, ExecutionStart, Verdict
-from samebit.report.anonymous import Open, anonymous
+from samebit.report.anonymous import OPEN, anonymous
 from samebit.report.certificate import final_states, record_of, stated_verdict
 from samebit.report.codecheck import codecheck_yaml
 from samebit.report.outputs import digests_of, written_by
@@ -45,18 +45,27 @@ def written(path: str, how: str = "write", **more: Any) -> tuple[str, Any]:
 class Later(Verdict, frozen=True):
     """A verdict of a version that is still to come."""
 
-    until: int | None = None
-    kind: str = ""
-    fix: str = ""
+    luck: float = 0.5
 
 
-def test_what_later_versions_say_of_a_verdict_is_stated_too() -> None:
-    verdict = Later("identical", "0aayyrw4s6", "z4ygh6svr1", until=40, kind="run-to-run", fix="a")
-    stated = stated_verdict(verdict, Open())
-    assert (stated["until"], stated["kind"], stated["fix"]) == (40, "run-to-run", "a")
-    text = codecheck_yaml(verdict, [], wording=Open(), repository=None, statement="s")
+def test_all_of_a_verdict_is_stated_and_what_later_versions_say_of_one_too() -> None:
+    verdict = Later(
+        "identical",
+        "0aayyrw4s6",
+        "z4ygh6svr1",
+        until=40,
+        kind="run-to-run",
+        remedies=("set it", "seed it"),
+    )
+    stated = stated_verdict(verdict, OPEN)
+    assert (stated["until"], stated["kind"], stated["luck"]) == (40, "run-to-run", 0.5)
+    assert stated["remedies"] == ["set it", "seed it"]
+    text = codecheck_yaml(verdict, [], wording=OPEN, repository=None, statement="s")
     summary = yaml.safe_load(text)["summary"]
-    assert "found: identical (steps 1 to 40). Kind: run-to-run. What to do: a." in summary
+    assert (
+        "found: identical (steps 1 to 40). Kind: run-to-run. What to do: set it; seed it."
+        in summary
+    )
 
 
 def test_each_rank_has_its_final_states(tmp_path: Path) -> None:
@@ -105,7 +114,7 @@ def test_every_file_has_a_name_of_its_own(tmp_path: Path) -> None:
             ]
         },
     )
-    found = {one.path: one.name for one in written_by(view, None, Open(), None)}
+    found = {one.path: one.name for one in written_by(view, None, OPEN, None)}
     assert found["/project/out/a.csv"] == "out/a.csv"
     assert found["/project/samebit:run/x"] == "./samebit:run/x"
     assert found["/project/caf\udce9"] == "caf\\udce9"
@@ -126,13 +135,13 @@ def test_every_file_has_a_name_of_its_own(tmp_path: Path) -> None:
 def test_a_file_is_stated_as_it_was_at_the_end(
     tmp_path: Path, fact: tuple[str, Any], content: str | None
 ) -> None:
-    (only,) = written_by(recorded(tmp_path, {"0": [fact]}), None, Open(), None)
+    (only,) = written_by(recorded(tmp_path, {"0": [fact]}), None, OPEN, None)
     assert only.blake3 == content
 
 
 def test_what_was_only_read_is_no_output(tmp_path: Path) -> None:
     view = recorded(tmp_path, {"0": [written("/project/a", "read")]})
-    assert written_by(view, None, Open(), None) == []
+    assert written_by(view, None, OPEN, None) == []
 
 
 def test_what_a_replay_that_ended_early_did_not_write_is_not_known(tmp_path: Path) -> None:
@@ -140,7 +149,7 @@ def test_what_a_replay_that_ended_early_did_not_write_is_not_known(tmp_path: Pat
     run = recorded(tmp_path, {"0": facts})
     replay = recorded(tmp_path, {"0": [written("/r/fs/project/a")]}, "/r/fs/project")
     for until, told in ((None, "not written"), (3, "not known")):
-        found = {one.path: one.replayed for one in written_by(run, replay, Open(), until)}
+        found = {one.path: one.replayed for one in written_by(run, replay, OPEN, until)}
         assert found == {"/project/a": "same bytes", "/project/b": told}
 
 
@@ -156,10 +165,10 @@ def test_a_project_that_was_moved_still_has_its_files(tmp_path: Path) -> None:
     )
     (tmp_path / "out").mkdir()
     (tmp_path / "out/a").write_bytes(b"x")
-    (found,) = digests_of(view, written_by(view, None, Open(), None))
+    (found,) = digests_of(view, written_by(view, None, OPEN, None))
     assert found.sha256 is not None
     (tmp_path / "out/a").write_bytes(b"y")
-    (found,) = digests_of(view, written_by(view, None, Open(), None))
+    (found,) = digests_of(view, written_by(view, None, OPEN, None))
     assert found.sha256 is None
 
 
@@ -169,7 +178,7 @@ def test_a_file_that_is_no_segment_is_no_part_of_the_record(tmp_path: Path) -> N
     (view.folder.journal / "a copy.sbj").write_bytes(b"x")
     (view.folder.path / "notes/1.json").write_bytes(b"{}")
     assert record_of(view.folder) == before
-    assert sorted(name.partition("/")[0] for name in before.files) == [
+    assert sorted(name.partition("/")[0] for name in before) == [
         "executions",
         "executions",
         "journal",

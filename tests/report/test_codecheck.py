@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebit.records import Verdict
-from samebit.report.anonymous import Open
+from samebit.report.anonymous import OPEN
 from samebit.report.codecheck import codecheck_yaml, quoted
 from samebit.report.outputs import ABSENT, OTHER, SAME, UNKNOWN, Output
 
@@ -55,7 +55,7 @@ def test_the_whole_file_is_read_whatever_stands_in_it(
     ]
     verdict = Verdict("different", "0aayyrw4s6", "z4ygh6svr1", cause, scope=tuple(scope))
     text = codecheck_yaml(
-        verdict, outputs, wording=Open(), repository=None, statement="statement.dsse.json"
+        verdict, outputs, wording=OPEN, repository=None, statement="statement.dsse.json"
     )
     content = yaml.safe_load(text)
     assert [one["file"] for one in content["manifest"]] == names
@@ -69,6 +69,6 @@ def test_the_whole_file_is_read_whatever_stands_in_it(
 
 def test_a_verdict_without_a_replay_is_not_said_to_have_run_again() -> None:
     verdict = Verdict("unknown", "0aayyrw4s6", cause="data.csv has changed")
-    text = codecheck_yaml(verdict, [], wording=Open(), repository=None, statement="s")
+    text = codecheck_yaml(verdict, [], wording=OPEN, repository=None, statement="s")
     summary = yaml.safe_load(text)["summary"]
     assert summary.startswith("Samebit could not run the recorded command again: unknown. Why: ")

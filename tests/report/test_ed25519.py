@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from samebit.errors import UsageError
-from samebit.report.ed25519 import is_signed
+from samebit.report.signatures import is_signed
 
 pytest.importorskip("cryptography")
 

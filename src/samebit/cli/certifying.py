@@ -5,22 +5,25 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from samebit import disk, places
+from samebit import disk, places, records
 from samebit.cli.words import ProgressLine, Screen, visible
 from samebit.digest import canonical_json
-from samebit.errors import Exit, NotFound, SamebitError, StoreNotFound, UsageError
+from samebit.errors import Exit, NotFound, StoreNotFound, UsageError
 from samebit.folders.find import find_run
-from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
-from samebit.records import Verdict
 from samebit.report import certified, signing
-from samebit.report.anonymous import Open, Wording, anonymous, new_salt
-from samebit.report.certificate import NOTE, PAYLOAD_TYPE, choose_verdict, make_statement
-from samebit.report.certified import Findings, SignedBy
+from samebit.report.anonymous import OPEN, anonymous, new_salt
+from samebit.report.certificate import (
+    NOTE,
+    PAYLOAD_TYPE,
+    choose_verdict,
+    make_statement,
+    read_replay,
+)
+from samebit.report.certified import Findings
 from samebit.report.codecheck import codecheck_yaml
 from samebit.report.dsse import (
     LARGEST_BYTES,
@@ -33,7 +36,7 @@ from samebit.report.dsse import (
 from samebit.report.outputs import Output, choose, digests_of, without_waiting, written_by
 from samebit.report.public_keys import Named, allowed_signers, named_by
 from samebit.report.signatures import form_of
-from samebit.report.statement import Statement, read_statement
+from samebit.report.statement import Predicate, read_statement
 
 __all__ = ["certificate", "certificate_arguments"]
 
@@ -92,17 +95,20 @@ def certificate(options: argparse.Namespace) -> int:
 
 
 def _make(options: argparse.Namespace) -> int:
-    view, verdict = _chosen(places.find_store(Path.cwd()), options.run, options.verdict)
-    replay = _read_replay(view, verdict)
+    view = read_run(find_run(places.find_store(Path.cwd()), options.run))
+    verdict = choose_verdict(view, options.verdict)
+    if view.record.kind == "replay" and view.record.of is not None:  # stands for its run
+        view = read_run(find_run(view.folder.store, view.record.of))
+    replay = read_replay(view, verdict)
     salt = new_salt() if options.anonymous else None
-    wording: Wording = Open() if salt is None else anonymous(salt, view, replay, verdict)
+    wording = OPEN if salt is None else anonymous(salt, view, replay, verdict)
     folder: Path = options.to or Path(f"certificate-{wording.id(view.id)}")
     for name in (_STATEMENT, _MANIFEST):
         if (folder / name).exists():
             raise UsageError(
                 "there is a certificate already", path=folder / name, hint="--to names a folder"
             )
-    found = written_by(view, replay, wording, getattr(verdict, "until", None))
+    found = written_by(view, replay, wording, verdict.until)
     chosen = found if options.manifest is None else choose(found, options.manifest, Path.cwd())
     stated: list[Output] = []
     with ProgressLine(Screen.of(sys.stderr), len(chosen), "files") as progress:
@@ -113,7 +119,11 @@ def _make(options: argparse.Namespace) -> int:
     payload = canonical_json(
         make_statement(view, replay, verdict, stated, wording=wording, left_out=left_out)
     )
-    envelope, said = _sign(payload, options)
+    key, is_new = options.key, False
+    if key is None:
+        key, is_new = signing.own_key(anonymous=options.anonymous)
+    signed = signing.sign(signed_bytes(PAYLOAD_TYPE, payload), key)
+    signature = EnvelopeSignature(signed.signature, signed.key.fingerprint, signed.key.line)
     manifest = codecheck_yaml(
         verdict,
         stated,
@@ -124,13 +134,26 @@ def _make(options: argparse.Namespace) -> int:
     if salt is not None:
         name = hashlib.sha256(payload).hexdigest()
         view.folder.add_note(NOTE, {"payload": name, "salt": salt.hex()})
-    _write(folder, {_STATEMENT: encode_envelope(envelope), _MANIFEST: manifest.encode()})
-    said |= {
+    envelope = encode_envelope(Envelope(payload, PAYLOAD_TYPE, (signature,)))
+    _write(folder, {_STATEMENT: envelope, _MANIFEST: manifest.encode()})
+    said = {
+        "key": signed.key.fingerprint,
+        "key_file": str(key),
+        "key_made": is_new,
+        "form": form_of(signed.signature),
         "folder": str(folder),
         "run": view.id,
         "replay": verdict.replay,
         "grade": verdict.grade,
-        "files": [_as_data(output) for output in stated],
+        "files": [
+            {
+                "file": output.name,
+                "blake3": output.blake3,
+                "sha256": output.sha256,
+                "replay": output.replayed,
+            }
+            for output in stated
+        ],
     }
     screen = Screen.of(sys.stdout)
     if options.json:
@@ -138,40 +161,6 @@ def _make(options: argparse.Namespace) -> int:
     else:
         _say_made(screen, said, is_anonymous=options.anonymous, is_own=options.key is None)
     return 0
-
-
-def _chosen(store: Path, reference: str, word: str | None) -> tuple[View, Verdict]:
-    """The run and the verdict that are meant; a replay stands for its verdict on its run."""
-    view = read_run(find_run(store, reference))
-    if view.record.kind == "replay" and view.record.of is not None:
-        return read_run(find_run(store, view.record.of)), choose_verdict(view, word)
-    return view, choose_verdict(view, word)
-
-
-def _read_replay(view: View, verdict: Verdict) -> View | None:
-    if verdict.replay is None:
-        return None
-    try:
-        return read_run(RunFolder(view.folder.store / "runs" / verdict.replay))
-    except SamebitError:
-        return None  # removed since, or damaged: what it wrote is then not known
-
-
-def _sign(payload: bytes, options: argparse.Namespace) -> tuple[Envelope, dict[str, Any]]:
-    """The envelope, and what there is to say of the key."""
-    path, is_new = options.key, False
-    if path is None:
-        path, is_new = signing.own_key(anonymous=options.anonymous)
-    signed = signing.sign(signed_bytes(PAYLOAD_TYPE, payload), path)
-    key = signed.key
-    signature = EnvelopeSignature(signed.signature, key.fingerprint, key.line)
-    said = {
-        "key": key.fingerprint,
-        "key_file": str(path),
-        "key_made": is_new,
-        "form": form_of(signed.signature),
-    }
-    return Envelope(payload, PAYLOAD_TYPE, (signature,)), said
 
 
 def _repository(view: View) -> str | None:
@@ -189,15 +178,6 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         disk.create(folder / name, data, folder)
-
-
-def _as_data(output: Output) -> dict[str, Any]:
-    return {
-        "file": output.name,
-        "blake3": output.blake3,
-        "sha256": output.sha256,
-        "replay": output.replayed,
-    }
 
 
 def _say_made(screen: Screen, said: dict[str, Any], *, is_anonymous: bool, is_own: bool) -> None:
@@ -238,11 +218,20 @@ def _check(options: argparse.Namespace) -> int:
     if (path.parent / _MANIFEST).exists():
         what = "it is filled in by people, and no signature covers it"
         findings.unchecked.append(f"{_MANIFEST}: {what}")
+    who = certified.who_states_it(statement.predicate.shown.who, signed, findings)
     screen = Screen.of(sys.stdout)
     if options.json:
-        screen.say(canonical_json(_findings_as_data(path, plain, signed, findings)).decode())
+        found = {
+            "file": str(path),
+            "result": _RESULTS[findings.exit],
+            "who": who,
+            "signatures": records.plain(signed),
+            **records.plain(findings),
+            "statement": plain,
+        }
+        screen.say(canonical_json(found).decode())
     else:
-        _say_statement(screen, statement)
+        _say_statement(screen, statement.predicate)
         _say_findings(screen, findings)
     return int(findings.exit)
 
@@ -278,42 +267,19 @@ def _store() -> Path | None:
         return None
 
 
-def _findings_as_data(
-    path: Path, plain: dict[str, Any], signed: Sequence[SignedBy], findings: Findings
-) -> dict[str, Any]:
-    return {
-        "file": str(path),
-        "result": _RESULTS[findings.exit],
-        "signatures": [
-            {
-                "form": one.form,
-                "right": one.right,
-                "key": one.fingerprint,
-                "known_as": one.words,
-            }
-            for one in signed
-        ],
-        "right": findings.right,
-        "wrong": findings.wrong,
-        "unclear": findings.unclear,
-        "unchecked": findings.unchecked,
-        "statement": plain,
-    }
-
-
-def _say_statement(screen: Screen, statement: Statement) -> None:
+def _say_statement(screen: Screen, predicate: Predicate) -> None:
     """What is stated, before anything is said of whether it can be believed."""
-    shown, predicate = statement.predicate.shown, statement.predicate
+    shown = predicate.shown
     until = f" (steps 1 to {shown.until})" if shown.until else ""
-    cause = f": {visible(shown.cause)}" if shown.cause else ""
-    screen.say(f"stated: {screen.paint.bold(visible(shown.grade))}{visible(until)}{cause}")
+    cause = f": {shown.cause}" if shown.cause else ""
+    screen.say(f"stated: {screen.paint.bold(visible(shown.grade))}{visible(until + cause)}")
     for line in shown.scope:
         screen.say(f"  {visible(line)}")
-    replay = f", replay {visible(predicate.replay)}" if predicate.replay else ""
-    by = f" by {visible(shown.by)}" if shown.by else ""
-    at = f", {visible(shown.at[:19])} UTC" if shown.at else ""
-    who = f"; {visible(shown.who)}{by}" if shown.who else ""
-    screen.say(screen.paint.dim(f"  run {visible(predicate.run)}{replay}{who}{at}"))
+    replay = f", replay {predicate.replay}" if predicate.replay else ""
+    by = f" by {shown.by}" if shown.by else ""
+    who = f"; {shown.who}{by}" if shown.who else ""
+    at = f", {shown.at[:19]} UTC" if shown.at else ""
+    screen.say(screen.paint.dim(visible(f"  run {predicate.run}{replay}{who}{at}")))
 
 
 def _say_findings(screen: Screen, findings: Findings) -> None:

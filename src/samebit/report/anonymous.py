@@ -10,14 +10,14 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
 from samebit.folders.read import View
 from samebit.records import Verdict
 
-__all__ = ["Anonymous", "Open", "Wording", "anonymous", "new_salt", "salted"]
+__all__ = ["OPEN", "Wording", "anonymous", "new_salt"]
 
 _SALT_BYTES = 32
 _ID_LENGTH = 20  # hex digits of a salted id
@@ -29,52 +29,29 @@ _BELOW = re.compile(r"(<home>|<path>|<python>)/(?:[^\s'\":;,()\[\]{}<>|=/]+/)+")
 _PATH = re.compile(r"(?<![\w.<>/\\-])(?:~[\w.-]*/|/|[A-Za-z]:[\\/])[^\s'\":;,()\[\]{}<>|=]*")
 
 
-class Wording(Protocol):
-    """How what is stated is worded: open, or anonymous."""
+class Wording(Struct, frozen=True):
+    """How what is stated is worded: as it is, or without names, paths and addresses."""
+
+    salt: bytes | None = None  # of ids; None: everything as it is
+    ids: tuple[str, ...] = ()
+    folders: tuple[tuple[str, str], ...] = ()  # a folder, and what stands for it; longest first
+    names: re.Pattern[str] | None = None
 
     @property
     def is_anonymous(self) -> bool:
         """Whether nobody may know whose work it is."""
-        ...
+        return self.salt is not None
 
     def id(self, run: str) -> str:
-        """A run's id."""
-        ...
+        """A run's id, or a salted one, for it is too short to be hashed without a salt."""
+        if self.salt is None:
+            return run
+        return "salted-" + hashlib.sha256(self.salt + run.encode()).hexdigest()[:_ID_LENGTH]
 
     def text(self, text: str) -> str:
-        """A text that may hold anything."""
-        ...
-
-
-class Open(Struct, frozen=True):
-    """Everything as it is."""
-
-    is_anonymous: bool = False
-
-    def id(self, run: str) -> str:
-        """The id itself."""
-        return run
-
-    def text(self, text: str) -> str:
-        """The text itself."""
-        return text
-
-
-class Anonymous(Struct, frozen=True):
-    """Texts without names, paths and addresses, ids with salt."""
-
-    salt: bytes
-    ids: tuple[str, ...]
-    folders: tuple[tuple[str, str], ...]  # a folder, and what stands for it; the longest first
-    names: re.Pattern[str] | None
-    is_anonymous: bool = True
-
-    def id(self, run: str) -> str:
-        """A salted id."""
-        return salted(self.salt, run)
-
-    def text(self, text: str) -> str:
-        """The text with a mark in the place of each name, path and address."""
+        """The text, or one with a mark in the place of each name, path and address."""
+        if self.salt is None:
+            return text
         for run in self.ids:
             text = text.replace(run, self.id(run))
         for folder, mark in self.folders:
@@ -86,22 +63,20 @@ class Anonymous(Struct, frozen=True):
         return self.names.sub(_PERSON, text) if self.names is not None else text
 
 
+OPEN = Wording()
+
+
 def new_salt() -> bytes:
     """A salt that nobody can guess."""
     return os.urandom(_SALT_BYTES)
 
 
-def salted(salt: bytes, run: str) -> str:
-    """What stands for a run's id, which is too short to be hashed without a salt."""
-    return "salted-" + hashlib.sha256(salt + run.encode()).hexdigest()[:_ID_LENGTH]
-
-
-def anonymous(salt: bytes, view: View, replay: View | None, verdict: Verdict) -> Anonymous:
+def anonymous(salt: bytes, view: View, replay: View | None, verdict: Verdict) -> Wording:
     """How to word a verdict so that nothing recorded of the two runs tells whose they are."""
     views = [view] if replay is None else [view, replay]
     ids = {run for one in views for run in (one.id, one.record.parent or "", one.record.of or "")}
     ids |= {verdict.run, verdict.replay or ""}
-    return Anonymous(
+    return Wording(
         salt,
         tuple(sorted(filter(None, ids))),
         _folders(views),

@@ -4,25 +4,21 @@ The statement's subjects are digests: of the run's record, of its final states, 
 wrote. Its predicate is ours, and holds the verdict in its own words.
 """
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from samebit import __version__, digest, records
 from samebit.capture.secrets import mask_text
 from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.folders.folder import RunFolder
-from samebit.folders.read import View
+from samebit.folders.read import View, read_run
 from samebit.journal.reader import list_segments
 from samebit.objects.store import Store
 from samebit.records import Verdict
 from samebit.report.anonymous import Wording
-from samebit.report.outputs import OURS, Output
+from samebit.report.outputs import OURS, Output, digests_of_bytes
 
 __all__ = [
     "FORMAT",
@@ -30,13 +26,14 @@ __all__ = [
     "PAYLOAD_TYPE",
     "PREDICATE_TYPE",
     "STATEMENT_TYPE",
-    "Recorded",
+    "Files",
     "choose_verdict",
     "final_states",
     "make_statement",
+    "read_replay",
+    "record_digests",
     "record_of",
     "stated_verdict",
-    "verdicts_of",
 ]
 
 FORMAT = "samebit-certificate 1"
@@ -45,45 +42,31 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:samebit:verify:1"
 NOTE = "certificate"  # the kind of the note that has the salt of an anonymous one
 
-_NEWEST = "newest"
 _SECOND_NS = 1_000_000_000
 _PERSONAL = frozenset({"by", "host"})  # of a verdict
-_IDS = ("run", "replay")
 _ALWAYS_NAMED = frozenset({"samebit"})  # however it was installed
 
 
-class Recorded(Struct, frozen=True):
-    """A run's own files, by their names in its folder: bytes and digest of each."""
-
-    files: dict[str, tuple[int, str]]
-
-    @property
-    def canonical(self) -> bytes:
-        """What the digest of a run's record is of."""
-        return digest.canonical_json({"format": FORMAT, "files": self.files})
+Files = dict[str, tuple[int, str]]  # size and digest by name
 
 
-def record_of(folder: RunFolder) -> Recorded:
+def record_of(folder: RunFolder) -> Files:
     """A run's record as it lies there now: identity, executions, journal; no notes, no console."""
     names = [Path("run.json")]
     for number in folder.executions():
         names += [Path("executions", str(number), f"{what}.json") for what in ("start", "end")]
     names += [Path("journal", one.path.name) for one in list_segments(folder.journal)]
-    found: dict[str, tuple[int, str]] = {}
+    found: Files = {}
     for name in names:
         if (folder.path / name).exists():
             content, size_bytes = digest.of_file(folder.path / name)
             found[name.as_posix()] = (size_bytes, content)
-    return Recorded(found)
+    return found
 
 
-def verdicts_of(view: View) -> list[Verdict]:
-    """The verdicts on a run, oldest first; of one that has no time its note has it."""
-    times = [note.at_ns for note in view.notes if note.kind == "verdict"]
-    return [
-        replace(verdict, at_ns=verdict.at_ns or at_ns)
-        for verdict, at_ns in zip(view.verdicts, times, strict=True)
-    ]
+def record_digests(files: Files) -> dict[str, str]:
+    """The digests of a run's record."""
+    return digests_of_bytes(digest.canonical_json({"format": FORMAT, "files": files}))
 
 
 def choose_verdict(view: View, word: str | None) -> Verdict:
@@ -92,33 +75,36 @@ def choose_verdict(view: View, word: str | None) -> Verdict:
     Raises:
         NotFound: the run was not verified, or has no such verdict.
     """
-    found = verdicts_of(view)
+    found = view.verdicts[::-1]
     if not found:
         raise NotFound(
             f"run {view.id} has no verdict yet", hint=f"`samebit verify {view.id}` gives it one"
         )
-    word = word or _NEWEST
-    if word == _NEWEST:
-        return found[-1]
-    back = word.removeprefix(_NEWEST + "-")
-    is_count = back != word and back.isascii() and back.isdigit() and len(back) < 10
-    if is_count and int(back) < len(found):
-        return found[-1 - int(back)]
+    names = ["newest", *(f"newest-{back}" for back in range(1, len(found)))]
+    word = word or "newest"
+    if word in names:
+        return found[names.index(word)]
     fits = [verdict for verdict in found if (verdict.replay or "").startswith(word)]
     if len({verdict.replay for verdict in fits}) == 1:
-        return fits[-1]
+        return fits[0]
     raise NotFound(
         f"run {view.id} has no one verdict {word!r}",
         verdicts="; ".join(
-            _in_a_line(verdict, len(found) - at) for at, verdict in enumerate(found)
+            f"{name} {verdict.grade} {verdict.replay or 'without a replay'}"
+            for name, verdict in zip(names, found, strict=True)
         ),
         hint="a verdict is named by its replay's id, or as newest, newest-1, …",
     )
 
 
-def _in_a_line(verdict: Verdict, back: int) -> str:
-    name = _NEWEST if back == 1 else f"{_NEWEST}-{back - 1}"
-    return f"{name} {verdict.grade} {verdict.replay or 'without a replay'}"
+def read_replay(view: View, verdict: Verdict) -> View | None:
+    """The replay that a verdict rests on; None where there is none, or it is not here."""
+    if verdict.replay is None:
+        return None
+    try:
+        return read_run(RunFolder(view.folder.store / "runs" / verdict.replay))
+    except SamebitError:
+        return None  # removed since, or damaged: what it wrote is then not known
 
 
 def make_statement(
@@ -147,12 +133,10 @@ def make_statement(
         raise UsageError(
             f"run {view.id} still goes on", hint="a certificate is of a run that has ended"
         )
-    recorded = record_of(view.folder)
-    subjects = [{"name": f"{OURS}run/{wording.id(view.id)}", "digest": _both(recorded.canonical)}]
+    files = record_of(view.folder)
+    subjects = [{"name": f"{OURS}run/{wording.id(view.id)}", "digest": record_digests(files)}]
     subjects += final_states(view)
-    subjects += [
-        {"name": output.name, "digest": _of_output(output)} for output in outputs if output.blake3
-    ]
+    subjects += [{"name": one.name, "digest": one.digests} for one in outputs if one.blake3]
     predicate = {
         "format": FORMAT,
         "samebit": __version__,
@@ -166,15 +150,11 @@ def make_statement(
         "environment": {**_surroundings(view), **_packages(view, wording)},
         "replayed_in": _surroundings(replay) if replay is not None else None,
         "outputs": [
-            {
-                "name": output.name,
-                "replay": output.replayed,
-                **({} if output.blake3 else {"digest": None}),
-            }
-            for output in outputs
+            {"name": one.name, "replay": one.replayed} | ({} if one.blake3 else {"digest": None})
+            for one in outputs
         ],
         "outputs_left_out": left_out,
-        "record": recorded.files,
+        "record": files,
     }
     return {
         "_type": STATEMENT_TYPE,
@@ -191,14 +171,10 @@ def stated_verdict(verdict: Verdict, wording: Wording) -> dict[str, Any]:
     """
     found: dict[str, Any] = records.plain(verdict)
     at_ns = found.pop("at_ns")
-    stated = {
-        name: _worded(value, wording)
-        for name, value in found.items()
-        if not (wording.is_anonymous and name in _PERSONAL)
-    }
-    for name in _IDS:
-        stated[name] = wording.id(found[name]) if found[name] else None
-    return {**stated, "at": _in_utc(at_ns) if at_ns else None}
+    hidden = _PERSONAL if wording.is_anonymous else ()
+    stated = {name: _worded(value, wording) for name, value in found.items() if name not in hidden}
+    ids = {name: wording.id(found[name]) if found[name] else None for name in ("run", "replay")}
+    return {**stated, **ids, "at": _in_utc(at_ns) if at_ns else None}
 
 
 def _worded(value: Any, wording: Wording) -> Any:
@@ -220,18 +196,6 @@ def _in_utc(at_ns: int) -> str:
         return f"{at_ns} ns"  # no calendar reaches there; a damaged record does
 
 
-def _both(data: bytes) -> dict[str, str]:
-    return {
-        "blake3": digest.hex_of(digest.of_bytes(data)),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-
-
-def _of_output(output: Output) -> dict[str, str]:
-    found = {"blake3": digest.hex_of(output.blake3)} if output.blake3 else {}
-    return {**found, **({"sha256": output.sha256} if output.sha256 else {})}
-
-
 def final_states(view: View) -> list[dict[str, Any]]:
     """The manifests of the final states as subjects; of several ranks, each rank's."""
     store = Store(view.folder.store)
@@ -246,7 +210,7 @@ def final_states(view: View) -> list[dict[str, Any]]:
 
 def _of_object(store: Store, name: str) -> dict[str, str]:
     try:
-        return _both(store.read(name))
+        return digests_of_bytes(store.read(name))
     except SamebitError:
         return {"blake3": digest.hex_of(name)}
 
@@ -282,11 +246,7 @@ def _seeds(view: View, wording: Wording) -> dict[str, Any]:
         ),
         "roles": _worded(view.facts.get("seeds") or {}, wording),
         "calls": [
-            {
-                "library": wording.text(call["library"]),
-                "value": _worded(call["value"], wording),
-                "at": wording.text(call["at"]),
-            }
+            {name: _worded(call[name], wording) for name in ("library", "value", "at")}
             for call in view.seed_calls
         ],
         "unseeded": len(view.all_facts("unseeded")),

@@ -4,10 +4,9 @@ What was compared and agrees, what does not, and what could not be told are kept
 silence would be taken for a yes.
 """
 
-import binascii
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,18 +18,26 @@ from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder, is_run_id
 from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
+from samebit.records import Verdict
 from samebit.report import public_keys, signatures
-from samebit.report.anonymous import Open, Wording, anonymous
-from samebit.report.certificate import NOTE, Recorded, record_of, stated_verdict, verdicts_of
+from samebit.report.anonymous import OPEN, anonymous
+from samebit.report.certificate import (
+    NOTE,
+    read_replay,
+    record_digests,
+    record_of,
+    stated_verdict,
+)
 from samebit.report.dsse import Envelope, EnvelopeSignature, signed_bytes
-from samebit.report.outputs import OURS, file_digests
+from samebit.report.outputs import OURS, digests_of_bytes, file_digests
 from samebit.report.public_keys import Named, PublicKey
-from samebit.report.statement import ALGORITHMS, Statement, Subject
+from samebit.report.statement import Digests, Predicate, Statement
 
-__all__ = ["Findings", "SignedBy", "check_files", "check_run", "check_signatures"]
+__all__ = ["Findings", "SignedBy", "check_files", "check_run", "check_signatures", "who_states_it"]
 
 _NAMED = 4  # files in one line
 _STATE = OURS + "state/"
+_CLAIMED = " (claimed)"  # ends what a verdict says of who found it
 
 
 class SignedBy(Struct, frozen=True):
@@ -38,8 +45,8 @@ class SignedBy(Struct, frozen=True):
 
     form: str  # ed25519 | sshsig | other
     right: bool | None  # None: its key is not here, so nobody can tell
-    fingerprint: str | None = None
-    words: str | None = None  # whose it is; None: nobody named it
+    key: str | None = None  # its fingerprint
+    known_as: str | None = None  # whose it is; None: nobody named it
 
 
 class Findings(Struct):
@@ -67,42 +74,51 @@ def check_signatures(
     """Whether each signature is right, and by whose key; one by a trusted key is enough."""
     message = signed_bytes(envelope.payload_type, envelope.payload)
     found = [_signed_by(one, message, trusted) for one in envelope.signatures]
-    known = [one for one in found if one.right and one.words]
+    is_known = any(one.right and one.known_as for one in found)
     for one in found:
-        name = f" {one.fingerprint}" if one.fingerprint else ""
+        name = f" {one.key}" if one.key else ""
         if one.right is False:
             findings.wrong.append(f"signature: not that of the key{name}, or the text was changed")
-        elif one.right and one.words:
-            findings.right.append(f"signature: right, by {one.words}{name}")
-        elif not known:
+        elif one.right and one.known_as:
+            findings.right.append(f"signature: right, by {one.known_as}{name}")
+        elif not is_known:
             what = f"signed by an unknown key{name}" if one.right else "its key is not here"
             findings.unclear.append(f"signature: {what}")
     return found
 
 
 def _signed_by(one: EnvelopeSignature, message: bytes, trusted: Sequence[Named]) -> SignedBy:
-    form = signatures.form_of(one.signature)
-    named = [key.key for key in trusted if key.key is not None]
-    own = _key_inside(one, form)
-    for key in [*([own] if own is not None else []), *named]:
-        if signatures.signer(one.signature, message, [key]) is not None:
+    form, inside = signatures.form_of(one.sig), _key_inside(one)
+    named = [known.key for known in trusted if known.key is not None]
+    for key in [inside, *named] if inside is not None else named:
+        if signatures.is_by(key, one.sig, message):
             words = next((n.words for n in trusted if n.fingerprint == key.fingerprint), None)
             return SignedBy(form, True, key.fingerprint, words)
-    if own is not None or form == "other":
-        return SignedBy(form, False, own.fingerprint if own is not None else None)
     # Without a key beside it the hint says which one it should have been.
-    meant = next((key for key in named if key.fingerprint == one.keyid), None)
-    return SignedBy(form, None if meant is None else False, meant and meant.fingerprint)
+    meant = inside or next((key for key in named if key.fingerprint == one.keyid), None)
+    if meant is not None:
+        return SignedBy(form, False, meant.fingerprint)
+    return SignedBy(form, False if form == "other" else None)
 
 
-def _key_inside(one: EnvelopeSignature, form: str) -> PublicKey | None:
+def _key_inside(one: EnvelopeSignature) -> PublicKey | None:
     """The key that a signature brings along; whether it fits is not known yet."""
     try:
-        if form == "sshsig":
-            return signatures.read_openssh(one.signature).key
+        if signatures.form_of(one.sig) == "sshsig":
+            return signatures.read_openssh(one.sig).key
         return public_keys.from_line(one.public_key) if one.public_key else None
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None
+
+
+def who_states_it(stated: str, signed: Sequence[SignedBy], findings: Findings) -> str:
+    """What is to be said of who found a verdict, once all else was checked.
+
+    `reproduced (claimed)` may have been written by anybody. Under a signature that is right, by a
+    key that the reader knows, somebody answers for it.
+    """
+    known = any(one.right and one.known_as for one in signed)
+    return stated.removesuffix(_CLAIMED) if known and findings.exit is Exit.DONE else stated
 
 
 # The run ---------------------------------------------------------------------------------------
@@ -113,146 +129,113 @@ def check_run(
 ) -> None:
     """The run's record, its verdict and its final states, where the run is in this store."""
     predicate = statement.predicate
-    subject = statement.subject_named(f"{OURS}run/{predicate.run}")
-    stated = Recorded(predicate.record)
-    if subject is None or not _fits(subject, stated.canonical):
+    of_record = statement.digests.get(f"{OURS}run/{predicate.run}")
+    if of_record is None or not of_record.fit(**record_digests(predicate.record)):
         findings.wrong.append("run: the digest of its record is not that of the files listed")
         return
     if store is None:
         findings.unchecked.append("run: there is no store here, so its record was not compared")
         return
-    found = _find_run(statement, envelope, store)
+    found = _find_run(predicate, envelope, store)
     if found is None:
         findings.unchecked.append(f"run: {predicate.run} is not in this store")
         return
     folder, salt = found
     try:
-        _compare_record(stated, record_of(folder), folder.id, findings)
+        _compare_record(predicate, folder, findings)
         view = read_run(folder)
-        _compare_verdict(statement, view, salt, findings)
-        for subject in statement.subject:
-            if subject.name.startswith(_STATE):
-                _compare_state(subject, view, findings)
+        _compare_verdict(predicate.verdict, view, salt, findings)
+        for name, digests in statement.digests.items():
+            if name.startswith(_STATE):
+                _compare_state(name.removeprefix(OURS), digests, view, findings)
     except (SamebitError, OSError) as error:
         findings.wrong.append(f"run: {in_a_line(error)}")
 
 
-def _fits(subject: Subject, data: bytes) -> bool:
-    blake3 = digest.hex_of(digest.of_bytes(data))
-    return _has(subject, blake3, hashlib.sha256(data).hexdigest())
-
-
-def _has(subject: Subject, blake3: str, sha256: str) -> bool:
-    """Whether every digest that is stated, and known here, is this one."""
-    found = {"blake3": blake3, "sha256": sha256}
-    return all(subject.digest[name] == found[name] for name in ALGORITHMS if name in subject.digest)
-
-
 def _find_run(
-    statement: Statement, envelope: Envelope, store: Path
+    predicate: Predicate, envelope: Envelope, store: Path
 ) -> tuple[RunFolder, bytes | None] | None:
     """The run, and the salt of an anonymous certificate, which is in a note of the run."""
-    name = statement.predicate.run
-    if not statement.predicate.anonymous:
-        folder = RunFolder(store / "runs" / name)
-        return (folder, None) if is_run_id(name) and folder.path.is_dir() else None
+    if not predicate.anonymous:
+        folder = RunFolder(store / "runs" / predicate.run)
+        return (folder, None) if is_run_id(predicate.run) and folder.path.is_dir() else None
     payload = hashlib.sha256(envelope.payload).hexdigest()
     for folder in list_runs(store):
         try:
-            values = [note.value for note in folder.notes() if note.kind == NOTE]
-        except NotFound:
-            continue
-        for value in values:
-            if isinstance(value, dict) and value.get("payload") == payload:
-                try:
-                    return folder, bytes.fromhex(value["salt"])
-                except (KeyError, TypeError, ValueError):
-                    continue
+            for note in folder.notes():
+                is_map = note.kind == NOTE and isinstance(note.value, dict)
+                if is_map and note.value.get("payload") == payload:
+                    return folder, bytes.fromhex(note.value["salt"])
+        except (NotFound, KeyError, TypeError, ValueError):
+            continue  # of a damaged run, or a salt that is none
     return None
 
 
-def _compare_record(stated: Recorded, here: Recorded, run: str, findings: Findings) -> None:
-    gone = [name for name in stated.files if name not in here.files]
-    other = [
-        name
-        for name in stated.files
-        if name in here.files and here.files[name] != stated.files[name]
-    ]
+def _compare_record(predicate: Predicate, folder: RunFolder, findings: Findings) -> None:
+    stated, here = predicate.record, record_of(folder)
+    gone = [name for name in stated if name not in here]
+    other = [name for name in stated if name in here and here[name] != stated[name]]
     if gone:
         findings.wrong.append(f"run: of its record {_few(gone)} is not in this store any more")
     if other:
         findings.wrong.append(f"run: of its record {_few(other)} has other bytes in this store")
-    if gone or other:
-        return
-    later = len(here.files) - len(stated.files)
-    more = f"; {later} files came later, as a further execution adds them" if later else ""
-    count = len(stated.files)
-    findings.right.append(f"run: {run}, {count} files of its record have the stated bytes{more}")
+    if not gone and not other:
+        later = len(here) - len(stated)
+        more = f"; {later} files came later, as a further execution adds them" if later else ""
+        what = f"{folder.id}, {len(stated)} files of its record have the stated bytes{more}"
+        findings.right.append(f"run: {what}")
 
 
 def _compare_verdict(
-    statement: Statement, view: View, salt: bytes | None, findings: Findings
+    stated: dict[str, Any], view: View, salt: bytes | None, findings: Findings
 ) -> None:
     """Whether the run's notes hold this verdict, word for word."""
-    stated = statement.predicate.verdict
-    unsaid = False
-    for verdict in reversed(verdicts_of(view)):
-        wording: Wording = Open()
-        if salt is not None:
-            replay = _replay(view, verdict.replay)
-            if replay is None and verdict.replay:
-                unsaid = True  # its names were taken out of the texts, and are not here
-                continue
-            wording = anonymous(salt, view, replay, verdict)
-        expected = stated_verdict(verdict, wording)
-        if _agree(stated, expected):
-            findings.right.append("verdict: one of the run's notes says it word for word")
-            strange = sorted(stated.keys() - expected.keys())
-            if strange:
-                what = ", ".join(strange)
-                findings.unchecked.append(f"verdict: this version does not know {what[:200]}")
-            return
-    if unsaid:
+    notes = [_as_stated(verdict, view, salt) for verdict in reversed(view.verdicts)]
+    found = next((note for note in notes if note is not None and _agree(stated, note)), None)
+    if found is not None:
+        findings.right.append("verdict: one of the run's notes says it word for word")
+        if strange := sorted(stated.keys() - found.keys()):
+            what = ", ".join(strange)
+            findings.unchecked.append(f"verdict: this version does not know {what[:200]}")
+    elif None in notes:
         findings.unchecked.append("verdict: the replay is not in this store, so no note compares")
     else:
         findings.wrong.append("verdict: no note of the run says it")
 
 
-def _agree(stated: dict[str, Any], expected: dict[str, Any]) -> bool:
+def _as_stated(verdict: Verdict, view: View, salt: bytes | None) -> dict[str, Any] | None:
+    """A note as a certificate has it; None where names that were taken out are not here."""
+    if salt is None:
+        return stated_verdict(verdict, OPEN)
+    replay = read_replay(view, verdict)
+    if replay is None and verdict.replay:
+        return None
+    return stated_verdict(verdict, anonymous(salt, view, replay, verdict))
+
+
+def _agree(stated: dict[str, Any], note: dict[str, Any]) -> bool:
     """Equal in what both versions know; what an older one had no word for must be empty here."""
-    return stated.keys() & expected.keys() >= {"grade", "run", "at"} and all(
-        _same(stated[name], value) if name in stated else not value
-        for name, value in expected.items()
+    return stated.keys() & note.keys() >= {"grade", "run", "at"} and all(
+        digest.canonical_json(stated[name]) == digest.canonical_json(value)
+        if name in stated
+        else not value
+        for name, value in note.items()
     )
 
 
-def _same(one: Any, other: Any) -> bool:
-    return digest.canonical_json(one) == digest.canonical_json(other)
-
-
-def _replay(view: View, replay: str | None) -> View | None:
-    if replay is None:
-        return None
-    try:
-        return read_run(RunFolder(view.folder.store / "runs" / replay))
-    except SamebitError:
-        return None
-
-
-def _compare_state(subject: Subject, view: View, findings: Findings) -> None:
+def _compare_state(name: str, digests: Digests, view: View, findings: Findings) -> None:
     """The manifest's digest must be one that the run's journal has; its bytes, if they are here."""
-    name = subject.name.removeprefix(OURS)
     rank, _, state = name.removeprefix("state/").rpartition("/")
-    manifest = f"{digest.ALGORITHM}:{subject.digest.get('blake3', '')}"
+    manifest = f"{digest.ALGORITHM}:{digests.blake3}"
     if manifest not in _manifests(view, rank, state):
         findings.wrong.append(f"{name}: the run recorded no such state")
         return
     try:
-        data = Store(view.folder.store).read(manifest)
+        found = digests_of_bytes(Store(view.folder.store).read(manifest))
     except SamebitError as error:
         findings.unchecked.append(f"{name}: recorded so; its bytes: {in_a_line(error)}")
         return
-    if _fits(subject, data):
+    if digests.fit(**found):
         findings.right.append(f"{name}: the run recorded it, and its manifest has the stated bytes")
     else:
         findings.wrong.append(f"{name}: its manifest has another SHA-256")
@@ -274,41 +257,39 @@ def _manifests(view: View, rank: str, state: str) -> set[str]:
 def check_files(statement: Statement, folders: Sequence[Path], findings: Findings) -> None:
     """The files that were written, wherever one of the folders has them."""
     right, absent = 0, list[str]()
-    files = [one for one in statement.subject if not one.name.startswith(OURS)]
-    for subject in files:
-        places = list(_places(subject.name, folders))
-        right += bool(places) and all([_compare_file(subject, at, findings) for at in places])
+    files = {n: found for n, found in statement.digests.items() if not n.startswith(OURS)}
+    for name, digests in files.items():
+        places = _places(name, folders)
+        right += bool(places) and all([_compare_file(at, digests, findings) for at in places])
         if not places:
-            absent.append(subject.name)
+            absent.append(name)
     if right:
         what = f"{right} of {len(files)} were found and have the stated bytes"
         findings.right.append(f"files: {what}")
     if absent:
         findings.unchecked.append(f"files: not found, so not compared: {_few(absent)}")
-    undigested = {one.name for one in statement.predicate.outputs} - {one.name for one in files}
+    undigested = {one.name for one in statement.predicate.outputs} - files.keys()
     if undigested:
         findings.unchecked.append(f"files: stated without a digest: {_few(sorted(undigested))}")
 
 
-def _compare_file(subject: Subject, place: Path, findings: Findings) -> bool:
-    digests = file_digests(place)
-    if digests is None:
+def _compare_file(place: Path, digests: Digests, findings: Findings) -> bool:
+    found = file_digests(place)
+    if found is None:
         findings.unchecked.append(f"file: {place} cannot be read")
         return False
-    if not _has(subject, digest.hex_of(digests[0]), digests[1]):
+    is_same = digests.fit(**found)
+    if not is_same:
         findings.wrong.append(f"file: {place} has other bytes than were stated")
-        return False
-    return True
+    return is_same
 
 
-def _places(name: str, folders: Sequence[Path]) -> Iterator[Path]:
+def _places(name: str, folders: Sequence[Path]) -> list[Path]:
     """Where a file of that name lies; a stranger's name leads out of no folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name or os.path.isabs(name):
-        return
-    for folder in folders:
-        if os.path.lexists(folder / path):
-            yield folder / path
+        return []
+    return [folder / path for folder in folders if os.path.lexists(folder / path)]
 
 
 def _few(names: Sequence[str]) -> str:

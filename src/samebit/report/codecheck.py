@@ -69,29 +69,22 @@ def codecheck_yaml(
         statement: the name of the signed file beside it.
     """
     stated = stated_verdict(verdict, wording)
+    at = stated["at"]
+    user = f" (as the user {stated['by']})" if stated.get("by") else ""
     content: dict[str, Any] = {
         "version": SPECIFICATION,
         "manifest": [{"file": output.name, "comment": _comment(output)} for output in outputs],
         "paper": {
             "title": f"{TO_FILL}: the paper's title",
-            "authors": [
-                {
-                    "name": f"{TO_FILL}: the corresponding author, then the others",
-                    "ORCID": f"{TO_FILL}: 0000-0000-0000-0000",
-                }
-            ],
+            "authors": [_person("the corresponding author, then the others")],
             "reference": f"{TO_FILL}: a DOI, or where it is under review",
         },
-        "codechecker": [
-            {
-                "name": f"{TO_FILL}: who ran it again{_by(stated)}",
-                "ORCID": f"{TO_FILL}: 0000-0000-0000-0000",
-            }
-        ],
+        "codechecker": [_person(f"who ran it again{user}")],
         "report": f"{TO_FILL}: the DOI of the published report",
         "summary": _summary(stated),
         "repository": repository or f"{TO_FILL}: the address of the code",
-        "check_time": _time(stated["at"]),
+        # In UTC, in the form of the specification's own example.
+        "check_time": at[:19].replace("T", " ") if at else f"{TO_FILL}: when it was run again",
         "certificate": f"{TO_FILL}: the number in CODECHECK's register",
         # What is not of the specification stands below one name, as it asks.
         "samebit": {
@@ -100,18 +93,43 @@ def codecheck_yaml(
             "replay": stated["replay"] or "",
             "statement": statement,
             "files": [
-                {
-                    "file": output.name,
-                    **({"sha256": output.sha256} if output.sha256 else {}),
-                    **({"blake3": output.blake3.partition(":")[2]} if output.blake3 else {}),
-                    "replay": output.replayed,
-                }
+                {"file": output.name, **output.digests, "replay": output.replayed}
                 for output in outputs
             ],
         },
     }
     lines = [line for name, value in content.items() for line in _lines(name, value, "")]
     return _HEAD.format(statement=statement) + "\n".join(lines) + "\n"
+
+
+def _person(who: str) -> dict[str, str]:
+    return {"name": f"{TO_FILL}: {who}", "ORCID": f"{TO_FILL}: 0000-0000-0000-0000"}
+
+
+def _comment(output: Output) -> str:
+    found = _COMMENTS.get(output.replayed, _NOT_KNOWN)
+    for name in ("sha256", "blake3"):
+        if digits := output.digests.get(name):
+            return f"{found}; {name} {digits}"
+    return f"{found}; its digest was not recorded"
+
+
+def _summary(stated: Mapping[str, Any]) -> str:
+    """The verdict in its own words, in one paragraph."""
+    what = "ran the recorded command again and found"
+    if not stated["replay"]:
+        what = "could not run the recorded command again"
+    until = f" (steps 1 to {stated['until']})" if stated.get("until") else ""
+    parts = {
+        f"Samebit {what}": f"{stated['grade']}{until}",
+        "Why": stated["cause"],
+        "Compared": "; ".join(stated["scope"]),
+        "Another environment": "; ".join(stated["differences"]),
+        "Kind": stated.get("kind"),
+        "What to do": "; ".join(stated.get("remedies", ())),
+        "In ACM's words": stated["who"],
+    }
+    return ". ".join(f"{name}: {text}" for name, text in parts.items() if text) + "."
 
 
 def _lines(name: str, value: Any, indent: str) -> list[str]:
@@ -129,43 +147,3 @@ def _lines(name: str, value: Any, indent: str) -> list[str]:
         ]
         found += [f"{indent}  - {first.lstrip()}", *others]
     return found
-
-
-def _comment(output: Output) -> str:
-    found = _COMMENTS.get(output.replayed, _NOT_KNOWN)
-    if output.sha256:
-        return f"{found}; sha256 {output.sha256}"
-    if output.blake3:
-        return f"{found}; blake3 {output.blake3.partition(':')[2]}"
-    return f"{found}; its digest was not recorded"
-
-
-def _by(stated: Mapping[str, Any]) -> str:
-    return f" (as the user {stated['by']})" if stated.get("by") else ""
-
-
-def _time(at: str | None) -> str:
-    """In UTC, in the form of the specification's own example."""
-    return at[:19].replace("T", " ") if at else f"{TO_FILL}: when it was run again"
-
-
-def _summary(stated: Mapping[str, Any]) -> str:
-    """The verdict in its own words, in one paragraph."""
-    sentences = [f"Samebit ran the recorded command again and found: {stated['grade']}"]
-    if stated.get("until"):
-        sentences[0] += f" (steps 1 to {stated['until']})"
-    if not stated["replay"]:
-        sentences[0] = f"Samebit could not run the recorded command again: {stated['grade']}"
-    if stated["cause"]:
-        sentences.append(f"Why: {stated['cause']}")
-    if stated["scope"]:
-        sentences.append("Compared: " + "; ".join(stated["scope"]))
-    if stated["differences"]:
-        sentences.append("Another environment: " + "; ".join(stated["differences"]))
-    if stated.get("kind"):
-        sentences.append(f"Kind: {stated['kind']}")
-    if stated.get("fix"):
-        sentences.append(f"What to do: {stated['fix']}")
-    if stated["who"]:
-        sentences.append(f"In ACM's words: {stated['who']}")
-    return ". ".join(sentences) + "."

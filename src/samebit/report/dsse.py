@@ -5,13 +5,11 @@ so that no reader has to write JSON again the way a signer did. Nothing in here 
 its signature was found right.
 """
 
-import base64
-import binascii
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from samebit.digest import canonical_json
 from samebit.errors import Damaged
@@ -30,36 +28,25 @@ __all__ = [
 LARGEST_BYTES = 16 << 20  # of an envelope; twenty thousand files take half of it
 _MOST_SIGNATURES = 32
 _DEPTH = 64  # of lists and maps inside each other
-_LARGEST_KEY = 4096  # characters of a public key
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-class EnvelopeSignature(Struct, frozen=True):
+class EnvelopeSignature(Struct, frozen=True, omit_defaults=True):
     """One signature; `keyid` is a hint, and so is `public_key` until it fits the signature."""
 
-    signature: bytes
-    keyid: str = ""
-    public_key: str = ""  # a line of OpenSSH; a field of ours, which other readers ignore
+    sig: bytes  # in base64, as `payload` is
+    keyid: str | None = None
+    public_key: str | None = None  # a line of OpenSSH; a field of ours, which others ignore
 
 
 class Envelope(Struct, frozen=True):
     """An envelope as it was read: its base64 is undone, and nothing is believed yet."""
 
     payload: bytes
-    payload_type: str
-    signatures: tuple[EnvelopeSignature, ...]
-
-
-class _Signature(Struct):
-    sig: str
-    keyid: str | None = None
-    public_key: str | None = None
-
-
-class _Envelope(Struct):
-    payload: str
     payload_type: str = field(name="payloadType")
-    signatures: list[_Signature]
+    signatures: Annotated[
+        tuple[EnvelopeSignature, ...], Meta(min_length=1, max_length=_MOST_SIGNATURES)
+    ]
 
 
 def signed_bytes(payload_type: str, payload: bytes) -> bytes:
@@ -70,48 +57,30 @@ def signed_bytes(payload_type: str, payload: bytes) -> bytes:
 
 def encode_envelope(envelope: Envelope) -> bytes:
     """The JSON bytes of an envelope."""
-    signatures = [
-        {
-            "keyid": one.keyid,
-            "sig": base64.b64encode(one.signature).decode(),
-            **({"public_key": one.public_key} if one.public_key else {}),
-        }
-        for one in envelope.signatures
-    ]
-    payload = base64.b64encode(envelope.payload).decode()
-    content = {"payload": payload, "payloadType": envelope.payload_type, "signatures": signatures}
-    return canonical_json(content) + b"\n"
+    return canonical_json(msgspec.to_builtins(envelope)) + b"\n"
 
 
 def read_envelope(data: bytes, where: object) -> Envelope:
     """An envelope out of a file's bytes; what is none raises Damaged, with the reason."""
+    value = _standard(strict_json(data, "the envelope", where))
     try:
-        read = msgspec.convert(strict_json(data, "the envelope", where), _Envelope)
-    except msgspec.ValidationError as error:
+        return msgspec.convert(value, Envelope)
+    except ValueError as error:  # msgspec's, and of lone surrogates
         raise Damaged(f"no DSSE envelope: {error}", path=where) from error
-    if not read.signatures:
-        raise Damaged("the envelope has no signature", path=where)
-    if len(read.signatures) > _MOST_SIGNATURES:
-        what = f"the envelope has {len(read.signatures)} signatures, and {_MOST_SIGNATURES} are"
-        raise Damaged(f"{what} the most that are read", path=where)
-    payload = _bytes_of(read.payload, "payload", where)
-    found = [
-        EnvelopeSignature(
-            _bytes_of(one.sig, "a signature", where),
-            one.keyid or "",
-            (one.public_key or "")[:_LARGEST_KEY],
-        )
-        for one in read.signatures
-    ]
-    return Envelope(payload, read.payload_type, tuple(found))
 
 
-def _bytes_of(text: str, what: str, where: object) -> bytes:
-    """Standard and URL-safe base64 are both allowed."""
-    try:
-        return base64.b64decode(text.translate(_URL_SAFE), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Damaged(f"the envelope's {what} is no base64: {error}", path=where) from error
+def _standard(value: Any) -> Any:
+    """Base64 may be the URL-safe one, too, which msgspec does not read."""
+    if isinstance(value, list):
+        return [_standard(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: item.translate(_URL_SAFE)
+        if key in ("payload", "sig") and isinstance(item, str)
+        else _standard(item)
+        for key, item in value.items()
+    }
 
 
 def strict_json(data: bytes, what: str, where: object) -> Any:
@@ -139,11 +108,11 @@ def strict_json(data: bytes, what: str, where: object) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise ValueError(f"the key {twice[:60]!r} stands there twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:60]!r} stands there twice")
+        found[key] = value
     return found
 
 

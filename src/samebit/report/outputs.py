@@ -19,11 +19,13 @@ from samebit.report.anonymous import Wording
 __all__ = [
     "ABSENT",
     "OTHER",
+    "OURS",
     "SAME",
     "UNKNOWN",
     "Output",
     "choose",
     "digests_of",
+    "digests_of_bytes",
     "file_digests",
     "without_waiting",
     "written_by",
@@ -46,6 +48,12 @@ class Output(Struct, frozen=True):
     sha256: str | None = None  # hex; None where its bytes are no longer to be had
     replayed: str = UNKNOWN
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """What is known of its bytes, in hex by algorithm."""
+        known = {"blake3": self.blake3 and digest.hex_of(self.blake3), "sha256": self.sha256}
+        return {name: digits for name, digits in known.items() if digits}
+
 
 def written_by(view: View, replay: View | None, wording: Wording, until: object) -> list[Output]:
     """Every file that a run wrote, by name.
@@ -58,14 +66,11 @@ def written_by(view: View, replay: View | None, wording: Wording, until: object)
     """
     ours, theirs = _written(view), _replayed(view, replay)
     is_whole = replay is not None and replay.status == view.status == "finished" and until is None
-    names = _names(list(ours), _root(view), wording)
-    return sorted(
-        (
-            Output(names[path], path, content, replayed=_compare(content, path, theirs, is_whole))
-            for path, content in ours.items()
-        ),
-        key=lambda output: output.name,
-    )
+    found = [
+        Output(name, path, ours[path], replayed=_compare(ours[path], path, theirs, is_whole))
+        for name, path in _names(list(ours), _root(view), wording).items()
+    ]
+    return sorted(found, key=lambda output: output.name)
 
 
 def _written(view: View) -> dict[str, str | None]:
@@ -107,27 +112,24 @@ def _root(view: View) -> str:
 
 
 def _names(paths: Sequence[str], root: str, wording: Wording) -> dict[str, str]:
-    """A name for each path that is no other's."""
+    """Each path by a name that is no other's."""
     found: dict[str, str] = {}
-    taken: set[str] = set()
     again: Counter[str] = Counter()  # how often a name was taken already
     inside = {path for path in paths if root and PurePath(path).is_relative_to(root)}
     for path in [*sorted(inside), *sorted(set(paths) - inside)]:  # the project's keep their names
-        is_inside = path in inside
-        relative = PurePath(path).relative_to(root) if is_inside else PurePath(path).name
+        here = PurePath(path).relative_to(root) if path in inside else PurePath(path).name
         # Other readers of a statement take UTF-8 alone; a name's other bytes are written out.
-        readable = PurePath(relative).as_posix().encode("utf-8", "backslashreplace").decode()
+        readable = PurePath(here).as_posix().encode("utf-8", "backslashreplace").decode()
         name = wording.text(readable)
-        if not is_inside:
+        if path not in inside:
             name = f"{_OUTSIDE}/{name}"
         if name.startswith(OURS):
             name = f"./{name}"
         free = name
-        while free in taken:
+        while free in found:
             again[name] += 1
             free = f"{name} ({again[name] + 1})"
-        taken.add(free)
-        found[path] = free
+        found[free] = path
     return found
 
 
@@ -166,18 +168,25 @@ def _sha256(output: Output, store: Store, moved: tuple[str, str]) -> str | None:
     places = [output.path]
     if PurePath(output.path).is_relative_to(moved[0]):
         places.append(os.path.join(moved[1], os.path.relpath(output.path, moved[0])))
-    for place in dict.fromkeys(places):
-        found = file_digests(Path(place))
-        if found is not None and found[0] == output.blake3:
-            return found[1]
+    for found in (file_digests(Path(place)) for place in dict.fromkeys(places)):
+        if found is not None and found["blake3"] == output.digests["blake3"]:
+            return found["sha256"]
     try:
         return hashlib.sha256(store.read(output.blake3)).hexdigest()
     except SamebitError:
         return None
 
 
-def file_digests(path: Path) -> tuple[str, str] | None:
-    """A regular file's BLAKE3 (as a digest's text) and SHA-256; None where it cannot be read."""
+def digests_of_bytes(data: bytes) -> dict[str, str]:
+    """Both digests of some bytes, in hex by algorithm."""
+    return {
+        "blake3": digest.hex_of(digest.of_bytes(data)),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def file_digests(path: Path) -> dict[str, str] | None:
+    """Those of a regular file; None where it cannot be read."""
     try:
         with open(path, "rb", opener=without_waiting) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -188,7 +197,7 @@ def file_digests(path: Path) -> tuple[str, str] | None:
                 sha.update(piece)
     except (OSError, ValueError):
         return None
-    return blake.digest(), sha.hexdigest()
+    return {"blake3": digest.hex_of(blake.digest()), "sha256": sha.hexdigest()}
 
 
 def without_waiting(path: str, flags: int) -> int:

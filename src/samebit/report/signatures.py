@@ -6,82 +6,60 @@ message and all of this. The plain form says nothing but itself.
 
 import base64
 import hashlib
-from collections.abc import Iterable
 
 from msgspec import Struct
 
-from samebit.report.ed25519 import SIGNATURE_BYTES, is_signed
-from samebit.report.public_keys import KEY_TYPE, NAMESPACE, PublicKey, from_blob, part, parts
+from samebit.errors import UsageError
+from samebit.report.public_keys import KEY_TYPE, NAMESPACE, PublicKey, from_blob
 
-__all__ = ["OpenSSH", "armored", "form_of", "read_openssh", "signer", "unarmored"]
+__all__ = ["OpenSSH", "form_of", "is_by", "is_signed", "read_openssh", "unarmored"]
 
+_SIGNATURE_BYTES = 64  # of ed25519
 _MAGIC = b"SSHSIG"
 _VERSION = (1).to_bytes(4, "big")
-_HASHES = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
+_KEY = slice(14, 65)  # where the key's blob stands, behind the magic, the version and its length
+_HASHES = ("sha512", "sha256")
 _BEGINS, _ENDS = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-_ARMORED_WIDTH = 70
 
 
 class OpenSSH(Struct, frozen=True):
     """What an SSHSIG blob says."""
 
     key: PublicKey
-    namespace: bytes
-    reserved: bytes
-    algorithm: bytes
+    hashed_by: str
     signature: bytes  # of ed25519
+
+    @property
+    def blob(self) -> bytes:
+        """All of it, as OpenSSH writes it."""
+        inner = _part(KEY_TYPE.encode()) + _part(self.signature)
+        return _MAGIC + _VERSION + _part(self.key.blob) + self._purpose + _part(inner)
 
     def signed(self, message: bytes) -> bytes:
         """The bytes that were really signed."""
-        hashed = _HASHES[self.algorithm.decode()](message).digest()
-        fields = (self.namespace, self.reserved, self.algorithm, hashed)
-        return _MAGIC + b"".join(map(part, fields))
+        return _MAGIC + self._purpose + _part(hashlib.new(self.hashed_by, message).digest())
+
+    @property
+    def _purpose(self) -> bytes:
+        """The namespace, something reserved, and the hash."""
+        return _part(NAMESPACE.encode()) + _part(b"") + _part(self.hashed_by.encode())
 
 
-def form_of(signature: bytes) -> str:
-    """`ed25519`, `sshsig`, or `other`."""
-    if len(signature) == SIGNATURE_BYTES:
-        return "ed25519"
-    return "sshsig" if signature.startswith(_MAGIC) else "other"
-
-
-def signer(signature: bytes, message: bytes, keys: Iterable[PublicKey]) -> PublicKey | None:
-    """The one of these keys whose signature of the message it is; None where it is none's."""
-    if form_of(signature) == "sshsig":
-        try:
-            opened = read_openssh(signature)
-        except ValueError:
-            return None
-        right = is_signed(opened.signed(message), opened.signature, opened.key.raw)
-        return opened.key if right and opened.key in list(keys) else None
-    return next((key for key in keys if is_signed(message, signature, key.raw)), None)
+def _part(data: bytes) -> bytes:
+    """Bytes with their length before them, as OpenSSH joins them."""
+    return len(data).to_bytes(4, "big") + data
 
 
 def read_openssh(blob: bytes) -> OpenSSH:
-    """An SSHSIG blob as its parts; ValueError where it is none, or for something else."""
-    head = len(_MAGIC) + len(_VERSION)
-    if blob[:head] != _MAGIC + _VERSION:
-        raise ValueError("no signature of OpenSSH's first version")
-    fields = list(parts(blob[head:]))
-    if len(fields) != 5:
-        raise ValueError(f"{len(fields)} parts instead of 5")
-    key, namespace, reserved, algorithm, signature = fields
-    if namespace != NAMESPACE.encode():
-        shown = namespace[:60].decode("utf-8", "replace")
-        raise ValueError(f"made for {shown!r}, not for {NAMESPACE!r}")
-    if algorithm.decode("ascii", "replace") not in _HASHES:
-        raise ValueError("a hash that is not known")
-    inner = list(parts(signature))
-    if len(inner) != 2 or inner[0] != KEY_TYPE.encode() or len(inner[1]) != SIGNATURE_BYTES:
-        raise ValueError(f"not of the kind {KEY_TYPE}")
-    return OpenSSH(from_blob(key), namespace, reserved, algorithm, inner[1])
+    """An SSHSIG blob as its parts; ValueError where it is none, or for something else.
 
-
-def armored(blob: bytes) -> str:
-    """An SSHSIG blob as `ssh-keygen -Y verify` reads it from a file."""
-    text = base64.b64encode(blob).decode()
-    lines = [text[at : at + _ARMORED_WIDTH] for at in range(0, len(text), _ARMORED_WIDTH)]
-    return "\n".join([_BEGINS, *lines, _ENDS, ""])
+    There is but one way to write what counts here, so it is one if it is what would be written.
+    """
+    key, signature = from_blob(blob[_KEY]), blob[-_SIGNATURE_BYTES:]
+    for one in (OpenSSH(key, name, signature) for name in _HASHES):
+        if one.blob == blob:
+            return one
+    raise ValueError(f"no signature of OpenSSH for {NAMESPACE}")
 
 
 def unarmored(text: str) -> bytes:
@@ -90,3 +68,41 @@ def unarmored(text: str) -> bytes:
         raise ValueError("it has no beginning or no end")
     body = text.partition(_BEGINS)[2].partition(_ENDS)[0]
     return base64.b64decode("".join(body.split()), validate=True)
+
+
+def form_of(signature: bytes) -> str:
+    """`ed25519`, `sshsig`, or `other`."""
+    if len(signature) == _SIGNATURE_BYTES:
+        return "ed25519"
+    return "sshsig" if signature.startswith(_MAGIC) else "other"
+
+
+def is_by(key: PublicKey, signature: bytes, message: bytes) -> bool:
+    """Whether it is this key's signature of a message, in either form."""
+    if form_of(signature) != "sshsig":
+        return is_signed(message, signature, key.raw)
+    try:
+        opened = read_openssh(signature)
+    except ValueError:
+        return False
+    return opened.key == key and is_signed(opened.signed(message), opened.signature, key.raw)
+
+
+def is_signed(message: bytes, signature: bytes, key: bytes) -> bool:
+    """Whether 64 bytes are this ed25519 key's signature of a message.
+
+    Raises UsageError where the package that knows is not installed.
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (heavy, and an extra)
+        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+    except ImportError:
+        raise UsageError(
+            "signatures are checked by the package cryptography, which is not here",
+            hint="pip install 'samebit[sign]'",
+        ) from None
+    try:
+        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

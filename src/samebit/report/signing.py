@@ -6,13 +6,13 @@ and gives a signature of OpenSSH's own form (SSHSIG), that other tools for DSSE 
 Nothing is sent anywhere.
 """
 
-import binascii
 import importlib
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -21,12 +21,16 @@ from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.report import public_keys, signatures
 from samebit.report.public_keys import NAMESPACE, Named, PublicKey
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 __all__ = ["Signed", "own_key", "own_keys", "sign"]
 
 _OWN = "certificate.key"
 _OWN_ANONYMOUS = "certificate-anonymous.key"
+_PRIVATE_BEGINS = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _OTHERS = 0o077  # what others may do with a file
-_HINT = "`pip install 'samebit[sign]'`, or install OpenSSH, which has ssh-keygen"
+_KEYGEN = "`ssh-keygen -t ed25519` makes one"
 
 
 class Signed(Struct, frozen=True):
@@ -40,7 +44,7 @@ def own_keys() -> list[Named]:
     """The keys of this user that are there, as keys to trust."""
     found: list[Named] = []
     for name, words in ((_OWN, "your own key"), (_OWN_ANONYMOUS, "your own anonymous key")):
-        path = places.config_folder() / name
+        path = _public(places.config_folder() / name)
         if path.exists():
             key = public_keys.read_key(path)
             found.append(Named(key.fingerprint, words, key))
@@ -56,22 +60,32 @@ def own_key(*, anonymous: bool) -> tuple[Path, bool]:
         NotFound: nothing here can make one.
     """
     path = places.config_folder() / (_OWN_ANONYMOUS if anonymous else _OWN)
-    if path.exists():
-        return path, False
+    folder, is_new = path.parent, False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        data = _new_by_library() if _has_library() else _new_by_ssh_keygen(path.parent)
-        made = disk.publish(path, [data], path.parent, mode=0o600)
-        public = public_keys.read_key(path)  # also where another process was quicker
-        line = f"{public.line} samebit\n".encode()
-        disk.publish(path.with_name(path.name + ".pub"), [line], path.parent, replace=True)
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            data = _new_by_library() if _has_library() else _new_by_ssh_keygen(folder)
+            is_new = bool(disk.publish(path, [data], folder, mode=0o600))
+        if not _public(path).exists():  # also where another process, which may be killed, made it
+            disk.publish(_public(path), [_public_line(path)], folder, replace=True)
     except OSError as error:
         raise SamebitError(
             f"cannot make a key for signing: {error.strerror}",
             path=path,
             hint="--key names a key that is there; XDG_CONFIG_HOME another folder",
         ) from error
-    return path, bool(made)
+    return path, is_new
+
+
+def _public(path: Path) -> Path:
+    return path.with_name(path.name + ".pub")
+
+
+def _public_line(path: Path) -> bytes:
+    key = _open(path)
+    if key is None:
+        return _ssh_keygen("-y", "-f", str(path))
+    return f"{_half_of(key).line} samebit\n".encode()
 
 
 def sign(message: bytes, path: Path) -> Signed:
@@ -82,25 +96,23 @@ def sign(message: bytes, path: Path) -> Signed:
         UsageError: it is no ed25519 key, or others may read it.
         SamebitError: ssh-keygen refused.
     """
-    text = public_keys.read_text(path)
-    public = public_keys.read_key(path)
-    encrypted = True
-    if public_keys.is_private(text):
-        encrypted = public_keys.private_parts(text)[1]
-        if os.name == "posix" and path.stat().st_mode & _OTHERS:
-            raise UsageError(
-                "others than you may read this private key",
-                path=path,
-                mode=oct(path.stat().st_mode & 0o777),
-                hint=f"chmod 600 {path}",
-            )
-    if not encrypted and _has_library():
-        signature = _sign_by_library(message, text, path)
-    else:
-        signature = _sign_by_ssh_keygen(message, path)
-    if signatures.signer(signature, message, [public]) != public:
-        raise SamebitError("the signature that was just made is not right", key=public.fingerprint)
-    return Signed(signature, public)
+    if not public_keys.read_text(path).startswith(_PRIVATE_BEGINS):
+        public_keys.read_key(path)  # what is none is told before ssh-keygen is asked
+        return _sign_by_ssh_keygen(message, path)
+    if os.name == "posix" and path.stat().st_mode & _OTHERS:
+        raise UsageError(
+            "others than you may read this private key",
+            path=path,
+            mode=oct(path.stat().st_mode & 0o777),
+            hint=f"chmod 600 {path}",
+        )
+    key = _open(path)
+    if key is None:
+        return _sign_by_ssh_keygen(message, path)
+    return Signed(key.sign(message), _half_of(key))
+
+
+# By the library ---------------------------------------------------------------------------------
 
 
 def _has_library() -> bool:
@@ -122,23 +134,39 @@ def _new_by_library() -> bytes:
     )
 
 
-def _sign_by_library(message: bytes, text: str, path: Path) -> bytes:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  (an extra)
+def _open(path: Path) -> "Ed25519PrivateKey | None":
+    """A private key; None where only ssh-keygen can sign with it."""
+    if not _has_library():
+        return None
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  (an extra)
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
 
     try:
-        key = serialization.load_ssh_private_key(text.encode(), None)
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise UsageError(f"cannot read the private key: {error}", path=path) from error
+        key = serialization.load_ssh_private_key(path.read_bytes(), None)
+    except TypeError:  # it is encrypted
+        return None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UsageError(f"no ed25519 key: {error}", path=path, hint=_KEYGEN) from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise UsageError("no ed25519 key", path=path, hint="`ssh-keygen -t ed25519` makes one")
-    return key.sign(message)
+        raise UsageError("no ed25519 key", path=path, hint=_KEYGEN)
+    return key
+
+
+def _half_of(key: "Ed25519PrivateKey") -> PublicKey:
+    return PublicKey(key.public_key().public_bytes_raw())
+
+
+# By ssh-keygen ----------------------------------------------------------------------------------
 
 
 def _ssh_keygen(*words: str, message: bytes = b"") -> bytes:
     program = shutil.which("ssh-keygen")
     if program is None:
-        raise NotFound("nothing here can sign with this key", hint=_HINT)
+        raise NotFound(
+            "nothing here can sign with this key",
+            hint="`pip install 'samebit[sign]'`, or install OpenSSH, which has ssh-keygen",
+        )
     done = subprocess.run([program, *words], input=message, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
@@ -157,9 +185,10 @@ def _new_by_ssh_keygen(folder: Path) -> bytes:
         return path.read_bytes()
 
 
-def _sign_by_ssh_keygen(message: bytes, path: Path) -> bytes:
+def _sign_by_ssh_keygen(message: bytes, path: Path) -> Signed:
     armored = _ssh_keygen("-q", "-Y", "sign", "-f", str(path), "-n", NAMESPACE, message=message)
     try:
-        return signatures.unarmored(armored.decode("ascii"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise SamebitError(f"ssh-keygen gave no signature: {error}") from error
+        blob = signatures.unarmored(armored.decode("ascii"))
+        return Signed(blob, signatures.read_openssh(blob).key)
+    except ValueError as error:  # of another kind of key
+        raise UsageError(f"no ed25519 key: {error}", path=path, hint=_KEYGEN) from error

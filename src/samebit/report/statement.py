@@ -1,31 +1,46 @@
 """A certificate's statement as a stranger wrote it: read with suspicion, and its shape checked."""
 
-import re
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct
 
 from samebit import digest
 from samebit.errors import Damaged, StoreTooNew
-from samebit.report.certificate import FORMAT, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
+from samebit.report.certificate import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
 from samebit.report.dsse import Envelope, strict_json
 
-__all__ = ["ALGORITHMS", "Predicate", "StatedOutput", "Statement", "Subject", "read_statement"]
+__all__ = ["Digests", "Predicate", "StatedOutput", "StatedVerdict", "Statement", "read_statement"]
 
-ALGORITHMS = ("blake3", "sha256")
-_HEX = re.compile(r"[0-9a-f]{64}")
-_RECORD_NAME = re.compile(
-    r"run\.json|executions/[0-9]{1,9}/(?:start|end)\.json|journal/[a-z0-9-]{1,200}\.sbj"
-)
 _PREDICATE_FAMILY = PREDICATE_TYPE.rpartition(":")[0] + ":"
+
+_Hex = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Digest = Annotated[str, Meta(pattern=rf"\A{digest.ALGORITHM}:[0-9a-f]{{64}}\Z")]
+_Size = Annotated[int, Meta(ge=0)]
+_Executions, _Journal = r"executions/[0-9]{1,9}/(start|end)\.json", r"journal/[a-z0-9-]{1,200}\.sbj"
+_RecordName = Annotated[str, Meta(pattern=rf"\A(run\.json|{_Executions}|{_Journal})\Z")]
+
+
+class Digests(Struct, frozen=True):
+    """What something is known by; at least one, and by other algorithms nothing is known here."""
+
+    blake3: _Hex | None = None
+    sha256: _Hex | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.blake3 or self.sha256):
+            raise ValueError("no digest that is known here")
+
+    def fit(self, blake3: str, sha256: str) -> bool:
+        """Whether every digest that is stated is this one."""
+        return self.blake3 in (None, blake3) and self.sha256 in (None, sha256)
 
 
 class Subject(Struct, frozen=True):
-    """Something that is stated by its digests: lower-case hex by algorithm."""
+    """Something that is stated by its digests."""
 
     name: str
-    digest: dict[str, str]
+    digest: Digests
 
 
 class StatedOutput(Struct, frozen=True):
@@ -50,14 +65,13 @@ class StatedVerdict(Struct, frozen=True):
 class Predicate(Struct, frozen=True):
     """What is ours of a statement; fields that are not known here are passed over."""
 
-    format: str
+    format: Literal["samebit-certificate 1"]
     run: str
     verdict: dict[str, Any]
-    record: dict[str, tuple[int, str]]
+    record: dict[_RecordName, tuple[_Size, _Digest]]
     outputs: tuple[StatedOutput, ...] = ()
     replay: str | None = None
     anonymous: bool = False
-    outputs_left_out: int = 0
 
     @property
     def shown(self) -> StatedVerdict:
@@ -68,14 +82,18 @@ class Predicate(Struct, frozen=True):
 class Statement(Struct, frozen=True):
     """An in-toto statement of ours."""
 
-    type: str = field(name="_type")
     subject: tuple[Subject, ...]
-    predicate_type: str = field(name="predicateType")
     predicate: Predicate
 
-    def subject_named(self, name: str) -> Subject | None:
-        """The subject of that name, or None."""
-        return next((one for one in self.subject if one.name == name), None)
+    def __post_init__(self) -> None:
+        _ = self.predicate.shown
+        if len(self.digests) < len(self.subject):
+            raise ValueError("two subjects have one name")
+
+    @property
+    def digests(self) -> dict[str, Digests]:
+        """The subjects by their names."""
+        return {one.name: one.digest for one in self.subject}
 
 
 def read_statement(envelope: Envelope, where: object) -> tuple[Statement, dict[str, Any]]:
@@ -88,17 +106,13 @@ def read_statement(envelope: Envelope, where: object) -> tuple[Statement, dict[s
     if envelope.payload_type != PAYLOAD_TYPE:
         shown = envelope.payload_type[:100]
         raise Damaged(f"the envelope holds {shown!r}", path=where, expected=PAYLOAD_TYPE)
-    what = "the statement"
-    strict_json(envelope.payload, what, where)
+    strict_json(envelope.payload, "the statement", where)
     plain = digest.from_json(envelope.payload)
     _refuse_others(plain, where)
     try:
-        statement = msgspec.convert(plain, Statement)
-        _ = statement.predicate.shown
+        return msgspec.convert(plain, Statement), plain
     except msgspec.ValidationError as error:
         raise Damaged(f"no statement of a certificate: {error}", path=where) from error
-    _check(statement, where)
-    return statement, plain
 
 
 def _refuse_others(plain: Any, where: object) -> None:
@@ -117,26 +131,3 @@ def _refuse_others(plain: Any, where: object) -> None:
             hint="install a newer Samebit",
         )
     raise Damaged(f"a statement about something else: {predicate!r:.100}", expected=PREDICATE_TYPE)
-
-
-def _check(statement: Statement, where: object) -> None:
-    """What types do not say: digests are digests, a run has such files, no name comes twice."""
-
-    def refuse(why: str) -> None:
-        raise Damaged(f"no statement of a certificate: {why}", path=where)
-
-    if statement.predicate.format != FORMAT:
-        refuse(f"its format is {statement.predicate.format[:60]!r}")
-    names = [one.name for one in statement.subject]
-    if len(set(names)) != len(names):
-        refuse("two subjects have one name")
-    for one in statement.subject:
-        known = [one.digest[name] for name in ALGORITHMS if name in one.digest]
-        if not known or not all(map(_HEX.fullmatch, known)):
-            refuse(f"the subject {one.name[:60]!r} has no digest that is known here")
-    for name, (size_bytes, content) in statement.predicate.record.items():
-        algorithm, _, digits = content.partition(":")
-        if not _RECORD_NAME.fullmatch(name) or size_bytes < 0:
-            refuse(f"a run has no file {name[:60]!r}")
-        if algorithm != digest.ALGORITHM or not _HEX.fullmatch(digits):
-            refuse(f"the file {name[:60]!r} of the run has no digest that is known here")
