@@ -15,9 +15,11 @@ from tests.cli.verdicts import (
     Verified,
     envelope_of,
     made,
+    placed,
     said,
     signed_anew,
     statement_of,
+    verified_run,
 )
 
 pytest.importorskip("cryptography")
@@ -88,6 +90,45 @@ def test_a_key_that_nobody_named_is_unknown_and_named_it_is_good(
     code, text = said(capsys, "check", str(folder), "--key", other)
     assert code == 6
     assert f"signed by an unknown key {fingerprint}" in text
+
+
+CLAIMED = "who: reproduced (claimed), for which nobody known here answers"
+
+
+def test_a_key_that_is_known_answers_for_what_was_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = placed(
+        verified_run(tmp_path / "home", who="reproduced (claimed)"), tmp_path, monkeypatch
+    )
+    code, text = said(capsys, "make", found.run.id, "--to", "given")
+    assert "reproduced (claimed): to a reader who knows this key, reproduced" in text
+    stated = statement_of(Path("given"))["predicate"]["verdict"]["who"]
+    summary = Path("given/codecheck.yml").read_text(encoding="utf-8")
+    assert (code, stated, f"{stated}." in summary) == (0, "reproduced (claimed)", True)
+    fingerprint = envelope_of(Path("given"))["signatures"][0]["keyid"]
+    code, text = said(capsys, "check", "given")
+    assert (code, CLAIMED in text) == (0, False)
+    assert f"who: reproduced, as stated by your own key {fingerprint}" in text
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "reviewer"))
+    for words, code, who in (
+        ([], 6, "reproduced (claimed)"),
+        (["--key", fingerprint], 0, "reproduced"),
+    ):
+        ended, text = said(capsys, "check", "given", "--json", *words)
+        assert (ended, json.loads(text)["who"]) == (code, who)
+        assert (CLAIMED in json.loads(text)["unchecked"]) is (who != "reproduced")
+    (Path("given") / "model.bin").write_bytes(b"another")
+    code, text = said(capsys, "check", "given", "--key", fingerprint)
+    assert (code, CLAIMED in text) == (5, True)
+
+
+def test_what_is_repeated_stays_so_whoever_signed(
+    verified: Verified, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = said(capsys, "check", str(made(verified)), "--json")
+    assert (code, json.loads(text)["who"]) == (0, "repeated")
+    assert "who:" not in text
 
 
 def test_a_changed_statement_does_not_match_its_signature(

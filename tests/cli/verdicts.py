@@ -44,7 +44,9 @@ class Verified:
         return self.project / ".samebit"
 
 
-def verified_run(home: Path, *, grade: str = "identical", cause: str = "") -> Verified:
+def verified_run(
+    home: Path, *, grade: str = "identical", cause: str = "", who: str = "repeated"
+) -> Verified:
     """A run that wrote two files and one outside, and a replay that wrote one of them otherwise."""
     project = home / USER / "my thesis" / "project"
     for name, data in OUTPUTS.items():
@@ -69,7 +71,7 @@ def verified_run(home: Path, *, grade: str = "identical", cause: str = "") -> Ve
         scope=("steps 1 to 12: batch, loss bit-identical", "final state identical: 2 arrays"),
         differences=(f"host: {HOST} then, {HOST} now",),
         evidence={"rows": 12, "largest": float("nan"), "groups": {"loss": 12}},
-        who="repeated",
+        who=who,
         at_ns=1_790_000_000_123_456_789,
         by=USER,
         host=HOST,

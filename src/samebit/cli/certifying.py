@@ -145,6 +145,7 @@ def _make(options: argparse.Namespace) -> int:
         "run": view.id,
         "replay": verdict.replay,
         "grade": verdict.grade,
+        "who": verdict.who,
         "files": [
             {
                 "file": output.name,
@@ -189,6 +190,8 @@ def _say_made(screen: Screen, said: dict[str, Any], *, is_anonymous: bool, is_ow
     screen.say(f"{paint.bold(said['grade'])}: stated of run {said['run']}, signed by {said['key']}")
     screen.say(f"  {folder}/{_STATEMENT}")
     screen.say(f"  {folder}/{_MANIFEST}, in which what only you know is marked TO BE FILLED")
+    if (who := certified.answered_for(said["who"])) != said["who"]:
+        screen.say(f"  {said['who']}: to a reader who knows this key, {who}")
     if said["form"] == "sshsig":
         screen.say(
             "  the signature has the form of OpenSSH, which `samebit certificate check` and\n"
@@ -218,7 +221,7 @@ def _check(options: argparse.Namespace) -> int:
     if (path.parent / _MANIFEST).exists():
         what = "it is filled in by people, and no signature covers it"
         findings.unchecked.append(f"{_MANIFEST}: {what}")
-    who = certified.who_states_it(statement.predicate.shown.who, signed, findings)
+    who = certified.check_who(statement.predicate.shown.who, signed, findings)
     screen = Screen.of(sys.stdout)
     if options.json:
         found = {

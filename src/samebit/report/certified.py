@@ -33,11 +33,19 @@ from samebit.report.outputs import OURS, digests_of_bytes, file_digests
 from samebit.report.public_keys import Named, PublicKey
 from samebit.report.statement import Digests, Predicate, Statement
 
-__all__ = ["Findings", "SignedBy", "check_files", "check_run", "check_signatures", "who_states_it"]
+__all__ = [
+    "Findings",
+    "SignedBy",
+    "answered_for",
+    "check_files",
+    "check_run",
+    "check_signatures",
+    "check_who",
+]
 
 _NAMED = 4  # files in one line
 _STATE = OURS + "state/"
-_CLAIMED = " (claimed)"  # ends what a verdict says of who found it
+_CLAIMED = " (claimed)"  # ends what a verdict says of who found it, where it is not the same user
 
 
 class SignedBy(Struct, frozen=True):
@@ -111,14 +119,25 @@ def _key_inside(one: EnvelopeSignature) -> PublicKey | None:
         return None
 
 
-def who_states_it(stated: str, signed: Sequence[SignedBy], findings: Findings) -> str:
-    """What is to be said of who found a verdict, once all else was checked.
+def answered_for(who: str) -> str:
+    """What a verdict says of who found it, where somebody who is known answers for it."""
+    return who.removesuffix(_CLAIMED)
 
-    `reproduced (claimed)` may have been written by anybody. Under a signature that is right, by a
-    key that the reader knows, somebody answers for it.
+
+def check_who(stated: str, signed: Sequence[SignedBy], findings: Findings) -> str:
+    """What is to be said of who found the verdict, once all else was checked.
+
+    `reproduced (claimed)` may have been written by anybody; under a right signature by a key that
+    the reader knows, its holder answers for it. Where anything does not match nobody does.
     """
-    known = any(one.right and one.known_as for one in signed)
-    return stated.removesuffix(_CLAIMED) if known and findings.exit is Exit.DONE else stated
+    if answered_for(stated) == stated:
+        return stated
+    known = [f"{one.known_as} {one.key}" for one in signed if one.right and one.known_as]
+    if not known or findings.exit is not Exit.DONE:
+        findings.unchecked.append(f"who: {stated}, for which nobody known here answers")
+        return stated
+    findings.right.append(f"who: {answered_for(stated)}, as stated by {' and '.join(known)}")
+    return answered_for(stated)
 
 
 # The run ---------------------------------------------------------------------------------------
