@@ -18,6 +18,7 @@ from tests.cli.verdicts import (
     placed,
     said,
     signed_anew,
+    signed_as,
     statement_of,
     verified_run,
 )
@@ -121,6 +122,23 @@ def test_a_key_that_is_known_answers_for_what_was_claimed(
     (Path("given") / "model.bin").write_bytes(b"another")
     code, text = said(capsys, "check", "given", "--key", fingerprint)
     assert (code, CLAIMED in text) == (5, True)
+
+
+def test_of_several_signatures_the_one_by_a_known_key_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    folder = made(
+        placed(verified_run(home, who="reproduced (claimed)"), tmp_path, monkeypatch), "--anonymous"
+    )
+    envelope = envelope_of(folder)
+    signed_as(folder, base64.b64decode(envelope["payload"]))  # by the other own key
+    both = [*envelope["signatures"], *envelope_of(folder)["signatures"]]
+    (folder / "statement.dsse.json").write_text(json.dumps(envelope | {"signatures": both}))
+    for one in both:
+        code, text = said(capsys, "check", str(folder), "--key", one["keyid"])
+        who = f"who: reproduced, as stated by the key that you named {one['keyid']}\n"
+        assert (code, who in text) == (0, True)
 
 
 def test_what_is_repeated_stays_so_whoever_signed(
