@@ -22,6 +22,7 @@ from samebit.cli.words import (
     Screen,
     ago,
     duration,
+    say_list,
     shorten,
     size,
     sparkline,
@@ -147,6 +148,17 @@ def test_a_shortened_text_is_never_too_wide(text: str, columns: int) -> None:
     short = shorten(text, columns)
     assert width(short) <= columns
     assert short == text or text.startswith(short.removesuffix("…"))
+
+
+def test_a_list_is_indented_escaped_and_cut_and_an_empty_one_is_not_there() -> None:
+    stream = io.StringIO()
+    screen = Screen(stream, None, False)
+    say_list(screen, "none", [])
+    say_list(screen, "two", ["a", "\x1b[2J"], indent="  ")
+    say_list(screen, "many", [str(n) for n in range(40)])
+    lines = stream.getvalue().splitlines()
+    assert lines[:3] == ["  two", "    a", "    \\x1b[2J"]
+    assert lines[3:] == ["many", *(f"  {n}" for n in range(12)), "  and 28 more (--json has all)"]
 
 
 def test_a_sparkline_shows_the_curve() -> None:

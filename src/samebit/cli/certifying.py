@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import disk, places, records
-from samebit.cli.words import ProgressLine, Screen, visible
+from samebit.cli.words import ProgressLine, Screen, say_list, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, StoreNotFound, UsageError
 from samebit.folders.find import find_run
@@ -293,7 +293,4 @@ def _say_findings(screen: Screen, findings: Findings) -> None:
         ("checked", findings.right, paint.green),
         ("not checked", findings.unchecked, paint.dim),
     ):
-        if lines:
-            screen.say(color(title))
-            for line in lines:
-                screen.say(f"  {visible(line)}")
+        say_list(screen, color(title), lines)

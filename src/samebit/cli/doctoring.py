@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from samebit import places, records
-from samebit.cli.running import how_to_run, seeding_arguments, words_arguments
+from samebit.cli.running import request_of, seeding_arguments, words_arguments
 from samebit.cli.verifying import GRADE_EXIT, execute, show_verdict, steps_argument
 from samebit.cli.words import Screen, duration, visible
 from samebit.digest import canonical_json
@@ -22,7 +22,7 @@ from samebit.query.lacks import Lack, find_lacks
 from samebit.records import Verdict
 from samebit.replay.plan import make_plan
 from samebit.replay.running import refuse, replay_and_judge
-from samebit.session.launching import Launched, Request, launch
+from samebit.session.launching import Launched, launch
 
 __all__ = ["doctor", "doctor_arguments"]
 
@@ -55,22 +55,11 @@ def doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 def doctor(options: argparse.Namespace) -> int:
     """Run a trial in a store of its own; exit by the verdict where there is one."""
-    how, words = how_to_run(options)
     os.environ["SAMEBIT_CODE_REF"] = "none"  # a trial leaves no tag
+    asked = request_of(options)
     with tempfile.TemporaryDirectory(prefix="samebit-doctor-") as folder:
         store = _store(Path(folder))
-        request = Request(
-            how=how,
-            words=words,
-            cwd=Path.cwd(),
-            environ=dict(os.environ),
-            seed=options.seed,
-            deterministic=options.deterministic,
-            store=store,
-            kind="trial",
-            until=options.steps,
-        )
-        launched = launch(request)
+        launched = launch(replace(asked, store=store, kind="trial", until=options.steps))
         if launched.folder is None:
             raise SamebitError("the trial left no record")
         view = read_run(launched.folder)

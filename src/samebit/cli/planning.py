@@ -1,10 +1,10 @@
 """What a replay would need and find, before anything runs; whether a stranger's code may run."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from samebit.cli.tables import fields
-from samebit.cli.words import Screen, duration, size, visible
+from samebit.cli.words import Screen, duration, say_list, size, visible
 from samebit.errors import UsageError
 from samebit.folders.folder import user_name
 from samebit.launch import landlock
@@ -12,23 +12,16 @@ from samebit.replay.plan import Plan
 
 __all__ = ["as_data", "ask_to_run", "show_plan"]
 
-_SHOWN = 12  # lines of one kind
-
 
 def show_plan(plan: Plan, screen: Screen) -> None:
     """What is needed, what of it is here, and what differs, for people."""
     paint = screen.paint
     screen.say(f"{paint.bold(plan.view.id)}  {visible(' '.join(plan.words))}")
     screen.say(fields(list(_facts(plan)), screen))
-    _list("cannot be run again as it was", plan.blockers, screen)
-    _list(
-        "another environment, what changes most results first",
-        [
-            *plan.differences,
-            *(f"variable {name} is set as it was" for name in plan.changed_variables),
-        ],
-        screen,
-    )
+    variables = [f"variable {name} is set as it was" for name in plan.changed_variables]
+    say_list(screen, paint.yellow("cannot be run again as it was"), plan.blockers)
+    title = paint.yellow("another environment, what changes most results first")
+    say_list(screen, title, [*plan.differences, *variables])
     if not plan.blockers:
         screen.say(paint.green("everything that it needs is here"))
 
@@ -56,16 +49,6 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "took", duration((view.end.ended_ns - view.start.started_ns) / 1e9)
     if view.record.user and view.record.user != user_name():
         yield "of", f"{view.record.user}, not yours: its code is asked about before it runs"
-
-
-def _list(title: str, lines: Sequence[str], screen: Screen) -> None:
-    if not lines:
-        return
-    screen.say(screen.paint.yellow(title))
-    for line in lines[:_SHOWN]:
-        screen.say(f"  {visible(line)}")
-    if len(lines) > _SHOWN:
-        screen.say(f"  and {len(lines) - _SHOWN} more (--json has all)")
 
 
 def as_data(plan: Plan) -> dict[str, object]:

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from samebit.capture import randomness
 from samebit.cli.words import Screen, duration
 from samebit.errors import CannotStart, UsageError
@@ -12,7 +14,7 @@ from samebit.folders.folder import RunFolder
 from samebit.launch import here
 from samebit.session.launching import Launched, Request, launch
 
-__all__ = ["how_to_run", "run", "run_arguments", "seeding_arguments", "words_arguments"]
+__all__ = ["request_of", "run", "run_arguments", "seeding_arguments", "words_arguments"]
 
 _SHUT_OUT = ("-I", "-E", "-S")  # of Python: without the environment, without sitecustomize
 
@@ -68,15 +70,9 @@ def _seed(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run it, and end as it ended."""
-    how, words = how_to_run(options)
     screen = Screen.of(sys.stderr)
-    request = Request(
-        how=how,
-        words=words,
-        cwd=Path.cwd(),
-        environ=dict(os.environ),
-        seed=options.seed,
-        deterministic=options.deterministic,
+    request = replace(
+        request_of(options),
         name=options.name,
         group=options.group,
         resume=options.resume,
@@ -97,7 +93,20 @@ def run(options: argparse.Namespace) -> int:
     here.end_like(launched.outcome)
 
 
-def how_to_run(options: argparse.Namespace) -> tuple[str, list[str]]:
+def request_of(options: argparse.Namespace) -> Request:
+    """What the words and the options for seeds ask for, in this folder and environment."""
+    how, words = _how_to_run(options)
+    return Request(
+        how=how,
+        words=words,
+        cwd=Path.cwd(),
+        environ=dict(os.environ),
+        seed=options.seed,
+        deterministic=options.deterministic,
+    )
+
+
+def _how_to_run(options: argparse.Namespace) -> tuple[str, list[str]]:
     """Script, module or command, and its words.
 
     Raises UsageError where there is none, and CannotStart where Python would shut the recorder out.

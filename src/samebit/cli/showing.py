@@ -12,6 +12,7 @@ from msgspec import structs
 
 from samebit import places, records
 from samebit.capture import batch
+from samebit.capture.callers import short_place
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.surroundings import environment_lines, file_lines, use_lines
@@ -255,9 +256,8 @@ def _randomness(view: View) -> Iterator[tuple[str, object]]:
     yield "seed", view.seed if view.seed is not None else "none given to samebit"
     calls = view.at_rank(view.ranks[0]).seed_calls if view.ranks else []  # every rank seeds alike
     for call in calls[:6]:
-        at = Path(call["at"].rpartition(":")[0]).name + ":" + call["at"].rpartition(":")[2]
         value = call["value"] if call["value"] is not None else "from the system"
-        yield "script seeds", f"{call['library']} with {value} ({at})"
+        yield "script seeds", f"{call['library']} with {value} ({short_place(call['at'])})"
     yield from _loaders(view)
     if start is not None and start.hash_seed is not None:
         yield "hash seed", start.hash_seed
@@ -281,8 +281,7 @@ def _loaders(view: View) -> Iterator[tuple[str, object]]:
             text += f", {_count(workers, 'worker')} ({found.get('start_method')})"
             text += ", kept" if found.get("persistent_workers") else ""
             text += "" if found.get("in_order", True) else ", batches as they come"
-        file, _, line = str(fact.get("at", "")).rpartition(":")
-        lines[f"{Path(file).name}:{line}, {text}"] = None
+        lines[f"{short_place(str(fact.get('at', '')))}, {text}"] = None
     for line in list(lines)[:4]:
         yield "data loader", line
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from samebit import places, records
 from samebit.cli import planning
 from samebit.cli.environments import rebuild_environment
-from samebit.cli.words import Paint, ProgressLine, Screen, size, visible
+from samebit.cli.words import ProgressLine, Screen, say_list, size, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError, UsageError
 from samebit.folders.find import find_run
@@ -250,10 +250,13 @@ def show_verdict(verdict: Verdict, screen: Screen) -> None:
     if verdict.kind:
         screen.say(f"  {_of_kind(verdict)}")
     missing = (verdict.evidence.get("environment") or {}).get("cannot_be_rebuilt", ())
-    _list("cannot be installed", tuple(missing), screen, paint)
-    _list("compared", verdict.scope, screen, paint)
-    _list("another environment", verdict.differences, screen, paint)
-    _list("to do", verdict.remedies, screen, paint)
+    for title, lines in (
+        ("cannot be installed", tuple(missing)),
+        ("compared", verdict.scope),
+        ("another environment", verdict.differences),
+        ("to do", verdict.remedies),
+    ):
+        say_list(screen, paint.dim(title), lines, indent="  ")
     if verdict.replay:
         screen.say(paint.dim(f"  run {verdict.run}, replay {verdict.replay}; {verdict.who}"))
 
@@ -265,13 +268,3 @@ def _of_kind(verdict: Verdict) -> str:
         return f"run-to-run: a second replay parted from the first, {visible(str(again['parted']))}"
     text = "environment: a second replay gave the bits of the first one"
     return text if verdict.differences else f"{text}; nothing that was recorded differs"
-
-
-def _list(title: str, lines: tuple[str, ...], screen: Screen, paint: Paint) -> None:
-    if not lines:
-        return
-    screen.say(f"  {paint.dim(title)}")
-    for line in lines[:12]:
-        screen.say(f"    {visible(line)}")
-    if len(lines) > 12:
-        screen.say(f"    and {len(lines) - 12} more (--json has all)")

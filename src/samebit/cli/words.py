@@ -22,6 +22,7 @@ __all__ = [
     "beginning",
     "duration",
     "number",
+    "say_list",
     "shorten",
     "shown",
     "size",
@@ -33,6 +34,7 @@ __all__ = [
 
 _ELLIPSIS = "…"
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_LISTED = 12  # lines below one title
 _FLAT = 1e-12  # a smaller relative range is the rounding of means, no curve
 _DEFAULT_WIDTH = 80
 _REDRAW_S = 0.1
@@ -103,6 +105,17 @@ class Screen:
         """Write a line; what the stream's encoding does not have is written as an escape."""
         encoding = self.stream.encoding or "utf-8"
         self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def say_list(screen: Screen, title: str, lines: Sequence[str], indent: str = "") -> None:
+    """A title and the lines below it, if there are any; of very many the first ones."""
+    if not lines:
+        return
+    screen.say(indent + title)
+    for line in lines[:_LISTED]:
+        screen.say(f"{indent}  {visible(line)}")
+    if len(lines) > _LISTED:
+        screen.say(f"{indent}  and {len(lines) - _LISTED} more (--json has all)")
 
 
 def _is_terminal(stream: TextIO) -> bool:
