@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from samebit.cli.main import main
 from tests.cli import stores, verdicts
 
 
@@ -20,3 +21,19 @@ def verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> verdicts.Verifi
     """A project with a run that was verified, and keys of its own."""
     found = verdicts.verified_run(tmp_path / "home")
     return verdicts.placed(found, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def certificate(capsys: pytest.CaptureFixture[str]) -> verdicts.Certificate:
+    """`samebit certificate` with words: how it must end, what it must say; what it said."""
+
+    def call(*words: object, ends: int | set[int] = 0, says: str = "") -> str:
+        capsys.readouterr()
+        code = main(["certificate", *map(str, words)])
+        found = capsys.readouterr()
+        text = found.out + found.err
+        assert code in (ends if isinstance(ends, set) else {ends}), (words, code, text)
+        assert says in text
+        return text
+
+    return call

@@ -26,11 +26,12 @@ from tests.cli.verdicts import (
     OUTPUTS,
     TOKEN,
     USER,
+    Certificate,
     Verified,
     envelope_of,
     made,
     placed,
-    said,
+    put_envelope,
     statement_of,
     verified_run,
 )
@@ -114,35 +115,30 @@ def test_codecheck_reads_its_manifest_with_digests_and_what_the_replay_gave(
 
 
 def test_a_key_is_made_once_and_only_its_owner_may_read_it(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
-    code, first = said(capsys, "make", verified.run.id, "--to", "one")
-    assert (code, "made a key for signing" in first) == (0, True)
-    code, second = said(capsys, "make", verified.run.id, "--to", "two")
-    assert (code, "made a key for signing" in second) == (0, False)
+    first = certificate("make", verified.run.id, "--to", "one", says="made a key for signing")
+    assert "made a key" not in certificate("make", verified.run.id, "--to", "two")
     path = places.config_folder() / "certificate.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert envelope_of(Path("one"))["signatures"][0]["keyid"] in first
-    assert (
-        envelope_of(Path("one"))["signatures"][0]["keyid"]
-        == envelope_of(Path("two"))["signatures"][0]["keyid"]
-    )
+    keys = [envelope_of(Path(name))["signatures"][0]["keyid"] for name in ("one", "two")]
+    assert keys[0] == keys[1]
+    assert keys[0] in first
 
 
 def test_only_the_files_that_are_named_are_stated_and_one_not_written_is_refused(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
     statement = statement_of(made(verified, "--manifest", "out/table.csv"))
     assert [one["name"] for one in statement["predicate"]["outputs"]] == ["out/table.csv"]
     assert statement["predicate"]["outputs_left_out"] == 2
-    code, text = said(capsys, "make", verified.run.id, "--manifest", "train.py")
-    assert code == 2
+    text = certificate("make", verified.run.id, "--manifest", "train.py", ends=2)
     assert "the run did not write 'train.py'" in text
     assert "out/table.csv" in text
 
 
 def test_an_older_verdict_is_named_by_its_place_or_its_replay(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
     later = replace(verified.verdict, grade="different", cause="step 3", replay="zzzzzzzzzz")
     verified.run.add_note("verdict", later)
@@ -150,9 +146,9 @@ def test_an_older_verdict_is_named_by_its_place_or_its_replay(
     for word in ("newest-1", verified.replay.id[:6]):
         folder = made(verified, "--verdict", word, to=word)
         assert statement_of(folder)["predicate"]["verdict"]["grade"] == "identical"
-    code, text = said(capsys, "make", verified.run.id, "--verdict", "newest-2")
-    assert code == 7
-    assert "newest different zzzzzzzzzz" in text
+    certificate(
+        "make", verified.run.id, "--verdict", "newest-2", ends=7, says="newest different zzzzzzzzzz"
+    )
     # A replay that is not here any more leaves open what it wrote.
     assert {
         one["replay"] for one in statement_of(verified.project.parent / "a")["predicate"]["outputs"]
@@ -169,31 +165,28 @@ def test_a_refusal_to_run_again_can_be_stated_too(verified: Verified) -> None:
 
 
 def test_a_run_that_still_goes_on_has_no_certificate(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
     (verified.run.path / "executions/1/end.json").unlink()  # on another host, a moment ago
-    code, text = said(capsys, "make", verified.run.id, "--to", "given")
-    assert (code, "still goes on" in text) == (2, True)
+    certificate("make", verified.run.id, "--to", "given", ends=2, says="still goes on")
     assert not Path("given").exists()
 
 
 def test_a_run_that_was_not_verified_has_no_certificate(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
     for note in (verified.run.path / "notes").iterdir():
         note.unlink()
-    code, text = said(capsys, "make", verified.run.id)
-    assert code == 7
-    assert f"`samebit verify {verified.run.id}`" in text
+    certificate("make", verified.run.id, ends=7, says=f"`samebit verify {verified.run.id}`")
 
 
 def test_a_certificate_that_is_there_is_not_written_over(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
     before = (made(verified) / "statement.dsse.json").read_bytes()
-    code, text = said(capsys, "make", verified.run.id, "--to", "../given")
-    assert code == 2
-    assert "there is a certificate already" in text
+    certificate(
+        "make", verified.run.id, "--to", "../given", ends=2, says="there is a certificate already"
+    )
     assert (verified.project.parent / "given/statement.dsse.json").read_bytes() == before
 
 
@@ -217,7 +210,7 @@ def test_what_looks_like_a_secret_is_masked_in_every_text(
 
 
 def test_an_anonymous_certificate_says_nothing_of_whose_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: Certificate
 ) -> None:
     home = tmp_path / "home"
     cause = (
@@ -225,7 +218,7 @@ def test_an_anonymous_certificate_says_nothing_of_whose_it_is(
         f"{USER}@lab.example, see https://wandb.example/{USER}/x or git@git.example:{USER}/x"
     )
     found = placed(verified_run(home, grade="different", cause=cause), tmp_path, monkeypatch)
-    assert said(capsys, "make", found.run.id, "--anonymous")[0] == 0
+    certificate("make", found.run.id, "--anonymous")
     (folder,) = found.project.glob("certificate-*")
     # The fingerprint of a key and digests are the only words that are not read here.
     envelope = envelope_of(folder)
@@ -267,11 +260,10 @@ def test_an_anonymous_certificate_says_nothing_of_whose_it_is(
 
 
 def test_an_anonymous_certificate_is_proven_by_the_store_that_has_its_salt(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
     folder = made(verified, "--anonymous")
-    code, text = said(capsys, "check", str(folder))
-    assert code == 0
+    text = certificate("check", folder)
     assert "your own anonymous key" in text
     assert f"run: {verified.run.id}, 4 files of its record have the stated bytes" in text
     assert "verdict: one of the run's notes says it word for word" in text
@@ -281,9 +273,7 @@ def test_an_anonymous_certificate_is_proven_by_the_store_that_has_its_salt(
     for note in (verified.run.path / "notes").glob("*.json"):
         if b'"certificate"' in note.read_bytes():
             note.unlink()
-    code, text = said(capsys, "check", str(folder))
-    assert code == 0
-    assert "is not in this store" in text
+    certificate("check", folder, says="is not in this store")
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
@@ -291,14 +281,12 @@ def test_a_certificate_signed_by_ssh_keygen_is_checked_by_us_and_by_it(
     verified: Verified,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    certificate: Certificate,
 ) -> None:
     monkeypatch.setattr(signing, "_has_library", lambda: False)
-    code, text = said(capsys, "make", verified.run.id, "--to", "given")
-    assert code == 0
-    assert "other tools for DSSE do not" in text
-    code, text = said(capsys, "check", "given", "--json")
-    assert (code, json.loads(text)["signatures"][0]["form"]) == (0, "sshsig")
+    certificate("make", verified.run.id, "--to", "given", says="other tools for DSSE do not")
+    found = json.loads(certificate("check", "given", "--json"))
+    assert found["signatures"][0]["form"] == "sshsig"
     envelope = envelope_of(Path("given"))
     lines = ["-----BEGIN SSH SIGNATURE-----", envelope["signatures"][0]["sig"]]
     (tmp_path / "sig").write_text("\n".join([*lines, "-----END SSH SIGNATURE-----", ""]))
@@ -309,24 +297,22 @@ def test_a_certificate_signed_by_ssh_keygen_is_checked_by_us_and_by_it(
     message = dsse.signed_bytes(PAYLOAD_TYPE, payload)
     assert subprocess.run(command, input=message, capture_output=True).returncode == 0
     changed = envelope | {"payload": base64.b64encode(payload + b" ").decode()}
-    Path("given/statement.dsse.json").write_text(json.dumps(changed))
-    assert said(capsys, "check", "given")[0] == 5
+    put_envelope(Path("given"), changed)
+    certificate("check", "given", ends=5)
 
 
 def test_where_nothing_can_sign_it_says_what_to_install(
-    verified: Verified, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    verified: Verified, monkeypatch: pytest.MonkeyPatch, certificate: Certificate
 ) -> None:
     monkeypatch.setattr(signing, "_has_library", lambda: False)
     monkeypatch.setenv("PATH", "/nowhere")
-    code, text = said(capsys, "make", verified.run.id)
-    assert code == 7
-    assert "samebit[sign]" in text
+    certificate("make", verified.run.id, ends=7, says="samebit[sign]")
     assert not list(verified.project.glob("certificate-*"))
     assert not (places.config_folder() / "certificate.key").exists()
 
 
 def test_no_reading_command_minds_the_note_of_an_anonymous_certificate(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
+    verified: Verified, certificate: Certificate
 ) -> None:
     made(verified, "--anonymous")
     assert main(["show", verified.run.id]) == 0

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ BOOT = "0b5e55ed-0000-4000-8000-000000000001"
 COMMIT = "c0ffee" + "0" * 34
 TOKEN = "hf_" + "A1b2C3d4" * 5
 OUTPUTS = {"out/table.csv": b"acc\n0.9\n", "model.bin": bytes(range(256))}
+
+
+Certificate = Callable[..., str]  # see the fixture
 
 
 @dataclass(frozen=True)
@@ -168,13 +172,6 @@ def placed(found: Verified, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return found
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    capsys.readouterr()
-    code = main(["certificate", *words])
-    found = capsys.readouterr()
-    return code, found.out + found.err
-
-
 def made(verified: Verified, *words: str, to: str = "given") -> Path:
     folder = verified.project.parent / to
     assert main(["certificate", "make", verified.run.id, "--to", str(folder), *words]) == 0
@@ -183,6 +180,10 @@ def made(verified: Verified, *words: str, to: str = "given") -> Path:
 
 def envelope_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "statement.dsse.json").read_bytes())
+
+
+def put_envelope(folder: Path, envelope: dict[str, Any]) -> None:
+    (folder / "statement.dsse.json").write_text(json.dumps(envelope))
 
 
 def statement_of(folder: Path) -> dict[str, Any]:
