@@ -200,6 +200,5 @@ def signed_anew(folder: Path, change: Any) -> None:
 def signed_as(folder: Path, payload: bytes) -> None:
     path, _ = signing.own_key(anonymous=False)
     signed = signing.sign(dsse.signed_bytes(PAYLOAD_TYPE, payload), path)
-    one = dsse.EnvelopeSignature(signed.signature, signed.key.fingerprint, signed.key.line)
-    data = dsse.encode_envelope(dsse.Envelope(payload, PAYLOAD_TYPE, (one,)))
+    data = dsse.encode_envelope(dsse.Envelope(payload, PAYLOAD_TYPE, (signed,)))
     (folder / "statement.dsse.json").write_bytes(data)

@@ -55,13 +55,13 @@ def test_a_key_is_made_at_first_use_and_signs(library: bool) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert signing.own_key(anonymous=False) == (path, False)
     signed = signing.sign(b"a message", path)
-    assert signed.key == public(path)
-    assert signatures.form_of(signed.signature) == ("ed25519" if library else "sshsig")
-    assert signatures.is_by(signed.key, signed.signature, b"a message")
-    assert not signatures.is_by(signed.key, signed.signature, b"another")
+    assert signed.public_key == public(path).line
+    assert signatures.form_of(signed.sig) == ("ed25519" if library else "sshsig")
+    assert signatures.is_by(public(path), signed.sig, b"a message")
+    assert not signatures.is_by(public(path), signed.sig, b"another")
     other = public(signing.own_key(anonymous=True)[0])
-    assert other != signed.key
-    assert not signatures.is_by(other, signed.signature, b"a message")
+    assert other != public(path)
+    assert not signatures.is_by(other, signed.sig, b"a message")
     assert sorted(p.name for p in path.parent.iterdir()) == [
         "certificate-anonymous.key",
         "certificate-anonymous.key.pub",
@@ -78,7 +78,7 @@ def test_a_key_that_one_made_signs_by_the_other(monkeypatch: pytest.MonkeyPatch)
         path, _ = signing.own_key(anonymous=makes)
         monkeypatch.setattr(signing, "_has_library", lambda makes=makes: not makes)
         signed = signing.sign(b"x", path)
-        assert signatures.is_by(public(path), signed.signature, b"x")
+        assert signatures.is_by(public(path), signed.sig, b"x")
 
 
 def test_many_processes_that_begin_together_have_one_key(library: bool) -> None:
@@ -86,7 +86,7 @@ def test_many_processes_that_begin_together_have_one_key(library: bool) -> None:
         found = list(pool.map(lambda _: signing.own_key(anonymous=False), range(8)))
     assert len({path for path, _ in found}) == 1
     assert sum(is_new for _, is_new in found) == 1
-    assert signing.sign(b"x", found[0][0]).key == public(found[0][0])
+    assert signing.sign(b"x", found[0][0]).keyid == public(found[0][0]).fingerprint
 
 
 @needs_openssh
@@ -95,8 +95,8 @@ def test_without_the_library_openssh_alone_signs(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setitem(sys.modules, name, None)
     path, _ = signing.own_key(anonymous=False)
     signed = signing.sign(b"x", path)
-    assert signatures.form_of(signed.signature) == "sshsig"
-    assert signed.key == public(path)
+    assert signatures.form_of(signed.sig) == "sshsig"
+    assert signed.public_key == public(path).line
 
 
 def test_a_public_half_that_got_lost_is_written_again(library: bool) -> None:
@@ -158,7 +158,7 @@ def test_an_encrypted_key_signs_by_the_agent_and_says_so_without_one(
         subprocess.run(change, check=True, capture_output=True)
         subprocess.run(["ssh-add", "-q", str(plain)], check=True)
         signed = signing.sign(b"x", Path(f"{path}.pub"))
-        assert signatures.is_by(public(path), signed.signature, b"x")
+        assert signatures.is_by(public(path), signed.sig, b"x")
     finally:
         agent.terminate()
         agent.wait()

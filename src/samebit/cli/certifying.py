@@ -28,7 +28,6 @@ from samebit.report.codecheck import codecheck_yaml
 from samebit.report.dsse import (
     LARGEST_BYTES,
     Envelope,
-    EnvelopeSignature,
     encode_envelope,
     read_envelope,
     signed_bytes,
@@ -122,8 +121,7 @@ def _make(options: argparse.Namespace) -> int:
     key, is_new = options.key, False
     if key is None:
         key, is_new = signing.own_key(anonymous=options.anonymous)
-    signed = signing.sign(signed_bytes(PAYLOAD_TYPE, payload), key)
-    signature = EnvelopeSignature(signed.signature, signed.key.fingerprint, signed.key.line)
+    signature = signing.sign(signed_bytes(PAYLOAD_TYPE, payload), key)
     manifest = codecheck_yaml(
         verdict,
         stated,
@@ -137,10 +135,10 @@ def _make(options: argparse.Namespace) -> int:
     envelope = encode_envelope(Envelope(payload, PAYLOAD_TYPE, (signature,)))
     _write(folder, {_STATEMENT: envelope, _MANIFEST: manifest.encode()})
     said = {
-        "key": signed.key.fingerprint,
+        "key": signature.keyid,
         "key_file": str(key),
         "key_made": is_new,
-        "form": form_of(signed.signature),
+        "form": form_of(signature.sig),
         "folder": str(folder),
         "run": view.id,
         "replay": verdict.replay,

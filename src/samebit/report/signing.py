@@ -14,30 +14,22 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from samebit import disk, places
 from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.report import public_keys, signatures
+from samebit.report.dsse import EnvelopeSignature
 from samebit.report.public_keys import NAMESPACE, Named, PublicKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Signed", "own_key", "own_keys", "sign"]
+__all__ = ["own_key", "own_keys", "sign"]
 
 _OWN = "certificate.key"
 _OWN_ANONYMOUS = "certificate-anonymous.key"
 _PRIVATE_BEGINS = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _OTHERS = 0o077  # what others may do with a file
 _KEYGEN = "`ssh-keygen -t ed25519` makes one"
-
-
-class Signed(Struct, frozen=True):
-    """A signature, and by which key."""
-
-    signature: bytes  # 64 bytes of ed25519, or an SSHSIG blob
-    key: PublicKey
 
 
 def own_keys() -> list[Named]:
@@ -88,7 +80,7 @@ def _public_line(path: Path) -> bytes:
     return f"{_half_of(key).line} samebit\n".encode()
 
 
-def sign(message: bytes, path: Path) -> Signed:
+def sign(message: bytes, path: Path) -> EnvelopeSignature:
     """Sign with the private key of a file, or with what the agent has for a public one.
 
     Raises:
@@ -109,7 +101,11 @@ def sign(message: bytes, path: Path) -> Signed:
     key = _open(path)
     if key is None:
         return _sign_by_ssh_keygen(message, path)
-    return Signed(key.sign(message), _half_of(key))
+    return _signature(key.sign(message), _half_of(key))
+
+
+def _signature(signature: bytes, key: PublicKey) -> EnvelopeSignature:
+    return EnvelopeSignature(signature, key.fingerprint, key.line)
 
 
 # By the library ---------------------------------------------------------------------------------
@@ -185,10 +181,10 @@ def _new_by_ssh_keygen(folder: Path) -> bytes:
         return path.read_bytes()
 
 
-def _sign_by_ssh_keygen(message: bytes, path: Path) -> Signed:
+def _sign_by_ssh_keygen(message: bytes, path: Path) -> EnvelopeSignature:
     armored = _ssh_keygen("-q", "-Y", "sign", "-f", str(path), "-n", NAMESPACE, message=message)
     try:
         blob = signatures.unarmored(armored.decode("ascii"))
-        return Signed(blob, signatures.read_openssh(blob).key)
+        return _signature(blob, signatures.read_openssh(blob).key)
     except ValueError as error:  # of another kind of key
         raise UsageError(f"no ed25519 key: {error}", path=path, hint=_KEYGEN) from error
