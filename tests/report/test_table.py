@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from samebit.errors import UsageError
 from samebit.query.where import parse
 from samebit.report.table import (
+    few,
     number,
     rows_to_csv,
     rows_to_markdown,
@@ -47,6 +48,16 @@ RUNS: list[dict[str, object]] = [
 ]
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def test_of_many_names_the_first_are_said_and_the_others_counted() -> None:
+    assert [few(list("abcdef")[:n]) for n in (0, 1, 4, 6)] == [
+        "",
+        "a",
+        "a, b, c, d",
+        "a, b, c, d and 2 more",
+    ]
+    assert few(["a", "b"], 1) == "a and 1 more"
 
 
 @given(st.lists(st.tuples(texts, st.floats(), st.integers(-(2**63), 2**63), st.none()), min_size=1))

@@ -12,7 +12,7 @@ from samebit.folders.read import View
 from samebit.folders.series import Changes, Schedule
 from samebit.folders.steps import last_counts
 from samebit.report import schedule as words_of
-from samebit.report.schedule import Curve, amount, count
+from samebit.report.schedule import Curve, amount, count, setting
 from samebit.report.shapes import TOLERANCE, segments
 
 __all__ = ["chart", "schedule_as_data", "show_schedule"]
@@ -188,7 +188,7 @@ def _constants(
     for name, by_group in words_of.constants(schedule, optimizer).items():
         by_value: dict[str, list[int]] = {}
         for group, value in by_group.items():
-            by_value.setdefault(_value(value), []).append(group)
+            by_value.setdefault(setting(value), []).append(group)
         if name in _INTERNAL and len(by_value) == 1:
             continue
         if len(by_value) == 1 and len(by_group) == len(groups):
@@ -199,14 +199,6 @@ def _constants(
         else:
             lines.append((f"  {name}", f"{len(by_value)} values in {len(by_group)} groups"))
     return [*lines, ("  constant", ", ".join(same))] if same else lines
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return "(" + ", ".join(map(_value, value)) + ")"
-    if value is None:
-        return "none"
-    return amount(value) if type(value) is float else shown(value)
 
 
 def _can_draw(screen: Screen) -> bool:

@@ -22,6 +22,7 @@ from samebit.cli.words import (
     Screen,
     ago,
     duration,
+    few,
     shorten,
     shown,
     size,
@@ -204,10 +205,7 @@ def _code(view: View) -> Iterator[tuple[str, object]]:
     if code.ref:
         yield "kept as", code.ref.removeprefix("refs/tags/")
     if code.changed:
-        listed = ", ".join(map(_in_words, code.changed[:4])) + (
-            f" and {len(code.changed) - 4} more" if code.changed[4:] else ""
-        )
-        yield "uncommitted", listed
+        yield "uncommitted", few([_in_words(change) for change in code.changed])
     yield (
         "in the store",
         f"{_count(code.files, 'file')}, {size(code.size_bytes)}, {short(code.tree)}",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from samebit.capture import locks
-from samebit.cli.words import duration, number, shown, size, visible
+from samebit.cli.words import duration, few, number, shown, size, visible
 from samebit.errors import SamebitError
 from samebit.folders.read import View
 from samebit.objects.store import Store
@@ -32,8 +32,7 @@ def file_lines(view: View) -> Iterator[tuple[str, object]]:
             groups[how].append(path.removeprefix(root))
     for how, names in groups.items():
         if names:
-            more = f" and {len(names) - 3} more" if names[3:] else ""
-            yield how, ", ".join(names[:3]) + more
+            yield how, few(names, 3)
 
 
 def use_lines(view: View) -> Iterator[tuple[str, object]]:

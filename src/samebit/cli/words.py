@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
-from samebit.report.table import number, shown, visible
+from samebit.report.table import few, number, shown, visible
 
 __all__ = [
     "Paint",
@@ -21,6 +21,7 @@ __all__ = [
     "ago",
     "beginning",
     "duration",
+    "few",
     "number",
     "say_list",
     "shorten",

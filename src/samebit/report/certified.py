@@ -32,6 +32,7 @@ from samebit.report.dsse import Envelope, EnvelopeSignature, signed_bytes
 from samebit.report.outputs import OURS, digests_of_bytes, file_digests
 from samebit.report.public_keys import Named, PublicKey
 from samebit.report.statement import Digests, Predicate, Statement
+from samebit.report.table import few
 
 __all__ = [
     "Findings",
@@ -43,7 +44,6 @@ __all__ = [
     "check_who",
 ]
 
-_NAMED = 4  # files in one line
 _STATE = OURS + "state/"
 _CLAIMED = " (claimed)"  # ends what a verdict says of who found it, where it is not the same user
 
@@ -195,9 +195,9 @@ def _compare_record(predicate: Predicate, folder: RunFolder, findings: Findings)
     gone = [name for name in stated if name not in here]
     other = [name for name in stated if name in here and here[name] != stated[name]]
     if gone:
-        findings.wrong.append(f"run: of its record {_few(gone)} is not in this store any more")
+        findings.wrong.append(f"run: of its record {few(gone)} is not in this store any more")
     if other:
-        findings.wrong.append(f"run: of its record {_few(other)} has other bytes in this store")
+        findings.wrong.append(f"run: of its record {few(other)} has other bytes in this store")
     if not gone and not other:
         later = len(here) - len(stated)
         more = f"; {later} files came later, as a further execution adds them" if later else ""
@@ -286,10 +286,10 @@ def check_files(statement: Statement, folders: Sequence[Path], findings: Finding
         what = f"{right} of {len(files)} were found and have the stated bytes"
         findings.right.append(f"files: {what}")
     if absent:
-        findings.unchecked.append(f"files: not found, so not compared: {_few(absent)}")
+        findings.unchecked.append(f"files: not found, so not compared: {few(absent)}")
     undigested = {one.name for one in statement.predicate.outputs} - files.keys()
     if undigested:
-        findings.unchecked.append(f"files: stated without a digest: {_few(sorted(undigested))}")
+        findings.unchecked.append(f"files: stated without a digest: {few(sorted(undigested))}")
 
 
 def _compare_file(place: Path, digests: Digests, findings: Findings) -> bool:
@@ -309,8 +309,3 @@ def _places(name: str, folders: Sequence[Path]) -> list[Path]:
     if path.is_absolute() or ".." in path.parts or "\0" in name or os.path.isabs(name):
         return []
     return [folder / path for folder in folders if os.path.lexists(folder / path)]
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -16,7 +16,7 @@ from samebit.folders.series import Changes, Schedule
 from samebit.report.shapes import Segment, segments
 from samebit.report.table import shown
 
-__all__ = ["Curve", "amount", "constants", "count", "curves", "words"]
+__all__ = ["Curve", "amount", "constants", "count", "curves", "setting", "words"]
 
 _CURVES = ("linear", "exponential", "cosine", "polynomial", "inverse square root", "inverse time")
 _MOST_JUMPS = 6  # that are listed one by one
@@ -78,12 +78,12 @@ def words(
         skipped: for each skipped step, before which one it was.
     """
     if _is_constant(Changes([], list(values))):
-        return f"constant {_value(values[0])}"
+        return f"constant {setting(values[0])}"
     if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
-        listed = [f"{_value(v)} at {count(s - 1)}" for s, v in zip(steps, values, strict=True)]
+        listed = [f"{setting(v)} at {count(s - 1)}" for s, v in zip(steps, values, strict=True)]
         if len(listed) <= _MOST_JUMPS:
-            return ", ".join([_value(values[0]), *listed[1:]])
-        return f"{len(values) - 1} changes, from {_value(values[0])} to {_value(values[-1])}"
+            return ", ".join([setting(values[0]), *listed[1:]])
+        return f"{len(values) - 1} changes, from {setting(values[0])} to {setting(values[-1])}"
     text = _in_words(segments(steps, values, last), last)
     if text is None and skipped:
         tried = [step + bisect_right(skipped, step) for step in steps]
@@ -112,9 +112,10 @@ def _in_words(found: Sequence[Segment], last: int) -> str | None:
     return ", ".join(parts)
 
 
-def _value(value: Any) -> str:
+def setting(value: Any) -> str:
+    """A scalar's value: a number, several of them, or a word."""
     if isinstance(value, list):
-        return "(" + ", ".join(map(_value, value)) + ")"
+        return "(" + ", ".join(map(setting, value)) + ")"
     return amount(value) if type(value) is float else shown(value) or "none"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from samebit.errors import UsageError
 from samebit.query.where import resolve
 
-__all__ = ["number", "rows_to_csv", "rows_to_markdown", "runs_table", "shown", "visible"]
+__all__ = ["few", "number", "rows_to_csv", "rows_to_markdown", "runs_table", "shown", "visible"]
 
 _UNSEEN = re.compile(
     "["
@@ -36,6 +36,12 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def few(texts: Sequence[str], most: int = 4) -> str:
+    """The first ones in a line, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def number(value: float) -> str:
