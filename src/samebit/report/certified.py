@@ -134,7 +134,8 @@ def check_who(stated: str, signed: Sequence[SignedBy], findings: Findings) -> st
         return stated
     known = [f"{one.known_as} {one.key}" for one in signed if one.right and one.known_as]
     if findings.exit is not Exit.DONE:
-        findings.unchecked.append(f"who: {stated}, for which nobody known here answers")
+        why = "not everything matches" if findings.wrong else "no key that is known here signed it"
+        findings.unchecked.append(f"who: {stated}, for {why}")
         return stated
     findings.right.append(f"who: {answered_for(stated)}, as stated by {' and '.join(known)}")
     return answered_for(stated)
