@@ -57,6 +57,7 @@ FAULT_POINTS = frozenset(
         "hooks.clip",
         "hooks.epoch",
         "hooks.forward",
+        "hooks.local",
         "hooks.pre_step",
         "hooks.post_step",
         "hooks.scaler",

@@ -51,6 +51,8 @@ CASES = (
     Case("loss", 7, "loss", "control flow", ""),
     Case("temperature", 1, "loss", "value", r"aten\.div"),
     Case("backward", 7, "grad.raw", "value", r"aten\.mul.*NoisyBackward"),
+    Case("rank backward", 7, "grad.local", "value", r"aten\.mul.*NoisyBackward", ranks=2, rank="1"),
+    Case("reduction", 7, "grad.raw", "value", r"aten\.mul_", ranks=2, rank="0"),
     Case("clip", 7, "grad", "value", r"aten\.mul", array="first.weight"),
     Case("gradient", 7, "grad", "control flow", "", array="1 of 10 arrays: last.bias"),
     # The optimizer, and what changes beside it.

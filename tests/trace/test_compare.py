@@ -184,3 +184,11 @@ def test_ranks_are_compared_each_with_its_own() -> None:
     one = compare_ranks({"0": side(b"a")}, {"0": side(b"b")}).divergence
     assert one is not None
     assert one.where == "step 1"
+
+
+def test_a_reduction_that_differs_is_told_from_a_backward_pass_that_does() -> None:
+    rows = [TraceRow(0, 1, {"loss": bytes(8), "grad.local": bytes(8), "grad": bytes(8)})]
+    reduced, local = changed(rows, 1, "grad"), changed(rows, 1, "grad.local", "grad")
+    assert "reduction over the ranks" in found(rows, reduced).what
+    assert found(rows, local).cause == "grad.local"
+    assert "backward pass" in found(rows, local).what

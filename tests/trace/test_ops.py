@@ -188,3 +188,26 @@ def test_a_log_that_goes_on_is_control_flow() -> None:
 def test_a_log_that_was_never_written_is_empty(tmp_path: Path) -> None:
     assert read_log(tmp_path / "none") == []
     assert "torch" in sys.modules
+
+
+def test_what_a_collective_gives_is_no_evidence_until_somebody_waits(
+    logged: Any, tmp_path: Path
+) -> None:
+    distributed = torch.distributed
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/s", rank=0, world_size=1)
+    try:
+        entries = logged(lambda: distributed.all_reduce(torch.ones(3)))
+    finally:
+        distributed.destroy_process_group()
+    (reduced,) = (entry for entry in entries if entry.name.startswith("c10d.allreduce_"))
+    assert set(reduced.outputs) == {NO_EVIDENCE}
+    assert NO_EVIDENCE not in reduced.inputs
+
+
+def test_a_value_from_outside_may_be_that_of_the_collective_before_it() -> None:
+    beside = replace(BASE, name="c10d.allreduce_.default", outputs=(NO_EVIDENCE,))
+    before, after = [BASE, beside], [BASE, beside]
+    found = compare_ops([*before, BASE], [*after, replace(BASE, inputs=("aa", "xx"))])
+    assert found is not None
+    assert (found.kind, found.at) == ("outside", 2)
+    assert found.what.endswith("; c10d.allreduce_ of float32[2, 2] (t.py:1) went on beside it")

@@ -195,3 +195,18 @@ def test_a_step_of_which_a_part_was_not_read_has_no_batch() -> None:
     recorder.batch([torch.zeros(2)])
     steps(recorder, 1, optimizer=optimizer)
     assert ["batch" in names for *_, names in sink.rows[-2:]] == [False, True]
+
+
+def test_gradients_before_their_reduction_are_in_full_rows() -> None:
+    sink = Sink()
+    recorder = make(sink, rates={(0, 10): (1, 0)})
+    optimizer = steps(recorder, 1)
+    (parameter,) = optimizer.param_groups[0]["params"]
+    for _ in range(12):
+        assert recorder.is_full_next == (
+            recorder.count(optimizer) < 10 or recorder.count(optimizer) % 2 == 1
+        )
+        if recorder.is_full_next:
+            recorder.accumulated(parameter)
+        steps(recorder, 1, optimizer=optimizer)
+    assert [count for _, count, names in sink.rows if "grad.local" in names] == [*range(2, 11), 12]

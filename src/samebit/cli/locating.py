@@ -21,7 +21,7 @@ _MEANS = {
     "control flow": "the two did not do the same here",
     "value": "a value that is no tensor differed",
     "generator": "something before it drew another number of times",
-    "outside": "the value came from outside of torch: NumPy, a file, Python",
+    "outside": "the value came from outside of torch: NumPy, a file, Python, other ranks",
 }
 
 

@@ -76,6 +76,9 @@ class Listener(Protocol):
     def after_scaled_step(self, scaler: Any, optimizer: Any) -> None:
         """It has decided."""
 
+    def accumulated(self, parameter: Any) -> None:
+        """The gradient of a parameter is there, and was not reduced yet."""
+
     def scaler_updated(self, scaler: Any) -> None:
         """It has taken its next scale."""
 
@@ -204,6 +207,23 @@ def _scalers(module: Any) -> None:
         return returned
 
     scaler.step, scaler.update = step, update
+
+
+def watch_gradients(module: Any) -> list[Any]:
+    """Tell of each gradient of a module before it is reduced; gives what can be removed again.
+
+    torch runs these hooks as it has accumulated a gradient, and `DistributedDataParallel`'s own
+    behind them.
+    """
+
+    def accumulated(parameter: Any) -> None:
+        _tell("hooks.local", "accumulated", parameter)
+
+    return [
+        parameter.register_post_accumulate_grad_hook(accumulated)
+        for parameter in module.parameters()
+        if parameter.requires_grad and parameter.is_leaf
+    ]
 
 
 def _schedulers(module: Any) -> None:

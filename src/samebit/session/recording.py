@@ -29,6 +29,7 @@ from samebit.session.keeping import Keeper
 from samebit.session.members import Members
 from samebit.session.models import Models
 from samebit.session.positions import Positions
+from samebit.session.reducing import LocalGradients
 from samebit.session.resuming import Left, base_of
 from samebit.session.retention import read_rule
 from samebit.session.schedulers import Schedulers
@@ -81,6 +82,8 @@ class Recording:
         leaves = LeafFiles(folder.trace, lambda: f"{rank}-{self.writer.writer}", self.trouble)
         emit = Emit(self.writer.trace, self.writer.hyper, self.fact, leaves.keep)
         self.recorder = Recorder(emit, rates)
+        self.accumulated = self.recorder.accumulated
+        self._local = LocalGradients(lambda: self.recorder.is_full_next)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
         self._keeper = Keeper(
             store,
@@ -271,6 +274,7 @@ class Recording:
             if self.models.entered(module):
                 self.models.before_training(module)
                 self.recorder.entered(args, kwargs)
+                self._local.forward_begins(module)
                 self._count(self.tally.forward, args, kwargs)
         else:
             self.models.entered(module)
@@ -357,6 +361,7 @@ class Recording:
             self.models.after_step(optimizer, index, count)
             self.members.meet("optimizer", optimizer)
             self.positions.stepped()
+            self._local.stepped()
             self._count(self.tally.after_step, index, index == self.main)
             self._row_is_complete(index, count)
 

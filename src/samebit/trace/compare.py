@@ -27,6 +27,7 @@ _CAUSES = {
     "entering": "the parameters were changed outside the optimizer",
     "output": "the forward pass differed: same input, parameters and generators, other output",
     "loss": "the loss differed",
+    "grad.local": "the backward pass differed: same loss, other gradients",
     "grad.raw": "the backward pass differed: same loss, other gradients",
     "grad": "the backward pass differed: same loss, other gradients",
     "param": "the optimizer's update differed: same gradients and hyper-parameters",
@@ -196,6 +197,9 @@ def _explain(row: TraceRow, scanned: Scanned, ours: Side, theirs: Side) -> Diver
         )
     elif cause == "grad" and "grad.raw" in row.groups and "grad.raw" in groups:
         what = "the gradients differed from their clipping on: they were the same before it"
+    elif cause in ("grad.raw", "grad") and "grad.local" in row.groups and "grad.local" in groups:
+        what = "the gradients differed from their reduction over the ranks on"
+        facts.append("before it they were the same on this rank")
     elif cause == "hyper":
         facts = _hyper_facts(row, ours, theirs)
     if cause == "batch" and not any(name.startswith("rng.") for name in differing):

@@ -215,6 +215,10 @@ class Leaves:
             if place is None or not place.is_of(array):
                 place = places[at] = _Place.of(array)
             digests.append(_digest128(_memory(array) if place is None else place.memory))
+        return self.of_digests(group, digests)
+
+    def of_digests(self, group: str, digests: list[bytes]) -> bytes:
+        """The same of arrays whose digests were taken one by one; `none` stands for None."""
         self.latest[group] = digests
         return combine(self.header, digests)
 

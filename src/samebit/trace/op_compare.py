@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from samebit.trace.ops import NO_EVIDENCE, Entry
+from samebit.trace.ops import COLLECTIVES, NO_EVIDENCE, Entry
 
 __all__ = ["Found", "compare_ops"]
 
@@ -24,7 +24,8 @@ def compare_ops(ours: Sequence[Entry], theirs: Sequence[Entry]) -> Found | None:
     for at, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
         found = _differs(mine, other)
         if found is not None:
-            return Found(*found, at, mine, other)
+            kind, what = found
+            return Found(kind, what + _beside(ours[:at]) * (kind == "outside"), at, mine, other)
     if len(ours) == len(theirs):
         return None
     at = min(len(ours), len(theirs))
@@ -50,6 +51,14 @@ def _differs(mine: Entry, other: Entry) -> tuple[str, str] | None:
     if not _same(mine.outputs, other.outputs):
         return "op", f"{_at(mine)} gave other bits for the same input"
     return None
+
+
+def _beside(before: Sequence[Entry]) -> str:
+    """The collective whose result it may be: it goes on beside the script, and none is noted."""
+    for entry in reversed(before):
+        if entry.name.partition(".")[0] in COLLECTIVES:
+            return f"; {_at(entry)} went on beside it"
+    return ""
 
 
 def _same(ours: Sequence[str], theirs: Sequence[str]) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from samebit.trace import fingerprint
 from samebit.trace.fingerprint import NotTraceable
 
-__all__ = ["Entry", "OpLog", "read_log"]
+__all__ = ["COLLECTIVES", "Entry", "OpLog", "read_log"]
 
 NO_EVIDENCE = "-"  # in place of a digest: memory that nobody has written yet, or a pure view
 _MOST = 500_000  # entries
@@ -33,6 +33,8 @@ _UNINITIALISED = frozenset(
         "_efficientzerotensor",
     }
 )
+# They go on beside the script: what they give is there when somebody has waited for it.
+COLLECTIVES = frozenset({"c10d", "_c10d_functional"})
 # They overwrite their first argument, and what lay there before does not matter.
 _OVERWRITING = frozenset(
     {
@@ -149,7 +151,8 @@ class OpLog:
                 if id(tensor) in written:
                     self._wrote(tensor)
             changed = [t for t in tensors if id(t) in written]
-            nothing = view or base in _UNINITIALISED
+            beside = function.namespace in COLLECTIVES and base != "wait_tensor"
+            nothing = view or beside or base in _UNINITIALISED
             outputs = tuple(
                 NO_EVIDENCE if nothing else self._digest(torch, tensor)
                 for tensor in (*given, *changed)

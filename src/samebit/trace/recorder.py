@@ -30,6 +30,7 @@ GROUPS = (
     "entering",
     "output",
     "loss",
+    "grad.local",
     "grad.raw",
     "grad",
     "param",
@@ -37,7 +38,17 @@ GROUPS = (
     "buffers",
 )
 FULL_ROWS_ONLY = frozenset(
-    {"samples", "entering", "output", "grad.raw", "grad", "param", "state", "buffers"}
+    {
+        "samples",
+        "entering",
+        "output",
+        "grad.local",
+        "grad.raw",
+        "grad",
+        "param",
+        "state",
+        "buffers",
+    }
 )
 # Between two rows that have them lie steps of which nothing is known: Python's generator and, where
 # reading it costs too much, what the model is given are no part of every row either.
@@ -112,6 +123,7 @@ class Recorder:
         self._losses = 0
         self._skipped: set[str] = set()
         self._pending: dict[str, list[bytes]] = {}
+        self._local: dict[int, bytes] = {}  # by parameter, its gradient before the reduction
         self._samples: int | None = 0
         self._spent_s = 0.0  # since the last step, on what only full rows have
         self._data_s = 0.0  # the same, on reading what the model is given
@@ -200,6 +212,20 @@ class Recorder:
             self._take("grad.raw", [parameter.grad for parameter in parameters])
             self._spent_s += time.perf_counter() - at
 
+    @property
+    def is_full_next(self) -> bool:
+        """Whether what only full rows have is wanted of the step that comes."""
+        return self._full_next
+
+    def accumulated(self, parameter: Any) -> None:
+        """A gradient has been computed on this rank, and is about to be reduced over all."""
+        at = time.perf_counter()
+        try:
+            self._local[id(parameter)] = fingerprint.leaf(parameter.grad)
+        except NotTraceable as reason:
+            self._told("grad.local", str(reason))
+        self._spent_s += time.perf_counter() - at
+
     def loss(self, tensors: Any) -> None:
         """`backward` was called."""
         self._entered = False
@@ -231,6 +257,9 @@ class Recorder:
             parameters = _parameters(optimizer)
             leaves = self._leaves(known, parameters, names)
             self._put(row, "entering", leaves, parameters)
+            if any(id(parameter) in self._local for parameter in parameters):
+                local = [self._local.pop(id(p), b"none") for p in parameters]
+                row["grad.local"] = leaves.of_digests("grad.local", local)
             self._put(row, "grad", leaves, [p.grad for p in parameters])
             known.spent_s += time.perf_counter() - at
 
@@ -263,6 +292,8 @@ class Recorder:
         self._adapt(known, full)
         living = [k for k in self._optimizers.values() if k.is_of() is not None]
         self._full_next = any(self._is_full(k, k.count + 1) for k in living)
+        if not self._full_next:
+            self._local.clear()
         self._data_next = self._full_next or any((k.count + 1) % (1 << k.data) == 0 for k in living)
         return True
 
@@ -331,6 +362,9 @@ class Recorder:
 
     def _skip(self, group: str, reason: str) -> None:
         self._pending.setdefault(group, []).append(b"")
+        self._told(group, reason)
+
+    def _told(self, group: str, reason: str) -> None:
         if group not in self._skipped:
             self._skipped.add(group)
             self._emit.fact("problem", {"what": f"{group} not traced", "detail": reason})
@@ -394,9 +428,7 @@ class Recorder:
         try:
             row[group] = leaves.digest(group, arrays)
         except NotTraceable as reason:
-            if group not in self._skipped:
-                self._skipped.add(group)
-                self._emit.fact("problem", {"what": f"{group} not traced", "detail": str(reason)})
+            self._told(group, str(reason))
 
     def _has_state(self, known: _Optimizer) -> bool:
         at_first = known.count - known.base <= FULL_AT_FIRST
@@ -417,7 +449,7 @@ class Recorder:
         if self._emit.leaves is None or known.leaves is None:
             return
         groups: dict[str, tuple[Sequence[str], Sequence[bytes]]] = {}
-        for group in ("entering", "grad", "param"):
+        for group in ("entering", "grad.local", "grad", "param"):
             if group in known.row:
                 groups[group] = known.leaves.names, known.leaves.latest[group]
         for group, leaves in known.others.items():
