@@ -37,8 +37,9 @@ def begin(run: RunFolder, pid: int | None = None, **changed: Any) -> ExecutionSt
         "pid": pid,
         "pid_started": alive.process_started(pid) or 0,
     }
+    argv = changed.pop("argv", ("train.py",))
     return run.begin_execution(
-        ExecutionStart(0, time.time_ns(), "script", ("train.py",), "here", **{**known, **changed})
+        ExecutionStart(0, time.time_ns(), "script", argv, "here", **{**known, **changed})
     )
 
 
@@ -256,6 +257,25 @@ def test_a_resume_makes_it_running_again(run: RunFolder) -> None:
     assert view.status == "running"
     assert view.start == view.starts[0]
     assert view.ends == [run.end(1), None]
+
+
+def test_an_execution_speaks_of_itself_alone(run: RunFolder) -> None:
+    for number, status in ((1, "killed"), (2, "finished")):
+        begin(run, argv=("train.py", str(number)))
+        writer = write(run)
+        process = f"train.py {number}"
+        writer.fact("joined", {"rank": "0", "execution": number, "process": process})
+        writer.close()
+        run.end_execution(number, ExecutionEnd(number, status, None))
+    begin(run)
+    view = read_run(run)
+    assert view.status == "running"
+    first, second, third = (view.at_execution(number) for number in (1, 2, 3))
+    assert [one.status for one in (first, second, third)] == ["killed", "finished", "running"]
+    assert (second.start, second.end) == (run.start(2), run.end(2))
+    assert third.end is None
+    # One after the other is another thing than a resume with other arguments.
+    assert view.processes("0") == second.processes("0") == []
 
 
 def test_elsewhere_a_journal_that_grew_lately_is_a_heartbeat(run: RunFolder) -> None:

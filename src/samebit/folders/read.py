@@ -63,13 +63,27 @@ class View(Struct, frozen=True, dict=True):
 
     @property
     def start(self) -> ExecutionStart | None:
-        """The first execution's start."""
-        return self.starts[0] if self.starts else None
+        """The first execution's start; that of the only one that is shown."""
+        return self._shown[0][0] if self._shown else None
 
     @property
     def end(self) -> ExecutionEnd | None:
-        """The last execution's end, or None."""
-        return self.ends[-1] if self.ends else None
+        """The last execution's end, or None; that of the only one that is shown."""
+        return self._shown[-1][1] if self._shown else None
+
+    @cached_property
+    def _shown(self) -> list[tuple[ExecutionStart, ExecutionEnd | None]]:
+        """The executions of which this speaks, each with its end."""
+        return [
+            (start, end)
+            for start, end in zip(self.starts, self.ends, strict=True)
+            if self.execution in (None, start.number)
+        ]
+
+    @property
+    def _last(self) -> list[ExecutionStart]:
+        """The start of the last of these."""
+        return [start for start, _ in self._shown[-1:]]
 
     @property
     def seed(self) -> int | None:
@@ -97,7 +111,7 @@ class View(Struct, frozen=True, dict=True):
 
     def processes(self, rank: str) -> list[str]:
         """The names of a rank's processes, where it was several; see `at_process`."""
-        return streams.processes_of(self.journal.frames, rank)
+        return streams.processes_of(self.journal.frames, rank, self.execution)
 
     def at_process(self, rank: str, process: str) -> "View":
         """The same run as one process of a rank recorded it; `OTHERS`: as none of these did."""
@@ -199,7 +213,7 @@ class View(Struct, frozen=True, dict=True):
                     found[name].append((frame.rank, read_fact(name, frame.items[3])))
                 except Damaged as error:
                     odd.append(error.what)
-        for problem in (p for end in self.ends if end is not None for p in end.problems):
+        for problem in (p for _, end in self._shown if end is not None for p in end.problems):
             try:  # what no journal took
                 found["problem"].append((FACE, read_fact("problem", problem)))
             except Damaged as error:
@@ -301,7 +315,7 @@ class View(Struct, frozen=True, dict=True):
     @cached_property
     def status(self) -> str:
         """finished, failed, killed, running, or broken off."""
-        ended = ending.status(self.starts, self.end, self._said_at_end)
+        ended = ending.status(self._last, self.end, self._said_at_end)
         if ended is not None:
             return ended
         return "running" if self._is_alive() else "broken off"
@@ -312,7 +326,7 @@ class View(Struct, frozen=True, dict=True):
         if self.status not in ("failed", "killed"):
             return None
         exception = self.facts.get("exception")
-        return ending.cause(self.end, exception, ending.last_word(self.starts, self._said_at_end))
+        return ending.cause(self.end, exception, ending.last_word(self._last, self._said_at_end))
 
     @cached_property
     def restarts(self) -> int:
@@ -321,19 +335,21 @@ class View(Struct, frozen=True, dict=True):
 
     def processes_alive(self) -> list[int]:
         """Processes of the last execution that are known to run on this machine."""
-        if not self.starts:
-            return []
-        return ending.processes_alive(self.starts[-1], self.all_facts("process"))
+        return [
+            pid
+            for start in self._last
+            for pid in ending.processes_alive(start, self.all_facts("process"))
+        ]
 
     @property
     def _said_at_end(self) -> list[tuple[str, Any]]:
         return self._facts.get("end", [])
 
     def _is_alive(self) -> bool:
-        if not self.starts:
-            return False
+        if not self._last or self._last[0].number < self.starts[-1].number:
+            return False  # a later one began when it had ended
         processes = self.all_facts("process")
-        return ending.is_alive(self.starts[-1], processes, self.journal, self.folder.journal)
+        return ending.is_alive(self._last[0], processes, self.journal, self.folder.journal)
 
     @cached_property
     def missing(self) -> list[str]:
@@ -344,7 +360,7 @@ class View(Struct, frozen=True, dict=True):
         lines += self._changed_files()
         if self.record.kind == "run" and "code" not in self.facts:
             lines.append("the code was not recorded")
-        said = ending.last_word(self.starts, self._said_at_end)
+        said = ending.last_word(self._last, self._said_at_end)
         broke_off = self.status != "running" and said is None
         if broke_off and self.all_facts("trace") and "final" not in self.states:
             lines.append("no final state: the process ended without the interpreter's own exit")

@@ -98,16 +98,25 @@ def rank_number(rank: str) -> int:
     return int(rank) if rank.isdecimal() else 0
 
 
-def processes_of(frames: Sequence[Frame], rank: str) -> list[str]:
+def processes_of(frames: Sequence[Frame], rank: str, execution: int | None = None) -> list[str]:
     """The names of the processes that recorded as a rank side by side or one after the other.
 
-    None where there was one only, where they are not named, or where a launcher started them again.
+    None where there was one only in each execution, where they are not named, or where a launcher
+    started them again.
+
+    Args:
+        frames: of the whole journal.
+        rank: which.
+        execution: only of this one.
     """
-    parts = list(_joined([frame for frame in frames if frame.rank == rank]).values())
+    joined = _joined([frame for frame in frames if frame.rank == rank]).values()
+    parts = [part for part in joined if execution in (None, part.episode[0])]
     names = list(dict.fromkeys(part.process for part in parts))
     if len(names) < 2 or OTHERS in names or any(part.episode[1] for part in parts):
         return []
-    return names
+    # A resume with other arguments has another name, and is no second process beside the first.
+    several = {(part.episode[0], part.process) for part in parts}
+    return names if len(several) > len({number for number, _ in several}) else []
 
 
 def _joined(frames: Sequence[Frame]) -> dict[str, "_Part"]:
