@@ -183,7 +183,7 @@ def _executions(view: View) -> Iterator[tuple[str, object]]:
     for start, end in zip(view.starts, view.ends, strict=True):
         text = when(start.started_ns)
         found = begun.get(start.number)
-        if found and found["by"] == "optimizer" and start.number > 1:
+        if found and found["by"] != "journal" and start.number > 1:
             text += f", went on from step {found['count']}"
         elif found and start.number > 1:
             text += f", counts on from {found['count']}: its optimizer keeps no count"

@@ -39,6 +39,7 @@ MANY = frozenset(
         "problem",
         "process",
         "rate",
+        "resumed",
         "scheduler",
         "seed_call",
         "state",
@@ -171,6 +172,13 @@ class _ContinuedFact(TypedDict):
     state_step: NotRequired[int | None]
 
 
+class _ResumedFact(TypedDict):
+    execution: int
+    name: str
+    manifest: str
+    count: int
+
+
 class _TraceFact(TypedDict):
     groups: list[str]
     algorithm: NotRequired[str]
@@ -294,6 +302,7 @@ _SHAPES: dict[str, Any] = {
     "scheduler": _SchedulerFact,
     "process": _ProcessFact,
     "rate": _RateFact,
+    "resumed": _ResumedFact,
     "seed_call": SeedCallFact,
     "seeds": dict[str, Any],
     "settings": dict[str, Any],

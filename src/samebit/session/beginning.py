@@ -35,6 +35,7 @@ class Wanted(Struct, frozen=True):
     name: str | None = None
     resume: str | None = None  # a run, or AUTO
     batch: Job | None = None  # where AUTO looks: an mpirun has another name after a requeue
+    goes_on: RunFolder | None = None  # a replay of which this is a further execution
 
 
 class Begun(Struct, frozen=True):
@@ -77,7 +78,7 @@ def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
     known = [] if job is None else [(job, turn)]  # under which names the run is found
     if wanted.batch is not None and wanted.batch != job:
         known = [(wanted.batch, jobs.take_turn(store, wanted.batch)), *known]
-    again = _to_resume(store, wanted, known)
+    again = wanted.goes_on or _to_resume(store, wanted, known)
     folder = again or runs.begin(
         store,
         kind=wanted.kind,

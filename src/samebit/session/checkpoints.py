@@ -62,6 +62,7 @@ class Checkpoints:
         common: the names of those that every rank can go on from.
         of_others: the same, where this rank is a new one and has none.
         digests_only: this is a replay.
+        wanted: the names of those that a later execution of the replay goes on from.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Checkpoints:
         common: Sequence[str] = (),
         of_others: Sequence[str] = (),
         digests_only: bool = False,
+        wanted: Sequence[str] = (),
     ) -> None:
         self._keeper = keeper
         self._models = models
@@ -90,6 +92,7 @@ class Checkpoints:
         self._common = set(common)
         self.of_others = list(of_others)
         self._digests_only = digests_only
+        self._wanted = frozenset(wanted)
         self._lost: list[Saved] = []
         self._buffers: dict[str, Any] = {}
 
@@ -118,12 +121,13 @@ class Checkpoints:
         }
         frame, arrays = skeleton.split(self._gather(extra, counts), "text")
         size = sum(leaves.size_bytes(array) for array in arrays.values())
-        fact |= {"size_bytes": size, "kept": self._keeps(size), "whole": True}
+        fact |= {"size_bytes": size, "kept": self._keeps(fact["name"], size), "whole": True}
         if self._rule.best is not None:
             value = self._writer.latest(self._rule.best)
             fact["metric"] = [self._rule.best, value]
-        if not fact["kept"]:
-            # Nothing is held twice: the digests are taken of the arrays themselves.
+        if not fact["kept"] or self._digests_only:
+            # Nothing is held twice: the digests are taken of the arrays themselves. What a replay
+            # keeps is there before it goes on, however it ends.
             self._write(fact, frame, arrays)
             return
         copies = self._copied(arrays)
@@ -155,9 +159,9 @@ class Checkpoints:
         at = names.index(name) + 1
         self._lost, self._saved = self._saved[at:], self._saved[:at]
 
-    def _keeps(self, size_bytes: int) -> bool:
+    def _keeps(self, name: str, size_bytes: int) -> bool:
         """Whether the bytes are kept; said where they are not and could have been wanted."""
-        if self._digests_only or not self._keeper.keeps_bytes:
+        if not self._keeper.keeps_bytes or (self._digests_only and name not in self._wanted):
             return False
         if self._keeper.fits_asked(size_bytes):
             return True
@@ -226,7 +230,7 @@ class Checkpoints:
         except Exception as error:
             self._keeper.tell(f"the state {fact['name']!r}", error)
             return
-        if fact["kept"]:
+        if fact["kept"] and not self._digests_only:
             try:
                 self._let_go(store, fact)
             except Exception as error:

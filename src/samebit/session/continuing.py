@@ -57,7 +57,7 @@ def go_on(recording: Recording) -> Resumed | None:
         if hurt:
             detail = f"{'; '.join(hurt)}: the run goes on from {name}"
             recording.problem("damaged checkpoints", detail)
-        return _put_in_place(recording, name, state, into)
+        return _put_in_place(recording, name, manifest, state, into)
     if hurt:
         raise Damaged(
             "no checkpoint of this run can be read",
@@ -108,9 +108,13 @@ def _give(recording: Recording, name: str, manifest: str) -> tuple[Mapping[str, 
     return state, into
 
 
-def _put_in_place(recording: Recording, name: str, state: Mapping[str, Any], into: Into) -> Resumed:
+def _put_in_place(
+    recording: Recording, name: str, manifest: str, state: Mapping[str, Any], into: Into
+) -> Resumed:
     members, progress = recording.members, state["progress"]
     recording.checkpoints.went_on_from(name)
+    said = {"execution": recording.execution, "name": name, "manifest": manifest}
+    recording.fact("resumed", {**said, "count": progress["step"]})
     counts = zip(progress["optimizers"], into.optimizers, strict=True)
     for (_, count), optimizer in sorted(counts, key=lambda pair: pair[0][0]):
         recording.went_on_from(optimizer, count)

@@ -73,6 +73,10 @@ def _join(role: Role, *, begun: bool = False) -> None:
         process = folder.claim_process(execution, role.rank, program(sys.orig_argv))
         start = folder.start(execution)
         went_before = execution > 1 or role.restart > 0
+        left = resuming.left_by(folder, role.rank) if went_before else None
+        given = _given_back(role.rank, process)
+        if left is not None and given is not None and execution > 1:
+            left = resuming.as_recorded(left, given)
         recording = Recording(
             folder,
             execution,
@@ -80,9 +84,10 @@ def _join(role: Role, *, begun: bool = False) -> None:
             rank=role.rank,
             rates=_rates(role.rank),
             # One that has begun has drawn already, and may have seeded.
-            given=None if begun else _given_back(role.rank, process),
-            left=resuming.left_by(folder, role.rank) if went_before else None,
+            given=None if begun else given,
+            left=left,
             ends=_ends(),
+            keep=(given or {}).get("keep") or (),
         )
         joined = {"rank": role.rank, "execution": execution, "part": part, "process": process}
         recording.writer.fact(
@@ -257,12 +262,20 @@ def _may_take(supervised: Recording, resume: str | None) -> bool:
     """Whether an `init()` here means the run that `samebit run` began."""
     if not supervised.is_here:
         return False
-    if resume is not None and resuming.find(_store(), resume).id != supervised.folder.id:
+    if resume is not None and not _is_named(supervised.folder, resume):
         supervised.problem("resume", f"the script went on in run {resume}")
         return False
     # Of several Pythons that one command starts, each a run to its author, the first has it.
     role = here.role
     return role.launched or role.again or supervised.folder.claim(supervised.execution, "init")
+
+
+def _is_named(folder: RunFolder, resume: str) -> bool:
+    """Whether a script that goes on with a run means this one; its replay goes on with itself."""
+    record = folder.record()
+    if record.kind != "replay":
+        return resuming.find(_store(), resume).id == folder.id
+    return resuming.find(folder.store, resume).id in (folder.id, record.of)
 
 
 def _store() -> Path:

@@ -53,6 +53,7 @@ class Replay(Struct, frozen=True):
     seeds: Path  # the file of what is given back of the run's randomness
     stop: Path  # a file that is made when it is to end
     ops: OpsWanted | None = None  # the step whose operations it notes, and then ends
+    goes_on: RunFolder | None = None  # the replay of which this is a further execution
 
 
 class Request(Struct, frozen=True):
@@ -231,6 +232,7 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
         name=request.name,
         resume=request.resume,
         batch=batch,
+        goes_on=replay.goes_on if replay else None,
     )
     begun = beginning.begin(store, wanted)
     try:

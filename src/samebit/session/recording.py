@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from samebit import disk
@@ -61,6 +61,7 @@ class Recording:
         given: Mapping[str, Any] | None = None,
         left: Left | None = None,
         ends: Ends | None = None,
+        keep: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.execution = execution
@@ -117,6 +118,7 @@ class Recording:
             common=left.common if left is not None else (),
             of_others=left.of_others if left is not None else (),
             digests_only=rates is not None,
+            wanted=keep,
         )
         self._restored: dict[int, int] = {}  # steps, by the id of an optimizer that goes on
         self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))

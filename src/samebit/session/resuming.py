@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from samebit.errors import UsageError
 from samebit.folders.folder import RunFolder
@@ -18,7 +19,7 @@ from samebit.session.retention import Saved
 if TYPE_CHECKING:
     from samebit.folders.read import View
 
-__all__ = ["Left", "base_of", "find", "find_resumable", "left_by", "restored_step"]
+__all__ = ["Left", "as_recorded", "base_of", "find", "find_resumable", "left_by", "restored_step"]
 
 # Those of torch that keep `step` in their state from their first step on.
 _COUNTING = frozenset(
@@ -95,6 +96,25 @@ def left_by(folder: RunFolder, rank: str) -> Left:
         if (steps := [step for step in column.steps if isinstance(step, int)])
     }
     return Left(counts, offsets, rows, _checkpoints(view), _common(whole, rank))
+
+
+def as_recorded(left: Left, given: Mapping[str, Any]) -> Left:
+    """What a replay's earlier executions came to, where its run has another word in it.
+
+    They end at another step than the run's did, and a checkpoint is the one that the run went on
+    from, be there a later one or not.
+
+    Args:
+        left: by the replay's own.
+        given: what the replay was given; see `replay/given.py`.
+    """
+    counts = {int(index): count for index, count in (given.get("counts") or {}).items()}
+    found = given.get("resumed")
+    if found is None:
+        return replace(left, counts=counts, checkpoints=(), common=(), of_others=())
+    saved = Saved(found["name"], found["count"], found["manifest"], count=found["count"])
+    names = [saved.name]
+    return replace(left, counts=counts, checkpoints=[saved], common=names, of_others=())
 
 
 def _checkpoints(view: "View") -> list[Saved]:
