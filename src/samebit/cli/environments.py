@@ -37,6 +37,8 @@ def rebuild_environment(plan: Plan, *, quiet: bool) -> Plan | Verdict:
     # Of the run as it is: what its record lacks is one of the recipe's problems.
     alike = likeness((facts.get("packages") or {}).get("versions", {}), here)
     files = [file for _, file, _ in plan.sources]
+    if others := _other_packages(plan):
+        return refuse_rebuilding(plan, others, alike)
     recipe = make_recipe(facts, plan.root, files, here)
     if says:
         screen.say(f"Here: {visible(alike)}")
@@ -60,6 +62,18 @@ def rebuild_environment(plan: Plan, *, quiet: bool) -> Plan | Verdict:
     except CannotRebuild as error:
         return refuse_rebuilding(plan, error.reasons, alike)
     return environments.in_environment(plan, found)
+
+
+def _other_packages(plan: Plan) -> list[str]:
+    """Of a run that was resumed, the executions that had other packages than the last one."""
+    versions = (plan.view.facts.get("packages") or {}).get("versions", {})
+    return [
+        f"execution {one.part.number} had other packages than the last one: there is one "
+        "environment for all of them"
+        for one in plan.parts
+        if one.part is not None
+        and (one.view.facts.get("packages") or {}).get("versions", versions) != versions
+    ]
 
 
 def _say_what_is_made(

@@ -11,7 +11,8 @@ from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 from samebit.replay.locating import Located, locate
 from samebit.replay.plan import Plan, make_plan
-from samebit.replay.running import Ended, Ops, refuse_unprotected, run_again
+from samebit.replay.running import refuse_unprotected
+from samebit.replay.starting import Ended, Ops, run_again
 from samebit.trace.compare import Divergence
 
 __all__ = ["as_data", "look_closely", "say_located"]

@@ -8,6 +8,7 @@ from samebit.cli.words import Screen, duration, say_list, size, visible
 from samebit.errors import UsageError
 from samebit.folders.folder import user_name
 from samebit.launch import landlock
+from samebit.replay.executions import Part
 from samebit.replay.plan import Plan
 
 __all__ = ["as_data", "ask_to_run", "show_plan"]
@@ -45,10 +46,32 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "ranks", str(len(view.ranks))
     if view.trace:
         yield "steps", str(len(view.trace))
+    for one in plan.parts:
+        if one.part is not None:
+            yield f"execution {one.part.number}", _what_of(one.part)
+    for line in plan.left_out:
+        name, _, why = line.partition(" not run again: ")
+        yield name, f"not run again: {why}"
     if view.end is not None and view.start is not None:
-        yield "took", duration((view.end.ended_ns - view.start.started_ns) / 1e9)
+        spans = zip(view.starts, view.ends, strict=True)
+        took_ns = sum(end.ended_ns - start.started_ns for start, end in spans if end is not None)
+        yield "took", duration(took_ns / 1e9)
     if view.record.user and view.record.user != user_name():
         yield "of", f"{view.record.user}, not yours: its code is asked about before it runs"
+
+
+def _what_of(part: Part) -> str:
+    """What of an execution is run again: where it begins, and how far it goes."""
+    rows = part.view.trace
+    text = "".join(f"from {name}, " for name in sorted({c.name for c in part.resumed.values()}))
+    if not rows:
+        return text + "no steps"
+    last = rows[-1].count
+    until = last if part.until is None else part.until
+    text += f"steps {rows[0].count} to {min(last, until)}"
+    if part.until is None or part.until >= last:
+        return text
+    return f"{text}, of {last}: the next one went on from step {part.until - 1}"
 
 
 def as_data(plan: Plan) -> dict[str, object]:
@@ -58,6 +81,17 @@ def as_data(plan: Plan) -> dict[str, object]:
         "how": plan.how,
         "words": list(plan.words),
         "code": len(plan.tree.entries),
+        "executions": [
+            {
+                "number": one.part.number,
+                "words": list(one.words),
+                "until": one.part.until,
+                "went_on_from": sorted({found.name for found in one.part.resumed.values()}),
+            }
+            for one in plan.parts
+            if one.part is not None
+        ],
+        "executions_left_out": list(plan.left_out),
         "inputs": [
             {
                 "path": str(item.path),

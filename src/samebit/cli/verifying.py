@@ -23,7 +23,8 @@ from samebit.replay.again import RUN_TO_RUN
 from samebit.replay.given import given_back
 from samebit.replay.grades import RTOL
 from samebit.replay.plan import Plan, make_plan
-from samebit.replay.running import Execution, refuse, replay_and_judge
+from samebit.replay.running import refuse, replay_and_judge
+from samebit.replay.starting import Execution
 from samebit.replay.watching import Watch
 from samebit.session.ends import OpsWanted
 from samebit.session.launching import Replay, Request, launch
@@ -37,6 +38,7 @@ __all__ = [
     "verify_arguments",
 ]
 
+_STOP = "stop"  # the file by which a replay is ended
 GRADE_EXIT = {
     "identical": Exit.DONE,
     "close": Exit.CLOSE,
@@ -115,8 +117,9 @@ def verify(options: argparse.Namespace) -> int:
         view.folder.add_note("verdict", verdict)
         return _say(verdict, "", screen, as_json=options.json)
     if screen.width is not None and not options.json:
-        what = " ".join(plan.words)
-        screen.say(f"Running {view.id} again in a folder of its own: {visible(what)}")
+        many = f", {len(plan.parts)} executions" if len(plan.parts) > 1 else ""
+        what = f"{many}: {visible(' '.join(plan.words))}"
+        screen.say(f"Running {view.id} again in a folder of its own{what}")
     result = replay_and_judge(
         plan,
         execute,
@@ -152,13 +155,14 @@ def execute(plan: Plan, wanted: Execution) -> RunFolder:
     """Start the recorded command where it was laid out, and wait for its end."""
     layout = wanted.layout
     seeds = layout.folder / "seeds.json"
-    seeds.write_text(json.dumps(given_back(plan.view)), encoding="utf-8")
-    watch = Watch(plan.view) if wanted.watched else None
-    label = (
-        "replay" if wanted.watched or wanted.until is None else f"{wanted.until} steps once more"
-    )
-    with ProgressLine(Screen.of(sys.stderr), _total(plan, wanted), label, amount=size) as progress:
-        done = 0
+    given = {**given_back(plan.view), **wanted.begins}
+    seeds.write_text(json.dumps(given), encoding="utf-8")
+    (layout.folder / _STOP).unlink(missing_ok=True)  # of the execution before
+    watch = Watch(plan.view, plan.part) if wanted.watched else None
+    with ProgressLine(
+        Screen.of(sys.stderr), _total(plan, wanted), _label(plan, wanted), amount=size
+    ) as progress:
+        done = _size_of_journal(wanted.goes_on) if wanted.goes_on is not None else 0
 
         def tick(folder: RunFolder) -> bool:
             nonlocal done
@@ -170,13 +174,26 @@ def execute(plan: Plan, wanted: Execution) -> RunFolder:
         return _launch(plan, wanted, seeds, tick)
 
 
+def _label(plan: Plan, wanted: Execution) -> str:
+    """What the line of progress is about."""
+    whole = wanted.watched or wanted.until is None
+    if plan.part is not None:
+        return f"{'replay' if whole else 'once more'}, execution {plan.part.number}"
+    return "replay" if whole else f"{wanted.until} steps once more"
+
+
 def _total(plan: Plan, wanted: Execution) -> int:
     """About how many bytes of journal there are to come."""
     size_bytes = _size_of_journal(plan.view.folder)
-    rows = len(plan.view.trace)
+    rows, base, every = len(plan.view.trace), 0, 0
+    if plan.part is not None:  # its share of all that the executions wrote
+        numbers = (start.number for start in plan.view.starts)
+        every = sum(len(plan.view.at_execution(number).trace) for number in numbers)
+        base = plan.part.bases.get(plan.view.facts.get("main", 0), 0)
+        size_bytes = size_bytes * rows // max(1, every)
     if wanted.until is None or not rows:
         return size_bytes
-    return size_bytes * min(wanted.until, rows) // rows
+    return size_bytes * min(wanted.until - base, rows) // rows
 
 
 def _size_of_journal(folder: RunFolder) -> int:
@@ -202,8 +219,9 @@ def _launch(
             wanted.output,
             tick,
             seeds,
-            layout.folder / "stop",
+            layout.folder / _STOP,
             _ops(wanted),
+            wanted.goes_on,
         ),
         until=wanted.until,
         python=plan.rebuilt.executable if plan.rebuilt is not None else sys.executable,

@@ -7,6 +7,7 @@ hands it on.
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -114,9 +115,18 @@ def say_list(screen: Screen, title: str, lines: Sequence[str], indent: str = "")
         return
     screen.say(indent + title)
     for line in lines[:_LISTED]:
-        screen.say(f"{indent}  {visible(line)}")
+        for at, piece in enumerate(_pieces(visible(line), screen, len(indent) + 4)):
+            screen.say(f"{indent}  {'  ' * bool(at)}{piece}")
     if len(lines) > _LISTED:
         screen.say(f"{indent}  and {len(lines) - _LISTED} more (--json has all)")
+
+
+def _pieces(line: str, screen: Screen, indent: int) -> list[str]:
+    """A line in pieces that fit the screen; in one where it is read by a program."""
+    if screen.width is None:
+        return [line]
+    room = max(20, screen.width - indent)
+    return textwrap.wrap(line, room, break_on_hyphens=False, break_long_words=False) or [line]
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -299,7 +299,10 @@ def in_environment(plan: Plan, rebuilt: Rebuilt) -> Plan:
         words = (_in_bin(plan, bin_folder), *words[1:])
         if not is_found(words, environ):
             blockers.append(f"its command is not on this machine: {words[0]}")
-    return replace(plan, words=words, environ=environ, rebuilt=rebuilt, blockers=tuple(blockers))
+    parts = tuple(in_environment(part, rebuilt) for part in plan.parts)
+    blockers += [line for part in parts for line in part.blockers if line not in blockers]
+    given = {"words": words, "environ": environ, "rebuilt": rebuilt, "parts": parts}
+    return replace(plan, **given, blockers=tuple(blockers))
 
 
 def _in_bin(plan: Plan, bin_folder: Path) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from samebit.folders.read import View
 from samebit.replay.pairs import compare_traces, main_step, rank_of
 from samebit.replay.plan import Plan
-from samebit.replay.running import Ended, Ops
+from samebit.replay.starting import Ended, Ops
 from samebit.trace.compare import Divergence
 from samebit.trace.op_compare import Found, compare_ops
 

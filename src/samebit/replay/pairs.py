@@ -2,18 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from samebit.errors import SamebitError
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
 from samebit.folders.streams import FACE, OTHERS
 from samebit.objects.store import Store
 from samebit.records import StateManifest
+from samebit.replay.executions import Part
 from samebit.states import storing
 from samebit.trace import compare
-from samebit.trace.compare import Matched, Side
+from samebit.trace.compare import Divergence, Matched, Side
 from samebit.trace.leaves import Row, read_leaves
 
-__all__ = ["compare_traces", "leaves_of", "main_step", "manifest_of", "rank_of", "twins"]
+__all__ = [
+    "Pair",
+    "compare_part",
+    "compare_traces",
+    "lacking",
+    "leaves_of",
+    "main_step",
+    "manifest_of",
+    "rank_of",
+    "twins",
+]
 
 _GENERATORS = "generators"
 
@@ -24,6 +38,49 @@ def compare_traces(ours: View, theirs: View, *, cut: bool = False) -> Matched:
     With `cut` the second was ended before its time, or goes on: what it lacks is no difference.
     """
     return compare.compare_ranks(_sides(ours, theirs), _sides(theirs, ours), cut=cut)
+
+
+class Pair(Struct, frozen=True):
+    """An execution of a run that was resumed, and the same of its replay."""
+
+    part: Part
+    replayed: View  # of this execution alone
+
+    @property
+    def recorded(self) -> View:
+        """What the run recorded in this execution."""
+        return self.part.view
+
+
+def compare_part(pair: Pair, *, cut: bool) -> Matched:
+    """The first difference of two executions, also in steps that a later one made again.
+
+    With `cut` the replay of this one was ended before its time, or goes on. That of an execution
+    which a later one took over ends where that one began: only up to there it must have all steps.
+    """
+    part = pair.part
+    matched = compare_traces(pair.recorded, pair.replayed, cut=cut or not part.is_last)
+    found = matched.divergence
+    if not part.is_last and found is not None and found.cause == "length":
+        matched, found = replace(matched, divergence=None), None
+    if found is None and not part.is_last and not cut:
+        found = lacking(pair)
+    if found is not None:
+        found = replace(found, execution=part.number)
+    return replace(matched, divergence=found)
+
+
+def lacking(pair: Pair) -> Divergence | None:
+    """The first step that counts of an execution and that its replay does not have."""
+    theirs = pair.replayed.traces
+    for rank, rows in pair.recorded.traces.items():
+        has = {(row.optimizer, row.count) for row in theirs.get(rank, ())}
+        for row in rows:
+            counts = row.count <= pair.part.limits.get(row.optimizer, row.count)
+            if counts and (row.optimizer, row.count) not in has:
+                what = "the second run has no such step"
+                return Divergence(row.count, "length", what, optimizer=row.optimizer)
+    return None
 
 
 def rank_of(label: str) -> str:

@@ -9,25 +9,31 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit import digest
 from samebit.capture import environment, installed, machine
-from samebit.capture.listings import summary
 from samebit.capture.variables import for_replay
 from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.records import ExecutionStart, TreeEntry, TreeRecord
+from samebit.replay.executions import Found, Part, parts_of
+from samebit.replay.inputs import (
+    Input,
+    Listing,
+    has_digest,
+    made_before,
+    read_inputs,
+    read_listings,
+    written,
+)
 from samebit.replay.recipe import Rebuilt
 
 __all__ = [
-    "Input",
-    "Listing",
     "Plan",
     "edited_before_import",
     "environment_differences",
@@ -36,24 +42,7 @@ __all__ = [
 ]
 
 
-class Input(Struct, frozen=True):
-    """A file that the run read and that is not part of its code."""
-
-    path: Path  # where it was
-    size_bytes: int
-    mtime_ns: int
-    digest: str | None  # None: recorded by size and time only
-    kept: str | None  # the object that holds the bytes it had, where the run overwrote it
-    written: bool
-    is_absolute: bool  # how the script named it
-
-
-class Listing(Struct, frozen=True):
-    """A folder that the run listed, or read too many files of to tell of each."""
-
-    path: Path
-    names: tuple[str, ...]  # without what the run made itself
-    count: int = 0  # of files that were read, and known by name, size and time only
+T = TypeVar("T")
 
 
 class Plan(Struct, frozen=True):
@@ -76,6 +65,23 @@ class Plan(Struct, frozen=True):
     differences: tuple[str, ...]
     blockers: tuple[str, ...]
     rebuilt: Rebuilt | None = None  # the environment that it runs in; None: this process's own
+    # Of a run that was resumed: each execution that is run again, with a view of it alone. What
+    # the plan itself has is then the first one's, or of all together.
+    parts: tuple["Plan", ...] = ()
+    part: Part | None = None
+    made: frozenset[Path] = frozenset()  # files that earlier executions of the replay have left
+    left_out: tuple[str, ...] = ()  # executions that are not run again, and why
+
+    @property
+    def left_behind(self) -> tuple[Path, ...]:
+        """What is there when it has ended that was not, or was otherwise, when it began."""
+        written = (item.path for item in self.inputs if item.written)
+        return (*self.outputs, *self.folders, *written)
+
+    @property
+    def executions(self) -> tuple["Plan", ...]:
+        """What is run, one after the other."""
+        return self.parts or (self,)
 
 
 def make_plan(view: View, environ: Mapping[str, str], *, elsewhere: bool = False) -> Plan:
@@ -98,16 +104,60 @@ def make_plan(view: View, environ: Mapping[str, str], *, elsewhere: bool = False
         )
     if view.status == "running":
         raise UsageError(f"run {view.id} is still going on", hint="verify it when it has ended")
+    if view.start is None:
+        raise Damaged(f"run {view.id} has no execution", path=view.folder.path)
+    if len(view.starts) == 1:
+        return _plan_one(view, environ, elsewhere=elsewhere)
+    found = parts_of(view)
+    plans: list[Plan] = []
+    for part in found.parts:
+        one = _plan_one(part.view, environ, elsewhere=elsewhere, before=plans)
+        plans.append(replace(one, part=part))
+    return _together(view, plans, found)
+
+
+def _together(view: View, plans: Sequence[Plan], found: Found) -> Plan:
+    """The plan of a run that was resumed, of which `plans` has each execution's."""
+    first = plans[0]
+    if len(plans) == 1:
+        labelled = first.blockers
+    else:
+        labelled = tuple(
+            f"execution {one.part.number if one.part else 0}: {line}"
+            for one in plans
+            for line in one.blockers
+        )
+    return replace(
+        first,
+        view=view,
+        part=None,
+        parts=tuple(plans),
+        left_out=found.left_out,
+        inputs=_all(one.inputs for one in plans),
+        sources=_all(one.sources for one in plans),
+        outputs=_all(one.outputs for one in plans),
+        folders=_all(one.folders for one in plans),
+        listings=_all(one.listings for one in plans),
+        changed_variables=_all(one.changed_variables for one in plans),
+        differences=_all(one.differences for one in plans),
+        blockers=(*found.blockers, *labelled),
+    )
+
+
+def _all(each: Iterable[Iterable[T]]) -> tuple[T, ...]:
+    """What any of these has, once."""
+    return tuple(dict.fromkeys(item for one in each for item in one))
+
+
+def _plan_one(
+    view: View, environ: Mapping[str, str], *, elsewhere: bool, before: Sequence[Plan] = ()
+) -> Plan:
+    """The plan of one execution; what those `before` it wrote is there when it begins."""
     start = view.start
     if start is None:
         raise Damaged(f"run {view.id} has no execution", path=view.folder.path)
     blockers: list[str] = list(view.odd)
-    if len(view.starts) > 1:
-        blockers.append(
-            f"it has {len(view.starts)} executions: the later ones began from what the earlier "
-            "ones left, which is no part of the record"
-        )
-    elif view.restarts:
+    if view.restarts:
         blockers.append("its launcher started ranks again after a failure, which is not repeated")
     if start.ranks > 1:
         blockers.append(
@@ -126,7 +176,8 @@ def make_plan(view: View, environ: Mapping[str, str], *, elsewhere: bool = False
     blockers += [f"its code is not complete: {line}" for line in found.get("left_out", [])]
     tree = _as_it_ran(root, tree, sources, store)
     _need_sources(sources, root, tree, store, blockers)
-    inputs = _inputs(view, root, tree, sources, store, blockers)
+    made = made_before(view, root, tree, [(one.view, one.left_behind) for one in before])
+    inputs = read_inputs(view, root, tree, sources, store, blockers, made)
     recorded = view.facts.get("variables") or {}
     replay_environ, changed = for_replay(recorded, environ)
     if start.hash_seed is not None:
@@ -141,9 +192,10 @@ def make_plan(view: View, environ: Mapping[str, str], *, elsewhere: bool = False
         inputs=inputs,
         sources=sources,
         import_roots=tuple(p for p in found["path"] if Path(p).is_relative_to(root)),
-        outputs=_paths(view, "write"),
-        folders=_paths(view, "folder"),
-        listings=(*_listings(view, root, tree, blockers), *_whole(view, blockers)),
+        outputs=written(view, "write"),
+        folders=written(view, "folder"),
+        listings=read_listings(view, root, tree, blockers, made),
+        made=made,
         environ=replay_environ,
         changed_variables=tuple(changed),
         differences=tuple(environment_differences(view)),
@@ -224,124 +276,9 @@ def _need_sources(
 ) -> None:
     taken = {str(root / entry.path) for entry in tree.entries}
     for module, file, content in sources:
-        if file not in taken and not store.has(content) and not _has_digest(file, content):
+        if file not in taken and not store.has(content) and not has_digest(file, content):
             name = f"{module} from {file}" if module else file
             blockers.append(f"its code is not complete: {name} is not in the store")
-
-
-def _has_digest(file: str, wanted: str) -> bool:
-    """Whether a file that was too large for the store still lies there as it was."""
-    try:
-        return digest.of_file(file)[0] == wanted
-    except OSError:
-        return False
-
-
-def _listings(view: View, root: Path, tree: TreeRecord, blockers: list[str]) -> tuple[Listing, ...]:
-    """Folders that the run listed: the same names must be found in them again."""
-    made = {*_paths(view, "write"), *_paths(view, "folder")}
-    code = {root / entry.path for entry in tree.entries}
-    code |= {parent for path in code for parent in path.parents}
-    found: list[Listing] = []
-    for fact in view.all_facts("file"):
-        path = Path(fact["path"])
-        is_absolute = fact.get("given") == "absolute"
-        if fact["how"] != "list" or (is_absolute and not path.is_relative_to(root)):
-            continue  # listed in place: caches and shared folders change without meaning
-        if "names" not in fact:
-            blockers.append(f"the run listed {path}, whose {fact['count']} names were not kept")
-            continue
-        names = [name for name in fact["names"] if path / name not in made]
-        gone = [n for n in names if path / n not in code and not os.path.lexists(path / n)]
-        if gone:
-            more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-            blockers.append(f"the run listed {path}, where {gone[0]}{more} is not there any more")
-        found.append(Listing(path, tuple(names)))
-    return tuple(found)
-
-
-def _whole(view: View, blockers: list[str]) -> tuple[Listing, ...]:
-    """Folders of which too many files were read: as a whole they must be what they were."""
-    latest = {fact["path"]: fact for fact in view.all_facts("file") if fact["how"] == "many"}
-    found: list[Listing] = []
-    for name, fact in sorted(latest.items()):
-        if fact.get("listing") is None:
-            blockers.append(f"the run read more files of {name} than could be recorded")
-        elif summary(name).get("listing") != fact["listing"]:
-            blockers.append(f"the run read files of {name}, where some are others now")
-        else:
-            names = sorted(entry.name for entry in os.scandir(name) if entry.is_file())
-            found.append(Listing(Path(name), tuple(names), fact["count"]))
-    return tuple(found)
-
-
-def _inputs(
-    view: View,
-    root: Path,
-    tree: TreeRecord,
-    sources: tuple[tuple[str, str, str], ...],
-    store: Store,
-    blockers: list[str],
-) -> tuple[Input, ...]:
-    code = {str(root / entry.path) for entry in tree.entries}
-    modules = {file for _, file, _ in sources}  # whether they are the same is seen afterwards
-    latest: dict[str, dict[str, Any]] = {}
-    for rank in view.ranks:
-        made: set[str] = set()  # by one Python of the command, and read by a later one
-        for fact in view.at_rank(rank).files:
-            path = fact["path"]
-            if fact["how"] == "write" and path not in latest:
-                made.add(path)
-            elif fact["how"] == "read" and path not in made:
-                latest[path] = {**latest.get(path, {}), **fact}
-    found: list[Input] = []
-    for name, fact in sorted(latest.items()):
-        item = Input(
-            path=Path(name),
-            size_bytes=fact["size_bytes"],
-            mtime_ns=fact["mtime_ns"],
-            digest=fact.get("digest"),
-            kept=fact.get("kept"),
-            written=bool(fact.get("written")),
-            is_absolute=fact.get("given") == "absolute",
-        )
-        if name in code | modules and not item.written:
-            continue
-        if fact.get("unreadable"):
-            continue  # the script could not read it either
-        if item.kept is not None and store.has(item.kept):
-            pass
-        elif item.written and name not in code:
-            blockers.append(f"the run overwrote {name}, and what it had read was too large to keep")
-        elif fact.get("changed"):
-            blockers.append(f"{name} was changed while the run was going on")
-        elif name not in code and (problem := _unlike(item)) is not None:
-            blockers.append(problem)
-        found.append(item)
-    return tuple(found)
-
-
-def _paths(view: View, how: str) -> tuple[Path, ...]:
-    found = (Path(fact["path"]) for fact in view.all_facts("file") if fact["how"] == how)
-    return tuple(dict.fromkeys(found))
-
-
-def _unlike(item: Input) -> str | None:
-    """Why a file that was read cannot stand in for what it was; None where it can."""
-    try:
-        now = os.stat(item.path)
-        if now.st_size == item.size_bytes:
-            if item.digest is None and now.st_mtime_ns == item.mtime_ns:
-                return None
-            if item.digest is not None and digest.of_file(item.path)[0] == item.digest:
-                return None
-    except FileNotFoundError:
-        return f"the run read {item.path}, which is not there any more"
-    except OSError as error:
-        return f"the run read {item.path}, which cannot be read: {error.strerror}"
-    if item.digest is None and now.st_size == item.size_bytes:
-        return f"the run read {item.path}, which was written since; no digest of it was taken"
-    return f"the run read {item.path}, whose content is another now"
 
 
 def environment_differences(view: View, current: Mapping[str, Any] | None = None) -> list[str]:

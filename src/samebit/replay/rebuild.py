@@ -5,6 +5,7 @@ user's own files are read, never written: copied where the run wrote them, other
 (reflink) or a link.
 """
 
+import glob
 import os
 import shutil
 from pathlib import Path
@@ -14,8 +15,10 @@ from msgspec import Struct
 from samebit.capture.sources import import_root
 from samebit.objects.store import Store
 from samebit.objects.tree import lay_out
+from samebit.records import TreeRecord
 from samebit.replay.environments import lay_beside
-from samebit.replay.plan import Input, Listing, Plan
+from samebit.replay.inputs import Input, Listing
+from samebit.replay.plan import Plan
 
 __all__ = ["Layout", "lay_out_run"]
 
@@ -47,7 +50,9 @@ class Layout(Struct, frozen=True):
         return path.startswith(str(self.files) + os.sep)
 
 
-def lay_out_run(plan: Plan, folder: Path, temporary: Path, *, link: bool) -> Layout:
+def lay_out_run(
+    plan: Plan, folder: Path, temporary: Path, *, link: bool, before: Plan | None = None
+) -> Layout:
     """Put code and data where a replay finds them.
 
     Args:
@@ -56,12 +61,16 @@ def lay_out_run(plan: Plan, folder: Path, temporary: Path, *, link: bool) -> Lay
         temporary: empty; for the replay's own temporary files.
         link: whether a file that is only read may be a link to the user's own; without it
             (nothing holds back writes through a link) it is copied.
+        before: of the execution that was run in this folder before, if there was one. What that
+            has left stays; all else becomes what this execution found.
     """
     files = folder / "fs"
     store = Store(plan.view.folder.store)
     root = _mirrored(files, plan.root)
-    root.mkdir(parents=True)
-    lay_out(store, plan.tree, root)
+    root.mkdir(parents=True, exist_ok=before is not None)
+    if before is not None:
+        _clear(before, plan, files)
+    lay_out(store, _without_what_is_there(plan, root, before), root)
     for _, file, name in plan.sources:
         place = _mirrored(files, file)
         if os.path.lexists(place):
@@ -90,7 +99,8 @@ def lay_out_run(plan: Plan, folder: Path, temporary: Path, *, link: bool) -> Lay
     environ |= {name: str(temporary / name.lower()) for name in _WRITTEN_CACHES}
     search = _search_path(plan, files)
     if plan.rebuilt is not None:
-        lay_beside(folder / "beside", plan.rebuilt.recipe)
+        if before is None:
+            lay_beside(folder / "beside", plan.rebuilt.recipe)
         search.append(str(folder / "beside"))
     environ["PYTHONPATH"] = os.pathsep.join(search)
     if not environ["PYTHONPATH"]:
@@ -98,6 +108,42 @@ def lay_out_run(plan: Plan, folder: Path, temporary: Path, *, link: bool) -> Lay
     code = {str(plan.root / entry.path) for entry in plan.tree.entries}
     words = tuple(_mirrored_word(word, code, files) for word in plan.words)
     return Layout(folder, cwd, words, environ, temporary)
+
+
+def _clear(before: Plan, plan: Plan, files: Path) -> None:
+    """Take away what this execution found otherwise than the one before, or not at all.
+
+    What that one wrote is its own, and stays; unless somebody changed it before this one began.
+    """
+    ours, theirs = _contents(plan), _contents(before)
+    going = {path for path, name in ours.items() if theirs.get(path) != name}
+    going |= {str(before.root / entry.path) for entry in before.tree.entries} - ours.keys()
+    going |= set(map(str, before.left_behind)) & ours.keys()
+    for path in going - set(map(str, plan.made)):
+        place = _mirrored(files, path)
+        if place.is_symlink() or place.is_file():
+            place.unlink()
+            # Python knows old bytecode by size and time, which may be the same.
+            for compiled in (place.parent / "__pycache__").glob(f"{glob.escape(place.stem)}.*.pyc"):
+                compiled.unlink()
+
+
+def _contents(plan: Plan) -> dict[str, str | int]:
+    """What lies where when an execution begins: digests, or times where there are none."""
+    found: dict[str, str | int] = {file: name for _, file, name in plan.sources}
+    found |= {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
+    for item in plan.inputs:
+        found[str(item.path)] = item.kept or item.digest or item.mtime_ns
+    return found
+
+
+def _without_what_is_there(plan: Plan, root: Path, before: Plan | None) -> TreeRecord:
+    """The code, but for what lies there already as it was, or as the replay has made it."""
+    if before is None:
+        return plan.tree
+    return TreeRecord(
+        tuple(entry for entry in plan.tree.entries if not os.path.lexists(root / entry.path))
+    )
 
 
 def _lay_out_names(listing: Listing, files: Path) -> None:

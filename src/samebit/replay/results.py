@@ -2,6 +2,7 @@
 
 import fnmatch
 import struct
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -21,6 +22,7 @@ __all__ = [
     "compare_checkpoints",
     "compare_final",
     "compare_metrics",
+    "differs",
     "is_volatile",
 ]
 
@@ -42,6 +44,7 @@ VOLATILE = (
     "*timestamp*",
     "*eta*",
 )
+_NOTHING: Mapping[str, Collection[int]] = {}
 _GENERATORS = "generators"
 _BESIDE = ("progress.", "extra")  # of a checkpoint, what is no module and no optimizer
 
@@ -61,7 +64,13 @@ class Metrics(Struct):
     volatile: list[str] = field(default_factory=list[str])
 
 
-def compare_metrics(recorded: View, replayed: View, *, cut: bool = False) -> Metrics:
+def compare_metrics(
+    recorded: View,
+    replayed: View,
+    *,
+    cut: bool = False,
+    beyond: Mapping[str, Collection[int]] = _NOTHING,
+) -> Metrics:
     """Every metric of either, point by point; what is volatile is only listed.
 
     With `cut` the second was ended before its time: only the points that it has are compared; and
@@ -79,26 +88,38 @@ def compare_metrics(recorded: View, replayed: View, *, cut: bool = False) -> Met
                 continue
             found.compared.append(rank + name)
             step = _first_difference(
-                ours.get(name), theirs.get(name), cut=cut, common=cut and broke_off
+                ours.get(name),
+                theirs.get(name),
+                cut=cut,
+                common=cut and broke_off,
+                beyond=beyond.get(name, ()),
             )
             if step is not None:
                 found.differing.append((rank + name, step))
             elif name in ours:
                 found.points += len((theirs if cut else ours)[name].steps)
+            else:
+                found.compared.remove(rank + name)  # nothing to compare it with
     found.differing.sort(key=lambda pair: pair[1])
     return found
 
 
 def _first_difference(
-    ours: Column | None, theirs: Column | None, *, cut: bool, common: bool
+    ours: Column | None,
+    theirs: Column | None,
+    *,
+    cut: bool,
+    common: bool,
+    beyond: Collection[int],
 ) -> int | None:
-    if ours is None or theirs is None:
-        present = ours or theirs
-        return present.steps[0] if present is not None and present.steps else 0
-    mine = dict(zip(ours.steps, ours.values, strict=True))
+    if theirs is None:
+        return ours.steps[0] if ours is not None and ours.steps else 0
+    mine = dict(zip(ours.steps, ours.values, strict=True)) if ours is not None else {}
     other = dict(zip(theirs.steps, theirs.values, strict=True))
-    for step in dict.fromkeys([*(() if cut else ours.steps), *theirs.steps]):
+    for step in dict.fromkeys([*(() if cut else mine), *theirs.steps]):
         if common and (step not in mine or step not in other):
+            continue
+        if step not in mine and step in beyond:
             continue
         if step not in mine or step not in other or not _same(mine[step], other[step]):
             return step
@@ -145,6 +166,13 @@ class Checkpoints(Struct, frozen=True):
     differing: list[str]  # the first array of each that differs
 
 
+def differs(ours: StateManifest, theirs: StateManifest) -> str:
+    """The first array of two checkpoints that differs, of what is compared of them; or empty."""
+    mine, other = leaves_of(ours), leaves_of(theirs)
+    wrong = [n for n in mine if mine[n] != other.get(n) and not n.startswith(_BESIDE)]
+    return wrong[0] if wrong else ""
+
+
 def compare_checkpoints(recorded: View, replayed: View) -> Checkpoints:
     """Every checkpoint that both have.
 
@@ -159,9 +187,8 @@ def compare_checkpoints(recorded: View, replayed: View) -> Checkpoints:
             if ours is None or theirs is None:
                 continue
             count += 1
-            mine, other = leaves_of(ours), leaves_of(theirs)
-            wrong = [n for n in mine if mine[n] != other.get(n) and not n.startswith(_BESIDE)]
-            differing += [f"{rank}{name}: {leaf}" for leaf in wrong[:1]]
+            if wrong := differs(ours, theirs):
+                differing.append(f"{rank}{name}: {wrong}")
     return Checkpoints(count, differing)
 
 

@@ -1,14 +1,11 @@
-"""From a plan to a verdict: lay out, run in the sandbox, see that it was the recorded code, judge.
+"""From a plan to a verdict: run it again, judge, and run it once more where it differs.
 
 What starts the command is given; this room knows no session.
 """
 
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,65 +15,29 @@ from msgspec.structs import replace
 
 from samebit.errors import CannotStart, SamebitError
 from samebit.folders.find import list_runs
-from samebit.folders.folder import RunFolder, user_name
+from samebit.folders.folder import DROPPED, user_name
 from samebit.folders.read import View, read_run
 from samebit.launch import landlock
 from samebit.records import Verdict
 from samebit.replay.again import tell_apart
+from samebit.replay.doubts import first_few
 from samebit.replay.grades import RTOL, regrade
 from samebit.replay.pairs import main_step
 from samebit.replay.plan import Plan, environment_differences
-from samebit.replay.rebuild import Layout, lay_out_run
+from samebit.replay.rebuild import Layout
+from samebit.replay.starting import Ended, Execute, run_again
 from samebit.replay.verify import judge
-from samebit.trace.ops import Entry, read_log
 
 __all__ = [
-    "Ended",
-    "Execute",
-    "Execution",
-    "Ops",
     "Replayed",
     "refuse",
     "refuse_rebuilding",
     "refuse_unprotected",
     "replay_and_judge",
-    "run_again",
 ]
 
 
-class Ops(Struct, frozen=True):
-    """The step whose operations are noted."""
-
-    rank: str
-    optimizer: int
-    step: int
-
-
-class Execution(Struct, frozen=True):
-    """One execution of a plan, as it is to be started."""
-
-    layout: Layout
-    sandbox: Callable[[RunFolder], landlock.Ruleset | None]
-    output: int  # a descriptor for its console
-    until: int | None  # the step after which it ends; None: when it ends by itself
-    watched: bool  # whether it ends where it parts from the run
-    full: bool = False  # whether every step is traced in full, whatever the run did
-    ops: Ops | None = None  # the step whose operations are noted, and after which it ends
-
-    @property
-    def ops_file(self) -> Path:
-        """Where the operations are noted."""
-        return self.layout.folder / "ops"
-
-
-# Starts the recorded command under the recorder; gives the replay's folder once it has ended.
-Execute = Callable[[Plan, Execution], RunFolder]
-_CONSOLE_TAIL = 2000
 _NAMED = 5  # files in one sentence
-
-_SHORT = "/tmp"  # TMPDIR is what is too long
-# The system takes 107 bytes for a name; Python adds pymp-12345678/listener-12345678.
-_LONGEST_TMPDIR = 70
 
 
 class Replayed(Struct, frozen=True):
@@ -91,7 +52,7 @@ def refuse(plan: Plan) -> Verdict:
     return Verdict(
         grade="unknown",
         run=plan.view.id,
-        cause=_first_few(plan.blockers),
+        cause=first_few(plan.blockers),
         differences=plan.differences,
         at_ns=time.time_ns(),
         by=user_name(),
@@ -100,7 +61,7 @@ def refuse(plan: Plan) -> Verdict:
 
 def refuse_rebuilding(plan: Plan, reasons: Sequence[str], likeness: str) -> Verdict:
     """The verdict on a run whose environment cannot be made again; all that is missing is in it."""
-    cause = f"its environment cannot be rebuilt: {_first_few(reasons)}"
+    cause = f"its environment cannot be rebuilt: {first_few(reasons)}"
     here = f"`samebit verify {plan.view.id} --env current` runs it with what is here: {likeness}"
     return replace(
         refuse(plan),
@@ -140,15 +101,19 @@ def replay_and_judge(
     refuse_unprotected(plan, allow_writes=allow_writes)
     start = partial(run_again, plan, execute, allow_writes=allow_writes)
     first = start(until=steps, watched=not to_the_end, keep=keep_folder)
+    each = [first]
     replayed = first.view
     verdict = judge(
         plan.view,
         replayed,
-        differences=environment_differences(plan.view, replayed.facts) if replayed.ranks else (),
+        differences=_differences(plan, first),
         problems=first.problems,
+        pairs=first.pairs,
     )
     if again and verdict.grade == "different":
-        second = start(until=_step_of(verdict, replayed, steps), watched=False, keep=None)
+        until, most = _step_of(verdict, replayed, steps), len(first.pairs) or None
+        second = start(until=until, watched=False, keep=None, most=most)
+        each.append(second)
         verdict = tell_apart(
             plan.view, replayed, second.view, verdict, rebuilt=plan.rebuilt is not None
         )
@@ -158,12 +123,39 @@ def replay_and_judge(
     variables = {"variables_set": list(plan.changed_variables)}
     verdict = replace(
         verdict,
-        scope=(*verdict.scope, *_data(plan), *first.outputs, *around),
+        scope=(
+            *verdict.scope,
+            *first.remarks,
+            *plan.left_out,
+            *_data(plan),
+            *_outputs(plan, first.layout, replayed),
+            *around,
+        ),
         evidence={**verdict.evidence, **variables, **told},
     )
     for run in (plan.view.folder, replayed.folder):
         run.add_note("verdict", verdict)
+    for ended in each:
+        _let_go(ended.view)
     return Replayed(verdict, first.printed)
+
+
+def _let_go(replayed: View) -> None:
+    """Let go of the checkpoints that a replay kept for its own later executions."""
+    for rank in replayed.ranks:
+        for name, fact in replayed.at_rank(rank).states.items():
+            if name.startswith("checkpoint ") and fact.get("kept") and not fact.get("dropped"):
+                said = {"name": name, "manifest": fact["manifest"]}
+                replayed.folder.add_note(DROPPED, said)
+
+
+def _differences(plan: Plan, ended: Ended) -> Sequence[str]:
+    """How the replay's packages, interpreter and machine differ from the run's."""
+    if not ended.view.ranks:
+        return ()
+    views = [(pair.recorded, pair.replayed) for pair in ended.pairs] or [(plan.view, ended.view)]
+    found = [environment_differences(then, now.facts) for then, now in views]
+    return tuple(dict.fromkeys(line for lines in found for line in lines))
 
 
 def _others(view: View) -> Iterator[View]:
@@ -187,53 +179,6 @@ def _surroundings(plan: Plan) -> tuple[list[str], dict[str, Any]]:
         "left_out": list(rebuilt.recipe.left_out),
     }
     return [rebuilt.sentence], {"environment": told}
-
-
-class Ended(Struct, frozen=True):
-    """A replay that has ended."""
-
-    view: View
-    printed: str
-    problems: Sequence[str]  # why it can prove nothing
-    outputs: Sequence[str]
-    ops: Sequence[Entry]
-
-
-def run_again(
-    plan: Plan,
-    execute: Execute,
-    *,
-    allow_writes: bool,
-    until: int | None = None,
-    watched: bool = False,
-    keep: Path | None = None,
-    full: bool = False,
-    ops: Ops | None = None,
-) -> Ended:
-    """Lay a plan out, run it, and read what came of it; see `Execution` and `replay_and_judge`."""
-    sandboxed = landlock.available() > 0
-    with _folder(keep) as folder, _temporary(folder) as temporary:
-        layout = lay_out_run(plan, folder, temporary, link=sandboxed)
-        console = folder / "console.log"
-
-        def sandbox(run: RunFolder) -> landlock.Ruleset | None:
-            if not sandboxed or allow_writes:
-                return None
-            store = run.store
-            own = [folder, temporary, run.path]
-            return landlock.build([*own, *(store / name for name in ("objects", "packs", "tmp"))])
-
-        with open(console, "wb") as output:
-            wanted = Execution(layout, sandbox, output.fileno(), until, watched, full, ops)
-            run = execute(plan, wanted)
-        printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
-        replayed = read_run(run)
-        problems = _nothing_joined(plan, replayed)
-        problems += [*_other_code(plan, layout, replayed), *_other_data(plan, layout, replayed)]
-        if replayed.status != plan.view.status:
-            problems += _blocked_write(printed)
-        entries = read_log(wanted.ops_file) if ops is not None else []
-        return Ended(replayed, printed, problems, _outputs(plan, layout, replayed), entries)
 
 
 def refuse_unprotected(plan: Plan, *, allow_writes: bool) -> None:
@@ -260,38 +205,6 @@ def _step_of(verdict: Verdict, replayed: View, steps: int | None) -> int | None:
     return main_step(replayed, at, found.get("rank", ""))
 
 
-@contextmanager
-def _temporary(folder: Path) -> Generator[Path]:
-    """The replay's TMPDIR: in its folder, or where a socket in it would have too long a name.
-
-    A loader's workers and their trainer meet at sockets there. Where these cannot be made, each
-    waits for the other for ever.
-    """
-    inside = folder / "tmp"
-    if len(os.fsencode(inside)) <= _LONGEST_TMPDIR or not os.access(_SHORT, os.W_OK):
-        inside.mkdir()
-        yield inside
-        return
-    short = Path(tempfile.mkdtemp(prefix="samebit-", dir=_SHORT))
-    try:
-        yield short
-    finally:
-        shutil.rmtree(short, ignore_errors=True)
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Generator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True)
-        yield keep.resolve()
-        return
-    folder = Path(tempfile.mkdtemp(prefix="samebit-replay-")).resolve()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _starts_by_a_daemon(plan: Plan) -> bool:
     """Whether Slurm's daemon starts the processes, and not a process that we hold back."""
     variables = plan.view.facts.get("variables") or {}
@@ -307,54 +220,6 @@ def _is_unprotected(path: Path, plan: Plan, sandboxed: bool) -> bool:
             path.is_relative_to("/dev/shm") and path.exists()
         )  # open, for CUDA's and torch's sake
     return not path.is_relative_to(plan.root)
-
-
-def _first_few(lines: Sequence[str]) -> str:
-    more = len(lines) - _NAMED
-    return "; ".join(lines[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _nothing_joined(plan: Plan, replayed: View) -> list[str]:
-    """Said of a launcher that could not start the processes which were to record."""
-    if replayed.ranks or not plan.view.ranks:
-        return []
-    program = Path(plan.words[0]).name if plan.how == "command" else "the command"
-    end = replayed.end
-    how = f" ended with exit code {end.exit_code}" if end and end.exit_code else " ended"
-    return [f"the replay recorded nothing: {program}{how} before a process of the run began"]
-
-
-def _other_code(plan: Plan, layout: Layout, replayed: View) -> list[str]:
-    """Sources that the replay loaded and that are not the recorded ones."""
-    by_file = {file: content for _, file, content in plan.sources}
-    by_file.update({str(plan.root / entry.path): entry.digest for entry in plan.tree.entries})
-    by_module = {module: file for module, file, _ in plan.sources if module}
-    found = replayed.sources
-    problems: list[str] = []
-    for module, file, content in found["modules"]:
-        original = layout.original(file)
-        recorded = by_file.get(original, by_file.get(by_module.get(module, "")))
-        if recorded != content and not file.startswith(str(layout.temporary) + os.sep):
-            problems.append(f"ran other code: {module or 'a file'} from {original}")
-    return [_first_few(problems)] if problems else []
-
-
-def _other_data(plan: Plan, layout: Layout, replayed: View) -> list[str]:
-    """Files that the replay read in place and that are not what the run read there."""
-    recorded = {str(item.path): item.kept or item.digest for item in plan.inputs}
-    recorded |= {str(plan.root / entry.path): entry.digest for entry in plan.tree.entries}
-    made = {str(path) for path in plan.outputs}
-    loaded = {file for _, file, _ in replayed.sources["modules"]}
-    problems: list[str] = []
-    for fact in replayed.all_facts("file"):
-        path = fact["path"]
-        if fact["how"] != "read" or layout.is_inside(path) or path in loaded:
-            continue
-        content = fact.get("kept") or fact.get("digest")
-        wanted = recorded.get(path)
-        if (content and wanted and content != wanted) or (path in made and wanted is None):
-            problems.append(f"read other data: {path}")
-    return [_first_few(problems)] if problems else []
 
 
 def _data(plan: Plan) -> list[str]:
@@ -375,14 +240,6 @@ def _data(plan: Plan) -> list[str]:
         if problem["what"] == "capture.files":
             lines.append(f"data: not all files are known: {problem['detail']}")
     return lines
-
-
-def _blocked_write(printed: str) -> list[str]:
-    """The write that the sandbox held back, if a replay that failed speaks of one at its end."""
-    for line in reversed(printed.splitlines()):
-        if "Permission denied" in line or "PermissionError" in line:
-            return [f"a write outside the replay's folder was held back: {line.strip()[:200]}"]
-    return []
 
 
 def _outputs(plan: Plan, layout: Layout, replayed: View) -> Sequence[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
-from samebit.replay.pairs import leaves_of, manifest_of
+from samebit.replay.pairs import Pair, leaves_of, manifest_of
 from samebit.replay.results import Checkpoints, Final, Metrics
 from samebit.trace.compare import Matched
 from samebit.trace.recorder import FULL_ROWS_ONLY
@@ -32,8 +32,12 @@ def scope(
     metrics: Metrics,
     final: Final | None,
     checkpoints: Checkpoints,
+    executions: Sequence[tuple[Pair, int]] = (),
 ) -> list[str]:
-    """What was compared and agreed, a line each, and what could not be compared."""
+    """What was compared and agreed, a line each, and what could not be compared.
+
+    Of a run that was resumed `executions` says how many steps of each agree.
+    """
     lines: list[str] = []
     if matched.rows:
         every = [
@@ -44,7 +48,8 @@ def scope(
         some = {name: count for name, count in matched.groups.items() if name not in every}
         if any(name.startswith("rng.") for name in every):
             some.pop("rng.python", None)  # sampled more rarely than the other generators
-        lines.append(f"{_steps(recorded.traces, matched.rows)}: {_in_words(every)} bit-identical")
+        steps = _of_executions(executions) or _steps(recorded.traces, matched.rows)
+        lines.append(f"{steps}: {_in_words(every)} bit-identical")
         rarely = {name: some.pop(name) for name in _RARELY if name in some}
         for found in (some, rarely):  # what only every eighth full row has is said apart
             if found:
@@ -82,6 +87,21 @@ def _steps(traces: Mapping[str, Sequence[TraceRow]], count: int) -> str:
     optimizers = {optimizer for optimizer, _ in steps_of(rows)[:count]}
     text = f"steps {first} to {last}" if len(optimizers) == 1 else f"{count} steps"
     return text if len(optimizers) == 1 else f"{text} of {len(optimizers)} optimizers"
+
+
+def _of_executions(executions: Sequence[tuple[Pair, int]]) -> str:
+    """Which steps of which executions; one that was taken over also has some that were made again.
+
+    Empty where the run has one execution.
+    """
+    agreeing = [(pair, rows) for pair, rows in executions if rows]
+    if not agreeing:
+        return ""
+    steps = [_steps(pair.recorded.traces, rows) for pair, rows in agreeing]
+    steps = [steps[0], *(text.removeprefix("steps ") for text in steps[1:])]
+    numbers = [pair.part.number for pair, _ in agreeing]
+    many = f"execution {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} executions"
+    return f"{many}, " + " and ".join(filter(None, [", ".join(steps[:-1]), steps[-1]]))
 
 
 def _in_words(groups: Sequence[str]) -> str:

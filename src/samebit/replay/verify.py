@@ -1,13 +1,14 @@
 """The verdict: pure comparison of a run and its replay, both as they were read."""
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from samebit.folders.folder import user_name
 from samebit.folders.read import View
 from samebit.records import Verdict
-from samebit.replay.pairs import compare_traces
+from samebit.replay.pairs import Pair, compare_part, compare_traces
 from samebit.replay.randomness import given_back, not_given_back
 from samebit.replay.results import (
     Checkpoints,
@@ -20,8 +21,9 @@ from samebit.replay.results import (
 from samebit.replay.scope import scope, settings_differences
 from samebit.trace.compare import Matched
 
-__all__ = ["judge"]
+__all__ = ["ended_otherwise", "judge"]
 
+_NOT_BEGUN = "not begun"  # why a replay ends before its last execution
 _OF_RANDOMNESS = ("init", "batch", "input", "rng.python", "rng.numpy", "rng.torch", "rng.cuda")
 
 
@@ -31,6 +33,7 @@ def judge(
     *,
     differences: Sequence[str] = (),
     problems: Sequence[str] = (),
+    pairs: Sequence[Pair] = (),
 ) -> Verdict:
     """Compare a run with its replay.
 
@@ -39,15 +42,22 @@ def judge(
         replayed: its replay, ended.
         differences: of environment and data, known before it was run.
         problems: why the replay cannot prove anything, whatever the bits say.
+        pairs: of a run that was resumed, the executions that were run again, in order.
     """
-    cut = _cut(recorded, replayed)
-    matched = compare_traces(recorded, replayed, cut=cut is not None)
+    cut = _cut_short(pairs) if pairs else _cut(recorded, replayed)
+    each: list[tuple[Pair, int]] = []  # executions, and how many of their steps agree
+    if pairs:
+        matched, each = _matched(pairs)
+    else:
+        matched = compare_traces(recorded, replayed, cut=cut is not None)
     problems = [*problems, *recorded.odd, *replayed.odd]
-    metrics = compare_metrics(recorded, replayed, cut=cut is not None)
+    metrics = compare_metrics(recorded, replayed, cut=cut is not None, beyond=_beyond(pairs))
     final = None if cut else compare_final(recorded, replayed)
     checkpoints = compare_checkpoints(recorded, replayed)
     compared = matched, metrics, final, checkpoints
-    grade, cause, step = _grade(recorded, replayed, *compared, problems, cut)
+    # Of a run that was resumed it is the execution that was run again last which ended so.
+    ended = pairs[-1].recorded if pairs else recorded
+    grade, cause, step = _grade(recorded, replayed, ended.status, *compared, problems, cut)
     evidence: dict[str, Any] = {
         "rows": matched.rows,
         "groups": matched.groups,
@@ -64,6 +74,7 @@ def judge(
             "groups": list(found.groups),
             "facts": list(found.facts),
             **({"rank": found.rank} if found.rank else {}),
+            **({"execution": found.execution} if found.execution else {}),
         }
     same_user = recorded.record.user == user_name()
     same_machine = _machine_class(recorded) == _machine_class(replayed)
@@ -74,10 +85,10 @@ def judge(
         cause=cause,
         step=step,
         scope=(
-            *scope(recorded, replayed, *compared),
+            *scope(recorded, replayed, *compared, each),
             *given_back(recorded, replayed),
         ),
-        differences=(*differences, *settings_differences(recorded, replayed)),
+        differences=(*differences, *_settings(recorded, replayed, pairs)),
         evidence=evidence,
         who="repeated" if same_user and same_machine else "reproduced (claimed)",
         at_ns=time.time_ns(),
@@ -93,9 +104,65 @@ def _cut(recorded: View, replayed: View) -> Mapping[str, Any] | None:
     return stopped if stopped != recorded.facts.get("stopped") else None
 
 
+def _cut_short(pairs: Sequence[Pair]) -> Mapping[str, Any] | None:
+    """The same of a run that was resumed; its last execution may not have been begun again."""
+    last = pairs[-1]
+    if last.part.is_last:
+        return _cut(last.recorded, last.replayed)
+    stopped = last.replayed.facts.get("stopped")
+    if stopped is not None and _is_early(last):
+        return stopped
+    rows = [row.count for row in last.replayed.trace]
+    return {"why": _NOT_BEGUN, "count": max(rows, default=0)}
+
+
+def _is_early(pair: Pair) -> bool:
+    """Whether the replay of an execution was ended before it could come to its own end."""
+    stopped, until = pair.replayed.facts.get("stopped"), pair.part.until
+    if stopped is None or until is None:
+        return stopped is not None and stopped != pair.recorded.facts.get("stopped")
+    return stopped["count"] is None or stopped["count"] < until
+
+
+def _matched(pairs: Sequence[Pair]) -> tuple[Matched, list[tuple[Pair, int]]]:
+    """What was compared of all executions, as far as the first in which they part."""
+    groups: dict[str, int] = {}
+    each: list[tuple[Pair, int]] = []
+    divergence = None
+    for pair in pairs:
+        found = compare_part(pair, cut=_is_early(pair))
+        each.append((pair, found.rows))
+        for name, count in found.groups.items():
+            groups[name] = groups.get(name, 0) + count
+        divergence = found.divergence
+        if divergence is not None:
+            break
+    return Matched(sum(rows for _, rows in each), groups, divergence), each
+
+
+def _settings(recorded: View, replayed: View, pairs: Sequence[Pair]) -> list[str]:
+    views = [(pair.recorded, pair.replayed) for pair in pairs] or [(recorded, replayed)]
+    return list(dict.fromkeys(line for two in views for line in settings_differences(*two)))
+
+
+def _beyond(pairs: Sequence[Pair]) -> Mapping[str, set[int]]:
+    """By metric, the steps of which a replay may have more than its run.
+
+    A run that was killed did not come to log them; its replay ends at the step after.
+    """
+    found: dict[str, set[int]] = defaultdict(set)
+    for pair in pairs:
+        if not pair.part.is_last and pair.recorded.status != "finished":
+            for rank in pair.replayed.ranks:
+                for name, column in pair.replayed.at_rank(rank).metrics.items():
+                    found[name].update(column.steps)
+    return found
+
+
 def _grade(
     recorded: View,
     replayed: View,
+    status: str,
     matched: Matched,
     metrics: Metrics,
     final: Final | None,
@@ -105,7 +172,7 @@ def _grade(
 ) -> tuple[str, str, int | None]:
     """Grade, cause and step; doubt is never a pass."""
     divergence = matched.divergence
-    broke_off = recorded.status != "finished" and replayed.status != recorded.status
+    broke_off = status != "finished" and replayed.status != status
     if divergence is not None and not (divergence.cause == "length" and broke_off):
         cause = divergence.what
         seedless = not_given_back(recorded, replayed)
@@ -116,8 +183,8 @@ def _grade(
         return "unknown", "; ".join([*problems, f"{divergence.where}: {cause}"]), divergence.step
     if problems:
         return "unknown", "; ".join(problems), None
-    if replayed.status != recorded.status and not (cut and replayed.status == "finished"):
-        return "unknown", _ended_otherwise(recorded, replayed), None
+    if replayed.status != status and not (cut and replayed.status == "finished"):
+        return "unknown", ended_otherwise(status, replayed), None
     if final is not None and final.differing:
         names = ", ".join(final.differing[:3])
         more = f" and {len(final.differing) - 3} more" if len(final.differing) > 3 else ""
@@ -131,10 +198,12 @@ def _grade(
         alone = final is not None or bool(matched.rows)
         what = "metric only (evaluation)" if alone else "a metric differs"
         return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}", at
-    if recorded.status != "finished" and (cut is None or cut["why"] == "parted"):
-        return "unknown", f"the run {recorded.status}; what both have of it is identical", None
+    if status != "finished" and (cut is None or cut["why"] == "parted"):
+        return "unknown", f"the run {status}; what both have of it is identical", None
     if recorded.gaps:
         return "unknown", f"the run's journal is damaged: {recorded.gaps[0].what}", None
+    if cut is not None and cut["why"] == _NOT_BEGUN:
+        return "unknown", "its later executions were not run again", None
     if cut is not None and matched.rows:
         return "identical", "", None
     if final is None:
@@ -149,8 +218,9 @@ def _grade(
     return "identical", "", None
 
 
-def _ended_otherwise(recorded: View, replayed: View) -> str:
-    text = f"the run {recorded.status}, and its replay {replayed.status}"
+def ended_otherwise(status: str, replayed: View) -> str:
+    """That a run ended so, and its replay, or an execution of it, in another way."""
+    text = f"the run {status}, and its replay {replayed.status}"
     if replayed.end is not None and replayed.end.exit_code:
         text += f" with exit code {replayed.end.exit_code}"
     exception = replayed.facts.get("exception")

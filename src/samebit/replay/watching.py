@@ -5,7 +5,8 @@ import time
 from samebit.errors import SamebitError
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
-from samebit.replay.pairs import compare_traces
+from samebit.replay.executions import Part
+from samebit.replay.pairs import Pair, compare_part, compare_traces
 
 __all__ = ["Watch"]
 
@@ -14,10 +15,16 @@ _TIMES = 20  # as long as the last look took: looking costs a twentieth of a cor
 
 
 class Watch:
-    """Says when a replay has parted from its run; what it does not have yet is no difference."""
+    """Says when a replay has parted from its run; what it does not have yet is no difference.
 
-    def __init__(self, recorded: View) -> None:
+    Args:
+        recorded: the run; of one that was resumed, the execution that is run again now.
+        part: that execution.
+    """
+
+    def __init__(self, recorded: View, part: Part | None = None) -> None:
         self._recorded = recorded
+        self._part = part
         self._next = time.monotonic() + _EVERY_S
 
     def has_parted(self, folder: RunFolder) -> bool:
@@ -26,7 +33,10 @@ class Watch:
         if began < self._next:
             return False
         try:
-            parted = self._parted(read_run(folder))
+            found = read_run(folder)
+            if self._part is not None:
+                found = found.at_execution(found.starts[-1].number)
+            parted = self._parted(found)
         except SamebitError:
             return False  # what is wrong with it is said when it has ended
         ended = time.monotonic()
@@ -41,4 +51,6 @@ class Watch:
                 or sorted(replay.processes(rank)) != sorted(self._recorded.processes(rank))
             ):
                 return False
+        if self._part is not None:
+            return compare_part(Pair(self._part, replay), cut=True).divergence is not None
         return compare_traces(self._recorded, replay, cut=True).divergence is not None

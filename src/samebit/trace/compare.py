@@ -72,6 +72,7 @@ class Divergence(Struct, frozen=True):
     groups: tuple[str, ...] = ()  # every group that differs in that row
     facts: tuple[str, ...] = ()  # what both sides had
     rank: str = ""  # set where more than one was traced; or a process, where a rank was several
+    execution: int = 0  # set where the run was resumed: the one in which they part
 
     @property
     def where(self) -> str:
@@ -79,6 +80,8 @@ class Divergence(Struct, frozen=True):
         text = f"step {self.step}"
         if self.after is not None and self.after + 1 < self.step:
             text = f"between step {self.after} and {self.step}"
+        if self.execution:
+            text = f"execution {self.execution}, {text}"
         return f"{text} of {_whose(self.rank)}" if self.rank else text
 
 

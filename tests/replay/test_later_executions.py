@@ -1,0 +1,196 @@
+"""Runs that went on, where the kill came in the middle of something, and of more than one rank."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.projects import SAMEBIT, Project
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+
+# The kill is no part of the script: it depends on HOME, which a replay has from who verifies.
+TRAIN = """
+import os, signal, sys, time
+import torch, samebit
+
+def killed(where):
+    if os.path.basename(os.environ["HOME"]) == where:
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.manual_seed(1)
+model = torch.nn.Linear(16, 4)
+optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+run = samebit.init()
+at = run.resume_state(model, optimizer)
+for epoch in range(at.step // 6 if at else 0, 4):
+    for _ in range(6):
+        optimizer.zero_grad()
+        x = torch.randn(8, 16)
+        if NOISE:
+            x = x + int.from_bytes(os.urandom(2), "big")
+        model(x).square().mean().backward()
+        optimizer.step()
+        run.log({"loss": float(model.bias.sum())})
+        killed(f"step {run.step}")
+    run.checkpoint()
+    killed(f"before valid {run.step}")
+    run.log({"valid": float(model.weight.sum())})
+"""
+
+# Takes the newest of the files that lie in a folder, and lets older ones go.
+NEWEST = """
+import os, signal, sys, time
+import torch
+
+os.makedirs("out", exist_ok=True)
+torch.manual_seed(0)
+model = torch.nn.Linear(20, 4)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+found = sorted(os.listdir("out"))
+if found:
+    state = torch.load(f"out/{found[-1]}")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["rng"])
+for step in range(int(found[-1][:3]) + 1 if found else 1, 25):
+    optimizer.zero_grad()
+    model(torch.randn(8, 20)).square().mean().backward()
+    optimizer.step()
+    if not found and step == 15:
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if step % 4 == 0:
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        torch.save({**state, "rng": torch.get_rng_state()}, f"out/{step:03}.pt")
+        if step > 8:
+            os.remove(f"out/{step - 8:03}.pt")
+"""
+
+RANKS = """
+import os, signal, sys, time
+import torch, samebit
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+torch.manual_seed(1 + rank)
+model = DistributedDataParallel(torch.nn.Linear(16, 4))
+optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+run = samebit.init()
+at = run.resume_state(model, optimizer)
+while run.step < 12:
+    optimizer.zero_grad()
+    model(torch.randn(8, 16)).square().mean().backward()
+    optimizer.step()
+    run.log({"loss": float(model.module.bias.sum())})
+    if run.step % 4 == 0:
+        run.checkpoint()
+    if at is None and run.step == 6:
+        dist.barrier()
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+dist.destroy_process_group()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "work").mkdir()
+    project = Project(tmp_path / "work")
+    project.call("git", "init", "-q")
+    project.write(".gitignore", "out/\n")
+    project.write("train.py", TRAIN.replace("NOISE", "False"))
+    return project
+
+
+def killed_and_resumed(project: Project, where: str, *, script: str = "train.py") -> None:
+    ended = project.run(script, HOME=str(project.path / where))
+    assert ended.code == -signal.SIGKILL, ended
+    ended = project.run("--resume", "@last", script, HOME=str(project.path))
+    assert ended.code == 0, ended
+
+
+def verify(project: Project, *options: str) -> tuple[int, str, dict[str, Any]]:
+    ended = project.call(
+        SAMEBIT, "verify", "@last", "--json", *options, HOME=str(project.path.parent)
+    )
+    verdict = json.loads(ended.out)
+    where = (verdict["evidence"].get("divergence") or {}).get("where", "")
+    return ended.code, f"{verdict['grade']}: {where}{verdict['cause']}", verdict
+
+
+@pytest.mark.parametrize(
+    ("where", "steps"),
+    [("step 13", "1 to 13 and 13 to 24"), ("step 12", "1 to 7 and 7 to 24")],
+)
+def test_a_kill_from_outside(project: Project, where: str, steps: str) -> None:
+    killed_and_resumed(project, where)
+    code, said, verdict = verify(project)
+    assert (code, said) == (0, "identical: ")
+    assert verdict["scope"][0].startswith(f"2 executions, steps {steps}: ")
+
+
+def test_what_the_replay_logs_and_the_kill_prevented_is_no_difference(project: Project) -> None:
+    killed_and_resumed(project, "before valid 12")
+    code, said, verdict = verify(project)
+    assert (code, said) == (0, "identical: ")
+    # Of `valid` those behind the steps 6, 18 and 24: that of step 12 was never logged.
+    assert "metrics identical: 2 names, 27 values" in verdict["scope"]
+
+
+def test_a_step_that_was_made_again_is_compared_too(project: Project) -> None:
+    project.write("train.py", TRAIN.replace("NOISE", "at is None and run.step == 6"))
+    killed_and_resumed(project, "step 8")
+    code, said, verdict = verify(project, "--once")
+    assert code == 5
+    assert said.startswith("different: execution 1, step 7")
+    assert verdict["evidence"]["divergence"]["execution"] == 1
+
+
+def test_the_newest_file_of_a_folder_is_the_one_that_was_the_newest(project: Project) -> None:
+    project.write("train.py", NEWEST)
+    killed_and_resumed(project, "anywhere")
+    code, said, verdict = verify(project)
+    assert (code, said) == (0, "identical: ")
+    assert verdict["scope"][0].startswith("2 executions, steps 1 to 13 and 13 to 24: ")
+
+
+def test_the_operation_in_a_later_execution_is_found(project: Project) -> None:
+    project.write("train.py", TRAIN.replace("NOISE", "run.step == 15"))
+    killed_and_resumed(project, "step 13")
+    code, said, verdict = verify(project, "--once")
+    assert code == 5
+    assert said.startswith("different: execution 2, step 16")
+    words = (verdict["run"], verdict["replay"], "--trace", "--op")
+    ended = project.call(SAMEBIT, "diff", *words, HOME=str(project.path.parent))
+    assert "aten.add" in ended.out, ended
+    assert "train.py:20) was given" in ended.out, ended
+
+
+def test_a_run_of_two_ranks(project: Project) -> None:
+    project.write("train.py", RANKS)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    words = ["--", *torchrun, "--master-port", "29541", "train.py"]
+    assert project.run(*words).code != 0
+    ended = project.run("--resume", "@last", *words)
+    assert ended.code == 0, ended
+    code, said, verdict = verify(project)
+    assert (code, said) == (0, "identical: ")
+    assert verdict["scope"][0].startswith("2 executions, 10 steps of 2 ranks and 16 steps of 2 ")
+
+
+def test_a_run_that_is_going_on_again_is_not_verified(project: Project) -> None:
+    killed_and_resumed(project, "step 13")
+    child = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+    project.write("inside.py", child)
+    words = ("inside.py", SAMEBIT, "verify", "@last")
+    ended = project.run("--resume", "@last", *words)
+    assert ended.code == 2
+    assert "is still going on" in ended.err
