@@ -169,9 +169,12 @@ def test_what_parts_in_a_later_execution_is_named_with_it(project: Project) -> N
     assert len(first.starts) == len(second.starts) == 2
 
 
-def test_what_parts_in_the_first_is_named_and_no_later_one_is_begun(project: Project) -> None:
-    run(project, until=15, noise=9, expect=-signal.SIGKILL)
-    go_on(project)
+@pytest.mark.parametrize("script", ["train.py", "own.py"])
+def test_what_parts_in_the_first_is_named_and_no_later_one_is_begun(
+    project: Project, script: str
+) -> None:
+    run(project, script, until=15, noise=9, expect=-signal.SIGKILL)
+    go_on(project, script)
     code, verdict = verify(project)
     assert (code, verdict["step"]) == (5, 9)
     assert text(verdict).startswith("different: execution 1, step 9, the model's input differed")

@@ -72,6 +72,29 @@ for step in range(int(found[-1][:3]) + 1 if found else 1, 25):
             os.remove(f"out/{step - 8:03}.pt")
 """
 
+NO_COUNT = """
+import os, signal, sys, time
+import torch
+
+torch.manual_seed(0)
+model = torch.nn.Linear(20, 4)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+begin = 0
+if os.path.exists("out.pt"):
+    begin, state, rng = torch.load("out.pt")
+    model.load_state_dict(state)
+    torch.set_rng_state(rng)
+for step in range(begin + 1, 25):
+    optimizer.zero_grad()
+    model(torch.randn(8, 20)).square().mean().backward()
+    optimizer.step()
+    if os.path.basename(os.environ["HOME"]) == f"step {step}":
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if step % 4 == 0:
+        torch.save((step, model.state_dict(), torch.get_rng_state()), "out.pt")
+"""
+
 RANKS = """
 import os, signal, sys, time
 import torch, samebit
@@ -148,10 +171,23 @@ def test_what_the_replay_logs_and_the_kill_prevented_is_no_difference(project: P
 def test_a_step_that_was_made_again_is_compared_too(project: Project) -> None:
     project.write("train.py", TRAIN.replace("NOISE", "at is None and run.step == 6"))
     killed_and_resumed(project, "step 8")
-    code, said, verdict = verify(project, "--once")
+    code, said, verdict = verify(project)
     assert code == 5
     assert said.startswith("different: execution 1, step 7")
     assert verdict["evidence"]["divergence"]["execution"] == 1
+    assert verdict["kind"] == "run-to-run"
+    # The second replay has no more executions than the first: their seventh steps are compared.
+    replays = [view for view in project.views() if view.record.kind == "replay"]
+    assert [len(view.starts) for view in replays] == [1, 1]
+
+
+def test_an_optimizer_that_keeps_no_count_is_counted_on_as_it_was(project: Project) -> None:
+    project.write("train.py", NO_COUNT)
+    killed_and_resumed(project, "step 15")
+    code, said, verdict = verify(project)
+    assert (code, said) == (0, "identical: ")
+    # It was gone on from step 12, and by the journal from the last one, which was 15.
+    assert verdict["scope"][0].startswith("2 executions, steps 1 to 15 and 16 to 27: ")
 
 
 def test_the_newest_file_of_a_folder_is_the_one_that_was_the_newest(project: Project) -> None:
