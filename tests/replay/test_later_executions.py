@@ -95,6 +95,37 @@ for step in range(begin + 1, 25):
         torch.save((step, model.state_dict(), torch.get_rng_state()), "out.pt")
 """
 
+# Saves at once where it is told to end, by HOME in place of a signal.
+LATE = """
+import os, sys
+import torch, samebit
+
+torch.manual_seed(0)
+model = torch.nn.Linear(20, 4)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+run, begin = samebit.init(), 0
+if sys.argv[1] == "checkpoint":
+    at = run.resume_state(model, optimizer)
+    begin = at.step if at else 0
+elif os.path.exists("out.pt"):
+    begin, state, of_optimizer, rng = torch.load("out.pt")
+    model.load_state_dict(state)
+    optimizer.load_state_dict(of_optimizer)
+    torch.set_rng_state(rng)
+for step in range(begin + 1, 25):
+    optimizer.zero_grad()
+    model(torch.randn(8, 20)).square().mean().backward()
+    optimizer.step()
+    ends = os.path.basename(os.environ["HOME"]) == f"step {step}"
+    if (ends or step % 4 == 0) and sys.argv[1] == "checkpoint":
+        run.checkpoint()
+    elif ends or step % 4 == 0:
+        state = model.state_dict(), optimizer.state_dict(), torch.get_rng_state()
+        torch.save((step, *state), "out.pt")
+    if ends:
+        sys.exit(3)
+"""
+
 RANKS = """
 import os, signal, sys, time
 import torch, samebit
@@ -188,6 +219,19 @@ def test_an_optimizer_that_keeps_no_count_is_counted_on_as_it_was(project: Proje
     assert (code, said) == (0, "identical: ")
     # It was gone on from step 12, and by the journal from the last one, which was 15.
     assert verdict["scope"][0].startswith("2 executions, steps 1 to 15 and 16 to 27: ")
+
+
+@pytest.mark.parametrize("how", ["own", "checkpoint"])
+def test_what_was_saved_because_of_a_signal_is_not_there_again(project: Project, how: str) -> None:
+    project.write("train.py", LATE)
+    assert project.run("train.py", how, HOME=str(project.path / "step 14")).code == 3
+    ended = project.run("--resume", "@last", "train.py", how, HOME=str(project.path))
+    assert ended.code == 0, ended
+    code, said, _ = verify(project)
+    assert code == 6
+    assert "what a script saves when it gets a signal is not saved again" in said
+    own = "it went on from step 14, and its replay from step 12"
+    assert (own if how == "own" else "the replay has no checkpoint 14, from which") in said
 
 
 def test_the_newest_file_of_a_folder_is_the_one_that_was_the_newest(project: Project) -> None:

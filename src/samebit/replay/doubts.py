@@ -8,7 +8,7 @@ from samebit.errors import SamebitError
 from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.records import StateManifest
-from samebit.replay.executions import Checkpoint, Part
+from samebit.replay.executions import Checkpoint, Part, bases_of
 from samebit.replay.pairs import Pair, lacking, manifest_of
 from samebit.replay.plan import Plan
 from samebit.replay.rebuild import Layout
@@ -16,9 +16,10 @@ from samebit.replay.results import differs
 from samebit.replay.verify import ended_otherwise
 from samebit.states import storing
 
-__all__ = ["checkpoints_to_go_on_from", "doubts", "first_few", "why_it_ended"]
+__all__ = ["began_elsewhere", "checkpoints_to_go_on_from", "doubts", "first_few", "why_it_ended"]
 
 _NAMED = 5  # files in one sentence
+_BY_A_SIGNAL = "; what a script saves when it gets a signal is not saved again, for none is sent"
 
 
 def doubts(plan: Plan, layout: Layout, replayed: View, printed: str) -> list[str]:
@@ -101,6 +102,16 @@ def why_it_ended(pair: Pair) -> list[str]:
     return [text.replace("the run", f"execution {pair.part.number}", 1)]
 
 
+def began_elsewhere(pair: Pair) -> list[str]:
+    """Said of an execution that went on from another step than the recorded one did."""
+    then, now = pair.part.bases, bases_of(pair.replayed)
+    if not then or not now or then == now:
+        return []
+    optimizer = next(index for index in {**then, **now} if then.get(index) != now.get(index))
+    steps = [side.get(optimizer, 0) for side in (then, now)]
+    return [f"it went on from step {steps[0]}, and its replay from step {steps[1]}{_BY_A_SIGNAL}"]
+
+
 def checkpoints_to_go_on_from(
     part: Part, replayed: View
 ) -> tuple[Mapping[str, Checkpoint], list[str], list[str]]:
@@ -121,7 +132,7 @@ def checkpoints_to_go_on_from(
         view = replayed.at_rank(rank) if rank in replayed.ranks else None
         ours = manifest_of(view, recorded.name) if view is not None else None
         if view is None or ours is None:
-            reasons.append(f"the replay has no {whence}")
+            reasons.append(f"the replay has no {whence}{_BY_A_SIGNAL}")
             continue
         theirs = _manifest(store, recorded)
         if theirs is not None and (leaf := differs(theirs, ours)):

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from samebit.folders.read import View
 
-__all__ = ["Checkpoint", "Found", "Part", "as_given", "parts_of"]
+__all__ = ["Checkpoint", "Found", "Part", "as_given", "bases_of", "parts_of"]
 
 
 class Checkpoint(Struct, frozen=True):
@@ -116,9 +116,7 @@ def parts_of(view: View) -> Found:
 def _read(view: View, number: int) -> _Execution:
     mine = view.at_execution(number)
     is_first = number == view.starts[0].number
-    bases: dict[int, int] = {}
-    for fact in () if is_first else mine.all_facts("continued"):
-        bases.setdefault(fact["optimizer"], fact["count"])
+    bases = {} if is_first else bases_of(mine)
     resumed: dict[str, Checkpoint] = {}
     for rank in view.ranks:
         found = _resumed(view, mine.at_rank(rank), rank, number)
@@ -141,6 +139,14 @@ def _read(view: View, number: int) -> _Execution:
             fact["path"] for fact in files if fact["how"] == "write" or fact.get("written")
         ),
     )
+
+
+def bases_of(execution: View) -> dict[int, int]:
+    """By optimizer, after how many steps of the run it stepped first in a later execution."""
+    bases: dict[int, int] = {}
+    for fact in execution.all_facts("continued"):
+        bases.setdefault(fact["optimizer"], fact["count"])
+    return bases
 
 
 def _resumed(whole: View, mine: View, rank: str, number: int) -> Checkpoint | None:

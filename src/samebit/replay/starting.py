@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.launch import landlock
-from samebit.replay.doubts import checkpoints_to_go_on_from, doubts, why_it_ended
+from samebit.replay.doubts import began_elsewhere, checkpoints_to_go_on_from, doubts, why_it_ended
 from samebit.replay.executions import Checkpoint, as_given
 from samebit.replay.pairs import Pair, compare_part, lacking
 from samebit.replay.plan import Plan
@@ -150,11 +150,10 @@ def _look_at(plan: Plan, layout: Layout, replayed: View, printed: str, found: _F
         found.problems += doubts(plan, layout, replayed, printed)
         return
     newest = replayed.at_execution(replayed.starts[-1].number)
-    number = plan.part.number
-    found.problems += [
-        f"execution {number}: {line}" for line in doubts(plan, layout, newest, printed)
-    ]
-    found.pairs.append(Pair(plan.part, newest))
+    pair = Pair(plan.part, newest)
+    said = [*doubts(plan, layout, newest, printed), *began_elsewhere(pair)]
+    found.problems += [f"execution {plan.part.number}: {line}" for line in said]
+    found.pairs.append(pair)
 
 
 def _may_go_on(plan: Plan, replayed: View, found: _Found, *, watched: bool) -> bool:
