@@ -11,9 +11,11 @@ from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.journal.writer import Writer
-from samebit.records import ExecutionEnd, ExecutionStart, TreeRecord
+from samebit.records import ExecutionEnd, ExecutionStart, TreeRecord, Verdict
 from samebit.replay.executions import Found, parts_of
 from samebit.replay.inputs import made_before
+from samebit.report.anonymous import Open
+from samebit.report.certificate import make_statement
 
 OWN = ("file", {"path": "/p/ckpt.pt", "how": "write", "given": "relative"})
 READ_OWN = ("file", {"path": "/p/ckpt.pt", "how": "read", "size_bytes": 1, "mtime_ns": 1})
@@ -150,3 +152,13 @@ def test_a_file_is_an_execution_s_own_unless_somebody_changed_it(
     path = Path("/p/ckpt.pt")
     made = made_before(second.view, Path("/p"), TreeRecord(()), [(first.view, [path])])
     assert (path in made) is is_its_own
+
+
+def test_a_certificate_states_the_command_of_each(folder: RunFolder) -> None:
+    execution(folder, range(1, 9))
+    execution(folder, range(5, 20), base=4, status="finished")
+    verdict = Verdict("identical", folder.id)
+    stated = make_statement(read_run(folder), None, verdict, (), wording=Open())
+    command = stated["predicate"]["command"]
+    assert command["argv"] == ["train.py"]
+    assert command["executions"] == [{"how": "script", "argv": ["train.py"], "tree": None}] * 2

@@ -16,7 +16,7 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.reader import list_segments
 from samebit.objects.store import Store
-from samebit.records import Verdict
+from samebit.records import ExecutionStart, Verdict
 from samebit.report.anonymous import Wording
 from samebit.report.outputs import OURS, Output, digests_of_bytes
 
@@ -233,7 +233,18 @@ def _code(view: View, wording: Wording) -> dict[str, Any] | None:
 def _command(view: View) -> dict[str, Any] | None:
     if view.start is None:
         return None
-    return {"how": view.start.how, "argv": [mask_text(word) for word in view.start.argv]}
+    found: dict[str, Any] = _words(view.start)
+    if len(view.starts) > 1:  # which of them count is in the verdict's own words
+        found["executions"] = [
+            {**_words(start), "tree": code.tree if code is not None else None}
+            for start in view.starts
+            for code in (view.at_execution(start.number).code,)
+        ]
+    return found
+
+
+def _words(start: ExecutionStart) -> dict[str, Any]:
+    return {"how": start.how, "argv": [mask_text(word) for word in start.argv]}
 
 
 def _seeds(view: View, wording: Wording) -> dict[str, Any]:
