@@ -280,7 +280,7 @@ def _steps(folder: Path) -> None:
     modes["everything"].known = next(iter(recording.recorder._optimizers.values()))
     threads = _threads_ns()
     began = clock()
-    length = max(BLOCK, *(1 << mode.known.k for mode in modes.values() if mode.known))
+    length = max(BLOCK, *(1 << mode.known.pace.k for mode in modes.values() if mode.known))
     rounds = 0
     while clock() - began < SECONDS * 1e9:
         # Each follows each of the others equally often.
@@ -295,7 +295,7 @@ def _steps(folder: Path) -> None:
 
 
 def _print_steps(modes: dict[str, Mode], of_threads: float) -> None:
-    bare, k = modes["bare"], modes["everything"].known.k
+    bare, k = modes["bare"], modes["everything"].known.pace.k
     inside: dict[str, float] = {}
     rows: list[list[str]] = []
     for name, mode in modes.items():

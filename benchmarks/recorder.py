@@ -107,7 +107,7 @@ def _measure(model: Model, folder: Path) -> Figures:
     wall: list[float] = []
     ends = clock() + model.seconds * 1e9
     while clock() < ends or len(wall) < ROUNDS:
-        length = max(MIN_BLOCK, 1 << known.k)  # so that each block has its full row
+        length = max(MIN_BLOCK, 1 << known.pace.k)  # so that each block has its full row
         hooks.install(None)
         before = _block(step, length)
         timed = _listen(recording)
@@ -121,7 +121,7 @@ def _measure(model: Model, folder: Path) -> Figures:
         wall.append(statistics.mean(during) / statistics.mean(before))
     hooks.install(None)
     recording.writer.close()
-    rarely = 1 / (1 << known.k)
+    rarely = 1 / (1 << known.pace.k)
     cheap_median = statistics.median(cheap) if cheap else 0.0  # with k = 0 every row is full
     inside = statistics.median(full) * rarely + cheap_median * (1 - rarely)
     return Figures(
@@ -129,7 +129,7 @@ def _measure(model: Model, folder: Path) -> Figures:
         inside,
         cheap_median,
         statistics.median(full),
-        known.k,
+        known.pace.k,
         wall,
     )
 

@@ -36,7 +36,7 @@ from samebit.objects.tree import SourceFile, save_tree
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart
 from samebit.replay.verify import judge
 from samebit.states import storing
-from samebit.trace.recorder import GROUPS
+from samebit.trace.groups import GROUPS
 
 FINISHED, BROKEN_OFF, REPLAY = "f1n1shed00", "br0ken0ff0", "rep1ay0000"
 BEGAN_NS = 1_700_000_000_000_000_000  # 2023-11-14 22:13:20 UTC

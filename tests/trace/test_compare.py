@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from samebit.folders.steps import TraceRow
 from samebit.trace.compare import Divergence, Side, compare, compare_ranks
-from samebit.trace.recorder import GROUPS
+from samebit.trace.groups import GROUPS
 
 NOT_STREAMS = [name for name in GROUPS if not name.startswith("rng.") and name != "samples"]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from samebit.trace.recorder import GROUPS, Emit, Recorder
+from samebit.trace.groups import GROUPS
+from samebit.trace.recorder import Emit, Recorder
 
 torch = pytest.importorskip("torch")
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samebit.folders.steps import Steps, TraceRow, last_counts, row_at, steps_of
-from samebit.trace.recorder import GROUPS
+from samebit.trace.groups import GROUPS
 from samebit.trace.scanning import scan
 
 digests = st.sampled_from([bytes(8), b"\x01" * 8, b"\xff" * 8])

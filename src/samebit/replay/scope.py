@@ -7,7 +7,7 @@ from samebit.folders.steps import TraceRow, steps_of
 from samebit.replay.pairs import Pair, leaves_of, manifest_of
 from samebit.replay.results import Checkpoints, Final, Metrics
 from samebit.trace.compare import Matched
-from samebit.trace.recorder import FULL_ROWS_ONLY
+from samebit.trace.groups import FULL_ROWS_ONLY
 
 __all__ = ["scope", "settings_differences"]
 

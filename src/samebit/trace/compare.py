@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from samebit.folders.series import Schedule
 from samebit.folders.steps import TraceRow, last_counts
-from samebit.trace.recorder import FULL_ROWS_ONLY, GROUPS, NOT_IN_ALL_ROWS
+from samebit.trace.groups import FULL_ROWS_ONLY, GROUPS, NOT_IN_ALL_ROWS
 from samebit.trace.scanning import Scanned, scan
 
 __all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks"]

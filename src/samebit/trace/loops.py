@@ -10,9 +10,10 @@ from typing import Any
 
 from samebit.errors import in_a_line
 from samebit.trace import fingerprint, given
-from samebit.trace.budget import FULL_AT_FIRST, Budget, Rate
+from samebit.trace.budget import Pace, Rate
 from samebit.trace.fingerprint import NotTraceable
-from samebit.trace.recorder import FULL_ROWS_ONLY, Emit
+from samebit.trace.groups import FULL_ROWS_ONLY
+from samebit.trace.recorder import Emit
 from samebit.trace.scalars import Scalars
 
 __all__ = ["Loop"]
@@ -45,17 +46,14 @@ class Loop:
         self.count = base
         self._write = write
         self._emit = emit
-        self._rates = rates
         self._rows = 0  # in this execution
-        self._k = 0
         self._full = True
         self._row: dict[str, bytes] = {}
         self._unread: dict[str, int] = {}  # groups that a row was given and did not read
         self._scalars = Scalars()
         self._skipped: set[str] = set()
         self._spent_s = 0.0
-        self._began_at = 0.0
-        self._budget = Budget(grows=True)
+        self._pace = Pace(rates, grows=True)
 
     @property
     def has_rows(self) -> bool:
@@ -95,16 +93,17 @@ class Loop:
                     self._write(self.index, count, row)
 
     def _begin(self, count: int) -> None:
-        now = time.perf_counter()
+        self._pace.stepped()
         if self._rows:
-            self._budget.step(now - self._began_at)
-            self._adapt()
-        self._began_at = now
+            spent_s = self._spent_s if self._full else None
+            rate = self._pace.adapt(self.index, self.count, self._rows, spent_s)
+            if rate is not None:
+                self._emit.fact("rate", rate)
         self.count = count
         self._rows += 1
         self._row = {}
         self._spent_s = 0.0
-        self._full = self._rows <= FULL_AT_FIRST or self._rows % (1 << self._k) == 0
+        self._full = self._pace.is_full(self._rows, self._rows)
 
     def _take(self, row: dict[str, bytes], group: str, value: Any) -> None:
         if group not in FULL_ROWS_ONLY:
@@ -146,17 +145,3 @@ class Loop:
         for group, changed in self._scalars.changes([scalars]).items():
             self._emit.hyper(self.index, self.count, group, changed)
         return self._scalars.digest
-
-    def _adapt(self) -> None:
-        """Make full rows rarer where they cost more than the budget; never more frequent."""
-        if self._rates is not None:
-            self._k, _ = self._rates.get((self.index, self.count), (self._k, 0))
-            return
-        if not self._full:
-            return
-        self._budget.cost(self._spent_s)
-        if self._rows < FULL_AT_FIRST:
-            return
-        if (needed := self._budget.needed) > self._k:
-            self._k = needed
-            self._emit.fact("rate", {"optimizer": self.index, "count": self.count, "k": needed})

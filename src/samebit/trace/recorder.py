@@ -12,47 +12,13 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from samebit.trace import fingerprint
-from samebit.trace.budget import DATA_SHARE, FULL_AT_FIRST, Budget, Rate
+from samebit.trace.budget import Pace, Rate
 from samebit.trace.fingerprint import Leaves, NotTraceable
+from samebit.trace.groups import GROUPS
 from samebit.trace.scalars import Scalars, plain
 
-__all__ = ["FULL_ROWS_ONLY", "GROUPS", "LOSS_SCALER", "NOT_IN_ALL_ROWS", "Emit", "Recorder"]
+__all__ = ["LOSS_SCALER", "Emit", "Recorder"]
 
-# In causal order: the first group that differs in a step names the cause.
-GROUPS = (
-    "batch",
-    "samples",
-    "input",
-    "rng.torch",
-    "rng.numpy",
-    "rng.python",
-    "hyper",
-    "entering",
-    "output",
-    "loss",
-    "grad.local",
-    "grad.raw",
-    "grad",
-    "param",
-    "state",
-    "buffers",
-)
-FULL_ROWS_ONLY = frozenset(
-    {
-        "samples",
-        "entering",
-        "output",
-        "grad.local",
-        "grad.raw",
-        "grad",
-        "param",
-        "state",
-        "buffers",
-    }
-)
-# Between two rows that have them lie steps of which nothing is known: Python's generator and, where
-# reading it costs too much, what the model is given are no part of every row either.
-NOT_IN_ALL_ROWS = FULL_ROWS_ONLY | {"batch", "input", "rng.python"}
 LOSS_SCALER = -1  # in place of a parameter group
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 17 µs
@@ -87,9 +53,9 @@ class _Optimizer(Struct):
 
     index: int
     is_of: weakref.ref[Any]
+    pace: Pace
     count: int = 0
     base: int = 0  # the steps of earlier executions, which count on
-    k: int = 0
     depth: int = 0
     losses_before: int = 0  # how often `backward` had been called when the step began
     leaves: Leaves | None = None
@@ -102,10 +68,6 @@ class _Optimizer(Struct):
     last_full: int = 0
     row: dict[str, bytes] = field(default_factory=dict)
     spent_s: float = 0.0
-    budget: Budget = field(default_factory=Budget)
-    data: int = 0  # what the model is given is read at multiples of two to this
-    data_budget: Budget = field(default_factory=lambda: Budget(DATA_SHARE))
-    stepped_at: float = 0.0
 
 
 class Recorder:
@@ -244,7 +206,7 @@ class Recorder:
         known.row = row = self._collect()
         known.spent_s, self._spent_s = self._spent_s, 0.0
         if self._data_s:
-            known.data_budget.cost(self._data_s)
+            known.pace.read_data(self._data_s)
             self._data_s = 0.0
         full = self._is_full(known, known.count + 1)
         python = full or (known.count + 1) % _PYTHON_EVERY == 0
@@ -289,12 +251,16 @@ class Recorder:
             known.last_full = known.count
         self._write(known, known.row)
         known.row = {}
-        self._adapt(known, full)
+        known.pace.stepped()
+        spent_s = known.spent_s if full else None
+        rate = known.pace.adapt(known.index, known.count, known.count - known.base, spent_s)
+        if rate is not None:
+            self._emit.fact("rate", rate)
         living = [k for k in self._optimizers.values() if k.is_of() is not None]
         self._full_next = any(self._is_full(k, k.count + 1) for k in living)
         if not self._full_next:
             self._local.clear()
-        self._data_next = self._full_next or any((k.count + 1) % (1 << k.data) == 0 for k in living)
+        self._data_next = self._full_next or any(k.pace.reads_data(k.count + 1) for k in living)
         return True
 
     def asked(self, optimizer: Any, scale: Any) -> None:
@@ -334,13 +300,13 @@ class Recorder:
     def _known(self, optimizer: Any) -> _Optimizer:
         known = self._find(optimizer)
         if known is None:
-            known = _Optimizer(self._next_index, weakref.ref(optimizer))
+            known = _Optimizer(self._next_index, weakref.ref(optimizer), Pace(self._rates))
             self._next_index += 1
             self._optimizers[id(optimizer)] = known
         return known
 
     def _is_full(self, known: _Optimizer, count: int) -> bool:
-        return count - known.base <= FULL_AT_FIRST or count % (1 << known.k) == 0
+        return known.pace.is_full(count - known.base, count)
 
     def _take(self, group: str, *values: Any) -> bool:
         try:
@@ -431,8 +397,8 @@ class Recorder:
             self._told(group, str(reason))
 
     def _has_state(self, known: _Optimizer) -> bool:
-        at_first = known.count - known.base <= FULL_AT_FIRST
-        return at_first or known.count % (_STATE_EVERY << known.k) == 0
+        at_first = known.pace.is_first(known.count - known.base)
+        return at_first or known.count % (_STATE_EVERY << known.pace.k) == 0
 
     def _put_others(self, known: _Optimizer, group: str, arrays: Mapping[str, Any]) -> None:
         """A group whose leaves may come and go from step to step."""
@@ -455,7 +421,7 @@ class Recorder:
         for group, leaves in known.others.items():
             if group in known.row:
                 groups[group] = leaves.names, leaves.latest[group]
-        first = known.count - known.base <= FULL_AT_FIRST
+        first = known.pace.is_first(known.count - known.base)
         self._emit.leaves(known.index, known.count, groups, first=first)
 
     def _write(self, known: _Optimizer, row: dict[str, bytes]) -> None:
@@ -469,30 +435,6 @@ class Recorder:
         present = [name for name in GROUPS if name in row]
         mask = sum(_BIT[name] for name in present)
         self._emit.trace(index, count, mask, b"".join(row[name] for name in present))
-
-    def _adapt(self, known: _Optimizer, full: bool) -> None:
-        """Make rarer what costs more than its budget; never more frequent."""
-        now = time.perf_counter()
-        if known.stepped_at:
-            known.budget.step(now - known.stepped_at)
-            known.data_budget.step(now - known.stepped_at)
-        known.stepped_at = now
-        if self._rates is not None:
-            rate = self._rates.get((known.index, known.count))
-            if rate is not None:
-                known.k, known.data = rate
-            return
-        if not full:
-            return
-        known.budget.cost(known.spent_s)
-        if known.count - known.base < FULL_AT_FIRST:
-            return
-        data = max(known.data, known.data_budget.needed)
-        k = max(known.k, known.budget.needed, data)  # a full row has the data, too
-        if (k, data) != (known.k, known.data):
-            known.k, known.data = k, data
-            rate = {"optimizer": known.index, "count": known.count, "k": k, "data": data}
-            self._emit.fact("rate", rate)
 
 
 def _state(leaves: Leaves, optimizer: Any) -> dict[str, Any]:

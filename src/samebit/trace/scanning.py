@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit.folders.steps import Steps, TraceRow, steps_of
-from samebit.trace.recorder import GROUPS, NOT_IN_ALL_ROWS
+from samebit.trace.groups import GROUPS, NOT_IN_ALL_ROWS
 
 __all__ = ["Scanned", "scan"]
 
