@@ -5,7 +5,9 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from samebit import places, records
 from samebit.cli import planning
@@ -83,6 +85,9 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
         default="current",
         help="run it with the packages that are here, or with those that the run had",
     )
+    parser.add_argument(
+        "--stdin", metavar="FILE", help="what the script reads on its standard input (- is ours)"
+    )
     parser.add_argument("--folder", type=Path, help="lay the replay out here, and leave it there")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -122,7 +127,7 @@ def verify(options: argparse.Namespace) -> int:
         screen.say(f"Running {view.id} again in a folder of its own{what}")
     result = replay_and_judge(
         plan,
-        execute,
+        partial(execute, given=_given(options.stdin)),
         allow_writes=options.allow_writes,
         keep_folder=options.folder,
         steps=options.steps,
@@ -132,6 +137,18 @@ def verify(options: argparse.Namespace) -> int:
     )
     console = result.console if result.verdict.grade == "unknown" else ""
     return _say(result.verdict, console, screen, as_json=options.json)
+
+
+def _given(file: str | None) -> bytes | None:
+    """What the script is to read: it may be started more than once."""
+    if file is None:
+        return None
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"--stdin {file} cannot be read: {error.strerror}") from error
 
 
 def steps_argument(text: str) -> int:
@@ -151,12 +168,15 @@ def _tolerance(text: str) -> float:
     return value
 
 
-def execute(plan: Plan, wanted: Execution) -> RunFolder:
-    """Start the recorded command where it was laid out, and wait for its end."""
+def execute(plan: Plan, wanted: Execution, given: bytes | None = None) -> RunFolder:
+    """Start the recorded command where it was laid out, and wait for its end.
+
+    `given` is what it reads on its standard input; None: nothing.
+    """
     layout = wanted.layout
     seeds = layout.folder / "seeds.json"
-    given = {**given_back(plan.view), **wanted.begins}
-    seeds.write_text(json.dumps(given), encoding="utf-8")
+    begins = {**given_back(plan.view), **wanted.begins}
+    seeds.write_text(json.dumps(begins), encoding="utf-8")
     (layout.folder / _STOP).unlink(missing_ok=True)  # of the execution before
     watch = Watch(plan.view, plan.part) if wanted.watched else None
     with ProgressLine(
@@ -171,7 +191,10 @@ def execute(plan: Plan, wanted: Execution) -> RunFolder:
             done = written
             return watch is not None and watch.has_parted(folder)
 
-        return _launch(plan, wanted, seeds, tick)
+        with TemporaryFile() as stream:
+            stream.write(given or b"")
+            stream.seek(0)
+            return _launch(plan, wanted, seeds, stream.fileno(), tick)
 
 
 def _label(plan: Plan, wanted: Execution) -> str:
@@ -201,7 +224,11 @@ def _size_of_journal(folder: RunFolder) -> int:
 
 
 def _launch(
-    plan: Plan, wanted: Execution, seeds: Path, tick: Callable[[RunFolder], bool]
+    plan: Plan,
+    wanted: Execution,
+    seeds: Path,
+    stream: int,
+    tick: Callable[[RunFolder], bool],
 ) -> RunFolder:
     layout = wanted.layout
     request = Request(
@@ -222,6 +249,7 @@ def _launch(
             layout.folder / _STOP,
             _ops(wanted),
             wanted.goes_on,
+            stream,
         ),
         until=wanted.until,
         python=plan.rebuilt.executable if plan.rebuilt is not None else sys.executable,

@@ -16,9 +16,36 @@ from samebit.replay.results import differs
 from samebit.replay.verify import ended_otherwise
 from samebit.states import storing
 
-__all__ = ["began_elsewhere", "checkpoints_to_go_on_from", "doubts", "first_few", "why_it_ended"]
+__all__ = [
+    "began_elsewhere",
+    "checkpoints_to_go_on_from",
+    "doubts",
+    "first_few",
+    "what_to_do",
+    "why_it_ended",
+]
 
 _NAMED = 5  # files in one sentence
+# By what the last line of an exception says.
+_REMEDIES = (
+    (
+        "EOF when reading a line",
+        "it asks on its standard input, where a replay has nothing: `samebit verify RUN --stdin "
+        "FILE` gives it what the run was answered",
+    ),
+    (
+        "Address already in use",
+        "a port that it takes is taken: end what holds it (`ss -ltnp` shows that), verify again",
+    ),
+    (
+        "ModuleNotFoundError",
+        "`samebit verify RUN --env rebuild` runs it with the packages that the run had",
+    ),
+    (
+        "No space left on device",
+        "the disk below the temporary folder is full: TMPDIR may name another",
+    ),
+)
 _BY_A_SIGNAL = "; what a script saves when it gets a signal is not saved again, for none is sent"
 
 
@@ -86,6 +113,13 @@ def _blocked_write(printed: str) -> list[str]:
         if "Permission denied" in line or "PermissionError" in line:
             return [f"a write outside the replay's folder was held back: {line.strip()[:200]}"]
     return []
+
+
+def what_to_do(replayed: View) -> tuple[str, ...]:
+    """What helps where the command failed for a reason that is not the run's."""
+    exception = replayed.facts.get("exception")
+    said = exception.strip().splitlines()[-1] if isinstance(exception, str) and exception else ""
+    return tuple(text for sign, text in _REMEDIES if sign in said)
 
 
 # Executions, one after the other -----------------------------------------------------------------

@@ -20,7 +20,7 @@ from samebit.folders.read import View, read_run
 from samebit.launch import landlock
 from samebit.records import Verdict
 from samebit.replay.again import tell_apart
-from samebit.replay.doubts import first_few
+from samebit.replay.doubts import first_few, what_to_do
 from samebit.replay.grades import RTOL, regrade
 from samebit.replay.pairs import main_step
 from samebit.replay.plan import Plan, environment_differences
@@ -110,6 +110,8 @@ def replay_and_judge(
         problems=first.problems,
         pairs=first.pairs,
     )
+    if replayed.status != plan.view.status:
+        verdict = replace(verdict, remedies=what_to_do(replayed))
     if again and verdict.grade == "different":
         until, most = _step_of(verdict, replayed, steps), len(first.pairs) or None
         second = start(until=until, watched=False, keep=None, most=most)

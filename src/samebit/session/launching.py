@@ -48,12 +48,13 @@ class Replay(Struct, frozen=True):
     of: str
     rates: Mapping[str, Sequence[tuple[int, int, int, int]]]  # by rank; see `View.rates`
     sandbox: Callable[[RunFolder], landlock.Ruleset | None]
-    output: int  # a descriptor for the child's console; it reads nothing
+    output: int  # a descriptor for the child's console
     tick: Callable[[RunFolder], bool]  # called now and then; True ends it: it has parted
     seeds: Path  # the file of what is given back of the run's randomness
     stop: Path  # a file that is made when it is to end
     ops: OpsWanted | None = None  # the step whose operations it notes, and then ends
     goes_on: RunFolder | None = None  # the replay of which this is a further execution
+    input: int = subprocess.DEVNULL  # a descriptor of what it reads
 
 
 class Request(Struct, frozen=True):
@@ -125,7 +126,7 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             env=environ,
             cwd=request.cwd,
             sandbox=replay.sandbox(folder) if replay else None,
-            stdin=subprocess.DEVNULL if replay else None,
+            stdin=replay.input if replay else None,
             stdout=replay.output if replay else None,
             stderr=replay.output if replay else None,
         )
