@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.folders.read import View
+from samebit.folders.steps import last_counts
 
 __all__ = ["Checkpoint", "Found", "Part", "as_given", "bases_of", "parts_of"]
 
@@ -124,8 +125,8 @@ def _read(view: View, number: int) -> _Execution:
             resumed[rank] = found
     ends: dict[int, int] = {}
     for rows in mine.traces.values():
-        for row in rows:
-            ends[row.optimizer] = max(row.count, ends.get(row.optimizer, 0))
+        for optimizer, count in last_counts(rows).items():
+            ends[optimizer] = max(count, ends.get(optimizer, 0))
     files = mine.files
     return _Execution(
         number=number,
@@ -217,8 +218,7 @@ def _counts(before: Sequence[_Execution]) -> dict[str, dict[int, int]]:
             counts = found.setdefault(rank, {})
             for optimizer, base in one.bases.items():
                 counts[optimizer] = min(base, counts.get(optimizer, base))
-            for optimizer in {row.optimizer for row in rows}:
-                counts[optimizer] = max(row.count for row in rows if row.optimizer == optimizer)
+            counts.update(last_counts(rows))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from samebit.folders.folder import user_name
 from samebit.folders.read import View
+from samebit.folders.steps import last_counts
 from samebit.records import Verdict
 from samebit.replay.pairs import Pair, compare_part, compare_traces
 from samebit.replay.randomness import given_back, not_given_back
@@ -112,8 +113,8 @@ def _cut_short(pairs: Sequence[Pair]) -> Mapping[str, Any] | None:
     stopped = last.replayed.facts.get("stopped")
     if stopped is not None and _is_early(last):
         return stopped
-    rows = [row.count for row in last.replayed.trace]
-    return {"why": _NOT_BEGUN, "count": max(rows, default=0)}
+    counts = last_counts(last.replayed.trace).values()
+    return {"why": _NOT_BEGUN, "count": max(counts, default=0)}
 
 
 def _is_early(pair: Pair) -> bool:
