@@ -7,6 +7,7 @@ import pytest
 from samebit.folders.read import read_run
 from samebit.journal.writer import Writer
 from samebit.records import Verdict
+from samebit.replay.results import compare_metrics
 from samebit.replay.verify import judge
 from tests.replay.conftest import Recorder
 
@@ -74,6 +75,13 @@ def test_a_run_that_broke_is_unknown_though_both_agree(recorder: Recorder, statu
     verdict = compare(recorder, {"status": status}, {"status": status})
     assert verdict.grade == "unknown"
     assert "what both have of it is identical" in verdict.cause
+
+
+def test_of_a_run_that_broke_off_only_what_both_have_is_counted(recorder: Recorder) -> None:
+    then = recorder.run(status="killed", metrics=[(1, {"loss": 0.5})])
+    now = recorder.run(metrics=[(1, {"loss": 0.5}), (2, {"loss": 0.25})])
+    found = compare_metrics(then, now, cut=True)
+    assert (found.compared, found.points, found.differing) == (["loss"], 1, [])
 
 
 def test_equal_not_a_numbers_agree(recorder: Recorder) -> None:

@@ -213,7 +213,7 @@ def _total(plan: Plan, wanted: Execution) -> int:
         numbers = (start.number for start in plan.view.starts)
         every = sum(len(plan.view.at_execution(number).trace) for number in numbers)
         base = plan.part.bases.get(plan.view.facts.get("main", 0), 0)
-        size_bytes = size_bytes * rows // max(1, every)
+        size_bytes = size_bytes * rows // every if every else size_bytes // len(plan.view.starts)
     if wanted.until is None or not rows:
         return size_bytes
     return size_bytes * min(wanted.until - base, rows) // rows

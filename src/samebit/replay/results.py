@@ -97,7 +97,7 @@ def compare_metrics(
             if step is not None:
                 found.differing.append((rank + name, step))
             elif name in ours:
-                found.points += len((theirs if cut else ours)[name].steps)
+                found.points += len({*ours[name].steps} & {*theirs[name].steps})
             else:
                 found.compared.remove(rank + name)  # nothing to compare it with
     found.differing.sort(key=lambda pair: pair[1])
