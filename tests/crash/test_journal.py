@@ -20,6 +20,7 @@ from samebit import disk
 from samebit.errors import SamebitError
 from samebit.journal import frame, keeping, reader, writer
 from samebit.journal.frame import Kind, read_frames
+from samebit.journal.values import unwrap
 from samebit.journal.writer import Writer
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and descriptors of POSIX")
@@ -51,7 +52,7 @@ except OSError as error:
 
 def steps_in(folder: Path) -> list[int]:
     journal = reader.read_journal(folder, RUN, ended=False)
-    found = [(step, values) for step, _, values in reader.rows(journal.frames)]
+    found = [(step, values) for step, _, values in reader.rows(journal.logged)]
     for step, values in found:
         assert all(value == step / 7 for value in values.values())
         assert list(values) == [["loss", "acc"], ["val"], ["loss"]][step // 10 % 3]
@@ -171,7 +172,7 @@ def test_a_failed_sync_loses_nothing_and_is_said_at_the_end(
     with pytest.raises((OSError, RuntimeError), match="injected fault"):
         w.close()
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    assert [step for step, _, _ in reader.rows(journal.frames)] == list(range(200))
+    assert [step for step, _, _ in reader.rows(journal.logged)] == list(range(200))
     assert journal.gaps == []
     w.close()  # it is said once
 
@@ -265,10 +266,10 @@ def test_whatever_a_disk_refuses_what_was_taken_is_there_once(
     finally:
         writer.SEAL_BYTES = keep
     journal = reader.read_journal(folder, RUN, ended=True)
-    assert [(step, values) for step, _, values in reader.rows(journal.frames)] == rows
+    assert [(step, values) for step, _, values in reader.rows(journal.logged)] == rows
     said = [f for f in journal.frames if f.kind == Kind.FACT]
     said.sort(key=lambda f: f.time_ns)  # each has the time at which it was learnt
-    assert [reader.unwrap(f.items[3]) for f in said] == facts
+    assert [unwrap(f.items[3]) for f in said] == facts
     assert all("are no frames" in gap.what or "without a whole" in gap.what for gap in journal.gaps)
 
 
@@ -301,7 +302,7 @@ def test_a_script_that_closes_every_descriptor_loses_nothing(tmp_path: Path) -> 
         w.row({"loss": step / 7, "acc": step / 7}, step)
     w.close()
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    assert [step for step, _, _ in reader.rows(journal.frames)] == list(range(200))
+    assert [step for step, _, _ in reader.rows(journal.logged)] == list(range(200))
     assert journal.gaps == []
 
 
@@ -333,7 +334,7 @@ def test_a_step_may_be_any_number(tmp_path: Path) -> None:
             w.row({"loss": 1}, step)
     w.close()
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    found = [step for step, _, _ in reader.rows(journal.frames)]
+    found = [step for step, _, _ in reader.rows(journal.logged)]
     assert found == [3, 1, 0.5, 0.25, 2**70, -1]
     assert [type(step) for step in found] == [int, int, float, float, int, int]
     assert journal.unknown_frames == 0
@@ -368,7 +369,7 @@ def test_a_full_disk_loses_only_what_it_refused(tmp_path: Path) -> None:
         assert said <= {"the disk is full", os.strerror(errno.ENOSPC)}
         assert any(step >= 15_000 for step in taken)
         journal = reader.read_journal(top, RUN, ended=True)
-        assert [step for step, _, _ in reader.rows(journal.frames)] == taken
+        assert [step for step, _, _ in reader.rows(journal.logged)] == taken
         assert len(reader.list_segments(top)) <= 4
         assert only_torn_tails(top)
     finally:
@@ -402,7 +403,7 @@ def test_a_cut_at_every_byte_loses_only_the_frames_after_it(segment: Path, tmp_p
         hurt.write_bytes(data[:cut])
         journal = reader.read_journal(tmp_path, RUN, ended=True)
         whole = sum(end <= cut for end in ends)
-        steps = [step for step, _, _ in reader.rows(journal.frames)]
+        steps = [step for step, _, _ in reader.rows(journal.logged)]
         assert steps == list(range(max(0, whole - 2)))  # a clock and a schema come first
         # An empty file is one that was begun and not written: nothing was acknowledged in it.
         assert bool(journal.gaps) == (cut not in [0, frame.HEADER_BYTES, *ends])
@@ -438,7 +439,7 @@ def test_what_a_writer_lost_in_one_segment_is_a_gap_and_the_next_is_read(
     data = segments[1].path.read_bytes()
     segments[1].path.write_bytes(data[:500] + bytes(len(data) - 500))
     journal = reader.read_journal(tmp_path, RUN, ended=False)
-    steps = [step for step, _, _ in reader.rows(journal.frames)]
+    steps = [step for step, _, _ in reader.rows(journal.logged)]
     assert steps == sorted(set(steps))
     assert 0 < 300 - len(steps) < 60
     assert steps[-1] == 299

@@ -153,8 +153,8 @@ def test_a_row_is_never_held_back_by_a_schedule(tmp_path: Path) -> None:
     for step in range(5):
         w.hyper(0, step, 0, {"lr": 1 / (step + 1)})
         w.row({"loss": 1.0}, step)
-        frames = reader.read_journal(tmp_path, RUN, ended=False).frames
-        assert [s for s, _, _ in reader.rows(frames)] == list(range(step + 1))
+        logged = reader.read_journal(tmp_path, RUN, ended=False).logged
+        assert [s for s, _, _ in reader.rows(logged)] == list(range(step + 1))
     w.close()
 
 

@@ -15,6 +15,7 @@ from samebit import disk, errors
 from samebit.errors import SamebitError
 from samebit.journal import frame, keeping, reader, refused, writer
 from samebit.journal.frame import Header, pack, pack_header, read_frames
+from samebit.journal.values import unwrap
 from tests.strategies import metric_rows, plain_values
 
 RUN = "0123456789"
@@ -82,7 +83,7 @@ def test_rows_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, rows: 
         w.row(values, step)
     w.close()
     journal = reader.read_journal(folder, RUN, ended=True)
-    found = list(reader.rows(journal.frames))
+    found = list(reader.rows(journal.logged))
     assert not journal.gaps
     assert [(step, list(values)) for step, _, values in found] == [
         (step, list(values)) for values, step in rows
@@ -100,14 +101,14 @@ def test_facts_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, value
     finally:
         w.close()
     (found,) = reader.read_journal(folder, RUN, ended=True).frames
-    assert repr(reader.unwrap(found.items[3])) == repr(value)
+    assert repr(unwrap(found.items[3])) == repr(value)
 
 
 def test_nested_names_are_joined_with_dots(tmp_path: Path) -> None:
     w = writer.Writer(tmp_path, RUN)
     w.row({"val": {"acc": 0.5, "by": {"cat": 1}}}, 3)
     w.close()
-    rows = list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).frames))
+    rows = list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).logged))
     assert rows[0][2] == {"val.acc": 0.5, "val.by.cat": 1}
 
 
@@ -117,7 +118,7 @@ def test_what_is_no_number_is_refused_by_name(tmp_path: Path) -> None:
         w.row({"val": {"x": [1, 2]}}, 1)
     w.row({"ok": 1}, 1)
     w.close()
-    assert len(list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).frames))) == 1
+    assert len(list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).logged))) == 1
 
 
 def test_zero_dimensional_arrays_are_their_exact_value(tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_zero_dimensional_arrays_are_their_exact_value(tmp_path: Path) -> None:
     w = writer.Writer(tmp_path, RUN)
     w.row({"a": numpy.float32(0.1), "b": torch.tensor(7), "c": numpy.bool_(True)}, 1)
     w.close()
-    ((_, _, values),) = reader.rows(reader.read_journal(tmp_path, RUN, ended=True).frames)
+    ((_, _, values),) = reader.rows(reader.read_journal(tmp_path, RUN, ended=True).logged)
     assert values == {"a": float(numpy.float32(0.1)), "b": 7, "c": True}
     assert type(values["c"]) is bool
 
@@ -141,7 +142,7 @@ def test_a_full_segment_is_followed_by_the_next(
     w.close()
     assert len(reader.list_segments(tmp_path)) > 2
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    assert [step for step, _, _ in reader.rows(journal.frames)] == list(range(2_000))
+    assert [step for step, _, _ in reader.rows(journal.logged)] == list(range(2_000))
     assert not journal.gaps
 
 
@@ -170,7 +171,7 @@ def test_a_descriptor_that_was_taken_is_not_written_to(tmp_path: Path) -> None:
     # Between two looks at the descriptor up to 63 rows can go astray; never more.
     assert (tmp_path / "theirs").stat().st_size <= 64 * 64
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    assert len(list(reader.rows(journal.frames))) >= 200 - 63
+    assert len(list(reader.rows(journal.logged))) >= 200 - 63
 
 
 @pytest.mark.parametrize("theirs", ["closed", "to read", "to write"])
@@ -205,7 +206,7 @@ def test_a_descriptor_that_was_taken_while_it_was_opened_costs_no_row(
     w.close()
     assert (tmp_path / "theirs").read_bytes() == b"theirs"
     journal = reader.read_journal(folder, RUN, ended=True)
-    assert [step for step, _, _ in reader.rows(journal.frames)] == [0, 1, 2]
+    assert [step for step, _, _ in reader.rows(journal.logged)] == [0, 1, 2]
     assert [gap.what for gap in journal.gaps] == []
     for victim in victims:
         os.close(victim)
@@ -223,7 +224,7 @@ def test_a_forked_child_writes_its_own_segment(tmp_path: Path) -> None:
     w.close()
     assert len({segment.writer for segment in reader.list_segments(tmp_path)}) == 2
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    assert sorted(step for step, _, _ in reader.rows(journal.frames)) == [1, 2, 3]
+    assert sorted(step for step, _, _ in reader.rows(journal.logged)) == [1, 2, 3]
 
 
 def test_a_segment_of_another_run_is_reported_and_left_out(tmp_path: Path) -> None:
@@ -270,9 +271,9 @@ def test_facts_that_the_journal_refused_are_written_when_it_takes_frames_again(
     facts = [each for each in journal.frames if each.kind == frame.Kind.FACT]
     # With the time at which each was learnt, so that the last one is still the last.
     facts.sort(key=lambda fact: fact.time_ns)
-    assert [reader.unwrap(fact.items[3]) for fact in facts] == list(range(8))
+    assert [unwrap(fact.items[3]) for fact in facts] == list(range(8))
     assert not journal.gaps
-    assert len(list(reader.rows(journal.frames))) == 1
+    assert len(list(reader.rows(journal.logged))) == 1
     w.close()
     assert w.unwritten == []
 
@@ -350,7 +351,7 @@ def test_a_segment_that_cannot_be_followed_by_another_takes_the_rows_itself(
     w.close()
     assert len(attempts) > 9
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    assert [step for step, _, _ in reader.rows(journal.frames)] == list(range(2_000))
+    assert [step for step, _, _ in reader.rows(journal.logged)] == list(range(2_000))
     assert not journal.gaps
 
 
@@ -372,7 +373,7 @@ def test_a_segment_that_could_not_be_begun_leaves_no_file(
     w.row({"loss": 2.0}, 2)
     w.close()
     journal = reader.read_journal(tmp_path, RUN, ended=True)
-    assert [step for step, _, _ in reader.rows(journal.frames)] == [2]
+    assert [step for step, _, _ in reader.rows(journal.logged)] == [2]
     assert not journal.gaps
 
 
@@ -390,7 +391,7 @@ def test_texts_with_bytes_that_are_no_utf8_come_back_exactly(
     finally:
         w.close()
     (found,) = reader.read_journal(folder, RUN, ended=True).frames
-    assert reader.unwrap(found.items[3]) == {"k": value}
+    assert unwrap(found.items[3]) == {"k": value}
 
 
 def test_a_silent_journal_shows_that_its_writer_lives(
@@ -411,4 +412,4 @@ def test_a_silent_journal_shows_that_its_writer_lives(
     journal = reader.read_journal(tmp_path, RUN, ended=True)
     assert journal.clock_ns > before
     assert journal.gaps == []
-    assert [row[2]["loss"] for row in reader.rows(journal.frames)] == [1.0, 2.0]
+    assert [row[2]["loss"] for row in reader.rows(journal.logged)] == [1.0, 2.0]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from samebit import digest
 from samebit.journal import reader, striding, traced, writer
-from samebit.journal.frame import Header, pack, pack_header, read_frames
+from samebit.journal.frame import Apart, Header, pack, pack_header, read_frames
 from samebit.journal.traced import Traced, read_traced
 
 RUN, WRITER = "0123456789", "abcdefghijkl"
@@ -46,6 +46,10 @@ odd = st.sampled_from(
         [4, 0, 1, 2, 1, b"12345678", "what a newer version added"],
         [3, 1, "name", "value"],
         [9, None],
+        [2, 0, 1, 5],
+        [2, 0, 1, 5, 0.5],
+        [2, 0, 1, 5, *range(12)],
+        [2],
     ]
 )
 
@@ -76,8 +80,9 @@ def test_frames_read_together_are_those_read_singly(
     payloads: list[list[Any]], offset_ns: int
 ) -> None:
     data = segment_of(payloads)
-    places: list[int] = []
-    read_frames(data, traced=places)
+    apart = Apart()
+    read_frames(data, apart=apart)
+    places = apart.traced
     with pytest.MonkeyPatch.context() as patch:
         singly, odd = read_traced("0", WRITER, data, places, offset_ns)
         patch.setattr(traced, "MANY", 0)
@@ -107,23 +112,26 @@ def test_strides_find_the_frames_that_steps_find(
 ) -> None:
     payloads = [*sizes_of(period, times), *between, *sizes_of(period, times)]
     data = segment_of(payloads, first)
-    places: list[int] = []
-    found, tail = read_frames(data, traced=places)
+    apart = Apart()
+    found, tail = read_frames(data, apart=apart)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(traced, "MANY", 0)
         sound = striding.read_sound(data)
     assert not tail.torn
     assert (sound is None) == (not payloads)
     if sound is not None:
-        assert (sound[0], sound[1].tolist()) == (found, places)
+        assert sound[0] == found
+        assert sound[1].traced.tolist() == apart.traced
+        assert sound[1].logged.tolist() == apart.logged
 
 
 @given(st.integers(0, 2**30), st.integers(0, 7), st.integers(1, 55))
 @settings(deadline=None)
 def test_what_is_odd_is_left_to_the_careful_reader(at: int, bit: int, cut: int) -> None:
     data = segment_of([*sizes_of([1, 2], 200), [3, 1, "name", "value"], *sizes_of([3], 70)])
-    places: list[int] = []
-    read_frames(data, traced=places)
+    apart = Apart()
+    read_frames(data, apart=apart)
+    places = apart.traced
     hurt = bytearray(data)
     hurt[32 + at % (len(data) - 32)] ^= 1 << bit
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +140,7 @@ def test_what_is_odd_is_left_to_the_careful_reader(at: int, bit: int, cut: int) 
         sound = striding.read_sound(bytes(hurt))
     # A flipped bit inside a trace frame's digests is what the segment's own digest is for.
     if sound is not None:
-        missed = {*places} ^ {*sound[1].tolist()}
+        missed = {*places} ^ {*sound[1].traced.tolist()}
         assert len(missed) <= 1
 
 
@@ -152,6 +160,8 @@ def test_a_sealed_segment_is_read_as_an_open_one(
     monkeypatch.setattr(traced, "MANY", 0)
     quick = reader.read_journal(tmp_path, RUN, ended=True, sealed=sealed)
     assert (quick.gaps, quick.frames) == (careful.gaps, careful.frames) == ([], careful.frames)
+    assert list(reader.rows(quick.logged)) == list(reader.rows(careful.logged))
+    assert len(list(reader.rows(quick.logged))) == 4
     assert [plain(rows) for rows in quick.traced] == [plain(rows) for rows in careful.traced]
     assert len(quick.traced[0]) == 2999
     # What was changed since is said, and read as far as it is whole.
@@ -170,8 +180,9 @@ def test_missing_frames_are_told_among_traced_ones(tmp_path: Any) -> None:
     w.close()
     (segment,) = reader.list_segments(tmp_path)
     data = segment.path.read_bytes()
-    places: list[int] = []
-    read_frames(data, traced=places)
+    apart = Apart()
+    read_frames(data, apart=apart)
+    places = apart.traced
     segment.path.write_bytes(data[: places[2] - 16] + data[places[4] - 16 :])
     journal = reader.read_journal(tmp_path, RUN, ended=True)
     assert [gap.what for gap in journal.gaps] == ["frames 3 to 4 are missing"]

@@ -14,7 +14,7 @@ from samebit.journal.writer import Writer
 from samebit.records import ExecutionEnd, ExecutionStart, TreeRecord, Verdict
 from samebit.replay.executions import Found, parts_of
 from samebit.replay.inputs import made_before
-from samebit.report.anonymous import Open
+from samebit.report.anonymous import OPEN
 from samebit.report.certificate import make_statement
 
 OWN = ("file", {"path": "/p/ckpt.pt", "how": "write", "given": "relative"})
@@ -158,7 +158,7 @@ def test_a_certificate_states_the_command_of_each(folder: RunFolder) -> None:
     execution(folder, range(1, 9))
     execution(folder, range(5, 20), base=4, status="finished")
     verdict = Verdict("identical", folder.id)
-    stated = make_statement(read_run(folder), None, verdict, (), wording=Open())
+    stated = make_statement(read_run(folder), None, verdict, (), wording=OPEN)
     command = stated["predicate"]["command"]
     assert command["argv"] == ["train.py"]
     assert command["executions"] == [{"how": "script", "argv": ["train.py"], "tree": None}] * 2

@@ -7,7 +7,6 @@ hands it on.
 
 import os
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -125,6 +124,8 @@ def _pieces(line: str, screen: Screen, indent: int) -> list[str]:
     """A line in pieces that fit the screen; in one where it is read by a program."""
     if screen.width is None:
         return [line]
+    import textwrap  # noqa: PLC0415  (most screens need none)
+
     room = max(20, screen.width - indent)
     return textwrap.wrap(line, room, break_on_hyphens=False, break_long_words=False) or [line]
 

@@ -91,8 +91,9 @@ def is_alive(
     if not segments:
         return time.time() - start.started_ns / 1e9 < _HEARTBEAT_S
     grown = max(segment.path.stat().st_mtime for segment in segments)
-    traced_ns = [int(rows.times_ns[-1]) for rows in journal.traced if len(rows)]
-    written_ns = max([journal.clock_ns, *traced_ns, *(frame.time_ns for frame in journal.frames)])
+    times_ns = [int(rows.times_ns[-1]) for rows in journal.traced if len(rows)]
+    times_ns += [rows.time_ns(-1) for rows in journal.logged]
+    written_ns = max([journal.clock_ns, *times_ns, *(frame.time_ns for frame in journal.frames)])
     # A copy is as new as its copying, but what it holds is not: a journal that grows was changed
     # when its last frame was written.
     is_copy = grown - written_ns / 1e9 > _HEARTBEAT_S

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import msgspec
 
 from samebit.errors import Damaged
-from samebit.journal import reader
+from samebit.journal.values import unwrap
 from samebit.records import CodeRecord, Verdict
 
 __all__ = [
@@ -328,7 +328,7 @@ def read_fact(name: str, written: object) -> Any:
     """
     if not is_plain(written):
         raise _odd(name, "it holds something that is no plain value")
-    value = reader.unwrap(written)
+    value = unwrap(written)
     try:
         shape = _SHAPES.get(name)
         if name == "file":

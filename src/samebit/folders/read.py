@@ -142,7 +142,7 @@ class View(Struct, frozen=True, dict=True):
     @property
     def replaced(self) -> list[Replaced]:
         """Metrics of the face that count no more: a later execution began before them."""
-        face = self._streams.get(self.rank or next(iter(self.ranks), ""))
+        face = self._rows.get(self.rank or next(iter(self.ranks), ""))
         return face.replaced if face is not None else []
 
     @cached_property
@@ -228,7 +228,12 @@ class View(Struct, frozen=True, dict=True):
     @cached_property
     def _read_rows(self) -> tuple[list[tuple[int, int, int, dict[str, Any]]], list[str]]:
         """(rank, step, time, values), the lowest rank first and each rank's oldest first."""
-        return series.rows(self._streams)
+        return series.rows(self._rows)
+
+    @cached_property
+    def _rows(self) -> dict[str, streams.Rows]:
+        """By rank; a long run has a million, so that they are read when somebody asks."""
+        return {r: streams.rows_of(stream) for r, stream in self._streams.items()}
 
     @cached_property
     def machine(self) -> dict[str, Column]:

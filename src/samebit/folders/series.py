@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from samebit.folders.streams import Stream, rank_number
+from samebit.folders.streams import Rows, Stream, rank_number
 from samebit.journal import reader
 from samebit.journal.reader import Frame
 
@@ -73,14 +73,14 @@ class Schedule(Struct, frozen=True):
         return [(key[0], key[1], key[3], found[key]) for key in sorted(found)]
 
 
-def rows(streams: Mapping[str, Stream]) -> tuple[list[RankRow], list[str]]:
+def rows(of_ranks: Mapping[str, Rows]) -> tuple[list[RankRow], list[str]]:
     """The rows of metrics, rank by rank and each rank's oldest first."""
     found: list[RankRow] = []
     odd: list[str] = []
-    for rank, stream in streams.items():
-        if stream.odd_rows:
+    for rank, mine in of_ranks.items():
+        if mine.is_odd:
             odd.append("a row of metrics has a shape that this version does not know")
-        found += [(rank_number(rank), *row) for row in stream.rows]
+        found += [(rank_number(rank), *row) for row in mine.rows]
     return found, odd
 
 

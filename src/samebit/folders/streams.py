@@ -21,6 +21,7 @@ from samebit.folders.facts import MANY, is_plain, read_fact
 from samebit.journal import reader
 from samebit.journal.columns import Block
 from samebit.journal.frame import Kind
+from samebit.journal.logged import Logged, Row
 from samebit.journal.reader import Frame, Journal
 from samebit.journal.traced import Traced
 from samebit.records import ExecutionStart
@@ -31,22 +32,22 @@ __all__ = [
     "OTHERS",
     "Replaced",
     "Row",
+    "Rows",
     "Stream",
     "pick",
     "processes_of",
     "rank_number",
     "ranks_of",
+    "rows_of",
 ]
 
 OTHERS = ""  # in place of a process's name: its children, and what an older version wrote
 FACE = "0"  # the rank that speaks for a run of many
 LAUNCH = "launch"  # the supervisor's place among the ranks
-_SCALARS = frozenset({type(None), bool, int, float, str})
 # Of these only the face's in the latest episode count: what ended before says them of itself.
 _OF_THE_FACE = frozenset({"end", "exception"})
 
 Episode = tuple[int, int]  # execution, restart
-Row = tuple[int, int, dict[str, Any]]  # step, time in UTC ns, values by name
 
 
 class _Part(Struct, frozen=True):
@@ -77,18 +78,25 @@ class Stream(Struct, frozen=True):
     """What counts of one rank, episode by episode, each in order of time."""
 
     facts: list[Frame]  # where only the last counts, the face's are the last
-    rows: list[Row]
     trace: list[Traced]
     changes: list[tuple[str, str, Block]]  # of the optimizers' scalars, by rank and writer
+    odd_changes: bool  # some were left out: this version does not know their shape
+    logged: dict[Episode, list[Logged]]  # also what counts no more: see `rows_of`
+    cuts: dict[Episode, float]  # from when on the rows of an episode count no more
+
+
+class Rows(Struct, frozen=True):
+    """The rows of a rank that count, in order of time within each episode."""
+
+    rows: list[Row]
     replaced: list[Replaced]
-    odd_rows: bool  # some were left out: this version does not know their shape
-    odd_changes: bool
+    is_odd: bool  # some were left out: this version does not know their shape
 
 
 def ranks_of(journal: Journal) -> list[str]:
     """The ranks that recorded something, in order."""
     found = dict.fromkeys(frame.rank for frame in journal.frames)
-    found |= dict.fromkeys(rows.rank for rows in journal.traced)
+    found |= dict.fromkeys(part.rank for part in (*journal.traced, *journal.logged))
     found.pop(LAUNCH, None)
     return sorted(found, key=lambda rank: (not rank.isdigit(), len(rank), rank))
 
@@ -144,17 +152,22 @@ def pick(
         process: only the one of this name; `OTHERS` is what none that joined has written.
     """
     mine = [frame for frame in journal.frames if frame.rank == rank]
-    traced = [rows for rows in journal.traced if rows.rank == rank]
+    traced = [part for part in journal.traced if part.rank == rank]
+    logged = [part for part in journal.logged if part.rank == rank]
     joined = _joined(mine)
-    if process is not None:
-        names = {writer: part.process for writer, part in joined.items()}
-        mine = [frame for frame in mine if names.get(frame.writer, OTHERS) == process]
-        traced = [rows for rows in traced if names.get(rows.writer, OTHERS) == process]
-    episode = _episodes(mine, traced, joined, starts)
-    if execution is not None:
-        mine = [frame for frame in mine if episode[frame.writer][0] == execution]
-        traced = [rows for rows in traced if episode[rows.writer][0] == execution]
-    writers = dict.fromkeys([frame.writer for frame in mine] + [rows.writer for rows in traced])
+    names = {writer: part.process for writer, part in joined.items()}
+    began = {part.writer: part.time_ns(0) for part in reversed(logged)}
+    began |= {part.writer: int(part.times_ns[0]) for part in reversed(traced) if len(part)}
+    episode = _episodes(mine, began, joined, starts)
+
+    def is_asked(writer: str) -> bool:
+        is_of_process = process is None or names.get(writer, OTHERS) == process
+        return is_of_process and execution in (None, episode[writer][0])
+
+    mine = [frame for frame in mine if is_asked(frame.writer)]
+    traced = [part for part in traced if is_asked(part.writer)]
+    logged = [part for part in logged if is_asked(part.writer)]
+    writers = dict.fromkeys(part.writer for part in (*mine, *traced, *logged))
     by_episode: dict[Episode, list[Frame]] = {
         which: [] for which in sorted({episode[writer] for writer in writers})
     }
@@ -163,11 +176,11 @@ def pick(
     have_traced = {rows.writer for rows in traced}
     beside = {
         writer
-        for which, part in by_episode.items()
+        for which in by_episode
         for writer in _beside_the_face(
             [joined[w] for w in writers if w in joined and episode[w] == which],
             have_traced,
-            {frame.writer for frame in part if frame.kind == Kind.ROW},
+            {part.writer for part in logged},
         )
     }
     latest = max(by_episode, default=(0, 0))
@@ -219,8 +232,10 @@ def pick(
         for which in by_episode
     }
     facts = [f for f in facts if not _is_lost(f, goes_on[episode[f.writer]])]
-    rows, replaced, odd = _rows(by_episode, cuts)
-    return Stream(facts, rows, trace, changes, replaced, odd, odd_changes)
+    logs: dict[Episode, list[Logged]] = {which: [] for which in by_episode}
+    for part in logged:
+        logs[episode[part.writer]].append(part)
+    return Stream(facts, trace, changes, odd_changes, logs, cuts)
 
 
 def _up_to(block: Block, last: float) -> Block:
@@ -234,11 +249,18 @@ def _up_to(block: Block, last: float) -> Block:
 
 def _episodes(
     frames: Sequence[Frame],
-    traced: Sequence[Traced],
+    rows_began: Mapping[str, int],
     joined: Mapping[str, "_Part"],
     starts: Sequence[ExecutionStart],
 ) -> dict[str, Episode]:
-    """Each writer's episode: it says so itself, or it is a child of what went on as it began."""
+    """Each writer's episode: it says so itself, or it is a child of what went on as it began.
+
+    Args:
+        frames: of all writers.
+        rows_began: when those that have rows wrote the first one, in UTC ns.
+        joined: the parts that say which episode is theirs.
+        starts: of the run's executions.
+    """
     said = sorted((part.time_ns, part.episode) for part in joined.values())
     processes = {
         frame.writer: value["execution"]
@@ -249,11 +271,9 @@ def _episodes(
     for frame in frames:
         if frame.time_ns and frame.writer not in began:
             began[frame.writer] = frame.time_ns
-    for rows in traced:
-        if len(rows):
-            began.setdefault(rows.writer, int(rows.times_ns[0]))
+    began = {**rows_began, **began}
     found: dict[str, Episode] = {}
-    for writer in {*(frame.writer for frame in frames), *(rows.writer for rows in traced)}:
+    for writer in {*rows_began, *(frame.writer for frame in frames)}:
         if writer in joined:
             found[writer] = joined[writer].episode
             continue
@@ -305,9 +325,7 @@ def _bases(
     return found, main
 
 
-def _rows(
-    by_episode: Mapping[Episode, Sequence[Frame]], cuts: Mapping[Episode, float]
-) -> tuple[list[Row], list[Replaced], bool]:
+def rows_of(stream: Stream) -> Rows:
     """The rows that count, what was logged again, and whether some could not be read.
 
     A row counts no more if it was written after its execution passed the step at which a later one
@@ -317,20 +335,20 @@ def _rows(
     replaced: list[Replaced] = []
     odd = False
     floors: dict[str, Any] = {}  # by name: the first step at which a later episode logged it
-    for which in sorted(by_episode, reverse=True):
-        every = sorted(reader.rows(by_episode[which]), key=itemgetter(1))
-        rows = [row for row in every if _is_sound(row)]
+    for which in sorted(stream.logged, reverse=True):
+        every = list(reader.rows(stream.logged[which]))
+        rows = sorted((row for row in every if row is not None), key=itemgetter(1))
         odd = odd or len(rows) < len(every)
-        cut = cuts.get(which, math.inf)
+        cut = stream.cuts.get(which, math.inf)
         if floors or cut < math.inf:
             rows, gone = _split(rows, cut, floors)
             if gone:
                 replaced.insert(0, Replaced(which[0], len(gone), min(gone)))
         for step, _, values in rows:
-            for name in values if len(by_episode) > 1 else ():
+            for name in values if len(stream.logged) > 1 else ():
                 floors[name] = min(floors.get(name, step), step)
         kept = [*rows, *kept]
-    return kept, replaced, odd
+    return Rows(kept, replaced, odd)
 
 
 def _split(
@@ -368,11 +386,6 @@ def values(facts: Sequence[Frame], names: Sequence[str]) -> list[tuple[str, Any]
     """Name and value of the facts of these names, in their order; those of odd shape left out."""
     found = [(f.items[2], _value(f, f.items[2])) for f in facts if f.items[2] in names]
     return [(name, value) for name, value in found if value is not None]
-
-
-def _is_sound(row: Row) -> bool:
-    step, _, values = row
-    return not isinstance(step, dict) and _SCALARS.issuperset(map(type, values.values()))
 
 
 def _value(frame: Frame, name: str) -> Any:

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from samebit.errors import Damaged
 
@@ -15,8 +15,12 @@ __all__ = [
     "FRAME",
     "FRAME_BYTES",
     "HEADER_BYTES",
+    "KIND_OF_LONG",
     "LENGTH",
+    "LONG_ROW",
+    "ROW_STARTS",
     "TRACE_START",
+    "Apart",
     "Header",
     "Kind",
     "Tail",
@@ -39,6 +43,10 @@ LENGTH = struct.Struct("<I")
 _CHECKED_FROM = 8  # behind length and checksum: the sequence, and then the payload
 # How a trace frame begins that this version writes: an array of six, and its kind.
 TRACE_START = b"\x96\x04"
+# The same of a row of up to eleven values; with more, the length stands in between.
+ROW_STARTS = frozenset(bytes([0x90 + size, 2]) for size in range(4, 16))
+LONG_ROW = b"\xdc"
+KIND_OF_LONG = 3
 
 _crc32 = zlib.crc32
 
@@ -62,6 +70,13 @@ class Header(Struct, frozen=True):
     run: str
     writer: str
     segment: int
+
+
+class Apart(Struct):
+    """Where the payloads begin of frames that are read together, in order; lists or arrays."""
+
+    traced: Any = field(default_factory=list[int])
+    logged: Any = field(default_factory=list[int])
 
 
 class Tail(Struct, frozen=True):
@@ -99,15 +114,15 @@ def read_frames(
     segment: bytes | memoryview,
     start: int = HEADER_BYTES,
     *,
-    traced: list[int] | None = None,
+    apart: Apart | None = None,
 ) -> tuple[list[tuple[int, list[Any]]], Tail]:
     """All whole frames from an offset on, as (sequence, payload), and where they end.
 
     Args:
         segment: the bytes.
         start: where the first frame begins.
-        traced: where given, it takes the places of the payloads of trace frames, which are left
-            out of what is returned.
+        apart: where given, it takes the places of the frames that there are very many of; these
+            are left out of what is returned.
     """
     frames: list[tuple[int, list[Any]]] = []
     view = memoryview(segment)
@@ -126,10 +141,17 @@ def read_frames(
             begun[length] = crc32(LENGTH.pack(length))
         if crc32(view[at + _CHECKED_FROM : end], begun[length]) != checksum:
             break
-        if traced is not None and segment[payload : payload + 2] == TRACE_START:
-            traced.append(payload)
-            at = end
-            continue
+        if apart is not None:
+            start_of = segment[payload : payload + 2]
+            if start_of == TRACE_START:
+                apart.traced.append(payload)
+                at = end
+                continue
+            is_long = start_of[:1] == LONG_ROW and length > KIND_OF_LONG
+            if start_of in ROW_STARTS or (is_long and segment[payload + KIND_OF_LONG] == Kind.ROW):
+                apart.logged.append(payload)
+                at = end
+                continue
         try:
             items = decode(view[payload:end])
         except (msgspec.DecodeError, RecursionError):

@@ -6,7 +6,7 @@ check out, goes on in the writer's next segment, and reports what is missing by 
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ from samebit.journal.frame import (
     FRAME,
     FRAME_BYTES,
     HEADER_BYTES,
+    Apart,
     Kind,
     Tail,
     read_frames,
     read_header,
 )
+from samebit.journal.logged import Logged, Row
 from samebit.journal.striding import read_sound
 from samebit.journal.traced import Traced, read_traced, traced_of
+from samebit.journal.values import unwrap
 
 __all__ = [
     "Frame",
@@ -38,10 +41,8 @@ __all__ = [
     "read_journal",
     "rows",
     "samples",
-    "unwrap",
 ]
 
-_MARKS = ("$int", "$escaped")
 _SEGMENT_NAME = re.compile(r"^([a-z0-9]+)-([a-z0-9]{12})-(\d+)\.sbj$")
 
 
@@ -75,11 +76,13 @@ class Gap(Struct, frozen=True):
 class Journal(Struct, frozen=True):
     """Everything that could be read, and everything that could not."""
 
-    frames: list[Frame]  # but those of the trace
+    frames: list[Frame]  # but rows of metrics and of the trace
     gaps: list[Gap]
     unknown_frames: int
     clock_ns: int = 0  # the newest time by which a writer tied its frames to UTC
-    traced: list[Traced] = []  # segment by segment, in the order of the frames
+    # Segment by segment, in the order of the frames:
+    traced: list[Traced] = []
+    logged: list[Logged] = []
 
 
 def list_segments(folder: Path) -> list[Segment]:
@@ -113,6 +116,7 @@ def read_journal(
     """
     frames: list[Frame] = []
     traced: list[Traced] = []
+    logged: list[Logged] = []
     gaps: list[Gap] = []
     unknown = clock_ns = 0
     segments = list_segments(folder)
@@ -143,13 +147,12 @@ def read_journal(
         # A daemon that the script left behind may have written on after the end.
         size, sealed_digest = (sealed or {}).get(name, (0, ""))
         is_sealed = 0 < size <= len(data) and digest.of_bytes(data[:size]) == sealed_digest
-        payloads: list[int] = []  # of trace frames
         sound = read_sound(data) if is_sealed and size == len(data) else None
         if sound is not None:
-            found, payloads = sound
-            tail = Tail(intact=size, torn=0)
+            (found, apart), tail = sound, Tail(intact=size, torn=0)
         else:
-            found, tail = read_frames(data, traced=payloads)
+            apart = Apart()
+            found, tail = read_frames(data, apart=apart)
         if len(data) < size:
             gaps.append(Gap(name, f"{len(data)} bytes instead of {size}"))
         elif size and not is_sealed:
@@ -157,10 +160,11 @@ def read_journal(
         elif tail.torn and (ended or not is_last):
             gaps.append(Gap(name, f"{tail.torn} bytes after offset {tail.intact} are no frames"))
         first = expected.get(segment.writer, 0)
-        expected[segment.writer], missing = _follow(data, found, payloads, first)
+        expected[segment.writer], missing = _follow(data, found, apart, first)
         gaps += [Gap(name, f"frames {lost} are missing") for lost in missing]
         offset: int | None = None
         longer: list[tuple[int, int, int, int, bytes]] = []
+        schemas: dict[int, list[str]] = {}
         for sequence, items in found:
             if items[0] == Kind.SCALARS:
                 items[1:] = [columns.unpack(items)]
@@ -175,33 +179,41 @@ def read_journal(
                 _, optimizer, count, at_ns, mask, digests = items[:6]
                 longer.append((optimizer, count, at_ns + (offset or 0), mask, digests))
             else:
+                if items[0] == Kind.SCHEMA:
+                    schemas[items[1]] = items[2]
                 frames.append(_frame(segment, sequence, items, offset or 0))
         if longer:
             traced.append(traced_of(segment.rank, segment.writer, longer))
-        if len(payloads):
-            rows, odd = read_traced(segment.rank, segment.writer, data, payloads, offset or 0)
+        who = (segment.rank, segment.writer, data)
+        if len(apart.traced):
+            rows, odd = read_traced(*who, apart.traced, offset or 0)
             traced.append(rows)
             unknown += odd
+        if len(apart.logged):
+            logged.append(Logged(*who, apart.logged, offset or 0, schemas))
     # A later execution has another writer, whose letters say nothing about the order.
     if len(began) > 1:
         frames.sort(key=lambda frame: (frame.rank, began.get(frame.writer, 0)))
-        traced.sort(key=lambda rows: (rows.rank, began.get(rows.writer, 0)))
-    return Journal(frames, gaps, unknown, clock_ns, traced)
+        for parts in (traced, logged):
+            parts.sort(key=lambda part: (part.rank, began.get(part.writer, 0)))
+    return Journal(frames, gaps, unknown, clock_ns, traced, logged)
 
 
 def _follow(
-    data: bytes, found: list[tuple[int, list[Any]]], payloads: Sequence[int], first: int
+    data: bytes, found: list[tuple[int, list[Any]]], apart: Apart, first: int
 ) -> tuple[int, list[str]]:
     """The sequence number after those of a segment, and which are missing from `first` on."""
     numbers = [sequence for sequence, _ in found]
-    if len(payloads):
-        begins = min([_sequence(data, payloads[0]), *numbers[:1]])
-        last = max([_sequence(data, payloads[-1]), *numbers[-1:]])
-        if begins == first and last - first + 1 == len(numbers) + len(payloads):
-            return last + 1, []
-        numbers = sorted([*numbers, *(_sequence(data, payload) for payload in payloads)])
+    ends = numbers[:1] + numbers[-1:]
+    for payloads in (apart.traced, apart.logged):
+        if len(payloads):
+            ends += [_sequence(data, payloads[0]), _sequence(data, payloads[-1])]
+    count = len(numbers) + len(apart.traced) + len(apart.logged)
+    if ends and min(ends) == first and max(ends) - first + 1 == count:
+        return max(ends) + 1, []
+    payloads = [*apart.traced, *apart.logged]
     missing: list[str] = []
-    for number in numbers:
+    for number in sorted([*numbers, *(_sequence(data, payload) for payload in payloads)]):
         if number > first:
             missing.append(f"{first} to {number - 1}")
         first = max(number + 1, first)
@@ -212,12 +224,11 @@ def _sequence(data: bytes, payload: int) -> int:
     return FRAME.unpack_from(data, payload - FRAME_BYTES)[2]
 
 
-_TIME_AT = {Kind.ROW: 3, Kind.FACT: 1, Kind.SAMPLE: 2}
+_TIME_AT = {Kind.FACT: 1, Kind.SAMPLE: 2}
 # What the items of each kind must be; a step is a number, or beyond 64 bits a dict.
 _SHAPES: dict[int, tuple[Any, ...]] = {
     Kind.CLOCK: (int, int, int),
     Kind.SCHEMA: (int, int, list),
-    Kind.ROW: (int, int, (int, float, dict), int),
     Kind.FACT: (int, int, str, object),
     Kind.TRACE: (int, int, int, int, int, bytes),
     Kind.HYPER: (int, int, int, int, dict),
@@ -241,24 +252,10 @@ def _frame(segment: Segment, sequence: int, items: list[Any], offset: int) -> Fr
     return Frame(segment.rank, segment.writer, sequence, items[0], items, time_ns)
 
 
-def rows(frames: Iterable[Frame]) -> Iterable[tuple[int, int, dict[str, Any]]]:
-    """The logged rows among frames, as (step, time in UTC ns, values by name)."""
-    schemas: dict[tuple[str, int], list[str]] = {}
-    for frame in frames:
-        if frame.kind == Kind.SCHEMA:
-            schemas[frame.writer, frame.items[1]] = frame.items[2]
-        elif frame.kind == Kind.ROW:
-            names = schemas.get((frame.writer, frame.items[1]))
-            values = frame.items[4:]
-            if names is not None and len(names) == len(values):
-                step = frame.items[2]
-                if dict in map(type, values):
-                    values = [_scalar(value) for value in values]
-                yield (
-                    step if isinstance(step, int) else _scalar(step),
-                    frame.time_ns,
-                    dict(zip(names, values, strict=True)),
-                )
+def rows(logged: Iterable[Logged]) -> Iterator[Row | None]:
+    """The rows of segments; None for one that cannot be read."""
+    for part in logged:
+        yield from part.rows()
 
 
 def changes(frame: Frame) -> list[Block]:
@@ -286,23 +283,3 @@ def samples(frames: Iterable[Frame]) -> Iterable[tuple[str, int, dict[str, Any]]
             if names is not None and len(names) == len(frame.items) - 3:
                 values = dict(zip(names, frame.items[3:], strict=True))
                 yield frame.rank, frame.time_ns, values
-
-
-def unwrap(value: Any) -> Any:
-    """A value as it was before it was made fit for a frame: integers and texts are themselves."""
-    if isinstance(value, dict):
-        if len(value) == 1 and not value.keys().isdisjoint(_MARKS):
-            return _scalar(value)
-        return {k[1:] if k.startswith("$") else k: unwrap(v) for k, v in value.items()}
-    return [unwrap(item) for item in value] if isinstance(value, list) else value
-
-
-def _scalar(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    try:
-        if "$escaped" in value:
-            return digest.unescaped(value["$escaped"])
-        return int(value["$int"]) if "$int" in value else value
-    except (TypeError, ValueError):
-        return 0  # not from our writer

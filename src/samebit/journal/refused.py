@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from samebit.journal.reader import unwrap
+from samebit.journal.values import unwrap
 
 __all__ = ["Refused"]
 

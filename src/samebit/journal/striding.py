@@ -13,8 +13,13 @@ from typing import Any
 from samebit.journal.frame import (
     FRAME_BYTES,
     HEADER_BYTES,
+    KIND_OF_LONG,
     LENGTH,
+    LONG_ROW,
+    ROW_STARTS,
     TRACE_START,
+    Apart,
+    Kind,
     read_frames,
 )
 from samebit.journal.traced import numbers_at, numpy_for
@@ -25,12 +30,13 @@ _SIGHT_BYTES = 1 << 16  # in which trace frames are counted: they come regularly
 _PERIOD = 64  # frames: which rows are full goes by powers of two
 
 
-def read_sound(data: bytes) -> tuple[list[tuple[int, list[Any]]], Any] | None:
-    """The frames of a sealed segment but those of its trace, and where the payloads of these are.
+def read_sound(data: bytes) -> tuple[list[tuple[int, list[Any]]], Apart] | None:
+    """The frames of a sealed segment, as `read_frames` gives them.
 
-    None where it has few of them, or is not whole frames from end to end, numbered one by one.
+    None where it has few of the frames that there may be very many of, or is not whole frames from
+    end to end, numbered one by one.
     """
-    in_sight = data.count(TRACE_START, 0, _SIGHT_BYTES)
+    in_sight = sum(data.count(start, 0, _SIGHT_BYTES) for start in (TRACE_START, *ROW_STARTS))
     numpy = numpy_for(in_sight * len(data) // _SIGHT_BYTES)
     if numpy is None:
         return None
@@ -40,16 +46,22 @@ def read_sound(data: bytes) -> tuple[list[tuple[int, list[Any]]], Any] | None:
     numbers = numbers_at(numpy, data, "<u8", starts + (FRAME_BYTES - 8))
     if (numbers != numbers[0] + numpy.arange(len(numbers), dtype=numpy.uint64)).any():
         return None
-    kind = numpy.frombuffer(TRACE_START, "u2")[0]
-    is_traced = numbers_at(numpy, data, "u2", starts + FRAME_BYTES) == kind
+    begins = numbers_at(numpy, data, "<u2", starts + FRAME_BYTES)
+    is_traced = begins == int.from_bytes(TRACE_START, "little")
+    is_logged = numpy.isin(begins, [int.from_bytes(start, "little") for start in ROW_STARTS])
+    payloads = starts + FRAME_BYTES
+    kinds = numbers_at(numpy, data, "u1", numpy.minimum(payloads + KIND_OF_LONG, len(data) - 1))
+    is_logged |= (begins & 0xFF == LONG_ROW[0]) & (kinds == Kind.ROW)
+    apart = Apart(payloads[is_traced], payloads[is_logged])
     found: list[tuple[int, list[Any]]] = []
-    for start in starts[~is_traced].tolist():
+    for start in starts[~(is_traced | is_logged)].tolist():
         (length,) = LENGTH.unpack_from(data, start)
-        frames, tail = read_frames(data[start : start + FRAME_BYTES + length], 0)
+        more = Apart()
+        frames, tail = read_frames(data[start : start + FRAME_BYTES + length], 0, apart=more)
         if tail.torn or not frames:
-            return None
+            return None  # damaged after all, or one that has to be put in its place
         found += frames
-    return found, starts[is_traced] + FRAME_BYTES
+    return found, apart
 
 
 def _starts(numpy: Any, data: bytes) -> Any:

@@ -1,6 +1,6 @@
 """What a frame can hold: the plain value of a metric, and any plain value as msgpack has it.
 
-`unwrap` of the reader is the way back.
+`unwrap` is the way back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,10 @@ from typing import Any
 from samebit import digest
 from samebit.errors import UsageError
 
-__all__ = ["exact", "flatten", "plain_number", "plain_step"]
+__all__ = ["exact", "flatten", "plain_number", "plain_step", "scalar", "unwrap"]
 
 _INT_BOUND = 1 << 63
+_MARKS = ("$int", "$escaped")
 
 
 def plain_step(step: Any) -> Any:
@@ -78,3 +79,24 @@ def _flatten_into(flat: dict[str, Any], values: Mapping[str, Any], path: Sequenc
                 takes="bool, int, float, text, 0-d arrays, and nested dicts of these",
             )
         flat[".".join([*path, name])] = number
+
+
+def unwrap(value: Any) -> Any:
+    """A value as it was before it was made fit for a frame: integers and texts are themselves."""
+    if isinstance(value, dict):
+        if len(value) == 1 and not value.keys().isdisjoint(_MARKS):
+            return scalar(value)
+        return {k[1:] if k.startswith("$") else k: unwrap(v) for k, v in value.items()}
+    return [unwrap(item) for item in value] if isinstance(value, list) else value
+
+
+def scalar(value: Any) -> Any:
+    """A number or text that may have been made fit for a frame."""
+    if not isinstance(value, dict):
+        return value
+    try:
+        if "$escaped" in value:
+            return digest.unescaped(value["$escaped"])
+        return int(value["$int"]) if "$int" in value else value
+    except (TypeError, ValueError):
+        return 0  # not from our writer

@@ -22,11 +22,11 @@ from samebit.errors import UsageError
 from samebit.journal import keeping, segment
 from samebit.journal.columns import MOST_HELD, Held
 from samebit.journal.frame import CHECKED, FRAME, FRAME_BYTES, Header, Kind, pack, pack_header
-from samebit.journal.reader import unwrap
 from samebit.journal.refused import Refused
 from samebit.journal.values import exact as _exact
 from samebit.journal.values import flatten as _flatten
 from samebit.journal.values import plain_step as _plain_step
+from samebit.journal.values import unwrap
 from samebit.threads import Helper
 
 __all__ = ["SEAL_BYTES", "Writer"]
