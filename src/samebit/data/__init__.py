@@ -1,0 +1,1 @@
+"""Fingerprints of data: files, arrays, tables, datasets, lists of rows."""

@@ -1,0 +1,272 @@
+"""Fingerprints of files and folders: every byte is read, and nothing that moves is believed.
+
+A folder is listed, its files are hashed, and it is listed again: only where both listings are the
+same, and each file was what it is before and after its bytes were read, is there a fingerprint.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from msgspec import Struct
+
+from samebit import digest
+from samebit.capture.hashing import Found, found_of
+from samebit.data.forms import Fingerprint, named, sealed, u64
+from samebit.errors import NotFound, SamebitError, UsageError
+
+__all__ = ["Survey", "of_path", "of_survey", "survey"]
+
+_PIECE_BYTES = 1 << 20
+_LARGE_BYTES = 1 << 26  # from here on several processors hash one file
+_LARGE_PIECE_BYTES = 1 << 23
+_THREADS = 4  # that wait for a disk together
+_TOGETHER = 4096  # files
+_NAMED = 3  # in a note
+_RETRY = "let whoever writes there finish, and take it again"
+
+Advance = Callable[[int], None]
+
+
+class Entry(Struct, frozen=True):
+    """One name below a root.
+
+    Attributes:
+        path: the bytes of its name below the root.
+        kind: f | l | d.
+        place: where it is.
+        found: of a file what the system says of it.
+        executable: of a file, whether its owner may execute it.
+        target: of a link where it points.
+        outside: of a link, whether that is out of the root.
+    """
+
+    path: bytes
+    kind: str
+    place: bytes
+    found: Found | None = None
+    executable: bool = False
+    target: bytes = b""
+    outside: bool = False
+
+
+class Survey(Struct, frozen=True):
+    """What lies at a path, before any of it is read."""
+
+    root: Path
+    is_folder: bool
+    follows: bool
+    entries: tuple[Entry, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all files."""
+        return sum(entry.found.size_bytes for entry in self.entries if entry.found is not None)
+
+
+def of_path(
+    path: Path, *, level: str = "content", follow: bool = False, advance: Advance | None = None
+) -> Fingerprint:
+    """The fingerprint of a file or folder.
+
+    Args:
+        path: of the file or folder; where it is a link, what it points to.
+        level: of a folder content or strict; a file has one level.
+        follow: whether links below are what they point to.
+        advance: is told how many more bytes are read.
+
+    Raises:
+        NotFound: there is nothing at the path, or a file vanished.
+        UsageError: something there has no bytes, or a link has no end.
+        SamebitError: something changed while it was read, or may not be read.
+    """
+    return of_survey(survey(path, follow=follow), level=level, advance=advance)
+
+
+def survey(path: Path, *, follow: bool = False) -> Survey:
+    """List what lies at a path."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise NotFound("there is nothing at that path", path=path) from error
+    except OSError as error:
+        raise _refused(os.fsencode(path), error) from error
+    if stat.S_ISDIR(status.st_mode):
+        root = os.fsencode(path.resolve())
+        entries = sorted(_below(root, follow=follow), key=lambda entry: entry.path)
+        return Survey(path, True, follow, tuple(entries))
+    return Survey(path, False, follow, (_file(b"", os.fsencode(path), status),))
+
+
+def of_survey(
+    found: Survey, *, level: str = "content", advance: Advance | None = None
+) -> Fingerprint:
+    """The fingerprint of what was listed, as `of_path`."""
+    if level == "set":
+        raise UsageError("files have no level `set`", known="content, strict")
+    digests = dict(_digests(found, advance))
+    if not found.is_folder:
+        raw = digests[b""]
+        return Fingerprint("file", named("file", raw), {"size_bytes": found.size_bytes})
+    _compare(found, survey(found.root, follow=found.follows))
+    kind = "folder-strict" if level == "strict" else "folder"
+    payload = (_framed(entry, digests, strict=level == "strict") for entry in found.entries)
+    raw = sealed(kind, {"entries": len(found.entries)}, payload)
+    counts = {"entries": len(found.entries), "size_bytes": found.size_bytes}
+    parts = {_shown(path): named("file", one) for path, one in digests.items()}
+    return Fingerprint(kind, named(kind, raw), counts, parts, tuple(_notes(found)))
+
+
+def _framed(entry: Entry, digests: dict[bytes, bytes], *, strict: bool) -> bytes:
+    content, kind = entry.target, entry.kind
+    if entry.found is not None:
+        content = u64(entry.found.size_bytes) + digests[entry.path]
+        kind = "x" if strict and entry.executable else "f"
+    lengths = u64(len(entry.path)), u64(len(content))
+    return b"".join((kind.encode(), lengths[0], entry.path, lengths[1], content))
+
+
+def _below(root: bytes, *, follow: bool) -> Iterator[Entry]:
+    """Every name below a folder; of folders only those that hold nothing."""
+    waiting: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
+    while waiting:
+        path, above = waiting.pop()
+        place = os.path.join(root, path) if path else root
+        try:
+            status = os.stat(place)
+            with os.scandir(place) as scan:
+                names = [entry.name for entry in scan]
+        except OSError as error:
+            raise _refused(place, error) from error
+        this = status.st_dev, status.st_ino
+        if this in above:
+            raise UsageError("a link leads to a folder that it lies in", path=os.fsdecode(place))
+        if not names and path:
+            yield Entry(path, "d", place)
+        for name in names:
+            inner = path + b"/" + name if path else name
+            entry = _entry(inner, os.path.join(place, name), root, follow=follow)
+            if entry is None:
+                waiting.append((inner, above | {this}))
+            else:
+                yield entry
+
+
+def _entry(path: bytes, place: bytes, root: bytes, *, follow: bool) -> Entry | None:
+    """One name, or None for a folder."""
+    try:
+        status = os.stat(place, follow_symlinks=follow)
+        if stat.S_ISLNK(status.st_mode):
+            return _link(path, place, root, os.readlink(place))
+    except OSError as error:
+        if follow and os.path.islink(place):
+            raise UsageError(
+                f"a link cannot be followed: {error.strerror}",
+                path=os.fsdecode(place),
+                target=os.fsdecode(os.readlink(place)),
+            ) from error
+        raise _refused(place, error) from error
+    return None if stat.S_ISDIR(status.st_mode) else _file(path, place, status)
+
+
+def _file(path: bytes, place: bytes, status: os.stat_result) -> Entry:
+    found = found_of(status)
+    if found is None:
+        raise UsageError(
+            "a socket, pipe or device has no bytes of its own", path=os.fsdecode(place)
+        )
+    return Entry(path, "f", place, found, bool(status.st_mode & stat.S_IXUSR))
+
+
+def _link(path: bytes, place: bytes, root: bytes, target: bytes) -> Entry:
+    folder = os.path.dirname(place)
+    whole = os.path.normpath(os.path.join(folder, target))
+    inside = (whole + b"/").startswith(root + b"/")
+    if inside and os.path.isabs(target):
+        target = os.path.relpath(whole, folder)  # else a copy elsewhere would be another folder
+    return Entry(path, "l", place, target=target, outside=not inside)
+
+
+def _digests(found: Survey, advance: Advance | None) -> Iterator[tuple[bytes, bytes]]:
+    files = [entry for entry in found.entries if entry.kind == "f"]
+    with ThreadPoolExecutor(max(1, min(_THREADS, len(files)))) as pool:
+        for at in range(0, len(files), _TOGETHER):
+            some = files[at : at + _TOGETHER]
+            for entry, raw in zip(some, pool.map(lambda e: _read(e, advance), some), strict=True):
+                yield entry.path, raw
+
+
+def _read(entry: Entry, advance: Advance | None) -> bytes:
+    """The digest of a file that is what it was, and stays so."""
+    assert entry.found is not None
+    is_large = entry.found.size_bytes >= _LARGE_BYTES
+    hasher = digest.Hasher(threads=is_large)
+    try:
+        # Without waiting: where the name is a pipe by now, opening it would never end.
+        fd = os.open(entry.place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb", buffering=0) as file:
+            before = found_of(os.fstat(fd))
+            wanted = _LARGE_PIECE_BYTES if is_large else _PIECE_BYTES
+            room = memoryview(bytearray(min(wanted, entry.found.size_bytes + 1)))
+            while before == entry.found and (count := file.readinto(room)):
+                hasher.update(room[:count])
+                if advance is not None:
+                    advance(count)
+            after = found_of(os.fstat(fd))
+    except OSError as error:
+        raise _refused(entry.place, error) from error
+    if not before == after == entry.found or hasher.size_bytes != entry.found.size_bytes:
+        raise _changed(entry.place)
+    return hasher.raw()
+
+
+def _compare(before: Survey, after: Survey) -> None:
+    """Raise where a folder is no longer what it was when its bytes were read."""
+    then = {entry.path: entry for entry in before.entries}
+    now = {entry.path: entry for entry in after.entries}
+    for path in sorted({**then, **now}):
+        if then.get(path) != now.get(path):
+            entry = then.get(path) or now[path]
+            raise _changed(entry.place)
+
+
+def _changed(place: bytes) -> SamebitError:
+    return SamebitError("a file changed while it was read", path=os.fsdecode(place), hint=_RETRY)
+
+
+def _refused(place: bytes, error: OSError) -> SamebitError:
+    path = os.fsdecode(place)
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return NotFound("a file vanished while the folder was read", path=path, hint=_RETRY)
+    return SamebitError(f"cannot be read: {error.strerror or error}", path=path)
+
+
+def _notes(found: Survey) -> Iterator[str]:
+    if outside := [entry.path for entry in found.entries if entry.outside]:
+        what = "1 link points" if len(outside) == 1 else f"{len(outside)} links point"
+        yield f"{what} out of the folder, and that data is not part of it: {_few(outside)}"
+    alike: dict[str, list[bytes]] = {}
+    for entry in found.entries:
+        alike.setdefault(_folded(_shown(entry.path)), []).append(entry.path)
+    for paths in alike.values():
+        if len(paths) > 1:
+            yield f"names that are one where case or Unicode forms do not count: {_few(paths)}"
+
+
+def _folded(name: str) -> str:
+    if name.isascii():
+        return name.lower()
+    import unicodedata  # noqa: PLC0415  (a megabyte of tables, for other alphabets only)
+
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _few(paths: Sequence[bytes]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(map(_shown, paths[:_NAMED])) + more
