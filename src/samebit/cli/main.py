@@ -20,6 +20,7 @@ COMMANDS = {
     "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),
+    "fingerprint": ("samebit.cli.fingerprinting", "the name of data by its content"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
     "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),
     "du": ("samebit.cli.usage", "who uses the space, and what was saved"),
