@@ -1,6 +1,8 @@
 """The same logical table has one fingerprint from every library; of an index what the page says."""
 
 import datetime as dt
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from samebit.data.fingerprints import fingerprint
 from samebit.errors import NotFound
+from tests.data import examples
 
 LEVELS = ("content", "set")
 COLUMNS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
@@ -184,6 +187,20 @@ def test_of_images_the_bytes_are_hashed_and_not_the_path(tmp_path: Path) -> None
     assert set(found) == {name(pa.table({"i": [b"not really a picture"]}))}
     with pytest.raises(NotFound, match=r"none\.png"):
         fingerprint(held(path=str(tmp_path / "none.png")))
+
+
+def test_a_dataset_that_streams_is_known_by_its_items() -> None:
+    data = datasets.Dataset.from_dict({"a": [1, 2, 3]})
+    streamed = fingerprint(data.to_iterable_dataset())
+    assert (streamed.kind, streamed.counts) == ("stream", {"items": 3})
+    assert fingerprint(data.to_iterable_dataset(), sample=2).kind == "stream-sample"
+
+
+def test_a_module_of_the_users_by_the_name_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = types.ModuleType("datasets")
+    own.Dataset = examples.Items  # pyright: ignore
+    monkeypatch.setitem(sys.modules, "datasets", own)
+    assert fingerprint(examples.Items()).kind == "items"
 
 
 def test_several_by_name_are_one() -> None:

@@ -29,7 +29,8 @@ def find_fingerprint(value: Any, sample: int | None, advance: Advance | None) ->
     """The fingerprint of a data set of torch, or of what can be read as one; else None.
 
     Args:
-        value: what has items by position and a length, or an `IterableDataset`.
+        value: what has items by position and a length, or an `IterableDataset` of torch or of
+            Hugging Face.
         sample: at most so many items; None for all.
         advance: is told how many more items are read.
     """
@@ -39,7 +40,10 @@ def find_fingerprint(value: Any, sample: int | None, advance: Advance | None) ->
     data = torch.utils.data if torch is not None else None
     if data is not None and isinstance(value, data.DataLoader):
         raise UsageError("a loader shuffles and collates", hint="hand over its dataset")
-    if data is not None and isinstance(value, data.IterableDataset):
+    theirs = sys.modules.get("datasets.iterable_dataset")
+    if (data is not None and isinstance(value, data.IterableDataset)) or (
+        theirs is not None and isinstance(value, theirs.IterableDataset)
+    ):
         return _of_stream(value, sample, advance)
     if data is not None and (found := _of_tensors(data, value)) is not None:
         return found

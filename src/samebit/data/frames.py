@@ -356,5 +356,5 @@ _LIBRARIES: tuple[tuple[str, Callable[[ModuleType, Any, bool], Table | None]], .
     ("pandas", _of_pandas),
     ("polars", _of_polars),
     ("pyarrow", _of_arrow),
-    ("datasets", _of_datasets),
+    ("datasets.arrow_dataset", _of_datasets),  # a script may have a `datasets` of its own
 )
