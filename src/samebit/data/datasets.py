@@ -57,12 +57,12 @@ def sampled_positions(items: int, most: int) -> list[int]:
     if most >= items:
         return list(range(items))
     taken = {0, items - 1} if most > 1 else {0}
-    for count in itertools.count():
-        if len(taken) == most:
-            return sorted(taken)
+    count = 0
+    while len(taken) < most:
         chosen = sealed("choice", {"count": count, "items": items})
         taken.add(int.from_bytes(chosen[:8], "little") % items)
-    raise AssertionError  # pragma: no cover  (the count has no end)
+        count += 1
+    return sorted(taken)
 
 
 def _has_positions(value: Any) -> bool:

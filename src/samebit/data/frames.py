@@ -67,7 +67,7 @@ def _of_arrow(library: ModuleType, value: Any, strict: bool) -> Table | None:
         columns = (
             Batch(len(one), [partial(pieces.of_arrow, one, strict=strict)]) for one in chunks
         )
-        first = Batch(0, [partial(pieces.empty, value.type, strict=strict)])
+        first = Batch(0, [_none_of(value.type, strict)])
         return Table(heads, _with(first, columns))
     if isinstance(value, library.RecordBatch):
         return from_batches(value.schema, iter([value]), strict=strict)
@@ -86,12 +86,16 @@ def _arrow_head(name: str, kind: Any) -> Head:
 
 def _arrow_batches(schema: Any, batches: Iterator[Any], strict: bool) -> Iterator[Batch]:
     # The first has no rows: by it the types are known even where there are none.
-    yield Batch(0, [partial(pieces.empty, field.type, strict=strict) for field in schema])
+    yield Batch(0, [_none_of(field.type, strict) for field in schema])
     for whole in batches:
         for at in range(0, whole.num_rows, ROWS):
             some = whole.slice(at, ROWS)
             columns = [partial(pieces.of_arrow, one, strict=strict) for one in some.columns]
             yield Batch(some.num_rows, columns)
+
+
+def _none_of(kind: Any, strict: bool) -> Callable[[], Piece]:
+    return lambda: pieces.of_arrow(pieces.nothing(kind), strict=strict)
 
 
 def _with(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:
@@ -303,7 +307,7 @@ def _of_datasets(library: ModuleType, value: Any, strict: bool) -> Table | None:
 
     def batches() -> Iterator[Batch]:
         yield Batch(
-            0, [_media(at in media, _nothing(f.type), strict) for at, f in enumerate(schema)]
+            0, [_media(at in media, pieces.nothing(f.type), strict) for at, f in enumerate(schema)]
         )
         for at in range(0, len(value), step):
             # With the format of Arrow these are the rows that the indices choose, as they lie.
@@ -313,13 +317,6 @@ def _of_datasets(library: ModuleType, value: Any, strict: bool) -> Table | None:
                 yield Batch(some.num_rows, columns)
 
     return Table([_arrow_head(field.name, field.type) for field in schema], batches())
-
-
-def _nothing(kind: Any) -> Any:
-    library = sys.modules["pyarrow"]
-    if isinstance(kind, library.BaseExtensionType):
-        return library.ExtensionArray.from_storage(kind, library.array([], kind.storage_type))
-    return library.array([], kind)
 
 
 def _media(is_media: bool, array: Any, strict: bool) -> Callable[[], Piece]:

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from samebit.errors import UsageError
 from samebit.states.dtypes import NUMPY_OWN
 
-__all__ = ["Piece", "empty", "of_arrow", "of_numpy"]
+__all__ = ["Piece", "nothing", "of_arrow", "of_numpy"]
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _NANOSECONDS = 10**9
@@ -90,17 +90,15 @@ def of_arrow(array: Any, *, strict: bool) -> Piece:
     raise UsageError(f"a column of Arrow's type {array.type} has no fingerprint")
 
 
-def empty(kind: Any, *, strict: bool) -> Piece:
-    """No rows of one of Arrow's types."""
+def nothing(kind: Any) -> Any:
+    """An array of Arrow without values; UsageError for types of which Arrow cannot make one."""
     arrow = sys.modules["pyarrow"]
-    if isinstance(kind, arrow.BaseExtensionType):
-        stored = arrow.array([], kind.storage_type)
-        return of_arrow(arrow.ExtensionArray.from_storage(kind, stored), strict=strict)
     try:
-        made = arrow.array([], kind)
+        if isinstance(kind, arrow.BaseExtensionType):
+            return arrow.ExtensionArray.from_storage(kind, arrow.array([], kind.storage_type))
+        return arrow.array([], kind)
     except arrow.ArrowNotImplementedError as error:
         raise UsageError(f"a column of Arrow's type {kind} has no fingerprint") from error
-    return of_arrow(made, strict=strict)
 
 
 def _kind(arrow_type: Any) -> str:
