@@ -23,7 +23,8 @@ _PIECE_BYTES = 1 << 20
 _LARGE_BYTES = 1 << 26  # from here on several processors hash one file
 _LARGE_PIECE_BYTES = 1 << 23
 _THREADS = 4  # that wait for a disk together
-_TOGETHER = 4096  # files
+# What one thread reads in turn: a small file is hashed sooner than it is handed over.
+_TOGETHER, _TOGETHER_BYTES = 32, 1 << 22
 _NAMED = 3  # in a note
 _RETRY = "let whoever writes there finish, and take it again"
 
@@ -51,6 +52,11 @@ class Entry(Struct, frozen=True):
     target: bytes = b""
     outside: bool = False
 
+    @property
+    def size_bytes(self) -> int:
+        """Of a file its size."""
+        return 0 if self.found is None else self.found.size_bytes
+
 
 class Survey(Struct, frozen=True):
     """What lies at a path, before any of it is read."""
@@ -63,7 +69,7 @@ class Survey(Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         """The size of all files."""
-        return sum(entry.found.size_bytes for entry in self.entries if entry.found is not None)
+        return sum(entry.size_bytes for entry in self.entries)
 
 
 def of_path(
@@ -122,7 +128,7 @@ def of_survey(
 def _framed(entry: Entry, digests: dict[bytes, bytes], *, strict: bool) -> bytes:
     content, kind = entry.target, entry.kind
     if entry.found is not None:
-        content = u64(entry.found.size_bytes) + digests[entry.path]
+        content = u64(entry.size_bytes) + digests[entry.path]
         kind = "x" if strict and entry.executable else "f"
     lengths = u64(len(entry.path)), u64(len(content))
     return b"".join((kind.encode(), lengths[0], entry.path, lengths[1], content))
@@ -191,17 +197,26 @@ def _link(path: bytes, place: bytes, root: bytes, target: bytes) -> Entry:
 
 def _digests(found: Survey, advance: Advance | None) -> Iterator[tuple[bytes, bytes]]:
     files = [entry for entry in found.entries if entry.kind == "f"]
-    with ThreadPoolExecutor(max(1, min(_THREADS, len(files)))) as pool:
-        for at in range(0, len(files), _TOGETHER):
-            some = files[at : at + _TOGETHER]
-            for entry, raw in zip(some, pool.map(lambda e: _read(e, advance), some), strict=True):
-                yield entry.path, raw
+    groups: list[list[Entry]] = []
+    held_bytes = _TOGETHER_BYTES
+    for entry in files:
+        if held_bytes >= _TOGETHER_BYTES or len(groups[-1]) == _TOGETHER:
+            groups.append([])
+            held_bytes = 0
+        groups[-1].append(entry)
+        held_bytes += entry.size_bytes
+
+    def read(some: list[Entry]) -> list[tuple[bytes, bytes]]:
+        return [(entry.path, _read(entry, advance)) for entry in some]
+
+    with ThreadPoolExecutor(max(1, min(_THREADS, len(groups)))) as pool:
+        for pairs in pool.map(read, groups):
+            yield from pairs
 
 
 def _read(entry: Entry, advance: Advance | None) -> bytes:
     """The digest of a file that is what it was, and stays so."""
-    assert entry.found is not None
-    is_large = entry.found.size_bytes >= _LARGE_BYTES
+    is_large = entry.size_bytes >= _LARGE_BYTES
     hasher = digest.Hasher(threads=is_large)
     try:
         # Without waiting: where the name is a pipe by now, opening it would never end.
@@ -209,7 +224,7 @@ def _read(entry: Entry, advance: Advance | None) -> bytes:
         with open(fd, "rb", buffering=0) as file:
             before = found_of(os.fstat(fd))
             wanted = _LARGE_PIECE_BYTES if is_large else _PIECE_BYTES
-            room = memoryview(bytearray(min(wanted, entry.found.size_bytes + 1)))
+            room = memoryview(bytearray(min(wanted, entry.size_bytes + 1)))
             while before == entry.found and (count := file.readinto(room)):
                 hasher.update(room[:count])
                 if advance is not None:
@@ -217,7 +232,7 @@ def _read(entry: Entry, advance: Advance | None) -> bytes:
             after = found_of(os.fstat(fd))
     except OSError as error:
         raise _refused(entry.place, error) from error
-    if not before == after == entry.found or hasher.size_bytes != entry.found.size_bytes:
+    if not before == after == entry.found or hasher.size_bytes != entry.size_bytes:
         raise _changed(entry.place)
     return hasher.raw()
 
