@@ -18,6 +18,7 @@ NAMES = (
     "checkpoint",
     "states",
     "loading",
+    "fingerprints",
 )
 
 
