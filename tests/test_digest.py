@@ -215,3 +215,16 @@ def test_only_a_content_name_has_hex_digits(text: str) -> None:
     else:
         with pytest.raises(Damaged, match="not a content name"):
             digest.hex_of(text)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_the_raw_digest_is_the_name_in_32_bytes_however_many_processors(
+    pieces: list[bytes],
+) -> None:
+    whole = b"".join(pieces)
+    for threads in (False, True):
+        hasher = digest.Hasher(threads=threads)
+        for piece in pieces:
+            hasher.update(piece)
+        assert hasher.raw() == digest.raw(whole)
+        assert hasher.digest() == digest.of_bytes(whole) == "blake3:" + digest.raw(whole).hex()

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from samebit.data import frames
 from samebit.data.fingerprints import fingerprint
 from samebit.errors import NotFound
 from tests.data import examples
@@ -208,6 +209,24 @@ def test_several_by_name_are_one() -> None:
     both = fingerprint(datasets.DatasetDict(test=test, train=train))
     assert both == fingerprint({"train": train, "test": test}) != fingerprint({"train": train})
     assert both.parts == {"train": name(train), "test": name(test)}
+
+
+def test_rows_of_many_bytes_are_looked_at_in_smaller_numbers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = pa.table({"t": ["x" * 1000] * 50 + [None], "n": list(range(51))})
+    data = datasets.Dataset(datasets.table.InMemoryTable(table))
+    values = [table, table.to_pandas(), pl.from_arrow(table), data, data.select(range(51))]
+    before = {level: name(table, level) for level in LEVELS}
+    monkeypatch.setattr(frames, "_TOGETHER_BYTES", 5_000)
+    assert frames.rows_together(51, 51 * 1000) == 5
+    assert frames.rows_together(51, 51 * 10_000) == 1
+    assert frames.rows_together(0, 0) == 1
+    for value in values:
+        found = frames.find_table(value, strict=False)
+        assert found is not None
+        assert max(batch.rows for batch in found.batches) < 10
+        assert {level: name(value, level) for level in LEVELS} == before
 
 
 def test_the_users_frame_is_not_changed() -> None:

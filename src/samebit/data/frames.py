@@ -19,11 +19,12 @@ from samebit.data.tables import ROWS, Batch, Head, Table
 from samebit.errors import NotFound, UsageError
 from samebit.states.dtypes import NUMPY_OWN
 
-__all__ = ["arrow", "find_table", "from_batches"]
+__all__ = ["arrow", "find_table", "from_batches", "rows_together"]
 
 _DATASETS_MEDIA = frozenset({"Image", "Audio", "Video"})
 _WHOLE = "iu"
-_COPIED_BYTES = 1 << 26  # rows that indices choose are copied so many bytes at a time
+_TOGETHER_BYTES = 1 << 26  # of rows that are looked at together: some of them are copied
+_LOOKED_AT = 1000  # rows of pandas by which the size of one is known
 _MEDIA_ROWS = 16  # whose files are held together
 
 
@@ -54,6 +55,11 @@ def from_batches(schema: Any, batches: Iterator[Any], *, strict: bool) -> Table:
     arrow()
     heads = [_arrow_head(field.name, field.type) for field in schema]
     return Table(heads, _arrow_batches(schema, batches, strict))
+
+
+def rows_together(rows: int, size_bytes: int) -> int:
+    """How many rows to look at together of so many that have so many bytes."""
+    return max(1, min(ROWS, _TOGETHER_BYTES * rows // max(size_bytes, 1)))
 
 
 # Arrow
@@ -88,8 +94,9 @@ def _arrow_batches(schema: Any, batches: Iterator[Any], strict: bool) -> Iterato
     # The first has no rows: by it the types are known even where there are none.
     yield Batch(0, [_none_of(field.type, strict) for field in schema])
     for whole in batches:
-        for at in range(0, whole.num_rows, ROWS):
-            some = whole.slice(at, ROWS)
+        step = rows_together(whole.num_rows, whole.nbytes)
+        for at in range(0, whole.num_rows, step):
+            some = whole.slice(at, step)
             columns = [partial(pieces.of_arrow, one, strict=strict) for one in some.columns]
             yield Batch(some.num_rows, columns)
 
@@ -127,12 +134,14 @@ def _of_pandas(pandas: ModuleType, value: Any, strict: bool) -> Table | None:
             continue
         level = pandas.Series(value.index.get_level_values(at))
         read.append(_pandas_column(pandas, label, level, True, strict))
-    return Table([head for head, _ in read], _cut(len(value), [make for _, make in read]))
+    size_bytes = sum(int(column.iloc[:_LOOKED_AT].memory_usage(deep=True)) for column in columns)
+    step = rows_together(min(len(value), _LOOKED_AT), size_bytes)
+    return Table([head for head, _ in read], _cut(len(value), step, [make for _, make in read]))
 
 
-def _cut(rows: int, columns: Sequence[Callable[[int, int], Piece]]) -> Iterator[Batch]:
-    for at in range(0, max(rows, 1), ROWS):
-        end = min(at + ROWS, rows)
+def _cut(rows: int, step: int, columns: Sequence[Callable[[int, int], Piece]]) -> Iterator[Batch]:
+    for at in range(0, max(rows, 1), step):
+        end = min(at + step, rows)
         yield Batch(end - at, [partial(make, at, end) for make in columns])
 
 
@@ -250,7 +259,8 @@ def _of_polars(polars: ModuleType, value: Any, strict: bool) -> Table | None:
     arrow()
     heads = [_polars_head(polars, series) for series in columns]
     makers = [_polars_maker(polars, series, strict) for series in columns]
-    return Table(heads, _cut(len(value), makers))
+    step = rows_together(len(value), value.estimated_size())
+    return Table(heads, _cut(len(value), step, makers))
 
 
 def _polars_head(polars: ModuleType, series: Any) -> Head:
@@ -302,8 +312,7 @@ def _of_datasets(library: ModuleType, value: Any, strict: bool) -> Table | None:
         if type(value.features[name]).__name__ in _DATASETS_MEDIA
     ]
     plain = value.with_format("arrow")
-    each_bytes = value.data.nbytes // max(len(value.data), 1) + 1
-    step = _MEDIA_ROWS if media else max(min(ROWS, _COPIED_BYTES // each_bytes), 1)
+    step = _MEDIA_ROWS if media else rows_together(len(value.data), value.data.nbytes)
 
     def batches() -> Iterator[Batch]:
         yield Batch(

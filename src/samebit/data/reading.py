@@ -72,8 +72,11 @@ def _parquet(path: Path) -> Generator[Content]:
     library = frames.arrow("pyarrow.parquet")
     with path.open("rb") as stream:
         file = library.parquet.ParquetFile(stream)
-        rows = file.metadata.num_rows
-        yield _table(file.schema_arrow, lambda: file.iter_batches(tables.ROWS), rows)
+        known = file.metadata
+        groups = [known.row_group(at) for at in range(known.num_row_groups)]
+        size_bytes = sum(group.total_byte_size for group in groups)
+        step = frames.rows_together(known.num_rows, size_bytes)
+        yield _table(file.schema_arrow, lambda: file.iter_batches(step), known.num_rows)
 
 
 @contextlib.contextmanager
