@@ -2,9 +2,11 @@
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +62,6 @@ def test_a_folder_is_what_the_page_says(root: Path) -> None:
 
 @given(st.randoms(use_true_random=False))
 def test_a_folder_of_anything_is_what_the_page_says(dice: random.Random) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
         for at in range(dice.randrange(8)):
@@ -200,26 +200,35 @@ def test_nothing_there(tmp_path: Path) -> None:
         fingerprint(tmp_path / "none")
 
 
-@pytest.mark.skipif(
-    os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"), reason="root reads"
-)
-def test_what_may_not_be_read_is_named(root: Path) -> None:
-    (root / "labels.csv").chmod(0)
+def as_nobody(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user who may not read everything; root needs another for it."""
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("root may read everything, and there is no setpriv")
+        words = [setpriv, "--reuid=65534", "--clear-groups", "--bounding-set=-all", *words]
+    return subprocess.run(words, capture_output=True, text=True)
+
+
+def test_what_may_not_be_read_is_named() -> None:
+    if as_nobody([sys.executable, "-c", "import samebit.data.files"]).returncode:
+        pytest.skip("another user cannot start this Python")
     script = (
         "import sys\nfrom pathlib import Path\nfrom samebit.data.files import of_path\n"
         "from samebit.errors import SamebitError\n"
         "try:\n    of_path(Path(sys.argv[1]))\n"
         "except SamebitError as error:\n    print(error.exit_code.value, error)\n"
     )
-    words = [sys.executable, "-c", script, str(root)]
-    if os.geteuid() == 0:
-        for folder in (root, *root.parents):
-            if folder.stat().st_uid == 0 and folder != Path("/"):
-                folder.chmod(folder.stat().st_mode | 0o055)
-        words = ["setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all", *words]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.stdout.startswith("1 cannot be read: Permission denied"), done.stderr
-    assert "labels.csv" in done.stdout
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        os.chmod(name, 0o755)
+        for secret in ("labels.csv", "folder"):
+            place = Path(name) / secret
+            place.mkdir() if secret == "folder" else place.touch()
+            place.chmod(0)
+            done = as_nobody([sys.executable, "-c", script, name])
+            place.chmod(0o755)
+            assert done.stdout.startswith("1 cannot be read: Permission denied"), done.stderr
+            assert secret in done.stdout
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> None:

@@ -1,6 +1,7 @@
 """The same logical table has one fingerprint from every library; of an index what the page says."""
 
 import datetime as dt
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -209,6 +210,24 @@ def test_several_by_name_are_one() -> None:
     both = fingerprint(datasets.DatasetDict(test=test, train=train))
     assert both == fingerprint({"train": train, "test": test}) != fingerprint({"train": train})
     assert both.parts == {"train": name(train), "test": name(test)}
+
+
+def test_numbers_of_pandas_need_no_arrow_and_what_does_says_so() -> None:
+    script = (
+        "import sys\nsys.modules['pyarrow'] = None\nimport numpy as np\nimport pandas as pd\n"
+        "from samebit.data.fingerprints import fingerprint\n"
+        "frame = pd.DataFrame({'a': [1.0, np.nan], 'b': [1, 2]})\n"
+        "print(fingerprint(frame), fingerprint(frame, level='strict'))\n"
+        "for level in ('set', 'content'):\n"
+        "    try:\n        fingerprint(frame.assign(c=['x', None]), level=level)\n"
+        "        print('done')\n"
+        "    except Exception as error:\n        print(type(error).__name__, error.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    frame = pd.DataFrame({"a": [1.0, np.nan], "b": [1, 2]})
+    said = [f"{name(frame)} {name(frame, 'strict')}"]
+    said += ["UsageError pip install pyarrow numpy"] * 2
+    assert done.stdout.splitlines() == said, done.stderr
 
 
 def test_rows_of_many_bytes_are_looked_at_in_smaller_numbers(

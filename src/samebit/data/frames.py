@@ -3,7 +3,6 @@
 None of these libraries is imported for its own sake: whoever has such a value has loaded it.
 """
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,31 +13,18 @@ from typing import Any
 from msgspec import structs
 
 from samebit.data import pieces
-from samebit.data.pieces import Piece
+from samebit.data.pieces import Piece, arrow
 from samebit.data.tables import ROWS, Batch, Head, Table
 from samebit.errors import NotFound, UsageError
 from samebit.states.dtypes import NUMPY_OWN
 
-__all__ = ["arrow", "find_table", "from_batches", "rows_together"]
+__all__ = ["find_table", "from_batches", "rows_together"]
 
 _DATASETS_MEDIA = frozenset({"Image", "Audio", "Video"})
 _WHOLE = "iu"
 _TOGETHER_BYTES = 1 << 26  # of rows that are looked at together: some of them are copied
 _LOOKED_AT = 1000  # rows of pandas by which the size of one is known
 _MEDIA_ROWS = 16  # whose files are held together
-
-
-def arrow(*more: str) -> ModuleType:
-    """What tables need, and more modules of pyarrow; UsageError where one is not installed."""
-    try:
-        for name in ("numpy", "pyarrow.compute", *more):
-            importlib.import_module(name)
-    except ImportError as error:
-        raise UsageError(
-            f"the fingerprint of a table needs pyarrow and NumPy: {error}",
-            hint="pip install pyarrow numpy",
-        ) from error
-    return sys.modules["pyarrow"]
 
 
 def find_table(value: Any, *, strict: bool) -> Table | None:

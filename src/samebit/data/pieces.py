@@ -4,8 +4,10 @@ Buffers are looked at where they lie. What is copied is what has to be made: zer
 values, words of another width, the values of a dictionary.
 """
 
+import importlib
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from msgspec import Struct, structs
@@ -13,7 +15,7 @@ from msgspec import Struct, structs
 from samebit.errors import UsageError
 from samebit.states.dtypes import NUMPY_OWN
 
-__all__ = ["Piece", "nothing", "of_arrow", "of_numpy"]
+__all__ = ["Piece", "arrow", "nothing", "of_arrow", "of_numpy"]
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _NANOSECONDS = 10**9
@@ -42,6 +44,19 @@ class Piece(Struct, frozen=True):
     lengths: Any = None
     data: memoryview | None = None
     children: "tuple[Piece, ...]" = ()
+
+
+def arrow(*more: str) -> ModuleType:
+    """What tables need, and more modules of pyarrow; UsageError where one is not installed."""
+    try:
+        for name in ("numpy", "pyarrow.compute", *more):
+            importlib.import_module(name)
+    except ImportError as error:
+        raise UsageError(
+            f"the fingerprint of a table needs pyarrow and NumPy: {error}",
+            hint="pip install pyarrow numpy",
+        ) from error
+    return sys.modules["pyarrow"]
 
 
 def of_numpy(values: Any, *, strict: bool) -> Piece:

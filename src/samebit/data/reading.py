@@ -16,6 +16,7 @@ from samebit.capture.hashing import look
 from samebit.data import arrays, frames, tables
 from samebit.data.fingerprints import group
 from samebit.data.forms import Fingerprint
+from samebit.data.pieces import arrow
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 
 __all__ = ["SUFFIXES", "Content", "open_content"]
@@ -69,7 +70,7 @@ def _table(schema: Any, batches: Callable[[], Iterator[Any]], rows: int, *notes:
 
 @contextlib.contextmanager
 def _parquet(path: Path) -> Generator[Content]:
-    library = frames.arrow("pyarrow.parquet")
+    library = arrow("pyarrow.parquet")
     with path.open("rb") as stream:
         file = library.parquet.ParquetFile(stream)
         known = file.metadata
@@ -81,7 +82,7 @@ def _parquet(path: Path) -> Generator[Content]:
 
 @contextlib.contextmanager
 def _feather(path: Path) -> Generator[Content]:
-    library = frames.arrow("pyarrow.ipc")
+    library = arrow("pyarrow.ipc")
     with path.open("rb") as stream:
         file = library.ipc.open_file(stream)
 
@@ -96,7 +97,7 @@ def _feather(path: Path) -> Generator[Content]:
 
 @contextlib.contextmanager
 def _csv(path: Path) -> Generator[Content]:
-    library = frames.arrow("pyarrow.csv")
+    library = arrow("pyarrow.csv")
     with path.open("rb") as stream:
         with library.csv.open_csv(stream) as head:
             names = head.schema.names

@@ -7,11 +7,12 @@ import itertools
 import math
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from samebit import digest
 from samebit.data.forms import little, u64
-from samebit.data.pieces import Piece
+from samebit.data.pieces import Piece, arrow
 
 __all__ = ["SUM_BYTES", "RowSum"]
 
@@ -110,19 +111,19 @@ def _joined(parts: Sequence[_Cells]) -> _Cells:
             merged.append(part)
     if len(merged) == 1:
         return merged[0]
-    arrow = sys.modules["pyarrow"]
-    binary = arrow.large_binary()
-    columns = [_as_arrow(part) for part in merged]
-    joined = arrow.compute.binary_join_element_wise(*columns, arrow.scalar(b"", binary))
+    library = arrow()
+    columns = [_as_arrow(library, part) for part in merged]
+    nothing = library.scalar(b"", library.large_binary())
+    joined = library.compute.binary_join_element_wise(*columns, nothing)
     _, places, data = joined.buffers()
     count = len(joined) + 1
     held = numpy.frombuffer(data, "u1") if data is not None else numpy.empty(0, "u1")
     return numpy.frombuffer(places, "i8")[joined.offset : joined.offset + count], held
 
 
-def _as_arrow(cells: _Cells) -> Any:
+def _as_arrow(library: ModuleType, cells: _Cells) -> Any:
     """Cells as binaries of Arrow, over the same memory."""
-    numpy, arrow = sys.modules["numpy"], sys.modules["pyarrow"]
     places, data = _varying(cells)
-    buffers = [None, arrow.py_buffer(numpy.ascontiguousarray(places)), arrow.py_buffer(data)]
-    return arrow.Array.from_buffers(arrow.large_binary(), len(places) - 1, buffers)
+    held = sys.modules["numpy"].ascontiguousarray(places)
+    buffers = [None, library.py_buffer(held), library.py_buffer(data)]
+    return library.Array.from_buffers(library.large_binary(), len(places) - 1, buffers)
