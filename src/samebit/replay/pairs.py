@@ -74,12 +74,12 @@ def lacking(pair: Pair) -> Divergence | None:
     """The first step that counts of an execution and that its replay does not have."""
     theirs = pair.replayed.traces
     for rank, rows in pair.recorded.traces.items():
-        has = {(row.optimizer, row.count) for row in theirs.get(rank, ())}
-        for row in rows:
-            counts = row.count <= pair.part.limits.get(row.optimizer, row.count)
-            if counts and (row.optimizer, row.count) not in has:
+        has = set(steps_of(theirs.get(rank, ())))
+        for optimizer, count in steps_of(rows):
+            counts = count <= pair.part.limits.get(optimizer, count)
+            if counts and (optimizer, count) not in has:
                 what = "the second run has no such step"
-                return Divergence(row.count, "length", what, optimizer=row.optimizer)
+                return Divergence(count, "length", what, optimizer=optimizer)
     return None
 
 
