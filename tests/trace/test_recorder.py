@@ -211,3 +211,16 @@ def test_gradients_before_their_reduction_are_in_full_rows() -> None:
             recorder.accumulated(parameter)
         steps(recorder, 1, optimizer=optimizer)
     assert [count for _, count, names in sink.rows if "grad.local" in names] == [*range(2, 11), 12]
+
+
+@pytest.mark.parametrize("count", [4095, 4096, 9000])
+def test_gradients_without_a_step_take_no_memory_without_end(count: int) -> None:
+    def met(other: int) -> Recorder:
+        recorder = make(Sink())
+        for at in range(count):
+            recorder.loss(torch.tensor(float(at) + (at == other)))
+        return recorder
+
+    assert len(met(-1).since_the_step["loss"]) < 4096
+    assert met(-1).since_the_step == met(-1).since_the_step
+    assert met(-1).since_the_step != met(7).since_the_step != met(count - 1).since_the_step

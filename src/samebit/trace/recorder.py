@@ -22,6 +22,7 @@ __all__ = ["LOSS_SCALER", "Emit", "Recorder"]
 LOSS_SCALER = -1  # in place of a parameter group
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 17 µs
+_MOST_PARTS = 4096  # of a group since the last step; then they are made one
 _STATE_EVERY = 8  # full rows; an optimizer's state follows from the gradients
 
 
@@ -310,7 +311,7 @@ class Recorder:
 
     def _take(self, group: str, *values: Any) -> bool:
         try:
-            self._pending.setdefault(group, []).append(fingerprint.of_values(*values))
+            self._put_aside(group, fingerprint.of_values(*values))
         except NotTraceable as reason:
             self._skip(group, str(reason))
             return False
@@ -319,7 +320,7 @@ class Recorder:
     def _take_data(self, group: str, *values: Any) -> bool:
         """The same of what the model is given, in the steps in which it is read."""
         if not self._data_next:
-            self._pending.setdefault(group, []).append(b"")
+            self._put_aside(group, b"")
             return False
         at = time.perf_counter()
         taken = self._take(group, *values)
@@ -327,8 +328,15 @@ class Recorder:
         return taken
 
     def _skip(self, group: str, reason: str) -> None:
-        self._pending.setdefault(group, []).append(b"")
+        self._put_aside(group, b"")
         self._told(group, reason)
+
+    def _put_aside(self, group: str, part: bytes) -> None:
+        """Keep a part of the row to come; b"" for one that could not be, or was not, read."""
+        parts = self._pending.setdefault(group, [])
+        parts.append(part)
+        if len(parts) == _MOST_PARTS:  # gradients without end, and nothing that ever steps
+            parts[:] = [b"" if b"" in parts else fingerprint.combine(b"", parts)]
 
     def _told(self, group: str, reason: str) -> None:
         if group not in self._skipped:
