@@ -204,7 +204,7 @@ def test_a_loop_that_is_not_torchs_is_verified(project: Project, kind: str) -> N
     scope = "\n".join(found.verdict["scope"])
     assert "final state identical" in scope
     assert ("steps 1 to" in scope or " steps of 2 optimizers" in scope) == (kind != "fitted")
-    assert "not traced" not in scope or kind == "keras torch"
+    assert "not traced" not in scope
 
 
 WRONG = {

@@ -224,3 +224,18 @@ def test_gradients_without_a_step_take_no_memory_without_end(count: int) -> None
     assert len(met(-1).since_the_step["loss"]) < 4096
     assert met(-1).since_the_step == met(-1).since_the_step
     assert met(-1).since_the_step != met(7).since_the_step != met(count - 1).since_the_step
+
+
+def test_building_a_model_is_no_call_of_it() -> None:
+    sink = Sink()
+    recorder = make(sink)
+    with torch._subclasses.FakeTensorMode():
+        fake = torch.zeros(3)
+    recorder.batch([fake])
+    recorder.entered((fake,), {})
+    recorder.returned(fake)
+    recorder.entered((torch.zeros(3),), {})
+    recorder.returned(torch.zeros(3))
+    steps(recorder, 1)
+    assert sink.rows[0][2] >= {"input", "output"}
+    assert not [value for name, value in sink.facts if name == "problem"]

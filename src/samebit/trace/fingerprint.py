@@ -17,6 +17,7 @@ __all__ = [
     "ALGORITHM",
     "Leaves",
     "NotTraceable",
+    "Symbolic",
     "combine",
     "generators",
     "leaf",
@@ -32,11 +33,16 @@ _digest64 = xxhash.xxh3_64_intdigest
 _MASK64 = (1 << 64) - 1
 _MT19937_BYTES = 624 * 4 + 4  # NumPy's mt19937_state: the key, then the position
 _PYTHON_STATE = struct.Struct("<625I")
+_SYMBOLIC = frozenset({"KerasTensor", "FakeTensor"})
 _MAX_SAMPLES = 4096  # beyond it the order-free twin would cost more than the batch
 
 
 class NotTraceable(Exception):
     """A value that has no bytes to be read here; the text says why."""
+
+
+class Symbolic(NotTraceable):
+    """A value that stands for one to come, as where a model is built: there is nothing to read."""
 
 
 def combine(header: bytes, leaves: Iterable[bytes]) -> bytes:
@@ -125,7 +131,8 @@ def _memory(array: Any) -> Any:
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
         return numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8)
-    raise NotTraceable(f"a {type(array).__name__}")
+    name = type(array).__name__
+    raise (Symbolic if name in _SYMBOLIC else NotTraceable)(f"a {name}")
 
 
 def _tensor_memory(torch: Any, tensor: Any) -> Any:
@@ -134,7 +141,8 @@ def _tensor_memory(torch: Any, tensor: Any) -> Any:
         part = getattr(tensor, "_local_tensor", None)
         if type(part) is torch.Tensor:
             return _tensor_memory(torch, part)
-        raise NotTraceable(f"a tensor of class {type(tensor).__name__}")
+        name = type(tensor).__name__
+        raise (Symbolic if name in _SYMBOLIC else NotTraceable)(f"a tensor of class {name}")
     if tensor.device.type != "cpu":
         raise NotTraceable(f"a tensor on {tensor.device}")
     if tensor.layout is not torch.strided:

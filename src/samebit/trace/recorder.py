@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from samebit.trace import fingerprint
 from samebit.trace.budget import Pace, Rate
-from samebit.trace.fingerprint import Leaves, NotTraceable
+from samebit.trace.fingerprint import Leaves, NotTraceable, Symbolic
 from samebit.trace.groups import GROUPS
 from samebit.trace.scalars import Scalars, plain
 
@@ -156,8 +156,7 @@ class Recorder:
     def entered(self, args: Any, kwargs: Any) -> None:
         """The outermost module was called in training; only the first call since `backward`."""
         if not self._entered:
-            self._entered = True
-            self._take_data("input", args, kwargs)
+            self._entered = self._take_data("input", args, kwargs) is not None
 
     def returned(self, output: Any) -> None:
         """The outermost module returned."""
@@ -309,15 +308,18 @@ class Recorder:
     def _is_full(self, known: _Optimizer, count: int) -> bool:
         return known.pace.is_full(count - known.base, count)
 
-    def _take(self, group: str, *values: Any) -> bool:
+    def _take(self, group: str, *values: Any) -> bool | None:
+        """Whether it could be read; None where there is nothing yet, as where a model is built."""
         try:
             self._put_aside(group, fingerprint.of_values(*values))
+        except Symbolic:
+            return None
         except NotTraceable as reason:
             self._skip(group, str(reason))
             return False
         return True
 
-    def _take_data(self, group: str, *values: Any) -> bool:
+    def _take_data(self, group: str, *values: Any) -> bool | None:
         """The same of what the model is given, in the steps in which it is read."""
         if not self._data_next:
             self._put_aside(group, b"")
