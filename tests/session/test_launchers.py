@@ -100,6 +100,23 @@ for batch in loader:
 """
 
 
+@pytest.mark.parametrize("action", ["raise", "error"])
+def test_a_fault_of_ours_at_a_gradient_leaves_training_as_it_is(
+    project: Project, action: str
+) -> None:
+    script = TRAIN.format(wrap=DDP, trouble="pass") + "print(model.module[0].bias.tolist())\n"
+    project.write("train.py", script)
+    alone = ["--", str(BIN / "torchrun"), "--nproc-per-node", "1", "train.py"]
+    plain = project.run(*alone, OMP_NUM_THREADS="1")
+    hurt = project.run(*alone, OMP_NUM_THREADS="1", SAMEBIT_FAULTS=f"hooks.local={action}")
+    assert (hurt.code, hurt.out) == (plain.code, plain.out) == (0, plain.out)
+    first, second = project.views()
+    assert any("grad.local" in row.groups for row in first.trace)
+    assert not any("grad.local" in row.groups for row in second.trace)
+    assert any("hooks.local" in line for line in second.missing)
+    assert all("grad" in row.groups for row in second.trace)
+
+
 def test_accelerate_is_not_the_run_but_what_it_launches_is(project: Project) -> None:
     pytest.importorskip("accelerate")
     project.write("train.py", ACCELERATED)

@@ -283,7 +283,7 @@ def talk(project: Project, words: list[str], answers: list[tuple[str, str]]) -> 
     if pid == 0:
         os.chdir(project.path)
         os.execvpe(words[0], words, project.environ(TERM="dumb"))
-    seen = ""
+    seen, answered = "", 0
     until = time.monotonic() + 60
     while time.monotonic() < until:
         if not select.select([terminal], [], [], 0.1)[0]:
@@ -295,8 +295,10 @@ def talk(project: Project, words: list[str], answers: list[tuple[str, str]]) -> 
         if not data:
             break
         seen += data.decode()
-        if answers and answers[0][0] in seen.rpartition("\n")[2]:
+        # A prompt is answered once, however its line and the echo of the answer come in pieces.
+        if answers and answers[0][0] in seen[answered:].rpartition("\n")[2]:
             os.write(terminal, answers.pop(0)[1].encode())
+            answered = len(seen)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), seen

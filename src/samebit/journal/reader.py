@@ -187,7 +187,7 @@ def read_journal(
         who = (segment.rank, segment.writer, data)
         if len(apart.traced):
             rows, odd = read_traced(*who, apart.traced, offset or 0)
-            traced.append(rows)
+            traced += [rows] * bool(len(rows))
             unknown += odd
         if len(apart.logged):
             logged.append(Logged(*who, apart.logged, offset or 0, schemas))
