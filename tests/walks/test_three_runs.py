@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -10,12 +9,6 @@ from tests.projects import SAMEBIT, Project
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    (tmp_path / "work").mkdir()
-    return Project(tmp_path / "work")
 
 
 TRAIN = """

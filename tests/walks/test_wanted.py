@@ -1,19 +1,12 @@
 """A replay whose script wants something from outside: an answer, a port."""
 
 import socket
-from pathlib import Path
 
 import pytest
 
 from tests.projects import SAMEBIT, Project
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    (tmp_path / "work").mkdir()
-    return Project(tmp_path / "work")
 
 
 ASKS = """

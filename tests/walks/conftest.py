@@ -1,0 +1,11 @@
+from pathlib import Path
+
+import pytest
+
+from tests.projects import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "work").mkdir()
+    return Project(tmp_path / "work")
