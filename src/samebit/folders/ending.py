@@ -91,7 +91,7 @@ def is_alive(
     if not segments:
         return time.time() - start.started_ns / 1e9 < _HEARTBEAT_S
     grown = max(segment.path.stat().st_mtime for segment in segments)
-    times_ns = [int(rows.times_ns[-1]) for rows in journal.traced if len(rows)]
+    times_ns = [int(rows.times_ns[-1]) for rows in journal.traced]
     times_ns += [rows.time_ns(-1) for rows in journal.logged]
     written_ns = max([journal.clock_ns, *times_ns, *(frame.time_ns for frame in journal.frames)])
     # A copy is as new as its copying, but what it holds is not: a journal that grows was changed

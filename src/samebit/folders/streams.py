@@ -157,7 +157,7 @@ def pick(
     joined = _joined(mine)
     names = {writer: part.process for writer, part in joined.items()}
     began = {part.writer: part.time_ns(0) for part in reversed(logged)}
-    began |= {part.writer: int(part.times_ns[0]) for part in reversed(traced) if len(part)}
+    began |= {part.writer: int(part.times_ns[0]) for part in reversed(traced)}
     episode = _episodes(mine, began, joined, starts)
 
     def is_asked(writer: str) -> bool:

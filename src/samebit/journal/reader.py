@@ -80,7 +80,7 @@ class Journal(Struct, frozen=True):
     gaps: list[Gap]
     unknown_frames: int
     clock_ns: int = 0  # the newest time by which a writer tied its frames to UTC
-    # Segment by segment, in the order of the frames:
+    # Segment by segment, in the order of the frames, where there are any:
     traced: list[Traced] = []
     logged: list[Logged] = []
 
@@ -187,8 +187,9 @@ def read_journal(
         who = (segment.rank, segment.writer, data)
         if len(apart.traced):
             rows, odd = read_traced(*who, apart.traced, offset or 0)
-            traced += [rows] * bool(len(rows))
             unknown += odd
+            if len(rows):
+                traced.append(rows)
         if len(apart.logged):
             logged.append(Logged(*who, apart.logged, offset or 0, schemas))
     # A later execution has another writer, whose letters say nothing about the order.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Budget", "Pace", "Rate"]
+__all__ = ["Pace", "Rate"]
 
 _FULL_AT_FIRST = 10  # rows that are always full
 _SHARE = 0.01  # of a step's time
