@@ -140,3 +140,17 @@ def test_what_cannot_be_read_of_a_run_is_doubt(recorder: Recorder) -> None:
         verdict = compare(recorder, *pair)
         assert verdict.grade == "unknown"
         assert "the fact 'settings' has a shape" in verdict.cause
+
+
+def test_what_a_gpu_digested_in_one_of_two_only_is_no_evidence(recorder: Recorder) -> None:
+    there = [("digested", {"group": "param", "algorithm": "tf128"})]
+    other = {"trace": [ROW, {**ROW, "param": b"x" * 8}]}
+    line = "not comparable: parameters (on a GPU in one of the two only)"
+    verdict = compare(recorder, {"facts": there}, other)
+    assert verdict.grade == "identical"  # by the final state
+    assert line in verdict.scope
+    stopped = ("stopped", {"why": "asked", "count": 2})
+    verdict = compare(recorder, {"facts": there}, {**other, "facts": [stopped], "final": None})
+    assert (verdict.grade, verdict.cause) == ("unknown", line)
+    verdict = compare(recorder, {"facts": there}, {**other, "facts": there})
+    assert (verdict.grade, verdict.step) == ("different", 2)

@@ -1,9 +1,13 @@
+from typing import Any
+
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from samebit.folders.steps import TraceRow
 from samebit.trace.compare import Divergence, Side, compare, compare_ranks
 from samebit.trace.groups import GROUPS
+from tests.trace.test_scanning import columns
 
 NOT_STREAMS = [name for name in GROUPS if not name.startswith("rng.") and name != "samples"]
 
@@ -127,6 +131,27 @@ def test_traces_of_different_algorithms_are_never_compared() -> None:
     other = Side(rows_of(3), list, None, "tf128")
     matched = compare(side(rows_of(3)), other)
     assert (matched.rows, matched.divergence) == (0, None)
+
+
+@pytest.mark.parametrize("by_column", [False, True])
+def test_what_only_one_of_two_has_from_a_device_is_not_compared(by_column: bool) -> None:
+    rows: Any = rows_of(4)
+    theirs: Any = changed(rows, 2, "param", "loss")
+    if by_column:
+        rows, theirs = columns(rows), columns(theirs)
+    ours, other = (
+        Side(each, list, None, "xxh3-128/8", on_devices=frozenset(devices))
+        for each, devices in ((rows, ("param", "loss", "grad")), (theirs, ("grad",)))
+    )
+    matched = compare(ours, other)
+    assert (matched.rows, matched.divergence, matched.apart) == (4, None, ("loss", "param"))
+    assert "param" not in matched.groups
+    assert "grad" in matched.groups
+    both = compare_ranks({"0": ours, "1": ours}, {"0": ours, "1": other})
+    assert both.apart == ("loss", "param")
+    found = compare(ours, Side(theirs, list, None, "xxh3-128/8", on_devices=ours.on_devices))
+    assert found.apart == ()
+    assert found.divergence is not None
 
 
 def test_the_same_samples_in_another_order_are_told_from_other_samples() -> None:

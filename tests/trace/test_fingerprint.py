@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebit.trace import fingerprint
-from samebit.trace.fingerprint import NotTraceable
+from samebit.trace.digests import NotTraceable
 
 torch = pytest.importorskip("torch")
 np = pytest.importorskip("numpy")

@@ -10,7 +10,7 @@ import pytest
 
 from samebit.states import skeleton
 from samebit.trace import given
-from samebit.trace.fingerprint import NotTraceable
+from samebit.trace.digests import NotTraceable
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from samebit.trace.loops import Loop
-from samebit.trace.recorder import Emit, Recorder
+from samebit.trace.recorder import Recorder
+from samebit.trace.rows import Emit
 from tests.trace.test_recorder import Sink
 
 BIG = np.zeros(1 << 21)
@@ -44,10 +45,10 @@ def test_a_row_of_the_same_step_adds_to_it_and_everything_given_counts() -> None
         loop = make(sink)
         write = loop._write  # pyright: ignore[reportPrivateUsage]
 
-        def note(index: int, count: int, row: Any) -> None:
+        def note(index: int, count: int, row: Any, written: Any) -> None:
             rows.append(count)
             found.update(row)
-            write(index, count, row)
+            write(index, count, row, written)
 
         loop._write = note  # pyright: ignore[reportPrivateUsage]
         for part in parts:

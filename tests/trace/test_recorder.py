@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from samebit.trace.groups import GROUPS
-from samebit.trace.recorder import Emit, Recorder
+from samebit.trace.recorder import Recorder
+from samebit.trace.rows import Emit
 
 torch = pytest.importorskip("torch")
 
@@ -20,7 +21,7 @@ class Sink:
         self.hypers: list[tuple[int, int, int, dict[str, Any]]] = []
         self.facts: list[tuple[str, Any]] = []
 
-    def trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
+    def trace(self, optimizer: int, count: int, mask: int, digests: bytes, _: int) -> None:
         names = {name for at, name in enumerate(GROUPS) if mask >> at & 1}
         assert len(digests) == 8 * len(names)
         self.rows.append((optimizer, count, names))

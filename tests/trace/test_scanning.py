@@ -41,13 +41,14 @@ def columns(rows: list[TraceRow]) -> Steps:
     )
 
 
-@given(pairs(), st.booleans())
+@given(pairs(), st.booleans(), st.sets(st.sampled_from(GROUPS)))
 @settings(max_examples=400, deadline=None)
 def test_columns_and_rows_come_to_the_same(
-    pair: tuple[list[TraceRow], list[TraceRow]], cut: bool
+    pair: tuple[list[TraceRow], list[TraceRow]], cut: bool, without: set[str]
 ) -> None:
     ours, theirs = pair
-    assert scan(columns(ours), columns(theirs), cut=cut) == scan(ours, theirs, cut=cut)
+    found = scan(ours, theirs, cut=cut, without=without)
+    assert scan(columns(ours), columns(theirs), cut=cut, without=without) == found
 
 
 @given(traces, steps)

@@ -23,6 +23,7 @@ from samebit.query import randomness
 from samebit.replay.pairs import compare_traces
 from samebit.replay.randomness import unseeded
 from samebit.replay.results import is_volatile
+from samebit.replay.scope import not_comparable
 from samebit.trace import compare
 from samebit.trace.compare import Matched
 
@@ -270,6 +271,8 @@ def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:
     if found is None:
         ranks = f" of {len(first.traces)} ranks" if len(first.traces) > 1 else ""
         screen.say(f"{paint.green('identical')}: all {matched.rows} steps{ranks} that both have")
+        if matched.apart:
+            screen.say(f"  {not_comparable(matched)}")
         return int(Exit.DONE)
     screen.say(f"{paint.red(paint.bold(found.where))}: {visible(found.what)}")
     for fact in found.facts:

@@ -32,6 +32,7 @@ MANY = frozenset(
         "continued",
         "dropped",
         "entropy",
+        "digested",
         "epoch",
         "file",
         "generator",
@@ -184,6 +185,11 @@ class _TraceFact(TypedDict):
     algorithm: NotRequired[str]
 
 
+class _DigestedFact(TypedDict):
+    group: str
+    algorithm: str
+
+
 class _RateFact(TypedDict):
     optimizer: int
     count: int
@@ -285,6 +291,7 @@ _SHAPES: dict[str, Any] = {
     "code": CodeRecord,
     "config_sources": _ConfigSourcesFact,
     "continued": _ContinuedFact,
+    "digested": _DigestedFact,
     "dropped": _DroppedFact,
     "end": _EndFact,
     "entropy": _EntropyFact,

@@ -169,9 +169,12 @@ class Writer:
                 self._refused.keep(name, payload)
             raise
 
-    def trace(self, optimizer: int, count: int, mask: int, digests: bytes) -> None:
-        """Append the fingerprints of one step."""
-        self._write(_encode((int(Kind.TRACE), optimizer, count, _monotonic_ns(), mask, digests)))
+    def trace(
+        self, optimizer: int, count: int, mask: int, digests: bytes, time_ns: int | None = None
+    ) -> None:
+        """Append the fingerprints of one step; its time on the monotonic clock, where not now."""
+        time_ns = _monotonic_ns() if time_ns is None else time_ns
+        self._write(_encode((int(Kind.TRACE), optimizer, count, time_ns, mask, digests)))
 
     def hyper(self, optimizer: int, count: int, group: int, values: Mapping[str, Any]) -> None:
         """Append the scalars of a parameter group that changed.

@@ -110,20 +110,27 @@ def _sides(view: View, other: View) -> dict[str, Side]:
     """What the comparison of traces needs to know of a run, by rank, or by process."""
     algorithms = [traced.get("algorithm") for traced in view.all_facts("trace")]
     algorithm = algorithms[-1] if algorithms else None
+    on_devices = frozenset(said["group"] for said in view.all_facts("digested"))
     sides: dict[str, Side] = {}
     for rank, rows in (view.traces or {FACE: []}).items():
         beginning = f"rank {rank}, " if len(view.traces) > 1 else ""
         for process in _processes(view, other, rank):
             part = view.at_process(rank, process)
             if part.trace:
-                sides[beginning + process] = _side(part, rank, part.trace, algorithm)
+                sides[beginning + process] = _side(part, rank, part.trace, algorithm, on_devices)
         if not _processes(view, other, rank):
             alone = view.at_rank(rank) if rank in view.ranks else view
-            sides[rank] = _side(alone, rank, rows, algorithm)
+            sides[rank] = _side(alone, rank, rows, algorithm, on_devices)
     return sides
 
 
-def _side(view: View, rank: str, rows: Sequence[TraceRow], algorithm: str | None) -> Side:
+def _side(
+    view: View,
+    rank: str,
+    rows: Sequence[TraceRow],
+    algorithm: str | None,
+    on_devices: frozenset[str],
+) -> Side:
     manifest = manifest_of(view, "step 0")
     initial = leaves_of(manifest) if manifest is not None else None
     return Side(
@@ -132,6 +139,7 @@ def _side(view: View, rank: str, rows: Sequence[TraceRow], algorithm: str | None
         initial,
         algorithm,
         lambda: _leaves(view, rank),
+        on_devices,
     )
 
 

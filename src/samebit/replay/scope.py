@@ -9,7 +9,7 @@ from samebit.replay.results import Checkpoints, Final, Metrics
 from samebit.trace.compare import Matched
 from samebit.trace.groups import FULL_ROWS_ONLY
 
-__all__ = ["scope", "settings_differences"]
+__all__ = ["not_comparable", "scope", "settings_differences"]
 
 _WORDS = {
     "batch": "batch",
@@ -54,6 +54,8 @@ def scope(
         for found in (some, rarely):  # what only every eighth full row has is said apart
             if found:
                 lines.append(f"in {min(found.values())} of them also {_in_words(list(found))}")
+        if matched.apart:
+            lines.append(not_comparable(matched))
     if matched.divergence is None or matched.divergence.cause != "init":
         initial = manifest_of(recorded, "step 0")
         if initial is not None and manifest_of(replayed, "step 0") is not None:
@@ -75,6 +77,11 @@ def scope(
     if lines and "torch.threads" in settings:
         lines.append(f"all with {settings['torch.threads']} threads")
     return lines
+
+
+def not_comparable(matched: Matched) -> str:
+    """Which groups were not compared, because a GPU digests them in another way than a CPU."""
+    return f"not comparable: {_in_words(matched.apart)} (on a GPU in one of the two only)"
 
 
 def _steps(traces: Mapping[str, Sequence[TraceRow]], count: int) -> str:

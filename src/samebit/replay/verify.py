@@ -19,8 +19,8 @@ from samebit.replay.results import (
     compare_final,
     compare_metrics,
 )
-from samebit.replay.scope import scope, settings_differences
-from samebit.trace.compare import Matched
+from samebit.replay.scope import not_comparable, scope, settings_differences
+from samebit.trace.compare import Matched, in_order
 
 __all__ = ["ended_otherwise", "judge"]
 
@@ -127,7 +127,7 @@ def _is_early(pair: Pair) -> bool:
 
 def _matched(pairs: Sequence[Pair]) -> tuple[Matched, list[tuple[Pair, int]]]:
     """What was compared of all executions, as far as the first in which they part."""
-    groups: dict[str, int] = {}
+    groups, apart = dict[str, int](), set[str]()
     each: list[tuple[Pair, int]] = []
     divergence = None
     for pair in pairs:
@@ -135,10 +135,12 @@ def _matched(pairs: Sequence[Pair]) -> tuple[Matched, list[tuple[Pair, int]]]:
         each.append((pair, found.rows))
         for name, count in found.groups.items():
             groups[name] = groups.get(name, 0) + count
+        apart.update(found.apart)
         divergence = found.divergence
         if divergence is not None:
             break
-    return Matched(sum(rows for _, rows in each), groups, divergence), each
+    rows = sum(rows for _, rows in each)
+    return Matched(rows, groups, divergence, in_order(apart)), each
 
 
 def _settings(recorded: View, replayed: View, pairs: Sequence[Pair]) -> list[str]:
@@ -205,6 +207,8 @@ def _grade(
         return "unknown", f"the run's journal is damaged: {recorded.gaps[0].what}", None
     if cut is not None and cut["why"] == _NOT_BEGUN:
         return "unknown", "its later executions were not run again", None
+    if cut is not None and matched.rows and matched.apart:
+        return "unknown", not_comparable(matched), None
     if cut is not None and matched.rows:
         return "identical", "", None
     if final is None:

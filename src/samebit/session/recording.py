@@ -42,7 +42,8 @@ from samebit.session.tracing import Loops, Told, Tracing
 from samebit.session.watching import Watches, noise
 from samebit.trace.budget import Rate
 from samebit.trace.leaves import LeafFiles
-from samebit.trace.recorder import Emit, Recorder
+from samebit.trace.recorder import Recorder
+from samebit.trace.rows import Emit
 
 __all__ = ["Recording"]
 
@@ -428,6 +429,7 @@ class Recording:
         self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self.tracing.finish(interrupted=interrupted))
+        self._safely("hooks.post_step", self.recorder.close)
         self._safely("state.save", lambda: self._keeper.finish(interrupted=interrupted))
         self._safely("capture.settings", self._surroundings.tell_settings)
         self._safely("capture.config", self.configuration.finish)

@@ -14,9 +14,10 @@ from samebit.states import storing
 from samebit.states import torch as torch_states
 from samebit.trace import given
 from samebit.trace.budget import Rate
-from samebit.trace.fingerprint import NotTraceable
+from samebit.trace.digests import NotTraceable
 from samebit.trace.loops import Loop
-from samebit.trace.recorder import Emit, Recorder
+from samebit.trace.recorder import Recorder
+from samebit.trace.rows import Emit
 
 __all__ = ["Loops", "Told", "Tracing"]
 

@@ -66,6 +66,7 @@ class Pace:
         self._rates = rates
         self._full = Budget(_SHARE, grows=grows)
         self._data = Budget(_DATA_SHARE)
+        self._is_known = False  # that something cost what it did, since it was last adapted
         self._stepped_at = 0.0
 
     def is_first(self, row: int) -> bool:
@@ -88,27 +89,33 @@ class Pace:
             self._data.step(now - self._stepped_at)
         self._stepped_at = now
 
-    def read_data(self, seconds: float) -> None:
-        """Reading the data of a row took so long."""
-        self._data.cost(seconds)
+    def cost(self, full_s: float | None, data_s: float) -> None:
+        """What a row cost, as soon as that is known: of a device, some rows later.
 
-    def adapt(
-        self, index: int, count: int, row: int, full_s: float | None
-    ) -> dict[str, Any] | None:
+        Args:
+            full_s: what only full rows have took so long; None where the row was none.
+            data_s: reading what the model is given took so long; 0 where it was not read.
+        """
+        if data_s:
+            self._data.cost(data_s)
+        if full_s is not None:
+            self._full.cost(full_s)
+            self._is_known = True
+
+    def adapt(self, index: int, count: int, row: int) -> dict[str, Any] | None:
         """Make rarer what costs more than its budget, never more frequent; the fact of a change.
 
         Args:
             index: the optimizer's or loop's number.
             count: its step.
             row: how many rows there were in this execution.
-            full_s: what only full rows have took so long; None where the row was none.
         """
         if self._rates is not None:
             self.k, self.data = self._rates.get((index, count), (self.k, self.data))
             return None
-        if full_s is None:
+        if not self._is_known:
             return None
-        self._full.cost(full_s)
+        self._is_known = False
         if row < _FULL_AT_FIRST:
             return None
         data = max(self.data, self._data.needed)

@@ -3,7 +3,7 @@
 A pure function of what was recorded: nothing here knows a file, a process or torch.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -14,13 +14,14 @@ from samebit.folders.steps import TraceRow, last_counts
 from samebit.trace.groups import FULL_ROWS_ONLY, GROUPS, NOT_IN_ALL_ROWS
 from samebit.trace.scanning import Scanned, scan
 
-__all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks"]
+__all__ = ["GROUPS", "Divergence", "Matched", "Side", "compare", "compare_ranks", "in_order"]
 
 # What the first differing group says. `samples` only refines `batch`.
 _CAUSES = {
     "batch": "the batch differed: other samples, or other content",
     "input": "the model's input differed",
     "rng.torch": "the torch generator was in another state",
+    "rng.cuda": "torch's generator on the GPU was in another state",
     "rng.numpy": "NumPy's global generator was in another state",
     "rng.python": "Python's global generator was in another state",
     "hyper": "a hyper-parameter differed",
@@ -59,6 +60,7 @@ class Side(Struct, frozen=True):
     algorithm: str | None
     # By optimizer and count, of the rows of which it is kept: by group, the digests of the leaves.
     leaves: Callable[[], Mapping[tuple[int, int], Mapping[str, Mapping[str, bytes]]]] = dict
+    on_devices: frozenset[str] = frozenset()  # groups of arrays that a device digested
 
 
 class Divergence(Struct, frozen=True):
@@ -91,13 +93,15 @@ class Matched(Struct, frozen=True):
     rows: int
     groups: dict[str, int]
     divergence: Divergence | None
+    apart: tuple[str, ...] = ()  # groups that lay on a device in one of the two, not comparable
 
 
 def compare(ours: Side, theirs: Side, *, cut: bool = False) -> Matched:
     """Find the first difference of two traces.
 
     Rows match by (optimizer, count); a group counts where both have it. Where the traces were made
-    by different algorithms nothing is compared, and `rows` is 0. With `cut` the second one was
+    by different algorithms nothing is compared, and `rows` is 0; a group that only one of them has
+    from a device is left out. With `cut` the second one was
     ended, or goes on: that it lacks rows is no difference.
     """
     if ours.algorithm != theirs.algorithm:
@@ -105,7 +109,8 @@ def compare(ours: Side, theirs: Side, *, cut: bool = False) -> Matched:
     found = _initial(ours.initial, theirs.initial)
     if found is not None:
         return Matched(0, {}, found)
-    scanned = scan(ours.rows, theirs.rows, cut=cut)
+    apart = ours.on_devices ^ theirs.on_devices
+    scanned = scan(ours.rows, theirs.rows, cut=cut, without=apart)
     if scanned.row is None:
         divergence = None
     elif scanned.only_in == "first":
@@ -114,7 +119,7 @@ def compare(ours: Side, theirs: Side, *, cut: bool = False) -> Matched:
         divergence = _length(scanned.row, "the first run", theirs, ours)
     else:
         divergence = _explain(scanned.row, scanned, ours, theirs)
-    return Matched(scanned.compared, scanned.counted, divergence)
+    return Matched(scanned.compared, scanned.counted, divergence, in_order(apart))
 
 
 def compare_ranks(
@@ -127,7 +132,7 @@ def compare_ranks(
     two runs has is a difference at its first step.
     """
     ranks = dict.fromkeys([*ours, *theirs])
-    rows, groups = 0, dict[str, int]()
+    rows, groups, apart = 0, dict[str, int](), set[str]()
     found: list[Divergence] = []
     for rank in ranks:
         if rank in ours and rank in theirs:
@@ -137,11 +142,17 @@ def compare_ranks(
         else:
             matched = Matched(0, {}, _no_such_rank(rank, ours, theirs))
         rows += matched.rows
+        apart.update(matched.apart)
         for name, count in matched.groups.items():
             groups[name] = groups.get(name, 0) + count
         if matched.divergence is not None:
             found.append(replace(matched.divergence, rank=rank if len(ranks) > 1 else ""))
-    return Matched(rows, groups, min(found, key=_when_and_why, default=None))
+    return Matched(rows, groups, min(found, key=_when_and_why, default=None), in_order(apart))
+
+
+def in_order(groups: Collection[str]) -> tuple[str, ...]:
+    """Groups in causal order."""
+    return tuple(name for name in GROUPS if name in groups)
 
 
 def _when_and_why(found: Divergence) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The fingerprint of arrays, batches and generators: XXH3-128 of canonical bytes on the CPU.
 
+What lies on a CUDA device is digested there, by TF128 (`samebit.trace.cards`), and comes later.
 Reads memory in place and draws nothing. Torch and NumPy are looked at only where the caller hands
 over one of their arrays. `docs/formats/trace.md` defines every value made here.
 """
@@ -13,21 +14,20 @@ from typing import Any
 
 import xxhash
 
+from samebit.trace import cards
+from samebit.trace.digests import Digest, NotTraceable, Symbolic, combine, of_bytes
+
 __all__ = [
-    "ALGORITHM",
     "Leaves",
-    "NotTraceable",
-    "Symbolic",
-    "combine",
     "generators",
     "leaf",
+    "leaf_here",
     "lines_of",
     "of_lines",
     "of_values",
     "samples",
 ]
 
-ALGORITHM = "xxh3-128/8"
 _digest128 = xxhash.xxh3_128_digest
 _digest64 = xxhash.xxh3_64_intdigest
 _MASK64 = (1 << 64) - 1
@@ -37,28 +37,31 @@ _SYMBOLIC = frozenset({"KerasTensor", "FakeTensor"})
 _MAX_SAMPLES = 4096  # beyond it the order-free twin would cost more than the batch
 
 
-class NotTraceable(Exception):
-    """A value that has no bytes to be read here; the text says why."""
+class _OnADevice(NotTraceable):
+    """A plain tensor that does not lie in the host's memory."""
+
+    def __init__(self, tensor: Any) -> None:
+        super().__init__(f"a tensor on {tensor.device}")
+        self.tensor = tensor
 
 
-class Symbolic(NotTraceable):
-    """A value that stands for one to come, as where a model is built: there is nothing to read."""
-
-
-def combine(header: bytes, leaves: Iterable[bytes]) -> bytes:
-    """The eight bytes of a group."""
-    return _digest128(header + b"".join(leaves))[:8]
-
-
-def leaf(array: Any) -> bytes:
-    """The sixteen bytes of one array; NotTraceable where it has none on the CPU."""
+def leaf_here(array: Any) -> bytes:
+    """The sixteen bytes of an array in the host's memory; NotTraceable where it is none."""
     return _digest128(_memory(array))
 
 
-def of_values(*values: Any) -> bytes:
+def leaf(array: Any) -> Digest:
+    """The sixteen bytes of one array; NotTraceable where there are none to read."""
+    try:
+        return leaf_here(array)
+    except _OnADevice as there:
+        return cards.leaves([there.tensor])[0]
+
+
+def of_values(*values: Any) -> Digest:
     """The eight bytes of nested values: arrays by their bytes, scalars by type and repr."""
     header: list[str] = []
-    leaves: list[bytes] = []
+    leaves: list[Digest] = []
     for value in values:
         _collect(value, "", header, leaves)
     return combine("\n".join(header).encode("utf-8", "surrogatepass"), leaves)
@@ -73,11 +76,15 @@ def lines_of(value: Any, name: str) -> list[str]:
 
 def of_lines(header: Iterable[str]) -> bytes:
     """The eight bytes that `of_values` gives of the values with these lines."""
-    return combine("\n".join(header).encode("utf-8", "surrogatepass"), [])
+    return of_bytes("\n".join(header).encode("utf-8", "surrogatepass"))
 
 
 def samples(value: Any) -> int | None:
-    """A number that does not depend on the order of the samples in a batch, or None."""
+    """A number that does not depend on the order of the samples in a batch.
+
+    None where there is none: its arrays have not all the same first dimension, or not all of them
+    lie in the host's memory.
+    """
     arrays: list[Any] = []
     _arrays_in(value, arrays)
     count = {int(array.shape[0]) if len(array.shape) else 0 for array in arrays}
@@ -88,7 +95,10 @@ def samples(value: Any) -> int | None:
         return None
     digests = [0] * n
     for array in arrays:
-        view = memoryview(_memory(array)).cast("B")
+        try:
+            view = memoryview(_memory(array)).cast("B")
+        except _OnADevice:
+            return None
         size = view.nbytes // n
         digests = [
             _digest64(view[at : at + size], seed)
@@ -97,23 +107,26 @@ def samples(value: Any) -> int | None:
     return sum(digests) & _MASK64
 
 
-def generators(*, python: bool = True) -> dict[str, bytes]:
+def generators(*, python: bool = True) -> dict[str, Digest]:
     """The state of each global generator that is loaded, as eight bytes by stream."""
-    found: dict[str, bytes] = {}
+    found: dict[str, Digest] = {}
     if python:
         _, key, gauss = random.getstate()
         state = _PYTHON_STATE.pack(*key) + repr(gauss).encode()
-        found["rng.python"] = _digest128(state)[:8]
+        found["rng.python"] = of_bytes(state)
     torch = sys.modules.get("torch")
     if torch is not None:
         found["rng.torch"] = _digest128(_memory(torch.default_generator.get_state()))[:8]
+        on_cards = cards.generators()
+        if on_cards is not None:
+            found["rng.cuda"] = of_bytes(on_cards)
     module = sys.modules.get("numpy.random.mtrand")
     if module is not None:
         bits = module._rand._bit_generator
         if type(bits).__name__ == "MT19937":
             # Reading the state where it lies takes a microsecond; get_state() takes forty-five.
             state = ctypes.string_at(bits.ctypes.state_address, _MT19937_BYTES)
-            found["rng.numpy"] = _digest128(state)[:8]
+            found["rng.numpy"] = of_bytes(state)
         else:
             found["rng.numpy"] = of_values(bits.state)
     return found
@@ -144,7 +157,7 @@ def _tensor_memory(torch: Any, tensor: Any) -> Any:
         name = type(tensor).__name__
         raise (Symbolic if name in _SYMBOLIC else NotTraceable)(f"a tensor of class {name}")
     if tensor.device.type != "cpu":
-        raise NotTraceable(f"a tensor on {tensor.device}")
+        raise _OnADevice(tensor)
     if tensor.layout is not torch.strided:
         raise NotTraceable(f"a tensor with layout {tensor.layout}")
     if tensor.is_conj() or tensor.is_neg() or not tensor.is_contiguous():
@@ -163,7 +176,7 @@ def _tensor_memory(torch: Any, tensor: Any) -> Any:
     return memory
 
 
-def _collect(value: Any, name: str, header: list[str], leaves: list[bytes]) -> None:
+def _collect(value: Any, name: str, header: list[str], leaves: list[Digest]) -> None:
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         header.append(f"{name} {type(value).__name__} {value!r}")
     elif isinstance(value, Mapping):
@@ -201,10 +214,10 @@ class Leaves:
             for name, array in zip(names, arrays, strict=True)
         ).encode()
         self.names = tuple(names)
-        self.latest: dict[str, list[bytes]] = {}  # each group's digests, as they were last
+        self.latest: dict[str, list[Digest]] = {}  # each group's digests, as they were last
         self._places: dict[str, list[_Place | None]] = {}
 
-    def digest(self, group: str, arrays: Sequence[Any]) -> bytes:
+    def digest(self, group: str, arrays: Sequence[Any]) -> Digest:
         """The eight bytes of the group; None among the arrays stands for itself.
 
         Where an array lies is remembered under the group's name: asking torch everything about
@@ -214,18 +227,26 @@ class Leaves:
         places = self._places.get(group)
         if places is None or len(places) != len(arrays):
             places = self._places[group] = [None] * len(arrays)
-        digests: list[bytes] = []
+        digests: list[Digest] = []
+        away: dict[int, Any] = {}  # by place in the list: what lies on a device
         for at, array in enumerate(arrays):
             if array is None:
                 digests.append(b"none")
                 continue
             place = places[at]
-            if place is None or not place.is_of(array):
-                place = places[at] = _Place.of(array)
-            digests.append(_digest128(_memory(array) if place is None else place.memory))
+            try:
+                if place is None or not place.is_of(array):
+                    place = places[at] = _Place.of(array)
+                digests.append(_digest128(_memory(array) if place is None else place.memory))
+            except _OnADevice as there:
+                away[at] = there.tensor
+                digests.append(b"")
+        if away:
+            for at, found in zip(away, cards.leaves(list(away.values())), strict=True):
+                digests[at] = found
         return self.of_digests(group, digests)
 
-    def of_digests(self, group: str, digests: list[bytes]) -> bytes:
+    def of_digests(self, group: str, digests: list[Digest]) -> Digest:
         """The same of arrays whose digests were taken one by one; `none` stands for None."""
         self.latest[group] = digests
         return combine(self.header, digests)

@@ -14,7 +14,7 @@ from samebit.errors import in_a_line
 from samebit.states import estimators, leaves, skeleton
 from samebit.states.forms import Described, Named, type_name
 from samebit.trace import fingerprint
-from samebit.trace.fingerprint import NotTraceable
+from samebit.trace.digests import Digest, NotTraceable, combine, of_bytes
 
 __all__ = ["digest", "plain", "samples", "scalars"]
 
@@ -23,7 +23,7 @@ _MOST_OBJECTS = 1 << 20  # of an array of Python objects, which are read one by 
 _DEEPEST = 64
 
 
-def digest(value: Any) -> bytes:
+def digest(value: Any) -> Digest:
     """The eight bytes of a nested value.
 
     Arrays count by name, dtype, shape and bytes, scalars by type and `repr`, an estimator or a
@@ -34,15 +34,15 @@ def digest(value: Any) -> bytes:
             JAX, or is only being traced by it.
     """
     header: list[str] = []
-    digests: list[bytes] = []
+    digests: list[Digest] = []
     for line, array in _walk(value, "", 0):
         header.append(line)
         if array is not None:
             digests.append(_leaf(array))
-    return fingerprint.combine(_text(header), digests)
+    return combine(_text(header), digests)
 
 
-def samples(value: Any) -> bytes | None:
+def samples(value: Any) -> Digest | None:
     """The eight bytes of a batch that do not depend on the order of its samples.
 
     None where its arrays have not all the same first dimension; raises as `digest`.
@@ -57,7 +57,7 @@ def samples(value: Any) -> bytes | None:
     twin = fingerprint.samples(arrays)
     if twin is None:
         return None
-    return fingerprint.combine(_text(rest), [twin.to_bytes(8, "big")])
+    return combine(_text(rest), [twin.to_bytes(8, "big")])
 
 
 def scalars(value: Any) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _text(lines: list[str]) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
-def _leaf(array: Any) -> bytes:
+def _leaf(array: Any) -> Digest:
     try:
         return fingerprint.leaf(array)
     except (TypeError, ValueError) as error:  # of a dtype that NumPy cannot show as bytes
@@ -113,7 +113,7 @@ def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
     if kind in _SCALARS:
         yield f"{name} {kind.__name__} {value!r}", None
     elif kind is bytes:
-        yield f"{name} bytes {len(value)} {fingerprint.combine(b'', [value]).hex()}", None
+        yield f"{name} bytes {len(value)} {of_bytes(value).hex()}", None
     elif kind is dict:
         for key, item in value.items():
             yield from _walk(item, f"{name}.{key}", depth + 1)

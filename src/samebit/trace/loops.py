@@ -11,16 +11,16 @@ from typing import Any
 from samebit.errors import in_a_line
 from samebit.trace import fingerprint, given
 from samebit.trace.budget import Pace, Rate
-from samebit.trace.fingerprint import NotTraceable
+from samebit.trace.digests import Digest, NotTraceable, combine
 from samebit.trace.groups import FULL_ROWS_ONLY
-from samebit.trace.recorder import Emit
+from samebit.trace.rows import Costs, Emit
 from samebit.trace.scalars import Scalars
 
 __all__ = ["Loop"]
 
 _PYTHON_EVERY = 16  # rows; see the recorder
 
-Write = Callable[[int, int, Mapping[str, bytes]], None]
+Write = Callable[[int, int, Mapping[str, Digest], Callable[[Costs], None]], None]
 
 
 class Loop:
@@ -28,7 +28,8 @@ class Loop:
 
     Args:
         index: its number.
-        write: takes a row: number, count, and eight bytes for each group.
+        write: takes a row: number, count, the digest of each group, and who hears what that cost a
+            device.
         emit: takes schedule and facts.
         rates: of a replay, the recorded ones, by number and count; nothing is adapted then.
         base: the steps of earlier executions, which count on.
@@ -48,11 +49,12 @@ class Loop:
         self._emit = emit
         self._rows = 0  # in this execution
         self._full = True
-        self._row: dict[str, bytes] = {}
+        self._row: dict[str, Digest] = {}
         self._unread: dict[str, int] = {}  # groups that a row was given and did not read
         self._scalars = Scalars()
         self._skipped: set[str] = set()
         self._spent_s = 0.0
+        self._on_devices_s = 0.0  # of some rows before this one: so late is it known
         self._pace = Pace(rates, grows=True)
 
     @property
@@ -70,7 +72,7 @@ class Loop:
         """
         if count is None or count != self.count or not self._rows:
             self._begin(self.count + 1 if count is None else count)
-        row: dict[str, bytes] = {}
+        row: dict[str, Digest] = {}
         if not self._row:
             python = self._full or self._rows % _PYTHON_EVERY == 0
             row.update(fingerprint.generators(python=python))
@@ -80,23 +82,25 @@ class Loop:
             row["hyper"] = self._hyper(hyper)
         self._row.update(row)
         if row:
-            self._write(self.index, self.count, row)
+            self._write(self.index, self.count, row, self._written)
 
     def complete(self, groups: Mapping[str, Any]) -> None:
         """Read what the last rows were given and did not read; there will be no more."""
         for group, value in groups.items():
             if group in self._unread:
-                row: dict[str, bytes] = {}
+                row: dict[str, Digest] = {}
                 self._read(row, group, value)
                 count = self._unread.pop(group)
                 if row:
-                    self._write(self.index, count, row)
+                    self._write(self.index, count, row, self._written)
 
     def _begin(self, count: int) -> None:
         self._pace.stepped()
         if self._rows:
-            spent_s = self._spent_s if self._full else None
-            rate = self._pace.adapt(self.index, self.count, self._rows, spent_s)
+            if self._full:
+                self._pace.cost(self._spent_s + self._on_devices_s, 0.0)
+                self._on_devices_s = 0.0
+            rate = self._pace.adapt(self.index, self.count, self._rows)
             if rate is not None:
                 self._emit.fact("rate", rate)
         self.count = count
@@ -105,7 +109,10 @@ class Loop:
         self._spent_s = 0.0
         self._full = self._pace.is_full(self._rows, self._rows)
 
-    def _take(self, row: dict[str, bytes], group: str, value: Any) -> None:
+    def _written(self, costs: Costs) -> None:
+        self._on_devices_s += costs.full
+
+    def _take(self, row: dict[str, Digest], group: str, value: Any) -> None:
         if group not in FULL_ROWS_ONLY:
             self._read(row, group, value)
         elif self._full:
@@ -116,7 +123,7 @@ class Loop:
         else:
             self._unread[group] = self.count
 
-    def _read(self, row: dict[str, bytes], group: str, value: Any) -> None:
+    def _read(self, row: dict[str, Digest], group: str, value: Any) -> None:
         try:
             found = given.digest(value)
             if group == "batch" and self._full:
@@ -128,14 +135,14 @@ class Loop:
                 self._emit.fact("problem", {"what": f"{group} not traced", "detail": said})
             return
         before = self._row.get(group)
-        row[group] = found if before is None else fingerprint.combine(b"", [before, found])
+        row[group] = found if before is None else combine(b"", [before, found])
 
-    def _samples(self, row: dict[str, bytes], value: Any, whole: bytes) -> None:
+    def _samples(self, row: dict[str, Digest], value: Any, whole: Digest) -> None:
         at = time.perf_counter()
         twin = given.samples(value)
         before = self._row.get("samples")
         if before is not None:  # of a batch in several parts their order counts
-            row["samples"] = fingerprint.combine(b"", [before, whole])
+            row["samples"] = combine(b"", [before, whole])
         elif twin is not None and "batch" not in self._row:
             row["samples"] = twin
         self._spent_s += time.perf_counter() - at

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from samebit.trace import fingerprint
-from samebit.trace.fingerprint import NotTraceable
+from samebit.trace.digests import NotTraceable
 
 __all__ = ["COLLECTIVES", "Entry", "OpLog", "read_log"]
 
@@ -196,7 +196,7 @@ class OpLog:
         try:
             if tensor.device.type not in ("cpu", "meta"):
                 tensor = tensor.detach().cpu()  # nothing hurries here
-            return fingerprint.leaf(tensor)[:8].hex()
+            return fingerprint.leaf_here(tensor)[:8].hex()
         except (NotTraceable, RuntimeError, NotImplementedError):
             return f"<{type(tensor).__name__}>"
 
@@ -268,4 +268,4 @@ def _generator(torch: Any, function: Any, args: Any, kwargs: Any) -> str:
     if own is None:
         own = next((arg for arg in args if isinstance(arg, torch.Generator)), None)
     state = (own or torch.default_generator).get_state()
-    return fingerprint.leaf(state)[:8].hex()
+    return fingerprint.leaf_here(state)[:8].hex()

@@ -7,46 +7,23 @@ the calls come from nor where the rows go. It reads tensors and never changes on
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, field
 
 from samebit.trace import fingerprint
 from samebit.trace.budget import Pace, Rate
-from samebit.trace.fingerprint import Leaves, NotTraceable, Symbolic
-from samebit.trace.groups import GROUPS
+from samebit.trace.digests import Digest, NotTraceable, Symbolic, combine, value_of
+from samebit.trace.fingerprint import Leaves
+from samebit.trace.rows import Costs, Emit, Rows
 from samebit.trace.scalars import Scalars, plain
 
-__all__ = ["LOSS_SCALER", "Emit", "Recorder"]
+__all__ = ["LOSS_SCALER", "Recorder"]
 
 LOSS_SCALER = -1  # in place of a parameter group
-_BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
 _PYTHON_EVERY = 16  # steps; its state can only be had as a tuple, which costs 17 µs
 _MOST_PARTS = 4096  # of a group since the last step; then they are made one
 _STATE_EVERY = 8  # full rows; an optimizer's state follows from the gradients
-
-
-class KeepLeaves(Protocol):
-    """Keeps the digests of a row's leaves, where there is room for them."""
-
-    def __call__(
-        self,
-        optimizer: int,
-        count: int,
-        groups: Mapping[str, tuple[Sequence[str], Sequence[bytes]]],
-        *,
-        first: bool,
-    ) -> None:
-        """Of each group the names and digests; `first`: of one of the first rows."""
-
-
-class Emit(Struct, frozen=True):
-    """Where the rows go."""
-
-    trace: Callable[[int, int, int, bytes], None]
-    hyper: Callable[[int, int, int, Mapping[str, Any]], None]
-    fact: Callable[[str, Any], None]
-    leaves: KeepLeaves | None = None
 
 
 class _Optimizer(Struct):
@@ -67,8 +44,9 @@ class _Optimizer(Struct):
     asked_at: int | None = None  # the count when a loss scaler asked for a step
     kept_back: dict[str, int] = field(default_factory=dict)
     last_full: int = 0
-    row: dict[str, bytes] = field(default_factory=dict)
+    row: dict[str, Digest] = field(default_factory=dict)
     spent_s: float = 0.0
+    data_s: float = 0.0
 
 
 class Recorder:
@@ -76,17 +54,17 @@ class Recorder:
 
     def __init__(self, emit: Emit, rates: Mapping[tuple[int, int], Rate] | None = None) -> None:
         self._emit = emit
+        self._rows = Rows(emit)
         self._rates = rates  # a replay takes the recorded ones and adapts nothing
         self._optimizers: dict[int, _Optimizer] = {}
         self._next_index = 0
-        self._begun = False
         self._full_next = True
         self._data_next = True
         self._entered = False
         self._losses = 0
         self._skipped: set[str] = set()
-        self._pending: dict[str, list[bytes]] = {}
-        self._local: dict[int, bytes] = {}  # by parameter, its gradient before the reduction
+        self._pending: dict[str, list[Digest]] = {}
+        self._local: dict[int, Digest] = {}  # by parameter, its gradient before the reduction
         self._samples: int | None = 0
         self._spent_s = 0.0  # since the last step, on what only full rows have
         self._data_s = 0.0  # the same, on reading what the model is given
@@ -105,9 +83,14 @@ class Recorder:
     def since_the_step(self) -> dict[str, list[str]]:
         """What was met since an optimizer stepped, such as the batches of a validation.
 
-        The next row has it, also where another process writes that.
+        The next row has it, also where another process writes that. What a device still works on
+        is waited for.
         """
-        return {group: [part.hex() for part in parts] for group, parts in self._pending.items()}
+        self._rows.wait()
+        return {
+            group: [value_of(part).hex() for part in parts]
+            for group, parts in self._pending.items()
+        }
 
     def go_on_with(self, since: Mapping[str, Sequence[str]]) -> None:
         """Put what was met before a checkpoint into the next row."""
@@ -124,11 +107,13 @@ class Recorder:
         index, self._next_index = self._next_index, self._next_index + 1
         return index
 
-    def row(self, index: int, count: int, row: Mapping[str, bytes]) -> None:
-        """Write a row of such a loop, or more of one."""
+    def row(
+        self, index: int, count: int, row: Mapping[str, Digest], written: Callable[[Costs], None]
+    ) -> None:
+        """Write a row of such a loop, or more of one; `written` hears what it cost a device."""
         if not self._optimizers:
             self._pending = {}  # what hooks of torch met: nobody ever asks for it
-        self._write_row(index, count, row)
+        self._rows.put(index, count, row, written=written)
 
     @property
     def is_between(self) -> bool:
@@ -143,6 +128,7 @@ class Recorder:
 
     def batch(self, value: Any) -> None:
         """The data loader gave a batch."""
+        self._rows.look()
         for known in self._optimizers.values():
             known.depth = 0  # a step that raised never reported its end
         if not self._full_next:
@@ -190,6 +176,7 @@ class Recorder:
 
     def loss(self, tensors: Any) -> None:
         """`backward` was called."""
+        self._rows.look()
         self._entered = False
         self._losses += 1
         self._take("loss", tensors)
@@ -205,9 +192,7 @@ class Recorder:
             return  # a subclass that calls super().step()
         known.row = row = self._collect()
         known.spent_s, self._spent_s = self._spent_s, 0.0
-        if self._data_s:
-            known.pace.read_data(self._data_s)
-            self._data_s = 0.0
+        known.data_s, self._data_s = self._data_s, 0.0
         full = self._is_full(known, known.count + 1)
         python = full or (known.count + 1) % _PYTHON_EVERY == 0
         row.update(fingerprint.generators(python=python))
@@ -238,7 +223,7 @@ class Recorder:
         if self._pending:  # the closure that LBFGS calls from inside its step
             for group, found in self._collect().items():
                 before = known.row.get(group)
-                known.row[group] = fingerprint.combine(b"", [before, found]) if before else found
+                known.row[group] = combine(b"", [before, found]) if before else found
         full = self._is_full(known, known.count)
         if full and known.leaves is not None:
             at = time.perf_counter()
@@ -246,14 +231,11 @@ class Recorder:
             self._put_others(known, "buffers", buffers())
             if self._has_state(known):
                 self._put_others(known, "state", _state(known.leaves, optimizer))
-            self._keep_leaves(known)
             known.spent_s += time.perf_counter() - at
             known.last_full = known.count
-        self._write(known, known.row)
-        known.row = {}
+        self._write(known, full=full)
         known.pace.stepped()
-        spent_s = known.spent_s if full else None
-        rate = known.pace.adapt(known.index, known.count, known.count - known.base, spent_s)
+        rate = known.pace.adapt(known.index, known.count, known.count - known.base)
         if rate is not None:
             self._emit.fact("rate", rate)
         living = [k for k in self._optimizers.values() if k.is_of() is not None]
@@ -287,10 +269,17 @@ class Recorder:
             return
         parameters = _parameters(optimizer)
         if known.leaves is not None:
-            row: dict[str, bytes] = {}
+            row: dict[str, Digest] = {}
             self._put(row, "param", known.leaves, parameters)
-            self._write(known, row)
+            self._rows.put(known.index, known.count, row)
             known.last_full = known.count
+
+    def close(self) -> None:
+        """Wait for what a device still works on, but not for ever."""
+        left = self._rows.finish()
+        if left:
+            detail = f"the digests of {left} rows had not come when the run ended"
+            self._emit.fact("problem", {"what": "trace not whole", "detail": detail})
 
     def _find(self, optimizer: Any) -> _Optimizer | None:
         known = self._optimizers.get(id(optimizer))
@@ -333,22 +322,22 @@ class Recorder:
         self._put_aside(group, b"")
         self._told(group, reason)
 
-    def _put_aside(self, group: str, part: bytes) -> None:
+    def _put_aside(self, group: str, part: Digest) -> None:
         """Keep a part of the row to come; b"" for one that could not be, or was not, read."""
         parts = self._pending.setdefault(group, [])
         parts.append(part)
         if len(parts) == _MOST_PARTS:  # gradients without end, and nothing that ever steps
-            parts[:] = [b"" if b"" in parts else fingerprint.combine(b"", parts)]
+            parts[:] = [b"" if b"" in parts else combine(b"", parts)]
 
     def _told(self, group: str, reason: str) -> None:
         if group not in self._skipped:
             self._skipped.add(group)
             self._emit.fact("problem", {"what": f"{group} not traced", "detail": reason})
 
-    def _collect(self) -> dict[str, bytes]:
+    def _collect(self) -> dict[str, Digest]:
         """The groups gathered since the last step; one that missed a part is left out."""
-        row = {
-            group: parts[0] if len(parts) == 1 else fingerprint.combine(b"", parts)
+        row: dict[str, Digest] = {
+            group: parts[0] if len(parts) == 1 else combine(b"", parts)
             for group, parts in self._pending.items()
             if b"" not in parts
         }
@@ -400,7 +389,7 @@ class Recorder:
             known.shape_key = key
         return known.leaves
 
-    def _put(self, row: dict[str, bytes], group: str, leaves: Leaves, arrays: list[Any]) -> None:
+    def _put(self, row: dict[str, Digest], group: str, leaves: Leaves, arrays: list[Any]) -> None:
         try:
             row[group] = leaves.digest(group, arrays)
         except NotTraceable as reason:
@@ -420,31 +409,31 @@ class Recorder:
             leaves = known.others[group] = Leaves(list(arrays), list(arrays.values()))
         self._put(known.row, group, leaves, list(arrays.values()))
 
-    def _keep_leaves(self, known: _Optimizer) -> None:
+    def _write(self, known: _Optimizer, *, full: bool) -> None:
+        row, known.row = known.row, {}
+        spent_s, data_s, pace = known.spent_s, known.data_s, known.pace
+
+        def written(device: Costs) -> None:
+            pace.cost(spent_s + device.full if full else None, data_s + device.data)
+
+        leaves = self._leaves_of(known, row) if full else None
+        first = pace.is_first(known.count - known.base)
+        self._rows.put(known.index, known.count, row, leaves, first=first, written=written)
+
+    def _leaves_of(
+        self, known: _Optimizer, row: Mapping[str, Digest]
+    ) -> dict[str, tuple[Sequence[str], Sequence[Digest]]]:
         """Of each group that the row has, the digests of its leaves."""
         if self._emit.leaves is None or known.leaves is None:
-            return
-        groups: dict[str, tuple[Sequence[str], Sequence[bytes]]] = {}
+            return {}
+        groups: dict[str, tuple[Sequence[str], Sequence[Digest]]] = {}
         for group in ("entering", "grad.local", "grad", "param"):
-            if group in known.row:
+            if group in row:
                 groups[group] = known.leaves.names, known.leaves.latest[group]
         for group, leaves in known.others.items():
-            if group in known.row:
+            if group in row:
                 groups[group] = leaves.names, leaves.latest[group]
-        first = known.pace.is_first(known.count - known.base)
-        self._emit.leaves(known.index, known.count, groups, first=first)
-
-    def _write(self, known: _Optimizer, row: dict[str, bytes]) -> None:
-        self._write_row(known.index, known.count, row)
-
-    def _write_row(self, index: int, count: int, row: Mapping[str, bytes]) -> None:
-        if not self._begun:
-            self._begun = True
-            groups = list(GROUPS)
-            self._emit.fact("trace", {"algorithm": fingerprint.ALGORITHM, "groups": groups})
-        present = [name for name in GROUPS if name in row]
-        mask = sum(_BIT[name] for name in present)
-        self._emit.trace(index, count, mask, b"".join(row[name] for name in present))
+        return groups
 
 
 def _state(leaves: Leaves, optimizer: Any) -> dict[str, Any]:

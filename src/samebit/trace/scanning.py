@@ -3,7 +3,7 @@
 Both ways come to the same; the second takes a hundredth of the time of the first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -29,19 +29,29 @@ class Scanned(Struct, frozen=True):
     other: Mapping[str, bytes] = {}  # the second's groups of that row
 
 
-def scan(ours: Sequence[TraceRow], theirs: Sequence[TraceRow], *, cut: bool) -> Scanned:
+def scan(
+    ours: Sequence[TraceRow],
+    theirs: Sequence[TraceRow],
+    *,
+    cut: bool,
+    without: Collection[str] = (),
+) -> Scanned:
     """Go through two traces.
 
     Rows match by (optimizer, count); a group counts where both have it. A generator counts only if
     it was drawn from since the row before, in either run, or if both were equal there: an unused
-    stream differs between any two runs. With `cut` the second may lack rows.
+    stream differs between any two runs. With `cut` the second may lack rows; `without` names groups
+    that are not compared.
     """
+    names = [name for name in GROUPS if name not in without]
     if isinstance(ours, Steps) and isinstance(theirs, Steps):
-        return _by_column(ours, theirs, cut=cut)
-    return _by_row(ours, theirs, cut=cut)
+        return _by_column(ours, theirs, names, cut=cut)
+    return _by_row(ours, theirs, names, cut=cut)
 
 
-def _by_row(ours: Sequence[TraceRow], theirs: Sequence[TraceRow], *, cut: bool) -> Scanned:
+def _by_row(
+    ours: Sequence[TraceRow], theirs: Sequence[TraceRow], names: Sequence[str], *, cut: bool
+) -> Scanned:
     other = {(row.optimizer, row.count): row.groups for row in theirs}
     streams: dict[tuple[int, str], tuple[bytes, bytes]] = {}  # as last seen on both sides
     last: dict[tuple[int, str], int] = {}
@@ -53,7 +63,7 @@ def _by_row(ours: Sequence[TraceRow], theirs: Sequence[TraceRow], *, cut: bool) 
             continue
         if groups is None:
             return Scanned(compared, counted, last, row, "first")
-        both = [name for name in GROUPS if name in row.groups and name in groups]
+        both = [name for name in names if name in row.groups and name in groups]
         differing = tuple(
             name
             for name in both
@@ -84,7 +94,7 @@ def _counts(mine: bytes, other: bytes, before: tuple[bytes, bytes] | None) -> bo
     return before[0] != mine or before[1] != other or before[0] == before[1]
 
 
-def _by_column(ours: Steps, theirs: Steps, *, cut: bool) -> Scanned:
+def _by_column(ours: Steps, theirs: Steps, names: Sequence[str], *, cut: bool) -> Scanned:
     import numpy  # noqa: PLC0415  (a lazy door; loaded already, with the columns)
 
     at, to, missing, extra = _matches(numpy, ours, theirs)
@@ -94,7 +104,7 @@ def _by_column(ours: Steps, theirs: Steps, *, cut: bool) -> Scanned:
     of_each = {n: optimizers == n for n in numpy.unique(optimizers).tolist()}
     both: dict[str, Any] = {}  # by group (rows,) bool
     differing: dict[str, Any] = {}
-    for name in GROUPS:
+    for name in names:
         if name in ours.groups and name in theirs.groups:
             (mine, has), (other, others) = ours.groups[name], theirs.groups[name]
             mine, other, both[name] = mine[at], other[to], has[at] & others[to]
@@ -114,11 +124,11 @@ def _by_column(ours: Steps, theirs: Steps, *, cut: bool) -> Scanned:
         last=_last(numpy, of_each, ours.counts[at][:end], both),
     )
     if firsts:
-        names = tuple(name for name, column in differing.items() if column[end])
+        parted = tuple(name for name, column in differing.items() if column[end])
         mine, other = (
             end if isinstance(places, slice) else int(places[end]) for places in (at, to)
         )
-        return replace(result, row=ours[mine], differing=names, other=theirs[other].groups)
+        return replace(result, row=ours[mine], differing=parted, other=theirs[other].groups)
     if missing is not None and not cut:
         return replace(result, row=ours[missing], only_in="first")
     if extra is not None:

@@ -1,0 +1,165 @@
+"""The rows of a trace on their way to the journal: in order, each when its digests have come.
+
+Of what lies in the host's memory that is at once. A row with a digest that is still under way from
+a device waits, and those behind it; nobody else does.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeGuard, cast
+
+from msgspec import Struct
+
+from samebit.trace import cards
+from samebit.trace.digests import Digest, has_come, value_of, works
+from samebit.trace.groups import FULL_ROWS_ONLY, GROUPS, OF_DATA
+from samebit.trace.ring import Work
+
+__all__ = ["ALGORITHM", "ON_DEVICES", "Costs", "Emit", "Rows"]
+
+ALGORITHM = "xxh3-128/8"
+ON_DEVICES = "tf128"
+_BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
+_PATIENCE_S = 10  # at the end, for a device that is far behind, or hangs
+
+Leaves = Mapping[str, tuple[Sequence[str], Sequence[Digest]]]  # by group, names and digests
+Kept = Mapping[str, tuple[Sequence[str], Sequence[bytes]]]
+
+
+class KeepLeaves(Protocol):
+    """Keeps the digests of a row's leaves, where there is room for them."""
+
+    def __call__(
+        self,
+        optimizer: int,
+        count: int,
+        groups: Kept,
+        *,
+        first: bool,
+    ) -> None:
+        """Of each group the names and digests; `first`: of one of the first rows."""
+
+
+class Emit(Struct, frozen=True):
+    """Where the rows go, and what belongs to them."""
+
+    trace: Callable[[int, int, int, bytes, int], None]  # number, count, mask, digests, time
+    hyper: Callable[[int, int, int, Mapping[str, Any]], None]
+    fact: Callable[[str, Any], None]
+    leaves: KeepLeaves | None = None
+
+
+class Costs(Struct, frozen=True):
+    """What a device spent on a row; seconds."""
+
+    full: float = 0.0  # on what only full rows have
+    data: float = 0.0  # on what the model was given
+
+
+_NOTHING = Costs()
+
+
+class _Row(Struct, frozen=True):
+    index: int
+    count: int
+    time_ns: int
+    groups: Mapping[str, Digest]
+    leaves: Leaves
+    first: bool
+    written: Callable[[Costs], None]
+
+
+class Rows:
+    """The rows of one process."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._waiting: deque[_Row] = deque()
+        self._begun = False
+        self._on_devices: set[str] = set()  # groups
+
+    def put(
+        self,
+        index: int,
+        count: int,
+        groups: Mapping[str, Digest],
+        leaves: Leaves | None = None,
+        *,
+        first: bool = False,
+        written: Callable[[Costs], None] = lambda _: None,
+    ) -> None:
+        """Write a row, or more of one, as soon as those before it are written and it is whole.
+
+        Args:
+            index: the number of its optimizer or loop.
+            count: its step.
+            groups: its digests.
+            leaves: of some of them those of their arrays, to be kept.
+            first: whether it is one of the first rows.
+            written: told what it cost a device, when it is written.
+        """
+        time_ns = time.monotonic_ns()
+        self._waiting.append(_Row(index, count, time_ns, groups, leaves or {}, first, written))
+        self.look()
+
+    def look(self) -> None:
+        """Write what has become whole."""
+        if self._waiting:
+            cards.look()
+        while self._waiting and all(map(has_come, self._waiting[0].groups.values())):
+            self._write(self._waiting.popleft())
+
+    def wait(self) -> None:
+        """Wait for what is under way from devices, but not for ever, and write what is whole."""
+        cards.wait(time.monotonic() + _PATIENCE_S)
+        self.look()
+
+    def finish(self) -> int:
+        """The same at the end; how many rows were given up."""
+        if self._waiting:
+            self.wait()
+        left = len(self._waiting)
+        self._waiting.clear()
+        return left
+
+    def _write(self, row: _Row) -> None:
+        if not self._begun:
+            self._begun = True
+            self._emit.fact("trace", {"algorithm": ALGORITHM, "groups": list(GROUPS)})
+        groups, costs = row.groups, _NOTHING
+        if _is_here(groups):
+            leaves = cast("Kept", row.leaves)  # those of its arrays are here as well
+        else:
+            costs = self._costs(groups)
+            groups = {name: value_of(digest) for name, digest in groups.items()}
+            leaves = {
+                name: (names, list(map(value_of, found)))
+                for name, (names, found) in row.leaves.items()
+            }
+        present = [name for name in GROUPS if name in groups]
+        mask = sum(_BIT[name] for name in present)
+        digests = b"".join(groups[name] for name in present)
+        self._emit.trace(row.index, row.count, mask, digests, row.time_ns)
+        if self._emit.leaves is not None and leaves:
+            self._emit.leaves(row.index, row.count, leaves, first=row.first)
+        row.written(costs)
+
+    def _costs(self, groups: Mapping[str, Digest]) -> Costs:
+        """What a device spent; a group that has digests of one for the first time is said so."""
+        found = {group: set(works(digest)) for group, digest in groups.items()}
+        for group in GROUPS:
+            if found.get(group) and group not in self._on_devices:
+                self._on_devices.add(group)
+                self._emit.fact("digested", {"group": group, "algorithm": ON_DEVICES})
+        full, data = (
+            sum(
+                work.seconds for work in set[Work]().union(*(found[g] for g in found if g in which))
+            )
+            for which in (FULL_ROWS_ONLY, OF_DATA)
+        )
+        return Costs(full, data)
+
+
+def _is_here(groups: Mapping[str, Digest]) -> TypeGuard[Mapping[str, bytes]]:
+    return all(type(digest) is bytes for digest in groups.values())
