@@ -9,10 +9,14 @@ from typing import Any
 from samebit import digest
 from samebit.errors import UsageError
 
-__all__ = ["exact", "flatten", "plain_number", "plain_step", "scalar", "unwrap"]
+__all__ = ["OnADevice", "exact", "flatten", "plain_number", "plain_step", "scalar", "unwrap"]
 
 _INT_BOUND = 1 << 63
 _MARKS = ("$int", "$escaped")
+
+
+class OnADevice(Exception):
+    """A value that would have to be waited for."""
 
 
 def plain_step(step: Any) -> Any:
@@ -59,7 +63,12 @@ def plain_number(value: Any) -> bool | int | float | str | None:
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested metrics under dotted names, each its plain value; UsageError where one has none."""
+    """Nested metrics under dotted names, each its plain value.
+
+    Raises:
+        UsageError: one has none.
+        OnADevice: one lies on a CUDA device.
+    """
     flat: dict[str, Any] = {}
     _flatten_into(flat, values, ())
     return flat
@@ -72,6 +81,8 @@ def _flatten_into(flat: dict[str, Any], values: Mapping[str, Any], path: Sequenc
         if isinstance(value, Mapping):
             _flatten_into(flat, value, [*path, name])
             continue
+        if getattr(value, "is_cuda", False):
+            raise OnADevice
         number = plain_number(value)
         if number is None:
             raise UsageError(

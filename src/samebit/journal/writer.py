@@ -88,12 +88,13 @@ class Writer:
         """The 12 letters that name this process's segments."""
         return self._writer
 
-    def row(self, values: Mapping[str, Any], step: int) -> None:
+    def row(self, values: Mapping[str, Any], step: int, time_ns: int | None = None) -> None:
         """Append one row of metrics; the kernel has it when this returns.
 
         Values are bool, int, float, str, 0-d arrays (their exact value), or nested mappings, whose
-        names are joined with dots. A step is any number. Anything else raises UsageError, and
-        nothing is written.
+        names are joined with dots. A step is any number. Anything else raises UsageError, or
+        OnADevice where it would have to be waited for, and nothing is written. `time_ns` is on the
+        monotonic clock, where it was logged before.
         """
         # The one place where a microsecond counts: `_append` and `pack` are unfolded, a loop looks
         # at the types faster than a set does, and a list is packed without being copied.
@@ -109,16 +110,17 @@ class Writer:
         names = tuple(values)
         if type(step) is not int:
             step = _plain_step(step)
+        at = _monotonic_ns() if time_ns is None else time_ns
         with self._lock:  # acquire() would be quicker, and a Ctrl-C after it could leave it locked
             try:
                 schema = self._schemas.get(names)
                 if schema is None or not self._sequence & _CHECK_MASK:
                     schema = self._schema(names)
                 try:
-                    payload = _encode([_ROW, schema, step, _monotonic_ns(), *items])
+                    payload = _encode([_ROW, schema, step, at, *items])
                 except OverflowError:
                     exact = map(_exact, items)
-                    payload = _encode([_ROW, schema, _exact(step), _monotonic_ns(), *exact])
+                    payload = _encode([_ROW, schema, _exact(step), at, *exact])
                 sequence = self._sequence
                 length = len(payload)
                 checksum = _crc32(payload, _crc32(_pack_checked(length, sequence)))
@@ -132,7 +134,7 @@ class Writer:
                 self._sequence = sequence + 1
                 self._latest[names] = payload
             except segment.Abandoned:
-                self._once_more(self.row, values, step)
+                self._once_more(self.row, values, step, at)
 
     def latest(self, name: str) -> Any:
         """The value that was logged last under a name; None where it was not lately."""

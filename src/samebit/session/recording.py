@@ -21,6 +21,7 @@ from samebit.launch import alive
 from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
+from samebit.session.arriving import Arriving, fetch
 from samebit.session.boosting import Boosting
 from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
@@ -84,6 +85,7 @@ class Recording:
         leaves = LeafFiles(folder.trace, lambda: f"{rank}-{self.writer.writer}", self.trouble)
         emit = Emit(self.writer.trace, self.writer.hyper, self.fact, leaves.keep)
         self.recorder = Recorder(emit, rates)
+        self.arriving = Arriving(self.writer.row, fetch)
         self.accumulated = self.recorder.accumulated
         self._local = LocalGradients(lambda: self.recorder.is_full_next)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
@@ -267,6 +269,7 @@ class Recording:
 
     def batch(self, value: Any, iterator: Any) -> None:
         """A data loader gave a batch."""
+        self.arriving.look()
         self.positions.gave(iterator)
         self.recorder.batch(value)
         self._count(self.tally.batch, value, iterator)
@@ -343,6 +346,7 @@ class Recording:
 
     def checkpoint(self, step: int | None, keep: Any, extra: Any) -> None:
         """Take a checkpoint."""
+        self.arriving.wait()  # one of the metrics may say which is the best
         between = self.recorder.is_between
         since = self.recorder.since_the_step
         counts = Counts(self.step, self.main, self._count_of, between, since)
@@ -358,6 +362,7 @@ class Recording:
 
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has stepped."""
+        self.arriving.look()
         if self.recorder.after_step(optimizer, self.models.buffers):
             index, count = self.recorder.index(optimizer), self.recorder.count(optimizer)
             self._stepped(index, count)
@@ -430,6 +435,7 @@ class Recording:
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self.tracing.finish(interrupted=interrupted))
         self._safely("hooks.post_step", self.recorder.close)
+        self._safely("log", self._finish_arriving)
         self._safely("state.save", lambda: self._keeper.finish(interrupted=interrupted))
         self._safely("capture.settings", self._surroundings.tell_settings)
         self._safely("capture.config", self.configuration.finish)
@@ -450,6 +456,11 @@ class Recording:
     def _finish_trace(self) -> None:
         if self.models.last is not None:
             self.recorder.finish(self.models.last)
+
+    def _finish_arriving(self) -> None:
+        left = self.arriving.wait()
+        if left:
+            self.problem("log", f"{left} rows had not come from the GPU when the run ended")
 
     def _safely(self, source: str, function: Any) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from samebit import disk
 from samebit.errors import SamebitError, UsageError
-from samebit.journal.values import plain_number
+from samebit.journal.values import OnADevice, plain_number
 from samebit.session import exiting
 from samebit.session.members import kind_of
 from samebit.session.recording import Recording
@@ -59,10 +59,13 @@ class Run:
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record some metrics; when this returns, `kill -9` cannot lose them.
 
+        A value on a GPU is not waited for: its row is written when it has been computed, and a kill
+        can lose it until then.
+
         Args:
             values: names to bool, int, float, text or 0-d arrays; nested mappings get dotted names.
-                A float32 is stored exactly. A value on a GPU is waited for. A value that is none
-                of these is left out and said once; the others are recorded.
+                A float32 is stored exactly. A value that is none of these is left out and said
+                once; the others are recorded.
             step: kept as given; the run's own step where left out. Of two rows with the same name
                 and step, the later one counts.
         """
@@ -76,7 +79,11 @@ class Run:
                 step = _whole(recording, step)
             if disk.FAULTS is not None:
                 disk.fault("run.log")
-            recording.writer.row(values, step)
+            try:
+                recording.writer.row(values, step)
+            except OnADevice:
+                recording.arriving.take(values, step)
+            recording.arriving.look()
         except Exception as error:
             _log_what_can_be(recording, values, step, error)
 

@@ -1,0 +1,103 @@
+"""Metrics that lie on a CUDA device: copied from there at once, written when they are here.
+
+`log` waits for nothing: its row is written by a later hook or `log`, with the time at which it was
+logged. What a kill can lose is what the device had not computed yet, or nobody had looked for.
+"""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from samebit.errors import UsageError
+from samebit.journal.values import flatten
+
+__all__ = ["Arriving", "fetch"]
+
+_MOST = 4096  # rows under way; beyond it the oldest is waited for
+_PATIENCE_S = 10  # at the end, or for a checkpoint, for a device that hangs
+_POLL_S = 0.0005
+
+HasCome = Callable[[], bool]
+
+
+class _Row(Struct, frozen=True):
+    values: Mapping[str, Any]  # with copies in the host's memory, which are being filled
+    step: int
+    time_ns: int
+    has_come: tuple[HasCome, ...]
+
+
+class Arriving:
+    """The rows of one process that wait for their values.
+
+    Args:
+        write: takes a row: values, step, and when it was logged; monotonic ns.
+        fetch: begins to copy an array; gives the copy, and whether it is filled.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Mapping[str, Any], int, int], None],
+        fetch: Callable[[Any], tuple[Any, HasCome]],
+    ) -> None:
+        self._write = write
+        self._fetch = fetch
+        self._waiting: deque[_Row] = deque()
+
+    def take(self, values: Mapping[str, Any], step: int) -> None:
+        """Take a row of which some values lie on a device; UsageError where one is no number."""
+        coming: list[HasCome] = []
+        copies = self._copied(values, coming)
+        flatten(copies)  # what cannot be logged is said now; what they hold is not there yet
+        self._waiting.append(_Row(copies, step, time.monotonic_ns(), tuple(coming)))
+        if len(self._waiting) > _MOST:
+            self.wait(most=_MOST)
+
+    def _copied(self, values: Mapping[str, Any], coming: list[HasCome]) -> dict[str, Any]:
+        copies: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                copies[name] = self._copied(value, coming)
+            elif not getattr(value, "is_cuda", False):
+                copies[name] = value
+            elif value.dim():
+                copies[name] = [value.dim()]  # refused below, as any other that is no number
+            else:
+                copies[name], has_come = self._fetch(value)
+                coming.append(has_come)
+        return copies
+
+    def look(self) -> None:
+        """Write the rows that are whole."""
+        while self._waiting and all(has_come() for has_come in self._waiting[0].has_come):
+            row = self._waiting.popleft()
+            self._write(row.values, row.step, row.time_ns)
+
+    def wait(self, most: int = 0) -> int:
+        """Wait until no more than so many rows wait, but not for ever; how many do."""
+        until = time.monotonic() + _PATIENCE_S
+        self.look()
+        while len(self._waiting) > most and time.monotonic() < until:
+            time.sleep(_POLL_S)
+            self.look()
+        return len(self._waiting)
+
+
+def fetch(tensor: Any) -> tuple[Any, HasCome]:
+    """Begin to copy a tensor from its device, behind what is under way on its stream."""
+    torch = sys.modules["torch"]
+    with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(tensor.device):
+        if torch.cuda.is_current_stream_capturing():
+            raise UsageError(
+                "cannot log a value while a CUDA graph is captured",
+                hint="log it after the graph was replayed",
+            )
+        copy = torch.empty((), dtype=tensor.dtype, device="cpu", pin_memory=True)
+        copy.copy_(tensor.detach(), non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+    return copy, lambda: not torch.cuda.is_current_stream_capturing() and event.query()
