@@ -1,5 +1,7 @@
 import struct
+import sys
 
+import numpy
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,18 +27,41 @@ def contents(draw: st.DrawFn) -> tuple[bytes, int]:
     return bytes(data), word
 
 
+def joined(body: bytes, word: int, size: int) -> set[bytes]:
+    """What a body gives, each way: made anew or into memory, with NumPy loaded and without."""
+    found: set[bytes] = set()
+    assert numpy.__name__ in sys.modules
+    for has_numpy in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(planes, "_has_numpy", lambda has=has_numpy: has)
+            found.add(planes.join(body, word, size))
+            room = bytearray(b"?" * size)
+            planes.join_into(body, word, memoryview(room))
+            found.add(bytes(room))
+    return found
+
+
 @given(contents())
 def test_words_come_back_from_their_planes(given_words: tuple[bytes, int]) -> None:
     data, word = given_words
     body = planes.split(data, word)
-    assert planes.join(body, word, len(data)) == data
+    assert joined(body, word, len(data)) == {data}
     assert len(body) <= len(data) + 8 * word
 
 
 def test_words_of_many_blocks_come_back() -> None:
     data = bytes(range(256)) * (3 << 12) + bytes(24)
     for word in (2, 4, 8):
-        assert planes.join(planes.split(memoryview(data), word), word, len(data)) == data
+        assert joined(planes.split(memoryview(data), word), word, len(data)) == {data}
+
+
+def test_a_body_that_is_hurt_leaves_the_memory_as_it_was() -> None:
+    body = bytearray(planes.split(bytes(range(8)) * 64, 8))
+    body[70] ^= 1
+    room = bytearray(b"?" * 512)
+    with pytest.raises(Damaged):
+        planes.join_into(bytes(body), 8, memoryview(room))
+    assert room == b"?" * 512
 
 
 def test_these_bytes_never_change() -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "WORTH_IT",
     "PackEntry",
     "decode",
+    "decode_into",
     "encode",
     "expected_share",
     "object_header",
@@ -124,12 +125,25 @@ def decode(encoding: int, body: bytes | memoryview, size: int) -> bytes:
         if len(body) != size:
             raise Damaged(f"an object of {size} bytes has {len(body)}")
         return body if isinstance(body, bytes) else bytes(body)
+    word = _word_of(encoding, size)
+    return planes.decompress(body, size) if word == 1 else planes.join(body, word, size)
+
+
+def decode_into(encoding: int, body: bytes | memoryview, room: memoryview) -> None:
+    """The canonical bytes of a body into memory of just their size; see `decode`."""
+    if encoding in (RAW, ZSTD):
+        room[:] = decode(encoding, body, room.nbytes)
+    else:
+        planes.join_into(body, _word_of(encoding, room.nbytes), room)
+
+
+def _word_of(encoding: int, size: int) -> int:
+    """How many bytes a word of a body has that is encoded; Damaged where none can be."""
     if encoding not in _WORDS:
         raise Damaged(f"an object in an encoding that does not exist: {encoding}")
     if size > MOST_ENCODED_BYTES:
         raise Damaged(f"an object of {size} bytes is encoded, which none of that size is")
-    word = _WORDS[encoding]
-    return planes.decompress(body, size) if word == 1 else planes.join(body, word, size)
+    return _WORDS[encoding]
 
 
 def object_header(encoding: int, size: int) -> bytes:

@@ -15,7 +15,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["decompress", "join", "split"]
+__all__ = ["decompress", "join", "join_into", "split"]
 
 _LEVEL = 1  # on the plane of exponents level 3 is slower, and the result is larger
 # A slice with a stride holds the interpreter's lock; a training does not wait longer for it.
@@ -53,15 +53,43 @@ def join(body: bytes | memoryview, word: int, size: int) -> bytes:
     """The canonical bytes of a body; nothing is allocated before every plane was found whole."""
     planes = _unpack(memoryview(body), word, size)
     data = bytearray(size)
-    step = _BLOCK_BYTES // word
-    for place, plane in enumerate(planes):
-        for at in range(0, len(plane), step):
-            part = plane[at : at + step]
-            data[at * word + place : (at + len(part)) * word : word] = part
+    _lay(planes, data)
     return bytes(data)
 
 
-def _unpack(body: memoryview, word: int, size: int) -> list[bytes]:
+def join_into(body: bytes | memoryview, word: int, room: memoryview) -> None:
+    """The same into memory of just that size; after an error it is as it was."""
+    planes = _unpack(memoryview(body), word, room.nbytes)
+    if _has_numpy():
+        _lay(planes, room)
+        return
+    data = bytearray(room.nbytes)  # filled eight times as fast as a view of it
+    _lay(planes, data)
+    room[:] = data
+
+
+def _lay(planes: list[memoryview | bytes], room: bytearray | memoryview) -> None:
+    """Planes side by side. NumPy is four times as fast, and lets other threads run meanwhile."""
+    word = len(planes)
+    if _has_numpy():
+        numpy = sys.modules["numpy"]
+        words = numpy.frombuffer(room, numpy.uint8).reshape(-1, word)
+        for place, plane in enumerate(planes):
+            words[:, place] = numpy.frombuffer(plane, numpy.uint8)
+        return
+    step = _BLOCK_BYTES // word
+    for place, plane in enumerate(planes):
+        for at in range(0, len(plane), step):
+            part = bytes(plane[at : at + step])
+            room[at * word + place : (at + len(part)) * word : word] = part
+
+
+def _has_numpy() -> bool:
+    """Whether somebody has loaded it: a command that reads a few objects does without."""
+    return hasattr(sys.modules.get("numpy"), "uint8")  # one that is being loaded has not
+
+
+def _unpack(body: memoryview, word: int, size: int) -> list[memoryview | bytes]:
     """The planes of a body, each of `size / word` bytes; Damaged where one is not."""
     table = struct.Struct(f"<{word}Q")
     if size % word or body.nbytes < table.size:
@@ -69,7 +97,7 @@ def _unpack(body: memoryview, word: int, size: int) -> list[bytes]:
     lengths = table.unpack(body[: table.size])
     if table.size + sum(lengths) != body.nbytes:
         raise Damaged("an object whose planes are not as long as they say")
-    planes: list[bytes] = []
+    planes: list[memoryview | bytes] = []
     at = table.size
     for length in lengths:
         planes.append(_plane(body[at : at + length], size // word))
@@ -77,10 +105,8 @@ def _unpack(body: memoryview, word: int, size: int) -> list[bytes]:
     return planes
 
 
-def _plane(stored: memoryview, size: int) -> bytes:
-    if stored.nbytes == size:
-        return bytes(stored)
-    return decompress(stored, size)
+def _plane(stored: memoryview, size: int) -> memoryview | bytes:
+    return stored if stored.nbytes == size else decompress(stored, size)
 
 
 def decompress(frame: bytes | memoryview, size: int) -> bytes:

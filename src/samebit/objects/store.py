@@ -33,7 +33,7 @@ from samebit.objects.stored import (
     read_header,
     read_pack_index,
     read_place,
-    read_raw_into,
+    read_place_into,
 )
 
 __all__ = ["SMALL_BYTES", "Store"]
@@ -98,20 +98,12 @@ class Store:
         return self._first_whole(name, whole)
 
     def read_into(self, name: str, buffer: memoryview) -> None:
-        """Fill a buffer with an object of just its size, checked; a body that is raw is not copied.
+        """Fill a buffer with an object of just its size, checked; no second copy is made of it.
 
         After an error the buffer's content means nothing.
         """
         room = buffer.cast("B")
-
-        def whole(place: Place) -> None:
-            found = read_raw_into(place, room)
-            if found is None:
-                room[:] = read_place(place, room.nbytes)
-                found = digest.of_bytes(room)
-            _refuse_other(name, found)
-
-        self._first_whole(name, whole)
+        self._first_whole(name, lambda place: _refuse_other(name, read_place_into(place, room)))
 
     def size_bytes(self, name: str) -> int:
         """How many bytes an object has: read of its header, which its file was found to fit."""

@@ -5,6 +5,7 @@ whoever knows the name.
 """
 
 import os
+from io import FileIO
 from pathlib import Path
 
 from samebit import digest
@@ -12,7 +13,7 @@ from samebit.errors import Damaged
 from samebit.objects import encoding
 from samebit.objects.encoding import PackEntry
 
-__all__ = ["Place", "is_whole", "read_header", "read_pack_index", "read_place", "read_raw_into"]
+__all__ = ["Place", "is_whole", "read_header", "read_pack_index", "read_place", "read_place_into"]
 
 Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and where in it
 
@@ -50,36 +51,21 @@ def read_header(fd: int) -> tuple[int, int]:
 
 def read_place(place: Place, size_bytes: int | None) -> bytes:
     """The bytes of what lies there; Damaged where it has another size than was expected."""
-    path, entry = place
-    with open(path, "rb", buffering=0) as stream:
-        if entry is None:
-            kind, size = read_header(stream.fileno())
-            stream.seek(encoding.HEADER_BYTES)
-        else:
-            kind, size = entry.encoding, entry.size
-        if size_bytes is not None and size != size_bytes:
-            raise Damaged(f"it has {size} bytes, and {size_bytes} were expected")
-        if entry is None:
-            body = stream.read()
-        else:
-            stream.seek(entry.offset)
-            body = stream.read(entry.stored)
-    return encoding.decode(kind, body, size)
-
-
-def read_raw_into(place: Place, room: memoryview) -> str | None:
-    """Read a raw body where it is wanted: the name of what is there; None for one to be decoded.
-
-    What is read is hashed while it is in the processor's cache.
-    """
-    if place[1] is not None:
-        return None
     with open(place[0], "rb", buffering=0) as stream:
-        kind, size = read_header(stream.fileno())
-        if kind != encoding.RAW:
-            return None
-        if size != room.nbytes:
-            raise Damaged(f"it has {size} bytes, and {room.nbytes} were expected")
+        kind, size = _expect(place, stream.fileno(), size_bytes)
+        return encoding.decode(kind, _body(place, stream), size)
+
+
+def read_place_into(place: Place, room: memoryview) -> str:
+    """What lies there, to where it is wanted, and its name; Damaged where it has another size.
+
+    A raw body is hashed piece by piece as it is read, while it is in the processor's cache.
+    """
+    with open(place[0], "rb", buffering=0) as stream:
+        kind, size = _expect(place, stream.fileno(), room.nbytes)
+        if place[1] is not None or kind != encoding.RAW:
+            encoding.decode_into(kind, _body(place, stream), room)
+            return digest.of_bytes(room)
         stream.seek(encoding.HEADER_BYTES)
         hasher = digest.Hasher()
         while hasher.size_bytes < size:
@@ -89,6 +75,21 @@ def read_raw_into(place: Place, room: memoryview) -> str | None:
                 raise Damaged(f"an object of {size} bytes has {hasher.size_bytes}")
             hasher.update(piece[:count])
     return hasher.digest()
+
+
+def _expect(place: Place, fd: int, size_bytes: int | None) -> tuple[int, int]:
+    """Encoding and size that are declared there; Damaged where another size was expected."""
+    entry = place[1]
+    kind, size = read_header(fd) if entry is None else (entry.encoding, entry.size)
+    if size_bytes is not None and size != size_bytes:
+        raise Damaged(f"it has {size} bytes, and {size_bytes} were expected")
+    return kind, size
+
+
+def _body(place: Place, stream: FileIO) -> bytes:
+    entry = place[1]
+    stream.seek(encoding.HEADER_BYTES if entry is None else entry.offset)
+    return stream.read() if entry is None else stream.read(entry.stored)
 
 
 def is_whole(path: Path, data: bytes | memoryview) -> bool:
