@@ -196,6 +196,45 @@ def schedule(run):
     run.finish()
     return {"used": used, "expected": len(used)}
 
+class Shadow:
+    """An average of weights that is no module, as some libraries have it."""
+    def __init__(self, model): self.mean = snapshot(model)
+    def update(self, model):
+        for name, value in model.state_dict().items(): self.mean[name].copy_(value)
+    def state_dict(self): return {"decay": 0.5, "mean": self.mean}
+    def load_state_dict(self, state): self.mean = state["mean"]
+
+class Asked(torch.utils.data.DataLoader):
+    """A loader with a state, as torchdata's: it draws where it is asked behind the loop."""
+    def state_dict(self): raise RuntimeError("asked")
+    def load_state_dict(self, state): pass
+
+@case
+def averages(run):
+    model, teacher = net(), net()
+    average, shadow = torch.optim.swa_utils.AveragedModel(model), Shadow(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    before = snapshot(model)
+    run.watch(model, average, teacher, optimizer, scaler, shadow, Asked([0]))
+    for _ in range(3):
+        optimizer.zero_grad()
+        scaler.scale(model(X).pow(2).sum()).backward()
+        scaler.step(optimizer); scaler.update()
+        average.update_parameters(model); shadow.update(model)
+        teacher(X)
+    found = states(run, model, before)
+    state = samebit.open_run(run.id).state().value()
+    began = samebit.open_run(run.id).state("step 0").value()
+    return found | {
+        "average": same(state["model_2"], average.state_dict()),
+        "teacher": same(state["model_3"], teacher.state_dict()),
+        "shadow": same(state["others"][0]["mean"], shadow.mean),
+        "others": len(state["others"]) == 1 and state["others"][0]["decay"] == 0.5,
+        "scaler": state["scalers"] == [scaler.state_dict()],
+        "at step 0": sorted(began) == ["generators", "model", "optimizer"],
+    }
+
 def gan_of(run):
     torch.manual_seed(1)
     g, d = nn.Linear(2, 3), nn.Linear(3, 1)

@@ -77,6 +77,7 @@ class Models:
     def _name(self, module: Any) -> str:
         known = self._roots.get(id(module))
         if known is None or known() is not module:
+            self._initial.pop(id(module), None)  # of one that is gone and had the same id
             self._roots[id(module)] = weakref.ref(module)
             self._names[id(module)] = self._free_name()
         return self._names[id(module)]
@@ -91,7 +92,6 @@ class Models:
             # As when activation checkpointing runs a block again, or a script calls `model.head`.
             if any(module is part for root in self._living_roots() for part in root.modules()):
                 return False
-            self._initial.pop(id(module), None)
             self._watched.discard(id(module))  # of one that is gone and had the same id
             self._name(module)
         return True
@@ -262,13 +262,27 @@ class Models:
             return
         self._taken_at[index] = count
         owners = self._owners_of(optimizer)
-        modules = {self._names[id(m)]: torch_states.module_state(m) for m in owners}
-        state = self._state(optimizer, owners, modules)
+        modules = [*owners, *self._beside(owners)]
+        states = {self._names[id(module)]: torch_states.module_state(module) for module in modules}
+        state = self._state(optimizer, owners, states)
+        for kind in ("scaler", "other"):
+            if things := [one for one in self._members.named(kind) if not _is_loader(one)]:
+                state[f"{kind}s"] = [thing.state_dict() for thing in things]
         state["generators"] = torch_states.generator_states()
         keep = self._keeper.keeps_bytes and self._keeper.fits(state)
         if interrupted and storing.size_bytes(state) > _INTERRUPTED_BYTES:
             keep = False
         self._keeper.save_now("final", index, count, state, keep=keep)
+
+    def _beside(self, owners: list[Any]) -> list[Any]:
+        """The modules that the user named and nothing steps: averages of weights, teachers."""
+        owning = set(map(id, owners))
+        return [
+            module
+            for module in self._living_roots()
+            if id(module) in self._watched - owning
+            and self._initial.get(id(module), _NOT_YET) is not None
+        ]
 
     def _state(self, optimizer: Any, owners: list[Any], modules: dict[str, Any]) -> dict[str, Any]:
         names = self.parameter_names()
@@ -318,6 +332,12 @@ def _unwrapped(module: Any) -> Any:
 def _owns(module: Any, optimizer: Any) -> bool:
     mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
     return any(id(p) in mine for p in module.parameters())
+
+
+def _is_loader(thing: Any) -> bool:
+    """Whether it is a loader with a state: one that no loop goes over makes its workers for it."""
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and isinstance(thing, data.DataLoader)
 
 
 def _versions(module: Any) -> list[tuple[int, int]]:

@@ -156,11 +156,12 @@ class Run:
         """Name what is trained: models, optimizers, schedulers, in any order.
 
         Models and optimizers are found without it; a scheduler's state is at the beginning and the
-        end kept only with it.
+        end kept only with it, and what no optimizer steps (an average of weights, a loss scaler,
+        whatever else has a `state_dict`) at the end.
 
         Args:
-            objects: modules (the first is `model`), optimizers, learning-rate schedulers, and for
-                checkpoints whatever else has a `state_dict`, data loaders, and generators.
+            objects: modules (the first is `model`), optimizers, learning-rate schedulers, whatever
+                else has a `state_dict`, and for checkpoints data loaders and generators.
             main: the optimizer among them counts the run's step.
         """
         if self._recording is None:
