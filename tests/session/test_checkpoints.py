@@ -352,12 +352,18 @@ def test_a_replay_keeps_digests_and_they_are_compared(project: Project) -> None:
 
 def test_a_checkpoint_that_is_another_in_the_replay_is_a_difference(project: Project) -> None:
     watch = """
-average = torch.nn.Linear(2, 1)  # beside the model: neither trace nor final state has it
+average = torch.nn.Linear(2, 1)  # the trace has nothing of what is beside the model
+average.weight.data.fill_(0.5)
 if "SAMEBIT_RATES" in os.environ:
     average.weight.data += 1
 run.watch(average)
 for epoch"""
-    project.write("train.py", TRAIN.replace("KEEP", "None").replace("for epoch", watch, 1))
+    as_it_was = """
+if "SAMEBIT_RATES" in os.environ:
+    average.weight.data -= 1
+print"""
+    code = TRAIN.replace("KEEP", "None").replace("for epoch", watch, 1)
+    project.write("train.py", code.replace("print", as_it_was, 1))
     assert project.run("train.py").code == 0
     ended = project.call(SAMEBIT, "verify", "@last")
     assert ended.code == 5, ended

@@ -202,7 +202,7 @@ w = step(w)
 
 
 def test_a_budget_holds_for_what_a_loop_gives(project: Project) -> None:
-    view, _ = record(
+    view, said = record(
         project,
         """
 w = np.zeros(1 << 18)
@@ -218,6 +218,7 @@ run.trace(loss=1.0, params=w)
     }
     step_0, final = (RecordedRun(view).state(name).leaves["model"] for name in view.states)
     assert step_0.digest != final.digest
+    assert said.count("of 2 MiB is kept as digests only: the most is 1 MiB (states.budget_mb") == 1
 
 
 def test_no_state_is_kept_where_none_is_wanted(project: Project) -> None:

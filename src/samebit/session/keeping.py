@@ -58,8 +58,11 @@ class Keeper:
 
     def fits(self, state: Any) -> bool:
         """Whether a state that nobody asked for is small enough for its bytes to be kept."""
-        size = storing.size_bytes(state)
-        return self._keep == "all" or size <= min(self._budget, _FREE_SHARE * self.free_bytes())
+        return self._keep == "all" or storing.size_bytes(state) <= self.most_bytes()
+
+    def most_bytes(self) -> int:
+        """How large a state that nobody asked for may be for its bytes to be kept."""
+        return min(self._budget, int(_FREE_SHARE * self.free_bytes()))
 
     def fits_asked(self, size_bytes: int) -> bool:
         """Whether there is room for a state of this size that the script asked for."""

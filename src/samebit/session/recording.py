@@ -475,3 +475,10 @@ class Recording:
     def _state(self, fact: dict[str, Any]) -> None:
         self._safely("journal", self.writer.flush)  # what is known of a run reaches up to its state
         self.fact("state", {**fact, "execution": self.execution})
+        size, most = fact["size_bytes"], self._keeper.most_bytes()
+        is_too_large = not fact["kept"] and self._keeper.keeps_bytes and size > most
+        if is_too_large and self.rank == "0" and "digests" not in self._told:
+            self._told.add("digests")
+            what = f"the state {fact['name']!r} of {size >> 20} MiB is kept as digests only"
+            limit = f"{most >> 20} MiB (states.budget_mb, or a tenth of the free disk)"
+            console.say(f"samebit: {what}: the most is {limit}")
