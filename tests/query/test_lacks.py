@@ -55,6 +55,22 @@ def test_each_lack_is_named_with_what_to_do(recorder: Recorder, tmp_path: Path) 
     assert [lack.key for lack in find_lacks(run_of(recorder))] == ["lock"]
 
 
+def test_many_states_without_bytes_are_counted(recorder: Recorder) -> None:
+    def lack_of(*names: str) -> Lack:
+        facts = [
+            ("state", {"name": name, "manifest": "blake3:00", "kept": False}) for name in names
+        ]
+        (lack,) = [
+            one for one in find_lacks(run_of(recorder, LOCKED, *facts)) if one.key == "states"
+        ]
+        return lack
+
+    lack = lack_of("step 0", *(f"checkpoint {step}" for step in range(5)), "final")
+    assert lack.what == "of step 0, checkpoint 0, checkpoint 1 and 4 more only digests are kept"
+    assert "states.budget_mb" in lack.fix
+    assert lack_of("checkpoint 3").fix == "states.keep = all keeps the bytes"
+
+
 def test_a_seeded_run_lacks_no_seed(recorder: Recorder) -> None:
     call = {"library": "torch", "value": 3, "at": "/p/train.py:1"}
     assert [one.key for one in find_lacks(run_of(recorder, LOCKED, GENERATOR))] == []  # it is 1

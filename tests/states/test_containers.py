@@ -1,7 +1,11 @@
+import argparse
 import io
 import json
+import pickle
+import re
 import struct
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -123,7 +127,6 @@ def test_no_change_to_a_file_gives_anything_but_our_errors(
 
 def test_a_pickle_is_never_run(tmp_path: Path) -> None:
     import os
-    import pickle
 
     class Evil:
         def __reduce__(self) -> Any:
@@ -141,6 +144,38 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
         with pytest.raises((Damaged, UsageError)):
             read_container(tmp_path / name)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"args": argparse.Namespace(lr=1)}, "it holds argparse.Namespace, which is no array"),
+        ({"best": np.float64(1)}, "it holds numpy._core.multiarray.scalar, which"),
+        (torch.nn.Linear(1, 1), "it holds torch.nn.modules.linear.Linear, which"),
+    ],
+)
+def test_what_is_no_weight_is_named(tmp_path: Path, held: Any, words: str) -> None:
+    torch.save(held, tmp_path / "held.pt")
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
+        read_container(tmp_path / "held.pt")
+    assert "could run code" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it ends too early"),
+        (b"hello world", "it is not a file of weights"),
+        (pickle.dumps([1], protocol=4), "Unsupported operand"),
+    ],
+)
+def test_the_advice_to_load_a_file_without_looking_is_not_passed_on(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "strange.pt").write_bytes(content)
+    with warnings.catch_warnings(action="error"), pytest.raises(Damaged, match=words) as caught:
+        read_container(tmp_path / "strange.pt")
+    assert "weights_only" not in str(caught.value)
 
 
 def test_an_npz_that_unpacks_without_end_costs_no_memory(tmp_path: Path) -> None:

@@ -127,8 +127,13 @@ def _names(facts: list[FileFact]) -> str:
 def _states(view: View) -> Iterator[Lack]:
     digests = [name for name, state in view.states.items() if not state.get("kept", True)]
     if digests:
-        text = f"of {' and '.join(digests)} only digests are kept"
-        yield Lack("states", text, "a larger states.budget_mb keeps the bytes")
+        some = ", ".join(digests[:_NAMED])
+        more = f" and {len(digests) - _NAMED} more" if len(digests) > _NAMED else ""
+        # A budget is for what nobody asked for; a checkpoint needs room on the disk.
+        asked = all(name.startswith("checkpoint ") for name in digests)
+        way = "states.keep = all" if asked else "a larger states.budget_mb"
+        text = f"of {some}{more} only digests are kept"
+        yield Lack("states", text, f"{way} keeps the bytes")
 
 
 def _environment(view: View) -> Iterator[Lack]:

@@ -1,6 +1,8 @@
 """What is asked of somebody's file before it is believed, whichever program wrote it."""
 
 import json
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,10 @@ def parse_json(data: bytes, path: Path) -> Any:
         raise Damaged(f"not readable as JSON: {error}", path=path) from error
 
 
+# What torch's loader names where a file holds more than weights.
+_HELD = re.compile(r"(?:GLOBAL|class) ([A-Za-z_][\w.]*\.\w+)")
+
+
 def load_weights(file: Any, path: Path, *, mmap: bool | None = None) -> Any:
     """What `torch.save` wrote, by torch's weights-only loader.
 
@@ -49,9 +55,26 @@ def load_weights(file: Any, path: Path, *, mmap: bool | None = None) -> Any:
     except ImportError as error:
         raise UsageError("torch is not installed", hint="install it to read this") from error
     try:
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # whatever a stranger's file makes of torch's reader
-        raise Damaged(f"torch reads no weights from it: {first_line(error)}", path=path) from error
+        if held := _HELD.search(str(error)):
+            raise UsageError(
+                f"it holds {held[1]}, which is no array and no plain value",
+                path=path,
+                hint="it is not read: that could run code; a `state_dict()` alone can be saved",
+            ) from error
+        raise Damaged(f"torch reads no weights from it: {_said(error)}", path=path) from error
+
+
+def _said(error: Exception) -> str:
+    """What torch says is wrong, and not its advice to load the file without looking."""
+    pieces = [piece.strip() for piece in str(error).split("\n\n")]
+    if pieces[0].startswith("Weights only load failed"):
+        return next(filter(None, pieces[1:]), "not a file of weights")
+    if isinstance(error, KeyError):  # a byte that is no operation of a pickle
+        return "it is not a file of weights"
+    return "it ends too early" if isinstance(error, EOFError) else first_line(error)
 
 
 def first_line(error: Exception) -> str:
