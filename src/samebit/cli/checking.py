@@ -154,7 +154,7 @@ def _examine_files(store: Store, found: Findings, share: float, memory: Path | N
     with progress, ThreadPoolExecutor(_READERS) as readers:
         for at in range(0, len(files), _TOGETHER):
             some = files[at : at + _TOGETHER]
-            for seen in readers.map(look, some):
+            for path, seen in zip(some, readers.map(look, some), strict=True):
                 new = set(seen.names) - names
                 names |= new
                 found.objects += len(new)
@@ -163,8 +163,9 @@ def _examine_files(store: Store, found: Findings, share: float, memory: Path | N
                     found.damage.append(f"{seen.damage} ({seen.path})")
                     found.files.append(_below(store, seen.path))
                     found.hurt += verifying.hurt_in(store, seen)
-            found.looked += len(some)
-            found.last = _below(store, some[-1])
+                # After each: what is stopped in between is not counted twice by the next one.
+                found.looked += 1
+                found.last = _below(store, path)
             progress.advance(len(some))
             if memory is not None and time.monotonic() - saved_at > _REMEMBERED_S:
                 _remember(memory, found)
