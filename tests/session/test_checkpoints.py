@@ -341,6 +341,31 @@ def test_the_copy_is_made_into_the_same_memory_again(tmp_path: Path) -> None:
         assert bool((state["model"]["weight"] == step).all())
 
 
+def test_what_is_given_beside_may_be_of_any_library_and_change_its_kind(tmp_path: Path) -> None:
+    code = """
+    import jax.numpy as jnp, numpy as np, torch, samebit
+    run = samebit.init()
+    kinds = [b"ab", np.float32(1), np.ones(()), torch.ones(()), jnp.ones(3), np.ones((2, 3)).T]
+    kinds.append(b"c")
+    for step in range(len(kinds)):
+        extra = {"jax": jnp.full((2, 3), step), "bytes": bytes([step]), "kind": kinds[step]}
+        run.checkpoint(step, keep={"last": 9}, extra=extra)
+    """
+    project = Project(tmp_path)
+    project.write("train.py", code)
+    ended = project.run("train.py")
+    assert (ended.code, "checkpoint" in ended.err) == (0, False), ended
+    view = project.view()
+    states = [
+        load(Store(project.store), view.manifest(f"checkpoint {step}"), as_torch=False)["extra"]
+        for step in range(7)
+    ]
+    assert [state["jax"].tolist() for state in states] == [[[step] * 3] * 2 for step in range(7)]
+    assert [state["bytes"] for state in states] == [bytes([step]) for step in range(7)]
+    assert (states[0]["kind"], states[6]["kind"]) == (b"ab", b"c")
+    assert [state["kind"].shape for state in states[1:6]] == [(), (), (), (3,), (3, 2)]
+
+
 def test_a_replay_keeps_digests_and_they_are_compared(project: Project) -> None:
     trained(project)
     ended = project.call(SAMEBIT, "verify", "@last", "--json")

@@ -286,13 +286,16 @@ def _out_of_autograd() -> ExitStack:
 
 def _fits(buffer: Any, array: Any) -> bool:
     """Whether an array can be copied into what was made for another."""
+    if any(isinstance(one, bytes) or leaves.is_scalar(one) for one in (buffer, array)):
+        return False
     of_torch = hasattr(array, "detach")
-    if leaves.is_scalar(array) or of_torch != hasattr(buffer, "detach"):
+    if of_torch != hasattr(buffer, "detach"):
         return False
     if buffer.dtype != array.dtype or buffer.shape != array.shape:
         return False
-    ours, theirs = (buffer.stride, array.stride) if of_torch else (buffer.strides, array.strides)
-    return bool(ours() == theirs() if of_torch else ours == theirs)
+    if of_torch:
+        return bool(buffer.stride() == array.stride())
+    return bool(buffer.strides == getattr(array, "strides", buffer.strides))  # JAX's has none
 
 
 def _described(mark: Any, path: str) -> str:
