@@ -204,7 +204,8 @@ def test_what_a_checkpoint_cannot_give_back_is_said_when_it_is_taken(project: Pr
     project.write("train.py", WHAT)
     assert project.run("train.py").code == 0
     lines = "\n".join(project.view().missing)
-    assert "not all of it can be given back" in lines
+    assert "not all of it can be given back: cannot store" in lines
+    assert "(at odd)" in lines
     assert "take it after optimizer.step()" in lines
     assert "watch() takes modules" in lines
 

@@ -201,7 +201,8 @@ class Checkpoints:
         try:
             skeleton.split(extra)
         except UsageError as error:
-            self._problem("extra", f"not all of it can be given back: {error.what}")
+            where = f" (at {at})" if (at := error.facts.get("at")) else ""
+            self._problem("extra", f"not all of it can be given back: {error.what}{where}")
         return extra
 
     def _copied(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
