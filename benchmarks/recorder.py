@@ -3,13 +3,15 @@
 Blocks of steps in which torch's hooks tell a recording stand between blocks in which nobody
 listens, in one process and with torch's usual threads. Two figures: the time spent inside the
 hooks (rare full rows counted as often as they come), and the wall time of neighbouring blocks
-against each other (everything included, and as noisy as the machine).
+against each other (everything included, and as noisy as the machine). Where there is a CUDA device
+the models are trained on it as well: hooks are then the host's time, and the wall has the rest; and
+the digests of its memory stand against a sum that reads the same.
 """
 
 import itertools
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,9 @@ class Model:
     """A training to be measured, and how long it may take."""
 
     name: str
-    steps: Callable[[], Iterator[None]]
+    steps: Callable[[str], Iterator[None]]
     seconds: float
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def main() -> None:
     inside_ms: dict[str, float] = {}
     with measure.scratch_folder() as folder:
         measure.print_machine(folder)
-        for model in MODELS:
+        for model in _models():
             of = _measure(model, folder / model.name)
             inside_ms[model.name] = of.inside
             low, high = measure.quartiles(of.wall)
@@ -78,6 +81,60 @@ def main() -> None:
         f"Target: under {TARGET:.0%} of a {TARGET_STEP_MS} ms step; "
         f"the CNN's {inside_ms['CNN']:.3f} ms are {share:.2%} of it. {measure.load()}"
     )
+    _print_digests()
+
+
+def _models() -> list[Model]:
+    import torch
+
+    there = torch.cuda.is_available()
+    on_it = [replace(m, name=f"{m.name} on GPU", device="cuda") for m in MODELS] if there else []
+    return [*MODELS, *on_it]
+
+
+def _print_digests() -> None:
+    """GB/s of TF128 where it is computed, against a sum that reads the same memory."""
+    import torch
+
+    from samebit.trace import tf128
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu", 0)
+    layers = [torch.randn(n, device=device) for n in [1 << 24] * 3 + [1 << 10] * 200]
+    lines = [tf128.words(layer) for layer in layers]
+    layout = tf128.Layout([4 * len(line) for line in lines], device)
+    places = tf128.weights(torch, device)
+    out = torch.empty((len(lines), 2), dtype=torch.int64, device=device)
+    ways: dict[str, Callable[[], object]] = {
+        "a sum": lambda: [line.sum() for line in lines],
+        "TF128, torch": lambda: tf128.sums(layout, lines, places, out),
+    }
+    if device.type == "cuda":
+        from samebit.trace import kernel
+
+        addresses = torch.tensor([line.data_ptr() for line in lines], device=device)
+        ways["TF128, one kernel"] = lambda: kernel.sums(layout, addresses, places, out)
+    rows: list[list[str]] = []
+    reading = 0.0
+    for name, way in ways.items():
+        taken = min(_timed(way) for _ in range(7))
+        reading = reading or taken
+        rows.append([name, f"{sum(layout.sizes) / taken / 1e9:.1f}", f"{taken / reading:.1f}"])
+    measure.print_table([f"203 arrays on {device}", "GB/s", "times a sum"], rows)
+
+
+def _timed(way: Callable[[], object]) -> float:
+    began = clock()
+    way()
+    _wait()
+    return (clock() - began) / 1e9
+
+
+def _wait() -> None:
+    """Until the device has done what it was told; nothing where there is none, or it sleeps."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 class Timed:
@@ -96,7 +153,7 @@ class Timed:
 
 def _measure(model: Model, folder: Path) -> Figures:
     recording = measure.new_recording(folder)
-    step = model.steps()
+    step = model.steps(model.device)
     timed = _listen(recording)
     for _ in range(WARM_UP):
         next(step)
@@ -117,9 +174,11 @@ def _measure(model: Model, folder: Path) -> Figures:
             during += _block(step, 1)
             taken = (timed.spent - spent) / 1e6
             (full if known.last_full == known.count else cheap).append(taken)
-        off += before
+        # A step on a device returns before it is done: only the block has its whole time.
+        off += before if model.device == "cpu" else [statistics.mean(before)]
         wall.append(statistics.mean(during) / statistics.mean(before))
     hooks.install(None)
+    recording.recorder.close()
     recording.writer.close()
     rarely = 1 / (1 << known.pace.k)
     cheap_median = statistics.median(cheap) if cheap else 0.0  # with k = 0 every row is full
@@ -143,15 +202,23 @@ def _listen(recording: Recording) -> Timed:
 
 def _block(step: Iterator[None], length: int) -> list[float]:
     times: list[float] = []
-    for _ in range(length):
+    for left in reversed(range(length)):
         began = clock()
         next(step)
+        if not left:
+            _wait()
         times.append((clock() - began) / 1e6)
     return times
 
 
 def _train(
-    model: Any, optimizer: Any, inputs: Any, targets: Any, batch: int, flat: bool = False
+    model: Any,
+    optimizer: Any,
+    inputs: Any,
+    targets: Any,
+    batch: int,
+    device: str,
+    flat: bool = False,
 ) -> Iterator[None]:
     """An ordinary loop over a shuffling loader, for ever."""
     import torch
@@ -160,6 +227,7 @@ def _train(
     loader = torch.utils.data.DataLoader(data, batch_size=batch, shuffle=True, drop_last=True)
     while True:
         for x, y in loader:
+            x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
             optimizer.zero_grad()
             output = model(x)
             if flat:
@@ -170,18 +238,19 @@ def _train(
             yield
 
 
-def _mlp() -> Iterator[None]:
+def _mlp(device: str) -> Iterator[None]:
     import torch
 
     nn = torch.nn
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU())
-    model.append(nn.Linear(256, 10))
+    model.append(nn.Linear(256, 10)).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    return _train(model, optimizer, torch.randn(4096, 784), torch.randint(10, (4096,)), batch=128)
+    inputs, targets = torch.randn(4096, 784), torch.randint(10, (4096,))
+    return _train(model, optimizer, inputs, targets, 128, device)
 
 
-def cnn() -> tuple[Any, Any, Any, Any]:
+def cnn(device: str = "cpu") -> tuple[Any, Any, Any, Any]:
     """A small CNN, its optimizer, inputs and targets; a step of 64 takes about 25 ms."""
     import torch
 
@@ -192,16 +261,16 @@ def cnn() -> tuple[Any, Any, Any, Any]:
     for ins, outs in itertools.pairwise(channels):
         model.extend([nn.Conv2d(ins, outs, 3, padding=1), nn.BatchNorm2d(outs), nn.ReLU()])
         model.append(nn.MaxPool2d(2))
-    model.extend([nn.Flatten(), nn.Linear(128 * 4, 10)])
+    model.extend([nn.Flatten(), nn.Linear(128 * 4, 10)]).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     return model, optimizer, torch.randn(2048, 3, 32, 32), torch.randint(10, (2048,))
 
 
-def _cnn() -> Iterator[None]:
-    return _train(*cnn(), batch=64)
+def _cnn(device: str) -> Iterator[None]:
+    return _train(*cnn(device), 64, device)
 
 
-def _transformer() -> Iterator[None]:
+def _transformer(device: str) -> Iterator[None]:
     import torch
 
     nn = torch.nn
@@ -209,10 +278,10 @@ def _transformer() -> Iterator[None]:
     width, words = 256, 1000
     layer = nn.TransformerEncoderLayer(width, 4, 4 * width, batch_first=True)
     model = nn.Sequential(nn.Embedding(words, width), nn.TransformerEncoder(layer, 4))
-    model.append(nn.Linear(width, words))
+    model.append(nn.Linear(width, words)).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     inputs = torch.randint(words, (512, 64))
-    return _train(model, optimizer, inputs, inputs.roll(-1, 1), batch=12, flat=True)
+    return _train(model, optimizer, inputs, inputs.roll(-1, 1), 12, device, flat=True)
 
 
 MODELS = (

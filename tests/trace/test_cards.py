@@ -48,7 +48,7 @@ def digests(tensors: Sequence[Any]) -> list[bytes]:
     """As eager torch computes them, together."""
     lines = [tf128.words(tensor) for tensor in tensors]
     layout = tf128.Layout([line.numel() * line.element_size() for line in lines], HOST)
-    out = torch.empty((len(tensors), 2), dtype=torch.int64)
+    out = torch.empty((len(tensors), 2), dtype=torch.int64, device=HOST)
     tf128.sums(layout, lines, PLACES, out)
     return [bytes(row.numpy().tobytes()) for row in out]
 
@@ -133,6 +133,13 @@ def test_one_kernel_for_all_computes_the_same() -> None:
     """
     surroundings = {**os.environ, "TRITON_INTERPRET": "1"}
     subprocess.run([sys.executable, "-c", program], check=True, env=surroundings)
+
+
+def test_another_default_device_changes_nothing() -> None:
+    tensors = [some(torch.float32, 9000), some(torch.int8, 7)]
+    expected = digests(tensors)
+    with torch.device("meta"):
+        assert digests(tensors) == expected
 
 
 def test_what_has_no_bytes_of_its_own_is_refused() -> None:

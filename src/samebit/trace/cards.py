@@ -133,7 +133,8 @@ class _Card:
     def _add_up(self, slot: _Slot, layout: Layout, lines: list[Any], places: Any) -> None:
         if self._kernel is not None:
             aligned = [line.clone() if line.data_ptr() % 4 else line for line in lines]
-            slot.addresses.copy_(self._torch.tensor([line.data_ptr() for line in aligned]))
+            addresses = [line.data_ptr() for line in aligned]
+            slot.addresses.copy_(self._torch.tensor(addresses, device="cpu"))
             slot.there.copy_(slot.addresses, non_blocking=True)
             try:
                 self._kernel(layout, slot.there, places, slot.sums)

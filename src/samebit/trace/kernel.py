@@ -14,7 +14,7 @@ from samebit.trace.tf128 import BLOCK, Layout
 __all__ = ["sums"]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])  # one kernel for any number of them
 def _sums(addresses, sizes, arrays, numbers, weights, places, out, rows, BLOCK: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     array = tl.load(arrays + row)

@@ -96,12 +96,12 @@ class Layout:
     def begin(self) -> Any:
         """What the sums begin with, S of the sizes: int64 of shape (arrays, 2)."""
         found = [[_signed(_mixed(4 * n + q + _OF_SIZES)) for q in (0, 1)] for n in self.sizes]
-        return self.there(self._torch.tensor(found, dtype=self._torch.int64).reshape(-1, 2))
+        return self.there(self._here(found).reshape(-1, 2))
 
     @cached_property
     def bytes(self) -> Any:
         """The sizes: int64 of shape (arrays,)."""
-        return self.there(self._torch.tensor(self.sizes, dtype=self._torch.int64))
+        return self.there(self._here(self.sizes))
 
     @cached_property
     def arrays(self) -> Any:
@@ -111,19 +111,24 @@ class Layout:
     @cached_property
     def numbers(self) -> Any:
         """The number of each block in its array: int64 of shape (rows,)."""
-        first = self._torch.tensor(self.first[:-1], dtype=self._torch.int64)
-        return self.there(self._torch.arange(self.rows) - first[self._arrays])
+        first = self._here(self.first[:-1])
+        return self.there(self._torch.arange(self.rows, device="cpu") - first[self._arrays])
 
     @cached_property
     def _arrays(self) -> Any:
-        counts = self._torch.tensor(self.blocks, dtype=self._torch.int64)
-        return self._torch.repeat_interleave(self._torch.arange(len(counts)), counts)
+        return self._torch.repeat_interleave(
+            self._here(range(len(self.sizes))), self._here(self.blocks)
+        )
 
     @cached_property
     def weights(self) -> Any:
         """The weights M of the blocks: int64 of shape (2, rows)."""
         lanes = self._torch.arange(2, dtype=self._torch.int64, device=self._device)
         return _mixed_tensor(self.numbers * 4 + (lanes[:, None] + 2 + _OF_BLOCKS)) | 1
+
+    def _here(self, numbers: Sequence[Any]) -> Any:
+        # A script may have made another device the default.
+        return self._torch.tensor(numbers, dtype=self._torch.int64, device="cpu")
 
     def there(self, tensor: Any) -> Any:
         """A tensor of the host on the device, without waiting."""
