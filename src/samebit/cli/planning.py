@@ -13,16 +13,17 @@ from samebit.replay.plan import Plan
 
 __all__ = ["as_data", "ask_to_run", "show_plan"]
 
+_NAMED = 4
+
 
 def show_plan(plan: Plan, screen: Screen) -> None:
     """What is needed, what of it is here, and what differs, for people."""
     paint = screen.paint
     screen.say(f"{paint.bold(plan.view.id)}  {visible(' '.join(plan.words))}")
     screen.say(fields(list(_facts(plan)), screen))
-    variables = [f"variable {name} is set as it was" for name in plan.changed_variables]
     say_list(screen, paint.yellow("cannot be run again as it was"), plan.blockers)
     title = paint.yellow("another environment, what changes most results first")
-    say_list(screen, title, [*plan.differences, *variables])
+    say_list(screen, title, [*plan.differences, *filter(_is_missing, plan.changed_variables)])
     if not plan.blockers:
         screen.say(paint.green("everything that it needs is here"))
 
@@ -40,6 +41,9 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.outputs:
         held = "held back from the originals" if landlock.available() > 0 else "not held back here"
         yield "writes", f"{len(plan.outputs)} files, {held}"
+    if changed := [line.split()[0] for line in plan.changed_variables if not _is_missing(line)]:
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        yield "variables", f"set for it: {', '.join(changed[:_NAMED])}{more}"
     seed = view.seed
     yield "seed", str(seed) if seed is not None else "none; what its generators began from is kept"
     if len(view.ranks) > 1:
@@ -58,6 +62,11 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "took", duration(took_ns / 1e9)
     if view.record.user and view.record.user != user_name():
         yield "of", f"{view.record.user}, not yours: its code is asked about before it runs"
+
+
+def _is_missing(line: str) -> bool:
+    """Whether it says of a variable that it could not be set: it was a secret."""
+    return " is not set here" in line
 
 
 def _what_of(part: Part) -> str:
