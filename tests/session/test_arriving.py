@@ -60,6 +60,7 @@ def fetch(far: Far) -> tuple[Near, Any]:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("samebit.session.arriving._POLL_S", 0)
+    monkeypatch.setattr("samebit.trace.cards.is_there", lambda value: isinstance(value, Far))
     monkeypatch.setattr("samebit.session.arriving._PATIENCE_S", 0.2)
 
 

@@ -323,6 +323,58 @@ def test_what_a_device_spends_counts_for_the_budget(away: Callable[[Any], Ring])
     assert rate["data"] > 4
 
 
+@pytest.mark.parametrize("late", [0, 40])
+def test_scalars_on_a_device_are_in_the_schedule_and_in_the_rows(
+    away: Callable[[Any], Ring], monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    """A learning rate, the scale of a loss, and whether a fused step had an effect."""
+    away(Late(lambda: late))
+
+    def fetch(tensor: Any) -> tuple[Any, Callable[[], bool]]:
+        copy, left = tensor.clone(), [late]
+
+        def has_come() -> bool:
+            left[0] = max(0, left[0] - 1)
+            return left[0] == 0
+
+        return copy, has_come
+
+    monkeypatch.setattr(cards, "fetch", fetch)
+    monkeypatch.setattr(cards, "is_there", lambda value: isinstance(value, torch.Tensor))
+    told: list[tuple[int, int, Any]] = []
+    sink = Sink()
+    emit = Emit(sink.trace, lambda _, *more: told.append(more), sink.fact)
+    recorder = Recorder(emit, RATES)
+    lr, scale, infinite = torch.tensor(0.5), torch.tensor(8.0), torch.tensor(0.0)
+    parameter = torch.nn.Parameter(torch.zeros(3))
+    optimizer = torch.optim.Adam([parameter], lr=lr, foreach=False, capturable=False)
+    optimizer.found_inf = infinite
+    for step in range(1, 7):
+        parameter.grad = torch.ones(3)
+        lr.fill_(0.5 if step < 4 else 0.25)
+        infinite.fill_(float(step in (2, 5)))
+        recorder.asked(optimizer, scale)
+        if step != 3:
+            recorder.before_step(optimizer, dict)
+            recorder.after_step(optimizer)
+        recorder.answered(optimizer)
+        scale.fill_(4.0 if step == 3 else scale.item())
+    recorder.close()
+    rates = [(count, values["lr"]) for count, group, values in told if "lr" in values]
+    assert rates == [(1, 0.5), (3, 0.25)]
+    of_scaler = [(count, values) for count, group, values in told if group == -1]
+    assert of_scaler == [
+        (1, {"scale": 8.0}),
+        (2, {"without_effect": [1, 8.0]}),
+        (3, {"skipped": [1, 8.0]}),
+        (3, {"scale": 4.0}),
+        (4, {"without_effect": [2, 4.0]}),
+    ]
+    hyper = [groups["hyper"] for _, _, groups in sink.rows]
+    assert [hyper.index(one) for one in hyper] == [0, 0, 2, 2, 2]
+    assert not [value for name, value in sink.facts if name == "problem"]
+
+
 def test_what_is_left_for_a_checkpoint_is_waited_for(away: Callable[[Any], Ring]) -> None:
     found: list[Any] = []
     for delay in (0, 9):

@@ -4,7 +4,6 @@
 logged. What a kill can lose is what the device had not computed yet, or nobody had looked for.
 """
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,16 +11,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from samebit.errors import UsageError
 from samebit.journal.values import flatten
+from samebit.trace import cards
+from samebit.trace.cards import HasCome
 
-__all__ = ["Arriving", "fetch"]
+__all__ = ["Arriving"]
 
 _MOST = 4096  # rows under way; beyond it the oldest is waited for
 _PATIENCE_S = 10  # at the end, or for a checkpoint, for a device that hangs
 _POLL_S = 0.0005
-
-HasCome = Callable[[], bool]
 
 
 class _Row(Struct, frozen=True):
@@ -62,7 +60,7 @@ class Arriving:
         for name, value in values.items():
             if isinstance(value, Mapping):
                 copies[name] = self._copied(value, coming)
-            elif not getattr(value, "is_cuda", False):
+            elif not cards.is_there(value):
                 copies[name] = value
             elif value.dim():
                 copies[name] = [value.dim()]  # refused below, as any other that is no number
@@ -85,19 +83,3 @@ class Arriving:
             time.sleep(_POLL_S)
             self.look()
         return len(self._waiting)
-
-
-def fetch(tensor: Any) -> tuple[Any, HasCome]:
-    """Begin to copy a tensor from its device, behind what is under way on its stream."""
-    torch = sys.modules["torch"]
-    with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(tensor.device):
-        if torch.cuda.is_current_stream_capturing():
-            raise UsageError(
-                "cannot log a value while a CUDA graph is captured",
-                hint="log it after the graph was replayed",
-            )
-        copy = torch.empty((), dtype=tensor.dtype, device="cpu", pin_memory=True)
-        copy.copy_(tensor.detach(), non_blocking=True)
-        event = torch.cuda.Event()
-        event.record()
-    return copy, lambda: not torch.cuda.is_current_stream_capturing() and event.query()

@@ -21,7 +21,7 @@ from samebit.launch import alive
 from samebit.objects.store import Store
 from samebit.places import Settings
 from samebit.session import hooks
-from samebit.session.arriving import Arriving, fetch
+from samebit.session.arriving import Arriving
 from samebit.session.boosting import Boosting
 from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
@@ -41,6 +41,7 @@ from samebit.session.tally import Tally
 from samebit.session.teeing import ConsoleLog
 from samebit.session.tracing import Loops, Told, Tracing
 from samebit.session.watching import Watches, noise
+from samebit.trace import cards
 from samebit.trace.budget import Rate
 from samebit.trace.leaves import LeafFiles
 from samebit.trace.recorder import Recorder
@@ -85,7 +86,7 @@ class Recording:
         leaves = LeafFiles(folder.trace, lambda: f"{rank}-{self.writer.writer}", self.trouble)
         emit = Emit(self.writer.trace, self.writer.hyper, self.fact, leaves.keep)
         self.recorder = Recorder(emit, rates)
-        self.arriving = Arriving(self.writer.row, fetch)
+        self.arriving = Arriving(self.writer.row, cards.fetch)
         self.accumulated = self.recorder.accumulated
         self._local = LocalGradients(lambda: self.recorder.is_full_next)
         self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)

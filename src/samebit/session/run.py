@@ -105,7 +105,7 @@ class Run:
         What is given counts for `verify` and `diff`, and nothing else. Called once per step, behind
         it; JAX, Keras, scikit-learn, NumPy. `params` alone, before any other call, is the state at
         step 0; what `params` and `state` were given last is the final state, read when the run
-        ends. A value that is still being computed is waited for.
+        ends. What JAX still computes is waited for, and so is a hyper-parameter on a GPU.
 
         Args:
             step: its number; the next one, from 1, where left out. The same as before adds to that

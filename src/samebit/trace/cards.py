@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from samebit.errors import UsageError
 from samebit.trace import tf128
 from samebit.trace.digests import NotTraceable
 from samebit.trace.ring import Busy, Leaf, Ring
 from samebit.trace.tf128 import Layout
 
-__all__ = ["generators", "leaves", "look", "wait"]
+__all__ = ["HasCome", "fetch", "generators", "is_there", "leaves", "look", "wait"]
 
 _MOST_LAYOUTS = 256  # beyond it, of batches of ever other sizes, they are made anew
 _DIGEST_BYTES = 16
+
+HasCome = Callable[[], bool]
 
 _rings: dict[Any, Ring] = {}  # by torch.device: those on which an array was met
 
@@ -44,6 +47,34 @@ def leaves(tensors: Sequence[Any]) -> list[Leaf]:
                 f"{device} is far behind: its digests were not waited for"
             ) from error
     return [found[at] for at in range(len(tensors))]
+
+
+def is_there(value: Any) -> bool:
+    """Whether a value is an array of torch's own that lies on a CUDA device."""
+    torch = sys.modules.get("torch")
+    if torch is None or type(value).__module__.partition(".")[0] != "torch":
+        return False
+    return isinstance(value, torch.Tensor) and bool(value.is_cuda)
+
+
+def fetch(tensor: Any) -> tuple[Any, HasCome]:
+    """Begin to copy a scalar from its device; gives the copy, and whether it is filled.
+
+    Raises:
+        UsageError: a graph is being captured.
+    """
+    torch = sys.modules["torch"]
+    with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(tensor.device):
+        if torch.cuda.is_current_stream_capturing():
+            raise UsageError(
+                "cannot read a value while a CUDA graph is captured",
+                hint="read it after the graph was replayed",
+            )
+        copy = torch.empty((), dtype=tensor.dtype, device="cpu", pin_memory=True)
+        copy.copy_(tensor.detach().reshape(()), non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+    return copy, lambda: not torch.cuda.is_current_stream_capturing() and bool(event.query())
 
 
 def look() -> bool:

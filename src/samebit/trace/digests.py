@@ -4,7 +4,8 @@ A *leaf* is the digest of an array, sixteen bytes; a *group* that of several, ei
 promised: it has not come, and whoever needs its bytes asks later.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import xxhash
 
@@ -14,6 +15,7 @@ __all__ = [
     "Digest",
     "Group",
     "NotTraceable",
+    "Reading",
     "Symbolic",
     "combine",
     "has_come",
@@ -54,7 +56,27 @@ class Group:
         return of_bytes(self._header + b"".join(map(value_of, self._parts)))
 
 
-Digest = bytes | Leaf | Group
+class Reading:
+    """The digest of a scalar that is being read from a device: of its `repr`."""
+
+    __slots__ = ("_has_come", "_read")
+
+    def __init__(self, has_come: Callable[[], bool], read: Callable[[], Any]) -> None:
+        self._has_come = has_come
+        self._read = read
+
+    @property
+    def has_come(self) -> bool:
+        """Whether it is here."""
+        return self._has_come()
+
+    @property
+    def value(self) -> bytes:
+        """Its eight bytes; only where it has come."""
+        return of_bytes(repr(self._read()).encode())
+
+
+Digest = bytes | Leaf | Reading | Group
 
 
 def of_bytes(data: bytes) -> bytes:
@@ -74,7 +96,7 @@ def has_come(digest: Digest) -> bool:
     """Whether its bytes are here."""
     if isinstance(digest, bytes):
         return True
-    if isinstance(digest, Leaf):
+    if not isinstance(digest, Group):
         return digest.has_come
     return all(map(has_come, digest.parts))
 

@@ -13,7 +13,7 @@ from typing import Any
 from samebit.errors import in_a_line
 from samebit.states import estimators, leaves, skeleton
 from samebit.states.forms import Described, Named, type_name
-from samebit.trace import fingerprint
+from samebit.trace import cards, fingerprint
 from samebit.trace.digests import Digest, NotTraceable, combine, of_bytes
 
 __all__ = ["digest", "plain", "samples", "scalars"]
@@ -76,6 +76,8 @@ def _scalar(value: Any) -> Any:
     value = _opened(value)
     if type(value) is dict:
         return {str(name): _scalar(item) for name, item in value.items()}
+    if cards.is_there(value):
+        return value.detach().cpu()  # it is waited for
     if not _is_jax(value):
         return value
     try:

@@ -4,6 +4,7 @@ The recorder is told what happens (a batch, a forward, a backward, a step) and k
 the calls come from nor where the rows go. It reads tensors and never changes one.
 """
 
+import functools
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from samebit.trace.budget import Pace, Rate
 from samebit.trace.digests import Digest, NotTraceable, Symbolic, combine, value_of
 from samebit.trace.fingerprint import Leaves
 from samebit.trace.rows import Costs, Emit, Rows
-from samebit.trace.scalars import Scalars, plain
+from samebit.trace.scalars import Scalars, same
 
 __all__ = ["LOSS_SCALER", "Recorder"]
 
@@ -40,6 +41,7 @@ class _Optimizer(Struct):
     shape_key: tuple[int, ...] = ()
     others: dict[str, Leaves] = field(default_factory=dict)  # of its state, and of the buffers
     scalars: Scalars = field(default_factory=Scalars)
+    far: dict[tuple[int, str], Any] = field(default_factory=dict)  # scalars of a device, as last
     scale: Any = None  # of the loss, in the last step that was asked for
     asked_at: int | None = None  # the count when a loss scaler asked for a step
     kept_back: dict[str, int] = field(default_factory=dict)
@@ -196,7 +198,10 @@ class Recorder:
         full = self._is_full(known, known.count + 1)
         python = full or (known.count + 1) % _PYTHON_EVERY == 0
         row.update(fingerprint.generators(python=python))
-        row["hyper"] = self._hyper(optimizer, known)
+        try:
+            row["hyper"] = self._hyper(optimizer, known)
+        except NotTraceable as reason:
+            self._told("hyper", str(reason))
         if known.asked_at is not None:
             self._inside_a_fused_step(optimizer, known)
         if full:
@@ -249,16 +254,21 @@ class Recorder:
         """A loss scaler is about to decide whether an optimizer steps."""
         known = self._known(optimizer)
         known.asked_at = known.count
-        scale = plain(scale)
-        if scale != known.scale:
-            known.scale = scale
-            self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, {"scale": scale})
+        count = known.count + 1
+
+        def told(scale: Any) -> None:
+            if scale != known.scale:
+                known.scale = scale
+                self._emit.hyper(known.index, count, LOSS_SCALER, {"scale": scale})
+
+        self._read(scale, told)
 
     def answered(self, optimizer: Any) -> None:
         """It has decided; no step means that the gradients were not finite."""
         known = self._known(optimizer)
         if known.asked_at == known.count:
-            self._kept_back(known, "skipped")
+            count = known.count + 1  # and the scale is known by then
+            self._rows.then(lambda: self._kept_back(known, count, "skipped"))
         known.asked_at = None
         known.losses_before = self._losses
 
@@ -348,7 +358,7 @@ class Recorder:
         self._entered = False
         return row
 
-    def _hyper(self, optimizer: Any, known: _Optimizer) -> bytes:
+    def _hyper(self, optimizer: Any, known: _Optimizer) -> Digest:
         scalars = known.scalars
         changes = scalars.changes(optimizer.param_groups)
         for group, changed in changes.items():
@@ -358,23 +368,41 @@ class Recorder:
             names = ", ".join(sorted(scalars.unread))
             detail = f"{names} of optimizer {known.index} lies on a device, and is not waited for"
             self._emit.fact("problem", {"what": "schedule not whole", "detail": detail})
-        return scalars.digest
+        if not scalars.far:
+            return scalars.digest
+        count = known.count + 1
+        readings = [
+            self._rows.read(value, functools.partial(self._far, known, count, group, name))
+            for (group, name), value in scalars.far.items()
+        ]
+        return combine(b"", [scalars.digest, *readings])
+
+    def _far(self, known: _Optimizer, count: int, group: int, name: str, value: Any) -> None:
+        """A scalar has come from a device."""
+        if (group, name) not in known.far or not same(known.far[group, name], value):
+            known.far[group, name] = value
+            self._emit.hyper(known.index, count, group, {name: value})
 
     def _inside_a_fused_step(self, optimizer: Any, known: _Optimizer) -> None:
         """A fused optimizer is called all the same, and its kernel may change nothing."""
-        infinite = plain(getattr(optimizer, "found_inf", None))
-        if isinstance(infinite, float) and infinite:
-            self._kept_back(known, "without_effect")
-        elif isinstance(infinite, str) and "without_effect" not in known.kept_back:
-            known.kept_back["without_effect"] = 0
-            of = {"without_effect": infinite}  # on a device: not known, and not waited for
-            self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, of)
+        count = known.count + 1
 
-    def _kept_back(self, known: _Optimizer, how: str) -> None:
+        def told(infinite: Any) -> None:
+            if isinstance(infinite, float) and infinite:
+                self._kept_back(known, count, "without_effect")
+
+        self._read(getattr(optimizer, "found_inf", None), told)
+
+    def _read(self, value: Any, told: Callable[[Any], None]) -> None:
+        try:
+            self._rows.read(value, told)
+        except NotTraceable as reason:
+            self._told("hyper", str(reason))
+
+    def _kept_back(self, known: _Optimizer, count: int, how: str) -> None:
         """How many so far, and by which scale: several may be kept back before one count."""
         times = known.kept_back[how] = known.kept_back.get(how, 0) + 1
-        changed = {how: [times, known.scale]}
-        self._emit.hyper(known.index, known.count + 1, LOSS_SCALER, changed)
+        self._emit.hyper(known.index, count, LOSS_SCALER, {how: [times, known.scale]})
 
     def _leaves(
         self, known: _Optimizer, parameters: list[Any], names: Callable[[], Mapping[int, str]]

@@ -4,6 +4,7 @@ Of what lies in the host's memory that is at once. A row with a digest that is s
 a device waits, and those behind it; nobody else does.
 """
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +12,27 @@ from typing import Any, Protocol, TypeGuard, cast
 
 from msgspec import Struct
 
+from samebit.errors import UsageError
 from samebit.trace import cards
-from samebit.trace.digests import Digest, has_come, value_of, works
+from samebit.trace.digests import (
+    Digest,
+    NotTraceable,
+    Reading,
+    has_come,
+    of_bytes,
+    value_of,
+    works,
+)
 from samebit.trace.groups import FULL_ROWS_ONLY, GROUPS, OF_DATA
 from samebit.trace.ring import Work
+from samebit.trace.scalars import plain
 
 __all__ = ["ALGORITHM", "ON_DEVICES", "Costs", "Emit", "Rows"]
 
 ALGORITHM = "xxh3-128/8"
 ON_DEVICES = "tf128"
 _BIT = {name: 1 << at for at, name in enumerate(GROUPS)}
+_POLL_S = 0.0005
 _PATIENCE_S = 10  # at the end, for a device that is far behind, or hangs
 
 Leaves = Mapping[str, tuple[Sequence[str], Sequence[Digest]]]  # by group, names and digests
@@ -60,6 +72,14 @@ class Costs(Struct, frozen=True):
 _NOTHING = Costs()
 
 
+class _Item(Struct, frozen=True):
+    """What is done when it can be, and not before what was asked for earlier."""
+
+    can_be: Callable[[], bool]
+    do: Callable[[], None]
+    is_row: bool = False
+
+
 class _Row(Struct, frozen=True):
     index: int
     count: int
@@ -75,7 +95,7 @@ class Rows:
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._waiting: deque[_Row] = deque()
+        self._waiting: deque[_Item] = deque()
         self._begun = False
         self._on_devices: set[str] = set()  # groups
 
@@ -100,26 +120,58 @@ class Rows:
             written: told what it cost a device, when it is written.
         """
         time_ns = time.monotonic_ns()
-        self._waiting.append(_Row(index, count, time_ns, groups, leaves or {}, first, written))
+        row = _Row(index, count, time_ns, groups, leaves or {}, first, written)
+        if not self._waiting and _is_here(groups):
+            self._write(row)
+            return
+        can_be = functools.partial(_has_come, groups)
+        self._waiting.append(_Item(can_be, functools.partial(self._write, row), is_row=True))
         self.look()
+
+    def then(self, do: Callable[[], None], can_be: Callable[[], bool] = lambda: True) -> None:
+        """Do something when it can be done, behind what was put before."""
+        if self._waiting or not can_be():
+            self._waiting.append(_Item(can_be, do))
+        else:
+            do()
+
+    def read(self, value: Any, told: Callable[[Any], None]) -> Digest:
+        """Tell what a scalar is, as plain data and behind what was put before; its digest.
+
+        One on a device is read as it is now, and told when it has come.
+        """
+        if not cards.is_there(value):
+            now = plain(value)
+            self.then(lambda: told(now))
+            return of_bytes(repr(now).encode())
+        try:
+            copy, has_come = cards.fetch(value)
+        except UsageError as error:
+            raise NotTraceable(error.what) from error
+        self.then(lambda: told(plain(copy)), has_come)
+        return Reading(has_come, lambda: plain(copy))
 
     def look(self) -> None:
         """Write what has become whole."""
         if self._waiting:
             cards.look()
-        while self._waiting and all(map(has_come, self._waiting[0].groups.values())):
-            self._write(self._waiting.popleft())
+        while self._waiting and self._waiting[0].can_be():
+            self._waiting.popleft().do()
 
     def wait(self) -> None:
         """Wait for what is under way from devices, but not for ever, and write what is whole."""
-        cards.wait(time.monotonic() + _PATIENCE_S)
+        until = time.monotonic() + _PATIENCE_S
+        cards.wait(until)
         self.look()
+        while self._waiting and time.monotonic() < until:  # for a scalar
+            time.sleep(_POLL_S)
+            self.look()
 
     def finish(self) -> int:
         """The same at the end; how many rows were given up."""
         if self._waiting:
             self.wait()
-        left = len(self._waiting)
+        left = sum(item.is_row for item in self._waiting)
         self._waiting.clear()
         return left
 
@@ -159,6 +211,10 @@ class Rows:
             for which in (FULL_ROWS_ONLY, OF_DATA)
         )
         return Costs(full, data)
+
+
+def _has_come(groups: Mapping[str, Digest]) -> bool:
+    return all(map(has_come, groups.values()))
 
 
 def _is_here(groups: Mapping[str, Digest]) -> TypeGuard[Mapping[str, bytes]]:

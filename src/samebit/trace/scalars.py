@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any
 
-from samebit.trace import fingerprint
+from samebit.trace import cards, fingerprint
 
-__all__ = ["GONE", "ON_A_DEVICE", "Scalars", "plain"]
+__all__ = ["GONE", "ON_A_DEVICE", "Scalars", "plain", "same"]
 
 GONE = "<gone>"  # a name that a group no longer has
 ON_A_DEVICE = "<Tensor on "
@@ -68,11 +68,14 @@ class Scalars:
     def __init__(self) -> None:
         self._groups: list[_Group] = []
         self.digest = b""
-        self.unread: set[str] = set()  # names of values that lie on a device
+        self.unread: set[str] = set()  # names of values that cannot be read
+        # By group and name, as of the last call: what lies on a device and is still to be read.
+        self.far: dict[tuple[int, str], Any] = {}
 
     def changes(self, groups: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
         """What has changed since the last call, by group."""
         changed: dict[int, dict[str, Any]] = {}
+        self.far = {}
         before = len(self._groups)
         for at in range(len(groups), len(self._groups)):
             changed[at] = dict.fromkeys(self._groups[at].values, GONE)
@@ -97,10 +100,15 @@ class Scalars:
         changed: dict[str, Any] = {}
         for name, value in moved.items():
             now = plain(value)
-            if name not in known.values or not _same(known.values[name], now):
-                known.values[name] = changed[name] = now
+            is_far = cards.is_there(value) and not value.dim()
+            if is_far:
+                self.far[at, name] = value
+            if name not in known.values or not same(known.values[name], now):
+                known.values[name] = now
+                if not is_far:
+                    changed[name] = now
                 known.lines[name] = fingerprint.lines_of(now, f".{at}.{name}")
-                if isinstance(now, str) and now.startswith(ON_A_DEVICE):
+                if not is_far and isinstance(now, str) and now.startswith(ON_A_DEVICE):
                     self.unread.add(name)
         if len(known.values) > len(known.names):
             for name in known.values.keys() - known.names:
@@ -113,7 +121,7 @@ def _is_fixed(value: Any) -> bool:
     return type(value) in _PLAIN or (type(value) is tuple and all(map(_is_fixed, value)))
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Equal as bits and in type: 1 is not 1.0, 0.0 is not -0.0, a NaN is itself."""
     if type(one) is not type(other):
         return False
@@ -122,9 +130,9 @@ def _same(one: Any, other: Any) -> bool:
             return True
         return struct.pack("<d", one) == struct.pack("<d", other)
     if type(one) is list:
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     if type(one) is dict:
-        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+        return list(one) == list(other) and all(map(same, one.values(), other.values()))
     return bool(one == other)
 
 
