@@ -65,6 +65,7 @@ FAULT_POINTS = frozenset(
         "hooks.training",
         "run.checkpoint",
         "run.log",
+        "run.splits",
         "run.finish",
         "run.trace",
         "state.save",

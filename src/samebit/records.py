@@ -22,7 +22,12 @@ __all__ = [
     "ExecutionStart",
     "LeafRecord",
     "Note",
+    "RowIds",
     "RunRecord",
+    "SplitData",
+    "SplitKey",
+    "SplitManifest",
+    "SplitPart",
     "StateManifest",
     "TreeEntry",
     "TreeRecord",
@@ -35,6 +40,7 @@ __all__ = [
 RUN_FORMAT = "samebit-run 1"
 STATE_FORMAT = "samebit-state 1"
 TREE_FORMAT = "samebit-tree 1"
+SPLIT_FORMAT = "samebit-split 1"
 
 T = TypeVar("T")
 
@@ -144,6 +150,67 @@ class StateManifest(Struct, frozen=True):
     skeleton: Any
     leaves: dict[str, LeafRecord]
     format: str = STATE_FORMAT
+
+
+class RowIds(Struct, frozen=True):
+    """By what the rows of some data are known wherever they stand."""
+
+    kind: str  # rows (by their content) | given (by the script)
+    object: str
+    columns: tuple[tuple[str, Any], ...] = ()  # of rows: name and type of each cell
+
+
+class SplitData(Struct, frozen=True):
+    """What was split."""
+
+    what: str = ""  # its class
+    rows: int | None = None
+    fingerprint: str | None = None
+    made_of_parts: bool = False  # it is the parts one behind the other, and nothing else
+    ids: RowIds | None = None
+
+
+class SplitKey(Struct, frozen=True):
+    """Labels or groups, one for each row of the data."""
+
+    fingerprint: str
+    distinct: int
+    counts: dict[str, int] | None = None
+
+
+class SplitPart(Struct, frozen=True):
+    """The rows of one part."""
+
+    name: str
+    rows: int
+    set: str
+    order: str
+    members: str
+    sequence: str | None = None
+    repeated: int = 0
+    ids_set: str | None = None
+    ids_order: str | None = None
+    labels: dict[str, int] | None = None
+    groups: int | None = None
+
+
+class SplitManifest(Struct, frozen=True):
+    """Which rows of which data are in which part (docs/formats/split.md)."""
+
+    method: str
+    data: SplitData
+    parts: tuple[SplitPart, ...]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    generator: dict[str, Any] | None = None
+    labels: SplitKey | None = None
+    stratify: SplitKey | None = None
+    groups: SplitKey | None = None
+    overlaps: tuple[tuple[str, str, int], ...] = ()
+    groups_shared: tuple[tuple[str, str, int], ...] = ()
+    covered: int | None = None
+    notes: tuple[str, ...] = ()
+    format: str = SPLIT_FORMAT
 
 
 class Verdict(Struct, frozen=True):

@@ -70,10 +70,11 @@ print([value.hex() for value in model.weight.flatten().tolist()])
 BEFORE_THE_FIRST_LINE = {"journal.open", "journal.write"}
 # tests/session/test_tracing.py and test_boosting.py
 IN_OTHER_LOOPS = {"run.trace", "hooks.boosting"}
+IN_SPLITS = {"run.splits"}  # tests/session/test_splits.py
 IN_PARALLEL = {"hooks.local"}  # tests/session/test_launchers.py
 IN_TORCH = {
     p for p in disk.FAULT_POINTS if p.startswith("hooks.")
-} - IN_OTHER_LOOPS - IN_PARALLEL | {
+} - IN_OTHER_LOOPS - IN_SPLITS - IN_PARALLEL | {
     "state.save",
     "run.checkpoint",
     "trace.leaves",
@@ -82,7 +83,13 @@ IN_THE_SUPERVISOR = {"capture.code"}
 DISK = {"disk.create", "disk.fsync", "disk.rename"}
 IN_A_SWEEP = {"disk.remove"}  # tests/objects/test_sweeping.py
 IN_A_PLAIN_CHILD = (
-    disk.FAULT_POINTS - IN_TORCH - IN_OTHER_LOOPS - IN_PARALLEL - IN_THE_SUPERVISOR - IN_A_SWEEP
+    disk.FAULT_POINTS
+    - IN_TORCH
+    - IN_OTHER_LOOPS
+    - IN_SPLITS
+    - IN_PARALLEL
+    - IN_THE_SUPERVISOR
+    - IN_A_SWEEP
 )
 
 
@@ -166,7 +173,7 @@ def faults_of(points: set[str] | frozenset[str], actions: str = "raise error") -
 
 def test_every_point_is_tried_somewhere() -> None:
     tried = IN_A_PLAIN_CHILD | IN_TORCH | IN_OTHER_LOOPS | IN_THE_SUPERVISOR | IN_A_SWEEP
-    assert tried | IN_PARALLEL == disk.FAULT_POINTS
+    assert tried | IN_PARALLEL | IN_SPLITS == disk.FAULT_POINTS
 
 
 def test_without_faults_nothing_is_said_and_nothing_missing(project: Path) -> None:

@@ -15,6 +15,7 @@ from samebit.capture import batch
 from samebit.capture.callers import short_place
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
+from samebit.cli.splitting import split_lines
 from samebit.cli.surroundings import environment_lines, file_lines, use_lines
 from samebit.cli.tables import fields
 from samebit.cli.verifying import show_verdict
@@ -34,6 +35,7 @@ from samebit.digest import canonical_json, short
 from samebit.errors import SamebitError
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
+from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
 from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.objects.store import Store
@@ -102,6 +104,7 @@ def _summary(view: View, screen: Screen) -> None:
         ("config", list(config_lines(view, screen))),
         ("randomness", list(_randomness(view))),
         ("training", list(_training(view))),
+        ("splits", split_lines(view)),
         ("states", list(_states(view))),
         ("files", list(file_lines(view))),
         ("use", list(use_lines(view))),
@@ -360,6 +363,7 @@ def _everything(view: View) -> dict[str, Any]:
         "children": view.all_facts("child"),
         "use": view.all_facts("use"),
         "cells": view.all_facts("cell"),
+        "splits": list(splits_of(view).values()),
         "states": view.states,
         "metrics": {
             name: {"points": len(c.steps), "step": c.steps[-1], "value": c.values[-1]}

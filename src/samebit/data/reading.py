@@ -13,10 +13,11 @@ from typing import Any
 from msgspec import Struct, structs
 
 from samebit.capture.hashing import look
-from samebit.data import arrays, frames, tables
+from samebit.data import arrays, frames, row_ids, tables
 from samebit.data.fingerprints import group
 from samebit.data.forms import Fingerprint
 from samebit.data.pieces import arrow
+from samebit.data.row_ids import Rows
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 
 __all__ = ["SUFFIXES", "Content", "open_content"]
@@ -25,10 +26,14 @@ _CSV_NOTE = "a .csv has no types: every column is text"
 
 
 class Content(Struct, frozen=True):
-    """An opened file: how many rows it says it has (0 where it does not), and how to hash them."""
+    """An opened file: how many rows it says it has (0 where it does not), and how to hash them.
+
+    `ids` gives the ids of its rows, or why there are none.
+    """
 
     rows: int
     take: Callable[[str, Callable[[int], None] | None], Fingerprint]
+    ids: Callable[[], Rows | str]
 
 
 @contextlib.contextmanager
@@ -65,7 +70,10 @@ def _table(schema: Any, batches: Callable[[], Iterator[Any]], rows: int, *notes:
         table = frames.from_batches(schema, batches(), strict=level == "strict")
         return tables.of_table(structs.replace(table, notes=notes), level, advance)
 
-    return Content(rows, take)
+    def ids() -> Rows:
+        return row_ids.of_table(frames.from_batches(schema, batches(), strict=False))
+
+    return Content(rows, take, ids)
 
 
 @contextlib.contextmanager
@@ -115,7 +123,11 @@ def _array(path: Path) -> Generator[Content]:
     numpy = _numpy()
     # Mapped: what a header declares is compared with the file's size before memory is taken.
     held = numpy.load(path, mmap_mode="r", allow_pickle=False)
-    yield Content(0, lambda level, advance: arrays.of_array(held))
+    yield Content(
+        0,
+        lambda level, advance: arrays.of_array(held),
+        lambda: row_ids.find_rows(numpy.asarray(held), row_ids.ASKED),
+    )
 
 
 @contextlib.contextmanager
@@ -123,7 +135,9 @@ def _several(path: Path) -> Generator[Content]:
     numpy = _numpy()
     with numpy.load(path, allow_pickle=False) as held:
         yield Content(
-            0, lambda level, advance: group({name: arrays.of_array(held[name]) for name in held})
+            0,
+            lambda level, advance: group({name: arrays.of_array(held[name]) for name in held}),
+            lambda: row_ids.find_rows(tuple(held[name] for name in held), row_ids.ASKED),
         )
 
 

@@ -1,4 +1,4 @@
-"""The sum of the digests of rows, in which their order does not matter.
+"""The digests of rows, and their sum, in which their order does not matter.
 
 Cells are put together for many rows at once; only the hash itself is called row by row.
 """
@@ -14,10 +14,10 @@ from samebit import digest
 from samebit.data.forms import little, u64
 from samebit.data.pieces import Piece, arrow
 
-__all__ = ["SUM_BYTES", "RowSum"]
+__all__ = ["ROW_BYTES", "RowSum", "of_cells", "of_pieces"]
 
-SUM_BYTES = 32
-_MODULUS = 1 << 8 * SUM_BYTES
+ROW_BYTES = 32
+_MODULUS = 1 << 8 * ROW_BYTES
 _BEGINNING = b"samebit-fp/1\0row\0" + u64(2) + b"{}"
 
 # What each row has: an array of shape (rows, bytes), or where each begins and ends, and all bytes.
@@ -35,20 +35,29 @@ class RowSum:
         """Add rows, given a piece of each column in the order of the columns."""
         if not rows:
             return
-        numpy = sys.modules["numpy"]
-        beginning = numpy.frombuffer(_BEGINNING, "u1")[None, :].repeat(rows, axis=0)
-        places, data = _varying(_joined([beginning, *map(_cells, pieces)]))
-        view, raw = memoryview(data), digest.raw
-        cuts = places.tolist()
-        digests = b"".join([raw(view[a:b]) for a, b in itertools.pairwise(cuts)])
-        words = numpy.frombuffer(digests, "<u4").reshape(rows, SUM_BYTES // 4)
+        digests = of_pieces(rows, pieces)
+        words = sys.modules["numpy"].frombuffer(digests, "<u4").reshape(rows, ROW_BYTES // 4)
         for at, part in enumerate(words.sum(axis=0, dtype="u8").tolist()):
             self._sum += part << 32 * at
         self._sum %= _MODULUS
 
     def raw(self) -> bytes:
         """The sum as 32 bytes."""
-        return self._sum.to_bytes(SUM_BYTES, "little")
+        return self._sum.to_bytes(ROW_BYTES, "little")
+
+
+def of_pieces(rows: int, pieces: Sequence[Piece]) -> bytes:
+    """The digests of rows, 32 bytes each, given a piece of each column in their order."""
+    return of_cells(rows, [_cells(piece) for piece in pieces])
+
+
+def of_cells(rows: int, cells: Sequence[_Cells]) -> bytes:
+    """The same of cells as they are hashed; of fixed size an array of shape (rows, bytes)."""
+    numpy = sys.modules["numpy"]
+    beginning = numpy.frombuffer(_BEGINNING, "u1")[None, :].repeat(rows, axis=0)
+    places, data = _varying(_joined([beginning, *cells]))
+    view, raw = memoryview(data), digest.raw
+    return b"".join([raw(view[a:b]) for a, b in itertools.pairwise(places.tolist())])
 
 
 def _cells(piece: Piece) -> _Cells:

@@ -4,10 +4,11 @@
 columns of some rows are hashed on several threads; the rows of a `set` on one, since each is small.
 """
 
+import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +20,7 @@ from samebit.data.pieces import Piece
 from samebit.data.rows import RowSum
 from samebit.errors import UsageError
 
-__all__ = ["ROWS", "Batch", "Head", "Table", "of_table"]
+__all__ = ["ROWS", "Batch", "Head", "Table", "content_columns", "naming", "of_table"]
 
 ROWS = 1 << 16  # looked at together: a column of them lies in the cache of a processor
 _MOST_THREADS = 8
@@ -123,18 +124,25 @@ def of_table(table: Table, level: str, advance: Callable[[int], None] | None = N
 
 
 def _take(head: Head, column: Column, make: Callable[[], Piece], drop: bool) -> Piece | None:
-    try:
+    with naming(head):
         piece = make()
         if head.categories is not None and piece.type[0] == "category":  # of strict
             piece = _with_categories(piece, head.categories, head.ordered)
         column.take(piece)
+    return None if drop else piece
+
+
+@contextlib.contextmanager
+def naming(head: Head) -> Generator[None]:
+    """Errors about the values of a column name it."""
+    try:
+        yield
     except UsageError as error:
         raise UsageError(
             error.what, column=head.name, hint=error.hint or "convert the column, or leave it out"
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"a text is no Unicode: {error}", column=head.name) from error
-    return None if drop else piece
 
 
 def _with_categories(piece: Piece, categories: Piece, ordered: bool) -> Piece:
@@ -146,9 +154,12 @@ def _with_categories(piece: Piece, categories: Piece, ordered: bool) -> Piece:
 def _kept(heads: Sequence[Head], *, strict: bool) -> list[int]:
     """Which columns enter, in which order."""
     places = list(range(len(heads)))
-    if strict:
-        return sorted(places, key=lambda at: heads[at].index)
-    kept = [at for at in places if not heads[at].counts]
+    return sorted(places, key=lambda at: heads[at].index) if strict else content_columns(heads)
+
+
+def content_columns(heads: Sequence[Head]) -> list[int]:
+    """Which columns are content, in the order of their names."""
+    kept = [at for at, head in enumerate(heads) if not head.counts]
     return sorted(kept, key=lambda at: _utf8(heads[at].name))
 
 

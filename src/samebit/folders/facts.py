@@ -18,6 +18,7 @@ __all__ = [
     "MANY",
     "FileFact",
     "SeedCallFact",
+    "SplitFact",
     "StateFact",
     "check_evidence",
     "is_plain",
@@ -43,6 +44,7 @@ MANY = frozenset(
         "resumed",
         "scheduler",
         "seed_call",
+        "split",
         "state",
         "trace",
         "unseeded",
@@ -79,6 +81,26 @@ class StateFact(TypedDict):
 class _DroppedFact(TypedDict):
     name: str
     manifest: str
+
+
+class _FromFact(TypedDict):
+    run: str
+    name: str
+    manifest: str
+
+
+SplitFact = TypedDict(
+    "SplitFact",
+    {
+        "name": str,
+        "manifest": str,
+        "method": str,
+        "rows": int | None,
+        "parts": list[tuple[str, int, str]],
+        "at": NotRequired[str | None],
+        "from": NotRequired[_FromFact],
+    },
+)
 
 
 class FileFact(TypedDict):
@@ -315,6 +337,7 @@ _SHAPES: dict[str, Any] = {
     "settings": dict[str, Any],
     "settings_changed": dict[str, Any],
     "sources": _SourcesFact,
+    "split": SplitFact,
     "state": StateFact,
     "stopped": _StoppedFact,
     "trace": _TraceFact,

@@ -13,11 +13,12 @@ from msgspec import Struct
 from samebit.errors import Damaged, NotFound, SamebitError
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
+from samebit.folders.splits import splits_of
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Journal, list_segments
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.records import STATE_FORMAT, StateManifest, decode
+from samebit.records import SPLIT_FORMAT, STATE_FORMAT, SplitManifest, StateManifest, decode
 
 __all__ = ["Use", "named_by", "reached_from", "uses"]
 
@@ -80,6 +81,9 @@ def uses(view: View, store: Store) -> Iterator[Use]:
     """What a run keeps in the store, with everything that each is made of."""
     for name, fact in _kept_states(view):
         yield _use("state", f"state {name!r}", fact, lambda root: _of_state(store, root))
+    for name, fact in splits_of(view).items():
+        root = fact["manifest"]
+        yield _use("file", f"split {name!r}", root, lambda root: _of_split(store, root))
     for root in dict.fromkeys(fact["tree"] for fact in view.all_facts("code")):
         yield _use("code", "code", root, lambda root: _of_tree(store, root))
     for fact in view.files:
@@ -120,6 +124,18 @@ def _of_state(store: Store, root: str) -> Iterator[tuple[str, str]]:
             yield f"{place}, part {at} of {len(leaf.parts)}", part
         if not leaf.parts:
             yield place, leaf.digest
+
+
+def _of_split(store: Store, root: str) -> Iterator[tuple[str, str]]:
+    manifest = decode(store.read(root), SplitManifest, where=root)
+    if manifest.format != SPLIT_FORMAT:
+        raise Damaged("not a split", digest=root)
+    if manifest.data.ids is not None:
+        yield "ids of its rows", manifest.data.ids.object
+    for part in manifest.parts:
+        yield f"members of {part.name!r}", part.members
+        if part.sequence is not None:
+            yield f"sequence of {part.name!r}", part.sequence
 
 
 def _of_tree(store: Store, root: str) -> Iterator[tuple[str, str]]:

@@ -6,16 +6,18 @@ from typing import Any
 
 from samebit import places
 from samebit.capture import config as config_capture
+from samebit.data.recorded import RecordedSplit
 from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
+from samebit.folders.splits import find_split, splits_of
 from samebit.folders.stated import FINAL, Stated, find_state, manifests_by_rank
 from samebit.objects.store import Store
 from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
 from samebit.states.stored import StoredState
 
-__all__ = ["RecordedRun", "open_run", "open_state", "runs"]
+__all__ = ["RecordedRun", "open_run", "open_split", "open_state", "runs"]
 
 
 def open_state(view: View, one: Stated, *, apart: bool = False) -> StoredState:
@@ -24,6 +26,13 @@ def open_state(view: View, one: Stated, *, apart: bool = False) -> StoredState:
     hint = "the run let go of this state (`states.checkpoints`)" if one.dropped else None
     store = Store(view.folder.store)
     return StoredState(store, one.manifest, ranks=ranks, absent=absent, apart=apart, hint=hint)
+
+
+def open_split(view: View, name: str | None = None) -> RecordedSplit:
+    """A split of a run; see `RecordedRun.split`."""
+    fact = find_split(view, name)
+    store = Store(view.folder.store)
+    return RecordedSplit(store, view.id, fact["name"], fact["manifest"], fact.get("at"))
 
 
 class RecordedRun:
@@ -153,6 +162,23 @@ class RecordedRun:
             NotFound: the run has no such state.
         """
         return open_state(self._view, find_state(self._view, at))
+
+    @property
+    def splits(self) -> list[str]:
+        """The names of its splits, oldest first."""
+        return list(splits_of(self._view))
+
+    def split(self, name: str | None = None) -> RecordedSplit:
+        """One of its splits: `.indices()`, or `.indices(data)` by the ids of rows; `.ids()`.
+
+        Args:
+            name: which; where left out the only one, or the only one named by `run.splits`.
+
+        Raises:
+            NotFound: the run has no such split.
+            UsageError: it has several.
+        """
+        return open_split(self._view, name)
 
     def __repr__(self) -> str:
         return f"<recorded run {self.id}, {self.status}>"

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samebit import disk
 from samebit.capture import console, importing, parsing, randomness, secrets
@@ -46,6 +46,9 @@ from samebit.trace.budget import Rate
 from samebit.trace.leaves import LeafFiles
 from samebit.trace.recorder import Recorder
 from samebit.trace.rows import Emit
+
+if TYPE_CHECKING:
+    from samebit.session.splits import Splits
 
 __all__ = ["Recording"]
 
@@ -109,6 +112,7 @@ class Recording:
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
         boosting = Boosting(loops, self._keeper)
+        self._splits: Splits | None = None
         self.positions = Positions(self.problem)
         self.checkpoints = Checkpoints(
             self._keeper,
@@ -192,6 +196,15 @@ class Recording:
         hooks.install(self)
         if self._ender is not None:
             self._safely("hooks.post_step", self._ender.install)
+
+    @property
+    def splits(self) -> "Splits":
+        """What is recorded of splits."""
+        if self._splits is None:
+            from samebit.session.splits import Splits  # noqa: PLC0415  (not all runs have one)
+
+            self._splits = Splits(self._keeper, lambda fact: self.fact("split", fact), self.problem)
+        return self._splits
 
     def begin_seeding(self, *, seeded: bool) -> None:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""

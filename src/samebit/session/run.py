@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from samebit import disk
+from samebit.capture.callers import caller
 from samebit.errors import SamebitError, UsageError
 from samebit.journal.values import OnADevice, plain_number
 from samebit.session import exiting
@@ -14,6 +15,7 @@ from samebit.session.members import kind_of
 from samebit.session.recording import Recording
 
 if TYPE_CHECKING:
+    from samebit.data.recorded import RecordedSplit
     from samebit.session.continuing import Resumed
 
 __all__ = ["Run"]
@@ -237,6 +239,55 @@ class Run:
         for thing in objects:
             self._watch_one(recording, thing, main=main)
         return go_on(recording)
+
+    def splits(
+        self,
+        parts: "Mapping[str, Any] | RecordedSplit | None" = None,
+        /,
+        *,
+        of: Any = None,
+        labels: Any = None,
+        groups: Any = None,
+        name: str | None = None,
+        **named: Any,
+    ) -> None:
+        """Record which rows are in which part: `run.splits(train=…, val=…, test=…, of=data)`.
+
+        Row numbers are copied before this returns, and lists put together beside the training.
+        Calls of `random_split`, `Subset`, `train_test_split` and others are recorded by themselves.
+
+        Args:
+            parts: parts by name, as the keywords; or a split that a run recorded, as
+                `samebit.open_run(RUN).split()` gives it.
+            of: the data that they are parts of: its rows get ids, by which the split is found again
+                in data of another order. A frame, an array, a data set, a list of ids, or a tuple
+                of frames and arrays that belong together row by row.
+            labels: a value for each row of the data, or a dict of those of each part: counted.
+            groups: the same: whether a group is in two parts is said.
+            name: by which it is asked for; `splits` where left out.
+            named: of each part, in the order in which they are used, the numbers of its rows (a
+                list, a range, an array), a mask, a `Subset` of torch; or a frame, array or data set
+                of the rows themselves; or a list of texts, their ids.
+
+        Raises:
+            UsageError: a part is none of these, or has rows that the data lacks.
+        """
+        recording = self._recording
+        if recording is None or not recording.is_here:
+            return
+        given: Any = parts if parts is not None else named
+        if parts is not None and named:
+            given = {**parts, **named} if isinstance(parts, Mapping) else None
+        if given is None or (not hasattr(given, "parts") and not isinstance(given, Mapping)):
+            raise UsageError("run.splits() takes parts by name, or a split that a run recorded")
+        try:
+            if disk.FAULTS is not None:
+                disk.fault("run.splits")
+            recording.splits.give(given, name, caller().at, of=of, labels=labels, groups=groups)
+        except UsageError:
+            raise
+        except Exception as error:
+            recording.trouble("splits", error)
 
     def finish(self) -> None:
         """End the run: the final state, the last facts. At exit this happens by itself."""

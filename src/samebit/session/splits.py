@@ -1,0 +1,128 @@
+"""The splits of one process on their way into the store: their names, bounds and facts.
+
+The script's thread only hands over row numbers that nobody changes any more. Lists are put together
+on the thread of states, all that wait at once into one pack.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from samebit.data import parts as given_parts
+from samebit.data.recorded import RecordedSplit
+from samebit.data.row_ids import ASKED
+from samebit.data.splitting import Built, Draft, build
+from samebit.errors import UsageError
+from samebit.session.keeping import Keeper
+
+__all__ = ["Splits"]
+
+_MOST_NUMBERS = 100_000_000  # row numbers of one process
+
+
+class _Waiting(Struct, frozen=True):
+    """A split that is to be kept."""
+
+    draft: Draft
+    at: str | None
+    taken_from: dict[str, str] | None = None
+
+
+class Splits:
+    """What one process recorded of splits.
+
+    Args:
+        keeper: on its thread they are put together.
+        emit: takes the fact about a split that is durable.
+        problem: says what could not be kept, and marks the run.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        emit: Callable[[dict[str, Any]], None],
+        problem: Callable[[str, str], object],
+    ) -> None:
+        self._keeper = keeper
+        self._emit = emit
+        self.problem = problem
+        self._names: Counter[str] = Counter()
+        self._numbers = 0
+        self._lock = threading.Lock()  # of what waits: the thread of states takes it
+        self._waiting: dict[str, _Waiting] = {}
+
+    def give(
+        self,
+        parts: Mapping[str, Any] | RecordedSplit,
+        name: str | None,
+        at: str | None,
+        *,
+        of: Any,
+        labels: Any,
+        groups: Any,
+    ) -> None:
+        """Take a split that the script named; UsageError where it is none."""
+        taken_from = None
+        if isinstance(parts, RecordedSplit):
+            taken_from = {"run": parts.run, "name": parts.name, "manifest": parts.digest}
+            parts = parts.indices(of)
+        draft = given_parts.draft_of(parts, of=of, labels=labels, groups=groups, most=ASKED)
+        if taken_from is not None:
+            draft = replace(draft, method="recorded")
+        self.take(self.name(name or "splits"), draft, at, taken_from)
+
+    def name(self, base: str) -> str:
+        """A name that no other split of this process has."""
+        if any(not letter.isprintable() or letter == ":" for letter in base):
+            raise UsageError(f"a split's name is a text without colons, not {base!r}")
+        self._names[base] += 1
+        return base if self._names[base] == 1 else f"{base} {self._names[base]}"
+
+    def take(
+        self, name: str, draft: Draft, at: str | None, taken_from: dict[str, str] | None = None
+    ) -> None:
+        """Keep a split later; one of the same name takes the place of that before."""
+        self._numbers += sum(map(len, draft.parts.values()))
+        if self._numbers > _MOST_NUMBERS:
+            what = f"more than {_MOST_NUMBERS:,} row numbers: {name!r} and later ones are not kept"
+            self.problem("splits", what)
+            return
+        with self._lock:
+            self._waiting[name] = _Waiting(draft, at, taken_from)
+        self._keeper.later(self._keep)
+
+    def _keep(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        built: dict[str, tuple[_Waiting, Built]] = {}
+        for name, one in waiting.items():
+            try:
+                built[name] = one, build(one.draft)
+            except Exception as error:
+                self._keeper.tell(f"the split {name!r}", error)
+        try:
+            self._keeper.store.put_all([data for _, one in built.values() for data in one.objects])
+        except Exception as error:
+            self._keeper.tell("splits", error)
+            return
+        if self._keeper.is_over:
+            return
+        for name, (one, found) in built.items():
+            self._emit(_fact(name, one, found))
+
+
+def _fact(name: str, one: _Waiting, found: Built) -> dict[str, Any]:
+    manifest = found.manifest
+    fact: dict[str, Any] = {
+        "name": name,
+        "manifest": found.name,
+        "method": manifest.method,
+        "rows": manifest.data.rows,
+        "parts": [[part.name, part.rows, part.order] for part in manifest.parts],
+        "at": one.at,
+    }
+    return fact if one.taken_from is None else {**fact, "from": one.taken_from}
