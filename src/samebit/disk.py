@@ -62,6 +62,7 @@ FAULT_POINTS = frozenset(
         "hooks.post_step",
         "hooks.scaler",
         "hooks.scheduler",
+        "hooks.splits",
         "hooks.training",
         "run.checkpoint",
         "run.log",

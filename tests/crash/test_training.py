@@ -70,7 +70,7 @@ print([value.hex() for value in model.weight.flatten().tolist()])
 BEFORE_THE_FIRST_LINE = {"journal.open", "journal.write"}
 # tests/session/test_tracing.py and test_boosting.py
 IN_OTHER_LOOPS = {"run.trace", "hooks.boosting"}
-IN_SPLITS = {"run.splits"}  # tests/session/test_splits.py
+IN_SPLITS = {"run.splits", "hooks.splits"}  # tests/session/test_splits.py
 IN_PARALLEL = {"hooks.local"}  # tests/session/test_launchers.py
 IN_TORCH = {
     p for p in disk.FAULT_POINTS if p.startswith("hooks.")

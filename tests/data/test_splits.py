@@ -174,6 +174,11 @@ def test_row_ids_are_what_the_page_says() -> None:
     found = find_rows(array, ASKED)
     assert not isinstance(found, str)
     assert found.ids == b"".join(row(one.tobytes())[:16] for one in array)
+    labels = np.array([7, 8, 9], "u1")
+    alike = find_rows((array, labels), ASKED)
+    assert not isinstance(alike, str)
+    cells = [(one.tobytes(), bytes([label])) for one, label in zip(array, labels, strict=True)]
+    assert alike.ids == b"".join(row(*pair)[:16] for pair in cells)
     texts = ["x", "y", "z"]
     both = find_rows((array, texts), ASKED)
     assert not isinstance(both, str)

@@ -169,10 +169,11 @@ def split_lines(view: View) -> list[tuple[str, str]]:
         base = name.rpartition("/")[0] or name
         folds[base] = folds.get(base, 0) + 1
         where = f" ({short_place(at)})" if (at := fact.get("at")) else ""
-        how = "" if method_of(fact) in ("given", base) else f", {method_of(fact)}"
+        method = method_of(fact)
+        how = "" if method == "given" or base.startswith(method) else f", {method}"
         lines.setdefault(base, (base, f"{_state(view, fact)}{how}{where}"))
     said = [
-        (label, text if folds[base] == 1 else f"{folds[base]} folds, the first {text}")
+        (label, text if folds[base] == 1 else f"{folds[base]} folds; the first: {text}")
         for base, (label, text) in lines.items()
     ]
     more = len(said) - _MOST_LINES

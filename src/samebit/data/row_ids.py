@@ -85,18 +85,17 @@ def find_rows(value: Any, most: Most) -> Rows | str:
         return _of_one(value, most)
     if len(members) == 1:
         return find_rows(members[0], most)
+    if all(is_array(member) and texts_of(member) is None for member in members):
+        found = _of_arrays(members, most)
+        return found if isinstance(found, str) else Rows(_cut(found.raw), found.columns)
     each: list[_Digests] = []
     for at, member in enumerate(members):
         found = _digests(member, most)
         if isinstance(found, str):
             return found
         each.append(_Digests(found.raw, tuple((f"{at}.{n}", kind) for n, kind in found.columns)))
-    counts = {len(one.raw) for one in each}
-    if len(counts) != 1:
-        lengths = ", ".join(str(len(one.raw) // rows.ROW_BYTES) for one in each)
-        raise UsageError(f"what belongs together has rows of different number: {lengths}")
     cells = [_present(_split(one.raw, rows.ROW_BYTES)) for one in each]
-    joined = rows.of_cells(counts.pop() // rows.ROW_BYTES, cells)
+    joined = _of_cells(cells)
     return Rows(_cut(joined), tuple(column for one in each for column in one.columns))
 
 
@@ -157,7 +156,7 @@ def _digests(value: Any, most: Most) -> _Digests | str:
         raw = b"".join([digest.raw(digest.canonical_json(one)) for one in texts])
         return _Digests(raw, (("", "text"),))
     if is_array(value):
-        return _of_array(value, most)
+        return _of_arrays([value], most)
     size_bytes = _table_bytes(value)
     if size_bytes is None:
         return f"a {_class(value)} has no rows that can be told apart"
@@ -169,20 +168,34 @@ def _digests(value: Any, most: Most) -> _Digests | str:
     return _of_columns(table) if table is not None else f"a {_class(value)} has no rows"
 
 
-def _of_array(array: Any, most: Most) -> _Digests | str:
-    if not array.shape:
-        return "a number alone has no rows"
-    if reason := leaves.why_not(array):
-        return f"there are no ids of the rows of {reason}"
-    count = int(array.shape[0])
-    if count > most.rows or leaves.size_bytes(array) > most.size_bytes:
-        return _too_many(count, most)
+def _of_arrays(arrays: Sequence[Any], most: Most) -> _Digests | str:
     np = numpy()
-    found = leaves.canonical(array)
-    held = np.frombuffer(found.data, "u1").reshape(count, len(found.data) // max(count, 1))
-    return _Digests(
-        rows.of_cells(count, [_present(held)]), (("", [found.dtype, *found.shape[1:]]),)
-    )
+    if any(not array.shape for array in arrays):
+        return "a number alone has no rows"
+    for array in arrays:
+        if reason := leaves.why_not(array):
+            return f"there are no ids of the rows of {reason}"
+    count = int(arrays[0].shape[0])
+    if count > most.rows or sum(map(leaves.size_bytes, arrays)) > most.size_bytes:
+        return _too_many(count, most)
+    cells: list[Any] = []
+    columns: list[tuple[str, Any]] = []
+    for at, array in enumerate(arrays):
+        found = leaves.canonical(array)
+        held = np.frombuffer(found.data, "u1")
+        each = int(array.shape[0])
+        cells.append(_present(held.reshape(each, len(held) // max(each, 1))))
+        name = str(at) if len(arrays) > 1 else ""
+        columns.append((name, [found.dtype, *found.shape[1:]]))
+    return _Digests(_of_cells(cells), tuple(columns))
+
+
+def _of_cells(cells: Sequence[Any]) -> bytes:
+    counts = list(map(len, cells))
+    if len(set(counts)) != 1:
+        lengths = ", ".join(map(str, counts))
+        raise UsageError(f"what belongs together has rows of different number: {lengths}")
+    return rows.of_cells(counts[0], cells)
 
 
 def of_table(table: Table) -> Rows:

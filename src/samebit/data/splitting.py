@@ -30,9 +30,14 @@ class Key(Struct, frozen=True):
         """The form in which it is kept."""
         return SplitKey(self.fingerprint, len(self.names), self.counts(None))
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether each value is counted; there are not too many."""
+        return len(self.names) <= _COUNTED
+
     def counts(self, numbers: Any) -> dict[str, int] | None:
         """How often each is there in some rows, or in all; None where there are very many."""
-        if len(self.names) > _COUNTED:
+        if not self.is_counted:
             return None
         codes = self.codes if numbers is None else self.codes[numbers]
         counted = numpy().bincount(codes, minlength=len(self.names)).tolist()
@@ -92,8 +97,23 @@ def key_of(values: Any) -> Key:
         raise UsageError(f"labels and groups are one value for each row, not {held.ndim} axes")
     if held.dtype.kind not in "biufUTmM":  # of objects texts are made, which can be sorted
         held = np.asarray([str(one) for one in held.tolist()], dtype=np.str_)
-    distinct, codes = np.unique(held, return_inverse=True)
+    distinct, codes = _told_apart(held)
     return Key(str(arrays.of_array(held)), tuple(str(one) for one in distinct.tolist()), codes)
+
+
+def _told_apart(held: Any) -> tuple[Any, Any]:
+    """The distinct values, sorted, and which each is."""
+    np = numpy()
+    if held.dtype.kind not in "iu" or not held.size:
+        return np.unique(held, return_inverse=True)
+    least, most = int(held.min()), int(held.max())
+    if most >= 1 << 63 or not members.is_dense(most - least, len(held)):
+        return np.unique(held, return_inverse=True)
+    places = held.astype("i8") - least
+    marks = np.zeros(most - least + 1, bool)
+    marks[places] = True
+    distinct = np.flatnonzero(marks)
+    return distinct + least, (np.cumsum(marks) - 1)[places]
 
 
 def build(draft: Draft) -> Built:

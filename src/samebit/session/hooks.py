@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
-from samebit.session import boosting
+from samebit.session import boosting, splitters
 
 __all__ = ["Listener", "install", "is_ours"]
 
@@ -100,6 +100,9 @@ class Listener(Protocol):
     def boosting_ends(self, training: boosting.Training, booster: Any) -> None:
         """It gave its booster back."""
 
+    def splitting(self, work: Callable[[Any], Any]) -> Any:
+        """A library splits data: what is to be told of it."""
+
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
 
@@ -167,6 +170,7 @@ def install(listener: Listener | None) -> None:
     when_imported("torch", _modules)
     when_imported("torch", _clipping)
     boosting.hook(_tell)
+    splitters.hook(_tell)
 
 
 def _optimizers(module: Any) -> None:

@@ -48,6 +48,7 @@ from samebit.trace.recorder import Recorder
 from samebit.trace.rows import Emit
 
 if TYPE_CHECKING:
+    from samebit.session.met import Met
     from samebit.session.splits import Splits
 
 __all__ = ["Recording"]
@@ -205,6 +206,10 @@ class Recording:
 
             self._splits = Splits(self._keeper, lambda fact: self.fact("split", fact), self.problem)
         return self._splits
+
+    def splitting(self, work: "Callable[[Met], Any]") -> Any:
+        """A library splits data: what is to be told of it."""
+        return work(self.splits.met) if not self._finished else None
 
     def begin_seeding(self, *, seeded: bool) -> None:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""

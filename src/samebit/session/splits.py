@@ -18,6 +18,7 @@ from samebit.data.row_ids import ASKED
 from samebit.data.splitting import Built, Draft, build
 from samebit.errors import UsageError
 from samebit.session.keeping import Keeper
+from samebit.session.met import Met
 
 __all__ = ["Splits"]
 
@@ -50,6 +51,7 @@ class Splits:
         self._keeper = keeper
         self._emit = emit
         self.problem = problem
+        self.met = Met(self)  # what libraries split
         self._names: Counter[str] = Counter()
         self._numbers = 0
         self._lock = threading.Lock()  # of what waits: the thread of states takes it
