@@ -173,7 +173,7 @@ def split_lines(view: View) -> list[tuple[str, str]]:
         how = "" if method == "given" or base.startswith(method) else f", {method}"
         lines.setdefault(base, (base, f"{_state(view, fact)}{how}{where}"))
     said = [
-        (label, text if folds[base] == 1 else f"{folds[base]} folds; the first: {text}")
+        (label, text if folds[base] == 1 else f"{folds[base]} splits; the first: {text}")
         for base, (label, text) in lines.items()
     ]
     more = len(said) - _MOST_LINES

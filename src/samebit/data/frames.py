@@ -18,7 +18,7 @@ from samebit.data.tables import ROWS, Batch, Head, Table
 from samebit.errors import NotFound, UsageError
 from samebit.states.dtypes import NUMPY_OWN
 
-__all__ = ["find_table", "from_batches", "rows_together"]
+__all__ = ["find_table", "from_batches", "has_media", "rows_together"]
 
 _DATASETS_MEDIA = frozenset({"Image", "Audio", "Video"})
 _WHOLE = "iu"
@@ -312,6 +312,14 @@ def _of_datasets(library: ModuleType, value: Any, strict: bool) -> Table | None:
                 yield Batch(some.num_rows, columns)
 
     return Table([_arrow_head(field.name, field.type) for field in schema], batches())
+
+
+def has_media(value: Any) -> bool:
+    """Whether a value is a dataset of Hugging Face with images or sound, which lie in files."""
+    library = sys.modules.get("datasets.arrow_dataset")
+    if library is None or not isinstance(value, library.Dataset):
+        return False
+    return any(type(one).__name__ in _DATASETS_MEDIA for one in value.features.values())
 
 
 def _media(is_media: bool, array: Any, strict: bool) -> Callable[[], Piece]:

@@ -12,7 +12,16 @@ from samebit.data.row_ids import Most, Rows
 from samebit.data.splitting import Draft, Key, key_of
 from samebit.errors import SamebitError, UsageError
 
-__all__ = ["base_of", "class_name", "draft_of", "known_of", "row_count", "row_numbers"]
+__all__ = [
+    "base_of",
+    "class_name",
+    "draft_of",
+    "few_of",
+    "innermost",
+    "known_of",
+    "row_count",
+    "row_numbers",
+]
 
 _NAMED = 3  # rows that an error names
 
@@ -125,9 +134,13 @@ def base_of(subset: Any) -> tuple[Any, Any] | None:
     torch = sys.modules.get("torch")
     if torch is None or type(subset) is not torch.utils.data.Subset:
         return None
-    numbers = row_numbers(subset.indices)
-    base = subset.dataset
-    while type(base) is torch.utils.data.Subset:
+    return innermost(subset.dataset, row_numbers(subset.indices))
+
+
+def innermost(base: Any, numbers: Any) -> tuple[Any, Any]:
+    """The data set that row numbers are of, where theirs is a `Subset`, and their numbers there."""
+    kind = sys.modules["torch"].utils.data.Subset
+    while type(base) is kind:
         inner = row_numbers(base.indices)
         if len(numbers) and int(numbers.max()) >= len(inner):
             raise UsageError(f"a Subset has row {int(numbers.max())} of {len(inner)} rows")

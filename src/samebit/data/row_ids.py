@@ -162,6 +162,8 @@ def _digests(value: Any, most: Most) -> _Digests | str:
         return f"a {_class(value)} has no rows that can be told apart"
     if len(value) > most.rows or size_bytes > most.size_bytes:
         return _too_many(len(value), most)
+    if not most.loads and frames.has_media(value):
+        return "the ids of its rows need its images or sound, which are not read by themselves"
     if not most.loads and "pyarrow" not in sys.modules and not _is_plain(value):
         return "the ids of its rows need Arrow, which the script has not loaded"
     table = frames.find_table(value, strict=False)
@@ -238,6 +240,8 @@ def is_readable(value: Any, most: Most) -> bool:
     members = tensors_of(value) or (value if isinstance(value, tuple) else (value,))
     sizes = [_size_bytes(one) for one in members]
     if None in sizes or sum(filter(None, sizes)) > most.size_bytes:
+        return False
+    if not most.loads and any(map(frames.has_media, members)):
         return False
     return most.loads or "pyarrow" in sys.modules or all(map(_is_plain, members))
 

@@ -299,6 +299,7 @@ def _loaders(module: Any) -> None:
     @functools.wraps(begin)
     def __iter__(self: Any) -> Any:
         given = _tell("hooks.epoch", "epoch", self)
+        splitters.loader_begins(_tell, self)
         try:
             iterator = begin(self)
             if given is not None:

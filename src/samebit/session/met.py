@@ -12,13 +12,15 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from samebit.capture import generators
+from samebit.capture.callers import caller
 from samebit.data import parts, row_ids
+from samebit.data.arrays import of_array
 from samebit.data.members import numpy
 from samebit.data.parts import Known, known_of, row_numbers
 from samebit.data.row_ids import BY_ITSELF
 from samebit.data.splitting import Draft, Key, key_of
 from samebit.errors import UsageError
-from samebit.session.splitters import Call
+from samebit.session.splitters import SAMPLERS, Call
 
 if TYPE_CHECKING:
     from samebit.session.splits import Splits
@@ -50,6 +52,7 @@ class Met:
         self._splits = splits
         self._gathered: dict[tuple[str, int], _Gathered] = {}
         self._full: set[str] = set()
+        self._samplers: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def describe(self, call: Call) -> Call:
         """The same call, with parameters, and the generator as it is before anything is drawn."""
@@ -61,6 +64,8 @@ class Met:
             seed = found["seed"] if found["of"] == "argument" else None
             lengths = {"lengths": _plain(given["lengths"])}
             return replace(call, parameters=lengths, generator=found, seed=seed)
+        if call.method.startswith("datasets."):
+            return _describe_datasets(call)
         if "self" in given:  # a splitter's own settings
             settings = {n: v for n, v in vars(given["self"]).items() if not n.startswith("_")}
             settings |= settings.pop("cvargs", {})
@@ -121,6 +126,38 @@ class Met:
         known.parts[str(len(known.parts))] = found
         self._splits.take(known.name, replace(known.draft, parts=dict(known.parts)), known.at)
 
+    def of_sampler(self, loader: Any, sampler: Any) -> None:
+        """A data loader begins an epoch with this sampler; only its first time counts."""
+        if sampler in self._samplers:
+            return
+        self._samplers.add(sampler)
+        kind = next(name for k in type(sampler).__mro__ if (name := k.__name__) in SAMPLERS)
+        call = Call(f"torch.utils.data.{kind}", caller().at, {})
+        dataset, batches = loader.dataset, _batches(loader)
+        if kind == "SubsetRandomSampler":
+            base, numbers = parts.innermost(dataset, row_numbers(sampler.indices))
+            self.gather(replace(call, parameters=batches), base, lambda: numbers)
+            return
+        if kind == "WeightedRandomSampler":
+            weights = sampler.weights
+            settings = {"num_samples": sampler.num_samples, "replacement": sampler.replacement}
+            settings["weights"] = str(of_array(weights))
+            name, chosen = "0", numpy().flatnonzero(weights.cpu().numpy() > 0).astype("u8")
+        else:
+            names = ("num_replicas", "rank", "shuffle", "seed", "drop_last", "epoch")
+            settings = {name: _plain(getattr(sampler, name)) for name in names}
+            name = f"rank {sampler.rank}"
+            is_torchs = type(sampler).__iter__ is _distributed().__iter__
+            if not is_torchs or sampler.total_size > _MOST_LABELLED:
+                self._say_full(call, "its rows are many, or chosen by a class of the script's")
+                return
+            chosen = row_numbers(list(sampler))  # of this epoch, by a generator of its own
+        base, numbers = parts.innermost(dataset, chosen)
+        call = replace(call, parameters={**settings, **batches})
+        given = self._name(call) + (f"/{sampler.rank}" if "rank" in settings else "")
+        draft = replace(_of_torch(call, base), parts={name: numbers})
+        self._splits.take(given, replace(draft, seed=settings.get("seed")), call.at)
+
     # scikit-learn
 
     def of_arrays(self, call: Call, found: Sequence[Any], pairs: Sequence[Any]) -> None:
@@ -170,6 +207,33 @@ class Met:
 
         return told
 
+    # datasets of Hugging Face
+
+    def of_datasets(self, call: Call, found: Mapping[str, Any], chosen: Sequence[Any]) -> None:
+        """`train_test_split` gave these, and asked for these rows; for none where it had a cache.
+
+        The numbers are of rows of the data set that was split, whatever table it chooses from.
+        """
+        data = call.arguments["self"]
+        if len(chosen) == 2:
+            train, test = map(row_numbers, chosen)
+        else:
+            train, test = (_rows_in(data, found[name]) for name in ("train", "test"))
+        if train is None or test is None:
+            self._say_full(call, "this version of datasets keeps its row numbers elsewhere")
+            return
+        known = known_of(data, BY_ITSELF)
+        column = call.arguments["stratify_by_column"]
+        names = [name for name in (column, "label", "labels") if name in data.column_names]
+        values = [_column(data, name) for name in names[:1]]
+        labels = _labels(values[0], known.rows or 0) if values else None
+        draft = replace(
+            _draft(call, known, {"train": train, "test": test}),
+            labels=labels,
+            stratify=labels if column is not None else None,
+        )
+        self._splits.take(self._name(call), draft, call.at)
+
     def _name(self, call: Call) -> str:
         return self._splits.name(call.method.rpartition(".")[2])
 
@@ -178,6 +242,52 @@ class Met:
             self._full.add(call.method)
             name = call.method.rpartition(".")[2]
             self._splits.problem(f"split {name}", f"{why}; what is beyond is not kept")
+
+
+def _describe_datasets(call: Call) -> Call:
+    given = call.arguments
+    names = ("test_size", "train_size", "shuffle", "stratify_by_column")
+    plain = {name: _plain(given[name]) for name in names}
+    if not given["shuffle"]:
+        return replace(call, parameters=plain)
+    seed, generator = _whole(given["seed"]), given["generator"]
+    draws_from = None if generator is None and seed is not None else _numpy_generator(generator)
+    return replace(call, parameters=plain, generator=draws_from, seed=seed)
+
+
+def _batches(loader: Any) -> dict[str, Any]:
+    """How a `BatchSampler` of the script's own makes batches of the rows that its sampler takes."""
+    held = getattr(loader.batch_sampler, "__dict__", {})
+    if loader.batch_size is not None or "batch_size" not in held:
+        return {}
+    return {"batch_size": _plain(held["batch_size"]), "batches_drop_last": held.get("drop_last")}
+
+
+def _rows_in(data: Any, part: Any) -> Any:
+    """Which rows of a data set a part of it has, by the rows of the table that both choose."""
+    np = numpy()
+    ours, theirs = (getattr(one, "_indices", None) for one in (data, part))
+    if theirs is None:
+        return None
+    chosen = theirs.column(0).to_numpy().astype("u8")
+    if ours is None:
+        return chosen
+    there = ours.column(0).to_numpy().astype("u8")
+    order = np.argsort(there, kind="stable")
+    return order[np.searchsorted(there[order], chosen)].astype("u8")
+
+
+def _column(data: Any, name: str) -> Any:
+    """A column of a data set of Hugging Face, as it lies, in the order of its rows."""
+    if len(data) > _MOST_LABELLED:
+        return None
+    values = data.data.column(name).to_numpy()
+    chosen = getattr(data, "_indices", None)
+    return values if chosen is None else values[chosen.column(0).to_numpy()]
+
+
+def _distributed() -> Any:
+    return sys.modules["torch.utils.data.distributed"].DistributedSampler
 
 
 def _draft(call: Call, known: Known, lists: Mapping[str, Any]) -> Draft:

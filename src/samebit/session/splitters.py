@@ -20,9 +20,22 @@ from samebit.capture.importing import step_aside, when_imported
 if TYPE_CHECKING:
     from samebit.session.met import Met
 
-__all__ = ["SOURCE", "Call", "Tell", "begin", "hook", "inside", "replace_by_name"]
+__all__ = [
+    "SAMPLERS",
+    "SOURCE",
+    "Call",
+    "Tell",
+    "begin",
+    "hook",
+    "inside",
+    "loader_begins",
+    "replace_by_name",
+]
 
 SOURCE = "hooks.splits"
+
+# Of torch, by name: a script may never have imported torch's distributed half.
+SAMPLERS = frozenset({"SubsetRandomSampler", "WeightedRandomSampler", "DistributedSampler"})
 
 Tell = Callable[..., Any]
 
@@ -87,6 +100,24 @@ def hook(tell: Tell) -> None:
     """
     when_imported("torch.utils.data.dataset", functools.partial(_torch, tell))
     when_imported("sklearn.model_selection._split", functools.partial(_sklearn, tell))
+    when_imported("datasets.arrow_dataset", functools.partial(_datasets, tell))
+
+
+def loader_begins(tell: Tell, loader: Any) -> None:
+    """A data loader is about to begin an epoch: its sampler may say which rows it takes."""
+    found = sampler_of(loader)
+    if found is not None:
+        tell(SOURCE, "splitting", lambda met: met.of_sampler(loader, found))
+
+
+def sampler_of(loader: Any) -> Any:
+    """The sampler of a loader where it takes some rows and not others; else None."""
+    held = getattr(loader, "__dict__", {})
+    inner = getattr(held.get("batch_sampler"), "__dict__", {}).get("sampler")
+    for sampler in (inner, held.get("sampler")):
+        if any(kind.__name__ in SAMPLERS for kind in type(sampler).__mro__):
+            return sampler
+    return None
 
 
 def _torch(tell: Tell, module: Any) -> None:
@@ -199,6 +230,41 @@ def _folds(tell: Tell, call: Call, pairs: Iterator[Any]) -> Iterator[Any]:
             tell(SOURCE, "splitting", lambda _, at=at, given=given: told(at, given))
         fold += 1
         yield pair
+
+
+def _datasets(tell: Tell, module: Any) -> None:
+    kind = module.Dataset
+    original, chosen = kind.train_test_split, kind.select
+
+    @functools.wraps(original)
+    def train_test_split(self: Any, *args: Any, **kwargs: Any) -> Any:
+        method = "datasets.Dataset.train_test_split"
+        call = begin(tell, method, original, self, *args, **kwargs)
+        before, inside.pairs = inside.pairs, [] if call is not None else None
+        try:
+            with inside:
+                found = original(self, *args, **kwargs)
+            chosen = inside.pairs
+        except BaseException as error:
+            step_aside(error)
+            raise
+        finally:
+            inside.pairs = before
+        if call is not None:
+            tell(SOURCE, "splitting", lambda met: met.of_datasets(call, found, chosen))
+        return found
+
+    @functools.wraps(chosen)
+    def select(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if inside.pairs is not None and inside.depth == 1:
+            inside.pairs.append(kwargs.get("indices", args[0] if args else None))
+        try:
+            return chosen(self, *args, **kwargs)
+        except BaseException as error:
+            step_aside(error)
+            raise
+
+    kind.train_test_split, kind.select = train_test_split, select
 
 
 def replace_by_name(original: Any, wrapped: Any) -> None:
