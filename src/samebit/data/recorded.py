@@ -123,6 +123,23 @@ class RecordedSplit:
         found = {part.name: self._numbers(part) for part in self._manifest.parts}
         return {name: [given[at] for at in rows.tolist()] for name, rows in found.items()}
 
+    def rows_not_in(self, other: "RecordedSplit", part: str) -> int:
+        """How many rows of a part the same part of another split lacks, by ids where both have."""
+        both = (self, other)
+        by_id = all(one.manifest.data.ids is not None for one in both)
+        mine, theirs = (one._row_names(part, by_id=by_id) for one in both)
+        return int(numpy().count_nonzero(match(mine, theirs) < 0))
+
+    def _row_names(self, name: str, *, by_id: bool) -> bytes:
+        """16 bytes for each row of a part: its id, or else its number."""
+        np = numpy()
+        part = next(part for part in self._manifest.parts if part.name == name)
+        numbers = self._numbers(part)
+        if by_id:
+            held = np.frombuffer(self._rows().ids, "u1").reshape(-1, ID_BYTES)
+            return held[numbers].tobytes()
+        return np.repeat(numbers.astype(">u8")[:, None], 2, axis=1).tobytes()
+
     def __repr__(self) -> str:
         each = ", ".join(f"{name} {rows:,}" for name, rows in self.parts.items())
         return f"<split {self._name} of run {self._run}: {each}>"

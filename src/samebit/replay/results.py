@@ -1,4 +1,4 @@
-"""Two runs' metrics, final states and checkpoints, compared as bits."""
+"""Two runs' metrics, final states, checkpoints and splits, compared as bits."""
 
 import fnmatch
 import struct
@@ -10,6 +10,8 @@ from msgspec import Struct, field
 from samebit.digest import canonical_json
 from samebit.folders.read import View
 from samebit.folders.series import Column
+from samebit.folders.splits import splits_of
+from samebit.query import splits
 from samebit.records import StateManifest
 from samebit.replay.pairs import leaves_of, manifest_of, twins
 from samebit.states import skeleton
@@ -19,9 +21,11 @@ __all__ = [
     "Checkpoints",
     "Final",
     "Metrics",
+    "Splits",
     "compare_checkpoints",
     "compare_final",
     "compare_metrics",
+    "compare_splits",
     "differs",
     "is_volatile",
 ]
@@ -190,6 +194,26 @@ def compare_checkpoints(recorded: View, replayed: View) -> Checkpoints:
             if wrong := differs(ours, theirs):
                 differing.append(f"{rank}{name}: {wrong}")
     return Checkpoints(count, differing)
+
+
+class Splits(Struct, frozen=True):
+    """The comparison of the splits of two runs."""
+
+    count: int  # that were compared
+    differing: list[str]  # a sentence each
+
+
+def compare_splits(recorded: View, replayed: View, *, cut: bool = False) -> Splits:
+    """Every split of the run; with `cut` only those that both have, for its replay ended early."""
+    count, differing = 0, list[str]()
+    for rank, view, twin in twins(recorded, replayed):
+        if twin is None:
+            continue
+        mine = splits_of(view)
+        count += len(mine.keys() & splits_of(twin).keys() if cut else mine)
+        told = splits.differences(view, twin, lacking=not cut)
+        differing += [rank + line for line in told if line.partition(":")[0] in mine]
+    return Splits(count, differing)
 
 
 def _plain_values(manifest: StateManifest) -> bytes:

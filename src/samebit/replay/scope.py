@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
 from samebit.replay.pairs import Pair, leaves_of, manifest_of
-from samebit.replay.results import Checkpoints, Final, Metrics
+from samebit.replay.results import Checkpoints, Final, Metrics, Splits
 from samebit.trace.compare import Matched
 from samebit.trace.groups import FULL_ROWS_ONLY
 
@@ -32,6 +32,7 @@ def scope(
     metrics: Metrics,
     final: Final | None,
     checkpoints: Checkpoints,
+    splits: Splits,
     executions: Sequence[tuple[Pair, int]] = (),
 ) -> list[str]:
     """What was compared and agreed, a line each, and what could not be compared.
@@ -64,6 +65,8 @@ def scope(
         lines.append(f"final state identical: {final.count} arrays")
     if same := checkpoints.count - len(checkpoints.differing):
         lines.append(f"checkpoints identical: {same} of {checkpoints.count}")
+    if same := splits.count - len(splits.differing):
+        lines.append(f"splits identical: {same} of {splits.count}")
     agreeing = len(metrics.compared) - len(metrics.differing)
     if agreeing:
         lines.append(f"metrics identical: {agreeing} names, {metrics.points} values")

@@ -15,9 +15,11 @@ from samebit.replay.results import (
     Checkpoints,
     Final,
     Metrics,
+    Splits,
     compare_checkpoints,
     compare_final,
     compare_metrics,
+    compare_splits,
 )
 from samebit.replay.scope import not_comparable, scope, settings_differences
 from samebit.trace.compare import Matched, in_order
@@ -55,7 +57,8 @@ def judge(
     metrics = compare_metrics(recorded, replayed, cut=cut is not None, beyond=_beyond(pairs))
     final = None if cut else compare_final(recorded, replayed)
     checkpoints = compare_checkpoints(recorded, replayed)
-    compared = matched, metrics, final, checkpoints
+    splits = compare_splits(recorded, replayed, cut=cut is not None)
+    compared = matched, metrics, final, checkpoints, splits
     # Of a run that was resumed it is the execution that was run again last which ended so.
     ended = pairs[-1].recorded if pairs else recorded
     grade, cause, step = _grade(recorded, replayed, ended.status, *compared, problems, cut)
@@ -170,17 +173,21 @@ def _grade(
     metrics: Metrics,
     final: Final | None,
     checkpoints: Checkpoints,
+    splits: Splits,
     problems: Sequence[str],
     cut: Mapping[str, Any] | None,
 ) -> tuple[str, str, int | None]:
     """Grade, cause and step; doubt is never a pass."""
     divergence = matched.divergence
+    split = f"a split differs: {splits.differing[0]}" if splits.differing else ""
+    also = f"; {split}" if split else ""
     broke_off = status != "finished" and replayed.status != status
     if divergence is not None and not (divergence.cause == "length" and broke_off):
         cause = divergence.what
         seedless = not_given_back(recorded, replayed)
         if divergence.cause in _OF_RANDOMNESS and seedless:
             cause += f"; {seedless}"
+        cause += also
         if not problems:
             return "different", cause, divergence.step
         return "unknown", "; ".join([*problems, f"{divergence.where}: {cause}"]), divergence.step
@@ -191,16 +198,18 @@ def _grade(
     if final is not None and final.differing:
         names = ", ".join(final.differing[:3])
         more = f" and {len(final.differing) - 3} more" if len(final.differing) > 3 else ""
-        return "different", f"the final state differs: {names}{more}", None
+        return "different", f"the final state differs: {names}{more}{also}", None
     if checkpoints.differing:
-        return "different", f"a checkpoint differs: {checkpoints.differing[0]}", None
+        return "different", f"a checkpoint differs: {checkpoints.differing[0]}{also}", None
     if metrics.differing:
         name, at = metrics.differing[0]
         where = f"{name} at step {at}"
         seedless = not_given_back(recorded, replayed)
         alone = final is not None or bool(matched.rows)
         what = "metric only (evaluation)" if alone else "a metric differs"
-        return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}", at
+        return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}{also}", at
+    if split:
+        return "different", split, None
     if status != "finished" and (cut is None or cut["why"] == "parted"):
         return "unknown", f"the run {status}; what both have of it is identical", None
     if recorded.gaps:
