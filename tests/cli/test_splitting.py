@@ -88,6 +88,11 @@ def test_several_splits_are_listed_and_must_be_named(
     assert f"hint: name one: {folder.id}:one" in capsys.readouterr().err
     assert main(["split", "export", f"{folder.id}:none"]) == 7
     assert "splits: 'one', 'other'" in capsys.readouterr().err
+    folds = record(store, {"KFold/0": PARTS, "KFold/1": PARTS, "x": PARTS})
+    _, out = said(capsys, "split", "show", f"{folds.id}:KFold")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["KFold/0", "KFold/1"]
+    _, out = said(capsys, "show", folds.id)
+    assert "KFold  2 splits; the first: train 3, test 2" in out
     code, out = said(capsys, "split", "export", f"{folder.id}:other")
     assert json.loads(out)["parts"] == {"all": [*range(6)]}
 

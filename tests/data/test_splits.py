@@ -196,6 +196,7 @@ def test_much_data_has_no_ids_and_says_so(keep: Keep) -> None:
     large = np.zeros((BY_ITSELF.rows + 1, 1))
     assert "100,000 rows" in str(find_rows(large, BY_ITSELF))
     assert not isinstance(find_rows(large, ASKED), str)
+    assert "on a device" in str(find_rows(torch.empty(3, 1, device="meta"), BY_ITSELF))
     built = build(draft_of({"train": [1]}, of=np.zeros((2_000_001, 1), "u1"), most=ASKED))
     assert built.manifest.data.ids is None
     assert built.manifest.data.fingerprint is not None

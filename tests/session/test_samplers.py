@@ -26,6 +26,11 @@ if sys.argv[1] == "recorded":
 np.random.seed(3)
 torch.manual_seed(3)
 found, drawn, errors = {}, [], []
+
+class Own(DistributedSampler):
+    def __iter__(self):
+        return iter(np.random.permutation(20)[:3].tolist())  # nobody else may ask
+
 table = Dataset.from_dict({"x": list(range(40)), "label": [at % 2 for at in range(40)]})
 table.save_to_disk(sys.argv[1])
 
@@ -58,6 +63,7 @@ for data, sampler in (
     (items, SubsetRandomSampler([4, 5])),
     (some, WeightedRandomSampler([0.0, 1.0, 2.0] * 5, 7)),
     (items, DistributedSampler(items, 2, 1, seed=4)),
+    (items, Own(items, 2, 0)),
 ):
     loader = DataLoader(data, batch_size=2, sampler=sampler)
     drawn += [[batch.tolist() for batch, _ in loader] for _ in range(2)]
@@ -117,4 +123,7 @@ def test_samplers_say_which_rows_a_loader_takes(ran: tuple[Any, RecordedRun]) ->
     assert ranked.indices()["rank 1"].tolist() == [at for batch in drawn[6] for at in batch]
     assert ranked.manifest.seed == 4
     assert ranked.manifest.parameters["num_replicas"] == 2
+    own = run.split("DistributedSampler 2/0").manifest
+    assert (own.parts, own.parameters["rank"]) == ((), 0)
+    assert own.notes[-1].startswith("its rows are not listed")
     assert not [name for name in run.splits if name.startswith("RandomSampler")]

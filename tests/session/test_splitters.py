@@ -165,13 +165,13 @@ import numpy as np, samebit
 from sklearn.model_selection import LeaveOneOut
 from torch.utils.data import Dataset, Subset
 class Items(Dataset):
-    def __len__(self): return 40
+    def __len__(self): return 200
     def __getitem__(self, at): raise RuntimeError("nobody may ask")
 run = samebit.init()
 for pair in LeaveOneOut().split(np.arange(300.0)[:, None]):
     pass
 data = Items()
-for at in range(40):
+for at in range(130):
     Subset(data, [at])
 """
 
@@ -182,7 +182,7 @@ def test_of_very_many_folds_and_parts_the_first_are_kept_and_it_is_said(project:
     assert ended.code == 0
     found = splits_of(project.view())
     assert len(found) == 256 + 1
-    assert len(found["Subset"]["parts"]) == 32
+    assert len(found["Subset"]["parts"]) == 128
     assert "split LeaveOneOut: more than 256 folds of one split" in ended.err
-    assert "split Subset: more than 32 parts of one data set" in ended.err
+    assert "split Subset: more than 128 parts of one data set" in ended.err
     assert "Traceback" not in ended.err

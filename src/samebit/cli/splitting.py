@@ -112,6 +112,9 @@ def _show(options: argparse.Namespace, view: View, name: str | None) -> int:
     facts = splits_of(view)
     if name is None and len(facts) != 1:
         return _list(options, view, facts)
+    folds = {one: fact for one, fact in facts.items() if one.startswith(f"{name}/")}
+    if name not in facts and folds:
+        return _list(options, view, folds)
     found = open_split(view, name)
     fact = facts[found.name]
     screen = Screen.of(sys.stdout)
@@ -151,7 +154,7 @@ def _list(options: argparse.Namespace, view: View, facts: Mapping[str, SplitFact
 
 def parts_of(fact: SplitFact) -> str:
     """Each part and how many rows it has, in a line."""
-    return few([f"{name} {rows:,}" for name, rows, _ in fact["parts"]])
+    return few([f"{name} {rows:,}" for name, rows, _ in fact["parts"]]) or "rows not listed"
 
 
 def method_of(fact: SplitFact) -> str:
@@ -168,10 +171,12 @@ def split_lines(view: View) -> list[tuple[str, str]]:
     for name, fact in splits_of(view).items():
         base = name.rpartition("/")[0] or name
         folds[base] = folds.get(base, 0) + 1
+        if base in lines:
+            continue
         where = f" ({short_place(at)})" if (at := fact.get("at")) else ""
         method = method_of(fact)
         how = "" if method == "given" or base.startswith(method) else f", {method}"
-        lines.setdefault(base, (base, f"{_state(view, fact)}{how}{where}"))
+        lines[base] = base, f"{_state(view, fact)}{how}{where}"
     said = [
         (label, text if folds[base] == 1 else f"{folds[base]} splits; the first: {text}")
         for base, (label, text) in lines.items()
@@ -192,12 +197,9 @@ def _state(view: View, fact: SplitFact) -> str:
         text += ", disjoint"
     if manifest.groups_shared:
         text += ", groups in two parts"
-    if (
-        manifest.covered is not None
-        and manifest.data.rows
-        and manifest.covered < manifest.data.rows
-    ):
-        text += f", {manifest.covered:,} of {manifest.data.rows:,} rows"
+    covered, rows = manifest.covered, manifest.data.rows
+    if manifest.parts and covered is not None and rows is not None and covered < rows:
+        text += f", {covered:,} of {rows:,} rows"
     return text
 
 
@@ -221,7 +223,8 @@ def _whole(screen: Screen, view: View, fact: SplitFact, found: SplitManifest) ->
     columns += [Column("groups", "right")] if found.groups is not None else []
     columns += [Column("members"), Column("order")]
     rows = [_row(found, part) for part in found.parts]
-    screen.say(table(columns, rows, columns_wide=screen.width, color=screen.color))
+    if rows:
+        screen.say(table(columns, rows, columns_wide=screen.width, color=screen.color))
     screen.say(fields(_relations(found), screen))
     for note in found.notes:
         screen.say(paint.yellow("note: ") + visible(note))
@@ -258,7 +261,7 @@ def _method(fact: SplitFact) -> str:
 
 def _generator(found: Mapping[str, Any]) -> str:
     text = {"numpy": "NumPy's global one", "torch": "torch's global one"}.get(
-        found["of"], "its own"
+        str(found.get("of")), "its own"
     )
     if found.get("seed") is not None:
         text += f", seeded with {found['seed']}"
@@ -295,7 +298,7 @@ def _relations(found: SplitManifest) -> list[tuple[str, object]]:
         if found.overlaps:
             disjoint = f"no: {_in_both(found.overlaps, 'row')}"
         lines.append(("disjoint", disjoint))
-    if found.covered is not None and found.data.rows is not None:
+    if found.parts and found.covered is not None and found.data.rows is not None:
         lines.append(("coverage", f"{found.covered:,} of {found.data.rows:,} rows"))
     repeated = [f"{part.name} {part.repeated:,}" for part in found.parts if part.repeated]
     if repeated:

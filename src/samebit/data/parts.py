@@ -117,8 +117,9 @@ def row_count(data: Any) -> int | None:
     """How many rows data has; None where that is not known without reading it."""
     if isinstance(data, tuple) and data and not all(map(_is_id, data)):
         return row_count(data[0])
-    shape = getattr(data, "shape", None)
-    if shape is not None and len(shape):
+    # Asked of the class: one of the script's may compute what its objects are asked for.
+    shape: Any = getattr(data, "shape", ()) if hasattr(type(data), "shape") else ()
+    if len(shape):
         return int(shape[0])
     try:
         return len(data)

@@ -169,7 +169,10 @@ class RecordedSplit:
                 why="; ".join(self._manifest.notes) or "they are not known by their content",
                 hint="its row numbers: split.indices()",
             )
-        return _read_ids(self._store, ids, self._manifest.data.rows or 0)
+        rows = self._manifest.data.rows
+        if rows is None:
+            raise Damaged(f"{self._reference} has ids of rows, and does not say of how many")
+        return _read_ids(self._store, ids, rows)
 
 
 def _read_ids(store: Store, ids: RowIds, rows: int) -> Rows:

@@ -175,6 +175,8 @@ def _of_arrays(arrays: Sequence[Any], most: Most) -> _Digests | str:
     if any(not array.shape for array in arrays):
         return "a number alone has no rows"
     for array in arrays:
+        if not most.loads and _is_elsewhere(array):
+            return "no ids of rows that lie on a device: they would be waited for"
         if reason := leaves.why_not(array):
             return f"there are no ids of the rows of {reason}"
     count = int(arrays[0].shape[0])
@@ -241,7 +243,7 @@ def is_readable(value: Any, most: Most) -> bool:
     sizes = [_size_bytes(one) for one in members]
     if None in sizes or sum(filter(None, sizes)) > most.size_bytes:
         return False
-    if not most.loads and any(map(frames.has_media, members)):
+    if not most.loads and any(_is_elsewhere(one) or frames.has_media(one) for one in members):
         return False
     return most.loads or "pyarrow" in sys.modules or all(map(_is_plain, members))
 
@@ -270,6 +272,12 @@ def _table_bytes(value: Any) -> int | None:
     if arrow is not None and isinstance(value, tuple(getattr(arrow, kind) for kind in kinds)):
         return int(value.nbytes)
     return None
+
+
+def _is_elsewhere(array: Any) -> bool:
+    """Whether an array lies on a device."""
+    device = getattr(array, "device", None) if is_array(array) else None
+    return getattr(device, "type", getattr(device, "platform", "cpu")) != "cpu"
 
 
 def _is_plain(value: Any) -> bool:

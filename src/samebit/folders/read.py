@@ -158,6 +158,10 @@ class View(Struct, frozen=True, dict=True):
         """Every value of a fact, oldest first."""
         return [value for _, value in self._facts.get(name, ())]
 
+    def by_rank(self, name: str) -> list[tuple[str, Any]]:
+        """The same, each with its rank; those of a lower rank come first."""
+        return list(self._facts.get(name, ()))
+
     @property
     def code(self) -> CodeRecord | None:
         """Where the code lies, if it was recorded."""

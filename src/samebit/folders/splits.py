@@ -14,11 +14,11 @@ GIVEN = ("given", "recorded")  # methods of splits that the script named itself
 
 def splits_of(view: View) -> dict[str, SplitFact]:
     """The splits that the lowest rank which has one of a name recorded last, oldest first."""
+    by_rank: dict[str, dict[str, SplitFact]] = {}
+    for rank, fact in view.by_rank("split"):
+        by_rank.setdefault(rank, {})[fact["name"]] = fact
     found: dict[str, SplitFact] = {}
-    for rank in [view.rank] if view.rank else view.ranks:
-        mine: dict[str, SplitFact] = {
-            fact["name"]: fact for fact in view.at_rank(rank).all_facts("split")
-        }
+    for mine in by_rank.values():
         for name, fact in mine.items():
             found.setdefault(name, fact)
     return found

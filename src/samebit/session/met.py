@@ -3,6 +3,7 @@
 Only what the call was given is looked at: no item of a data set is asked for, and nothing drawn.
 """
 
+import operator
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["Met"]
 
 _MOST_FOLDS = 256
-_MOST_PARTS = 32  # of the subsets of one data set
+_MOST_PARTS = 128  # of the subsets of one data set
 _MOST_LABELLED = 1_000_000  # rows of which labels are counted without being asked to
+_MOST_DISTRIBUTED = 5_000_000  # rows that a sampler of torch is asked for: a quarter of a second
 _LISTED = 64  # of a parameter that is a list
 _DISTINCT = 0.5  # fewer of the rows, and they are no content but a stand-in: np.zeros(n)
+_NOT_ASKED = "its rows are not listed: they are very many, or a class of the script's chooses them"
 _STAND_IN = "no ids of its rows: most of them are equal"
 
 
@@ -95,7 +98,7 @@ class Met:
     def of_subset(self, call: Call, subset: Any) -> None:
         """A `Subset` was made; those of one data set are one split."""
         base = subset
-        while hasattr(base, "indices") and hasattr(base, "dataset"):
+        while type(base) is type(subset):
             base = base.dataset
         self.gather(call, base, lambda: found[1] if (found := parts.base_of(subset)) else None)
 
@@ -148,14 +151,18 @@ class Met:
             settings = {name: _plain(getattr(sampler, name)) for name in names}
             name = f"rank {sampler.rank}"
             is_torchs = type(sampler).__iter__ is _distributed().__iter__
-            if not is_torchs or sampler.total_size > _MOST_LABELLED:
-                self._say_full(call, "its rows are many, or chosen by a class of the script's")
-                return
-            chosen = row_numbers(list(sampler))  # of this epoch, by a generator of its own
-        base, numbers = parts.innermost(dataset, chosen)
+            is_asked = is_torchs and sampler.total_size <= _MOST_DISTRIBUTED
+            # The rows of this epoch, by a generator of its own: nothing of the script's is drawn.
+            chosen = row_numbers(list(sampler)) if is_asked else None
         call = replace(call, parameters={**settings, **batches})
         given = self._name(call) + (f"/{sampler.rank}" if "rank" in settings else "")
-        draft = replace(_of_torch(call, base), parts={name: numbers})
+        numbers = numpy().empty(0, "u8") if chosen is None else chosen
+        base, numbers = parts.innermost(dataset, numbers)
+        draft = _of_torch(call, base)
+        if chosen is None:
+            draft = replace(draft, notes=(*draft.notes, _NOT_ASKED))
+        else:
+            draft = replace(draft, parts={name: numbers})
         self._splits.take(given, replace(draft, seed=settings.get("seed")), call.at)
 
     # scikit-learn
@@ -223,9 +230,9 @@ class Met:
             self._say_full(call, "this version of datasets keeps its row numbers elsewhere")
             return
         known = known_of(data, BY_ITSELF)
-        column = call.arguments["stratify_by_column"]
-        names = [name for name in (column, "label", "labels") if name in data.column_names]
-        values = [_column(data, name) for name in names[:1]]
+        column = call.arguments.get("stratify_by_column")  # since datasets 2
+        there = [name for name in (column, "label", "labels") if name in data.column_names]
+        values = [_column(data, str(name)) for name in there[:1]]
         labels = _labels(values[0], known.rows or 0) if values else None
         draft = replace(
             _draft(call, known, {"train": train, "test": test}),
@@ -247,7 +254,7 @@ class Met:
 def _describe_datasets(call: Call) -> Call:
     given = call.arguments
     names = ("test_size", "train_size", "shuffle", "stratify_by_column")
-    plain = {name: _plain(given[name]) for name in names}
+    plain = {name: _plain(given[name]) for name in names if name in given}
     if not given["shuffle"]:
         return replace(call, parameters=plain)
     seed, generator = _whole(given["seed"]), given["generator"]
@@ -380,8 +387,10 @@ def _numpy_generator(source: Any) -> dict[str, Any] | None:
 
 
 def _whole(value: Any) -> int | None:
-    is_whole = hasattr(type(value), "__index__") and not isinstance(value, bool)
-    return value.__index__() if is_whole else None
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -277,9 +277,9 @@ class Run:
             return
         given: Any = parts if parts is not None else named
         if parts is not None and named:
-            given = {**parts, **named} if isinstance(parts, Mapping) else None
-        if given is None or (not hasattr(given, "parts") and not isinstance(given, Mapping)):
-            raise UsageError("run.splits() takes parts by name, or a split that a run recorded")
+            if not isinstance(parts, Mapping):
+                raise UsageError("run.splits() takes a recorded split, or parts, not both")
+            given = {**parts, **named}
         try:
             if disk.FAULTS is not None:
                 disk.fault("run.splits")

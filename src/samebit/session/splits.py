@@ -54,12 +54,13 @@ class Splits:
         self.met = Met(self)  # what libraries split
         self._names: Counter[str] = Counter()
         self._numbers = 0
+        self._counts: dict[str, int] = {}  # by the name of a split
         self._lock = threading.Lock()  # of what waits: the thread of states takes it
         self._waiting: dict[str, _Waiting] = {}
 
     def give(
         self,
-        parts: Mapping[str, Any] | RecordedSplit,
+        parts: Any,
         name: str | None,
         at: str | None,
         *,
@@ -67,15 +68,21 @@ class Splits:
         labels: Any,
         groups: Any,
     ) -> None:
-        """Take a split that the script named; UsageError where it is none."""
-        taken_from = None
+        """Take a split that the script named, or one that a run recorded; else UsageError."""
+        options = {"of": of, "labels": labels, "groups": groups, "most": ASKED}
         if isinstance(parts, RecordedSplit):
             taken_from = {"run": parts.run, "name": parts.name, "manifest": parts.digest}
-            parts = parts.indices(of)
-        draft = given_parts.draft_of(parts, of=of, labels=labels, groups=groups, most=ASKED)
-        if taken_from is not None:
-            draft = replace(draft, method="recorded")
-        self.take(self.name(name or "splits"), draft, at, taken_from)
+            draft = given_parts.draft_of(parts.indices(of), **options)
+            rows = parts.manifest.data.rows if of is None else draft.rows
+            draft = replace(draft, method="recorded", rows=rows)
+            self.take(self.name(name or "splits"), draft, at, taken_from)
+        elif isinstance(parts, Mapping):
+            draft = given_parts.draft_of(parts, **options)
+            self.take(self.name(name or "splits"), draft, at)
+        else:
+            raise UsageError(
+                f"run.splits() takes parts by name, or a recorded split, not a {_kind(parts)}"
+            )
 
     def name(self, base: str) -> str:
         """A name that no other split of this process has."""
@@ -88,7 +95,9 @@ class Splits:
         self, name: str, draft: Draft, at: str | None, taken_from: dict[str, str] | None = None
     ) -> None:
         """Keep a split later; one of the same name takes the place of that before."""
-        self._numbers += sum(map(len, draft.parts.values()))
+        count = sum(map(len, draft.parts.values()))
+        self._numbers += count - self._counts.get(name, 0)
+        self._counts[name] = count
         if self._numbers > _MOST_NUMBERS:
             what = f"more than {_MOST_NUMBERS:,} row numbers: {name!r} and later ones are not kept"
             self.problem("splits", what)
@@ -115,6 +124,10 @@ class Splits:
             return
         for name, (one, found) in built.items():
             self._emit(_fact(name, one, found))
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
 
 
 def _fact(name: str, one: _Waiting, found: Built) -> dict[str, Any]:
