@@ -17,7 +17,8 @@ from samebit.data.row_ids import ASKED
 from samebit.data.splitting import build
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
-from samebit.folders.naming import named_by, reached_from
+from samebit.folders.naming import named_by, reached_from, uses
+from samebit.folders.read import read_run
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
 from samebit.objects.sweeping import unmarked
@@ -154,6 +155,10 @@ def test_every_object_of_a_split_is_named_by_its_run(store: Path) -> None:
     marked = set(reached_from(objects, named_by(folder)))
     assert {*objects.names()} <= marked
     assert not list(unmarked(objects, marked, 2**63))
+    (use,) = uses(read_run(folder), objects)
+    places = ["", "ids of its rows", "members of 'train'", "sequence of 'train'"]
+    assert (use.what, [place for place, _ in use.parts]) == ("split 'splits'", places)
+    assert {name for _, name in use.parts} == {*objects.names()}
 
 
 def test_a_strangers_words_do_not_reach_the_terminal(

@@ -17,7 +17,7 @@ from tests.replay.conftest import Recorder
 
 DATA = np.arange(20.0).reshape(10, 2)
 PARTS = {"train": [0, 1, 2, 3], "test": [4, 5]}
-BASE: dict[str, Any] = {"trace": [{"loss": b"l" * 8}], "final": {"model": {"scale": 2.0}}}
+BASE: dict[str, Any] = {"trace": [{"loss": b"l" * 8}], "final": {"model": {"weight": np.ones(2)}}}
 
 
 def run(recorder: Recorder, *splits: Any, **more: Any) -> View:
