@@ -163,6 +163,28 @@ def test_what_belongs_together_is_one_row(keep: Keep) -> None:
     assert rows_of(found, (alike, np.array([2, 0, 1]))) == {"train": [0]}
 
 
+class Folder:
+    """A data set as torchvision's `ImageFolder`."""
+
+    def __init__(self, root: str, names: list[str]) -> None:
+        self.root = root
+        self.samples = [(f"{root}/{name}", 0) for name in names]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, at: int) -> object:
+        raise AssertionError("nobody may ask")
+
+
+def test_files_are_known_by_their_paths_below_the_root(keep: Keep) -> None:
+    here = Folder("/data/here", ["cat/1.png", "cat/2.png", "dog/1.png"])
+    there = Folder("/mnt/x", ["cat/2.png", "cat/3.png", "dog/1.png", "cat/1.png"])
+    found = keep({"train": [0, 2]}, of=here)
+    assert found.ids() == {"train": ["cat/1.png", "dog/1.png"]}
+    assert rows_of(found, there) == {"train": [3, 2]}
+
+
 def test_row_ids_are_what_the_page_says() -> None:
     """Bytes put together by hand, of an array, of a tuple, of texts."""
 

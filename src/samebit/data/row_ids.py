@@ -4,6 +4,7 @@ An id has 16 bytes. Equal rows have equal ones; when ids are matched, equal ones
 order in which they stand.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -70,7 +71,8 @@ def find_rows(value: Any, most: Most) -> Rows | str:
 
     Args:
         value: a frame, series or table; an array of one dimension or more; a `TensorDataset`; a
-            list of texts; a tuple of these, which belong together row by row.
+            data set of files as torchvision has it, with `samples` and a `root`; a list of texts; a
+            tuple of these, which belong together row by row.
         most: more than this is not read.
 
     Raises:
@@ -78,6 +80,10 @@ def find_rows(value: Any, most: Most) -> Rows | str:
     """
     if (texts := texts_of(value)) is not None:
         return _of_texts(texts, most)
+    if (samples := _samples_of(value)) is not None:
+        root, files = samples
+        few_enough = len(files) <= most.rows
+        return of_given(_below(root, files)) if few_enough else _too_many(len(files), most)
     members = tensors_of(value)
     if members is None and isinstance(value, tuple):
         members = value
@@ -105,6 +111,22 @@ def tensors_of(value: Any) -> tuple[Any, ...] | None:
     if torch is None or type(value) is not torch.utils.data.TensorDataset:
         return None
     return tuple(value.tensors)
+
+
+def _samples_of(value: Any) -> tuple[str, list[Any]] | None:
+    """Root and files of a data set of files: `samples` of (path, label); None of any other."""
+    held = getattr(value, "__dict__", {})
+    root, samples = held.get("root"), held.get("samples")
+    if not isinstance(root, (str, os.PathLike)) or not isinstance(samples, list) or not samples:
+        return None
+    are_files = all(isinstance(one, tuple) and one and type(one[0]) is str for one in samples)
+    return (os.fspath(root), samples) if are_files else None
+
+
+def _below(root: str, samples: list[Any]) -> list[str]:
+    """The paths of files below their root, which is another one elsewhere."""
+    beginning = root.rstrip(os.sep) + os.sep
+    return [path.removeprefix(beginning).replace(os.sep, "/") for path, *_ in samples]
 
 
 def texts_of(value: Any) -> list[str] | None:
