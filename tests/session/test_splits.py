@@ -1,9 +1,14 @@
 """`run.splits`: recorded beside the training, read again in another run; nothing harmed by it."""
 
+from typing import Any, cast
+
 import pytest
 
+from samebit.data.splitting import Draft
 from samebit.folders.splits import splits_of
 from samebit.session.reading import RecordedRun
+from samebit.session.splits import Splits
+from samebit.session.splitters import Call
 from tests.projects import Project
 
 np = pytest.importorskip("numpy")
@@ -67,6 +72,30 @@ def test_our_own_trouble_never_stops_the_script(project: Project, fault: str) ->
     assert (ended.code, ended.out) == (0, "done\n")
     assert "Traceback" not in ended.err
     assert "training goes on" in ended.err
+
+
+class Idle:
+    """A keeper whose thread never comes to anything."""
+
+    def later(self, job: object) -> None:
+        pass
+
+
+def test_of_very_many_splits_the_first_are_kept_and_it_is_said() -> None:
+    said: list[str] = []
+    splits = Splits(cast(Any, Idle()), said.append, lambda what, detail: said.append(detail))
+    draft = Draft("given", {"0": np.arange(3, dtype="u8")})
+    for _ in range(1_000):
+        splits.take(splits.name("Subset"), draft, None)
+    assert not said
+    splits.take("Subset", draft, None)  # one that is there is only written anew
+    assert not said
+    splits.take(splits.name("Subset"), draft, None)
+    call = Call("torch.utils.data.Subset", "a.py:1", {})
+    assert splits.met.describe(call) is None
+    assert (
+        said == ["more than 1,000 splits or 100,000,000 row numbers: later ones are not kept"] * 2
+    )
 
 
 def test_what_cannot_be_meant_is_said_at_the_call(project: Project) -> None:

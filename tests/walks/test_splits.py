@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from samebit.cli.main import main
 from tests.projects import SAMEBIT, Project
 
-pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -21,22 +21,21 @@ frame.to_parquet("data.parquet", index=False)
 frame.sample(frac=1, random_state=1).to_parquet("moved.parquet", index=False)
 """
 TRAIN = """
-import os, sys
-import pandas as pd, torch
+import os
+import pandas as pd
+import samebit
+from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import train_test_split
 
+run = samebit.init()
 frame = pd.read_parquet("data.parquet")
 seed = int(os.environ.get("SPLIT_SEED", 0))
 train, test = train_test_split(frame, test_size=30, stratify=frame.y, random_state=seed)
-torch.manual_seed(0)
-model = torch.nn.Linear(2, 1)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model = SGDClassifier(random_state=0)
 for step in range(4):
-    inputs = torch.tensor(train[["a", "b"]].to_numpy(), dtype=torch.float32)
-    loss = (model(inputs)[:, 0] - torch.tensor(train.y.to_numpy())).square().mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    model.partial_fit(train[["a", "b"]].to_numpy(), train.y.to_numpy(), classes=[0, 1])
+    run.trace(batch=train.to_numpy(), params=model)
+run.log({"acc": model.score(test[["a", "b"]].to_numpy(), test.y.to_numpy())})
 print(sorted(test.a.round(6).tolist()))
 """
 # Another script, another framework, the data in another order: the same rows.
@@ -59,21 +58,24 @@ print(sorted(pd.read_parquet("data.parquet").iloc[rows["test"]].a.round(6).tolis
 """
 
 
-def test_a_day_with_splits(tmp_path: Path) -> None:
+def test_a_day_with_splits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     project = Project(tmp_path)
     for name, text in (("make", MAKE), ("train", TRAIN), ("again", AGAIN), ("alone", ALONE)):
         project.write(f"{name}.py", text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SAMEBIT_DIR", str(project.store))
 
     def samebit(*words: str, ends: int = 0) -> str:
-        ended = project.call(SAMEBIT, *words)
-        assert ended.code == ends, ended
-        assert "Traceback" not in ended.err
-        return ended.out
+        code, found = main(list(words)), capsys.readouterr()
+        assert code == ends, found
+        return found.out
 
     assert project.python("make.py").code == 0
     first = project.run("--name", "baseline", "train.py")
     assert first.code == 0, first
-    assert "train_test_split  train 60, test 30, disjoint (train.py:8)" in samebit("show", "@last")
+    assert "train_test_split  train 60, test 30, disjoint (train.py:11)" in samebit("show", "@last")
     said = samebit("split", "show", "baseline")
     for line in ("seed           0", "disjoint  yes", "coverage  90 of 90 rows"):
         assert line in said.splitlines()
@@ -85,7 +87,9 @@ def test_a_day_with_splits(tmp_path: Path) -> None:
     found = json.loads(samebit("split", "use", "baseline", "moved.parquet"))
     assert {name: len(rows) for name, rows in found["parts"].items()} == {"train": 60, "test": 30}
 
-    assert "splits identical: 1 of 1" in samebit("verify", "baseline")
+    verified = project.call(SAMEBIT, "verify", "baseline")
+    assert verified.code == 0, verified
+    assert "splits identical: 1 of 1" in verified.out
     assert project.run("--name", "other", "train.py", SPLIT_SEED="1").code == 0
     differs = samebit("diff", "baseline", "other", ends=5)
     assert "splits\n  train_test_split: train has other rows, " in differs

@@ -57,8 +57,13 @@ class Met:
         self._full: set[str] = set()
         self._samplers: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def describe(self, call: Call) -> Call:
-        """The same call, with parameters, and the generator as it is before anything is drawn."""
+    def describe(self, call: Call) -> Call | None:
+        """The same call, with parameters, and the generator as it is before anything is drawn.
+
+        None where no more splits are kept.
+        """
+        if self._splits.is_full:
+            return None
         given = call.arguments
         if call.method.startswith("torch."):
             if not call.method.endswith("random_split"):
@@ -121,7 +126,7 @@ class Met:
             draft = replace(_of_torch(call, base), parameters=call.parameters)
             name = self._name(call)
             try:
-                reference = weakref.ref(base)
+                reference = weakref.ref(base, lambda _: self._gathered.pop(key, None))
             except TypeError:  # a list; the next one is a split of its own
                 self._splits.take(name, replace(draft, parts={"0": found}), call.at)
                 return
@@ -131,7 +136,7 @@ class Met:
 
     def of_sampler(self, loader: Any, sampler: Any) -> None:
         """A data loader begins an epoch with this sampler; only its first time counts."""
-        if sampler in self._samplers:
+        if sampler in self._samplers or self._splits.is_full:
             return
         self._samplers.add(sampler)
         kind = next(name for k in type(sampler).__mro__ if (name := k.__name__) in SAMPLERS)

@@ -23,6 +23,7 @@ from samebit.session.met import Met
 __all__ = ["Splits"]
 
 _MOST_NUMBERS = 100_000_000  # row numbers of one process
+_MOST_SPLITS = 1_000
 
 
 class _Waiting(Struct, frozen=True):
@@ -84,6 +85,15 @@ class Splits:
                 f"run.splits() takes parts by name, or a recorded split, not a {_kind(parts)}"
             )
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more splits are kept; then it was said."""
+        if len(self._counts) < _MOST_SPLITS and self._numbers <= _MOST_NUMBERS:
+            return False
+        most = f"{_MOST_SPLITS:,} splits or {_MOST_NUMBERS:,} row numbers"
+        self.problem("splits", f"more than {most}: later ones are not kept")
+        return True
+
     def name(self, base: str) -> str:
         """A name that no other split of this process has."""
         if any(not letter.isprintable() or letter == ":" for letter in base):
@@ -95,13 +105,11 @@ class Splits:
         self, name: str, draft: Draft, at: str | None, taken_from: dict[str, str] | None = None
     ) -> None:
         """Keep a split later; one of the same name takes the place of that before."""
+        if name not in self._counts and self.is_full:
+            return
         count = sum(map(len, draft.parts.values()))
         self._numbers += count - self._counts.get(name, 0)
         self._counts[name] = count
-        if self._numbers > _MOST_NUMBERS:
-            what = f"more than {_MOST_NUMBERS:,} row numbers: {name!r} and later ones are not kept"
-            self.problem("splits", what)
-            return
         with self._lock:
             self._waiting[name] = _Waiting(draft, at, taken_from)
         self._keeper.later(self._keep)
