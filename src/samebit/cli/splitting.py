@@ -137,7 +137,7 @@ def _list(options: argparse.Namespace, view: View, facts: Mapping[str, SplitFact
         screen.say("no splits were recorded")
         return Exit.DONE
     columns = [Column("split", shrink=1), Column("rows", "right"), Column("parts", shrink=2)]
-    columns += [Column("method", shrink=2), Column("at", shrink=1)]
+    columns += [Column("method", shrink=3), Column("at", shrink=1)]
     rows = [
         [
             fact["name"],
