@@ -103,7 +103,7 @@ def _write(
             path=path,
             hint="choose another, or say `--force`",
         )
-    each = ", ".join(f"{visible(name)} {rows:,}" for name, rows in found.parts.items())
+    each = visible(", ".join(_sized(name, rows) for name, rows in found.parts.items()))
     screen.say(f"{visible(str(path))}: {each}, {size(len(written))}")
     return Exit.DONE
 
@@ -154,7 +154,11 @@ def _list(options: argparse.Namespace, view: View, facts: Mapping[str, SplitFact
 
 def parts_of(fact: SplitFact) -> str:
     """Each part and how many rows it has, in a line."""
-    return few([f"{name} {rows:,}" for name, rows, _ in fact["parts"]]) or "rows not listed"
+    return few([_sized(name, rows) for name, rows, _ in fact["parts"]]) or "rows not listed"
+
+
+def _sized(name: str, rows: int) -> str:
+    return f"{name}: {rows:,}" if name.isdecimal() else f"{name} {rows:,}"
 
 
 def method_of(fact: SplitFact) -> str:
