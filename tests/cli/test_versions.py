@@ -158,3 +158,21 @@ def test_a_store_without_training_does_not_read_the_indexes_of_data(
     objects = Store(store)
     objects.put(b"a state")
     assert not any(name.endswith(PIECES) for name in objects._known_packs)
+
+
+def test_a_version_is_laid_out_where_it_was_and_elsewhere(train: Path, capsys: Capture) -> None:
+    said(capsys, "data", "add", "train")
+    shutil.rmtree(train / "cats")
+    (train / "mine").write_bytes(b"mine")
+    code, text = said(capsys, "data", "checkout", "train")
+    assert code == 0
+    assert "21 files: 20 copied, 1 were there" in text
+    assert "1 file that it does not have stay" in text
+    found = as_json(capsys, "data", "checkout", "train", "elsewhere")
+    assert (found["copied"], found["same"]) == (21, 0)
+    (train / "large.bin").write_bytes(b"changed")
+    code, text = said(capsys, "data", "checkout", "train")
+    assert (code, str(train / "large.bin") in text) == (2, True)
+    assert said(capsys, "data", "checkout", "train", "--force")[0] == 0
+    (train / "mine").unlink()
+    assert fingerprint(train) == fingerprint(train.parent / "elsewhere")

@@ -1,4 +1,4 @@
-"""A version of data is there whole or not at all, whatever killed the `add`, and the next one goes on."""
+"""A version of data is there whole or not at all, whoever killed the `add`, and that goes on."""
 
 import os
 import random

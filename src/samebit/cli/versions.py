@@ -10,7 +10,7 @@ from typing import Any
 from samebit import places
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, ago, shown, size, visible, when
-from samebit.data import adding, files, versions
+from samebit.data import adding, files, placing, versions
 from samebit.digest import canonical_json
 from samebit.errors import Exit
 from samebit.objects.store import Store
@@ -23,7 +23,7 @@ _REFERENCE = "a name; behind an @ the first digits of a version (default: the ne
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """What data takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="add|ls|log|rm")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="add|ls|log|checkout|rm")
     adds = commands.add_parser("add", help="keep a file or folder as it is now")
     adds.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
     adds.add_argument("--name", help="what it is called (default: as the file or folder)")
@@ -40,6 +40,13 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
     log = commands.add_parser("log", help="the versions of a name, newest first")
     log.add_argument("name", metavar="NAME", help="as `ls` lists it")
     log.add_argument("--json", action="store_true", help="as one JSON object")
+    lays = commands.add_parser("checkout", help="lay a version out")
+    lays.add_argument("version", metavar="NAME[@DIGITS]", help=_REFERENCE)
+    lays.add_argument(
+        "path", metavar="PATH", type=Path, nargs="?", help="where (default: where it was added)"
+    )
+    lays.add_argument("--force", action="store_true", help="write over changed files, too")
+    lays.add_argument("--json", action="store_true", help="as one JSON object")
     removing = commands.add_parser("rm", help="let go of a version, or of all of a name")
     removing.add_argument("version", metavar="NAME[@DIGITS]", help="without digits: all versions")
     removing.add_argument("--json", action="store_true", help="as one JSON object")
@@ -51,6 +58,7 @@ def data(options: argparse.Namespace) -> int:
         "add": _add,
         "ls": _list,
         "log": _log,
+        "checkout": _lay_out,
         "rm": _remove,
     }
     return does[options.action](options, Screen.of(sys.stdout))
@@ -150,6 +158,34 @@ def _log(options: argparse.Namespace, screen: Screen) -> int:
             row += ["", "", "", shown({"rm": "let go of"}.get(one.kind, one.kind)), one.by, ""]
         cells.append(row)
     screen.say(table(columns, cells, columns_wide=screen.width, color=screen.color))
+    return Exit.DONE
+
+
+def _lay_out(options: argparse.Namespace, screen: Screen) -> int:
+    store = Store(places.find_store(Path.cwd()))
+    version = versions.find_version(store.path, options.version)
+    root: Path = options.path or Path(version.path)
+    plan = placing.make_plan(store, version, root)
+    progress = ProgressLine(Screen.of(sys.stderr), plan.size_bytes, version.name, amount=size)
+    with progress as line:
+        laid = placing.lay_out(store, plan, force=options.force, advance=line.advance)
+    removed = len({entry.path for entry in plan.remove} - {item.path for item in plan.write})
+    if options.json:
+        said: dict[str, Any] = {"version": _as_data(version), "path": str(root.absolute())}
+        said |= {"copied": laid.copied, "cloned": laid.cloned, "same": plan.same}
+        said |= {"removed": removed, "others": plan.others}
+        screen.say(canonical_json(said).decode())
+        return Exit.DONE
+    screen.say(
+        f"{screen.paint.green('laid out')} {versions.short_name(version)} at {visible(str(root))}"
+    )
+    did = [f"{laid.cloned:,} shared blocks (reflink)" if laid.cloned else ""]
+    did += [f"{laid.copied:,} copied" if laid.copied else ""]
+    did += [f"{plan.same:,} were there" if plan.same else ""]
+    did += [f"{removed:,} removed" if removed else ""]
+    screen.say(f"  {_count(version.files, 'file')}: " + (", ".join(filter(None, did)) or "none"))
+    if plan.others:
+        screen.say(f"  {_count(plan.others, 'file')} that it does not have stay there")
     return Exit.DONE
 
 

@@ -23,9 +23,11 @@ __all__ = [
     "Advance",
     "Entry",
     "Survey",
+    "alike",
     "changed",
     "compare",
     "digests",
+    "few",
     "fingerprint",
     "of_path",
     "of_survey",
@@ -310,13 +312,17 @@ def _refused(place: bytes, error: OSError) -> SamebitError:
 def _notes(found: Survey) -> Iterator[str]:
     if outside := [entry.path for entry in found.entries if entry.outside]:
         what = "1 link points" if len(outside) == 1 else f"{len(outside)} links point"
-        yield f"{what} out of the folder, and that data is not part of it: {_few(outside)}"
-    alike: dict[str, list[bytes]] = {}
-    for entry in found.entries:
-        alike.setdefault(_folded(_shown(entry.path)), []).append(entry.path)
-    for paths in alike.values():
-        if len(paths) > 1:
-            yield f"names that are one where case or Unicode forms do not count: {_few(paths)}"
+        yield f"{what} out of the folder, and that data is not part of it: {few(outside)}"
+    for paths in alike(entry.path for entry in found.entries):
+        yield f"names that are one where case or Unicode forms do not count: {few(paths)}"
+
+
+def alike(paths: Iterable[bytes]) -> list[list[bytes]]:
+    """Those of some names that are one where case or Unicode forms do not count."""
+    found: dict[str, list[bytes]] = {}
+    for path in paths:
+        found.setdefault(_folded(_shown(path)), []).append(path)
+    return [some for some in found.values() if len(some) > 1]
 
 
 def _folded(name: str) -> str:
@@ -331,6 +337,7 @@ def _shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
-def _few(paths: Sequence[bytes]) -> str:
+def few(paths: Sequence[bytes]) -> str:
+    """Some names for people, the first three of many."""
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return ", ".join(map(_shown, paths[:_NAMED])) + more

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from samebit import disk
 from samebit.capture.sources import import_root
 from samebit.objects.store import Store
 from samebit.objects.tree import lay_out
@@ -22,7 +23,6 @@ from samebit.replay.plan import Plan
 
 __all__ = ["Layout", "lay_out_run"]
 
-_FICLONE = 0x40049409  # linux/fs.h
 # What is only ever made from other things, and made again where it is missing.
 _WRITTEN_CACHES = ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 
@@ -228,14 +228,11 @@ def _write(place: Path, data: bytes) -> None:
 
 def _clone(source: Path, place: Path) -> bool:
     """Share the file's blocks, where the file system can; a later write to either is its own."""
-    if os.name == "nt":
-        return False
-    import fcntl  # noqa: PLC0415  (not on Windows)
-
     try:
         with open(source, "rb") as theirs, open(place, "xb") as ours:
-            fcntl.ioctl(ours.fileno(), _FICLONE, theirs.fileno())
+            if disk.clone(theirs.fileno(), ours.fileno()):
+                return True
     except OSError:
-        place.unlink(missing_ok=True)
-        return False
-    return True
+        pass
+    place.unlink(missing_ok=True)
+    return False
