@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
+from samebit.cli import versions_diff
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, ago, shown, size, visible, when
 from samebit.data import adding, files, placing, versions
@@ -23,7 +24,9 @@ _REFERENCE = "a name; behind an @ the first digits of a version (default: the ne
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """What data takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="add|ls|log|checkout|rm")
+    commands = parser.add_subparsers(
+        dest="action", required=True, metavar="add|ls|log|diff|checkout|rm"
+    )
     adds = commands.add_parser("add", help="keep a file or folder as it is now")
     adds.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
     adds.add_argument("--name", help="what it is called (default: as the file or folder)")
@@ -40,6 +43,7 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
     log = commands.add_parser("log", help="the versions of a name, newest first")
     log.add_argument("name", metavar="NAME", help="as `ls` lists it")
     log.add_argument("--json", action="store_true", help="as one JSON object")
+    versions_diff.arguments(commands.add_parser("diff", help="how two versions differ"))
     lays = commands.add_parser("checkout", help="lay a version out")
     lays.add_argument("version", metavar="NAME[@DIGITS]", help=_REFERENCE)
     lays.add_argument(
@@ -58,6 +62,7 @@ def data(options: argparse.Namespace) -> int:
         "add": _add,
         "ls": _list,
         "log": _log,
+        "diff": versions_diff.diff,
         "checkout": _lay_out,
         "rm": _remove,
     }

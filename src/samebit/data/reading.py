@@ -25,10 +25,19 @@ _CSV_NOTE = "a .csv has no types: every column is text"
 
 
 class Content(Struct, frozen=True):
-    """An opened file: how many rows it says it has (0 where it does not), and how to hash them."""
+    """An opened file.
+
+    Attributes:
+        rows: how many it says it has; 0 where it does not.
+        take: hashes them.
+        schema: of a table, Arrow's.
+        batches: of a table its rows, some at a time, as Arrow's record batches.
+    """
 
     rows: int
     take: Callable[[str, Callable[[int], None] | None], Fingerprint]
+    schema: Any = None
+    batches: Callable[[], Iterator[Any]] | None = None
 
 
 @contextlib.contextmanager
@@ -65,7 +74,7 @@ def _table(schema: Any, batches: Callable[[], Iterator[Any]], rows: int, *notes:
         table = frames.from_batches(schema, batches(), strict=level == "strict")
         return tables.of_table(structs.replace(table, notes=notes), level, advance)
 
-    return Content(rows, take)
+    return Content(rows, take, schema, batches)
 
 
 @contextlib.contextmanager

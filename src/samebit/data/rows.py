@@ -14,7 +14,7 @@ from samebit import digest
 from samebit.data.forms import little, u64
 from samebit.data.pieces import Piece, arrow
 
-__all__ = ["SUM_BYTES", "RowSum"]
+__all__ = ["SUM_BYTES", "RowSum", "row_digests"]
 
 SUM_BYTES = 32
 _MODULUS = 1 << 8 * SUM_BYTES
@@ -36,12 +36,7 @@ class RowSum:
         if not rows:
             return
         numpy = sys.modules["numpy"]
-        beginning = numpy.frombuffer(_BEGINNING, "u1")[None, :].repeat(rows, axis=0)
-        places, data = _varying(_joined([beginning, *map(_cells, pieces)]))
-        view, raw = memoryview(data), digest.raw
-        cuts = places.tolist()
-        digests = b"".join([raw(view[a:b]) for a, b in itertools.pairwise(cuts)])
-        words = numpy.frombuffer(digests, "<u4").reshape(rows, SUM_BYTES // 4)
+        words = numpy.frombuffer(row_digests(rows, pieces), "<u4").reshape(rows, SUM_BYTES // 4)
         for at, part in enumerate(words.sum(axis=0, dtype="u8").tolist()):
             self._sum += part << 32 * at
         self._sum %= _MODULUS
@@ -49,6 +44,16 @@ class RowSum:
     def raw(self) -> bytes:
         """The sum as 32 bytes."""
         return self._sum.to_bytes(SUM_BYTES, "little")
+
+
+def row_digests(rows: int, pieces: Sequence[Piece]) -> bytes:
+    """The digests of some rows, 32 bytes each, given a piece of each column in their order."""
+    numpy = sys.modules["numpy"]
+    beginning = numpy.frombuffer(_BEGINNING, "u1")[None, :].repeat(rows, axis=0)
+    places, data = _varying(_joined([beginning, *map(_cells, pieces)]))
+    view, raw = memoryview(data), digest.raw
+    cuts = places.tolist()
+    return b"".join([raw(view[a:b]) for a, b in itertools.pairwise(cuts)])
 
 
 def _cells(piece: Piece) -> _Cells:
