@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from samebit import disk
 from samebit.capture.sources import import_root
+from samebit.data.placing import write_file
 from samebit.objects.store import Store
 from samebit.objects.tree import lay_out
 from samebit.records import TreeRecord
@@ -213,6 +214,10 @@ def _lay_out_input(item: Input, place: Path, store: Store, *, link: bool) -> Non
         _write(place, store.read(item.kept))
         return
     place.parent.mkdir(parents=True, exist_ok=True)
+    if item.stored is not None:
+        with open(place, "xb", buffering=0) as stream:
+            write_file(store, item.stored.item, stream.fileno())
+        return
     if _clone(item.path, place):
         return
     if link and not item.written:
