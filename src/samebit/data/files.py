@@ -167,7 +167,7 @@ def _below(root: bytes, *, follow: bool) -> Iterator[Entry]:
     waiting: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
     while waiting:
         path, above = waiting.pop()
-        place = os.path.join(root, path) if path else root
+        place = root.rstrip(b"/") + b"/" + path if path else root
         try:
             status = os.stat(place)
             with os.scandir(place) as scan:
@@ -181,7 +181,7 @@ def _below(root: bytes, *, follow: bool) -> Iterator[Entry]:
             yield Entry(path, "d", place)
         for name in names:
             inner = path + b"/" + name if path else name
-            entry = _entry(inner, os.path.join(place, name), root, follow=follow)
+            entry = _entry(inner, place + b"/" + name, root, follow=follow)
             if entry is None:
                 waiting.append((inner, above | {this}))
             else:

@@ -143,9 +143,14 @@ def lay_out(
     if not plan.is_file:
         os.makedirs(plan.root, exist_ok=True)
     source = _Source(store, plan.version, plan.root)
+    top = os.fsencode(os.path.abspath(plan.root))
+    made: set[bytes] = set()
     for item in sorted(plan.write, key=lambda each: each.kind == "l"):  # links come last
-        place = _place(plan.root, item.path)
-        os.makedirs(place if item.kind == "d" else os.path.dirname(place), exist_ok=True)
+        place = _below(top, item.path)
+        folder = place if item.kind == "d" else os.path.dirname(place)
+        if folder not in made:
+            os.makedirs(folder, exist_ok=True)
+            made.add(folder)
         if item.kind == "d":
             continue
         if item.path in there and there[item.path].kind != "d":
@@ -163,11 +168,12 @@ class _Source:
         self.laid = Laid()
         self._store = store
         self._version = version
+        self._origin = os.fsencode(version.path)
         self._may_clone = os.path.abspath(root) != version.path
 
     def write(self, item: Item, fd: int) -> None:
         """Write a file's bytes, every one of them compared."""
-        origin = _place(Path(self._version.path), item.path)
+        origin = _below(self._origin, item.path)
         if self._may_clone and self._clone(item, origin, fd):
             self.laid.cloned += 1
             return
@@ -246,15 +252,16 @@ def _write_aside(source: _Source, item: Item, place: bytes) -> None:
             finally:
                 os.close(fd)
         os.replace(aside, place)
-    except OSError as error:
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        if not isinstance(error, OSError):
+            raise
         raise SamebitError(
             f"cannot be written: {error.strerror}",
             path=os.fsdecode(place),
             hint="what was laid out so far stays, and is not written again the next time",
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(aside)
 
 
 def _refuse_moved(entry: Entry) -> None:
@@ -276,9 +283,8 @@ def _take_away(entry: Entry, root: Path) -> None:
             folder = os.path.dirname(folder)
 
 
-def _place(root: Path, path: bytes) -> bytes:
-    whole = os.fsencode(os.path.abspath(root))
-    return os.path.join(whole, path) if path else whole
+def _below(top: bytes, path: bytes) -> bytes:
+    return top + b"/" + path if path else top
 
 
 def _parents(path: bytes) -> Iterator[bytes]:

@@ -200,17 +200,20 @@ class Store:
         digits = digest.hex_of(name)
         return self.path / "objects" / digits[:2] / digits[2:]
 
+    def _object_text(self, digits: str) -> str:
+        # As text: of a hundred thousand files of data most have no object file.
+        return f"{self.path}/objects/{digits[:2]}/{digits[2:]}"
+
     def name_of(self, path: Path) -> str:
         """The name of the object of a file."""
         return f"{digest.ALGORITHM}:{path.parent.name}{path.name}"
 
     def places_of(self, name: str) -> Iterator[Place]:
         """Wherever an object lies: its own file, and each pack that has it."""
-        path = self.object_path(name)
-        if path.exists():
-            yield path, None
+        if os.path.exists(self._object_text(digest.hex_of(name))):
+            yield self.object_path(name), None
         known = self._in_packs(name)
-        yield from (place for place in known if place[0].exists())
+        yield from (place for place in known if os.path.exists(place[0]))
         self.list_packs()  # no copy so far was whole
         self.list_packs(PIECES)
         yield from (place for place in self._in_packs(name) if place not in known)
@@ -275,8 +278,7 @@ class Store:
     def _is_held(self, name: bytes, alive: dict[str, bool], *, read: bool) -> bool:
         digits = name.hex()
         packs = [str(place[0]) for place in self._packed.get(name, ())]
-        # As text: of a hundred thousand names most lie in no file of their own.
-        for path in packs or [f"{self.path}/objects/{digits[:2]}/{digits[2:]}"]:
+        for path in packs or [self._object_text(digits)]:
             if path not in alive:
                 # It is looked for after the touch: so is what a sweep does (`sweeping`).
                 alive[path] = self._touch(path) and os.path.exists(path)
