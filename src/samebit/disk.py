@@ -52,6 +52,7 @@ FAULT_POINTS = frozenset(
         "capture.settings",
         "capture.config",
         "console.write",
+        "data.lay_out",
         "hooks.batch",
         "hooks.backward",
         "hooks.boosting",

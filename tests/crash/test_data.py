@@ -12,6 +12,7 @@ import pytest
 from samebit import places
 from samebit.cli.checking import examine
 from samebit.data import manifests, versions
+from samebit.data.fingerprints import fingerprint
 from samebit.objects.store import Store
 from tests.disks import fill
 
@@ -109,3 +110,32 @@ def test_two_adds_at_once_are_both_whole(folder: Path) -> None:
     both = [subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [one.wait(60) for one in both] == [0, 0]
     assert_whole_or_nothing(folder, folder.parent / ".samebit", is_there=True)
+
+
+LAYING_OUT = """
+import sys
+from samebit.cli.main import main
+sys.exit(main(["data", "checkout", "train", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("fault", ["kill@1", "kill@40", "full@40"])
+def test_laying_out_that_is_stopped_leaves_whole_files_and_goes_on(
+    folder: Path, fault: str
+) -> None:
+    add(folder)
+    place = folder.parent / "place"
+    environ = {**os.environ, "SAMEBIT_DIR": str(folder.parent / ".samebit")}
+    command = [sys.executable, "-c", LAYING_OUT, str(place)]
+    faulty = {**environ, "SAMEBIT_FAULTS": f"data.lay_out={fault}"}
+    done = subprocess.run(command, env=faulty, capture_output=True, text=True)
+    assert done.returncode == (-signal.SIGKILL if "kill" in fault else 1)
+    assert "Traceback" not in done.stderr
+    left = {path.name: path.read_bytes() for path in place.iterdir()}
+    aside = [name for name in left if name.startswith(".samebit-")]
+    assert len(aside) == ("kill" in fault)
+    for name in left.keys() - set(aside):
+        assert left[name] == (folder / name).read_bytes()
+    again = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert fingerprint(place) == fingerprint(folder)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,29 @@ def test_the_last_word_on_a_version_holds(store: Store, folder: Path) -> None:
     (use,) = uses.uses_of_all(Store(store.path))
     assert not use.missing
     assert use.root == record.manifest
+
+
+def test_a_credential_is_not_written_and_a_file_that_may_hold_one_is_named(
+    store: Store, folder: Path
+) -> None:
+    (folder / ".env").write_text("KEY=1")
+    added = add(store, folder, source="https://ada:s3cr3tpass@example.org/train", keep=True)
+    assert "s3cr3tpass" not in added.record.source
+    assert "example.org" in added.record.source
+    (record,) = (store.path / "data/train").iterdir()
+    assert "s3cr3tpass" not in record.read_text()
+    assert ".env" in added.notes[-1]
+
+
+def test_two_copies_of_a_store_merge_by_union(store: Store, folder: Path, tmp_path: Path) -> None:
+    first = add(store, folder).record
+    other = Store(shutil.copytree(store.path, tmp_path / "other" / ".samebit"))
+    (folder / "ours").write_bytes(b"ours")
+    second = add(store, folder).record
+    (folder / "theirs").write_bytes(b"theirs")
+    third = add(other, folder).record
+    shutil.copytree(other.path, store.path, dirs_exist_ok=True)
+    found = versions.read_versions(store.path, "train")
+    assert [one.manifest for one in found] == [third.manifest, second.manifest, first.manifest]
+    assert content(store, third) == on_disk(folder)
+    assert len(content(store, first)) == 5

@@ -17,6 +17,8 @@ from typing import TypeVar
 from msgspec import Struct
 
 from samebit import digest
+from samebit.capture.secret_names import is_secret_file
+from samebit.capture.secrets import mask_text, mask_url
 from samebit.data import files, manifests, versions
 from samebit.data.files import Advance, Entry, Survey
 from samebit.data.manifests import Item, Manifest, Piece
@@ -103,9 +105,10 @@ def add(
         items, read_bytes = _items(store, found, memory, pieces, keep, thorough, advance)
         said = files.fingerprint(found, {each.path: _raw(each) for each in items if each.digest})
         manifest_name, manifest = manifests.put_manifest(pieces.put, str(said), items, kept=keep)
+    notes = (*said.notes, *_secrets(found)) if keep else said.notes
     newest = before[0] if before else None
     if newest is not None and newest.manifest == manifest_name:
-        return Added(newest, False, read_bytes, said.notes)
+        return Added(newest, False, read_bytes, notes)
     record = DataRecord(
         kind="add",
         name=name,
@@ -115,8 +118,8 @@ def add(
         fingerprint=manifest.fingerprint,
         host=socket.gethostname(),
         path=str(found.root.resolve()),
-        source=source,
-        message=message,
+        source=mask_url(source),
+        message=mask_text(message),
         kept=keep,
         files=manifest.files,
         size_bytes=manifest.size_bytes,
@@ -124,7 +127,7 @@ def add(
         changes=_changes(store, newest, items),
     )
     versions.write_record(store.path, record)
-    return Added(record, True, read_bytes, said.notes)
+    return Added(record, True, read_bytes, notes)
 
 
 def _refuse(store: Store, found: Survey) -> None:
@@ -138,6 +141,13 @@ def _refuse(store: Store, found: Survey) -> None:
                 path=os.fsdecode(entry.place),
                 hint="add the folders beside its .git, or a copy without it",
             )
+
+
+def _secrets(found: Survey) -> Iterator[str]:
+    """It was asked for, and so it is kept; but perhaps not thought of."""
+    if named := [e.path for e in found.files if is_secret_file(os.fsdecode(e.path))]:
+        what = "1 file is" if len(named) == 1 else f"{len(named)} files are"
+        yield f"{what} named like a secret, and kept like all others: {files.few(named)}"
 
 
 def _items(

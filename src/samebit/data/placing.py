@@ -6,6 +6,7 @@ the old file or the new one. Nothing is ever written through a link.
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ from samebit.records import DataRecord
 __all__ = ["Laid", "Plan", "lay_out", "make_plan", "write_file"]
 
 _NAMED = 5  # files in an error
+# Beside a file, while it is written; one that a kill has left goes with the next laying out.
+_ASIDE = b".samebit-"
+_ASIDE_NAME = re.compile(rb"(?:.*/)?\.samebit-[0-9a-f]{12}", re.DOTALL)
 
 
 class Plan(Struct):
@@ -94,6 +98,9 @@ def make_plan(store: Store, version: DataRecord, root: Path) -> Plan:
     known = _known(store, version.name, {contents[entry.path][1:] for entry in strangers})
     for entry in strangers:
         known_at = known.get(contents[entry.path][1:], set())
+        if _ASIDE_NAME.fullmatch(entry.path):
+            plan.remove.append(entry)
+            continue
         is_in_the_way = (
             entry.path in items
             or entry.path in parents
@@ -240,7 +247,7 @@ def _write(fd: int, data: bytes) -> None:
 
 
 def _write_aside(source: _Source, item: Item, place: bytes) -> None:
-    aside = os.path.join(os.path.dirname(place), b".samebit-" + os.urandom(6).hex().encode())
+    aside = os.path.join(os.path.dirname(place), _ASIDE + os.urandom(6).hex().encode())
     try:
         if item.kind == "l":
             os.symlink(item.target, aside)
@@ -251,6 +258,7 @@ def _write_aside(source: _Source, item: Item, place: bytes) -> None:
                 source.write(item, fd)
             finally:
                 os.close(fd)
+        disk.fault("data.lay_out")
         os.replace(aside, place)
     except BaseException as error:
         with contextlib.suppress(OSError):
