@@ -102,8 +102,9 @@ def add(
     before = versions.read_versions(store.path, name)
     memory = Memory(store.path, found.root)
     with Pieces(store, thorough=thorough) as pieces:
-        items, read_bytes = _items(store, found, memory, pieces, keep, thorough, advance)
-        said = files.fingerprint(found, {each.path: _raw(each) for each in items if each.digest})
+        done, read_bytes = _read_or_known(store, found, memory, pieces, keep, thorough, advance)
+        said = files.fingerprint(found, {path: raw for path, (raw, _) in done.items()})
+        items = [_item(entry, done) for entry in found.entries]
         manifest_name, manifest = manifests.put_manifest(pieces.put, str(said), items, kept=keep)
     notes = (*said.notes, *_secrets(found)) if keep else said.notes
     newest = before[0] if before else None
@@ -124,7 +125,7 @@ def add(
         files=manifest.files,
         size_bytes=manifest.size_bytes,
         new_bytes=pieces.new_bytes,
-        changes=_changes(store, newest, items),
+        changes=_changes(store, newest, manifest, items),
     )
     versions.write_record(store.path, record)
     return Added(record, True, read_bytes, notes)
@@ -150,7 +151,7 @@ def _secrets(found: Survey) -> Iterator[str]:
         yield f"{what} named like a secret, and kept like all others: {files.few(named)}"
 
 
-def _items(
+def _read_or_known(
     store: Store,
     found: Survey,
     memory: Memory,
@@ -158,8 +159,8 @@ def _items(
     keep: bool,
     thorough: bool,
     advance: Advance | None,
-) -> tuple[list[Item], int]:
-    """Every entry with its digest, all pieces given; and how many bytes were read for it."""
+) -> tuple[dict[bytes, tuple[bytes, str]], int]:
+    """Of each file its digest and list, all pieces given; and how many bytes were read for it."""
     done: dict[bytes, tuple[bytes, str]] = {}
     if not thorough:
         done = _remembered(store, found, memory, keep)
@@ -190,7 +191,7 @@ def _items(
     finally:
         if left:
             memory.save(is_whole=is_whole)
-    return [_item(entry, done) for entry in found.entries], read_bytes
+    return done, read_bytes
 
 
 def _item(entry: Entry, done: dict[bytes, tuple[bytes, str]]) -> Item:
@@ -203,10 +204,6 @@ def _item(entry: Entry, done: dict[bytes, tuple[bytes, str]]) -> Item:
 
 def _text(raw: bytes) -> str:
     return f"{digest.ALGORITHM}:{raw.hex()}"
-
-
-def _raw(item: Item) -> bytes:
-    return bytes.fromhex(digest.hex_of(item.digest))
 
 
 def _remembered(
@@ -344,16 +341,33 @@ def _fill(file: io.FileIO, view: memoryview) -> int:
     return at
 
 
-def _changes(store: Store, before: DataRecord | None, items: list[Item]) -> dict[str, int]:
-    """How many files were added, changed and removed since the version before."""
+def _changes(
+    store: Store, before: DataRecord | None, manifest: Manifest, items: list[Item]
+) -> dict[str, int]:
+    """How many files were added, changed and removed since the version before.
+
+    In shards that both have nothing has.
+    """
     if before is None:
         return {}
     try:
-        manifest: Manifest = manifests.read_manifest(store, before.manifest)
-        then = {item.path: item for item in manifests.read_items(store, manifest)}
+        earlier = manifests.read_manifest(store, before.manifest)
+        ours = {shard.name for shard in manifest.shards}
+        theirs = {shard.name for shard in earlier.shards}
+        then = {
+            item.path: item
+            for shard in earlier.shards
+            if shard.name not in ours
+            for item in manifests.read_shard(store, shard.name)
+        }
     except NotFound:
         return {}  # damaged, or partly gone; `samebit check` names it
-    now = {item.path: item for item in items}
+    now: dict[bytes, Item] = {}
+    at = 0
+    for shard in manifest.shards:
+        if shard.name not in theirs:
+            now |= {item.path: item for item in items[at : at + shard.items]}
+        at += shard.items
     both = then.keys() & now.keys()
     changed = sum(manifests.content(then[path]) != manifests.content(now[path]) for path in both)
     found = {"added": len(now) - len(both), "changed": changed, "removed": len(then) - len(both)}
