@@ -206,3 +206,13 @@ def test_a_difference_is_told_with_rows_and_labels(train: Path, capsys: Capture)
     assert said(capsys, "data", "diff", "train", "./nowhere")[0] == 7
     shutil.rmtree(train)
     assert said(capsys, "data", "diff", "train")[0] == 7
+
+
+def test_where_a_version_of_another_machine_is_to_lie_must_be_said(
+    train: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(capsys, "data", "add", "train")
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    assert main(["data", "checkout", "train"]) == 2
+    assert "where is it to lie here" in capsys.readouterr().err
+    assert said(capsys, "data", "checkout", "train", "place")[0] == 0

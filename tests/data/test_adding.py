@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from samebit.data import adding, files, fingerprints, manifests, uses, versions
+from samebit.data import adding, files, fingerprints, manifests, remembering, uses, versions
 from samebit.data.adding import Added
 from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.objects.store import Store
@@ -259,3 +259,22 @@ def test_two_copies_of_a_store_merge_by_union(store: Store, folder: Path, tmp_pa
     assert [one.manifest for one in found] == [third.manifest, second.manifest, first.manifest]
     assert content(store, third) == on_disk(folder)
     assert len(content(store, first)) == 5
+
+
+def test_what_was_written_just_before_is_read_again(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second change in the same tick of the clock would not show."""
+    monkeypatch.setattr(remembering, "_SETTLED_NS", 60_000_000_000)
+    size_bytes = add(store, folder).record.size_bytes
+    assert add(store, folder).read_bytes == size_bytes
+
+
+def test_a_memory_that_is_damaged_is_none(store: Store, folder: Path, tmp_path: Path) -> None:
+    size_bytes = add(store, folder).record.size_bytes
+    (memory,) = (tmp_path / "cache").glob("data-*.known")
+    data = bytearray(memory.read_bytes())
+    data[len(data) // 2] ^= 1
+    memory.write_bytes(data)
+    assert add(store, folder).read_bytes == size_bytes
+    assert add(store, folder).read_bytes == 0

@@ -1,6 +1,7 @@
 """`samebit data`: versions of data, added, listed, compared, laid out and let go of."""
 
 import argparse
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, ago, shown, size, visible, when
 from samebit.data import adding, files, placing, versions
 from samebit.digest import canonical_json
-from samebit.errors import Exit
+from samebit.errors import Exit, UsageError
 from samebit.objects.store import Store
 from samebit.records import DataRecord, plain
 
@@ -169,6 +170,11 @@ def _log(options: argparse.Namespace, screen: Screen) -> int:
 def _lay_out(options: argparse.Namespace, screen: Screen) -> int:
     store = Store(places.find_store(Path.cwd()))
     version = versions.find_version(store.path, options.version)
+    if options.path is None and version.host != socket.gethostname():
+        raise UsageError(
+            f"{versions.short_name(version)} was added on {version.host}: where is it to lie here?",
+            hint=f"samebit data checkout {options.version} PATH",
+        )
     root: Path = options.path or Path(version.path)
     plan = placing.make_plan(store, version, root)
     progress = ProgressLine(Screen.of(sys.stderr), plan.size_bytes, version.name, amount=size)

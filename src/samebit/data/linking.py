@@ -3,8 +3,9 @@
 Nothing is written into a run for it. So a version that was added after the run is found, too.
 """
 
+import contextlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -39,10 +40,12 @@ def find_files(store: Store, digests: Collection[str]) -> dict[str, Stored]:
     for version in _all(store) if wanted else ():
         if not version.kept:
             continue
-        for item in _items(store, version, seen):
-            if item.digest in wanted:
-                found[item.digest] = Stored(version, item)
-                wanted.discard(item.digest)
+        for name, items in _unseen(store, _shards(store, version), seen):
+            seen.add(name)
+            for item in items:
+                if item.digest in wanted:
+                    found[item.digest] = Stored(version, item)
+                    wanted.discard(item.digest)
         if not wanted:
             break
     return found
@@ -60,15 +63,23 @@ def find_links(store: Store, read: Mapping[str, str]) -> list[Link]:
     for path, name in read.items():
         by_digest.setdefault(name, []).append(os.fsencode(path))
     best: dict[str, Link] = {}
-    for version in _all(store) if read else ():
-        count = sum(
+    counted: dict[str, int] = {}  # by shard, of which versions share most
+
+    def count(items: Iterable[Item]) -> int:
+        return sum(
             any(not item.path or path.endswith(b"/" + item.path) for path in by_digest[item.digest])
-            for item in _items(store, version, set())
+            for item in items
             if item.digest in by_digest
         )
+
+    for version in _all(store) if read else ():
+        shards = _shards(store, version)
+        for name, items in _unseen(store, shards, counted):
+            counted[name] = count(items)
+        files = sum(counted.get(name, 0) for name in shards)
         known = best.get(version.name)
-        if count and (known is None or count > known.files):
-            best[version.name] = Link(version, count)
+        if files and (known is None or files > known.files):
+            best[version.name] = Link(version, files)
     return list(best.values())
 
 
@@ -83,11 +94,18 @@ def _all(store: Store) -> Iterator[DataRecord]:
         yield from (one for one in known if newest[one.manifest] is one)
 
 
-def _items(store: Store, version: DataRecord, seen: set[str]) -> Iterator[Item]:
+def _shards(store: Store, version: DataRecord) -> list[str]:
     try:
-        for shard in manifests.read_manifest(store, version.manifest).shards:
-            if shard.name not in seen:
-                seen.add(shard.name)
-                yield from manifests.read_shard(store, shard.name)
-    except NotFound:
-        return  # or damaged
+        return [one.name for one in manifests.read_manifest(store, version.manifest).shards]
+    except NotFound:  # or damaged: what it had is not found
+        return []
+
+
+def _unseen(
+    store: Store, shards: Iterable[str], seen: Container[str]
+) -> Iterator[tuple[str, list[Item]]]:
+    """Those shards that were not looked at yet, with their items; hurt ones are left out."""
+    for name in shards:
+        if name not in seen:
+            with contextlib.suppress(NotFound):
+                yield name, manifests.read_shard(store, name)
