@@ -1,5 +1,6 @@
 """Adding versions: what is stored, what is read again, and what is refused."""
 
+import io
 import os
 import random
 import shutil
@@ -278,3 +279,26 @@ def test_a_memory_that_is_damaged_is_none(store: Store, folder: Path, tmp_path: 
     memory.write_bytes(data)
     assert add(store, folder).read_bytes == size_bytes
     assert add(store, folder).read_bytes == 0
+
+
+def test_a_file_of_the_same_size_that_changed_before_or_while_it_was_read_is_an_error(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "b/large.bin"
+    data = path.read_bytes()
+    found = files.survey(path)
+    path.write_bytes(data[::-1])
+    with pytest.raises(SamebitError, match="changed while it was read"):
+        adding.add(store, found, "large")
+    monkeypatch.setattr(adding, "_WHOLE_BYTES", 1 << 20)
+    fill = adding._fill
+
+    def written_meanwhile(file: io.FileIO, view: memoryview) -> int:
+        count = fill(file, view)
+        path.write_bytes(data)
+        return count
+
+    monkeypatch.setattr(adding, "_fill", written_meanwhile)
+    with pytest.raises(SamebitError, match="changed while it was read"):
+        adding.add(store, files.survey(path), "large")
+    assert versions.list_names(store.path) == []
