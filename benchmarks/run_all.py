@@ -19,6 +19,7 @@ NAMES = (
     "states",
     "loading",
     "fingerprints",
+    "data_versions",
 )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "FAULT_POINTS",
     "append",
     "claim_folder",
+    "clone",
     "create",
     "fault",
     "open_for_append",
@@ -51,6 +52,7 @@ FAULT_POINTS = frozenset(
         "capture.settings",
         "capture.config",
         "console.write",
+        "data.lay_out",
         "hooks.batch",
         "hooks.backward",
         "hooks.boosting",
@@ -73,6 +75,7 @@ FAULT_POINTS = frozenset(
     }
 )
 
+_FICLONE = 0x40049409  # linux/fs.h
 _HIGH_DESCRIPTOR = 200  # above what scripts close by number, and above what shells hand down
 
 
@@ -256,6 +259,22 @@ def put_back(aside: Path, path: Path) -> None:
         _name(aside, path)
         sync_folder(path.parent)
         os.unlink(aside)
+
+
+def clone(theirs: int, ours: int) -> bool:
+    """Have an open empty file share the blocks of another, where the file system can (reflink).
+
+    A later write to either is its own.
+    """
+    if os.name == "nt":
+        return False
+    import fcntl  # noqa: PLC0415  (not on Windows)
+
+    try:
+        fcntl.ioctl(ours, _FICLONE, theirs)
+    except OSError:
+        return False
+    return True
 
 
 def create(path: Path, data: bytes, scratch: Path) -> None:

@@ -18,6 +18,7 @@ from samebit.errors import Damaged, StoreTooNew
 __all__ = [
     "RUN_FORMAT",
     "CodeRecord",
+    "DataRecord",
     "ExecutionEnd",
     "ExecutionStart",
     "LeafRecord",
@@ -41,6 +42,7 @@ RUN_FORMAT = "samebit-run 1"
 STATE_FORMAT = "samebit-state 1"
 TREE_FORMAT = "samebit-tree 1"
 SPLIT_FORMAT = "samebit-split 1"
+DATA_FORMAT = "samebit-data 1"
 
 T = TypeVar("T")
 
@@ -241,6 +243,27 @@ class Note(Struct, frozen=True):
     by: str
     value: Any
     format: str = RUN_FORMAT
+
+
+class DataRecord(Struct, frozen=True):
+    """`data/<name>/<time>-<random>.json`: a version of some data was added, or let go of."""
+
+    kind: str  # add | rm
+    name: str
+    at_ns: int  # UTC
+    by: str
+    manifest: str  # the object that names all of it
+    fingerprint: str = ""
+    host: str = ""
+    path: str = ""  # where it lay
+    source: str = ""  # where else it can be had, in the user's words
+    message: str = ""
+    kept: bool = True  # False: a reference, of which the store has digests alone
+    files: int = 0
+    size_bytes: int = 0
+    new_bytes: int = 0  # that the store grew by
+    changes: dict[str, int] = field(default_factory=dict)  # against the version before
+    format: str = DATA_FORMAT
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})

@@ -64,7 +64,7 @@ def test_what_no_run_names_goes_and_all_else_stays(
     lost = {manifests["final"]}
     assert not lost & set(Store(store).names())
     assert said(capsys, "check")[0] == 0
-    assert said(capsys, "gc")[1].startswith("nothing that no run names")
+    assert said(capsys, "gc")[1].startswith("nothing unnamed")
 
 
 def test_what_was_put_lately_stays(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

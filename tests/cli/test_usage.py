@@ -44,7 +44,7 @@ def test_what_no_run_names_is_said(store: Path, capsys: pytest.CaptureFixture[st
     Store(store).put(bytes(range(256)) * 1000)
     assert main(["du"]) == 0
     said = capsys.readouterr().out
-    assert "no run names; see `samebit gc`" in said
+    assert "nothing names; see `samebit gc`" in said
     assert "brave-otter" in said
     assert "by keeping equal bytes once" in said
 

@@ -82,6 +82,7 @@ IN_TORCH = {
 IN_THE_SUPERVISOR = {"capture.code"}
 DISK = {"disk.create", "disk.fsync", "disk.rename"}
 IN_A_SWEEP = {"disk.remove"}  # tests/objects/test_sweeping.py
+IN_DATA = {"data.lay_out"}  # test_data.py
 IN_A_PLAIN_CHILD = (
     disk.FAULT_POINTS
     - IN_TORCH
@@ -90,6 +91,7 @@ IN_A_PLAIN_CHILD = (
     - IN_PARALLEL
     - IN_THE_SUPERVISOR
     - IN_A_SWEEP
+    - IN_DATA
 )
 
 
@@ -173,7 +175,7 @@ def faults_of(points: set[str] | frozenset[str], actions: str = "raise error") -
 
 def test_every_point_is_tried_somewhere() -> None:
     tried = IN_A_PLAIN_CHILD | IN_TORCH | IN_OTHER_LOOPS | IN_THE_SUPERVISOR | IN_A_SWEEP
-    assert tried | IN_PARALLEL | IN_SPLITS == disk.FAULT_POINTS
+    assert tried | IN_PARALLEL | IN_SPLITS | IN_DATA == disk.FAULT_POINTS
 
 
 def test_without_faults_nothing_is_said_and_nothing_missing(project: Path) -> None:

@@ -17,8 +17,9 @@ from msgspec import Struct, field
 
 from samebit import digest, disk, places
 from samebit.cli.words import ProgressLine, Screen, size, visible, when
+from samebit.data.uses import uses_of_all
 from samebit.digest import canonical_json, short
-from samebit.errors import Exit, SamebitError
+from samebit.errors import Damaged, Exit, SamebitError
 from samebit.folders import naming
 from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder
@@ -33,6 +34,7 @@ __all__ = ["Findings", "check", "check_arguments", "examine", "examine_runs"]
 _TOGETHER = 64  # files between two looks at the clock
 _REMEMBERED_S = 2.0
 _READERS = 2
+_NAMED = 3  # files of a version of data in one line
 
 
 class Findings(Struct):
@@ -41,6 +43,7 @@ class Findings(Struct):
     objects: int = 0
     size_bytes: int = 0
     runs: int = 0
+    versions: int = 0  # of data
     damage: list[str] = field(default_factory=list)  # in words
     files: list[str] = field(default_factory=list)  # that are damaged, below the store
     hurt: list[str] = field(default_factory=list)  # names of which no whole copy is here
@@ -78,10 +81,22 @@ def check(options: argparse.Namespace) -> int:
     found = examine(store, share=share, full=options.full, before=before, memory=memory)
     if options.json:
         said = {"objects": found.objects, "bytes": found.size_bytes, "runs": found.runs}
-        said |= {"read": share, "damage": found.damage, "not_begun": found.idle}
+        said |= {
+            "versions": found.versions,
+            "read": share,
+            "damage": found.damage,
+            "not_begun": found.idle,
+        }
         screen.say(canonical_json(said).decode())
         return int(Exit.NOT_FOUND if found.damage else Exit.DONE)
-    what = f"{found.objects} objects ({size(found.size_bytes)}) and {found.runs} run folders"
+    objects, runs = (
+        f"{found.objects} objects ({size(found.size_bytes)})",
+        f"{found.runs} run folders",
+    )
+    what = f"{objects} and {runs}"
+    if found.versions:
+        plural = "s" if found.versions > 1 else ""
+        what = f"{objects}, {runs} and {found.versions} version{plural} of data"
     screen.say(f"read {what}" if share == 1.0 else f"looked at {what}, read {share:.3g} of them")
     for line in found.damage:
         screen.say(screen.paint.red("damaged  ") + visible(line))
@@ -138,6 +153,39 @@ def examine_runs(store: Store, found: Findings, *, full: bool = False) -> None:
             found.damage += [
                 f"run {folder.id}: {line}" for line in _run_damage(folder, store, found, full=full)
             ]
+    try:
+        _examine_data(store, found)
+    except Damaged as error:
+        found.damage.append(f"data: {error.what} ({error.facts.get('path', store.path)})")
+
+
+def _examine_data(store: Store, found: Findings) -> None:
+    """Add what is wrong with the versions of data; raises Damaged for a record of one."""
+    here: set[str] | None = None
+    hurt = set(found.hurt)
+    found.versions = 0
+    for use in uses_of_all(store):
+        found.versions += 1
+        if here is None:  # a hundred thousand files are asked for one by one
+            here = set(store.names())
+        if use.missing:
+            found.damage.append(f"{use.what}: {use.missing}")
+        damaged = {place or "it": name for place, name in use.parts if name in hurt}
+        missing = {place or "it": name for place, name in use.parts if name not in here}
+        found.missing.update(missing.values())
+        found.damage += _together(use.what, damaged, "damaged")
+        found.damage += _together(use.what, {} if use.missing else missing, "missing")
+
+
+def _together(what: str, places: dict[str, str], how: str) -> list[str]:
+    """One line about all the files of a version that are hurt: a pack has thousands."""
+    first = [f"{place} ({short(name)})" for place, name in list(places.items())[:_NAMED]]
+    if not first:
+        return []
+    if len(places) == 1:
+        return [f"{what}: {first[0]} is {how}"]
+    more = f" and {len(places) - _NAMED:,} more" if len(places) > _NAMED else ""
+    return [f"{what}: {', '.join(first)}{more} are {how}"]
 
 
 def _examine_files(store: Store, found: Findings, share: float, memory: Path | None) -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "split": ("samebit.cli.splitting", "show, export and use the splits of runs"),
     "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),
     "fingerprint": ("samebit.cli.fingerprinting", "the name of data by its content"),
+    "data": ("samebit.cli.versions", "versions of data: add, list, compare, lay out, let go of"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
     "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),
     "du": ("samebit.cli.usage", "who uses the space, and what was saved"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from samebit.cli.tables import fields
 from samebit.cli.words import Screen, duration, say_list, size, visible
+from samebit.data.versions import short_name
 from samebit.errors import UsageError
 from samebit.folders.folder import user_name
 from samebit.launch import landlock
@@ -37,7 +38,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         total = sum(item.size_bytes for item in plan.inputs)
         unsure = len(plan.inputs) - hashed
         by_time = f", {unsure} of them known by size and time only" if unsure else ""
-        yield "data", f"{len(plan.inputs)} files, {size(total)}{by_time}"
+        laid = "".join(f", {count} from {name}" for name, count in plan.laid_out.items())
+        yield "data", f"{len(plan.inputs)} files, {size(total)}{by_time}{laid}"
     if plan.outputs:
         held = "held back from the originals" if landlock.available() > 0 else "not held back here"
         yield "writes", f"{len(plan.outputs)} files, {held}"
@@ -106,6 +108,7 @@ def as_data(plan: Plan) -> dict[str, object]:
                 "path": str(item.path),
                 "size_bytes": item.size_bytes,
                 "digest": item.kept or item.digest,
+                "version": short_name(item.stored.version) if item.stored else None,
             }
             for item in plan.inputs
         ],

@@ -12,6 +12,7 @@ from samebit.errors import Exit, StoreNotFound
 from samebit.objects import healing, sweeping
 from samebit.objects.healing import Healed, Source
 from samebit.objects.store import Store
+from samebit.objects.stored import is_pack
 
 __all__ = ["repair", "repair_arguments"]
 
@@ -37,7 +38,7 @@ def repair(options: argparse.Namespace) -> int:
     screen = Screen.of(sys.stdout)
     put_back = sweeping.put_back_all(store)
     found = examine(store)
-    packs = [store.path / name for name in found.files if name.endswith(".pack")]
+    packs = [store.path / name for name in found.files if is_pack(name)]
     left = [path for path in packs if not healing.heal_pack(store, path, sources)]
     healed, lost = _heal(Store(store.path), found, sources)
     after = Findings(hurt=lost)

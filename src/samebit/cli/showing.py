@@ -16,7 +16,13 @@ from samebit.capture.callers import short_place
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.splitting import split_lines
-from samebit.cli.surroundings import environment_lines, file_lines, use_lines
+from samebit.cli.surroundings import (
+    data_links,
+    environment_lines,
+    file_lines,
+    link_lines,
+    use_lines,
+)
 from samebit.cli.tables import fields
 from samebit.cli.verifying import show_verdict
 from samebit.cli.words import (
@@ -31,6 +37,7 @@ from samebit.cli.words import (
     visible,
     when,
 )
+from samebit.data.versions import short_name
 from samebit.digest import canonical_json, short
 from samebit.errors import SamebitError
 from samebit.folders.find import find_run
@@ -106,7 +113,7 @@ def _summary(view: View, screen: Screen) -> None:
         ("training", list(_training(view))),
         ("splits", split_lines(view)),
         ("states", list(_states(view))),
-        ("files", list(file_lines(view))),
+        ("files", [*file_lines(view), *link_lines(view)]),
         ("use", list(use_lines(view))),
         ("environment", list(environment_lines(view))),
     ):
@@ -360,6 +367,11 @@ def _everything(view: View) -> dict[str, Any]:
         "facts": view.facts,
         "seed_calls": view.seed_calls,
         "files": view.files,
+        "data": [
+            {"version": short_name(link.version), "fingerprint": link.version.fingerprint}
+            | {"files": link.files, "of": link.version.files}
+            for link in data_links(view)
+        ],
         "children": view.all_facts("child"),
         "use": view.all_facts("use"),
         "cells": view.all_facts("cell"),

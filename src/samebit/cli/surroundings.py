@@ -8,11 +8,14 @@ from pathlib import Path
 
 from samebit.capture import locks
 from samebit.cli.words import duration, few, number, shown, size, visible
+from samebit.data import versions
+from samebit.data.linking import Link, find_links
+from samebit.data.versions import short_name
 from samebit.errors import SamebitError
 from samebit.folders.read import View
 from samebit.objects.store import Store
 
-__all__ = ["environment_lines", "file_lines", "use_lines"]
+__all__ = ["data_links", "environment_lines", "file_lines", "link_lines", "use_lines"]
 
 _BLAS = {
     "torch": ("torch.blas", "torch.cpu_capability"),
@@ -33,6 +36,29 @@ def file_lines(view: View) -> Iterator[tuple[str, object]]:
     for how, names in groups.items():
         if names:
             yield how, few(names, 3)
+
+
+def data_links(view: View) -> list[Link]:
+    """The versions of data that hold what it read."""
+    if not versions.list_names(view.folder.store):
+        return []
+    read = {
+        str(fact["path"]): name
+        for fact in view.files
+        if fact["how"] == "read" and (name := fact.get("digest")) is not None
+    }
+    return find_links(Store(view.folder.store), read)
+
+
+def link_lines(view: View) -> Iterator[tuple[str, object]]:
+    """Of each version how many of its files it read."""
+    for link in data_links(view):
+        whole = link.version.files
+        count = f"all {whole:,}" if link.files == whole else f"{link.files:,} of {whole:,}"
+        if whole == 1:
+            yield "data", short_name(link.version)
+        else:
+            yield "data", f"{short_name(link.version)}, {count} files"
 
 
 def use_lines(view: View) -> Iterator[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""`samebit gc`: what no run names any more, and after the grace time its removal."""
+"""`samebit gc`: what nothing names any more, and after the grace time its removal."""
 
 import argparse
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from samebit import places
 from samebit.cli.words import ProgressLine, Screen, duration, size
+from samebit.data.versions import named_by_versions
 from samebit.digest import canonical_json
 from samebit.errors import Damaged, Exit, SamebitError, UsageError
 from samebit.folders import naming
@@ -38,7 +39,7 @@ def gc_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def gc(options: argparse.Namespace) -> int:
-    """Say what no run names, or with --delete remove it."""
+    """Say what nothing names, or with --delete remove it."""
     store = Store(places.find_store(Path.cwd()))
     screen = Screen.of(sys.stdout)
     if options.delete:
@@ -71,18 +72,28 @@ def gc(options: argparse.Namespace) -> int:
         screen.say(line)
     age = f"older than {duration(options.grace)}"
     if options.delete:
-        screen.say(f"removed {gone} objects that no run names, {age}: {size(freed)}")
+        screen.say(f"removed {gone} objects that nothing names, {age}: {size(freed)}")
     elif gone or freed:
-        screen.say(f"{gone} objects that no run names are {age}: {size(freed)}")
+        screen.say(f"{gone} objects that nothing names are {age}: {size(freed)}")
         screen.say("nothing was removed; `samebit gc --delete` does it")
     else:
-        screen.say(f"nothing that no run names is {age}")
+        screen.say(f"nothing unnamed is {age}")
     return int(Exit.NOT_FOUND if kept else Exit.DONE)
 
 
 def _marked(store: Store) -> set[str]:
-    """Everything that any run names; an error where that cannot be told, and nothing is removed."""
-    roots: set[str] = set()
+    """Everything that any run or version of data names.
+
+    An error where that cannot be told, and nothing is removed.
+    """
+    try:
+        roots = named_by_versions(store.path)
+    except OSError as error:
+        raise SamebitError(
+            f"which versions of data there are cannot be read: {error.strerror}",
+            path=error.filename,
+            hint="nothing was removed",
+        ) from error
     for folder in list_runs(store.path):
         try:
             roots |= naming.named_by(folder)

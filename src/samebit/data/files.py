@@ -4,9 +4,11 @@ A folder is listed, its files are hashed, and it is listed again: only where bot
 same, and each file was what it is before and after its bytes were read, is there a fingerprint.
 """
 
+import contextlib
+import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +19,22 @@ from samebit.capture.hashing import Found, found_of
 from samebit.data.forms import Fingerprint, named, sealed, u64
 from samebit.errors import NotFound, SamebitError, UsageError
 
-__all__ = ["Survey", "of_path", "of_survey", "survey"]
+__all__ = [
+    "Advance",
+    "Entry",
+    "Survey",
+    "alike",
+    "changed",
+    "compare",
+    "digests",
+    "few",
+    "fingerprint",
+    "of_path",
+    "of_survey",
+    "reading",
+    "survey",
+    "together",
+]
 
 _PIECE_BYTES = 1 << 20
 _LARGE_BYTES = 1 << 26  # from here on several processors hash one file
@@ -67,6 +84,11 @@ class Survey(Struct, frozen=True):
     entries: tuple[Entry, ...]
 
     @property
+    def files(self) -> tuple[Entry, ...]:
+        """The entries that are files."""
+        return tuple(entry for entry in self.entries if entry.kind == "f")
+
+    @property
     def size_bytes(self) -> int:
         """The size of all files."""
         return sum(entry.size_bytes for entry in self.entries)
@@ -112,17 +134,23 @@ def of_survey(
     """The fingerprint of what was listed, as `of_path`."""
     if level == "set":
         raise UsageError("files have no level `set`", known="content, strict")
-    digests = dict(_digests(found, advance))
+    raw = dict(digests(found.files, advance))
+    if found.is_folder:
+        compare(found, survey(found.root, follow=found.follows))
+    return fingerprint(found, raw, level)
+
+
+def fingerprint(found: Survey, raw: dict[bytes, bytes], level: str = "content") -> Fingerprint:
+    """The fingerprint of what was listed, of whose files the digests (32 bytes) are known."""
     if not found.is_folder:
-        raw = digests[b""]
-        return Fingerprint("file", named("file", raw), {"size_bytes": found.size_bytes})
-    _compare(found, survey(found.root, follow=found.follows))
+        name = named("file", raw[b""])
+        return Fingerprint("file", name, {"size_bytes": found.size_bytes})
     kind = "folder-strict" if level == "strict" else "folder"
-    payload = (_framed(entry, digests, strict=level == "strict") for entry in found.entries)
-    raw = sealed(kind, {"entries": len(found.entries)}, payload)
+    payload = (_framed(entry, raw, strict=level == "strict") for entry in found.entries)
+    name = named(kind, sealed(kind, {"entries": len(found.entries)}, payload))
     counts = {"entries": len(found.entries), "size_bytes": found.size_bytes}
-    parts = {_shown(path): named("file", one) for path, one in digests.items()}
-    return Fingerprint(kind, named(kind, raw), counts, parts, tuple(_notes(found)))
+    parts = {_shown(path): named("file", one) for path, one in raw.items()}
+    return Fingerprint(kind, name, counts, parts, tuple(_notes(found)))
 
 
 def _framed(entry: Entry, digests: dict[bytes, bytes], *, strict: bool) -> bytes:
@@ -139,7 +167,7 @@ def _below(root: bytes, *, follow: bool) -> Iterator[Entry]:
     waiting: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
     while waiting:
         path, above = waiting.pop()
-        place = os.path.join(root, path) if path else root
+        place = root.rstrip(b"/") + b"/" + path if path else root
         try:
             status = os.stat(place)
             with os.scandir(place) as scan:
@@ -153,7 +181,7 @@ def _below(root: bytes, *, follow: bool) -> Iterator[Entry]:
             yield Entry(path, "d", place)
         for name in names:
             inner = path + b"/" + name if path else name
-            entry = _entry(inner, os.path.join(place, name), root, follow=follow)
+            entry = _entry(inner, place + b"/" + name, root, follow=follow)
             if entry is None:
                 waiting.append((inner, above | {this}))
             else:
@@ -195,16 +223,11 @@ def _link(path: bytes, place: bytes, root: bytes, target: bytes) -> Entry:
     return Entry(path, "l", place, target=target, outside=not inside)
 
 
-def _digests(found: Survey, advance: Advance | None) -> Iterator[tuple[bytes, bytes]]:
-    files = [entry for entry in found.entries if entry.kind == "f"]
-    groups: list[list[Entry]] = []
-    held_bytes = _TOGETHER_BYTES
-    for entry in files:
-        if held_bytes >= _TOGETHER_BYTES or len(groups[-1]) == _TOGETHER:
-            groups.append([])
-            held_bytes = 0
-        groups[-1].append(entry)
-        held_bytes += entry.size_bytes
+def digests(
+    entries: Sequence[Entry], advance: Advance | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    """Path and digest of each of some files, read now; raises as `of_path`."""
+    groups = list(together(entries))
 
     def read(some: list[Entry]) -> list[tuple[bytes, bytes]]:
         return [(entry.path, _read(entry, advance)) for entry in some]
@@ -214,40 +237,68 @@ def _digests(found: Survey, advance: Advance | None) -> Iterator[tuple[bytes, by
             yield from pairs
 
 
-def _read(entry: Entry, advance: Advance | None) -> bytes:
-    """The digest of a file that is what it was, and stays so."""
-    is_large = entry.size_bytes >= _LARGE_BYTES
-    hasher = digest.Hasher(threads=is_large)
+def together(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Files in groups that one thread reads in turn, because each is too small for itself."""
+    some: list[Entry] = []
+    held_bytes = 0
+    for entry in entries:
+        if some and (held_bytes >= _TOGETHER_BYTES or len(some) == _TOGETHER):
+            yield some
+            some, held_bytes = [], 0
+        some.append(entry)
+        held_bytes += entry.size_bytes
+    if some:
+        yield some
+
+
+@contextlib.contextmanager
+def reading(entry: Entry) -> Generator[io.FileIO]:
+    """A file that is what it was, and is so at the end; whoever reads looks at how much it gave.
+
+    Raises:
+        NotFound: it vanished.
+        SamebitError: it changed, or may not be read.
+    """
     try:
         # Without waiting: where the name is a pipe by now, opening it would never end.
         fd = os.open(entry.place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(fd, "rb", buffering=0) as file:
-            before = found_of(os.fstat(fd))
-            wanted = _LARGE_PIECE_BYTES if is_large else _PIECE_BYTES
-            room = memoryview(bytearray(min(wanted, entry.size_bytes + 1)))
-            while before == entry.found and (count := file.readinto(room)):
-                hasher.update(room[:count])
-                if advance is not None:
-                    advance(count)
-            after = found_of(os.fstat(fd))
+        with io.FileIO(fd) as file:
+            if found_of(os.fstat(fd)) != entry.found:
+                raise changed(entry.place)
+            yield file
+            if found_of(os.fstat(fd)) != entry.found:
+                raise changed(entry.place)
     except OSError as error:
         raise _refused(entry.place, error) from error
-    if not before == after == entry.found or hasher.size_bytes != entry.size_bytes:
-        raise _changed(entry.place)
+
+
+def _read(entry: Entry, advance: Advance | None) -> bytes:
+    is_large = entry.size_bytes >= _LARGE_BYTES
+    hasher = digest.Hasher(threads=is_large)
+    wanted = _LARGE_PIECE_BYTES if is_large else _PIECE_BYTES
+    with reading(entry) as file:
+        room = memoryview(bytearray(min(wanted, entry.size_bytes + 1)))
+        while count := file.readinto(room):
+            hasher.update(room[:count])
+            if advance is not None:
+                advance(count)
+    if hasher.size_bytes != entry.size_bytes:
+        raise changed(entry.place)
     return hasher.raw()
 
 
-def _compare(before: Survey, after: Survey) -> None:
+def compare(before: Survey, after: Survey) -> None:
     """Raise where a folder is no longer what it was when its bytes were read."""
     then = {entry.path: entry for entry in before.entries}
     now = {entry.path: entry for entry in after.entries}
     for path in sorted({**then, **now}):
         if then.get(path) != now.get(path):
             entry = then.get(path) or now[path]
-            raise _changed(entry.place)
+            raise changed(entry.place)
 
 
-def _changed(place: bytes) -> SamebitError:
+def changed(place: bytes) -> SamebitError:
+    """The error of a file that was written meanwhile."""
     return SamebitError("a file changed while it was read", path=os.fsdecode(place), hint=_RETRY)
 
 
@@ -261,13 +312,17 @@ def _refused(place: bytes, error: OSError) -> SamebitError:
 def _notes(found: Survey) -> Iterator[str]:
     if outside := [entry.path for entry in found.entries if entry.outside]:
         what = "1 link points" if len(outside) == 1 else f"{len(outside)} links point"
-        yield f"{what} out of the folder, and that data is not part of it: {_few(outside)}"
-    alike: dict[str, list[bytes]] = {}
-    for entry in found.entries:
-        alike.setdefault(_folded(_shown(entry.path)), []).append(entry.path)
-    for paths in alike.values():
-        if len(paths) > 1:
-            yield f"names that are one where case or Unicode forms do not count: {_few(paths)}"
+        yield f"{what} out of the folder, and that data is not part of it: {few(outside)}"
+    for paths in alike(entry.path for entry in found.entries):
+        yield f"names that are one where case or Unicode forms do not count: {few(paths)}"
+
+
+def alike(paths: Iterable[bytes]) -> list[list[bytes]]:
+    """Those of some names that are one where case or Unicode forms do not count."""
+    found: dict[str, list[bytes]] = {}
+    for path in paths:
+        found.setdefault(_folded(_shown(path)), []).append(path)
+    return [some for some in found.values() if len(some) > 1]
 
 
 def _folded(name: str) -> str:
@@ -282,6 +337,7 @@ def _shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
-def _few(paths: Sequence[bytes]) -> str:
+def few(paths: Sequence[bytes]) -> str:
+    """Some names for people, the first three of many."""
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return ", ".join(map(_shown, paths[:_NAMED])) + more

@@ -26,14 +26,21 @@ _CSV_NOTE = "a .csv has no types: every column is text"
 
 
 class Content(Struct, frozen=True):
-    """An opened file: how many rows it says it has (0 where it does not), and how to hash them.
+    """An opened file.
 
-    `ids` gives the ids of its rows, or why there are none.
+    Attributes:
+        rows: how many it says it has; 0 where it does not.
+        take: hashes them.
+        ids: gives the ids of its rows, or why there are none.
+        schema: of a table, Arrow's.
+        batches: of a table its rows, some at a time, as Arrow's record batches.
     """
 
     rows: int
     take: Callable[[str, Callable[[int], None] | None], Fingerprint]
     ids: Callable[[], Rows | str]
+    schema: Any = None
+    batches: Callable[[], Iterator[Any]] | None = None
 
 
 @contextlib.contextmanager
@@ -73,7 +80,7 @@ def _table(schema: Any, batches: Callable[[], Iterator[Any]], rows: int, *notes:
     def ids() -> Rows:
         return row_ids.of_table(frames.from_batches(schema, batches(), strict=False))
 
-    return Content(rows, take, ids)
+    return Content(rows, take, ids, schema, batches)
 
 
 @contextlib.contextmanager

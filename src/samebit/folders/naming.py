@@ -23,7 +23,9 @@ from samebit.records import SPLIT_FORMAT, STATE_FORMAT, SplitManifest, StateMani
 __all__ = ["Use", "named_by", "reached_from", "uses"]
 
 _NAME = re.compile(rb"blake3:[0-9a-f]{64}(?![0-9a-f])")
-_FINAL = (b'"format":"samebit-state ', b'"format":"samebit-tree ')  # what these name, names nothing
+# What these name, names nothing; but for the lists in what holds the files of a version of data.
+_FINAL = tuple(b'"format":"samebit-' + kind for kind in (b"state ", b"tree ", b"files ", b"list "))
+_LISTED = re.compile(rb'"list:(blake3:[0-9a-f]{64})"')
 _OF_STATES = ("state", "dropped")
 
 
@@ -72,7 +74,9 @@ def reached_from(store: Store, roots: Iterable[str]) -> Iterator[str]:
         inside = {found.decode() for found in _NAME.findall(data)} - seen
         seen |= inside
         if any(mark in data for mark in _FINAL):
-            yield from inside
+            lists = {found.decode() for found in _LISTED.findall(data)} & inside
+            left += lists
+            yield from inside - lists
         else:
             left += inside
 

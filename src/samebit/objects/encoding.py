@@ -5,6 +5,7 @@
 
 import struct
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -26,11 +27,14 @@ __all__ = [
     "PLANES",
     "RAW",
     "WORTH_IT",
+    "Body",
     "PackEntry",
     "decode",
     "decode_into",
     "encode",
+    "encode_data",
     "expected_share",
+    "framed",
     "object_header",
     "pack_pieces",
     "read_footer",
@@ -58,6 +62,9 @@ _SAMPLES = 4
 _SAMPLE_BYTES = 1 << 14
 WORTH_IT = 0.9  # float32 weights shrink to 0.83 of their size, bfloat16 to 0.68, code to 0.2
 _LEVEL = 3
+_PROBE_BYTES, _PROBE_LEVEL = 1 << 12, 1
+_HALF = 0.5
+_on_this_thread = threading.local()
 
 
 class PackEntry(NamedTuple):
@@ -73,6 +80,15 @@ class PackEntry(NamedTuple):
     def name(self) -> str:
         """The content name of the object."""
         return f"{digest.ALGORITHM}:{self.digest.hex()}"
+
+
+class Body(NamedTuple):
+    """One object as it is to lie in a pack."""
+
+    digest: bytes  # 32 raw bytes
+    encoding: int
+    stored: bytes | memoryview
+    size: int  # of the object
 
 
 def expected_share(data: bytes | memoryview, word: int = 1) -> float:
@@ -109,6 +125,30 @@ def encode(data: bytes | memoryview, word: int = 1) -> tuple[int, bytes | memory
     if len(body) > WORTH_IT * memoryview(data).nbytes:
         return RAW, data
     return PLANES.get(word, ZSTD), body
+
+
+def encode_data(data: bytes | memoryview) -> tuple[int, bytes | memoryview]:
+    """Encode a piece of data where that saves half; whether it may is asked of 4 KiB of it.
+
+    Pictures, archives and numbers do not shrink, and to try it on each takes longer than to store
+    it. The same piece always gets the same encoding.
+    """
+    size = len(data)
+    begin = max(0, size - _PROBE_BYTES) // 2
+    probe = data[begin : begin + _PROBE_BYTES]
+    if not size or len(_probed(probe)) > WORTH_IT * len(probe):
+        return RAW, data
+    if size > _SAMPLES * _SAMPLE_BYTES and expected_share(data) > _HALF:
+        return RAW, data
+    body = zstd.compress(data, _LEVEL)
+    return (ZSTD, body) if len(body) <= _HALF * size else (RAW, data)
+
+
+def _probed(probe: bytes | memoryview) -> bytes:
+    compressor = getattr(_on_this_thread, "compressor", None)
+    if compressor is None:  # making one takes longer than it works here
+        compressor = _on_this_thread.compressor = zstd.ZstdCompressor(_PROBE_LEVEL)
+    return compressor.compress(probe, zstd.ZstdCompressor.FLUSH_FRAME)
 
 
 def _encoded(data: bytes | memoryview, word: int) -> bytes:
@@ -163,16 +203,27 @@ def read_object_header(header: bytes) -> tuple[int, int]:
 
 def pack_pieces(objects: Iterable[tuple[bytes, bytes | memoryview]]) -> Iterator[bytes]:
     """The bytes of a pack of (raw digest, data) pairs, in pieces."""
+    encoded = (
+        Body(name, *encode(data), memoryview(data).nbytes)
+        for name, data in sorted(objects, key=lambda pair: pair[0])
+    )
+    return (bytes(piece) for piece in framed(encoded))
+
+
+def framed(bodies: Iterable[Body]) -> Iterator[bytes | memoryview]:
+    """The bytes of a pack of bodies in the order in which they are given, in pieces."""
     entries: list[PackEntry] = []
     yield _PACK_HEADER.pack(_PACK_MAGIC, 1)
     at = _PACK_HEADER.size
-    for name, data in sorted(objects, key=lambda pair: pair[0]):
-        encoding, body = encode(data)
+    for name, kind, body, size in bodies:
         stored = memoryview(body).nbytes
-        entries.append(PackEntry(name, at, stored, memoryview(data).nbytes, encoding))
-        yield bytes(body)
+        entries.append(PackEntry(name, at, stored, size, kind))
+        yield body
         at += stored
-    index = b"".join(_ENTRY.pack(e.digest, e.offset, e.stored, e.size, e.encoding) for e in entries)
+    entries.sort()
+    index = b"".join(
+        [_ENTRY.pack(e.digest, e.offset, e.stored, e.size, e.encoding) for e in entries]
+    )
     yield index
     yield _FOOTER.pack(at, len(entries), blake3.blake3(index).digest(16), _FOOTER_MAGIC)
 

@@ -70,7 +70,9 @@ def heal_pack(store: Store, path: Path, sources: Mapping[str, Source]) -> bool:
         if found is not None:
             whole[name] = found[1]
     if names and names == set(whole):
-        if store.write_pack(whole) != path:  # the same objects are the same pack, in the old place
+        if (
+            store.write_pack(whole, path.suffix) != path
+        ):  # the same objects are the same pack, in the old place
             disk.remove(path, sweeping.aside_of(store, path), lambda _: True)
         return True
     for source in sources.values():
@@ -82,7 +84,7 @@ def heal_pack(store: Store, path: Path, sources: Mapping[str, Source]) -> bool:
             disk.publish(path, [data], store.path / "tmp", replace=True)
             return True
     if whole:
-        store.write_pack(whole)  # what can be saved outlives the file
+        store.write_pack(whole, path.suffix)  # what can be saved outlives the file
     return False
 
 

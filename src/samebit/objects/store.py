@@ -26,9 +26,12 @@ from samebit import digest, disk, places
 from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
 from samebit.objects.batch import Batch, Pace
-from samebit.objects.encoding import PackEntry
+from samebit.objects.encoding import Body, PackEntry
 from samebit.objects.stored import (
+    PACK,
+    PIECES,
     Place,
+    is_pack,
     is_whole,
     read_header,
     read_pack_index,
@@ -55,7 +58,8 @@ class Store:
         # it, nobody else has put what is in it (`samebit.objects.sweeping.take_back`).
         self.made: dict[Path, int] = {}
         self.pace = Pace()
-        self._packed: dict[bytes, list[tuple[Path, PackEntry]]] = {}  # by the digest's bytes
+        # By the digest's bytes. Packs of pieces of data are looked at when something is missing.
+        self._packed: dict[bytes, list[tuple[Path, PackEntry]]] = {}
         self._known_packs: set[str] = set()
         self._damaged_packs: set[str] = set()
         self._learning = threading.RLock()
@@ -149,6 +153,7 @@ class Store:
         for path in self.object_paths():
             yield self.name_of(path)
         self.list_packs()
+        self.list_packs(PIECES)
         yield from [found[0][1].name for found in list(self._packed.values())]
 
     def object_paths(self) -> Iterator[Path]:
@@ -162,7 +167,7 @@ class Store:
 
     def pack_paths(self) -> list[Path]:
         """Every pack file."""
-        return sorted((self.path / "packs").glob("*.pack"))
+        return sorted(path for path in (self.path / "packs").glob("*.p*") if is_pack(path))
 
     def check_pack(self, path: Path) -> list[str]:
         """Read a pack from end to end; the names in it. Raises Damaged."""
@@ -171,7 +176,9 @@ class Store:
 
     def read_pack(self, digits: str) -> bytes:
         """A whole pack by the digits of its name, checked."""
-        path = self.path / "packs" / f"{digits}.pack"
+        path = self._pack_path(digits, PACK)
+        if not path.exists():
+            path = self._pack_path(digits, PIECES)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -185,18 +192,22 @@ class Store:
         digits = digest.hex_of(name)
         return self.path / "objects" / digits[:2] / digits[2:]
 
+    def _object_text(self, digits: str) -> str:
+        # As text: of a hundred thousand files of data most have no object file.
+        return f"{self.path}/objects/{digits[:2]}/{digits[2:]}"
+
     def name_of(self, path: Path) -> str:
         """The name of the object of a file."""
         return f"{digest.ALGORITHM}:{path.parent.name}{path.name}"
 
     def places_of(self, name: str) -> Iterator[Place]:
         """Wherever an object lies: its own file, and each pack that has it."""
-        path = self.object_path(name)
-        if path.exists():
-            yield path, None
+        if os.path.exists(self._object_text(digest.hex_of(name))):
+            yield self.object_path(name), None
         known = self._in_packs(name)
-        yield from (place for place in known if place[0].exists())
+        yield from (place for place in known if os.path.exists(place[0]))
         self.list_packs()  # no copy so far was whole
+        self.list_packs(PIECES)
         yield from (place for place in self._in_packs(name) if place not in known)
 
     def _in_packs(self, name: str) -> list[tuple[Path, PackEntry]]:
@@ -225,27 +236,67 @@ class Store:
         header = encoding.object_header(kind, size_bytes)
         self._publish(path, [header, body])
 
-    def write_pack(self, objects: dict[str, bytes | memoryview]) -> Path:
+    def write_pack(self, objects: dict[str, bytes | memoryview], suffix: str = PACK) -> Path:
         """Put small objects into one pack."""
         raw = [(bytes.fromhex(digest.hex_of(name)), data) for name, data in objects.items()]
-        pieces = list(encoding.pack_pieces(raw))
+        return self._write_pack(list(encoding.pack_pieces(raw)), suffix)
+
+    def write_pieces(self, bodies: Iterable[Body]) -> Path:
+        """Put pieces of data into one pack, in their order; how they lie in it is the caller's."""
+        return self._write_pack(list(encoding.framed(bodies)), PIECES)
+
+    def _write_pack(self, parts: list[bytes] | list[bytes | memoryview], suffix: str) -> Path:
         whole = blake3.blake3()
-        for piece in pieces:
-            whole.update(piece)
-        path = self.path / "packs" / f"{whole.hexdigest()}.pack"
-        self._publish(path, pieces)
+        for part in parts:
+            whole.update(part)
+        path = self._pack_path(whole.hexdigest(), suffix)
+        self._publish(path, parts)
         self._damaged_packs.discard(path.name)
         self._learn_pack(path)
         return path
 
-    def list_packs(self) -> None:
-        """Learn what other processes have packed meanwhile."""
+    def _pack_path(self, digits: str, suffix: str) -> Path:
+        return self.path / "packs" / (digits + suffix)
+
+    def hold(self, names: Iterable[bytes], *, read: bool = False) -> set[bytes]:
+        """Touch whatever lies under some raw digests; those of them that are not here.
+
+        That one is there is enough, or with `read` that its bytes are whole. Packs that other
+        processes have written since they were last listed are not known.
+        """
+        alive: dict[str, bool] = {}
+        return {name for name in names if not self._is_held(name, alive, read=read)}
+
+    def _is_held(self, name: bytes, alive: dict[str, bool], *, read: bool) -> bool:
+        digits = name.hex()
+        packs = [str(place[0]) for place in self._packed.get(name, ())]
+        for path in packs or [self._object_text(digits)]:
+            if path not in alive:
+                # It is looked for after the touch: so is what a sweep does (`sweeping`).
+                alive[path] = self._touch(path) and os.path.exists(path)
+            if alive[path] and not read:
+                return True
+        if not read or not any(alive.values()):
+            return False
+        try:
+            self.read(f"{digest.ALGORITHM}:{digits}")
+        except NotFound:
+            return False
+        return True
+
+    def list_packs(self, suffix: str = PACK) -> None:
+        """Learn what other processes have packed meanwhile.
+
+        Packs of pieces of data are for whoever reads data. There may be very many of them, and a
+        training that puts its states has no use for them.
+        """
         folder = self.path / "packs"
         try:
-            listed = {name for name in os.listdir(folder) if name.endswith(".pack")}
+            listed = {name for name in os.listdir(folder) if name.endswith(suffix)}
         except OSError:
             return
-        for file_name in listed - self._known_packs:
+        known = {name for name in self._known_packs if name.endswith(suffix)}
+        for file_name in listed - known:
             try:
                 self._learn_pack(folder / file_name)
             except Damaged:
@@ -254,7 +305,7 @@ class Store:
                 self._damaged_packs.add(file_name)
             except OSError:
                 pass  # it may be readable the next time that something is missing
-        if gone := self._known_packs - listed:
+        if gone := known - listed:
             self._forget(gone)
 
     def _forget(self, packs: set[str]) -> None:
@@ -308,7 +359,7 @@ class Store:
         if stamp_ns := disk.publish(path, pieces, self.path / "tmp", replace=path.exists()):
             self.made[path] = stamp_ns
 
-    def _touch(self, path: Path) -> bool:
+    def _touch(self, path: Path | str) -> bool:
         """Put off the sweep of a file; False where there is none, or none that we may touch."""
         try:
             os.utime(path)
@@ -316,7 +367,9 @@ class Store:
             # A store that cannot be written cannot be swept from here either. Another user's file
             # is written anew, and then it is ours.
             return error.errno == errno.EROFS
-        self.made.pop(path, None)  # put twice: no more to be taken back for the first one's sake
+        self.made.pop(
+            Path(path), None
+        )  # put twice: no more to be taken back for the first one's sake
         return True
 
 

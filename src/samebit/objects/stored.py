@@ -13,8 +13,20 @@ from samebit.errors import Damaged
 from samebit.objects import encoding
 from samebit.objects.encoding import PackEntry
 
-__all__ = ["Place", "is_whole", "read_header", "read_pack_index", "read_place", "read_place_into"]
+__all__ = [
+    "PACK",
+    "PIECES",
+    "Place",
+    "is_pack",
+    "is_whole",
+    "read_header",
+    "read_pack_index",
+    "read_place",
+    "read_place_into",
+]
 
+PACK = ".pack"
+PIECES = ".pieces"  # a pack of pieces of data, in which nobody looks for anything else
 Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and where in it
 
 # Up to here a stored body is compared with what is put. Beyond it, an unchanged state would be read
@@ -22,6 +34,11 @@ Place = tuple[Path, PackEntry | None]  # the file of an object, or a pack and wh
 _COMPARED_BYTES = 1 << 20
 _INDEX_BYTES = 16 << 10  # of a pack's end: three hundred objects and its footer
 _PIECE_BYTES = 256 << 10  # that are read and then hashed
+
+
+def is_pack(path: Path | str) -> bool:
+    """Whether a file of the store is a pack, by its name."""
+    return os.path.splitext(path)[1] in (PACK, PIECES)
 
 
 def read_pack_index(path: Path) -> list[PackEntry]:

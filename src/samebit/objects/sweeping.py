@@ -18,7 +18,7 @@ from samebit import digest, disk
 from samebit.errors import Damaged
 from samebit.objects.encoding import PackEntry
 from samebit.objects.store import Store
-from samebit.objects.stored import read_pack_index
+from samebit.objects.stored import is_pack, read_pack_index
 
 __all__ = [
     "LEAST_GRACE_S",
@@ -47,14 +47,14 @@ def take_back(store: Store, names: Collection[str]) -> int:
     for path, stamp_ns in list(store.made.items()):
         live: list[PackEntry] = []
         try:
-            if path.suffix == ".pack":
+            if is_pack(path):
                 live, dead = _parted(path, lambda name: name not in going)
             else:
                 dead = int(store.name_of(path) in going)
             found = path.stat()
             if not dead or found.st_mtime_ns != stamp_ns:
                 continue
-            _pack_anew(store, live)
+            _pack_anew(store, path, live)
         except (Damaged, OSError):
             continue
         if disk.remove(path, aside_of(store, path), lambda now, at=stamp_ns: now.st_mtime_ns == at):
@@ -72,9 +72,9 @@ def _parted(path: Path, lives: Callable[[str], bool]) -> tuple[list[PackEntry], 
     return live, len(entries) - len(live)
 
 
-def _pack_anew(store: Store, live: Collection[PackEntry]) -> None:
+def _pack_anew(store: Store, path: Path, live: Collection[PackEntry]) -> None:
     if live:
-        store.write_pack({entry.name: store.read(entry.name) for entry in live})
+        store.write_pack({entry.name: store.read(entry.name) for entry in live}, path.suffix)
 
 
 class Swept(Struct, frozen=True):
@@ -127,7 +127,7 @@ def sweep(store: Store, found: Swept, before_ns: int) -> int:
     def may_go(now: os.stat_result) -> bool:
         return now.st_mtime_ns < before_ns
 
-    _pack_anew(store, found.live)
+    _pack_anew(store, found.path, found.live)
     gone = disk.remove(found.path, aside_of(store, found.path), may_go)
     return found.size_bytes if gone else 0
 
@@ -153,7 +153,7 @@ def put_back_all(store: Store) -> int:
 
 def _home_of(store: Store, aside: Path) -> Path | None:
     name = aside.name.removeprefix(_ASIDE)
-    if name.endswith(".pack"):
+    if is_pack(name):
         return store.path / "packs" / name
     try:
         return store.object_path(f"{digest.ALGORITHM}:{name}")

@@ -10,7 +10,7 @@ from samebit import digest
 from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
 from samebit.objects.store import Store
-from samebit.objects.stored import read_pack_index
+from samebit.objects.stored import is_pack, read_pack_index
 
 __all__ = ["Look", "hurt_in", "look_at", "packed_whole", "sizes_in", "stored_files"]
 
@@ -34,7 +34,7 @@ def stored_files(store: Store) -> list[Path]:
 def look_at(store: Store, path: Path, *, quick: bool = False) -> Look:
     """Read one file from end to end, or with `quick` only its header or index, and its length."""
     try:
-        if path.suffix == ".pack":
+        if is_pack(path):
             return _pack(store, path, quick=quick)
         name = store.name_of(path)
         size, found = _object(path, quick=quick)
@@ -52,7 +52,7 @@ def look_at(store: Store, path: Path, *, quick: bool = False) -> Look:
 
 def sizes_in(store: Store, path: Path) -> list[tuple[str, int, int]]:
     """Of each object in a file its name, its canonical bytes, and those that it takes there."""
-    if path.suffix == ".pack":
+    if is_pack(path):
         return [(entry.name, entry.size, entry.stored) for entry in read_pack_index(path)]
     with open(path, "rb", buffering=0) as stream:
         _, size = encoding.read_object_header(stream.read(encoding.HEADER_BYTES))
@@ -86,7 +86,7 @@ def packed_whole(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _names_of(store: Store, path: Path) -> tuple[str, ...]:
-    if path.suffix != ".pack":
+    if not is_pack(path):
         return (store.name_of(path),)
     try:
         return tuple(entry.name for entry in read_pack_index(path))

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from samebit import digest
 from samebit.capture.listings import summary
+from samebit.data.linking import Stored, find_files
+from samebit.data.versions import short_name
 from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.records import TreeRecord
@@ -35,6 +37,12 @@ class Input(Struct, frozen=True):
     kept: str | None  # the object that holds the bytes it had, where the run overwrote it
     written: bool
     is_absolute: bool  # how the script named it
+    stored: Stored | None = None  # the file of a version of data, where it is another one now
+
+    @property
+    def is_laid_out(self) -> bool:
+        """Whether its bytes come out of the store."""
+        return self.kept is not None or self.stored is not None
 
 
 class Listing(Struct, frozen=True):
@@ -71,6 +79,7 @@ def read_inputs(
             elif fact["how"] == "read" and path not in made:
                 latest[path] = {**latest.get(path, {}), **fact}
     found: list[Input] = []
+    problems: dict[int, str] = {}  # why one of `found` is not what was read
     for name, fact in sorted(latest.items()):
         item = Input(
             path=Path(name),
@@ -92,21 +101,40 @@ def read_inputs(
         elif fact.get("changed"):
             blockers.append(f"{name} was changed while the run was going on")
         elif name not in code and (problem := _unlike(item)) is not None:
-            # A later execution, or run, may have kept what it had before it was overwritten.
-            if item.digest is not None and store.has(item.digest):
-                item = replace(item, kept=item.digest)
-            else:
-                blockers.append(problem)
+            problems[len(found)] = problem
         found.append(item)
+    stored = find_files(store, {found[at].digest or "" for at in problems} - {""})
+    for at, problem in problems.items():
+        item = found[at]
+        version = stored.get(item.digest or "")
+        if version is not None and item.is_absolute and not item.path.is_relative_to(root):
+            name = short_name(version.version)  # it is read in place, and not in the replay
+            blockers.append(f"{problem}; `samebit data checkout {name}` has it as it was")
+        elif version is not None:
+            found[at] = replace(item, stored=version)
+        elif item.digest is not None and store.has(item.digest):
+            # A later execution, or run, may have kept what it had before it was overwritten.
+            found[at] = replace(item, kept=item.digest)
+        else:
+            blockers.append(problem)
     return tuple(found)
 
 
 def read_listings(
-    view: View, root: Path, tree: TreeRecord, blockers: list[str], before: Collection[Path]
+    view: View,
+    root: Path,
+    tree: TreeRecord,
+    blockers: list[str],
+    before: Collection[Path],
+    inputs: Sequence[Input] = (),
 ) -> tuple[Listing, ...]:
-    """Folders that the run listed: the same names must be found in them again."""
+    """Folders that the run listed: the same names must be found in them again.
+
+    What `inputs` have out of the store need not lie there.
+    """
     made = {*written(view, "write"), *written(view, "folder"), *before}
     code = {root / entry.path for entry in tree.entries}
+    code |= {item.path for item in inputs if item.is_laid_out}
     code |= {parent for path in code for parent in path.parents}
     found: list[Listing] = []
     for fact in view.all_facts("file"):

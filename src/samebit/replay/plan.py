@@ -7,6 +7,7 @@ Making a plan runs nothing and changes nothing. A `blocker` means that the verdi
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from samebit.capture import environment, installed, machine
 from samebit.capture.variables import for_replay
+from samebit.data.versions import short_name
 from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.objects.store import Store
@@ -77,6 +79,12 @@ class Plan(Struct, frozen=True):
         """What is there when it has ended that was not, or was otherwise, when it began."""
         written = (item.path for item in self.inputs if item.written)
         return (*self.outputs, *self.folders, *written)
+
+    @property
+    def laid_out(self) -> dict[str, int]:
+        """How many of the inputs come out of versions of data, by version."""
+        found = [item.stored.version for item in self.inputs if item.stored is not None]
+        return dict(Counter(map(short_name, found)))
 
     @property
     def executions(self) -> tuple["Plan", ...]:
@@ -194,7 +202,7 @@ def _plan_one(
         import_roots=tuple(p for p in found["path"] if Path(p).is_relative_to(root)),
         outputs=written(view, "write"),
         folders=written(view, "folder"),
-        listings=read_listings(view, root, tree, blockers, made),
+        listings=read_listings(view, root, tree, blockers, made, inputs),
         made=made,
         environ=replay_environ,
         changed_variables=tuple(changed),

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from samebit import disk
 from samebit.capture.sources import import_root
+from samebit.data.placing import write_file
 from samebit.objects.store import Store
 from samebit.objects.tree import lay_out
 from samebit.records import TreeRecord
@@ -22,7 +24,6 @@ from samebit.replay.plan import Plan
 
 __all__ = ["Layout", "lay_out_run"]
 
-_FICLONE = 0x40049409  # linux/fs.h
 # What is only ever made from other things, and made again where it is missing.
 _WRITTEN_CACHES = ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 
@@ -213,6 +214,10 @@ def _lay_out_input(item: Input, place: Path, store: Store, *, link: bool) -> Non
         _write(place, store.read(item.kept))
         return
     place.parent.mkdir(parents=True, exist_ok=True)
+    if item.stored is not None:
+        with open(place, "xb", buffering=0) as stream:
+            write_file(store, item.stored.item, stream.fileno())
+        return
     if _clone(item.path, place):
         return
     if link and not item.written:
@@ -228,14 +233,11 @@ def _write(place: Path, data: bytes) -> None:
 
 def _clone(source: Path, place: Path) -> bool:
     """Share the file's blocks, where the file system can; a later write to either is its own."""
-    if os.name == "nt":
-        return False
-    import fcntl  # noqa: PLC0415  (not on Windows)
-
     try:
         with open(source, "rb") as theirs, open(place, "xb") as ours:
-            fcntl.ioctl(ours.fileno(), _FICLONE, theirs.fileno())
+            if disk.clone(theirs.fileno(), ours.fileno()):
+                return True
     except OSError:
-        place.unlink(missing_ok=True)
-        return False
-    return True
+        pass
+    place.unlink(missing_ok=True)
+    return False

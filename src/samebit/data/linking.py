@@ -1,0 +1,111 @@
+"""Which versions of data hold what a run read: found by digest, when somebody asks.
+
+Nothing is written into a run for it. So a version that was added after the run is found, too.
+"""
+
+import contextlib
+import os
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from samebit.data import manifests, versions
+from samebit.data.manifests import Item
+from samebit.errors import NotFound
+from samebit.objects.store import Store
+from samebit.records import DataRecord
+
+__all__ = ["Link", "Stored", "find_files", "find_links"]
+
+
+class Stored(Struct, frozen=True):
+    """A file of a version whose bytes are in the store."""
+
+    version: DataRecord
+    item: Item
+
+
+class Link(Struct, frozen=True):
+    """A version of data, and how many of its files a run read."""
+
+    version: DataRecord
+    files: int
+
+
+def find_files(store: Store, digests: Collection[str]) -> dict[str, Stored]:
+    """By digest, the files that some version keeps; the newest version of those that do."""
+    found: dict[str, Stored] = {}
+    wanted = set(digests)
+    seen: set[str] = set()  # shards that several versions share
+    for version in _all(store) if wanted else ():
+        if not version.kept:
+            continue
+        for name, items in _unseen(store, _shards(store, version), seen):
+            seen.add(name)
+            for item in items:
+                if item.digest in wanted:
+                    found[item.digest] = Stored(version, item)
+                    wanted.discard(item.digest)
+        if not wanted:
+            break
+    return found
+
+
+def find_links(store: Store, read: Mapping[str, str]) -> list[Link]:
+    """Of each name the version of which a run read most files, if it read any.
+
+    Args:
+        store: where the versions are.
+        read: the digest of each file that was read, by its path. A file is one of a version where
+            it has the digest, and its path ends as there: an empty file lies in many folders.
+    """
+    by_digest: dict[str, list[bytes]] = {}
+    for path, name in read.items():
+        by_digest.setdefault(name, []).append(os.fsencode(path))
+    best: dict[str, Link] = {}
+    counted: dict[str, int] = {}  # by shard, of which versions share most
+
+    def count(items: Iterable[Item]) -> int:
+        return sum(
+            any(not item.path or path.endswith(b"/" + item.path) for path in by_digest[item.digest])
+            for item in items
+            if item.digest in by_digest
+        )
+
+    for version in _all(store) if read else ():
+        shards = _shards(store, version)
+        for name, items in _unseen(store, shards, counted):
+            counted[name] = count(items)
+        files = sum(counted.get(name, 0) for name in shards)
+        known = best.get(version.name)
+        if files and (known is None or files > known.files):
+            best[version.name] = Link(version, files)
+    return list(best.values())
+
+
+def _all(store: Store) -> Iterator[DataRecord]:
+    """Every version, of each name the newest first; names whose records are hurt are left out."""
+    for name in versions.list_names(store.path):
+        try:
+            known = versions.read_versions(store.path, name)
+        except NotFound:  # damaged: `samebit check` names it
+            continue
+        newest = {one.manifest: one for one in reversed(known)}
+        yield from (one for one in known if newest[one.manifest] is one)
+
+
+def _shards(store: Store, version: DataRecord) -> list[str]:
+    try:
+        return [one.name for one in manifests.read_manifest(store, version.manifest).shards]
+    except NotFound:  # or damaged: what it had is not found
+        return []
+
+
+def _unseen(
+    store: Store, shards: Iterable[str], seen: Container[str]
+) -> Iterator[tuple[str, list[Item]]]:
+    """Those shards that were not looked at yet, with their items; hurt ones are left out."""
+    for name in shards:
+        if name not in seen:
+            with contextlib.suppress(NotFound):
+                yield name, manifests.read_shard(store, name)
