@@ -89,6 +89,8 @@ def wait(until: float) -> bool:
 
 def generators() -> bytes | None:
     """The states of the generators of the devices that were met; None where there are none."""
+    if not _rings:
+        return None
     states = [ring.device.generator() for ring in _rings.values()]
     found = [state for state in states if state is not None]
     return b"".join(found) if found and len(found) == len(states) else None

@@ -8,7 +8,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeGuard, cast
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
@@ -120,10 +120,17 @@ class Rows:
             written: told what it cost a device, when it is written.
         """
         time_ns = time.monotonic_ns()
+        if not self._waiting:
+            try:  # the way of every row where there is no device: it costs each step
+                self._emit_row(index, count, time_ns, groups)  # type: ignore[arg-type]
+            except TypeError:
+                pass  # a digest that has not come
+            else:
+                if leaves and self._emit.leaves is not None:
+                    self._emit.leaves(index, count, cast("Kept", leaves), first=first)
+                written(_NOTHING)
+                return
         row = _Row(index, count, time_ns, groups, leaves or {}, first, written)
-        if not self._waiting and _is_here(groups):
-            self._write(row)
-            return
         can_be = functools.partial(_has_come, groups)
         self._waiting.append(_Item(can_be, functools.partial(self._write, row), is_row=True))
         self.look()
@@ -176,26 +183,26 @@ class Rows:
         return left
 
     def _write(self, row: _Row) -> None:
-        if not self._begun:
-            self._begun = True
-            self._emit.fact("trace", {"algorithm": ALGORITHM, "groups": list(GROUPS)})
-        groups, costs = row.groups, _NOTHING
-        if _is_here(groups):
-            leaves = cast("Kept", row.leaves)  # those of its arrays are here as well
-        else:
-            costs = self._costs(groups)
-            groups = {name: value_of(digest) for name, digest in groups.items()}
-            leaves = {
+        costs = self._costs(row.groups)
+        groups = {name: value_of(digest) for name, digest in row.groups.items()}
+        self._emit_row(row.index, row.count, row.time_ns, groups)
+        if row.leaves and self._emit.leaves is not None:
+            kept = {
                 name: (names, list(map(value_of, found)))
                 for name, (names, found) in row.leaves.items()
             }
-        present = [name for name in GROUPS if name in groups]
-        mask = sum(_BIT[name] for name in present)
-        digests = b"".join(groups[name] for name in present)
-        self._emit.trace(row.index, row.count, mask, digests, row.time_ns)
-        if self._emit.leaves is not None and leaves:
-            self._emit.leaves(row.index, row.count, leaves, first=row.first)
+            self._emit.leaves(row.index, row.count, kept, first=row.first)
         row.written(costs)
+
+    def _emit_row(self, index: int, count: int, time_ns: int, groups: Mapping[str, bytes]) -> None:
+        """Write a row; TypeError, and nothing is written, where a digest has not come."""
+        present = [name for name in GROUPS if name in groups]
+        digests = b"".join([groups[name] for name in present])
+        if not self._begun:
+            self._begun = True
+            self._emit.fact("trace", {"algorithm": ALGORITHM, "groups": list(GROUPS)})
+        mask = sum([_BIT[name] for name in present])
+        self._emit.trace(index, count, mask, digests, time_ns)
 
     def _costs(self, groups: Mapping[str, Digest]) -> Costs:
         """What a device spent; a group that has digests of one for the first time is said so."""
@@ -215,7 +222,3 @@ class Rows:
 
 def _has_come(groups: Mapping[str, Digest]) -> bool:
     return all(map(has_come, groups.values()))
-
-
-def _is_here(groups: Mapping[str, Digest]) -> TypeGuard[Mapping[str, bytes]]:
-    return all(type(digest) is bytes for digest in groups.values())
