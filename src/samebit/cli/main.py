@@ -23,6 +23,7 @@ COMMANDS = {
     "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),
     "fingerprint": ("samebit.cli.fingerprinting", "the name of data by its content"),
     "data": ("samebit.cli.versions", "versions of data: add, list, compare, lay out, let go of"),
+    "lineage": ("samebit.cli.lineage", "which run made a file or state, and what came of it"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
     "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),
     "du": ("samebit.cli.usage", "who uses the space, and what was saved"),

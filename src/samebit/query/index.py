@@ -1,9 +1,12 @@
-"""Every run of a store as one flat row, from an index that can be deleted at any time.
+"""What is known of every run of a store, from an index that can be deleted at any time.
 
 The index is a SQLite file in the user's cache folder. It holds runs that have ended, each with the
 modification times of its folders: a run's files are created once and never rewritten, so whatever
 is added to it changes one of these times. All other runs are read anew. Whatever goes wrong with
-the index, the rows are the same, only later. Nothing is ever written into a store.
+the index, what comes out is the same, only later. Nothing is ever written into a store.
+
+One flat row of each run is what `samebit ls` lists; another room may keep something else of each
+run in the same file, as a `Table` of its own.
 """
 
 import json
@@ -12,11 +15,11 @@ import re
 import sqlite3
 import stat
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from samebit import places
 from samebit.errors import RunNotFound, SamebitError, StoreTooNew
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from samebit.folders.read import View
     from samebit.records import Verdict
 
-__all__ = ["COLUMNS", "is_on_network", "rows"]
+__all__ = ["COLUMNS", "Table", "is_on_network", "of_each_run", "rows", "verdict_of"]
 
 Row = dict[str, object]
+T = TypeVar("T")
 
 # What every row has, but for one of a run that cannot be read: that has id, state and damage.
 COLUMNS = (
@@ -55,7 +59,7 @@ COLUMNS = (
 )
 
 _SCHEMA = 5  # part of the file's name; a change of rows or table takes the next number
-_TABLE = """create table if not exists runs (
+_TABLE = """create table if not exists {} (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
 _UNUSED_DAYS = 90  # then an index goes: its store is gone, or it will be read anew
@@ -71,13 +75,22 @@ _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes spaces
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Table(Generic[T]):
+    """What is kept of each run, as a text: how it is made, and what a reader makes of it."""
+
+    name: str  # of the table in the index; another form takes another name
+    describe: Callable[["View"], str]
+    parse: Callable[[str], T]  # raises for a text that is none of `describe`'s
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[T]):
     """What the index holds of one run."""
 
     executions: str  # their numbers, with spaces between
     stamp: str
-    row: Row
-    text: str = ""  # the row as JSON, where it is to be written
+    value: T
+    text: str = ""  # where it is to be written
 
 
 def rows(store: Path, *, replays: bool = False) -> list[Row]:
@@ -87,25 +100,36 @@ def rows(store: Path, *, replays: bool = False) -> list[Row]:
     A run that cannot be read is a row with id, state and `damage`, which says why: `damaged`, `too
     new`, or `not begun` where a process has made the folder and nothing else, yet or for ever.
     """
+    found, unreadable = of_each_run(store, _ROWS)
+    found += unreadable
+    return sorted((row for row in found if replays or row.get("kind") != "replay"), key=_age)
+
+
+def of_each_run(store: Path, table: Table[T]) -> tuple[list[T], list[Row]]:
+    """What a table has of every run, in no order; and a row for each run that cannot be read."""
     runs = os.path.join(store, "runs")
     names = _names(runs)
     file = _file(store)
-    known = _load(file)
+    known = _load(file, table)
     current = {
         name: entry
         for name, entry in known.items()
         if name in names and entry.stamp == _stamp(f"{runs}/{name}", entry.executions)
     }
-    found = [entry.row for entry in current.values()]
-    learnt: dict[str, _Entry] = {}
-    for name, row, entry in _read(store, names - current.keys()):
-        found.append(row)
-        if entry is not None:
-            learnt[name] = entry
+    found = [entry.value for entry in current.values()]
+    unreadable: list[Row] = []
+    learnt: dict[str, _Entry[T]] = {}
+    for name, read, settled in _read(store, names - current.keys(), table):
+        if not isinstance(read, _Entry):
+            unreadable.append(read)
+            continue
+        found.append(read.value)
+        if settled:
+            learnt[name] = read
     gone = known.keys() - names
     if learnt or gone:
-        _save(file, learnt, gone)
-    return sorted((row for row in found if replays or row.get("kind") != "replay"), key=_age)
+        _save(file, table, learnt, gone)
+    return found, unreadable
 
 
 def _age(row: Row) -> tuple[int, str]:
@@ -137,8 +161,10 @@ def _modified_ns(folder: str) -> int:
         return 0  # a copy may have lost an empty folder
 
 
-def _read(store: Path, names: Iterable[str]) -> Iterator[tuple[str, Row, _Entry | None]]:
-    """The rows of these runs; an entry with it where the row will not change by itself."""
+def _read(
+    store: Path, names: Iterable[str], table: Table[T]
+) -> Iterator[tuple[str, _Entry[T] | Row, bool]]:
+    """What is to be known of these runs, or why it is not; whether it will stay so by itself."""
     if not names:
         return
     # They take as long to import as all the rest of `samebit ls`, and it seldom needs them.
@@ -152,15 +178,14 @@ def _read(store: Path, names: Iterable[str]) -> Iterator[tuple[str, Row, _Entry 
         stamp = _stamp(os.fspath(folder.path), executions)  # before reading: what comes later shows
         try:
             view = read_run(folder)
-            text = json.dumps(_row(view))
-            row = json.loads(text)  # as it will come from the index
+            text = table.describe(view)
+            value = table.parse(text)  # as it will come from the index
         except Exception as error:  # it may be a stranger's run, with anything in it
             if folder.path.is_dir():
-                yield name, _unreadable(name, error), None
+                yield name, _unreadable(name, error), False
             continue
         settled = max(map(int, stamp.split())) + _SETTLED_NS < now_ns
-        entry = _Entry(executions, stamp, row, text) if view.end is not None and settled else None
-        yield name, row, entry
+        yield name, _Entry(executions, stamp, value, text), view.end is not None and settled
 
 
 def _unreadable(name: str, error: Exception) -> Row:
@@ -191,7 +216,7 @@ def _row(view: "View") -> Row:
         "seed": view.seed,
         "deterministic": bool(asked.get("deterministic") or (start and start.deterministic)),
         "commit": code.head if code is not None else None,
-        "verdict": _verdict(view.verdicts),
+        "verdict": verdict_of(view.verdicts),
         "missing": ", ".join(dict.fromkeys(lack.key for lack in find_lacks(view))) or None,
         "steps": _steps(view),
         "cause": view.cause,
@@ -205,7 +230,7 @@ def _row(view: "View") -> Row:
     return row | {f"metric.{key}": column.values[-1] for key, column in view.metrics.items()}
 
 
-def _verdict(verdicts: Sequence["Verdict"]) -> str | None:
+def verdict_of(verdicts: Sequence["Verdict"]) -> str | None:
     """The last word; a quick proof of the beginning takes nothing from one of the whole run."""
     whole = [one for one in verdicts if one.until is None or one.grade != "identical"]
     if whole:
@@ -233,16 +258,20 @@ def _steps(view: "View") -> int | None:
     return max(logged, default=None)
 
 
-def _load(file: Path | None) -> dict[str, _Entry]:
+_ROWS = Table("runs", lambda view: json.dumps(_row(view)), json.loads)
+
+
+def _load(file: Path | None, table: Table[T]) -> dict[str, _Entry[T]]:
     if file is None:
         return {}
     _keep(file)
     try:
-        with _opened(file) as connection:
-            found = connection.execute("select id, executions, stamp, row from runs").fetchall()
+        with _opened(file, table) as connection:
+            wanted = f"select id, executions, stamp, row from {table.name}"
+            found = connection.execute(wanted).fetchall()
         return {
-            name: _Entry(executions, stamp, json.loads(row))
-            for name, executions, stamp, row in found
+            name: _Entry(executions, stamp, table.parse(text))
+            for name, executions, stamp, text in found
         }
     except sqlite3.OperationalError:
         return {}  # locked for too long, read-only, no space: nothing is wrong with the file
@@ -266,23 +295,27 @@ def _keep(file: Path) -> None:
         return  # somebody else's, or gone: nothing depends on it
 
 
-def _save(file: Path | None, learnt: Mapping[str, _Entry], gone: Iterable[str]) -> None:
+def _save(
+    file: Path | None, table: Table[T], learnt: Mapping[str, _Entry[T]], gone: Iterable[str]
+) -> None:
     if file is None:
         return
     rows = [(name, entry.executions, entry.stamp, entry.text) for name, entry in learnt.items()]
+    put = f"insert or replace into {table.name} values (?, ?, ?, ?)"
+    drop = f"delete from {table.name} where id = ?"
     try:
-        with _opened(file) as connection, connection:
-            connection.executemany("insert or replace into runs values (?, ?, ?, ?)", rows)
-            connection.executemany("delete from runs where id = ?", [(name,) for name in gone])
+        with _opened(file, table) as connection, connection:
+            connection.executemany(put, rows)
+            connection.executemany(drop, [(name,) for name in gone])
     except sqlite3.Error:
-        return  # the caller has its rows; the next one reads them from the store again
+        return  # the caller has what it asked for; the next one reads it from the store again
 
 
 @contextmanager
-def _opened(file: Path) -> Generator[sqlite3.Connection]:
+def _opened(file: Path, table: Table[T]) -> Generator[sqlite3.Connection]:
     # The rollback journal of old, no WAL: that needs memory shared by all who read.
     with closing(sqlite3.connect(file, timeout=_BUSY_S)) as connection:
-        connection.execute(_TABLE)
+        connection.execute(_TABLE.format(table.name))
         yield connection
 
 
