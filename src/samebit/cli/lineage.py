@@ -21,6 +21,8 @@ __all__ = ["lineage", "lineage_arguments"]
 
 _SHOWN = 8  # lines below one
 _LEVELS = 6  # of runs below each other, unless a depth is given
+_FILES = 3  # of one folder that are told one by one
+_LOOKED_AT = 200  # files of one folder
 _NAMES = 2  # of one content
 _NO_DIGEST = "no digest"
 _NOW = {"other": "another content now", "gone": "gone"}
@@ -96,7 +98,7 @@ class _Text:
             ("where it is from", "no run is known to have made it", up),
             ("what came of it", "no run is known to have used it", down),
         ):
-            below = branches[0].behind if is_one else [b for b in branches if b.behind or b.cut]
+            below = branches[0].behind if is_one else _alike_together(branches)
             is_up = branches is up
             self._screen.say(self._paint.bold(title))
             if is_one and branches[0].run is not None:
@@ -134,6 +136,9 @@ class _Text:
 
     def _push(self, left: list[Any], branch: Branch, indent: str, level: int, is_up: bool) -> None:
         below = [one for one in branch.behind if not _is_plain_code(one, branch)]
+        folders: list[str] = []
+        if branch.run is not None:
+            below, folders = self._by_folder(below)
         more = ""
         if branch.run is None and level >= self._levels and below:
             runs = len({one.run for _, one in reached(below) if one.run})
@@ -143,9 +148,26 @@ class _Text:
         elif len(below) > _SHOWN + 1:
             more = f"and {len(below) - _SHOWN:,} more (--json has all)"
             below = below[:_SHOWN]
-        lines: list[Branch | str] = [*below, *([more] if more else [])]
+        lines: list[Branch | str] = [*below, *folders[:_SHOWN], *([more] if more else [])]
         for at in reversed(range(len(lines))):
             left.append((indent, lines[at], level, at == len(lines) - 1))
+
+    def _by_folder(self, contents: list[Branch]) -> tuple[list[Branch], list[str]]:
+        """Many files of one folder of which nothing else is known are one line."""
+        groups: dict[str, list[Branch]] = {}
+        for one in contents:
+            if not one.behind and not one.cut and {use.kind for use in one.uses} == {"file"}:
+                groups.setdefault(os.path.dirname(one.uses[0].name), []).append(one)
+        many = {folder: files for folder, files in groups.items() if len(files) > _FILES}
+        lines: list[str] = []
+        for folder, files in many.items():
+            # They may be very many, on a slow disk.
+            now = [now_at(one.uses[0]) for one in files] if len(files) <= _LOOKED_AT else []
+            changed = len([one for one in now if one in _NOW])
+            other = f", {changed:,} of them other ones now, or gone" if changed else ""
+            lines.append(f"{len(files):,} files in {visible(self._short_path(folder))}{other}")
+        grouped = {id(one) for files in many.values() for one in files}
+        return [one for one in contents if id(one) not in grouped], lines
 
     def _relation(self, branch: Branch, is_up: bool) -> str:
         link = branch.link
@@ -173,6 +195,10 @@ class _Text:
 
     def _of_content(self, branch: Branch) -> tuple[str, str]:
         paths = {use.name: use for use in branch.uses if use.kind in ("file", "source")}
+        if not branch.node:
+            names = sorted(map(self._short_path, paths))
+            some = ", ".join(map(visible, names[:_NAMES])) + ", …" * (len(names) > _NAMES)
+            return f"{len(names):,} files: {some}", ""
         now = {now_at(use) for use in paths.values()} if len(paths) <= _NAMES else set()
         said = next((f" ({text})" for key, text in _NOW.items() if now == {key}), "")
         return self._content(branch.node, self._names(branch.uses), said)
@@ -203,6 +229,18 @@ class _Text:
             self._screen.say(shorten(head + text, room))
         else:
             self._screen.say(head + (said[1] or text))
+
+
+def _alike_together(contents: list[Branch]) -> list[Branch]:
+    """Contents of which something is known; those of the same runs as one."""
+    found: dict[tuple[str, ...], Branch] = {}
+    for one in contents:
+        if one.behind or one.cut:
+            runs = tuple(run.node for run in one.behind)
+            first = found.setdefault(runs or (one.node,), one)
+            if first is not one:
+                first.node, first.uses = "", [*first.uses, *one.uses]
+    return list(found.values())
 
 
 def _is_plain_code(branch: Branch, before: Branch) -> bool:

@@ -113,6 +113,7 @@ def graph_of(trails: Iterable[Trail]) -> Graph:
         link
         for node, uses in used.items()
         for run, use in uses
+        if node in made or use.name in written
         for link in _links(run, use, made.get(node, ()), written.get(use.name, ()))
     ]
     return Graph(known, dict(made), dict(used), links)
@@ -146,14 +147,14 @@ def _links(
     """From each run that had made it; one that wrote it at the very path comes before others."""
     before: dict[str, Use] = {}
     for maker, one in sorted(made, key=lambda found: (found[1].name == use.name, *_when(found))):
-        if maker != run and one.at_ns <= use.at_ns:
+        if maker != run and one.at_ns <= use.at_ns and use.digest is not None:
             before.pop(maker, None)
             before[maker] = one  # of several of a run the nearest
     for at, (maker, one) in enumerate(reversed(before.items())):
-        yield Link(maker, run, one, use, nearest=at == 0, by_path=use.digest is None)
+        yield Link(maker, run, one, use, nearest=at == 0)
     if before or use.kind == "state":
         return
-    # Nobody is known to have made these bytes; whoever wrote last there may have.
+    # Nobody is known to have made these bytes; whoever wrote there last may have.
     last = [(maker, one) for maker, one in written if maker != run and one.at_ns <= use.at_ns][-1:]
     for maker, one in last:
         if one.digest is None or use.digest is None:

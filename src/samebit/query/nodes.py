@@ -15,10 +15,10 @@ def lineage_data(
     """A thing with everything that two walks from it reached, as plain values."""
     ways = {"upstream": up, "downstream": down}
     nodes = {way: {one.node for _, one in reached(branches)} for way, branches in ways.items()}
-    uses = _uses(graph)
+    uses, does = _uses(graph)
     edges: dict[tuple[str, str], dict[str, Any]] = {}
     for way, branches in ways.items():
-        for edge in _edges(graph, branches, is_up=way == "upstream"):
+        for edge in _edges(graph, does, branches, is_up=way == "upstream"):
             edges.setdefault((edge["from"], edge["to"]), edge)
     asked = {"asked": thing.asked, "kind": thing.kind, "nodes": list(thing.roots)}
     return {
@@ -31,13 +31,15 @@ def lineage_data(
     }
 
 
-def _uses(graph: Graph) -> dict[str, dict[str, Use]]:
-    """By content its names, each as it was last made or used."""
-    found: dict[str, dict[str, Use]] = {}
+def _uses(graph: Graph) -> tuple[dict[str, dict[str, Use]], dict[tuple[str, str, str], list[Use]]]:
+    """By content its names, each as it was last made or used; and what each run did with it."""
+    names: dict[str, dict[str, Use]] = {}
+    does: dict[tuple[str, str, str], list[Use]] = {}
     for trail in graph.trails.values():
         for use in trail.uses:
-            found.setdefault(node_of(use), {})[use.name] = use
-    return found
+            names.setdefault(node_of(use), {})[use.name] = use
+            does.setdefault((trail.id, use.does, node_of(use)), []).append(use)
+    return names, does
 
 
 def _node(graph: Graph, node: str, names: dict[str, Use]) -> dict[str, Any]:
@@ -72,7 +74,13 @@ def _run(trail: Trail) -> dict[str, Any]:
     }
 
 
-def _edges(graph: Graph, branches: Iterable[Branch], *, is_up: bool) -> Iterator[dict[str, Any]]:
+def _edges(
+    graph: Graph,
+    does: dict[tuple[str, str, str], list[Use]],
+    branches: Iterable[Branch],
+    *,
+    is_up: bool,
+) -> Iterator[dict[str, Any]]:
     makers = {(link.user, link.used): link.maker for link in graph.links if link.nearest}
     for before, branch in reached(branches):
         if before is None or (before.run is None and not before.node):
@@ -85,8 +93,7 @@ def _edges(graph: Graph, branches: Iterable[Branch], *, is_up: bool) -> Iterator
         if link is not None and link.by_path:
             uses = [link.made if made else link.used]
         else:
-            does = [use for use in graph.trails[run.node].uses if node_of(use) == content.node]
-            uses = [use for use in does if use.does == edge["how"]]
+            uses = does[run.node, edge["how"], content.node]
         edge["known_by"] = "path" if link is not None and link.by_path else "content"
         edge["names"] = sorted({use.name for use in uses})
         edge["time"] = min(use.at_ns for use in uses)
