@@ -13,7 +13,7 @@ from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.query import index
-from samebit.query.lineage import Trail
+from samebit.query.lineage import Trail, graph_of
 from samebit.query.trails import trails
 from samebit.records import ExecutionEnd, ExecutionStart
 
@@ -32,7 +32,8 @@ def record(store: Path, *facts: dict[str, Any], status: str | None = "finished")
     run.begin_execution(start)
     writer = Writer(run.journal, run.id)
     for fact in facts:
-        writer.fact("state" if "manifest" in fact else "file", fact)
+        name = "resumed" if "count" in fact else "state" if "manifest" in fact else "file"
+        writer.fact(name, fact)
     writer.close()
     if status is not None:
         run.end_execution(1, ExecutionEnd(time.time_ns(), status))
@@ -74,6 +75,22 @@ def test_a_file_is_told_once_for_each_content(store: Path) -> None:
         ("made", "file", "/c", TWO),
         ("made", "state", "final", ONE),
     ]
+
+
+def test_a_state_that_a_run_goes_on_from_is_used_by_it(store: Path) -> None:
+    own, given = (
+        {"name": "checkpoint 1", "manifest": ONE},
+        {"name": "checkpoint 2", "manifest": TWO},
+    )
+    more = {"execution": 2, "count": 1}
+    record(store, own, {**own, **more}, {**given, **more})
+    assert uses(store) == [
+        ("made", "state", "checkpoint 1", ONE),
+        ("used", "state", "checkpoint 1", ONE),
+        ("used", "state", "checkpoint 2", TWO),
+    ]
+    (trail,) = graph_of([the_trail(store)]).trails.values()
+    assert [(use.does, use.digest) for use in trail.uses] == [("made", ONE), ("used", TWO)]
 
 
 def test_what_was_read_and_then_overwritten_is_both(store: Path) -> None:

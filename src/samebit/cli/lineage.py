@@ -10,7 +10,7 @@ from typing import Any
 
 from samebit import places
 from samebit.cli.tables import fields
-from samebit.cli.words import Paint, Screen, ago, shorten, visible
+from samebit.cli.words import Paint, Screen, ago, shorten, visible, when
 from samebit.digest import canonical_json, short
 from samebit.query.lineage import Branch, Graph, Trail, Use, graph_of, node_of, reached, walk
 from samebit.query.nodes import lineage_data
@@ -102,7 +102,8 @@ class _Text:
             is_up = branches is up
             self._screen.say(self._paint.bold(title))
             if is_one and branches[0].run is not None:
-                none = "it read no file" if is_up else "it left no file and no state"
+                below = [one for one in below if not _is_plain_code(one, branches[0])]
+                none = "no file but its code" if is_up else "no file and no state"
             if not below and not branches[0].cut:
                 self._screen.say("  " + none)
             self._below(branches[0] if is_one else Branch("", behind=below), is_up)
@@ -184,7 +185,7 @@ class _Text:
         if branch.again:
             said = f"{name} (see its other line)"
             return f"{relation}{trail.id}{said}", f"{relation}{paint.cyan(trail.id)}{said}"
-        words = [trail.state, trail.verdict or "no verdict", ago(trail.started_ns, self._now_ns)]
+        words = [trail.state, trail.verdict or "no verdict", self._age(trail)]
         if trail.kind != "run":
             words.insert(0, f"{trail.kind} of {trail.of}" if trail.of else trail.kind)
         if trail.parent:
@@ -192,6 +193,11 @@ class _Text:
         said = f"{name} ({', '.join(map(visible, words))})"
         said += f" {visible(_in_short(trail.command))}" if trail.command else ""
         return f"{relation}{trail.id}{said}", f"{relation}{paint.cyan(trail.id)}{said}"
+
+    def _age(self, trail: Trail) -> str:
+        if self._screen.width is None:
+            return when(trail.started_ns)  # a file is read at some other time
+        return ago(trail.started_ns, self._now_ns)
 
     def _of_content(self, branch: Branch) -> tuple[str, str]:
         paths = {use.name: use for use in branch.uses if use.kind in ("file", "source")}
