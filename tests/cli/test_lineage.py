@@ -93,6 +93,9 @@ def test_all_makers_are_told_and_the_nearest_before_is_the_one(
     assert f"before also made by {first.id}" in text
     assert late.id not in text
     assert "as another made it" in said(capsys, first.id)
+    text = said(capsys, of_bytes(b"x"))
+    assert f"─ made by {late.id}" in text
+    assert f"─ before also made by {first.id}" in text
     found = json.loads(said(capsys, user.id, "--json"))
     assert {edge.get("maker") for edge in found["edges"] if edge["how"] == "used"} == {second.id}
 

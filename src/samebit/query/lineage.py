@@ -84,7 +84,7 @@ class Branch(Struct):
     node: str
     run: str | None = None  # the run, where it is one
     uses: list[Use] = []  # what the run, or the run before this content, did with the content
-    link: Link | None = None  # between this run and the run before it, or a root
+    link: Link | None = None  # between this run and the run before it; of a root's makers, no user
     behind: list["Branch"] = []  # msgspec makes new lists for each
     again: bool = False  # what lies behind is at another place of the walk
     cut: int = 0  # runs behind it that lie beyond the depth
@@ -204,8 +204,10 @@ def _about(graph: Graph, node: str, way: Way) -> list[Branch]:
             branches[link.maker] = Branch(link.maker, link.maker, [link.used], link)
         elif link.by_path and way == "down" and node_of(link.made) == node:
             branches[link.user] = Branch(link.user, link.user, [link.used], link)
-    for run, use in (graph.made if way == "up" else graph.used).get(node, ()):
-        branches[run] = Branch(run, run, [use])
+    uses = (graph.made if way == "up" else graph.used).get(node, [])
+    for run, use in uses:
+        link = Link(run, "", use, use, nearest=use is uses[-1][1]) if way == "up" else None
+        branches[run] = Branch(run, run, [use], link)
     return sorted(branches.values(), key=lambda one: (-one.uses[-1].at_ns, one.node))
 
 
