@@ -66,6 +66,28 @@ def test_a_word_that_may_mean_several_things_is_refused(
     assert "c" in said(capsys, "a" * 63 + "1")
 
 
+def test_a_version_of_data_is_its_files_wherever_runs_had_them(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = store.parent / "raw"
+    folder.mkdir()
+    for name in ("a", "b", "unused"):
+        (folder / name).write_text(name)
+    assert main(["data", "add", str(folder), "--name", "numbers"]) == 0
+    run = record(store, ("read", "elsewhere/a", "a"), ("read", "raw/b", "b"), ("write", "m", "x"))
+    capsys.readouterr()
+    assert main(["data", "ls", "--json"]) == 0
+    (version,) = json.loads(capsys.readouterr().out)["data"]
+    word = f"numbers@{version['fingerprint'].rpartition(':')[2][:8]}"
+    text = said(capsys, word)
+    assert "2 of the 3 contents of numbers@" in text
+    assert f"used by {run.id}" in text
+    data = json.loads(said(capsys, word, "--json"))
+    assert data["thing"]["kind"] == "data"
+    assert set(data["thing"]["nodes"]) == {of_bytes(b"a"), of_bytes(b"b")}
+    assert "no version numbers@ffffffff" in said(capsys, "numbers@ffffffff", code=7)
+
+
 def test_one_content_under_two_names_is_one_thing(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

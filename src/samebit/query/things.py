@@ -1,4 +1,7 @@
-"""What a word means in the lineage of a store: a path, a content, a run, or a state of a run."""
+"""What a word means in the lineage of a store.
+
+A path, a content, a run, a state of a run, or a version of data.
+"""
 
 import os
 import re
@@ -9,10 +12,12 @@ from typing import Literal
 from msgspec import Struct
 
 from samebit import digest
+from samebit.data import manifests, versions
 from samebit.errors import NotFound, RunNotFound, UsageError
 from samebit.folders import stated
 from samebit.folders.find import find_run
 from samebit.folders.read import read_run
+from samebit.objects.store import Store
 from samebit.query.lineage import Trail, Use, node_of
 
 __all__ = ["Thing", "find_thing", "now_at"]
@@ -20,7 +25,8 @@ __all__ = ["Thing", "find_thing", "now_at"]
 _DIGITS = re.compile(r"(?:blake3:)?([0-9a-f]{8,64})")
 _NAMED = 8  # candidates in an error
 _HINT = (
-    "`samebit show RUN --json` has the files of a run; THING is a path, a digest, RUN or RUN:STATE"
+    "`samebit show RUN --json` has the files of a run; "
+    "THING is a path, a digest, RUN, RUN:STATE or NAME@DIGITS of data"
 )
 
 
@@ -28,7 +34,7 @@ class Thing(Struct, frozen=True):
     """What is asked about."""
 
     asked: str
-    kind: Literal["run", "state", "file", "folder", "content"]
+    kind: Literal["run", "state", "file", "folder", "content", "data"]
     roots: tuple[str, ...]  # nodes of the graph
     notes: tuple[str, ...] = ()  # what a reader must know of it, in sentences
 
@@ -61,7 +67,8 @@ def find_thing(store: Path, trails: Iterable[Trail], word: str, here: Path) -> T
         return Thing(word, "run", (find_run(store, word).id,))
     if found := _by_digits(known, word):
         return found
-    # A name of a data version is to be told here, by the digest that it stands for.
+    if "@" in word[1:] and ":" not in word:
+        return _of_version(store, known.values(), word)
     if ":" in word:
         view, state = stated.open_state(store, word)
         return Thing(f"{view.id}:{state.name}", "state", (state.manifest,))
@@ -149,6 +156,21 @@ def _folder(word: str, path: Path, uses: list[Use]) -> Thing:
         last[use.name] = use
     roots = dict.fromkeys(node_of(last[name]) for name in sorted(last))
     return Thing(word, "folder", tuple(roots), ("what runs last had in this folder",))
+
+
+def _of_version(store: Path, trails: Iterable[Trail], word: str) -> Thing:
+    """The files of a version of data that runs had to do with, wherever these lay."""
+    version = versions.find_version(store, word)
+    objects = Store(store)
+    items = manifests.read_items(objects, manifests.read_manifest(objects, version.manifest))
+    contents = dict.fromkeys(item.digest for item in items if item.digest)
+    met = {use.digest for trail in trails for use in trail.uses}
+    roots = tuple(content for content in contents if content in met)
+    if not roots:
+        what = f"no run has read or written a file of {versions.short_name(version)}"
+        raise NotFound(what, files=len(contents), hint=_HINT)
+    note = f"{len(roots)} of the {len(contents)} contents of {versions.short_name(version)}"
+    return Thing(word, "data", roots, (note + ", where runs had them",))
 
 
 def _content(path: Path) -> tuple[str | None, str]:
