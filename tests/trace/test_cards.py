@@ -3,19 +3,23 @@
 The devices here keep their arrays in the host's memory, and answer late, slowly or never.
 """
 
+import ctypes
 import os
 import random
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from samebit.errors import UsageError
 from samebit.trace import cards, fingerprint, tf128
 from samebit.trace.digests import NotTraceable, combine
 from samebit.trace.groups import GROUPS
@@ -147,6 +151,179 @@ def test_what_has_no_bytes_of_its_own_is_refused() -> None:
         tf128.words(torch.eye(3).to_sparse())
     with pytest.raises(NotTraceable, match="memory of its own"):
         torch.func.vmap(tf128.words)(torch.randn(3, 4))
+
+
+# A card, of which torch's own functions are imitated: they are called, and in the right order.
+
+
+class Cuda:
+    """What a card is asked, in a machine that has none."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.captures = False
+        self.behind = False  # whether what is recorded has not come
+        self.stream = 1
+        self.events: list[Any] = []
+        here, empty = self, torch.empty
+
+        class Event:
+            def __init__(self, enable_timing: bool = False) -> None:
+                self.timed, self.recorded = enable_timing, 0
+                here.events.append(self)
+
+            def record(self) -> None:
+                self.recorded += 1
+
+            def query(self) -> bool:
+                assert not here.captures, "it would spoil the graph"
+                return bool(self.recorded) and not here.behind
+
+            def elapsed_time(self, end: "Event") -> float:
+                assert (self.timed, end.timed) == (True, True)
+                assert self.recorded == end.recorded
+                return 1.5
+
+        def without_pinning(*shape: Any, pin_memory: bool = False, **how: Any) -> Any:
+            assert how["device"] == HOST or how["device"] == "cpu"
+            return empty(*shape, **how)
+
+        monkeypatch.setattr(torch, "empty", without_pinning)
+        monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+        monkeypatch.setattr(torch.cuda, "Event", Event)
+        monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: self.captures)
+        stream = lambda device: SimpleNamespace(cuda_stream=self.stream)  # noqa: E731
+        monkeypatch.setattr(torch.cuda, "current_stream", stream)
+        monkeypatch.setattr(torch.cuda, "OutOfMemoryError", MemoryError, raising=False)
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
+    return Cuda(monkeypatch)
+
+
+def card() -> Any:
+    return cards._Card(HOST)  # pyright: ignore[reportPrivateUsage]
+
+
+def odd() -> list[Any]:
+    """Arrays of which one lies at no multiple of four bytes; an empty one; no whole words."""
+    return [
+        torch.randn(5000),
+        torch.randn(7001).to(torch.bfloat16)[1:],
+        torch.zeros(0),
+        some(torch.int8, 9),
+        torch.randn(30, 40).t(),
+    ]
+
+
+def by_address(layout: tf128.Layout, addresses: Any, places: Any, out: Any) -> None:
+    """A kernel: reads what lies at the addresses."""
+    for at, (address, size) in enumerate(zip(addresses.tolist(), layout.sizes, strict=True)):
+        assert address % 4 == 0
+        lanes = page.tf128(ctypes.string_at(address, size) if size else b"")
+        out[at] = torch.frombuffer(bytearray(lanes), dtype=torch.int64)
+
+
+@pytest.mark.parametrize("kernel", [None, by_address], ids=["eager", "kernel"])
+def test_a_card_gives_back_what_was_there_and_uses_its_memory_again(
+    cuda: Cuda, kernel: Any
+) -> None:
+    one = card()
+    one._kernel = kernel
+    tensors = odd()
+    expected = [page.tf128(canonical(tensor)) for tensor in tensors]
+    cuda.behind = True
+    first, second = one.begin(tensors), one.begin(tensors)
+    assert first is not second
+    for tensor in tensors:
+        tensor.zero_()  # the training goes on
+    assert not one.has_come(first)
+    cuda.behind = False
+    for slot in (first, second):
+        assert one.has_come(slot)
+        assert one.read(slot) == (expected, 0.0015)
+        assert slot.layout is None
+    assert one.begin(tensors) in (first, second)
+    assert len(cuda.events) == 4
+
+
+def test_a_kernel_that_does_not_compile_gives_way_to_torch(cuda: Cuda) -> None:
+    one, calls = card(), []
+
+    def broken(*given: Any) -> None:
+        calls.append(given)
+        raise RuntimeError("no compiler here")
+
+    one._kernel = broken
+    for _ in range(2):
+        tensors = odd()
+        digests_, _ = one.read(one.begin(tensors))
+        assert digests_ == [page.tf128(canonical(tensor)) for tensor in tensors]
+    assert len(calls) == 1
+
+
+def test_a_graph_that_is_captured_is_left_alone(cuda: Cuda) -> None:
+    one = card()
+    slot = one.begin([torch.ones(3)])
+    cuda.captures = True
+    assert not one.has_come(slot)
+    assert one.generator() is None
+    with pytest.raises(NotTraceable, match="graph"):
+        one.begin([torch.ones(3)])
+    with pytest.raises(UsageError, match="graph"):
+        cards.fetch(torch.tensor(1.0))
+    cuda.captures = False
+    assert one.has_come(slot)
+
+
+def test_a_card_without_memory_loses_a_digest_and_nothing_else(
+    cuda: Cuda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = card()
+    one._kernel = None
+
+    def full(*given: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(tf128, "sums", full)
+    with pytest.raises(NotTraceable, match="no memory"):
+        one.begin([torch.ones(3)])
+    monkeypatch.undo()
+
+
+def test_layouts_are_made_once_for_a_stream_and_not_kept_without_end(cuda: Cuda) -> None:
+    one = card()
+    one._kernel = None
+    tensors = [torch.ones(3)]
+    layouts = [one.begin(tensors).layout for _ in range(2)]
+    assert layouts[0] is layouts[1]
+    cuda.stream = 2
+    assert one.begin(tensors).layout is not layouts[0]
+    for size in range(1, 600):
+        one.read(one.begin([torch.ones(size)]))
+    assert len(one._layouts) <= 256
+
+
+def test_in_inference_mode_it_is_the_same(cuda: Cuda) -> None:
+    one = card()
+    one._kernel = None
+    for mode in (True, False, True):
+        with torch.inference_mode(mode):
+            tensor = torch.randn(5000)
+            (found,), _ = one.read(one.begin([tensor]))
+        assert found == page.tf128(canonical(tensor))
+
+
+def test_a_scalar_is_fetched_as_it_is_now(cuda: Cuda) -> None:
+    value = torch.tensor(2.5, dtype=torch.bfloat16, requires_grad=True)
+    cuda.behind = True
+    copy, has_come = cards.fetch(value)
+    assert not has_come()
+    cuda.behind = False
+    with torch.no_grad():
+        value.zero_()
+    assert has_come()
+    assert (copy.item(), copy.dtype, copy.requires_grad) == (2.5, torch.bfloat16, False)
 
 
 # The rows.
