@@ -69,7 +69,7 @@ def test_changed_files_are_shown_and_not_written_over(store: Store, folder: Path
     record = add(store, folder).record
     (folder / "a.bin").write_bytes(b"worked on for days")
     (folder / "b/c.bin").unlink()
-    with pytest.raises(UsageError, match="1 changed files would be lost") as error:
+    with pytest.raises(UsageError, match="1 changed file would be lost") as error:
         lay_out(store, record, folder)
     assert str(folder / "a.bin") in str(error.value)
     assert (folder / "a.bin").read_bytes() == b"worked on for days"

@@ -46,7 +46,7 @@ def test_a_run_is_verified_with_the_version_that_it_read_when_the_data_is_gone(
     assert f"6 from {name}" in plan
     found = project.verify()
     assert found.verdict["grade"] == "identical", found.text
-    assert f"data: 6 of them were laid out from {name}" in found.verdict["scope"]
+    assert f"data: 6 of them laid out from {name}" in found.verdict["scope"]
     # And what lies there is as it was.
     assert (project.folder / "data/large.bin").read_bytes() == b"other"
     project.call("samebit", "data", "rm", "train")

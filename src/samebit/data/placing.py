@@ -135,9 +135,9 @@ def lay_out(
     if plan.lost and not force:
         shown = [os.fsdecode(entry.place) for entry in plan.lost[:_NAMED]]
         more = f" and {len(plan.lost) - _NAMED} more" if len(plan.lost) > _NAMED else ""
+        files = "1 changed file" if len(plan.lost) == 1 else f"{len(plan.lost)} changed files"
         raise UsageError(
-            f"{len(plan.lost)} changed files would be lost: no version of {plan.version.name} "
-            "has their content",
+            f"{files} would be lost: no version of {plan.version.name} has their content",
             files=", ".join(shown) + more,
             hint="`samebit data add` keeps them first; --force writes over them",
         )

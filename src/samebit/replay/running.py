@@ -231,7 +231,7 @@ def _data(plan: Plan) -> list[str]:
     if hashed:
         lines.append(f"data: {len(hashed)} files that were read had the recorded bytes")
     for name, count in plan.laid_out.items():
-        lines.append(f"data: {count} of them were laid out from {name}")
+        lines.append(f"data: {count} of them laid out from {name}")
     if len(hashed) < len(plan.inputs):
         others = len(plan.inputs) - len(hashed)
         lines.append(f"data: {others} files that were read had the recorded size and time only")
