@@ -10,7 +10,7 @@ from samebit import disk, places, records
 from samebit.capture.callers import short_place
 from samebit.cli.tables import Column, fields, table
 from samebit.cli.words import Screen, few, shown, size, visible
-from samebit.data import split_files
+from samebit.data import leaks, split_files
 from samebit.data.recorded import RecordedSplit, read_manifest
 from samebit.digest import canonical_json, short
 from samebit.errors import Exit, SamebitError, UsageError
@@ -25,6 +25,7 @@ __all__ = ["method_of", "split", "split_arguments", "split_lines"]
 
 _REFERENCE = "a run, and after a colon the name of its split: @last:KFold/0"
 _MOST_LINES = 6  # of splits in `samebit show`
+_LOOKED_AT = 50_000  # rows of data of which `samebit show` says whether some are equal
 _MOST_LABELS = 6  # of each part on a terminal
 
 
@@ -172,6 +173,8 @@ def split_lines(view: View) -> list[tuple[str, str]]:
     """The splits of a run for `samebit show`, a line each; the folds of one split are one line."""
     lines: dict[str, tuple[str, str]] = {}
     folds: dict[str, int] = {}
+    equal: dict[str, str] = {}
+    room = _LOOKED_AT
     for name, fact in splits_of(view).items():
         base = name.rpartition("/")[0] or name
         folds[base] = folds.get(base, 0) + 1
@@ -181,10 +184,16 @@ def split_lines(view: View) -> list[tuple[str, str]]:
         method = method_of(fact)
         how = "" if method == "given" or base.startswith(method) else f", {method}"
         lines[base] = base, f"{_state(view, fact)}{how}{where}"
-    said = [
-        (label, text if folds[base] == 1 else f"{folds[base]} splits; the first: {text}")
-        for base, (label, text) in lines.items()
-    ]
+        if (fact["rows"] or 0) <= room:
+            room -= fact["rows"] or 0
+            equal[base] = _equal_rows(view, fact)
+    said: list[tuple[str, str]] = []
+    for base, (label, text) in lines.items():
+        said.append(
+            (label, text if folds[base] == 1 else f"{folds[base]} splits; the first: {text}")
+        )
+        if found := equal.get(base):
+            said.append(("", found))
     more = len(said) - _MOST_LINES
     return said if more <= 0 else [*said[:_MOST_LINES], ("", f"and {more} more")]
 
@@ -205,6 +214,21 @@ def _state(view: View, fact: SplitFact) -> str:
     if manifest.parts and covered is not None and rows is not None and covered < rows:
         text += f", {covered:,} of {rows:,} rows"
     return text
+
+
+def _equal_rows(view: View, fact: SplitFact) -> str:
+    """Which parts have equal rows, as far as the row ids of data that is no part itself tell."""
+    try:
+        split = RecordedSplit(
+            Store(view.folder.store), view.id, fact["name"], fact["manifest"], None
+        )
+        if split.manifest.data.made_of_parts or len(split.parts) < 2 or not split.has_equal_rows():
+            return ""
+        found = [one for one in leaks.of_record(split).found if one.kind == leaks.EQUAL_ROWS]
+    except SamebitError:
+        return ""  # it is damaged, which `samebit check` says, or there is no NumPy
+    each = [f"{one.count:,} of {one.second} in {one.first}" for one in found]
+    return f"equal rows: {few(each)}; samebit data leaks {view.id}" if each else ""
 
 
 def _is_known(manifest: SplitManifest) -> bool:

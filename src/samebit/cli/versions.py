@@ -1,4 +1,4 @@
-"""`samebit data`: versions of data, added, listed, compared, laid out and let go of."""
+"""`samebit data`: versions of data, added, listed, compared, laid out, let go of; and leaks."""
 
 import argparse
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.cli import versions_diff
+from samebit.cli import leaks, versions_diff
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, ago, shown, size, visible, when
 from samebit.data import adding, files, placing, versions
@@ -26,7 +26,7 @@ _REFERENCE = "a name; behind an @ the first digits of a version (default: the ne
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """What data takes."""
     commands = parser.add_subparsers(
-        dest="action", required=True, metavar="add|ls|log|diff|checkout|rm"
+        dest="action", required=True, metavar="add|ls|log|diff|checkout|rm|leaks"
     )
     adds = commands.add_parser("add", help="keep a file or folder as it is now")
     adds.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
@@ -55,6 +55,7 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
     removing = commands.add_parser("rm", help="let go of a version, or of all of a name")
     removing.add_argument("version", metavar="NAME[@DIGITS]", help="without digits: all versions")
     removing.add_argument("--json", action="store_true", help="as one JSON object")
+    leaks.arguments(commands.add_parser("leaks", help="what the parts of a split tell each other"))
 
 
 def data(options: argparse.Namespace) -> int:
@@ -66,6 +67,7 @@ def data(options: argparse.Namespace) -> int:
         "diff": versions_diff.diff,
         "checkout": _lay_out,
         "rm": _remove,
+        "leaks": leaks.leaks,
     }
     return does[options.action](options, Screen.of(sys.stdout))
 

@@ -191,7 +191,7 @@ def _shared(
     if draft.made_of_parts:
         if by_id is None:
             return (), None
-        codes = _codes(by_id)
+        codes = row_ids.codes_of(by_id)
         held = {name: _distinct(numpy().sort(codes[found])) for name, found in held.items()}
     covered = _count(list(held.values()))
     if covered == sum(map(len, held.values())):
@@ -236,14 +236,3 @@ def _distinct(ordered: Any) -> Any:
         return ordered
     np = numpy()
     return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
-
-
-def _codes(by_id: Any) -> Any:
-    """A number for each id, equal for equal ones."""
-    np = numpy()
-    order = row_ids.sort_order(by_id)
-    ordered = by_id[order]
-    codes = np.empty(len(order), "i8")
-    news = np.concatenate([[0], (ordered[1:] != ordered[:-1]).any(axis=1)])
-    codes[order] = np.cumsum(news[: len(order)])
-    return codes

@@ -1,0 +1,137 @@
+"""`samebit data leaks`: what the parts of a split tell each other."""
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from samebit import places
+from samebit.cli.words import Screen, few, visible
+from samebit.data import leaks as finding
+from samebit.data.leaks import Leak, Leaks
+from samebit.data.recorded import RecordedSplit
+from samebit.digest import canonical_json
+from samebit.errors import Exit, NotFound
+from samebit.folders.read import View
+from samebit.folders.splits import open_reference, splits_of
+from samebit.records import plain
+from samebit.session.reading import open_split
+
+__all__ = ["arguments", "leaks"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What data leaks takes."""
+    parser.add_argument(
+        "split",
+        metavar="RUN[:SPLIT]",
+        help="a run, and after a colon the name of its split (default: all of them)",
+    )
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def leaks(options: argparse.Namespace, screen: Screen) -> int:
+    """Exit code 5 if any is found."""
+    view, name = open_reference(places.find_store(Path.cwd()), options.split)
+    splits = [open_split(view, one) for one in _names(view, name)]
+    found = [(split, finding.of_record(split)) for split in splits]
+    lone = _no_test(splits)
+    if options.json:
+        screen.say(canonical_json(_as_data(view.id, found, lone)).decode())
+    else:
+        _say(screen, view.id, found, lone)
+    return Exit.DIFFERENT if lone or any(one.found for _, one in found) else Exit.DONE
+
+
+def _names(view: View, name: str | None) -> list[str]:
+    """The splits that are meant: all, one, or the folds of one."""
+    known = splits_of(view)
+    if name is None:
+        if not known:
+            hint = "record one: run.splits(train=…, test=…)"
+            raise NotFound(f"run {view.id} recorded no split", hint=hint)
+        return list(known)
+    if name in known:
+        return [name]
+    # Without any, `open_split` says which there are.
+    return [one for one in known if one.startswith(f"{name}/")] or [name]
+
+
+def _no_test(splits: Sequence[RecordedSplit]) -> Leak | None:
+    """That no split has anything to test on. One part beside others may be tested elsewhere."""
+    each = [finding.no_test(split.parts) for split in splits if split.parts]
+    return each[0] if each and all(each) else None
+
+
+def _as_data(
+    run: str, found: Sequence[tuple[RecordedSplit, Leaks]], lone: Leak | None
+) -> dict[str, Any]:
+    return {
+        "run": run,
+        "no_test": plain(lone) if lone is not None else None,
+        "splits": [
+            {"name": split.name, "split": split.digest, "parts": split.parts} | plain(one)
+            for split, one in found
+        ],
+        "not_looked_at": list(finding.NOT_LOOKED_AT),
+    }
+
+
+def _say(
+    screen: Screen, run: str, found: Sequence[tuple[RecordedSplit, Leaks]], lone: Leak | None
+) -> None:
+    paint = screen.paint
+    for split, one in found:
+        parts = few([f"{name} {rows:,}" for name, rows in split.parts.items()])
+        title = paint.bold(visible(f"{run}:{split.name}"))
+        screen.say(f"{title}  {visible(parts) or 'rows not listed'}")
+        for heading in finding.HEADINGS:
+            under = [leak for leak in one.found if leak.heading == heading]
+            if under:
+                screen.say("  " + paint.yellow(heading))
+            for leak in under:
+                _wrapped(screen, "    ", _sentence(leak))
+                if leak.rows:
+                    _wrapped(screen, "      ", _rows(leak))
+        if not one.found and len(split.parts) > 1:
+            screen.say("  no leak found")
+        for line in one.unknown:
+            _wrapped(screen, "  ", f"not judged: {line}")
+    if lone is not None:
+        screen.say(paint.yellow(lone.heading))
+        only = f"there is one part alone, {lone.first}" if lone.first else "no part has rows"
+        _wrapped(screen, "  ", f"{only}: nothing is kept apart to test on")
+    _wrapped(screen, "", "not looked at: " + ", ".join(finding.NOT_LOOKED_AT), hanging="  ")
+
+
+def _sentence(leak: Leak) -> str:
+    rows = "row" if leak.of == 1 else "rows"
+    note = f" ({leak.note})" if leak.note else ""
+    return f"{leak.count:,} of {leak.of:,} {rows} of {leak.second}: {leak.what}{note}"
+
+
+def _rows(leak: Leak) -> str:
+    """`rows 142 (train 101), …`: of the second part, and of the first where it is another."""
+    if leak.kind == "same_rows":
+        listed = [str(row) for row, _ in leak.rows]
+    else:
+        listed = [f"{row} ({leak.first} {other})" for other, row in leak.rows]
+    more = ", …" if leak.count > len(listed) else ""
+    return f"{'row' if len(listed) == 1 else 'rows'} {', '.join(listed)}{more}"
+
+
+def _wrapped(screen: Screen, indent: str, text: str, *, hanging: str = "  ") -> None:
+    text = visible(text)
+    if screen.width is None:
+        screen.say(indent + text)
+        return
+    lines = textwrap.wrap(
+        text,
+        screen.width,
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        screen.say(line)

@@ -1,0 +1,91 @@
+"""`samebit data leaks`: what it says and how it ends, and the line in `samebit show`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samebit.cli import splitting
+from tests.cli.stores import said
+from tests.cli.test_splitting import record
+
+LAST = (
+    "not looked at: preprocessing on all, feature selection on all, illegitimate features, "
+    "sampling bias"
+)
+DATA = np.array([[0.0], [1.0], [2.0], [1.0], [3.0]])
+
+
+def test_findings_stand_under_headings_with_rows(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = record(store, {"a": {"train": [0, 1], "test": [1, 3, 4]}}, of=DATA)
+    code, out = said(capsys, "data", "leaks", folder.id)
+    assert code == 5
+    assert out.splitlines() == [
+        f"{folder.id}:a  train 2, test 3",
+        "  duplicates",
+        "    1 of 3 rows of test: rows of train, too",
+        "      row 1",
+        "    1 of 3 rows of test: equal to rows of train, in all that was handed over",
+        "      row 3 (train 1)",
+        LAST,
+    ]
+    code, out = said(capsys, "data", "leaks", f"{folder.id}:a", "--json")
+    (split,) = json.loads(out)["splits"]
+    assert code == 5
+    assert [(one["kind"], one["rows"]) for one in split["found"]] == [
+        ("same_rows", [[1, 1]]),
+        ("equal_rows", [[1, 3]]),
+    ]
+
+
+def test_nothing_found_is_said_and_so_is_what_was_not_judged(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = record(store, {"a": {"train": [0, 1], "test": [4]}}, of=DATA)
+    assert said(capsys, "data", "leaks", folder.id) == (
+        0,
+        f"{folder.id}:a  train 2, test 1\n  no leak found\n{LAST}\n",
+    )
+    folder = record(store, {"a": {"train": [0, 1], "test": [4]}})
+    code, out = said(capsys, "data", "leaks", folder.id)
+    assert code == 0
+    assert "not judged: whether rows are equal: the split has no ids" in out
+
+
+def test_a_run_with_nothing_to_test_on(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = record(store, {"a": {"train": [0, 1]}}, of=DATA)
+    code, out = said(capsys, "data", "leaks", folder.id)
+    assert code == 5
+    assert "no split\n  there is one part alone, train: nothing is kept apart" in out
+    both = record(store, {"a": {"train": [0]}, "b": {"train": [0], "test": [4]}}, of=DATA)
+    assert said(capsys, "data", "leaks", both.id)[0] == 0
+
+
+def test_folds_are_named_together_and_others_are_an_error(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folds = {f"KFold/{at}": {"train": [at], "test": [at + 3]} for at in (0, 1)}
+    folder = record(store, {**folds, "other": {"train": [1], "test": [3]}}, of=DATA)
+    code, out = said(capsys, "data", "leaks", f"{folder.id}:KFold")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if ":KFold" in line] == [
+        f"{folder.id}:KFold/0",
+        f"{folder.id}:KFold/1",
+    ]
+    assert said(capsys, "data", "leaks", f"{folder.id}:none")[0] == 7
+    assert said(capsys, "data", "leaks", record(store, {}).id)[0] == 7
+
+
+def test_show_has_a_line_where_rows_are_equal(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = record(store, {"a": {"train": [0, 1], "test": [3, 4]}}, of=DATA)
+    line = f"equal rows: 1 of test in train; samebit data leaks {folder.id}"
+    assert line in said(capsys, "show", folder.id)[1]
+    clean = record(store, {"a": {"train": [0, 1, 3], "test": [4]}}, of=DATA)
+    assert "equal rows" not in said(capsys, "show", clean.id)[1]
+    monkeypatch.setattr(splitting, "_LOOKED_AT", 4)  # more rows than that are not read
+    assert "equal rows" not in said(capsys, "show", folder.id)[1]
