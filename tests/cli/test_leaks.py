@@ -79,6 +79,36 @@ def test_folds_are_named_together_and_others_are_an_error(
     assert said(capsys, "data", "leaks", record(store, {}).id)[0] == 7
 
 
+def test_a_file_is_looked_into(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("a,who,y,day\n1,p,0,2026-01-01\n2,q,1,2026-01-03\n1,q,1,2026-01-02\n")
+    folder = record(store, {"a": {"train": [0, 1], "test": [2]}}, of=np.arange(3.0)[:, None])
+    columns = ("--label", "y", "--group", "who", "--time", "day")
+    code, out = said(capsys, "data", "leaks", folder.id, "--data", str(path), *columns)
+    assert code == 5
+    why = "taken by their numbers: the file has other columns than what was split"
+    assert out.splitlines()[1:-1] == [
+        f"  rows of {path}, {why}",
+        "  duplicates",
+        "    1 of 1 row of test: features equal to rows of train",
+        "      row 2 (train 0)",
+        "    1 of 1 row of test: features equal to rows of train that have another label",
+        "      row 2 (train 0)",
+        "  temporal",
+        "    1 of 1 row of test: earlier than the last row of train "
+        "(train ends 2026-01-03 in row 1, test begins 2026-01-02)",
+        "      row 2",
+        "  dependence of train and test",
+        "    1 of 1 row of test: of a who that is in train, too (values of who in both: 1)",
+        "      row 2 (train 1)",
+    ]
+    clean = ("--data", str(path), "--ignore", "who", "--ignore", "day")
+    assert said(capsys, "data", "leaks", folder.id, *clean)[0] == 0
+    assert said(capsys, "data", "leaks", folder.id, "--label", "y")[0] == 2
+
+
 def test_show_has_a_line_where_rows_are_equal(
     store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

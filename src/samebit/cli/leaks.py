@@ -6,19 +6,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from samebit import places
 from samebit.cli.words import Screen, few, visible
 from samebit.data import leaks as finding
+from samebit.data import leaks_in_data
 from samebit.data.leaks import Leak, Leaks
+from samebit.data.leaks_in_data import Data, Meaning
 from samebit.data.recorded import RecordedSplit
 from samebit.digest import canonical_json
-from samebit.errors import Exit, NotFound
+from samebit.errors import Exit, NotFound, UsageError
 from samebit.folders.read import View
 from samebit.folders.splits import open_reference, splits_of
 from samebit.records import plain
 from samebit.session.reading import open_split
 
 __all__ = ["arguments", "leaks"]
+
+_LISTED = 5  # rows of a finding on a terminal
+_COLUMNS = {
+    "label": "of the data: what is to be predicted",
+    "group": "of the data: what must not be in two parts, such as a patient",
+    "time": "of the data: when a row was; what is tested on must come later",
+    "text": "of the data: the texts, of which near ones are looked for, too",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +40,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN[:SPLIT]",
         help="a run, and after a colon the name of its split (default: all of them)",
     )
+    parser.add_argument(
+        "--data", metavar="FILE", type=Path, help="the data that was split, to be looked into"
+    )
+    for word, what in _COLUMNS.items():
+        parser.add_argument(f"--{word}", metavar="COLUMN", default="", help=what)
+    parser.add_argument(
+        "--ignore",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="of the data: no feature, such as a row's id; may be said several times",
+    )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
@@ -35,13 +59,42 @@ def leaks(options: argparse.Namespace, screen: Screen) -> int:
     """Exit code 5 if any is found."""
     view, name = open_reference(places.find_store(Path.cwd()), options.split)
     splits = [open_split(view, one) for one in _names(view, name)]
-    found = [(split, finding.of_record(split)) for split in splits]
+    data = _open_data(options)
+    found = [_look(split, data, options.data) for split in splits]
     lone = _no_test(splits)
     if options.json:
         screen.say(canonical_json(_as_data(view.id, found, lone)).decode())
     else:
         _say(screen, view.id, found, lone)
-    return Exit.DIFFERENT if lone or any(one.found for _, one in found) else Exit.DONE
+    return Exit.DIFFERENT if lone or any(one.leaks.found for one in found) else Exit.DONE
+
+
+class _Looked(Struct, frozen=True):
+    """A split, what was found in it, and whose the row numbers are where a file was named."""
+
+    split: RecordedSplit
+    leaks: Leaks
+    rows: str = ""
+
+
+def _open_data(options: argparse.Namespace) -> Data | None:
+    meaning = Meaning(
+        options.label, options.group, options.time, options.text, tuple(options.ignore)
+    )
+    if options.data is not None:
+        return leaks_in_data.open_data(options.data, meaning)
+    if meaning != Meaning():
+        raise UsageError(
+            "a column is one of a file, and none was named", hint="name it: --data FILE"
+        )
+    return None
+
+
+def _look(split: RecordedSplit, data: Data | None, path: Path | None) -> _Looked:
+    if data is None:
+        return _Looked(split, finding.of_record(split))
+    found, how = leaks_in_data.of_data(split, data)
+    return _Looked(split, found, f"rows of {path}, {how}" if how else "")
 
 
 def _names(view: View, name: str | None) -> list[str]:
@@ -64,28 +117,29 @@ def _no_test(splits: Sequence[RecordedSplit]) -> Leak | None:
     return each[0] if each and all(each) else None
 
 
-def _as_data(
-    run: str, found: Sequence[tuple[RecordedSplit, Leaks]], lone: Leak | None
-) -> dict[str, Any]:
+def _as_data(run: str, found: Sequence[_Looked], lone: Leak | None) -> dict[str, Any]:
     return {
         "run": run,
         "no_test": plain(lone) if lone is not None else None,
         "splits": [
-            {"name": split.name, "split": split.digest, "parts": split.parts} | plain(one)
-            for split, one in found
+            {"name": one.split.name, "split": one.split.digest, "parts": one.split.parts}
+            | {"rows": one.rows}
+            | plain(one.leaks)
+            for one in found
         ],
         "not_looked_at": list(finding.NOT_LOOKED_AT),
     }
 
 
-def _say(
-    screen: Screen, run: str, found: Sequence[tuple[RecordedSplit, Leaks]], lone: Leak | None
-) -> None:
+def _say(screen: Screen, run: str, found: Sequence[_Looked], lone: Leak | None) -> None:
     paint = screen.paint
-    for split, one in found:
+    for looked in found:
+        split, one = looked.split, looked.leaks
         parts = few([f"{name} {rows:,}" for name, rows in split.parts.items()])
         title = paint.bold(visible(f"{run}:{split.name}"))
         screen.say(f"{title}  {visible(parts) or 'rows not listed'}")
+        if looked.rows:
+            _wrapped(screen, "  ", looked.rows)
         for heading in finding.HEADINGS:
             under = [leak for leak in one.found if leak.heading == heading]
             if under:
@@ -113,10 +167,11 @@ def _sentence(leak: Leak) -> str:
 
 def _rows(leak: Leak) -> str:
     """`rows 142 (train 101), …`: of the second part, and of the first where it is another."""
-    if leak.kind == "same_rows":
-        listed = [str(row) for row, _ in leak.rows]
+    rows = leak.rows[:_LISTED]
+    if leak.kind in (finding.SAME_ROWS, leaks_in_data.EARLY):
+        listed = [str(row) for _, row in rows]
     else:
-        listed = [f"{row} ({leak.first} {other})" for other, row in leak.rows]
+        listed = [f"{row} ({leak.first} {other})" for other, row in rows]
     more = ", …" if leak.count > len(listed) else ""
     return f"{'row' if len(listed) == 1 else 'rows'} {', '.join(listed)}{more}"
 

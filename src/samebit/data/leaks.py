@@ -22,9 +22,13 @@ __all__ = [
     "HEADINGS",
     "NOT_LOOKED_AT",
     "NO_SPLIT",
+    "SAME_ROWS",
     "TEMPORAL",
     "Leak",
     "Leaks",
+    "Match",
+    "leak_of",
+    "matches",
     "no_test",
     "of_record",
     "pairs_of",
@@ -51,7 +55,8 @@ NOT_LOOKED_AT = tuple(
     one for one in HEADINGS if one not in (NO_SPLIT, DUPLICATES, TEMPORAL, DEPENDENCE)
 )
 
-EQUAL_ROWS = "equal_rows"  # the kind of what ids of rows tell
+SAME_ROWS = "same_rows"  # kinds: of what numbers of rows tell, and ids
+EQUAL_ROWS = "equal_rows"
 
 _LISTED = 10  # pairs of rows of each finding
 _ROLES = (("train", "fit"), ("val", "dev", "eval"), ("test", "hold"))
@@ -151,6 +156,22 @@ def same_numbers(parts: Mapping[str, Any]) -> Iterator[Leak]:
             )
 
 
+class Match(Struct, frozen=True):
+    """Rows of two parts that belong together.
+
+    Attributes:
+        first: the part that is learned from.
+        second: the other.
+        at: positions in the row numbers of the second, rising.
+        partner: for each of them the number of a row of the first.
+    """
+
+    first: str
+    second: str
+    at: Any
+    partner: Any
+
+
 def shared(
     codes: Any,
     parts: Mapping[str, Any],
@@ -162,18 +183,54 @@ def shared(
     but: Any = None,
     counts: str = "",
 ) -> Iterator[Leak]:
+    """Rows of two parts that have one code, as findings.
+
+    Args:
+        codes: see `matches`.
+        parts: row numbers by part.
+        heading: as of `Leak`.
+        kind: as of `Leak`.
+        what: as of `Leak`, with `{}` for the name of the first.
+        begins: where each part begins in the data that is the parts one behind the other.
+        but: see `matches`.
+        counts: what codes stand for, if how many are in both parts is to be said, too.
+    """
+    np = numpy()
+    for match in matches(codes, parts, but):
+        note = ""
+        if counts:
+            note = f"{counts}: {len(np.unique(codes[match.partner])):,}"
+        yield leak_of(match, parts, heading, kind, what, begins=begins, note=note)
+
+
+def leak_of(
+    match: Match,
+    parts: Mapping[str, Any],
+    heading: str,
+    kind: str,
+    what: str,
+    *,
+    begins: Mapping[str, int] | None = None,
+    note: str = "",
+) -> Leak:
+    """Rows that belong together as a finding; see `shared`."""
+    first, second = match.first, match.second
+    few = slice(0, 8 * _LISTED)
+    rows = parts[second][match.at[few]].tolist()
+    pairs = sorted(set(zip(match.partner[few].tolist(), rows, strict=True)), key=lambda two: two[1])
+    listed = tuple(_numbered(pair, first, second, begins) for pair in pairs[:_LISTED])
+    said, count, of = what.replace("{}", first), len(match.at), len(parts[second])
+    return Leak(heading, kind, said, first, second, count, of, listed, note)
+
+
+def matches(codes: Any, parts: Mapping[str, Any], but: Any = None) -> Iterator[Match]:
     """Rows of two parts that have one code.
 
     Args:
         codes: a whole number for each row of the data, from 0, below its number of rows; below 0
             of rows that are like no other.
         parts: row numbers by part.
-        heading: as of `Leak`.
-        kind: as of `Leak`.
-        what: as of `Leak`, with `{}` for the name of the first.
-        begins: where each part begins in the data that is the parts one behind the other.
         but: codes of rows that are not to be paired where they agree in these: said elsewhere.
-        counts: what a code stands for, if how many are in both parts is to be said, too.
     """
     np = numpy()
     # Most rows are like none of another part. What is left is few, and only that is sorted.
@@ -184,19 +241,13 @@ def shared(
         times += mine
     if not (times > 1).any():
         return
-    left = {name: rows[_in_two(codes[rows], times)] for name, rows in parts.items()}
+    left = {name: np.flatnonzero(_in_two(codes[rows], times)) for name, rows in parts.items()}
     for first, second in pairs_of(list(parts)):
-        ours, theirs = np.unique(left[first]), left[second]
-        partner = _partners(codes, but, ours, theirs)
-        hits = np.flatnonzero(partner >= 0)
-        if not len(hits):
-            continue
-        note = f"{len(np.unique(codes[theirs[hits]])):,} {counts}" if counts else ""
-        pairs = sorted({(int(partner[at]), int(theirs[at])) for at in hits[: 8 * _LISTED].tolist()})
-        listed = tuple(_numbered(pair, first, second, begins) for pair in pairs[:_LISTED])
-        of = len(parts[second])
-        said = what.replace("{}", first)
-        yield Leak(heading, kind, said, first, second, len(hits), of, listed, note)
+        ours = np.unique(parts[first][left[first]])
+        partner = _partners(codes, but, ours, parts[second][left[second]])
+        hits = partner >= 0
+        if hits.any():
+            yield Match(first, second, left[second][hits], partner[hits])
 
 
 def _in_two(codes: Any, times: Any) -> Any:

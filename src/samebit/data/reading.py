@@ -34,6 +34,7 @@ class Content(Struct, frozen=True):
         ids: gives the ids of its rows, or why there are none.
         schema: of a table, Arrow's.
         batches: of a table its rows, some at a time, as Arrow's record batches.
+        arrays: of arrays all of them by name; of a `.npy` the name is empty.
     """
 
     rows: int
@@ -41,6 +42,7 @@ class Content(Struct, frozen=True):
     ids: Callable[[], Rows | str]
     schema: Any = None
     batches: Callable[[], Iterator[Any]] | None = None
+    arrays: Callable[[], dict[str, Any]] | None = None
 
 
 @contextlib.contextmanager
@@ -134,6 +136,7 @@ def _array(path: Path) -> Generator[Content]:
         0,
         lambda level, advance: arrays.of_array(held),
         lambda: row_ids.find_rows(numpy.asarray(held), row_ids.ASKED),
+        arrays=lambda: {"": numpy.asarray(held)},
     )
 
 
@@ -145,6 +148,7 @@ def _several(path: Path) -> Generator[Content]:
             0,
             lambda level, advance: group({name: arrays.of_array(held[name]) for name in held}),
             lambda: row_ids.find_rows(tuple(held[name] for name in held), row_ids.ASKED),
+            arrays=lambda: {name: held[name] for name in held},
         )
 
 
