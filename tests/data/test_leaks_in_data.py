@@ -1,11 +1,14 @@
 """Leaks between the parts of a split that its data tells, in every kind of file."""
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,3 +215,30 @@ def test_missing_groups_are_none_and_missing_labels_are_one(keep: Keep, tmp_path
     meaning = Meaning(label="y", group="g")
     found, _ = look(split, data, tmp_path / "data.parquet", meaning)
     assert set(found) == {"features", "features_and_label"}
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_an_empty_group_is_none(keep: Keep, tmp_path: Path, suffix: str) -> None:
+    data = pd.DataFrame({"a": [1, 2, 3, 4], "g": ["", "u", "", "u"]})
+    split = keep({"train": [0, 1], "test": [2, 3]}, of=data)
+    found, _ = look(split, data, tmp_path / f"data{suffix}", Meaning(group="g"))
+    assert found["group"].rows == ((1, 3),)
+
+
+def test_columns_of_every_type_of_arrow(keep: Keep, tmp_path: Path) -> None:
+    """Dictionaries are their values; what has no single values is no key."""
+    path, values = tmp_path / "data.parquet", pa.array(["p", "q"])
+    codes = pa.array([0, 1, 0, None], pa.uint8())
+    columns = {"a": [1, 2, 3, 4], "g": pa.DictionaryArray.from_arrays(codes, values)}
+    columns |= {
+        "list": [[1], [2], [1], []],
+        "day": [datetime.date(2026, 1, 4 - i) for i in range(4)],
+    }
+    pq.write_table(pa.table(columns), path)
+    split = keep({"train": [0, 1], "test": [2, 3]}, of=np.arange(4.0)[:, None])
+    data = leaks_in_data.open_data(path, Meaning(group="g", time="day"))
+    found = {one.kind: one.rows for one in leaks_in_data.of_data(split, data)[0].found}
+    assert found == {"group": ((0, 2),), "time": ((0, 3), (0, 2))}
+    data = leaks_in_data.open_data(path, Meaning(group="list"))
+    with pytest.raises(UsageError, match="no single values"):
+        leaks_in_data.of_data(split, data)

@@ -12,7 +12,16 @@ from samebit.data.reading import Content
 from samebit.data.row_ids import ID_BYTES
 from samebit.errors import UsageError
 
-__all__ = ["Columns", "Times", "codes_of_key", "feature_codes", "read", "texts_of", "times_of"]
+__all__ = [
+    "Columns",
+    "Times",
+    "codes_of_key",
+    "feature_codes",
+    "read",
+    "texts_of",
+    "times_of",
+    "without_empty",
+]
 
 
 class Columns(Struct, frozen=True):
@@ -43,7 +52,7 @@ def read(content: Content) -> Columns:
         table = arrow().Table.from_batches(list(content.batches()), content.schema)
         if len(set(table.column_names)) < table.num_columns:
             raise UsageError("two columns of the data have one name")
-        held = dict(zip(table.column_names, table.columns, strict=True))
+        held = dict(zip(table.column_names, map(_plain, table.columns), strict=True))
         return Columns(table.num_rows, held, True)
     arrays = content.arrays() if content.arrays is not None else {}
     lengths = {name: one.shape[0] if one.shape else 0 for name, one in arrays.items()}
@@ -52,21 +61,38 @@ def read(content: Content) -> Columns:
     return Columns(next(iter(lengths.values()), 0), arrays, False)
 
 
+def _plain(column: Any) -> Any:
+    """A column without a dictionary, and with room for texts beyond 2 GB in one piece."""
+    library = arrow()
+    kinds, kind = library.types, column.type
+    if kinds.is_dictionary(kind):
+        kind = kind.value_type
+    kind = library.large_string() if kinds.is_string(kind) else kind
+    return column.cast(kind) if kind != column.type else column
+
+
 def codes_of_key(columns: Columns, name: str, *, missing: bool) -> Any:
     """A number from 0 for each row, equal for equal values of a column.
 
     Args:
         columns: the data.
         name: which; of arrays one of one dimension.
-        missing: whether missing values are a value, too; else theirs is -1.
+        missing: whether missing values are a value, too; else theirs and that of empty texts is -1.
     """
     np = numpy()
     held = columns.named(name)
     if not columns.is_table:
-        return np.unique(_flat(held, name), return_inverse=True)[1].astype("i8")
-    encoded = held.combine_chunks().dictionary_encode()
-    if hasattr(encoded, "combine_chunks"):
-        encoded = encoded.combine_chunks()
+        flat = _flat(held, name)
+        codes = np.unique(flat, return_inverse=True)[1].astype("i8")
+        return codes if missing or flat.dtype.kind != "U" else np.where(flat == "", -1, codes)
+    library = arrow()
+    whole = held.combine_chunks()
+    if not missing and library.types.is_large_string(held.type):
+        whole = without_empty(library, whole)
+    try:
+        encoded = whole.dictionary_encode()
+    except library.ArrowNotImplementedError as error:
+        raise UsageError(f"column {name!r} has no single values: {held.type}") from error
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype("i8")
     if missing and (codes < 0).any():
         codes += 1  # the missing ones become 0
@@ -98,6 +124,12 @@ def texts_of(columns: Columns, name: str) -> list[str]:
     return [one or "" for one in values]
 
 
+def without_empty(library: Any, texts: Any) -> Any:
+    """Texts of Arrow, of which empty ones are missing."""
+    nothing = library.scalar(None, texts.type)
+    return library.compute.if_else(library.compute.equal(texts, ""), nothing, texts)
+
+
 class Times(Struct, frozen=True):
     """A time for each row: a number that can be compared, whether it is known, and as read."""
 
@@ -126,9 +158,8 @@ def times_of(columns: Columns, name: str) -> Times:
         return Times(flat.astype("i8") if flat.dtype.kind == "M" else flat, known, flat)
     library = arrow()
     chunk = held.combine_chunks()
-    if library.types.is_string(chunk.type) or library.types.is_large_string(chunk.type):
-        blank = library.compute.equal(chunk, "")
-        chunk = library.compute.if_else(blank, library.scalar(None, chunk.type), chunk)
+    if library.types.is_large_string(chunk.type):
+        chunk = without_empty(library, chunk)
         kinds = (library.float64(), library.timestamp("us"), library.timestamp("us", "UTC"))
     elif library.types.is_date(chunk.type):
         kinds = (library.timestamp("ms"),)

@@ -145,6 +145,9 @@ def _role(name: str) -> int:
 def same_numbers(parts: Mapping[str, Any]) -> Iterator[Leak]:
     """Rows that are in two parts by their number."""
     np = numpy()
+    each = [np.unique(rows) for rows in parts.values()]
+    if len(np.unique(np.concatenate(each))) == sum(map(len, each)):
+        return
     for first, second in pairs_of(list(parts)):
         both = np.isin(parts[second], parts[first])
         if count := int(np.count_nonzero(both)):
@@ -162,7 +165,7 @@ class Match(Struct, frozen=True):
     Attributes:
         first: the part that is learned from.
         second: the other.
-        at: positions in the row numbers of the second, rising.
+        at: positions in the row numbers of the second.
         partner: for each of them the number of a row of the first.
     """
 
@@ -212,12 +215,15 @@ def leak_of(
     *,
     begins: Mapping[str, int] | None = None,
     note: str = "",
+    by_row: bool = True,
 ) -> Leak:
-    """Rows that belong together as a finding; see `shared`."""
+    """Rows that belong together as a finding; listed by row, or as the match has them."""
     first, second = match.first, match.second
     few = slice(0, 8 * _LISTED)
     rows = parts[second][match.at[few]].tolist()
-    pairs = sorted(set(zip(match.partner[few].tolist(), rows, strict=True)), key=lambda two: two[1])
+    pairs = list(dict.fromkeys(zip(match.partner[few].tolist(), rows, strict=True)))
+    if by_row:
+        pairs.sort(key=lambda two: two[1])
     listed = tuple(_numbered(pair, first, second, begins) for pair in pairs[:_LISTED])
     said, count, of = what.replace("{}", first), len(match.at), len(parts[second])
     return Leak(heading, kind, said, first, second, count, of, listed, note)

@@ -165,4 +165,4 @@ def _early(data: Data, parts: Mapping[str, Any]) -> Iterator[Leak]:
         note = f"{first} ends {times.said(last)} in row {last}, {second} begins {begin}"
         match = leaks.Match(first, second, at, np.full(len(at), last, "i8"))
         what = "earlier than the last row of {}"
-        yield leaks.leak_of(match, parts, TEMPORAL, EARLY, what, note=note)
+        yield leaks.leak_of(match, parts, TEMPORAL, EARLY, what, note=note, by_row=False)

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.data import frames, leaks, row_ids, rows
-from samebit.data.leak_columns import Columns
+from samebit.data.leak_columns import Columns, without_empty
 from samebit.data.leaks import Match
 from samebit.data.members import numpy
 from samebit.data.pieces import arrow
@@ -144,7 +144,7 @@ def _of_column(column: Any) -> list[_Block]:
     np, library = numpy(), arrow()
     kinds = library.types
     made = column.combine_chunks()
-    if kinds.is_string(made.type) or kinds.is_large_string(made.type):
+    if kinds.is_large_string(made.type):
         made = _as_numbers(library, made)
     if kinds.is_floating(made.type):
         held = made.cast(library.float64()).to_numpy(zero_copy_only=False)
@@ -160,10 +160,8 @@ def _of_column(column: Any) -> list[_Block]:
 
 def _as_numbers(library: Any, texts: Any) -> Any:
     """Texts that are numbers or empty as floats; others as they are."""
-    blank = library.compute.equal(texts, "")
-    held = library.compute.if_else(blank, library.scalar(None, texts.type), texts)
     try:
-        return held.cast(library.float64())
+        return without_empty(library, texts).cast(library.float64())
     except library.ArrowInvalid:
         return texts
 
