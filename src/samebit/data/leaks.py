@@ -113,9 +113,8 @@ def of_record(split: RecordedSplit) -> Leaks:
     what = "equal to rows of {}, in all that was handed over"
     if ids.given is not None:
         what = "known by an id of {}, too"
-    if split.has_equal_rows():
-        codes = row_ids.codes_of(_matrix(ids.ids))
-        found += shared(codes, parts, DUPLICATES, EQUAL_ROWS, what, begins=begins)
+    codes = row_ids.codes_of(_matrix(ids.ids))
+    found += shared(codes, parts, DUPLICATES, EQUAL_ROWS, what, begins=begins)
     return Leaks(tuple(found))
 
 

@@ -5,7 +5,7 @@ a run itself. 128 permutations in 32 bands of four miss a pair of index 0.8 once
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xxhash
@@ -21,7 +21,8 @@ _WORDS = 5
 _BANDS, _DEPTH = 32, 4
 _NOT_WORDS = re.compile(r"[\W_]+")
 _TOGETHER = 1 << 17  # runs of words that are hashed together
-_COMPARED = 64  # texts of one band with which each of the others is compared
+_COMPARED = 64  # texts that agree with one in a band and with which it is compared
+_SURELY_NOT = 0.6  # share of equal signs, five deviations below what LEAST gives
 
 
 def normalized(text: str) -> str:
@@ -42,7 +43,7 @@ def find(texts: Sequence[str], codes: Any, parts: Mapping[str, Any]) -> list[Mat
     for at, rows in enumerate(parts.values()):
         held = codes[rows]
         there[at, held[held >= 0]] = True
-    near = [pair for pair in _candidates(texts) if _in_two(there, *pair) and _is_near(texts, *pair)]
+    near = [pair for pair in _candidates(_signatures(texts), there) if _is_near(texts, *pair)]
     if not near:
         return []
     edges = np.array([*near, *((b, a) for a, b in near)], "i8")
@@ -61,10 +62,10 @@ def find(texts: Sequence[str], codes: Any, parts: Mapping[str, Any]) -> list[Mat
     return found
 
 
-def _in_two(there: Any, a: int, b: int) -> bool:
-    """Whether two texts are in two different parts."""
+def _in_two(there: Any, a: Any, b: Any) -> Any:
+    """Of pairs of texts which are in two different parts."""
     ours, theirs = there[:, a], there[:, b]
-    return bool(ours.any() and theirs.any() and (ours | theirs).sum() > 1)
+    return ours.any(axis=0) & theirs.any(axis=0) & ((ours | theirs).sum(axis=0) > 1)
 
 
 def _is_near(texts: Sequence[str], a: int, b: int) -> bool:
@@ -77,26 +78,26 @@ def _runs(text: str) -> set[tuple[str, ...]]:
     return {tuple(words[at : at + _WORDS]) for at in range(max(len(words) - _WORDS + 1, 1))}
 
 
-def _candidates(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs of texts that agree in a band, the smaller number first, each once."""
+def _candidates(signatures: Any, there: Any) -> set[tuple[int, int]]:
+    """Pairs of texts of two parts that agree in a band and in enough of their signatures."""
     np = numpy()
-    signatures = _signatures(texts)
-    if not len(signatures):
-        return
-    seen: set[tuple[int, int]] = set()
+    found: set[tuple[int, int]] = set()
     for band in range(_BANDS):
         mine = np.ascontiguousarray(signatures[:, band * _DEPTH : (band + 1) * _DEPTH])
         order = np.lexsort(mine.T)
-        ordered = mine[order]
-        news = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1), [True]])
-        begins = np.flatnonzero(news)
-        for at in np.flatnonzero(np.diff(begins) > 1).tolist():
-            group = sorted(order[begins[at] : begins[at + 1]].tolist())
-            for place, one in enumerate(group[:_COMPARED]):
-                for other in group[place + 1 :]:
-                    if (one, other) not in seen:
-                        seen.add((one, other))
-                        yield one, other
+        news = (mine[order][1:] != mine[order][:-1]).any(axis=1)
+        group = np.cumsum(np.concatenate([np.zeros(min(len(mine), 1), bool), news]))
+        for apart in range(1, _COMPARED + 1):
+            alike = np.flatnonzero(group[apart:] == group[:-apart])
+            if not len(alike):
+                break
+            a, b = order[alike], order[alike + apart]
+            kept = _in_two(there, a, b)
+            a, b = a[kept], b[kept]
+            kept = (signatures[a] == signatures[b]).mean(axis=1) >= _SURELY_NOT
+            pairs = np.sort(np.stack([a[kept], b[kept]], axis=1), axis=1)
+            found.update((one, other) for one, other in pairs.tolist())
+    return found
 
 
 def _signatures(texts: Sequence[str]) -> Any:
