@@ -109,6 +109,26 @@ def test_a_file_is_looked_into(
     assert said(capsys, "data", "leaks", folder.id, "--label", "y")[0] == 2
 
 
+def test_of_several_splits_some_may_be_of_other_data(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.npy"
+    np.save(path, DATA)
+    splits = {"a": {"train": [0, 1], "test": [3]}}
+    folder = record(store, splits, of=DATA)
+    other = record(store, splits, of=np.arange(20.0, 29.0)[:, None])
+    assert said(capsys, "data", "leaks", folder.id, "--data", str(path))[0] == 5
+    assert said(capsys, "data", "leaks", other.id, "--data", str(path))[0] == 7
+    np.save(path, DATA[:4])
+    both = record(store, {**splits, "b": {"train": [0, 4], "test": [1]}}, of=DATA)
+    code, out = said(capsys, "data", "leaks", both.id, "--data", str(path))
+    assert code == 5
+    assert out.splitlines()[-3:-1] == [
+        f"{both.id}:b  train 2, test 1",
+        "  not judged: 1 of 2 rows of part 'train' are not in this data",
+    ]
+
+
 def test_show_has_a_line_where_rows_are_equal(
     store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from samebit.data.leaks import Leak, Leaks
 from samebit.data.leaks_in_data import Data, Meaning
 from samebit.data.recorded import RecordedSplit
 from samebit.digest import canonical_json
-from samebit.errors import Exit, NotFound, UsageError
+from samebit.errors import Exit, NotFound, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.folders.splits import open_reference, splits_of
 from samebit.records import plain
@@ -60,7 +60,7 @@ def leaks(options: argparse.Namespace, screen: Screen) -> int:
     view, name = open_reference(places.find_store(Path.cwd()), options.split)
     splits = [open_split(view, one) for one in _names(view, name)]
     data = _open_data(options)
-    found = [_look(split, data, options.data) for split in splits]
+    found = _look_into(splits, data, options.data)
     lone = _no_test(splits)
     if options.json:
         screen.say(canonical_json(_as_data(view.id, found, lone)).decode())
@@ -75,6 +75,7 @@ class _Looked(Struct, frozen=True):
     split: RecordedSplit
     leaks: Leaks
     rows: str = ""
+    judged: bool = True  # whether the file was its data
 
 
 def _open_data(options: argparse.Namespace) -> Data | None:
@@ -90,11 +91,25 @@ def _open_data(options: argparse.Namespace) -> Data | None:
     return None
 
 
-def _look(split: RecordedSplit, data: Data | None, path: Path | None) -> _Looked:
+def _look_into(
+    splits: Sequence[RecordedSplit], data: Data | None, path: Path | None
+) -> list[_Looked]:
+    """Each split; of several some may be of other data, which is said of them."""
     if data is None:
-        return _Looked(split, finding.of_record(split))
-    found, how = leaks_in_data.of_data(split, data)
-    return _Looked(split, found, f"rows of {path}, {how}" if how else "")
+        return [_Looked(split, finding.of_record(split)) for split in splits]
+    looked: list[_Looked] = []
+    errors: list[SamebitError] = []
+    for split in splits:
+        try:
+            found, how = leaks_in_data.of_data(split, data)
+        except (UsageError, NotFound) as error:
+            errors.append(error)
+            looked.append(_Looked(split, Leaks((), (error.what,)), judged=False))
+            continue
+        looked.append(_Looked(split, found, f"rows of {path}, {how}" if how else ""))
+    if errors and len(errors) == len(splits):
+        raise errors[0]
+    return looked
 
 
 def _names(view: View, name: str | None) -> list[str]:
@@ -148,7 +163,7 @@ def _say(screen: Screen, run: str, found: Sequence[_Looked], lone: Leak | None) 
                 _wrapped(screen, "    ", _sentence(leak))
                 if leak.rows:
                     _wrapped(screen, "      ", _rows(leak))
-        if not one.found and len(split.parts) > 1:
+        if not one.found and looked.judged and len(split.parts) > 1:
             screen.say("  no leak found")
         for line in one.unknown:
             _wrapped(screen, "  ", f"not judged: {line}")
