@@ -67,6 +67,22 @@ class _Inside(threading.local):
 inside = _Inside()
 
 
+class _Collecting:
+    """Inside of a call that is met: the list of what splitters give in it; None where it is not."""
+
+    def __init__(self, call: Call | None) -> None:
+        self._pairs: list[Any] | None = None if call is None else []
+
+    def __enter__(self) -> Any:
+        self._before, inside.pairs = inside.pairs, self._pairs
+        inside.__enter__()
+        return self._pairs
+
+    def __exit__(self, *_: object) -> None:
+        inside.__exit__()
+        inside.pairs = self._before
+
+
 def begin(
     tell: Tell, method: str, function: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> Call | None:
@@ -159,16 +175,12 @@ def _sklearn(tell: Tell, module: Any) -> None:
     @functools.wraps(original)
     def train_test_split(*arrays: Any, **options: Any) -> Any:
         call = begin(tell, "sklearn.model_selection.train_test_split", original, *arrays, **options)
-        before, inside.pairs = inside.pairs, [] if call is not None else None
         try:
-            with inside:
+            with _Collecting(call) as pairs:
                 found = original(*arrays, **options)
-            pairs = inside.pairs
         except BaseException as error:
             step_aside(error)
             raise
-        finally:
-            inside.pairs = before
         if call is not None:
             tell(SOURCE, "splitting", lambda met: met.of_arrays(call, found, pairs))
         return found
@@ -240,18 +252,14 @@ def _datasets(tell: Tell, module: Any) -> None:
     def train_test_split(self: Any, *args: Any, **kwargs: Any) -> Any:
         method = "datasets.Dataset.train_test_split"
         call = begin(tell, method, original, self, *args, **kwargs)
-        before, inside.pairs = inside.pairs, [] if call is not None else None
         try:
-            with inside:
+            with _Collecting(call) as rows:
                 found = original(self, *args, **kwargs)
-            chosen = inside.pairs
         except BaseException as error:
             step_aside(error)
             raise
-        finally:
-            inside.pairs = before
         if call is not None:
-            tell(SOURCE, "splitting", lambda met: met.of_datasets(call, found, chosen))
+            tell(SOURCE, "splitting", lambda met: met.of_datasets(call, found, rows))
         return found
 
     @functools.wraps(chosen)
