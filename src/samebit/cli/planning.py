@@ -45,7 +45,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "writes", f"{len(plan.outputs)} files, {held}"
     if changed := [line.split()[0] for line in plan.changed_variables if not _is_missing(line)]:
         more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-        yield "variables", f"set for it: {', '.join(changed[:_NAMED])}{more}"
+        yield "set", f"for the replay: {', '.join(changed[:_NAMED])}{more}"
     seed = view.seed
     yield "seed", str(seed) if seed is not None else "none; what its generators began from is kept"
     if len(view.ranks) > 1:

@@ -152,6 +152,10 @@ def _tell(source: str, method: str, *args: Any) -> Any:
     return _Guard.current.run(source, method, args)
 
 
+def _tell_of_splits(work: Callable[[Any], Any]) -> Any:
+    return _tell("hooks.splits", "splitting", work)
+
+
 _installed: list[bool] = []
 
 
@@ -170,7 +174,7 @@ def install(listener: Listener | None) -> None:
     when_imported("torch", _modules)
     when_imported("torch", _clipping)
     boosting.hook(_tell)
-    splitters.hook(_tell)
+    splitters.hook(_tell_of_splits)
 
 
 def _optimizers(module: Any) -> None:
@@ -299,7 +303,7 @@ def _loaders(module: Any) -> None:
     @functools.wraps(begin)
     def __iter__(self: Any) -> Any:
         given = _tell("hooks.epoch", "epoch", self)
-        splitters.loader_begins(_tell, self)
+        splitters.loader_begins(_tell_of_splits, self)
         try:
             iterator = begin(self)
             if given is not None:

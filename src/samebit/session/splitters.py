@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAMPLERS",
-    "SOURCE",
     "Call",
     "Tell",
     "begin",
@@ -32,12 +31,10 @@ __all__ = [
     "replace_by_name",
 ]
 
-SOURCE = "hooks.splits"
-
 # Of torch, by name: a script may never have imported torch's distributed half.
 SAMPLERS = frozenset({"SubsetRandomSampler", "WeightedRandomSampler", "DistributedSampler"})
 
-Tell = Callable[..., Any]
+Tell = Callable[[Callable[["Met"], Any]], Any]
 
 
 class Call(Struct, frozen=True):
@@ -104,15 +101,15 @@ def begin(
         bound.apply_defaults()
         return met.describe(Call(method, site.at, bound.arguments))
 
-    return tell(SOURCE, "splitting", work)
+    return tell(work)
 
 
 def hook(tell: Tell) -> None:
     """Meet them, now or when a library is imported.
 
     Args:
-        tell: is called with a source, `splitting`, and what is to be done with what the
-            run knows of splits (`Met`); it never raises, and gives None where nobody listens.
+        tell: is called with what is to be done with what the run knows of splits (`Met`); it never
+            raises, and gives None where nobody listens.
     """
     when_imported("torch.utils.data.dataset", functools.partial(_torch, tell))
     when_imported("sklearn.model_selection._split", functools.partial(_sklearn, tell))
@@ -123,7 +120,7 @@ def loader_begins(tell: Tell, loader: Any) -> None:
     """A data loader is about to begin an epoch: its sampler may say which rows it takes."""
     found = sampler_of(loader)
     if found is not None:
-        tell(SOURCE, "splitting", lambda met: met.of_sampler(loader, found))
+        tell(lambda met: met.of_sampler(loader, found))
 
 
 def sampler_of(loader: Any) -> Any:
@@ -150,7 +147,7 @@ def _torch(tell: Tell, module: Any) -> None:
             step_aside(error)
             raise
         if call is not None:
-            tell(SOURCE, "splitting", lambda met: met.of_subsets(call, found))
+            tell(lambda met: met.of_subsets(call, found))
         return found
 
     @functools.wraps(made)
@@ -163,7 +160,7 @@ def _torch(tell: Tell, module: Any) -> None:
         if type(self) is module.Subset:
             call = begin(tell, "torch.utils.data.Subset", made, self, *args, **kwargs)
             if call is not None:
-                tell(SOURCE, "splitting", lambda met: met.of_subset(call, self))
+                tell(lambda met: met.of_subset(call, self))
 
     replace_by_name(original, random_split)
     module.Subset.__init__ = __init__
@@ -182,7 +179,7 @@ def _sklearn(tell: Tell, module: Any) -> None:
             step_aside(error)
             raise
         if call is not None:
-            tell(SOURCE, "splitting", lambda met: met.of_arrays(call, found, pairs))
+            tell(lambda met: met.of_arrays(call, found, pairs))
         return found
 
     replace_by_name(original, train_test_split)
@@ -226,7 +223,7 @@ def _collecting(pairs: Iterator[Any], collected: list[Any]) -> Iterator[Any]:
 
 def _folds(tell: Tell, call: Call, pairs: Iterator[Any]) -> Iterator[Any]:
     """The same pairs, each told as it is given; nothing is asked for before the script does."""
-    told = tell(SOURCE, "splitting", lambda met: met.folds(call))
+    told = tell(lambda met: met.folds(call))
     fold = 0
     while True:
         try:
@@ -239,7 +236,7 @@ def _folds(tell: Tell, call: Call, pairs: Iterator[Any]) -> Iterator[Any]:
             raise
         if told is not None:
             at, given = fold, pair
-            tell(SOURCE, "splitting", lambda _, at=at, given=given: told(at, given))
+            tell(lambda _, at=at, given=given: told(at, given))
         fold += 1
         yield pair
 
@@ -259,7 +256,7 @@ def _datasets(tell: Tell, module: Any) -> None:
             step_aside(error)
             raise
         if call is not None:
-            tell(SOURCE, "splitting", lambda met: met.of_datasets(call, found, rows))
+            tell(lambda met: met.of_datasets(call, found, rows))
         return found
 
     @functools.wraps(chosen)
