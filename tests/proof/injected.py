@@ -64,7 +64,7 @@ CASES = (
     Case("longer", 11, "length", "", remark="one of the two has no such step"),
     # Arithmetic: the same script and the same numbers, in other surroundings.
     Case("threads", 1, "", "op", r"aten\.", (("OMP_NUM_THREADS", "1"),)),
-    Case("aten", 1, "", "op", r"aten\.", (("ATEN_CPU_CAPABILITY", "avx2"),)),
+    Case("aten", 0, "init", "op", r"aten\.", (("ATEN_CPU_CAPABILITY", "default"),)),
     Case("mkl", 1, "output", "op", r"aten\.addmm", (("MKL_CBWR", "COMPATIBLE"),)),
     Case("onednn", 1, "output", "op", r"convolution", (("ONEDNN_MAX_CPU_ISA", "SSE41"),)),
 )
