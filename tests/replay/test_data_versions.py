@@ -37,20 +37,20 @@ def test_a_run_is_verified_with_the_version_that_it_read_when_the_data_is_gone(
     project.write(train=TRAIN)
     write_data(project.folder)
     project.run("train.py")
-    added = project.call("samebit", "data", "add", "data", "--name", "train").stdout
+    added = project.call(*SAMEBIT, "data", "add", "data", "--name", "train").stdout
     name = added.split()[1].rstrip(":")
-    assert f"{name}, all 6 files" in project.call("samebit", "show", "@last").stdout
+    assert f"{name}, all 6 files" in project.call(*SAMEBIT, "show", "@last").stdout
     shutil.rmtree(project.folder / "data/items")
     (project.folder / "data/large.bin").write_bytes(b"other")
-    plan = project.call("samebit", "verify", "@last", "--plan").stdout
+    plan = project.call(*SAMEBIT, "verify", "@last", "--plan").stdout
     assert f"6 from {name}" in plan
     found = project.verify()
     assert found.verdict["grade"] == "identical", found.text
     assert f"data: 6 of them laid out from {name}" in found.verdict["scope"]
     # And what lies there is as it was.
     assert (project.folder / "data/large.bin").read_bytes() == b"other"
-    project.call("samebit", "data", "rm", "train")
-    assert project.call("samebit", "verify", "@last", "--plan", expect=6)
+    project.call(*SAMEBIT, "data", "rm", "train")
+    assert project.call(*SAMEBIT, "verify", "@last", "--plan", expect=6)
 
 
 @pytest.fixture
