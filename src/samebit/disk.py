@@ -24,6 +24,7 @@ __all__ = [
     "open_for_append",
     "publish",
     "publish_by",
+    "publish_folder",
     "put_back",
     "remove",
     "replace_cache",
@@ -201,6 +202,31 @@ def publish_by(
         aside.unlink(missing_ok=True)
     sync_folder(path.parent)
     return stamp_ns
+
+
+def publish_folder(aside: Path, path: Path) -> bool:
+    """Give a folder that was written aside its name, with all that is in it durable.
+
+    False where the name is taken by a folder that is not empty; then it stays aside.
+    """
+    for top, _, files in os.walk(aside):
+        for name in files:
+            fault("disk.fsync")
+            fd = os.open(os.path.join(top, name), os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        sync_folder(top)
+    fault("disk.rename")
+    try:
+        os.rename(aside, path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    sync_folder(path.parent)
+    return True
 
 
 def _stamp(fd: int) -> int:

@@ -26,7 +26,10 @@ __all__ = [
     "find_store",
     "git_top_level",
     "make_store",
+    "new_format",
+    "read_format",
     "read_settings",
+    "read_tables",
     "store_id",
 ]
 
@@ -57,6 +60,7 @@ _CHOICES = {
     "console": ("tee", "off"),
     "states_keep": ("auto", "all", "digest", "none"),
 }
+_TABLES = ("remotes",)  # sections that have tables, and no settings (`read_tables`)
 _SETTINGS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 
@@ -141,7 +145,7 @@ def make_store(store: Path) -> Path:
         for name in _STORE_FOLDERS:
             (store / name).mkdir(exist_ok=True)
         _make_stub_repository(store)
-        text = f"{FORMAT_LINE}\nid {os.urandom(16).hex()}\n"
+        text = new_format()
         made = disk.publish(store / "format", [text.encode()], store / "tmp")
     except OSError as error:
         raise SamebitError(
@@ -186,6 +190,11 @@ def _exclude_from_git(store: Path) -> None:
         return  # a read-only repository: the store works, and git shows it as untracked
 
 
+def new_format() -> str:
+    """The format file of a store, or a remote, that is made now."""
+    return f"{FORMAT_LINE}\nid {os.urandom(16).hex()}\n"
+
+
 def check_format(store: Path) -> None:
     """Refuse a store that this version does not understand."""
     _read_format(store)
@@ -197,28 +206,38 @@ def store_id(store: Path) -> str:
 
 
 def _read_format(store: Path) -> str:
+    path = store / "format"
     try:
-        lines = (store / "format").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Damaged("cannot read the store's format file", path=store / "format") from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise Damaged("cannot read the store's format file", path=path) from error
+    return read_format(data, str(path))
+
+
+def read_format(data: bytes, where: str) -> str:
+    """The id in the bytes of a format file, of a store or a remote.
+
+    Raises Damaged where it is none of ours, StoreTooNew where its major version is newer.
+    """
+    lines = data.decode(errors="replace").splitlines()
     word, _, major = (lines[0] if lines else "").partition(" ")
     if word != _FORMAT_WORD or not major.isdigit():
         raise Damaged(
-            "the store's format file is not one of ours",
-            path=store / "format",
+            "the format file is not one of ours",
+            path=where,
             first_line=repr(lines[0] if lines else ""),
             expected=FORMAT_LINE,
         )
     if int(major) > int(_FORMAT_MAJOR):
         raise StoreTooNew(
             f"this store has format {major}, and this version of Samebit knows {_FORMAT_MAJOR}",
-            path=store,
+            path=where,
             hint="install a newer Samebit; nothing was written",
         )
     for line in lines[1:]:
         if line.startswith("id "):
             return line[3:].strip()
-    raise Damaged("the store's format file names no id", path=store / "format")
+    raise Damaged("the format file names no id", path=where)
 
 
 def cache_folder() -> Path:
@@ -238,10 +257,7 @@ def config_folder() -> Path:
 def read_settings(store: Path | None, given: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force; a name or value that does not exist raises UsageError."""
     values: dict[str, tuple[Any, object]] = {}  # by name: the value, and where it was set
-    files = [config_folder() / "config.toml"]
-    if store is not None:
-        files += [store.parent / "samebit.toml", store / "local.toml"]
-    for path in files:
+    for path in _settings_files(store):
         values.update({name: (value, path) for name, value in _read_settings_file(path).items()})
     for name in _SETTINGS:
         variable = "SAMEBIT_" + name.upper()
@@ -253,7 +269,27 @@ def read_settings(store: Path | None, given: Mapping[str, Any] | None = None) ->
     return Settings(**{name: _checked(name, *found) for name, found in values.items()})
 
 
-def _read_settings_file(path: Path) -> dict[str, Any]:
+def read_tables(store: Path, section: str) -> dict[str, tuple[dict[str, Any], Path]]:
+    """The tables of one section of the settings, `[section.NAME]`, by name; and where each is set.
+
+    They are no settings of their own: another room knows what they mean.
+    """
+    found: dict[str, tuple[dict[str, Any], Path]] = {}
+    for path in _settings_files(store):
+        tables = _read_sections(path).get(section, {})
+        if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+            raise UsageError(f"[{section}] has tables only: [{section}.NAME]", set_in=path)
+        found.update({name: (table, path) for name, table in tables.items()})
+    return found
+
+
+def _settings_files(store: Path | None) -> list[Path]:
+    """Where settings are, the one that is above all others last."""
+    files = [config_folder() / "config.toml"]
+    return files if store is None else [*files, store.parent / "samebit.toml", store / "local.toml"]
+
+
+def _read_sections(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -263,11 +299,16 @@ def _read_settings_file(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  (most projects have no settings, and need not wait for it)
 
     try:
-        sections = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"cannot read the settings: {error}", path=path) from error
+
+
+def _read_settings_file(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for section, content in sections.items():
+    for section, content in _read_sections(path).items():
+        if section in _TABLES:
+            continue
         if isinstance(content, dict):
             values.update({f"{section}_{name}": value for name, value in content.items()})
         else:

@@ -35,6 +35,9 @@ _CURVE_COLUMNS = 20
 def ls_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, in which order, and what of them."""
     _add_selection(parser, order="started:desc")
+    parser.add_argument(
+        "--remote", metavar="NAME", help="the runs that lie there, without fetching them"
+    )
     parser.add_argument("--limit", type=_count, metavar="N", help="the first N runs only")
     parser.add_argument("--json", action="store_true", help="exact values, as a list of objects")
 
@@ -87,7 +90,7 @@ def _names(text: str) -> list[str]:
 
 def ls(options: argparse.Namespace) -> int:
     """List runs."""
-    every = _every_run(options)
+    every = _every_run(options) if options.remote is None else _runs_there(options)
     chosen = _chosen(every, options)
     shown = chosen[: options.limit]
     screen = Screen.of(sys.stdout)
@@ -157,6 +160,17 @@ def metrics(options: argparse.Namespace) -> int:
 
 def _every_run(options: argparse.Namespace) -> list[Row]:
     return index.rows(places.find_store(Path.cwd()), replays=options.replays)
+
+
+def _runs_there(options: argparse.Namespace) -> list[Row]:
+    """The runs of a remote."""
+    from samebit.remotes import contents, named  # noqa: PLC0415  (most lists are of what is here)
+    from samebit.remotes.rows import read_rows  # noqa: PLC0415
+
+    place = named.open_place(named.choose(places.find_store(Path.cwd()), options.remote))
+    identity = contents.read_id(place)
+    every = read_rows(place, identity) if identity is not None else []
+    return [row for row in every if options.replays or row.get("kind") != "replay"]
 
 
 def _chosen(every: list[Row], options: argparse.Namespace) -> list[Row]:

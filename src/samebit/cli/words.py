@@ -301,6 +301,10 @@ class ProgressLine:
     def __exit__(self, *_: object) -> None:
         self._write("")
 
+    def expect(self, count: int) -> None:
+        """So much more is to be done than was known."""
+        self._total += count
+
     def advance(self, count: int = 1) -> None:
         """So much more is done."""
         self._done += count

@@ -19,7 +19,9 @@ from samebit.records import DataRecord, decode, encode
 
 __all__ = [
     "check_name",
+    "copy_record",
     "digits_of",
+    "files",
     "find_version",
     "let_go",
     "list_names",
@@ -62,7 +64,7 @@ def list_names(store: Path) -> list[str]:
 def read_records(store: Path, name: str) -> list[DataRecord]:
     """Everything that was said of a name, oldest first; raises Damaged."""
     found: list[tuple[int, str, DataRecord]] = []
-    for path in _files(store, name):
+    for path in files(store, name):
         record = decode(path.read_bytes(), DataRecord, where=path)
         found.append((record.at_ns, path.name, record))
     return [record for _, _, record in sorted(found, key=lambda each: each[:2])]
@@ -148,6 +150,13 @@ def write_record(store: Path, record: DataRecord) -> None:
         raise SamebitError(f"the store cannot be written: {why}", path=folder) from error
 
 
+def copy_record(store: Path, path: str, data: bytes) -> None:
+    """Have a record here under the path that it has in another store; `data` was decoded."""
+    file = store / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    disk.publish(file, [data], store / "tmp")
+
+
 def let_go(store: Path, version: DataRecord) -> None:
     """Say that a version may go; `samebit gc` takes what nothing else names."""
     at_ns = next_ns(read_records(store, version.name))
@@ -168,13 +177,14 @@ def named_by_versions(store: Path) -> set[str]:
     found: set[str] = set()
     for name in list_names(store):
         gone = _let_go(read_records(store, name))
-        for path in _files(store, name):
+        for path in files(store, name):
             named = {one.decode() for one in _OBJECT.findall(path.read_bytes())}
             found |= named - gone
     return found
 
 
-def _files(store: Path, name: str) -> Iterator[Path]:
+def files(store: Path, name: str) -> Iterator[Path]:
+    """The files in which everything that was said of a name is, in the order of their names."""
     folder = store / _FOLDER / name
     try:
         names = sorted(os.listdir(folder))

@@ -119,6 +119,6 @@ class Pieces:
         while (pack := self._packs.get()) is not None:
             try:
                 if not self._trouble:
-                    self._store.write_pieces(pack)
+                    self._store.write_bodies(pack, PIECES)
             except BaseException as error:  # raised again by whoever gives or ends
                 self._trouble.append(error)

@@ -241,9 +241,17 @@ class Store:
         raw = [(bytes.fromhex(digest.hex_of(name)), data) for name, data in objects.items()]
         return self._write_pack(list(encoding.pack_pieces(raw)), suffix)
 
-    def write_pieces(self, bodies: Iterable[Body]) -> Path:
-        """Put pieces of data into one pack, in their order; how they lie in it is the caller's."""
-        return self._write_pack(list(encoding.framed(bodies)), PIECES)
+    def write_bodies(self, bodies: Iterable[Body], suffix: str) -> Path:
+        """Put objects into one pack as they are encoded, in their order, which is the caller's."""
+        return self._write_pack(list(encoding.framed(bodies)), suffix)
+
+    def write_whole_pack(self, name: str, data: bytes) -> None:
+        """Put a pack as it lies elsewhere, under its name there; Damaged where it is another."""
+        if not is_pack(name) or digest.hex_of(digest.of_bytes(data)) != os.path.splitext(name)[0]:
+            raise Damaged(f"pack {name[:8]} is damaged: its bytes hash otherwise")
+        path = self.path / "packs" / name
+        self._publish(path, [data])
+        self._learn_pack(path)
 
     def _write_pack(self, parts: list[bytes] | list[bytes | memoryview], suffix: str) -> Path:
         whole = blake3.blake3()

@@ -1,0 +1,385 @@
+"""`samebit push`, `pull`, `sync` and `clone`: runs and data to a remote, and from there."""
+
+import argparse
+import sys
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from samebit import places
+from samebit.cli.remotes import tried
+from samebit.cli.words import ProgressLine, Screen, duration, size, visible
+from samebit.data import versions
+from samebit.digest import canonical_json
+from samebit.errors import Exit, NotFound, UsageError
+from samebit.folders.find import find_run, list_runs
+from samebit.folders.folder import RunFolder, is_run_id
+from samebit.objects.store import Store
+from samebit.query import index, where
+from samebit.remotes import contents, listing, named, pulling, pushing
+from samebit.remotes.moving import Pace
+from samebit.remotes.named import Remote
+from samebit.remotes.place import Place
+from samebit.remotes.pulling import Pulled
+from samebit.remotes.pushing import KINDS, Plan, Pushed
+from samebit.remotes.rows import read_rows
+
+__all__ = [
+    "clone",
+    "clone_arguments",
+    "pull",
+    "pull_arguments",
+    "push",
+    "push_arguments",
+    "sync",
+    "sync_arguments",
+]
+
+
+def push_arguments(parser: argparse.ArgumentParser) -> None:
+    """What push takes."""
+    parser.add_argument(
+        "things", metavar="RUN|NAME", nargs="*", help="runs, names of data (default: everything)"
+    )
+    _add_selection(parser)
+    parser.add_argument("--dry-run", action="store_true", help="only say what would travel")
+
+
+def pull_arguments(parser: argparse.ArgumentParser) -> None:
+    """What pull takes."""
+    parser.add_argument(
+        "things", metavar="RUN|NAME", nargs="*", help="runs, names of data (default: everything)"
+    )
+    _add_selection(parser)
+
+
+def sync_arguments(parser: argparse.ArgumentParser) -> None:
+    """What sync takes."""
+    _add_common(parser)
+
+
+def clone_arguments(parser: argparse.ArgumentParser) -> None:
+    """What clone takes."""
+    parser.add_argument("url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, file:///…")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="made anew")
+    for option in named.OPTIONS:
+        parser.add_argument(f"--{option}", help="as for `samebit remote add`")
+    _add_kinds(parser)
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--where", metavar="EXPR", help="runs such as: acc > 0.9 and config.lr < 0.01"
+    )
+    _add_common(parser)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--remote", metavar="NAME", help="which one (default: the only one)")
+    _add_kinds(parser)
+
+
+def _add_kinds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--with",
+        dest="kinds",
+        metavar="a,b",
+        type=_kinds,
+        default=KINDS,
+        help="of what runs keep only: states, data, code; or none (default: all)",
+    )
+    parser.add_argument(
+        "--limit", metavar="MB", type=_megabytes, help="at most so many MB a second"
+    )
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    given = tuple(word.strip() for word in text.split(","))
+    if given == ("none",):
+        return ()
+    if set(given) <= set(KINDS):
+        return given
+    raise argparse.ArgumentTypeError(f"of {', '.join(KINDS)}, or none; not {text!r}")
+
+
+def _megabytes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value > 0:
+        return value * 1e6
+    raise argparse.ArgumentTypeError(f"a number of MB above 0, not {text!r}")
+
+
+def push(options: argparse.Namespace) -> int:
+    """Exit code 7 if something had to stay here."""
+    store, remote = _opened(options)
+    place = named.open_place(remote)
+    folders, names = _chosen_here(store.path, options.things, options.where)
+    screen = Screen.of(sys.stdout)
+    if options.dry_run:
+        plan = pushing.make_plan(store, place, folders, names, kinds=options.kinds)
+        return _say_plan(screen, remote, plan, options)
+    return _push(screen, store, place, remote, folders, names, options)
+
+
+def _push(
+    screen: Screen,
+    store: Store,
+    place: Place,
+    remote: Remote,
+    folders: list[RunFolder],
+    names: list[str],
+    options: argparse.Namespace,
+) -> int:
+    began = time.monotonic()
+    with ProgressLine(Screen.of(sys.stderr), 0, f"to {remote.name}", amount=size) as progress:
+        done = pushing.push(
+            store,
+            place,
+            folders,
+            names,
+            kinds=options.kinds,
+            rows=lambda ids: _rows(store.path, ids),
+            pace=Pace(options.limit),
+            begins=lambda plan: progress.expect(plan.size_bytes),
+            advance=progress.advance,
+        )
+    return _say_pushed(screen, remote, done, time.monotonic() - began, options)
+
+
+def _rows(store: Path, ids: Collection[str]) -> list[dict[str, Any]]:
+    return [row for row in index.rows(store, replays=True) if row["id"] in ids]
+
+
+def _opened(options: argparse.Namespace) -> tuple[Store, Remote]:
+    path = places.find_store(Path.cwd())
+    return Store(path), named.choose(path, options.remote)
+
+
+def _chosen_here(
+    store: Path, things: list[str], condition: str | None
+) -> tuple[list[RunFolder], list[str]]:
+    """The runs and names of data that were asked for; without a word, all."""
+    if not things and condition is None:
+        return list(list_runs(store)), versions.list_names(store)
+    folders: dict[str, RunFolder] = {}
+    names: list[str] = []
+    known = set(versions.list_names(store))
+    for thing in things:
+        if thing in known:
+            names.append(thing)
+        else:
+            found = find_run(store, thing)
+            folders[found.id] = found
+    if condition is not None:
+        every = index.rows(store, replays=True)
+        for run in _fitting(every, condition):
+            folders.setdefault(run, RunFolder(store / "runs" / run))
+    return list(folders.values()), names
+
+
+def _fitting(every: list[dict[str, Any]], condition: str) -> list[str]:
+    parsed = where.parse(condition)
+    known = {"damage", *index.COLUMNS}.union(*every)
+    return [str(row["id"]) for row in parsed.among(every, known)]
+
+
+def _say_plan(screen: Screen, remote: Remote, plan: Plan, options: argparse.Namespace) -> int:
+    if options.json:
+        said = {
+            "remote": remote.name,
+            "runs": [taken.folder.id for taken, _ in plan.runs],
+            "data": plan.words,
+            "objects": plan.objects,
+            "files": len(plan.transfers),
+            "bytes": plan.size_bytes,
+            "held_back": plan.held_back,
+            "up_to_date": plan.up_to_date,
+        }
+        screen.say(canonical_json(said).decode())
+        return Exit.NOT_FOUND if plan.held_back else Exit.DONE
+    what = _count(len(plan.runs), "run")
+    if plan.words:
+        what += f" and {_count(len(plan.words), 'record')} of data"
+    objects = f"{_count(plan.objects, 'object')} in {_count(len(plan.transfers), 'file')}"
+    screen.say(f"would push to {remote.name}: {what}; {objects}, {size(plan.size_bytes)} in all")
+    _say_rest(screen, plan.up_to_date, plan.held_back)
+    return Exit.NOT_FOUND if plan.held_back else Exit.DONE
+
+
+def _say_pushed(
+    screen: Screen, remote: Remote, done: Pushed, seconds: float, options: argparse.Namespace
+) -> int:
+    code = Exit.NOT_FOUND if done.held_back else Exit.DONE
+    plan = done.plan
+    if options.json:
+        said = {
+            "remote": remote.name,
+            "runs": list(done.runs),
+            "data": plan.words,
+            "objects": plan.objects,
+            "bytes": done.size_bytes,
+            "held_back": done.held_back,
+            "up_to_date": plan.up_to_date,
+            "seconds": seconds,
+        }
+        screen.say(canonical_json(said).decode())
+        return code
+    if not (done.runs or plan.words or plan.objects):
+        screen.say(f"{remote.name} has everything")
+    else:
+        what = [_count(len(done.runs), "run")] if done.runs else []
+        what += [f"{_count(len(plan.words), 'record')} of data"] if plan.words else []
+        what += [_count(plan.objects, "object")]
+        said = f"{', '.join(what)}; {size(done.size_bytes)} in {duration(seconds)}"
+        screen.say(f"{screen.paint.green('pushed')} to {remote.name}: {said}")
+    _say_rest(screen, plan.up_to_date if done.runs else 0, done.held_back)
+    return code
+
+
+def _say_rest(screen: Screen, there: int, held_back: dict[str, str]) -> None:
+    if there:
+        screen.say(f"  {_count(there, 'run')} there already")
+    for thing, why in held_back.items():
+        screen.say(f"{screen.paint.red('not pushed')} {visible(thing)}: {visible(why)}")
+
+
+def pull(options: argparse.Namespace) -> int:
+    """Exit code 7 if something could not be pulled."""
+    store, remote = _opened(options)
+    place = named.open_place(remote)
+    runs, names = _chosen_there(place, options.things, options.where)
+    return _pull(Screen.of(sys.stdout), store, place, remote, runs, names, options)
+
+
+def _chosen_there(
+    place: Place, things: list[str], condition: str | None
+) -> tuple[list[str], list[str]]:
+    """Ids of runs and names of data of a remote; without a word, all."""
+    if not things and condition is None:
+        return listing.list_runs(place), listing.list_names(place)
+    exact = [thing for thing in things if is_run_id(thing)]
+    left = [thing for thing in things if not is_run_id(thing)]
+    names: list[str] = []
+    runs = list(exact)
+    if left:
+        known = set(listing.list_names(place))
+        names = [thing for thing in left if thing in known]
+        left = [thing for thing in left if thing not in known]
+    if left or condition is not None:
+        identity = contents.read_id(place)
+        every = read_rows(place, identity) if identity else []
+        runs += [_find(every, thing, place) for thing in left]
+        runs += _fitting(every, condition) if condition is not None else []
+    return list(dict.fromkeys(runs)), names
+
+
+def _find(every: list[dict[str, Any]], reference: str, place: Place) -> str:
+    """The run of a remote that a name or the beginning of an id means."""
+    fits = [row["id"] for row in every if row.get("name") == reference]
+    fits = fits or [row["id"] for row in every if row["id"].startswith(reference.lower())]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        shown = ", ".join(sorted(fits)[:8])
+        raise UsageError(f"{reference!r} fits {len(fits)} runs", runs=shown, hint="give the id")
+    raise NotFound(
+        f"there is no run, and no data, {reference!r} at the remote",
+        remote=place.url,
+        hint="`samebit ls --remote NAME` lists the runs there",
+    )
+
+
+def _pull(
+    screen: Screen,
+    store: Store,
+    place: Place,
+    remote: Remote,
+    runs: list[str],
+    names: list[str],
+    options: argparse.Namespace,
+) -> int:
+    began = time.monotonic()
+    with ProgressLine(Screen.of(sys.stderr), 0, f"from {remote.name}", amount=size) as progress:
+        done = pulling.pull(
+            store,
+            place,
+            runs,
+            names,
+            kinds=options.kinds,
+            pace=Pace(options.limit),
+            expects=progress.expect,
+            advance=progress.advance,
+        )
+    return _say_pulled(screen, remote, done, time.monotonic() - began, options)
+
+
+def _say_pulled(
+    screen: Screen, remote: Remote, done: Pulled, seconds: float, options: argparse.Namespace
+) -> int:
+    code = Exit.NOT_FOUND if done.failed else Exit.DONE
+    if options.json:
+        said = {
+            "remote": remote.name,
+            "runs": list(done.runs),
+            "data": list(done.data),
+            "objects": done.objects,
+            "bytes": done.size_bytes,
+            "failed": done.failed,
+            "unchanged": done.unchanged,
+            "seconds": seconds,
+        }
+        screen.say(canonical_json(said).decode())
+        return code
+    if done.runs or done.data or done.objects:
+        what = [_count(len(done.runs), "run")] if done.runs else []
+        what += [f"data {', '.join(done.data)}"] if done.data else []
+        what += [_count(done.objects, "object")]
+        said = f"{', '.join(what)}; {size(done.size_bytes)} in {duration(seconds)}"
+        screen.say(f"{screen.paint.green('pulled')} from {remote.name}: {visible(said)}")
+    elif not done.failed:
+        screen.say(f"everything of {remote.name} is here")
+    for thing, why in done.failed.items():
+        screen.say(f"{screen.paint.red('not pulled')} {visible(thing)}: {visible(why)}")
+    return code
+
+
+def sync(options: argparse.Namespace) -> int:
+    """Pull everything, then push everything."""
+    store, remote = _opened(options)
+    place = named.open_place(remote)
+    screen = Screen.of(sys.stdout)
+    code: int = Exit.DONE
+    if contents.read_id(place) is not None:
+        runs, names = _chosen_there(place, [], None)
+        code = _pull(screen, store, place, remote, runs, names, options)
+    folders, known = _chosen_here(store.path, [], None)
+    return _push(screen, store, place, remote, folders, known, options) or code
+
+
+def clone(options: argparse.Namespace) -> int:
+    """A folder with a store that has everything of a remote, and knows it as `origin`."""
+    given = {key: getattr(options, key) for key in named.OPTIONS if getattr(options, key)}
+    remote = tried(named.of_url("origin", options.url, given))
+    place = named.open_place(remote)
+    if contents.read_id(place) is None:
+        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    folder: Path = options.folder or Path(remote.url.rstrip("/").rpartition("/")[2])
+    if (folder / ".samebit").exists():
+        raise UsageError(
+            "there is a store already", path=folder, hint="samebit remote add, then samebit pull"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    store = places.make_store(folder.resolve() / ".samebit")
+    named.save(store, remote)
+    runs, names = _chosen_there(place, [], None)
+    screen = Screen.of(sys.stdout)
+    return _pull(screen, Store(store), place, remote, runs, names, options)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")

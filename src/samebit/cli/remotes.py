@@ -1,0 +1,161 @@
+"""`samebit remote`: places elsewhere that hold the same objects and runs."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from samebit import places
+from samebit.cli.tables import Column, table
+from samebit.cli.words import Screen, visible
+from samebit.digest import canonical_json
+from samebit.errors import Exit, UsageError
+from samebit.remotes import contents, listing, named, probing
+from samebit.remotes.named import Remote
+from samebit.remotes.place import Guarantees
+
+__all__ = ["remote", "remote_arguments", "tried"]
+
+
+def remote_arguments(parser: argparse.ArgumentParser) -> None:
+    """What remote takes."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="add|ls|show|test|rm")
+    adds = commands.add_parser("add", help="know a place by a name, and try what it can do")
+    adds.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
+    adds.add_argument("url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, file:///…")
+    adds.add_argument("--endpoint", metavar="URL", help="of a server that is not the cloud's own")
+    adds.add_argument("--region", help="of the bucket (default: as the cloud's tools have it)")
+    adds.add_argument("--profile", help="of the cloud's tools, whose credentials are meant")
+    adds.add_argument("--account", help="of Azure")
+    adds.add_argument("--json", action="store_true", help="as one JSON object")
+    listing = commands.add_parser("ls", help="the remotes of this project")
+    listing.add_argument("--json", action="store_true", help="as one JSON object")
+    shows = commands.add_parser("show", help="where a remote is, and what is there")
+    tests = commands.add_parser("test", help="try again what a remote can do, and note it")
+    removes = commands.add_parser("rm", help="forget a remote; what lies there stays")
+    for one in (shows, tests, removes):
+        one.add_argument("name", metavar="NAME", help="as `ls` lists it")
+        one.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def remote(options: argparse.Namespace) -> int:
+    """Do one of these."""
+    does: dict[str, Callable[[argparse.Namespace, Screen], int]] = {
+        "add": _add,
+        "ls": _list,
+        "show": _show,
+        "test": _test,
+        "rm": _remove,
+    }
+    return does[options.action](options, Screen.of(sys.stdout))
+
+
+def _add(options: argparse.Namespace, screen: Screen) -> int:
+    given = {key: getattr(options, key) for key in named.OPTIONS if getattr(options, key)}
+    url = options.url
+    if url.startswith("~") or url.startswith(("/", "./", "../")):
+        url = "file://" + str(Path(url).expanduser().resolve())
+    made = named.of_url(options.name, url, given)
+    store = places.make_store(places.choose_store(Path.cwd()))
+    before = named.read_all(store).get(options.name)
+    if before is not None and before.url != made.url:
+        raise UsageError(
+            f"there is a remote {options.name!r} already",
+            url=before.url,
+            hint=f"samebit remote rm {options.name}",
+        )
+    seen = tried(made)
+    named.save(store, seen)
+    return _say(seen, screen, options, "added")
+
+
+def tried(one: Remote) -> Remote:
+    """A remote with what it was seen to guarantee; raises what keeps it from being used."""
+    found = probing.probe(named.open_place(replace(one, guarantees=Guarantees())))
+    if found.trouble is not None:
+        raise found.trouble
+    return replace(one, guarantees=found.guarantees)
+
+
+def _say(one: Remote, screen: Screen, options: argparse.Namespace, did: str) -> int:
+    if options.json:
+        screen.say(canonical_json(_as_data(one)).decode())
+        return Exit.DONE
+    screen.say(f"{screen.paint.green(did)} {one.name}: {visible(one.url)}")
+    for line in _abilities(one.guarantees):
+        screen.say(f"  {line}")
+    return Exit.DONE
+
+
+def _abilities(can: Guarantees) -> list[str]:
+    """What a place can do, and what we do where it cannot."""
+    return [
+        "creates a name once only"
+        if can.creates
+        else "does not refuse a second creation: nothing here needs it, names are digests",
+        "gives parts of what lies there"
+        if can.ranges
+        else "gives whole files only: these are read",
+    ]
+
+
+def _as_data(one: Remote) -> dict[str, Any]:
+    can = {"creates": one.guarantees.creates, "ranges": one.guarantees.ranges}
+    return {"name": one.name, "url": one.url, **one.options, **can}
+
+
+def _list(options: argparse.Namespace, screen: Screen) -> int:
+    found = named.read_all(places.find_store(Path.cwd()))
+    if options.json:
+        every = [_as_data(one) for one in found.values()]
+        screen.say(canonical_json({"remotes": every}).decode())
+    elif found:
+        columns = [Column("name"), Column("url", shrink=1)]
+        cells = [[one.name, one.url] for _, one in sorted(found.items())]
+        screen.say(table(columns, cells, columns_wide=screen.width, color=screen.color))
+    else:
+        screen.say("no remotes yet; `samebit remote add NAME s3://BUCKET/BEGINNING` adds one")
+    return Exit.DONE
+
+
+def _show(options: argparse.Namespace, screen: Screen) -> int:
+    one = named.choose(places.find_store(Path.cwd()), options.name)
+    place = named.open_place(one)
+    identity = contents.read_id(place)
+    runs = listing.list_runs(place) if identity else []
+    data = listing.list_names(place) if identity else []
+    if options.json:
+        said = {**_as_data(one), "id": identity, "runs": runs, "data": data}
+        screen.say(canonical_json(said).decode())
+        return Exit.DONE
+    screen.say(f"{one.name}  {visible(one.url)}")
+    for key, value in one.options.items():
+        screen.say(f"  {key:<8}  {visible(value)}")
+    for line in _abilities(one.guarantees):
+        screen.say(f"  {line}")
+    if identity is None:
+        screen.say("  nothing was pushed there yet")
+    else:
+        screen.say(f"  {len(runs):,} runs, {len(data):,} names of data")
+    return Exit.DONE
+
+
+def _test(options: argparse.Namespace, screen: Screen) -> int:
+    store = places.find_store(Path.cwd())
+    seen = tried(named.choose(store, options.name))
+    named.save(store, seen)
+    return _say(seen, screen, options, "tried")
+
+
+def _remove(options: argparse.Namespace, screen: Screen) -> int:
+    store = places.find_store(Path.cwd())
+    one = named.choose(store, options.name)
+    named.forget(store, one.name)
+    if options.json:
+        screen.say(canonical_json(_as_data(one)).decode())
+    else:
+        screen.say(f"forgotten {one.name}; what lies at {visible(one.url)} stays")
+    return Exit.DONE

@@ -1,0 +1,322 @@
+"""A remote that is a bucket of S3, Google Cloud Storage or Azure, through obstore.
+
+Credentials come from where each cloud's own tools look for them: variables, the profiles of
+`~/.aws`, gcloud's application default credentials, Azure's command line, the machine's role.
+"""
+
+import configparser
+import importlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from samebit.errors import NotFound, UsageError
+from samebit.remotes.place import Data, Found, Guarantees, RemoteError
+
+__all__ = ["SCHEMES", "BucketPlace", "open_bucket"]
+
+SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
+_AT_ONCE_BYTES = 8 << 20  # of a longer one parts are sent, and read where ranges can be: of each
+# request no more has to come through in time, and no more is sent again
+_PART_TIMEOUT = timedelta(minutes=3)
+_WHOLE_TIMEOUT = timedelta(hours=1)  # where there are no ranges
+_RETRIES = {
+    "max_retries": 8,
+    "retry_timeout": timedelta(minutes=4),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=200),
+        "max_backoff": timedelta(seconds=20),
+        "base": 2,
+    },
+}
+_NOT_ALLOWED = ("PermissionDeniedError", "UnauthenticatedError")
+_MOST_WORDS = 200
+
+
+def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) -> "BucketPlace":
+    """The place that a URL names.
+
+    Args:
+        url: `s3://bucket/beginning`, `gs://…`, `az://container/…`.
+        options: `endpoint`, `region`, `profile`, `account`: what is no secret.
+        guarantees: as they were found.
+
+    Raises:
+        UsageError: obstore is not installed, or what was given does not fit together.
+    """
+    obstore = _obstore()
+    scheme, _, rest = url.partition("://")
+    name, _, prefix = rest.partition("/")
+    if not name:
+        raise UsageError(f"{url!r} names no bucket", hint=f"{scheme}://BUCKET/BEGINNING")
+    config = _CONFIGS[scheme](options)
+    client: dict[str, Any] = {
+        "connect_timeout": timedelta(seconds=10),
+        "timeout": _PART_TIMEOUT if guarantees.ranges else _WHOLE_TIMEOUT,
+        "user_agent": "samebit",
+    }
+    if config.get("endpoint", "").startswith("http://"):
+        client["allow_http"] = True
+    kinds = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
+    made = getattr(importlib.import_module("obstore.store"), kinds[scheme])
+    try:
+        store = made(
+            name,
+            prefix=prefix.strip("/") or None,
+            client_options=client,
+            retry_config=_RETRIES,
+            **config,
+        )
+    except Exception as error:
+        raise UsageError(f"the remote cannot be opened: {_words(error)}", remote=url) from error
+    return BucketPlace(url.rstrip("/"), store, guarantees, obstore)
+
+
+def _obstore() -> ModuleType:
+    try:
+        return importlib.import_module("obstore")
+    except ImportError as error:
+        raise UsageError(
+            "remotes in a bucket need obstore", hint="pip install 'samebit[cloud]'"
+        ) from error
+
+
+class BucketPlace:
+    """See `open_bucket`."""
+
+    def __init__(self, url: str, store: Any, guarantees: Guarantees, obstore: ModuleType) -> None:
+        self.url = url
+        self.guarantees = guarantees
+        self._store = store
+        self._obstore = obstore
+
+    def put(self, path: str, data: Data, *, new: bool = False) -> bool:
+        """See `Place`."""
+        if new and not self.guarantees.creates and self.find(path) is not None:
+            return False
+        mode = "create" if new and self.guarantees.creates else None
+        given: Any = data
+        if isinstance(data, memoryview):
+            given = bytes(data)  # as which alone obstore does not copy it once more
+        try:
+            self._obstore.put(
+                self._store,
+                path,
+                given,
+                mode=mode,
+                use_multipart=None if mode is None else False,
+                chunk_size=_AT_ONCE_BYTES,
+                max_concurrency=2,
+            )
+        except Exception as error:
+            if type(error).__name__ == "AlreadyExistsError":
+                return False
+            raise self._refused(error, path, writes=True) from error
+        return True
+
+    def read(self, path: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """See `Place`."""
+        if not self.guarantees.ranges or end is None:
+            yield from self._read_from_start(path, begin, end)
+            return
+        while begin < end:
+            until = min(end, begin + _AT_ONCE_BYTES)
+            try:
+                piece = bytes(self._obstore.get_range(self._store, path, start=begin, end=until))
+            except Exception as error:
+                raise self._refused(error, path) from error
+            yield piece
+            if len(piece) < until - begin:
+                return
+            begin = until
+
+    def _read_from_start(self, path: str, begin: int, end: int | None) -> Iterator[bytes]:
+        at = 0
+        try:
+            for chunk in self._obstore.get(self._store, path).stream():
+                piece = bytes(chunk)
+                here, at = at, at + len(piece)
+                wanted = piece[max(0, begin - here) : None if end is None else max(0, end - here)]
+                if wanted:
+                    yield wanted
+                if end is not None and at >= end:
+                    return
+        except NotFound:
+            raise
+        except Exception as error:
+            raise self._refused(error, path) from error
+
+    def find(self, path: str) -> Found | None:
+        """See `Place`."""
+        try:
+            return _found(self._obstore.head(self._store, path))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise self._refused(error, path) from error
+
+    def list(self, folder: str) -> Iterator[Found]:
+        """See `Place`."""
+        try:
+            for page in self._obstore.list(self._store, folder, chunk_size=1000):
+                yield from [_found(one) for one in page]
+        except FileNotFoundError as error:
+            raise self._refused(error, folder, writes=True) from error
+        except Exception as error:
+            raise self._refused(error, folder) from error
+
+    def folders(self, folder: str) -> Iterator[str]:
+        """See `Place`."""
+        try:
+            found = self._obstore.list_with_delimiter(self._store, folder)
+        except Exception as error:
+            raise self._refused(error, folder) from error
+        for path in found["common_prefixes"]:
+            yield path.rstrip("/").rpartition("/")[2]
+
+    def remove(self, path: str) -> None:
+        """See `Place`."""
+        try:
+            self._obstore.delete(self._store, path)
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise self._refused(error, path, writes=True) from error
+
+    def _refused(self, error: Exception, path: str, *, writes: bool = False) -> Exception:
+        """What to raise for an error of obstore."""
+        kind = type(error).__name__
+        facts = {"remote": self.url, "answer": _words(error)}
+        if isinstance(error, FileNotFoundError):
+            if writes:
+                return RemoteError("there is no such bucket", **facts, hint="make it first")
+            return NotFound("it is not at the remote", path=path, remote=self.url)
+        if kind in _NOT_ALLOWED:
+            return RemoteError(
+                "the remote does not let us in",
+                **facts,
+                hint="the same command goes on once the credentials are right; they are those that "
+                "the cloud's own tools use",
+            )
+        return RemoteError(
+            "the remote does not answer as it should",
+            path=path,
+            **facts,
+            hint="the same command goes on where this one stopped",
+        )
+
+
+def _found(one: Any) -> Found:
+    modified = one["last_modified"]
+    seconds = int(modified.timestamp())
+    return Found(one["path"], one["size"], seconds * 10**9 + modified.microsecond * 1000)
+
+
+def _words(error: Exception) -> str:
+    """The first line of what a library says, without its own innards."""
+    said = str(error).strip().partition("\n\nDebug source")[0]
+    line = " ".join(said.split())
+    return line if len(line) <= _MOST_WORDS else line[: _MOST_WORDS - 2] + " …"
+
+
+def _s3(options: Mapping[str, str]) -> dict[str, Any]:
+    profile = options.get("profile") or os.environ.get("AWS_PROFILE") or "default"
+    found = _aws_profile(profile)
+    asked = options.get("profile") or os.environ.get("AWS_PROFILE")
+    if asked and not found:
+        raise UsageError(f"there is no profile {profile!r} in the files of ~/.aws")
+    config: dict[str, Any] = {}
+    if asked or "AWS_ACCESS_KEY_ID" not in os.environ:
+        for theirs, ours in (
+            ("aws_access_key_id", "access_key_id"),
+            ("aws_secret_access_key", "secret_access_key"),
+            ("aws_session_token", "session_token"),
+        ):
+            if found.get(theirs):
+                config[ours] = found[theirs]
+        if found and "access_key_id" not in config and _has("boto3"):
+            config |= _by_boto(profile)  # a role, single sign-on, a program: its own business
+    endpoint = (
+        options.get("endpoint")
+        or os.environ.get("AWS_ENDPOINT_URL_S3")
+        or os.environ.get("AWS_ENDPOINT_URL")
+        or found.get("endpoint_url")
+    )
+    if endpoint:
+        config["endpoint"] = endpoint
+        config["virtual_hosted_style_request"] = False
+    region = (
+        options.get("region")
+        or os.environ.get("AWS_REGION")
+        or os.environ.get("AWS_DEFAULT_REGION")
+        or found.get("region")
+        or ("us-east-1" if endpoint else None)
+    )
+    if region:
+        config["region"] = region
+    return config
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _by_boto(profile: str) -> dict[str, Any]:
+    boto3 = importlib.import_module("boto3")
+    provider = importlib.import_module("obstore.auth.boto3").Boto3CredentialProvider
+    try:
+        return {"credential_provider": provider(boto3.Session(profile_name=profile))}
+    except Exception as error:
+        raise UsageError(f"the profile {profile!r} gives no credentials: {error}") from error
+
+
+def _aws_profile(name: str) -> dict[str, str]:
+    """What the two files of AWS' own tools say of a profile."""
+    home = Path.home() / ".aws"
+    found: dict[str, str] = {}
+    for variable, file, section in (
+        ("AWS_CONFIG_FILE", "config", name if name == "default" else f"profile {name}"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "credentials", name),
+    ):
+        path = Path(os.environ.get(variable) or home / file).expanduser()
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the settings of AWS: {error}", path=path) from error
+        if parser.has_section(section):
+            found |= dict(parser.items(section))
+    return found
+
+
+def _gs(options: Mapping[str, str]) -> dict[str, Any]:
+    # Variables and gcloud's application default credentials are found by obstore itself.
+    return {"config": {"base_url": options["endpoint"]}} if options.get("endpoint") else {}
+
+
+def _az(options: Mapping[str, str]) -> dict[str, Any]:
+    account = options.get("account") or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
+    account = account or os.environ.get("AZURE_STORAGE_ACCOUNT")
+    if not account:
+        raise UsageError(
+            "the account of Azure is not known", hint="--account NAME, or AZURE_STORAGE_ACCOUNT"
+        )
+    config: dict[str, Any] = {"account_name": account}
+    if options.get("endpoint"):
+        config["endpoint"] = options["endpoint"]
+    keys = ("KEY", "SAS_TOKEN", "CONNECTION_STRING", "ACCESS_KEY", "ACCOUNT_KEY", "SAS_KEY")
+    known = any(f"AZURE_STORAGE_{key}" in os.environ for key in keys)
+    known = known or "AZURE_CLIENT_ID" in os.environ
+    if key := os.environ.get("AZURE_STORAGE_KEY"):
+        config["account_key"] = key
+    if not known and shutil.which("az"):
+        config["use_azure_cli"] = True
+    return config
+
+
+_CONFIGS = {"s3": _s3, "gs": _gs, "az": _az}

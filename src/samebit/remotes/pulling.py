@@ -1,0 +1,439 @@
+"""Pull: runs and versions of data from a remote, checked, whole or as far as they have come.
+
+A remote is a stranger's: what it says is believed when its digest agrees. Objects are stored
+first; then the run's folder appears under its name all at once, or what is new of it is added.
+"""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from samebit import digest, disk
+from samebit.data import versions
+from samebit.errors import Damaged, NotFound, SamebitError, in_a_line
+from samebit.folders import naming
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import read_run
+from samebit.objects import encoding
+from samebit.objects.encoding import Body
+from samebit.objects.store import Store
+from samebit.records import DataRecord, decode
+from samebit.remotes import bundles, listing, moving
+from samebit.remotes.bundles import Part
+from samebit.remotes.contents import Contents, Packed, object_path, read_id
+from samebit.remotes.moving import Job, Pace
+from samebit.remotes.place import Found, Place, read_whole
+from samebit.remotes.pushing import KIND_OF_USE, KINDS
+from samebit.remotes.recalled import Recalled, read_bundle
+
+__all__ = ["Pulled", "pull"]
+
+_HALF = 0.5
+_LISTED = 500  # objects, above which the listing takes fewer requests than asking for each
+_TOGETHER = 200  # runs of which everything is here before others are begun
+_ASIDE = "pull-"  # in `tmp/`: folders in which runs are put together
+_DAY_S = 86400
+_MOST_WORD_BYTES = 1 << 20
+
+Advance = Callable[[int], object]
+
+
+class Pulled(Struct, frozen=True):
+    """What a pull did.
+
+    Attributes:
+        runs: that are new here, or have something new.
+        unchanged: runs that were here as they are there.
+        data: names of which something was said that was not known here.
+        objects: how many objects came.
+        size_bytes: how many bytes came.
+        failed: runs and data that could not be pulled, and why.
+    """
+
+    runs: tuple[str, ...]
+    unchanged: int
+    data: tuple[str, ...]
+    objects: int
+    size_bytes: int
+    failed: dict[str, str]
+
+
+def pull(
+    store: Store,
+    place: Place,
+    runs: Iterable[str],
+    names: Collection[str],
+    *,
+    kinds: Collection[str] = KINDS,
+    pace: Pace | None = None,
+    expects: Callable[[int], object] = lambda _: None,
+    advance: Advance = lambda _: None,
+) -> Pulled:
+    """Have runs and data here as they are at a remote; the same again goes on where one stopped.
+
+    Args:
+        store: to where.
+        place: from where.
+        runs: their ids.
+        names: of data whose versions are wanted.
+        kinds: of what runs keep, what is wanted too: of KINDS.
+        pace: how fast.
+        expects: is told how many bytes more will come.
+        advance: is told how many have come.
+
+    Raises:
+        RemoteError: the remote cannot be read; what was stored is found by the next try.
+        NotFound: nothing was ever pushed there.
+    """
+    remote_id = read_id(place)
+    if remote_id is None:
+        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    puller = _Puller(store, place, remote_id, pace or Pace(), expects, advance)
+    return puller.pull(list(dict.fromkeys(runs)), list(names), kinds)
+
+
+class _Staged(Struct, frozen=True):
+    """A run as it will be here: in a folder aside, or where it lies if nothing is new."""
+
+    folder: RunFolder
+    target: RunFolder
+    files: dict[str, bytes]  # that are new here, or longer
+
+
+class _Puller:
+    def __init__(
+        self,
+        store: Store,
+        place: Place,
+        remote_id: str,
+        pace: Pace,
+        expects: Callable[[int], object],
+        advance: Advance,
+    ) -> None:
+        self._store = store
+        self._place = place
+        self._pace = pace
+        self._expects = expects
+        self._advance = advance
+        self._contents = Contents(place, store, remote_id)
+        self._recalled = Recalled(place, remote_id)
+        self._objects = 0
+        self._bytes = 0
+        self._packs_listed = False
+        self._lock = threading.Lock()
+        self._looked_for: set[bytes] = set()  # and they are not there, or damaged
+        self._damaged: dict[bytes, str] = {}
+        self._failed: dict[str, str] = {}
+
+    def pull(self, runs: list[str], names: list[str], kinds: Collection[str]) -> Pulled:
+        _clear(self._store)
+        done: list[str] = []
+        changed: set[str] = set()
+        # Some at a time: what has come is here, also where the rest never comes.
+        for at in range(0, len(runs), _TOGETHER):
+            changed |= self._pull_runs(runs[at : at + _TOGETHER], kinds)
+        done = [run for run in runs if run in changed]
+        learnt = [name for name in names if self._pull_data(name)]
+        return Pulled(
+            tuple(done),
+            len(runs) - len(done) - len(self._failed.keys() & set(runs)),
+            tuple(learnt),
+            self._objects,
+            self._bytes,
+            self._failed,
+        )
+
+    def _pull_runs(self, runs: list[str], kinds: Collection[str]) -> set[str]:
+        """Those of which anything was new here."""
+        listed = listing.list_bundles(self._place, runs)
+        aside = self._store.path / "tmp" / f"{_ASIDE}{os.getpid()}-{os.urandom(4).hex()}"
+        staged: dict[str, _Staged] = {}
+
+        def stage(run: str) -> None:
+            try:
+                staged[run] = self._stage(run, listed[run], aside)
+            except (Damaged, NotFound) as error:
+                self._failed[run] = in_a_line(error)
+
+        try:
+            moving.move(
+                Job(sum(one.size_bytes for one in listed[run]), lambda run=run: stage(run))
+                for run in runs
+            )
+            wanted: dict[str, set[str]] = {}
+            for run, one in staged.items():
+                try:
+                    wanted[run] = self._wanted(one, kinds)
+                except SamebitError as error:
+                    self._failed[run] = in_a_line(error)
+            came = self._fetch_reached(wanted)
+            for run in wanted.keys() - self._failed.keys():
+                _publish(staged[run], self._store.path / "tmp")
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        changed = {run for run, one in staged.items() if one.files} | came
+        return changed - self._failed.keys()
+
+    def _stage(self, run: str, listed: list[Found], aside: Path) -> _Staged:
+        if not listed:
+            raise NotFound(f"there is no run {run} at the remote", remote=self._place.url)
+        target = RunFolder(self._store.path / "runs" / run)
+        known = self._recalled.known(run)
+        got: dict[str, bytes] = {}
+        learnt: dict[str, list[Part]] = {}
+        for found in sorted(listed, key=lambda one: one.path):
+            parts = known.get(found.path)
+            if parts is None or not all(_is_here(target.path, part) for part in parts):
+                self._expects(found.size_bytes)
+                self._pace.wait(found.size_bytes)
+                got[found.path] = read_bundle(self._place, found)
+                learnt[found.path] = [part for part, _ in bundles.parts_of(got[found.path])]
+                self._came(found.size_bytes, 0)
+        if not got:
+            return _Staged(target, target, {})
+        self._recalled.add(run, learnt)
+        paths = {part.path for parts in learnt.values() for part in parts}
+        here = {path: data for path in paths if (data := _read(target.path / path)) is not None}
+        whole = bundles.assemble(got.values(), here)
+        new = {
+            path: data
+            for path, data in whole.items()
+            if path not in here or len(data) > len(here[path])
+        }
+        folder = RunFolder(aside / "runs" / run)
+        if target.path.exists():
+            shutil.copytree(target.path, folder.path)
+        for path, data in new.items():
+            file = folder.path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        if not (folder.path / "run.json").exists():
+            raise Damaged(f"the run {run} at the remote has no beginning", remote=self._place.url)
+        if folder.record().id != run:
+            raise Damaged(f"what lies at the remote as run {run} is another one")
+        _check_ends(folder, self._place)
+        return _Staged(folder, target, new)
+
+    def _wanted(self, staged: _Staged, kinds: Collection[str]) -> set[str]:
+        """The objects that a run names, but for those of kinds that are not wanted."""
+        roots = naming.named_by(staged.folder)
+        unwanted = {kind for kind, ours in KIND_OF_USE.items() if ours not in kinds}
+        if not unwanted:
+            return roots
+        uses = naming.uses(read_run(staged.folder), self._store)
+        return roots - {use.root for use in uses if use.kind in unwanted}
+
+    def _fetch_reached(self, wanted: Mapping[str, set[str]]) -> set[str]:
+        """Have here what some things name, and what that names; of which of them anything came.
+
+        Round by round: what a manifest names can only be told once it is here. What is damaged
+        there is noted as the failure of all that need it.
+        """
+        came: set[str] = set()
+        while True:
+            needs = {thing: self._reached(roots) for thing, roots in wanted.items()}
+            self._store.list_packs()
+            every = set().union(*needs.values()) - self._looked_for
+            # Touched, so that no sweep here takes them before what names them is here.
+            missing = {raw for raw in self._store.hold(every) if not self._store.has(_name(raw))}
+            for thing, raws in needs.items():
+                if hurt := raws & self._damaged.keys():
+                    self._failed[thing] = self._damaged[min(hurt)]
+            if not missing:
+                return came
+            self._fetch(missing)
+            got = missing - self._looked_for
+            came.update(thing for thing, raws in needs.items() if raws & got)
+
+    def _reached(self, roots: set[str]) -> set[bytes]:
+        reached = naming.reached_from(self._store, roots)
+        return {bytes.fromhex(digest.hex_of(name)) for name in reached}
+
+    def _fetch(self, raws: set[bytes]) -> None:
+        contents = self._contents
+        if not self._packs_listed:
+            contents.list_packs()
+            self._packs_listed = True
+        unknown = {raw for raw in raws if raw not in contents}
+        if len(unknown) > _LISTED:
+            contents.list_objects()
+        else:
+            contents.look_for(unknown)
+        self._looked_for |= {raw for raw in raws if raw not in contents}
+        packed: dict[str, list[Packed]] = {}
+        jobs: list[Job] = []
+        for raw in raws:
+            if raw in contents.files:
+                size = contents.files[raw]
+                jobs.append(Job(size, lambda raw=raw, size=size: self._fetch_file(raw, size)))
+            elif raw in contents.packed:
+                one = contents.packed[raw]
+                packed.setdefault(one.pack.path, []).append(one)
+        for some in packed.values():
+            size = self._pack_bytes(some)
+            jobs.append(Job(size, lambda some=some, size=size: self._fetch_pack(some, size)))
+        self._expects(sum(job.size_bytes for job in jobs))
+        moving.move(jobs)
+
+    def _pack_bytes(self, some: list[Packed]) -> int:
+        """How many bytes come of a pack: all, or those that are wanted where they are few."""
+        pack = some[0].pack
+        wanted = sum(one.entry.stored for one in some)
+        whole = not self._place.guarantees.ranges or wanted >= _HALF * pack.size_bytes
+        return pack.size_bytes if whole else wanted
+
+    def _fetch_file(self, raw: bytes, size_bytes: int) -> None:
+        path = object_path(raw.hex())
+        self._pace.wait(size_bytes)
+        data = read_whole(self._place, path, size_bytes)
+        try:
+            kind, size = encoding.read_object_header(data[: encoding.HEADER_BYTES])
+            body = memoryview(data)[encoding.HEADER_BYTES :]
+            if kind == encoding.RAW and size != len(body):
+                raise Damaged("an object file of another length")
+            _check(raw, body if kind == encoding.RAW else encoding.decode(kind, body, size))
+        except Damaged as error:
+            self._hurt([raw], path, error)
+            return
+        self._store.write_object(_name(raw), kind, body, size)
+        self._came(size_bytes, 1)
+
+    def _fetch_pack(self, some: list[Packed], size_bytes: int) -> None:
+        pack = some[0].pack
+        name = pack.path.rpartition("/")[2]
+        self._pace.wait(size_bytes)
+        try:
+            if size_bytes == pack.size_bytes:
+                data = read_whole(self._place, pack.path, size_bytes)
+                self._store.write_whole_pack(name, data)
+            else:
+                bodies = [self._body(one) for one in some]
+                self._store.write_bodies(sorted(bodies), os.path.splitext(name)[1])
+        except Damaged as error:
+            self._hurt([one.entry.digest for one in some], pack.path, error)
+            return
+        self._came(size_bytes, len(some))
+
+    def _body(self, one: Packed) -> Body:
+        entry = one.entry
+        stored = read_whole(self._place, one.pack.path, entry.stored, entry.offset)
+        _check(entry.digest, encoding.decode(entry.encoding, stored, entry.size))
+        return Body(entry.digest, entry.encoding, stored, entry.size)
+
+    def _hurt(self, raws: Iterable[bytes], path: str, error: Damaged) -> None:
+        """Nothing of it is stored, and it is not asked for again."""
+        with self._lock:
+            for raw in raws:
+                self._damaged[raw] = f"{path} at the remote is damaged: {error.what}"
+                self._looked_for.add(raw)
+
+    def _came(self, size_bytes: int, objects: int) -> None:
+        with self._lock:
+            self._bytes += size_bytes
+            self._objects += objects
+            self._advance(size_bytes)
+
+    def _pull_data(self, name: str) -> bool:
+        """Whether anything of it was new here."""
+        try:
+            new = self._words(name)
+            known = versions.read_records(self._store.path, name)
+            every = sorted(
+                [*known, *(record for record, _ in new.values())], key=lambda one: one.at_ns
+            )
+            roots = {record.manifest for record in versions.still_there(every)}
+            came = self._fetch_reached({f"data {name}": roots})
+            if f"data {name}" in self._failed:
+                return False
+        except (Damaged, NotFound) as error:
+            self._failed[f"data {name}"] = in_a_line(error)
+            return False
+        for path, (_, data) in new.items():
+            versions.copy_record(self._store.path, path, data)
+        return bool(new or came)
+
+    def _words(self, name: str) -> dict[str, tuple[DataRecord, bytes]]:
+        """What is said of a name there that is not known here, by path."""
+        new: dict[str, tuple[DataRecord, bytes]] = {}
+        for found in self._place.list(f"data/{name}"):
+            match = listing.WORD.fullmatch(found.path)
+            if not match or match[1] != name or (self._store.path / found.path).exists():
+                continue
+            if found.size_bytes > _MOST_WORD_BYTES:
+                raise Damaged("a record of data that is far too large", path=found.path)
+            data = read_whole(self._place, found.path, found.size_bytes)
+            record = decode(data, DataRecord, where=found.path)
+            if record.name != name:
+                raise Damaged("a record of other data than its folder says", path=found.path)
+            new[found.path] = record, data
+        return new
+
+
+def _clear(store: Store) -> None:
+    """Take away what a pull that was killed has left aside, a day ago or more."""
+    for path in (store.path / "tmp").glob(f"{_ASIDE}*"):
+        try:
+            if time.time() - path.stat().st_mtime > _DAY_S:
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            continue
+
+
+def _name(raw: bytes) -> str:
+    return f"{digest.ALGORITHM}:{raw.hex()}"
+
+
+def _check(raw: bytes, data: bytes | memoryview) -> None:
+    if digest.raw(data) != raw:
+        raise Damaged(f"object {raw.hex()[:8]} has bytes that hash otherwise")
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _is_here(folder: Path, part: Part) -> bool:
+    """Whether a file is as long here as a part reaches; another name than a run's is nobody's."""
+    if not bundles.is_file_of_a_run(part.path):
+        return True
+    try:
+        return os.stat(folder / part.path).st_size >= part.end
+    except OSError:
+        return False
+
+
+def _check_ends(folder: RunFolder, place: Place) -> None:
+    """Each segment that an end lists must be there as it was: listings may lag behind."""
+    for number in folder.executions():
+        end = folder.end(number)
+        for name, (size, named) in ({} if end is None else end.segments).items():
+            data = _read(folder.journal / name)
+            if data is None or digest.of_bytes(data[:size]) != named:
+                raise Damaged(
+                    f"the journal of run {folder.id} is not whole at the remote",
+                    segment=name,
+                    remote=place.url,
+                    hint="try again in a while; `samebit push` from where it was run mends it",
+                )
+
+
+def _publish(staged: _Staged, scratch: Path) -> None:
+    target = staged.target.path
+    if not staged.files:
+        return
+    target.parent.mkdir(exist_ok=True)
+    if not target.exists() and disk.publish_folder(staged.folder.path, target):
+        return
+    # It is here in part, or came meanwhile: what is new is added, the ends of executions last.
+    for path in sorted(staged.files, key=lambda path: (path.endswith("/end.json"), path)):
+        file = target / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        disk.publish(file, [staged.files[path]], scratch, replace=bundles.grows(path))
