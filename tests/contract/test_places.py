@@ -62,7 +62,8 @@ def test_bytes_come_back(place: Place, top: str, size: int) -> None:
     assert b"".join(place.read(f"{top}/a/b")) == data
     assert read_whole(place, f"{top}/a/b", size) == data
     found = place.find(f"{top}/a/b")
-    assert found is not None and found.size_bytes == size
+    assert found is not None
+    assert found.size_bytes == size
     for begin, end in ((0, size // 2), (size // 3, size), (size, size)):
         assert b"".join(place.read(f"{top}/a/b", begin, end)) == data[begin:end]
 
@@ -109,7 +110,7 @@ def test_listings(place: Place, top: str) -> None:
 
 
 def test_more_than_one_page_is_listed(place: Place, top: str) -> None:
-    from samebit.remotes import moving  # noqa: PLC0415
+    from samebit.remotes import moving
 
     names = {f"{top}/{at:04}" for at in range(1_050)}
     moving.all_of([lambda path=path: place.put(path, b"") for path in names])

@@ -9,7 +9,7 @@ from typing import Any
 
 from samebit import places
 from samebit.cli.remotes import tried
-from samebit.cli.words import ProgressLine, Screen, duration, size, visible
+from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data import versions
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, UsageError
@@ -202,10 +202,10 @@ def _say_plan(screen: Screen, remote: Remote, plan: Plan, options: argparse.Name
         }
         screen.say(canonical_json(said).decode())
         return Exit.NOT_FOUND if plan.held_back else Exit.DONE
-    what = _count(len(plan.runs), "run")
+    what = counted(len(plan.runs), "run")
     if plan.words:
-        what += f" and {_count(len(plan.words), 'record')} of data"
-    objects = f"{_count(plan.objects, 'object')} in {_count(len(plan.transfers), 'file')}"
+        what += f" and {counted(len(plan.words), 'record')} of data"
+    objects = f"{counted(plan.objects, 'object')} in {counted(len(plan.transfers), 'file')}"
     screen.say(f"would push to {remote.name}: {what}; {objects}, {size(plan.size_bytes)} in all")
     _say_rest(screen, plan.up_to_date, plan.held_back)
     return Exit.NOT_FOUND if plan.held_back else Exit.DONE
@@ -232,9 +232,9 @@ def _say_pushed(
     if not (done.runs or plan.words or plan.objects):
         screen.say(f"{remote.name} has everything")
     else:
-        what = [_count(len(done.runs), "run")] if done.runs else []
-        what += [f"{_count(len(plan.words), 'record')} of data"] if plan.words else []
-        what += [_count(plan.objects, "object")]
+        what = [counted(len(done.runs), "run")] if done.runs else []
+        what += [f"{counted(len(plan.words), 'record')} of data"] if plan.words else []
+        what += [counted(plan.objects, "object")]
         said = f"{', '.join(what)}; {size(done.size_bytes)} in {duration(seconds)}"
         screen.say(f"{screen.paint.green('pushed')} to {remote.name}: {said}")
     _say_rest(screen, plan.up_to_date if done.runs else 0, done.held_back)
@@ -243,7 +243,7 @@ def _say_pushed(
 
 def _say_rest(screen: Screen, there: int, held_back: dict[str, str]) -> None:
     if there:
-        screen.say(f"  {_count(there, 'run')} there already")
+        screen.say(f"  {counted(there, 'run')} there already")
     for thing, why in held_back.items():
         screen.say(f"{screen.paint.red('not pushed')} {visible(thing)}: {visible(why)}")
 
@@ -321,10 +321,11 @@ def _pull(
 def _say_pulled(
     screen: Screen, remote: Remote, done: Pulled, seconds: float, options: argparse.Namespace
 ) -> int:
-    code = Exit.NOT_FOUND if done.failed else Exit.DONE
+    code = Exit.NOT_FOUND if done.failed or done.incomplete else Exit.DONE
     if options.json:
         said = {
             "remote": remote.name,
+            "incomplete": done.incomplete,
             "runs": list(done.runs),
             "data": list(done.data),
             "objects": done.objects,
@@ -336,15 +337,17 @@ def _say_pulled(
         screen.say(canonical_json(said).decode())
         return code
     if done.runs or done.data or done.objects:
-        what = [_count(len(done.runs), "run")] if done.runs else []
+        what = [counted(len(done.runs), "run")] if done.runs else []
         what += [f"data {', '.join(done.data)}"] if done.data else []
-        what += [_count(done.objects, "object")]
+        what += [counted(done.objects, "object")]
         said = f"{', '.join(what)}; {size(done.size_bytes)} in {duration(seconds)}"
         screen.say(f"{screen.paint.green('pulled')} from {remote.name}: {visible(said)}")
-    elif not done.failed:
+    elif not (done.failed or done.incomplete):
         screen.say(f"everything of {remote.name} is here")
     for thing, why in done.failed.items():
         screen.say(f"{screen.paint.red('not pulled')} {visible(thing)}: {visible(why)}")
+    for thing, why in done.incomplete.items():
+        screen.say(f"{screen.paint.red('incomplete')} {visible(thing)}: {visible(why)}")
     return code
 
 
@@ -379,7 +382,3 @@ def clone(options: argparse.Namespace) -> int:
     runs, names = _chosen_there(place, [], None)
     screen = Screen.of(sys.stdout)
     return _pull(screen, Store(store), place, remote, runs, names, options)
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")

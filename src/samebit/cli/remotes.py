@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli.tables import Column, table
-from samebit.cli.words import Screen, visible
+from samebit.cli.words import Screen, counted, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, UsageError
 from samebit.remotes import contents, listing, named, probing
@@ -139,7 +139,7 @@ def _show(options: argparse.Namespace, screen: Screen) -> int:
     if identity is None:
         screen.say("  nothing was pushed there yet")
     else:
-        screen.say(f"  {len(runs):,} runs, {len(data):,} names of data")
+        screen.say(f"  {counted(len(runs), 'run')}, {counted(len(data), 'name')} of data")
     return Exit.DONE
 
 

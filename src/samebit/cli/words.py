@@ -20,6 +20,7 @@ __all__ = [
     "Screen",
     "ago",
     "beginning",
+    "counted",
     "duration",
     "few",
     "number",
@@ -273,6 +274,11 @@ def when(ns: int) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(ns // _SECOND_NS))
     except (OverflowError, ValueError, OSError):
         return f"{ns} ns"  # no calendar reaches there; a damaged record does
+
+
+def counted(count: int, what: str) -> str:
+    """`1 run`, `1,234 runs`."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 class ProgressLine:

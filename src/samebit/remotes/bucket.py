@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -34,7 +35,10 @@ _RETRIES = {
         "base": 2,
     },
 }
+_PAUSES_S = (0.2, 1.0, 4.0)
+_TRIED_S = 5.0  # a request that took longer was tried again already
 _NOT_ALLOWED = ("PermissionDeniedError", "UnauthenticatedError")
+_NO_RANGES = "non-partial response"  # to what was asked for in part
 _MOST_WORDS = 200
 
 
@@ -100,23 +104,31 @@ class BucketPlace:
         if new and not self.guarantees.creates and self.find(path) is not None:
             return False
         mode = "create" if new and self.guarantees.creates else None
-        given: Any = data
-        if isinstance(data, memoryview):
-            given = bytes(data)  # as which alone obstore does not copy it once more
-        try:
-            self._obstore.put(
-                self._store,
-                path,
-                given,
-                mode=mode,
-                use_multipart=None if mode is None else False,
-                chunk_size=_AT_ONCE_BYTES,
-                max_concurrency=2,
-            )
-        except Exception as error:
-            if type(error).__name__ == "AlreadyExistsError":
-                return False
-            raise self._refused(error, path, writes=True) from error
+        # As bytes, of which alone obstore makes no second copy.
+        given: Any = bytes(data) if isinstance(data, memoryview) else data
+        for pause in (*_PAUSES_S, None):
+            began = time.monotonic()
+            try:
+                self._obstore.put(
+                    self._store,
+                    path,
+                    given,
+                    mode=mode,
+                    use_multipart=None if mode is None else False,
+                    chunk_size=_AT_ONCE_BYTES,
+                    max_concurrency=2,
+                )
+            except Exception as error:
+                if type(error).__name__ == "AlreadyExistsError":
+                    return False
+                # Of what may have been done obstore does not try again; of ours everything may.
+                tried = time.monotonic() - began > _TRIED_S
+                again = isinstance(given, bytes | Path) and type(error).__name__ == "GenericError"
+                if pause is None or tried or not again:
+                    raise self._refused(error, path, writes=True) from error
+                time.sleep(pause)
+            else:
+                break
         return True
 
     def read(self, path: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -203,12 +215,10 @@ class BucketPlace:
                 hint="the same command goes on once the credentials are right; they are those that "
                 "the cloud's own tools use",
             )
-        return RemoteError(
-            "the remote does not answer as it should",
-            path=path,
-            **facts,
-            hint="the same command goes on where this one stopped",
-        )
+        hint = "the same command goes on where this one stopped"
+        if _NO_RANGES in facts["answer"]:
+            hint = "`samebit remote test NAME` notes what it can do"
+        return RemoteError("the remote does not answer as it should", path=path, **facts, hint=hint)
 
 
 def _found(one: Any) -> Found:

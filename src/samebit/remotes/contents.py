@@ -61,6 +61,7 @@ class Contents:
         self.files: dict[bytes, int] = {}  # object files: bytes of each
         self.packed: dict[bytes, Packed] = {}
         self.packs: dict[str, Found] = {}
+        self.damaged: set[str] = set()  # packs of which nobody can tell what is in them
         self._place = place
         self._local = local
         self._cache = places.cache_folder() / "remotes" / remote_id
@@ -87,7 +88,10 @@ class Contents:
                 self.add_pack(found, entries)
         indexes = moving.all_of([lambda found=found: self._ask(found) for found in asked])
         for found, entries in zip(asked, indexes, strict=True):
-            self.add_pack(found, entries)
+            if entries is None:
+                self.damaged.add(found.path)
+            else:
+                self.add_pack(found, entries)
 
     def look_for(self, names: Iterable[bytes]) -> None:
         """Learn of some objects whether they have a file: one request for each."""
@@ -116,21 +120,21 @@ class Contents:
                 continue
         return None
 
-    def _ask(self, found: Found) -> list[PackEntry]:
-        """The index of a pack, read from its end; none where it is damaged there."""
+    def _ask(self, found: Found) -> list[PackEntry] | None:
+        """The index of a pack, read from its end; None where it is damaged there."""
         try:
             least = min(_END_BYTES, found.size_bytes)
             end = self._read_end(found, least)
             _, length, _ = encoding.read_footer(end[-encoding.FOOTER_BYTES :], found.size_bytes)
             whole = length + encoding.FOOTER_BYTES
             if whole > _MOST_INDEX_BYTES:
-                return []
+                return None
             if whole > least:
                 end = self._read_end(found, whole)
             index = end[-whole:]
             entries = _entries(index, found.size_bytes)
         except (Damaged, NotFound):
-            return []
+            return None
         self._keep(found, index)
         return entries
 

@@ -15,9 +15,11 @@ from msgspec import Struct
 
 from samebit import digest, disk
 from samebit.data import versions
+from samebit.data.uses import uses_of
 from samebit.errors import Damaged, NotFound, SamebitError, in_a_line
 from samebit.folders import naming
 from samebit.folders.folder import RunFolder
+from samebit.folders.naming import Use
 from samebit.folders.read import read_run
 from samebit.objects import encoding
 from samebit.objects.encoding import Body
@@ -53,6 +55,7 @@ class Pulled(Struct, frozen=True):
         objects: how many objects came.
         size_bytes: how many bytes came.
         failed: runs and data that could not be pulled, and why.
+        incomplete: runs and data that are here now, but for objects that are not at the remote.
     """
 
     runs: tuple[str, ...]
@@ -61,6 +64,7 @@ class Pulled(Struct, frozen=True):
     objects: int
     size_bytes: int
     failed: dict[str, str]
+    incomplete: dict[str, str]
 
 
 def pull(
@@ -129,6 +133,7 @@ class _Puller:
         self._looked_for: set[bytes] = set()  # and they are not there, or damaged
         self._damaged: dict[bytes, str] = {}
         self._failed: dict[str, str] = {}
+        self._incomplete: dict[str, str] = {}
 
     def pull(self, runs: list[str], names: list[str], kinds: Collection[str]) -> Pulled:
         _clear(self._store)
@@ -146,6 +151,7 @@ class _Puller:
             self._objects,
             self._bytes,
             self._failed,
+            self._incomplete,
         )
 
     def _pull_runs(self, runs: list[str], kinds: Collection[str]) -> set[str]:
@@ -174,6 +180,8 @@ class _Puller:
             came = self._fetch_reached(wanted)
             for run in wanted.keys() - self._failed.keys():
                 _publish(staged[run], self._store.path / "tmp")
+                uses = naming.uses(read_run(staged[run].target), self._store)
+                self._look_over(run, (use for use in uses if KIND_OF_USE[use.kind] in kinds))
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         changed = {run for run, one in staged.items() if one.files} | came
@@ -198,7 +206,11 @@ class _Puller:
             return _Staged(target, target, {})
         self._recalled.add(run, learnt)
         paths = {part.path for parts in learnt.values() for part in parts}
-        here = {path: data for path in paths if (data := _read(target.path / path)) is not None}
+        here = {
+            path: data
+            for path in filter(bundles.is_file_of_a_run, paths)
+            if (data := _read(target.path / path)) is not None
+        }
         whole = bundles.assemble(got.values(), here)
         new = {
             path: data
@@ -218,6 +230,17 @@ class _Puller:
             raise Damaged(f"what lies at the remote as run {run} is another one")
         _check_ends(folder, self._place)
         return _Staged(folder, target, new)
+
+    def _look_over(self, thing: str, uses: Iterable[Use]) -> None:
+        """Note what of a run or of data is not here, though it was asked for."""
+        for use in uses:
+            lacking = sum(not self._store.has(name) for _, name in use.parts)
+            if lacking:
+                objects = "an object" if lacking == 1 else f"{lacking} objects"
+                why = f"{objects} of {use.what} not at the remote"
+                if self._contents.damaged:
+                    why += f", where {', '.join(sorted(self._contents.damaged))} is damaged"
+                self._incomplete[thing] = why
 
     def _wanted(self, staged: _Staged, kinds: Collection[str]) -> set[str]:
         """The objects that a run names, but for those of kinds that are not wanted."""
@@ -355,6 +378,7 @@ class _Puller:
             return False
         for path, (_, data) in new.items():
             versions.copy_record(self._store.path, path, data)
+        self._look_over(f"data {name}", uses_of(self._store, name))
         return bool(new or came)
 
     def _words(self, name: str) -> dict[str, tuple[DataRecord, bytes]]:

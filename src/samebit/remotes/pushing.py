@@ -379,13 +379,14 @@ class _Sender:
         with self._lock:
             self._advance(size_bytes)
             for one in objects:
-                self.damaged[one.raw] = in_a_line(error)
+                name = digest.short(f"{digest.ALGORITHM}:{one.raw.hex()}")
+                why = f"object {name} is damaged here: {in_a_line(error)}"
+                self.damaged[one.raw] = f"{why}; `samebit check` lists what is hurt"
 
 
 def _check(raw: bytes, data: bytes | memoryview) -> None:
     if digest.raw(data) != raw:
-        name = digest.short(f"{digest.ALGORITHM}:{raw.hex()}")
-        raise Damaged(f"object {name} is damaged here; `samebit check` lists what is hurt by it")
+        raise Damaged("its bytes hash otherwise")
 
 
 def _send_run(sender: _Sender, recalled: Recalled, taken: Snapshot, lacks: list[Lack]) -> None:
