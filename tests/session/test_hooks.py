@@ -169,6 +169,49 @@ def test_a_compiled_model_is_compiled_once_into_one_graph_as_without_us(
     assert view.all_facts("problem") == []
 
 
+COMPILED_STEP = """
+import json
+import torch
+from torch._dynamo.utils import counters
+
+data = torch.utils.data.TensorDataset(torch.arange(24.0).reshape(8, 3) / 24)
+found = {}
+for name in ("the step", "all of it", "an epoch"):
+    torch._dynamo.reset(); counters.clear()
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    compiled = torch.compile(backend="eager")
+    step = compiled(lambda: optimizer.step()) if name == "the step" else optimizer.step
+    def train(x):
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        step()
+        return loss
+    def epoch():
+        for (x,) in torch.utils.data.DataLoader(data, 2, shuffle=True):
+            loss = train(x)
+        return loss
+    if name == "all of it":
+        train = compiled(train)
+    loss = (compiled(epoch) if name == "an epoch" else epoch)()
+    found[name] = [loss.item().hex(), dict(counters["stats"])]
+print(json.dumps(found))
+"""
+
+
+def test_a_compiled_step_is_compiled_as_without_us(both: Any, project: Project) -> None:
+    under, plain, said = both(COMPILED_STEP)
+    assert under == plain  # the same graphs: of our own code there is none
+    assert "samebit" not in said  # torch itself says that it leaves its profiler out
+    view = project.view()
+    assert len(view.trace) == 12
+    assert all("param" in row.groups for row in view.trace)
+    assert view.all_facts("problem") == []
+
+
 FAILING = """
 import torch
 class Net(torch.nn.Module):

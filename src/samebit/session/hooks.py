@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
-from samebit.session import boosting, splitters
+from samebit.session import boosting, compiling, splitters
 
 __all__ = ["Listener", "install", "is_ours"]
 
@@ -165,6 +165,7 @@ def install(listener: Listener | None) -> None:
     if listener is None or _installed:
         return
     _installed.append(True)
+    compiling.stay_out()
     when_imported("torch.optim.optimizer", _optimizers)
     when_imported("torch.optim.lr_scheduler", _schedulers)
     when_imported("torch.amp.grad_scaler", _scalers)
@@ -351,24 +352,17 @@ def _modules(torch: Any) -> None:
         # torch.jit.trace records even that a shape is read; inside torch.func nothing has memory.
         return state() is not None or transform() is not None
 
-    # The wrap bears the file and line of torch's own `__call__`: the compiler then treats it as it
-    # treats that one (skipped where that is skipped, inlined where that is inlined), and a
-    # traceback shows torch's line. All on one line, so that every instruction maps to it.
-    line = original.__code__.co_firstlineno
-    source = "\n" * (line - 1) + (
-        "wrapped = lambda self, *args, **kwargs: original(self, *args, **kwargs)"
-        " if compiling() or depth.inside or tracing() else outermost(self, args, kwargs)"
+    base.__call__ = compiling.in_place_of(
+        original,
+        "lambda self, *args, **kwargs: original(self, *args, **kwargs)"
+        " if compiling() or depth.inside or tracing() else outermost(self, args, kwargs)",
+        {
+            "compiling": torch.compiler.is_compiling,
+            "depth": depth,
+            "tracing": tracing,
+            "outermost": outermost,
+        },
     )
-    names: dict[str, Any] = {
-        "original": original,
-        "compiling": torch.compiler.is_compiling,
-        "depth": depth,
-        "tracing": tracing,
-        "outermost": outermost,
-    }
-    exec(compile(source, original.__code__.co_filename, "exec"), names)
-    wrapped = functools.wraps(original)(names["wrapped"])
-    base.__call__ = wrapped
 
 
 def _clipping(torch: Any) -> None:
@@ -377,18 +371,13 @@ def _clipping(torch: Any) -> None:
     What torch.compile traces is left alone.
     """
     module = torch.nn.utils.clip_grad
-    compiling = torch.compiler.is_compiling
-
     norm_type: list[Any] = [2.0]  # of the norm that was computed last
 
     def wrap(name: str, second: str, tell: Callable[[Any, Any], object]) -> Any:
         """The function of this name, which tells its second and first argument before it runs."""
         original = getattr(module, name)
 
-        @functools.wraps(original)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if compiling():
-                return original(*args, **kwargs)
+        def met(args: Any, kwargs: Any) -> Any:
             tell(args[1] if len(args) > 1 else kwargs.get(second), args[0] if args else None)
             try:
                 return original(*args, **kwargs)
@@ -396,6 +385,12 @@ def _clipping(torch: Any) -> None:
                 step_aside(error)
                 raise
 
+        wrapped = compiling.in_place_of(
+            original,
+            "lambda *args, **kwargs:"
+            " original(*args, **kwargs) if compiling() else met(args, kwargs)",
+            {"compiling": torch.compiler.is_compiling, "met": met},
+        )
         setattr(module, name, wrapped)
         return wrapped
 
