@@ -32,6 +32,14 @@ def test_two_equal_runs_are_identical(recorder: Recorder) -> None:
     ]
 
 
+def test_settings_that_a_replay_never_read_back_are_no_difference(recorder: Recorder) -> None:
+    read = {"torch.threads": 2, "torch.inductor.max_autotune": False}
+    then = {"facts": [("settings", read)]}
+    failed = {"status": "failed", "trace": [], "facts": [("settings", {"torch.threads": 1})]}
+    verdict = compare(recorder, then, failed)
+    assert list(verdict.differences) == ["torch.threads: 2 then, 1 now"]
+
+
 OTHER: dict[str, tuple[dict[str, Any], str, str]] = {
     "one batch": ({"trace": [ROW, {**ROW, "batch": b"x" * 8}]}, "different", "batch"),
     "the final state": ({"final": {"model": {"scale": 3.0}}}, "different", "final state differs"),

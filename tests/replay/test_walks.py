@@ -199,6 +199,9 @@ def test_a_write_to_an_absolute_path_is_held_back_and_named(project: Project) ->
     assert found.code == 6
     assert "a write outside the replay's folder was held back" in found.text
     assert str(mine) in found.text
+    assert any("--allow-writes` lets it write there" in line for line in found.verdict["remedies"])
+    written = [line for line in found.verdict["scope"] if line.startswith("files written")]
+    assert written == []  # what lies there is not the replay's
     assert (mine.read_text(), mine.stat().st_mtime_ns) == ("precious", 1)
 
 

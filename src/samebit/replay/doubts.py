@@ -46,6 +46,11 @@ _REMEDIES = (
         "the disk below the temporary folder is full: TMPDIR may name another",
     ),
 )
+_HELD_BACK = "Permission denied"
+_LET_IT_WRITE = (
+    "`samebit verify RUN --allow-writes` lets it write there, over what lies there now; a path "
+    "that begins where the script lies, or runs, is in the replay's folder"
+)
 _BY_A_SIGNAL = "; what a script saves when it gets a signal is not saved again, for none is sent"
 
 
@@ -110,16 +115,19 @@ def _other_data(plan: Plan, layout: Layout, replayed: View) -> list[str]:
 def _blocked_write(printed: str) -> list[str]:
     """The write that the sandbox held back, if a replay that failed speaks of one at its end."""
     for line in reversed(printed.splitlines()):
-        if "Permission denied" in line or "PermissionError" in line:
+        if _HELD_BACK in line or "PermissionError" in line:
             return [f"a write outside the replay's folder was held back: {line.strip()[:200]}"]
     return []
 
 
-def what_to_do(replayed: View) -> tuple[str, ...]:
+def what_to_do(replayed: View, *, allow_writes: bool) -> tuple[str, ...]:
     """What helps where the command failed for a reason that is not the run's."""
     exception = replayed.facts.get("exception")
     said = exception.strip().splitlines()[-1] if isinstance(exception, str) and exception else ""
-    return tuple(text for sign, text in _REMEDIES if sign in said)
+    found = [text for sign, text in _REMEDIES if sign in said]
+    if _HELD_BACK in said and not allow_writes:
+        found.append(_LET_IT_WRITE)
+    return tuple(found)
 
 
 # Executions, one after the other -----------------------------------------------------------------

@@ -111,7 +111,7 @@ def replay_and_judge(
         pairs=first.pairs,
     )
     if replayed.status != plan.view.status:
-        verdict = replace(verdict, remedies=what_to_do(replayed))
+        verdict = replace(verdict, remedies=what_to_do(replayed, allow_writes=allow_writes))
     if again and verdict.grade == "different":
         until, most = _step_of(verdict, replayed, steps), len(first.pairs) or None
         second = start(until=until, watched=False, keep=None, most=most)
@@ -130,7 +130,7 @@ def replay_and_judge(
             *first.remarks,
             *plan.left_out,
             *_data(plan),
-            *_outputs(plan, first.layout, replayed),
+            *_outputs(plan, first.layout, replayed, allow_writes=allow_writes),
             *around,
         ),
         evidence={**verdict.evidence, **variables, **told},
@@ -246,10 +246,17 @@ def _data(plan: Plan) -> list[str]:
     return lines
 
 
-def _outputs(plan: Plan, layout: Layout, replayed: View) -> Sequence[str]:
-    """How many of the files that the run wrote came out with the same bytes."""
+def _outputs(plan: Plan, layout: Layout, replayed: View, *, allow_writes: bool) -> Sequence[str]:
+    """How many of the files that the run wrote came out with the same bytes.
+
+    A write that was held back has left what the run itself wrote there.
+    """
     ours = _written(plan.view)
-    theirs = {layout.original(path): name for path, name in _written(replayed).items()}
+    theirs = {
+        layout.original(path): name
+        for path, name in _written(replayed).items()
+        if allow_writes or layout.is_inside(path)
+    }
     both = [path for path in ours if path in theirs]
     if not both:
         return []

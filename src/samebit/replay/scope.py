@@ -122,12 +122,13 @@ def _in_words(groups: Sequence[str]) -> str:
 
 
 def settings_differences(recorded: View, replayed: View) -> list[str]:
-    """The settings in force that the replay had otherwise."""
+    """The settings in force that the replay had otherwise.
+
+    Not those that it never read back, as it ended before it had loaded what they belong to.
+    """
     ours, theirs = recorded.facts.get("settings") or {}, replayed.facts.get("settings") or {}
-    if not theirs:
-        return []  # it recorded nothing: that is said, and is no difference
     return [
-        f"{name}: {ours.get(name)} then, {theirs.get(name)} now"
+        f"{name}: {ours[name]} then, {theirs[name]} now"
         for name in ours
-        if ours.get(name) != theirs.get(name) and name != "torch.initial_seed"
+        if name in theirs and ours[name] != theirs[name] and name != "torch.initial_seed"
     ]
