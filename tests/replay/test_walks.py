@@ -166,6 +166,8 @@ def test_a_helper_outside_the_repository_edited_since_is_other_code(
     full: Project, untouched: Path
 ) -> None:
     (untouched / "beside/helper.py").write_text("HELP = 1.5  # edited\n")
+    plan = full.call(*SAMEBIT, "verify", "@last", "--plan").stdout
+    assert f"helper from {untouched / 'beside/helper.py'}: another code now" in plan
     found = full.verify()
     assert found.code == 6
     assert f"ran other code: helper from {untouched / 'beside/helper.py'}" in found.text

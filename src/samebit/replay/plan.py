@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -206,7 +206,7 @@ def _plan_one(
         made=made,
         environ=replay_environ,
         changed_variables=tuple(changed),
-        differences=tuple(environment_differences(view)),
+        differences=(*_other_code(root, sources), *environment_differences(view)),
         blockers=tuple(blockers),
     )
 
@@ -273,6 +273,18 @@ def _as_it_ran(
             entry = replace(entry, digest=content, size_bytes=len(store.read(content)))
         entries.append(entry)
     return TreeRecord(tuple(entries))
+
+
+def _other_code(root: Path, sources: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Code that a replay takes from where it lies, as it is outside of the project, and is another.
+
+    Laid out alone it would lack the data and the compiled modules that lie beside it.
+    """
+    for module, file, content in sources:
+        if not Path(file).is_relative_to(root) and not has_digest(file, content):
+            yield f"{module or 'code'} from {file}: " + (
+                "another code now" if os.path.exists(file) else "not there any more"
+            )
 
 
 def _need_sources(
