@@ -19,8 +19,8 @@ demo: setup  ## record, verify and compare a small training
 test: setup  ## the everyday tests, under five minutes
 	@$(PYTEST) -m "not slow"
 
-test-all: setup  ## every test
-	@$(PYTEST)
+test-all: setup  ## every test, and which take longest
+	@$(PYTEST) --durations=60 --durations-min=5
 
 check: setup  ## format, lint, types, floors
 	@$(BIN)/ruff format --check .

@@ -202,6 +202,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_a_compiled_step_is_compiled_as_without_us(both: Any, project: Project) -> None:
     under, plain, said = both(COMPILED_STEP)
     assert under == plain  # the same graphs: of our own code there is none
