@@ -67,6 +67,7 @@ FAULT_POINTS = frozenset(
         "hooks.splits",
         "hooks.training",
         "run.checkpoint",
+        "run.data",
         "run.log",
         "run.splits",
         "run.finish",

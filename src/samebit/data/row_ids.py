@@ -33,6 +33,7 @@ __all__ = [
     "match",
     "of_given",
     "of_table",
+    "size_bytes",
     "sort_order",
     "tensors_of",
     "texts_of",
@@ -263,7 +264,7 @@ def _cut(raw: bytes) -> bytes:
 def is_readable(value: Any, most: Most) -> bool:
     """Whether a fingerprint of all of some data costs little enough."""
     members = tensors_of(value) or (value if isinstance(value, tuple) else (value,))
-    sizes = [_size_bytes(one) for one in members]
+    sizes = [size_bytes(one) for one in members]
     if None in sizes or sum(filter(None, sizes)) > most.size_bytes:
         return False
     if not most.loads and any(_is_elsewhere(one) or frames.has_media(one) for one in members):
@@ -271,7 +272,7 @@ def is_readable(value: Any, most: Most) -> bool:
     return most.loads or "pyarrow" in sys.modules or all(map(_is_plain, members))
 
 
-def _size_bytes(value: Any) -> int | None:
+def size_bytes(value: Any) -> int | None:
     """About how much memory some data has; None for what is no array, table or list of texts."""
     if is_array(value):
         return leaves.size_bytes(value) if leaves.why_not(value) is None else None

@@ -16,6 +16,7 @@ from samebit.records import CodeRecord, Verdict
 
 __all__ = [
     "MANY",
+    "DataFact",
     "FileFact",
     "SeedCallFact",
     "SplitFact",
@@ -31,6 +32,7 @@ MANY = frozenset(
         "cell",
         "child",
         "continued",
+        "data",
         "dropped",
         "entropy",
         "digested",
@@ -103,6 +105,23 @@ SplitFact = TypedDict(
 )
 
 
+class DataFact(TypedDict):
+    """Data that the script says it uses."""
+
+    name: str
+    what: str
+    fingerprint: str | None
+    rows: NotRequired[int | None]
+    counts: NotRequired[dict[str, int]]
+    parts: NotRequired[dict[str, str]]
+    notes: NotRequired[list[str]]
+    path: NotRequired[_Path]
+    at: NotRequired[str | None]
+    kept: NotRequired[str]
+    size_bytes: NotRequired[int]
+    version: NotRequired[str]
+
+
 class FileFact(TypedDict):
     """What every fact about a file has."""
 
@@ -111,6 +130,7 @@ class FileFact(TypedDict):
     given: NotRequired[str]
     digest: NotRequired[str | None]
     kept: NotRequired[str | None]
+    saved: NotRequired[str]  # the object that it is kept as, or a list of its pieces
     written: NotRequired[bool]
     left: NotRequired[str | None]
     changed: NotRequired[bool]
@@ -313,6 +333,7 @@ _SHAPES: dict[str, Any] = {
     "code": CodeRecord,
     "config_sources": _ConfigSourcesFact,
     "continued": _ContinuedFact,
+    "data": DataFact,
     "digested": _DigestedFact,
     "dropped": _DroppedFact,
     "end": _EndFact,

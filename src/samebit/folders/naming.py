@@ -14,6 +14,7 @@ from samebit.errors import Damaged, NotFound, SamebitError
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
+from samebit.folders.used import data_of
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Journal, list_segments
 from samebit.objects.store import Store
@@ -88,6 +89,9 @@ def uses(view: View, store: Store) -> Iterator[Use]:
     for name, fact in splits_of(view).items():
         root = fact["manifest"]
         yield _use("file", f"split {name!r}", root, lambda root: _of_split(store, root))
+    for name, fact in data_of(view).items():
+        if root := fact.get("kept"):
+            yield _use("state", f"data {name!r}", root, lambda root: _of_state(store, root))
     for root in dict.fromkeys(fact["tree"] for fact in view.all_facts("code")):
         yield _use("code", "code", root, lambda root: _of_tree(store, root))
     for fact in view.files:

@@ -7,10 +7,11 @@ Modules are met in `torch.nn.Module.__call__`, not by torch's global forward hoo
 those, a compiled model is compiled anew at every step (docs/design/002-module-calls.md).
 """
 
+import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import FrameType
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
 from samebit.session import boosting, splitters
 
-__all__ = ["Listener", "install", "is_ours"]
+__all__ = ["Listener", "install", "is_ours", "unheard"]
 
 
 _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does these is the one
@@ -144,6 +145,16 @@ class _Guard:
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame is where our part of a hook begins; what it calls is our own work."""
     return frame.f_code is _Guard.run.__code__
+
+
+@contextlib.contextmanager
+def unheard() -> Generator[None]:
+    """Nobody listens: what is called within is no training, whatever a data set does in it."""
+    guard, _Guard.current = _Guard.current, None
+    try:
+        yield
+    finally:
+        _Guard.current = guard
 
 
 def _tell(source: str, method: str, *args: Any) -> Any:

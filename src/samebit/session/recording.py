@@ -50,6 +50,7 @@ from samebit.trace.rows import Emit
 if TYPE_CHECKING:
     from samebit.session.met import Met
     from samebit.session.splits import Splits
+    from samebit.session.used import UsedData
 
 __all__ = ["Recording"]
 
@@ -114,6 +115,9 @@ class Recording:
         self.tracing = Tracing(loops, self._keeper, self.problem)
         boosting = Boosting(loops, self._keeper)
         self._splits: Splits | None = None
+        self._used: UsedData | None = None
+        # A replay proves by digests what it used, and keeps nothing.
+        self._saves = settings.data_save == "yes" if rates is None else None
         self.positions = Positions(self.problem)
         self.checkpoints = Checkpoints(
             self._keeper,
@@ -206,6 +210,21 @@ class Recording:
 
             self._splits = Splits(self._keeper, lambda fact: self.fact("split", fact), self.problem)
         return self._splits
+
+    @property
+    def used(self) -> "UsedData":
+        """What is recorded of the data that the script says it uses."""
+        if self._used is None:
+            from samebit.session.used import UsedData  # noqa: PLC0415  (not all runs say any)
+
+            self._used = UsedData(
+                self._keeper,
+                lambda fact: self.fact("data", fact),
+                self.problem,
+                most_bytes=self.settings.files_hash_budget_mb << 20,
+                saves=self._saves,
+            )
+        return self._used
 
     def splitting(self, work: "Callable[[Met], Any]") -> Any:
         """A library splits data: what is to be told of it."""
