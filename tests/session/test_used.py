@@ -44,7 +44,7 @@ def test_data_is_recorded_as_it_was_and_given_back(project: Project) -> None:
     assert (ended.code, ended.out) == (0, "done\n"), ended
     assert "s3:// is not read" in ended.err
     run = RecordedRun(project.view())
-    assert run.data_names == ["train", "test", "items", "train 2", "file"]
+    assert run.data_names == ["train", "test", "items", "file", "train 2"]
     train = run.data("train")
     x, y = train.value()
     assert x.tolist() == np.arange(12.0).reshape(6, 2).tolist()

@@ -40,6 +40,9 @@ def file_lines(view: View) -> Iterator[tuple[str, object]]:
     for how, names in groups.items():
         if names:
             yield how, few(names, 3)
+    if saved := [f for path, f in facts.items() if "saved" in f and not path.endswith(".py")]:
+        total = sum(int(fact.get("size_bytes", 0)) for fact in saved)
+        yield "kept", f"{len(saved):,} of those read, {size(total)}; samebit data restore {view.id}"
 
 
 def data_links(view: View) -> list[Link]:

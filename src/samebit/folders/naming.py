@@ -40,6 +40,10 @@ class Use(Struct, frozen=True):
     missing: str = ""  # why the parts cannot be told
 
 
+class _List(Struct, frozen=True):
+    pieces: tuple[tuple[str, int], ...]
+
+
 def named_by(folder: RunFolder) -> set[str]:
     """Every name in a run's records, journal and notes, but for states that were let go of.
 
@@ -97,6 +101,10 @@ def uses(view: View, store: Store) -> Iterator[Use]:
     for fact in view.files:
         if root := fact.get("kept"):
             yield Use("file", f"file {fact['path']}", root, ((fact["path"], root),))
+        if saved := fact.get("saved"):
+            name = fact.get("digest")
+            what = f"file {fact['path']} as it was read"
+            yield _use("file", what, saved, lambda root, name=name: _of_saved(store, root, name))
     for lock in view.facts.get("lock", []):
         root = lock.get("kept") or lock["digest"]
         yield Use("file", f"lock {lock['path']}", root, ((lock["path"], root),))
@@ -144,6 +152,14 @@ def _of_split(store: Store, root: str) -> Iterator[tuple[str, str]]:
         yield f"members of {part.name!r}", part.members
         if part.sequence is not None:
             yield f"sequence of {part.name!r}", part.sequence
+
+
+def _of_saved(store: Store, root: str, name: str | None) -> Iterator[tuple[str, str]]:
+    """The pieces of a file of this digest; none where the root is the file itself."""
+    if root != name:
+        pieces = decode(store.read(root), _List, where=root).pieces
+        for at, (piece, _) in enumerate(pieces, 1):
+            yield f"part {at} of {len(pieces)}", piece
 
 
 def _of_tree(store: Store, root: str) -> Iterator[tuple[str, str]]:

@@ -49,6 +49,7 @@ from samebit.trace.rows import Emit
 
 if TYPE_CHECKING:
     from samebit.session.met import Met
+    from samebit.session.saving import Saver
     from samebit.session.splits import Splits
     from samebit.session.used import UsedData
 
@@ -158,6 +159,7 @@ class Recording:
             self.fact,
             self.trouble,
             replays=rates is not None,
+            saver=self._make_saver() if self._saves else None,
         )
         self._sources = SourceWatch(
             lambda fact: self.fact("sources", fact),
@@ -167,6 +169,16 @@ class Recording:
             self.trouble,
         )
         self._cells = CellWatch(self.fact, self.trouble)
+
+    def _make_saver(self) -> "Saver":
+        from samebit.session.saving import Saver  # noqa: PLC0415  (most runs keep no files)
+
+        return Saver(
+            self._keeper.store,
+            lambda fact: self.fact("file", fact),
+            self.problem,
+            self._keeper.free_bytes,
+        )
 
     @property
     def is_here(self) -> bool:
@@ -479,7 +491,7 @@ class Recording:
         self._safely("capture.config", self.configuration.finish)
         self._safely("capture.randomness", self.seeding.finish)
         self._safely("capture.cells", self._cells.finish)
-        self._safely("capture.files", self._watches.finish)
+        self._safely("capture.files", lambda: self._watches.finish(interrupted=interrupted))
         self._safely("capture.code", self._sources.finish)
         if self.rank == "0" and not interrupted:
             self._safely("capture.installed", self._surroundings.tell_installed)

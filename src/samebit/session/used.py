@@ -1,7 +1,8 @@
 """The data that one process says it uses: fingerprints at once, content beside the training.
 
 An array is hashed and copied before `run.data` returns, since the script may go on with it; what
-is kept is written on the thread of states. Files are read on that thread.
+is kept is written on the thread of states. Files are read before it returns, too: several threads
+read them, of which none may be there when the script forks.
 """
 
 from collections import Counter
@@ -13,7 +14,7 @@ from samebit.data import adding, files, used, versions
 from samebit.data.forms import Fingerprint
 from samebit.data.stowing import Stowed
 from samebit.data.used import Used
-from samebit.errors import SamebitError, UsageError
+from samebit.errors import SamebitError
 from samebit.session import hooks
 from samebit.session.keeping import Keeper
 from samebit.states import storing
@@ -64,12 +65,11 @@ class UsedData:
         try:
             path = used.path_of(value)
             if path is not None:
-                absolute = path.absolute()
-                self._keeper.later(lambda: self._of_path(name, absolute, at, keeps=keeps))
+                self._of_path(name, path.absolute(), at, keeps=keeps)
                 return
             with hooks.unheard():
                 found = used.describe(value, sample=sample, most_bytes=self._most_bytes, keep=keeps)
-        except UsageError as error:
+        except SamebitError as error:
             self._refused(name, error)
             return
         self._tell(name, found, at)
@@ -90,6 +90,20 @@ class UsedData:
         if stowed is not None:
             self._keeper.later(lambda: self._keep(name, fact, stowed))
 
+    def _of_path(self, name: str, path: Path, at: str | None, *, keeps: bool) -> None:
+        survey = files.survey(path)
+        more: dict[str, Any] = {"path": str(path)}
+        if keeps:
+            record = adding.add(self._keeper.store, survey, path.name).record
+            more |= {"fingerprint": record.fingerprint, "version": versions.short_name(record)}
+            found = Fingerprint("", None, {"size_bytes": survey.size_bytes})
+        elif survey.size_bytes > self._most_bytes:
+            found = used.too_large(self._most_bytes)
+        else:
+            found = files.of_survey(survey)
+        what = "folder" if survey.is_folder else "file"
+        self._emit({**_fact(name, Used(what, None, found), at), **more})
+
     # On the thread of states.
 
     def _keep(self, name: str, fact: dict[str, Any], stowed: Stowed) -> None:
@@ -100,29 +114,6 @@ class UsedData:
             return
         if not self._keeper.is_over:
             self._emit({**fact, "kept": manifest, "size_bytes": stowed.size_bytes})
-
-    def _of_path(self, name: str, path: Path, at: str | None, *, keeps: bool) -> None:
-        try:
-            survey = files.survey(path)
-            more: dict[str, Any] = {"path": str(path)}
-            if keeps:
-                record = adding.add(self._keeper.store, survey, path.name).record
-                more |= {"fingerprint": record.fingerprint, "version": versions.short_name(record)}
-                found = Fingerprint("", None, {"size_bytes": survey.size_bytes})
-            elif survey.size_bytes > self._most_bytes:
-                found = used.too_large(self._most_bytes)
-            else:
-                found = files.of_survey(survey)
-            what = "folder" if survey.is_folder else "file"
-            fact = {**_fact(name, Used(what, None, found), at), **more}
-        except SamebitError as error:
-            self._refused(name, error)
-            return
-        except Exception as error:
-            self._keeper.tell(f"the data {name!r}", error)
-            return
-        if not self._keeper.is_over:
-            self._emit(fact)
 
 
 def _fact(name: str, found: Used, at: str | None) -> dict[str, Any]:
