@@ -58,6 +58,7 @@ FAULT_POINTS = frozenset(
         "hooks.boosting",
         "hooks.clip",
         "hooks.epoch",
+        "hooks.fits",
         "hooks.forward",
         "hooks.local",
         "hooks.pre_step",

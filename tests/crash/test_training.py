@@ -71,11 +71,11 @@ BEFORE_THE_FIRST_LINE = {"journal.open", "journal.write"}
 # tests/session/test_tracing.py and test_boosting.py
 IN_OTHER_LOOPS = {"run.trace", "hooks.boosting"}
 IN_SPLITS = {"run.splits", "hooks.splits"}  # tests/session/test_splits.py
-IN_USED = {"run.data"}  # tests/session/test_used.py
+IN_USED = {"run.data", "hooks.fits"}  # tests/session/test_used.py and test_fits.py
 IN_PARALLEL = {"hooks.local"}  # tests/session/test_launchers.py
 IN_TORCH = {
     p for p in disk.FAULT_POINTS if p.startswith("hooks.")
-} - IN_OTHER_LOOPS - IN_SPLITS - IN_PARALLEL | {
+} - IN_OTHER_LOOPS - IN_SPLITS - IN_USED - IN_PARALLEL | {
     "state.save",
     "run.checkpoint",
     "trace.leaves",

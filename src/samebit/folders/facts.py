@@ -18,6 +18,8 @@ __all__ = [
     "MANY",
     "DataFact",
     "FileFact",
+    "FitFact",
+    "FittedFact",
     "SeedCallFact",
     "SplitFact",
     "StateFact",
@@ -38,6 +40,8 @@ MANY = frozenset(
         "digested",
         "epoch",
         "file",
+        "fit",
+        "fitted",
         "generator",
         "joined",
         "problem",
@@ -120,6 +124,25 @@ class DataFact(TypedDict):
     kept: NotRequired[str]
     size_bytes: NotRequired[int]
     version: NotRequired[str]
+
+
+class FitFact(TypedDict):
+    """Something that learned from rows before a model was trained on them."""
+
+    number: int
+    method: str
+    kind: Literal["preprocessing", "selection"]
+    at: str
+    rows: int | None
+
+
+class FittedFact(TypedDict):
+    """Which rows of the parts of a split are among those that it learned from."""
+
+    number: int
+    split: str
+    parts: list[tuple[str, int, int, list[int]]]
+    unknown: str | None
 
 
 class FileFact(TypedDict):
@@ -340,6 +363,8 @@ _SHAPES: dict[str, Any] = {
     "entropy": _EntropyFact,
     "epoch": _EpochFact,
     "exception": str,
+    "fit": FitFact,
+    "fitted": FittedFact,
     "generator": _GeneratorFact,
     "installed": dict[str, Any],
     "interpreter": dict[str, Any],

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
-from samebit.session import boosting, splitters
+from samebit.session import boosting, fits, splitters
 
 __all__ = ["Listener", "install", "is_ours", "unheard"]
 
@@ -104,6 +104,9 @@ class Listener(Protocol):
     def splitting(self, work: Callable[[Any], Any]) -> Any:
         """A library splits data: what is to be told of it."""
 
+    def fitting(self, work: Callable[[Any], Any]) -> Any:
+        """A transformer is fitted, or transforms: what is to be told of it."""
+
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
 
@@ -167,6 +170,10 @@ def _tell_of_splits(work: Callable[[Any], Any]) -> Any:
     return _tell("hooks.splits", "splitting", work)
 
 
+def _tell_of_fits(work: Callable[[Any], Any]) -> Any:
+    return _tell("hooks.fits", "fitting", work)
+
+
 _installed: list[bool] = []
 
 
@@ -186,6 +193,7 @@ def install(listener: Listener | None) -> None:
     when_imported("torch", _clipping)
     boosting.hook(_tell)
     splitters.hook(_tell_of_splits)
+    fits.hook(_tell_of_fits)
 
 
 def _optimizers(module: Any) -> None:

@@ -48,6 +48,7 @@ from samebit.trace.recorder import Recorder
 from samebit.trace.rows import Emit
 
 if TYPE_CHECKING:
+    from samebit.session.fitted import Fitted
     from samebit.session.met import Met
     from samebit.session.saving import Saver
     from samebit.session.splits import Splits
@@ -218,9 +219,15 @@ class Recording:
     def splits(self) -> "Splits":
         """What is recorded of splits."""
         if self._splits is None:
-            from samebit.session.splits import Splits  # noqa: PLC0415  (not all runs have one)
+            from samebit.session.fitted import Fitted  # noqa: PLC0415  (not all runs have any)
+            from samebit.session.splits import Splits  # noqa: PLC0415
 
-            self._splits = Splits(self._keeper, lambda fact: self.fact("split", fact), self.problem)
+            self._splits = Splits(
+                self._keeper,
+                lambda fact: self.fact("split", fact),
+                self.problem,
+                Fitted(self.fact, self.problem),
+            )
         return self._splits
 
     @property
@@ -241,6 +248,10 @@ class Recording:
     def splitting(self, work: "Callable[[Met], Any]") -> Any:
         """A library splits data: what is to be told of it."""
         return work(self.splits.met) if not self._finished else None
+
+    def fitting(self, work: "Callable[[Fitted], Any]") -> Any:
+        """A transformer is fitted: what is to be told of it."""
+        return work(self.splits.fitted) if not self._finished else None
 
     def begin_seeding(self, *, seeded: bool) -> None:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""
