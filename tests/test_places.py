@@ -402,7 +402,7 @@ def test_what_is_refused_is_told_with_what_there_is(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
-        UsageError, match=r"known: code\.on_changed, code\.ref, console, env\.allow"
+        UsageError, match=r"known: code\.on_changed, code\.ref, console, data\.save, env\.allow"
     ):
         places.read_settings(None, {"colour": "red"})
     monkeypatch.setenv("SAMEBIT_CONSOLE", "loud")

@@ -46,6 +46,7 @@ class Settings:
     code_ref: str = "tag"  # tag | hidden | none: what points at a run's commit
     code_on_changed: str = "record"  # record | refuse: what becomes of uncommitted changes
     console: str = "tee"  # tee | off
+    data_save: str = "no"  # yes | no: whether what a run reads is kept, and not only its digests
     env_allow: tuple[str, ...] = ()  # further variables to record, patterns like MYAPP_*
     files_hash_budget_mb: int = 4096  # data beyond it is recorded by size and time only
     machine_s: int = 10  # seconds between samples of what the machine does; 0: none
@@ -58,6 +59,7 @@ _CHOICES = {
     "code_ref": ("tag", "hidden", "none"),
     "code_on_changed": ("record", "refuse"),
     "console": ("tee", "off"),
+    "data_save": ("yes", "no"),
     "states_keep": ("auto", "all", "digest", "none"),
 }
 _TABLES = ("remotes",)  # sections that have tables, and no settings (`read_tables`)

@@ -71,10 +71,11 @@ BEFORE_THE_FIRST_LINE = {"journal.open", "journal.write"}
 # tests/session/test_tracing.py and test_boosting.py
 IN_OTHER_LOOPS = {"run.trace", "hooks.boosting"}
 IN_SPLITS = {"run.splits", "hooks.splits"}  # tests/session/test_splits.py
+IN_USED = {"run.data", "hooks.fits"}  # tests/session/test_used.py and test_fits.py
 IN_PARALLEL = {"hooks.local"}  # tests/session/test_launchers.py
 IN_TORCH = {
     p for p in disk.FAULT_POINTS if p.startswith("hooks.")
-} - IN_OTHER_LOOPS - IN_SPLITS - IN_PARALLEL | {
+} - IN_OTHER_LOOPS - IN_SPLITS - IN_USED - IN_PARALLEL | {
     "state.save",
     "run.checkpoint",
     "trace.leaves",
@@ -88,6 +89,7 @@ IN_A_PLAIN_CHILD = (
     - IN_TORCH
     - IN_OTHER_LOOPS
     - IN_SPLITS
+    - IN_USED
     - IN_PARALLEL
     - IN_THE_SUPERVISOR
     - IN_A_SWEEP
@@ -175,7 +177,7 @@ def faults_of(points: set[str] | frozenset[str], actions: str = "raise error") -
 
 def test_every_point_is_tried_somewhere() -> None:
     tried = IN_A_PLAIN_CHILD | IN_TORCH | IN_OTHER_LOOPS | IN_THE_SUPERVISOR | IN_A_SWEEP
-    assert tried | IN_PARALLEL | IN_SPLITS | IN_DATA == disk.FAULT_POINTS
+    assert tried | IN_PARALLEL | IN_SPLITS | IN_USED | IN_DATA == disk.FAULT_POINTS
 
 
 def test_without_faults_nothing_is_said_and_nothing_missing(project: Path) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from samebit import digest
 from samebit.data import adding, files, linking, versions
 from samebit.objects.store import Store
 from samebit.replay.plan import make_plan
 from samebit.replay.rebuild import lay_out_run
 from tests.replay.conftest import SAMEBIT, Project, Recorder, file_fact
 
+LARGE = digest.of_bytes(random.Random(1).randbytes(3 << 20))
 TRAIN = """
 import os, numpy, samebit
 run = samebit.init(config={"lr": 0.1})
@@ -51,6 +53,35 @@ def test_a_run_is_verified_with_the_version_that_it_read_when_the_data_is_gone(
     assert (project.folder / "data/large.bin").read_bytes() == b"other"
     project.call(*SAMEBIT, "data", "rm", "train")
     assert project.call(*SAMEBIT, "verify", "@last", "--plan", expect=6)
+
+
+def test_a_run_that_kept_what_it_read_is_verified_when_that_is_gone(project: Project) -> None:
+    project.write(train=TRAIN)
+    write_data(project.folder)
+    run = project.run("--save-data", "train.py")
+    project.call(*SAMEBIT, "check", "--full")
+    shown = project.call(*SAMEBIT, "show", "@last").stdout
+    assert f"kept  6 of those read, 3.1 MB; samebit data restore {run}" in shown
+    shutil.rmtree(project.folder / "data/items")
+    (project.folder / "data/large.bin").write_bytes(b"other")
+    plan = project.call(*SAMEBIT, "verify", "@last", "--plan").stdout
+    assert "6 from what the run kept" in plan
+    found = project.verify()
+    assert found.verdict["grade"] == "identical", found.text
+    assert "data: 6 of them laid out from what the run kept" in found.verdict["scope"]
+    replay = project.view(found.verdict["replay"])
+    assert not any("saved" in fact for fact in replay.files)
+    # What is in the way is not written over, and then it is as it was; code is no data.
+    project.write(train=TRAIN + "# edited")
+    refused = project.call(*SAMEBIT, "data", "restore", run, expect=2).stderr
+    assert "1 of the files are others now" in refused
+    project.call(*SAMEBIT, "data", "restore", run, "--to", "elsewhere")
+    project.call(*SAMEBIT, "data", "restore", run, "--force")
+    for folder in (project.folder, project.folder / "elsewhere" / str(project.folder)[1:]):
+        assert digest.of_file(folder / "data/large.bin")[0] == LARGE
+        assert (folder / "data/items/3.txt").read_text() == "3"
+    assert (project.folder / "train.py").read_text().endswith("# edited")
+    assert not (project.folder / "elsewhere" / str(project.folder)[1:] / "train.py").exists()
 
 
 @pytest.fixture

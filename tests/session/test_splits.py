@@ -6,6 +6,7 @@ import pytest
 
 from samebit.data.splitting import Draft
 from samebit.folders.splits import splits_of
+from samebit.session.fitted import Fitted
 from samebit.session.reading import RecordedRun
 from samebit.session.splits import Splits
 from samebit.session.splitters import Call
@@ -74,6 +75,9 @@ def test_our_own_trouble_never_stops_the_script(project: Project, fault: str) ->
     assert "training goes on" in ended.err
 
 
+FITTED = Fitted(lambda name, fact: None, lambda what, detail: None)
+
+
 class Idle:
     """A keeper whose thread never comes to anything."""
 
@@ -83,7 +87,9 @@ class Idle:
 
 def test_of_very_many_splits_the_first_are_kept_and_it_is_said() -> None:
     said: list[str] = []
-    splits = Splits(cast(Any, Idle()), said.append, lambda what, detail: said.append(detail))
+    splits = Splits(
+        cast(Any, Idle()), said.append, lambda what, detail: said.append(detail), FITTED
+    )
     draft = Draft("given", {"0": np.arange(3, dtype="u8")})
     for _ in range(1_000):
         splits.take(splits.name("Subset"), draft, None)

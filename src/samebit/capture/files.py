@@ -70,6 +70,7 @@ class FileWatch:
         told: gives the facts about files that children have written since it was last called.
         cache: a file in which digests are remembered.
         keeper: the process that keeps the run and hashes, where that is not this one.
+        tick: something more for the thread to do from time to time.
     """
 
     def __init__(
@@ -83,12 +84,14 @@ class FileWatch:
         told: Callable[[], Iterable[dict[str, Any]]] = tuple,
         cache: Path | None = None,
         keeper: int | None = None,
+        tick: Callable[[], None] | None = None,
     ) -> None:
         self._emit = emit
         self._keep = keep
         self._noise = noise
         self._trouble = trouble
         self._told = told
+        self._tick = tick
         self._hasher = Hasher(budget_bytes, cache)
         self._pid = os.getpid() if keeper is None else keeper
         self._began_ns = alive.began_ns(self._pid)
@@ -312,6 +315,8 @@ class FileWatch:
 
     def _look_at_children(self) -> float:
         self._on_thread(self._adopt)
+        if self._tick is not None:
+            self._on_thread(self._tick)
         return _LOOK_EVERY_S
 
     def _tell_read(self, path: str, opened: _Opened) -> None:

@@ -17,10 +17,11 @@ from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import TraceRow, row_at
+from samebit.folders.used import data_of
 from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.query import randomness, splits
+from samebit.query import randomness, splits, used
 from samebit.replay.pairs import compare_traces
 from samebit.replay.randomness import unseeded
 from samebit.replay.results import is_volatile
@@ -70,6 +71,7 @@ def diff(options: argparse.Namespace) -> int:
     sections = {
         "config": _pairs(_config(first), _config(second)),
         "code": _code(first, second),
+        "data": [line for _, line in used.differences(first, second)],
         "splits": splits.differences(first, second),
         "randomness": randomness.differences(first, second, parted=parted),
         "environment": environment.differences(_environment(first), _environment(second)),
@@ -122,9 +124,12 @@ def _say(first: View, second: View, sections: Mapping[str, list[str]], screen: S
     for view in (first, second):
         for line in view.odd:
             screen.say(paint.yellow(f"{view.id}: {visible(line)}"))
-    has_splits = bool(splits_of(first) or splits_of(second))
+    told = {
+        "data": data_of(first) or data_of(second),
+        "splits": splits_of(first) or splits_of(second),
+    }
     for name, lines in sections.items():
-        if name == "splits" and not has_splits:
+        if name in told and not told[name]:
             continue
         if not lines:
             screen.say(f"{paint.bold(name)}  {paint.green('the same')}")

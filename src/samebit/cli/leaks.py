@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli.words import Screen, few, visible
 from samebit.data import leaks as finding
 from samebit.data import leaks_in_data
+from samebit.data.fit_leaks import FITTED, fits_of, of_fits
 from samebit.data.leaks import Leak, Leaks
 from samebit.data.leaks_in_data import Data, Meaning
 from samebit.data.recorded import RecordedSplit
@@ -60,12 +62,12 @@ def leaks(options: argparse.Namespace, screen: Screen) -> int:
     view, name = open_reference(places.find_store(Path.cwd()), options.split)
     splits = [open_split(view, one) for one in _names(view, name)]
     data = _open_data(options)
-    found = _look_into(splits, data, options.data)
+    found = [_with_fits(view, one) for one in _look_into(splits, data, options.data)]
     lone = _no_test(splits)
     if options.json:
-        screen.say(canonical_json(_as_data(view.id, found, lone)).decode())
+        screen.say(canonical_json(_as_data(view, found, lone)).decode())
     else:
-        _say(screen, view.id, found, lone)
+        _say(screen, view, found, lone)
     return Exit.DIFFERENT if lone or any(one.leaks.found for one in found) else Exit.DONE
 
 
@@ -112,6 +114,13 @@ def _look_into(
     return looked
 
 
+def _with_fits(view: View, looked: _Looked) -> _Looked:
+    """With what was fitted on its rows, which the run itself has found."""
+    fitted = of_fits(view, looked.split.name)
+    both = Leaks((*fitted.found, *looked.leaks.found), (*looked.leaks.unknown, *fitted.unknown))
+    return replace(looked, leaks=both)
+
+
 def _names(view: View, name: str | None) -> list[str]:
     """The splits that are meant: all, one, or the folds of one."""
     known = splits_of(view)
@@ -132,9 +141,9 @@ def _no_test(splits: Sequence[RecordedSplit]) -> Leak | None:
     return each[0] if each and all(each) else None
 
 
-def _as_data(run: str, found: Sequence[_Looked], lone: Leak | None) -> dict[str, Any]:
+def _as_data(view: View, found: Sequence[_Looked], lone: Leak | None) -> dict[str, Any]:
     return {
-        "run": run,
+        "run": view.id,
         "no_test": plain(lone) if lone is not None else None,
         "splits": [
             {"name": one.split.name, "split": one.split.digest, "parts": one.split.parts}
@@ -142,16 +151,23 @@ def _as_data(run: str, found: Sequence[_Looked], lone: Leak | None) -> dict[str,
             | plain(one.leaks)
             for one in found
         ],
-        "not_looked_at": list(finding.NOT_LOOKED_AT),
+        "fits": list(fits_of(view).values()),
+        "not_looked_at": _not_looked_at(view),
     }
 
 
-def _say(screen: Screen, run: str, found: Sequence[_Looked], lone: Leak | None) -> None:
+def _not_looked_at(view: View) -> list[str]:
+    """Of what is fitted, only where anything was seen to be."""
+    seen = (finding.PREPROCESSING, finding.SELECTION) if fits_of(view) else ()
+    return [one for one in finding.NOT_LOOKED_AT if one not in seen]
+
+
+def _say(screen: Screen, view: View, found: Sequence[_Looked], lone: Leak | None) -> None:
     paint = screen.paint
     for looked in found:
         split, one = looked.split, looked.leaks
         parts = few([f"{name} {rows:,}" for name, rows in split.parts.items()])
-        title = paint.bold(visible(f"{run}:{split.name}"))
+        title = paint.bold(visible(f"{view.id}:{split.name}"))
         screen.say(f"{title}  {visible(parts) or 'rows not listed'}")
         if looked.rows:
             _wrapped(screen, "  ", looked.rows)
@@ -171,7 +187,7 @@ def _say(screen: Screen, run: str, found: Sequence[_Looked], lone: Leak | None) 
         screen.say(paint.yellow(lone.heading))
         only = f"there is one part alone, {lone.first}" if lone.first else "no part has rows"
         _wrapped(screen, "  ", f"{only}: nothing is kept apart to test on")
-    _wrapped(screen, "", "not looked at: " + ", ".join(finding.NOT_LOOKED_AT), hanging="  ")
+    _wrapped(screen, "", "not looked at: " + ", ".join(_not_looked_at(view)), hanging="  ")
 
 
 def _sentence(leak: Leak) -> str:
@@ -183,7 +199,7 @@ def _sentence(leak: Leak) -> str:
 def _rows(leak: Leak) -> str:
     """`rows 142 (train 101), …`: of the second part, and of the first where it is another."""
     rows = leak.rows[:_LISTED]
-    if leak.kind in (finding.SAME_ROWS, leaks_in_data.EARLY):
+    if leak.kind in (finding.SAME_ROWS, leaks_in_data.EARLY, FITTED):
         listed = [str(row) for _, row in rows]
     else:
         listed = [f"{row} ({leak.first} {other})" for other, row in rows]

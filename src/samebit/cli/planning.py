@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from samebit.cli.tables import fields
 from samebit.cli.words import Screen, duration, say_list, size, visible
-from samebit.data.versions import short_name
 from samebit.errors import UsageError
 from samebit.folders.folder import user_name
 from samebit.launch import landlock
@@ -108,7 +107,8 @@ def as_data(plan: Plan) -> dict[str, object]:
                 "path": str(item.path),
                 "size_bytes": item.size_bytes,
                 "digest": item.kept or item.digest,
-                "version": short_name(item.stored.version) if item.stored else None,
+                "version": item.stored.name if item.stored and item.stored.version else None,
+                "laid_out": item.is_laid_out,
             }
             for item in plan.inputs
         ],

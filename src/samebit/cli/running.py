@@ -30,6 +30,9 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="a name for people")
     parser.add_argument("--group", help="runs that belong together")
     parser.add_argument(
+        "--save-data", action="store_true", help="keep what it reads, and not only its digests"
+    )
+    parser.add_argument(
         "--or-run-anyway", action="store_true", help="run it even where it cannot be recorded"
     )
     parser.add_argument(
@@ -77,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
         group=options.group,
         resume=options.resume,
         or_run_anyway=options.or_run_anyway,
+        save_data=options.save_data,
     )
 
     def begun(folder: RunFolder) -> None:

@@ -22,6 +22,7 @@ from samebit.cli.surroundings import (
     file_lines,
     link_lines,
     use_lines,
+    used_lines,
 )
 from samebit.cli.tables import fields
 from samebit.cli.verifying import show_verdict
@@ -44,6 +45,7 @@ from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
+from samebit.folders.used import data_of
 from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
@@ -111,6 +113,7 @@ def _summary(view: View, screen: Screen) -> None:
         ("config", list(config_lines(view, screen))),
         ("randomness", list(_randomness(view))),
         ("training", list(_training(view))),
+        ("data", list(used_lines(view))),
         ("splits", split_lines(view)),
         ("states", list(_states(view))),
         ("files", [*file_lines(view), *link_lines(view)]),
@@ -372,6 +375,7 @@ def _everything(view: View) -> dict[str, Any]:
             | {"files": link.files, "of": link.version.files}
             for link in data_links(view)
         ],
+        "used": list(data_of(view).values()),
         "children": view.all_facts("child"),
         "use": view.all_facts("use"),
         "cells": view.all_facts("cell"),

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from samebit.capture import locks
+from samebit.capture.callers import short_place
 from samebit.cli.words import duration, few, number, shown, size, visible
 from samebit.data import versions
 from samebit.data.linking import Link, find_links
 from samebit.data.versions import short_name
 from samebit.errors import SamebitError
 from samebit.folders.read import View
+from samebit.folders.used import data_of
 from samebit.objects.store import Store
+from samebit.query.used import short_fingerprint
 
-__all__ = ["data_links", "environment_lines", "file_lines", "link_lines", "use_lines"]
+__all__ = ["data_links", "environment_lines", "file_lines", "link_lines", "use_lines", "used_lines"]
 
+_MOST_USED = 8
 _BLAS = {
     "torch": ("torch.blas", "torch.cpu_capability"),
     "numpy": ("numpy.blas", "openblas.numpy.libs.cpu"),
@@ -36,6 +40,9 @@ def file_lines(view: View) -> Iterator[tuple[str, object]]:
     for how, names in groups.items():
         if names:
             yield how, few(names, 3)
+    if saved := [f for path, f in facts.items() if "saved" in f and not path.endswith(".py")]:
+        total = sum(int(fact.get("size_bytes", 0)) for fact in saved)
+        yield "kept", f"{len(saved):,} of those read, {size(total)}; samebit data restore {view.id}"
 
 
 def data_links(view: View) -> list[Link]:
@@ -59,6 +66,27 @@ def link_lines(view: View) -> Iterator[tuple[str, object]]:
             yield "data", short_name(link.version)
         else:
             yield "data", f"{short_name(link.version)}, {count} files"
+
+
+def used_lines(view: View) -> Iterator[tuple[str, object]]:
+    """The data that it said it uses: its fingerprint, how much it is, and whether it is kept."""
+    found = data_of(view)
+    for name, fact in list(found.items())[:_MOST_USED]:
+        text = short_fingerprint(fact["fingerprint"])
+        if (rows := fact.get("rows")) is not None:
+            text += f", {rows:,} rows"
+        text += f", {fact['what']}"
+        if (taken := fact.get("counts", {}).get("taken")) is not None:
+            text += f", by {taken:,} of them"
+        if (version := fact.get("version")) is not None:
+            text += f", kept as {version}"
+        elif "kept" in fact:
+            text += f", kept, {size(fact.get('size_bytes', 0))}"
+        yield name, f"{text} ({short_place(at)})" if (at := fact.get("at")) else text
+        if fact["fingerprint"] is None and (notes := fact.get("notes")):
+            yield "", notes[0]
+    if len(found) > _MOST_USED:
+        yield "", f"and {len(found) - _MOST_USED} more"
 
 
 def use_lines(view: View) -> Iterator[tuple[str, object]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.cli import leaks, versions_diff
+from samebit.cli import leaks, restoring, versions_diff
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, ago, shown, size, visible, when
 from samebit.data import adding, files, placing, versions
@@ -55,6 +55,9 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
     removing = commands.add_parser("rm", help="let go of a version, or of all of a name")
     removing.add_argument("version", metavar="NAME[@DIGITS]", help="without digits: all versions")
     removing.add_argument("--json", action="store_true", help="as one JSON object")
+    restoring.arguments(
+        commands.add_parser("restore", help="lay out what a run read and kept (--save-data)")
+    )
     leaks.arguments(commands.add_parser("leaks", help="what the parts of a split tell each other"))
 
 
@@ -67,6 +70,7 @@ def data(options: argparse.Namespace) -> int:
         "diff": versions_diff.diff,
         "checkout": _lay_out,
         "rm": _remove,
+        "restore": restoring.restore,
         "leaks": leaks.leaks,
     }
     return does[options.action](options, Screen.of(sys.stdout))

@@ -11,8 +11,9 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ from samebit.data import files, manifests, versions
 from samebit.data.files import Advance, Entry, Survey
 from samebit.data.manifests import Item, Manifest, Piece
 from samebit.data.remembering import Memory
-from samebit.errors import NotFound, UsageError
+from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.folders.folder import user_name
 from samebit.objects import cutting
 from samebit.objects.encoding import Body
@@ -31,7 +32,7 @@ from samebit.objects.pieces import Pieces
 from samebit.objects.store import Store
 from samebit.records import DataRecord
 
-__all__ = ["Added", "add"]
+__all__ = ["Added", "add", "keep_files"]
 
 _WHOLE_BYTES = 8 << 20  # up to here a file is read at once, on one thread
 _BLOCK_BYTES = 8 << 20  # of a larger one, that is read, cut and handed on
@@ -131,6 +132,59 @@ def add(
     return Added(record, True, read_bytes, notes)
 
 
+def keep_files(store: Store, paths: Iterable[str]) -> dict[str, tuple[str, str] | SamebitError]:
+    """Store single files, all in one pack if they fit; durable when this returns.
+
+    It begins no thread: there can be none any more when the interpreter ends.
+
+    Returns:
+        Of each path the digest that it had, and what holds it: the object of that name, or the list
+        of its pieces; or why it could not be read.
+
+    Raises:
+        SamebitError: the store cannot be written.
+    """
+    found: dict[str, tuple[str, str] | SamebitError] = {}
+    with Pieces(store, aside=False) as pieces:
+        for path in paths:
+            try:
+                one = _read_one(Path(path), pieces)
+            except SamebitError as error:
+                found[path] = error
+                continue
+            found[path] = _text(one.raw), _listed(one, pieces) or _text(one.raw)
+    return found
+
+
+def _read_one(path: Path, pieces: Pieces) -> _Read:
+    found = files.survey(path)
+    if found.is_folder:
+        raise files.changed(os.fsencode(path))
+    (entry,) = found.files
+    if entry.size_bytes <= _WHOLE_BYTES:
+        return _read_whole(entry, pieces)
+    here = _Here()
+    return _read_in_blocks(entry, pieces, here, here)
+
+
+class _Here(Executor):
+    """Does at once what others do on a thread."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        done = Future[T]()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def _listed(one: _Read, pieces: Pieces) -> str:
+    """Give the pieces of a file; the list of them, where there are several."""
+    names = [pieces.give(piece) for piece in one.pieces]
+    if len(names) < 2:
+        return ""
+    rows = [Piece(_text(name), size) for name, size in zip(names, one.sizes, strict=True)]
+    return manifests.put_list(pieces.put, rows)
+
+
 def _refuse(store: Store, found: Survey) -> None:
     root = found.root.resolve()
     if found.is_folder and store.path.resolve().is_relative_to(root):
@@ -172,11 +226,7 @@ def _read_or_known(
     saved_at = time.monotonic()
     try:
         for one in _read_all(left, pieces) if keep else _hashed(left, advance):
-            names = [pieces.give(piece) for piece in one.pieces]
-            listed = ""
-            if len(names) > 1:
-                rows = [Piece(_text(n), size) for n, size in zip(names, one.sizes, strict=True)]
-                listed = manifests.put_list(pieces.put, rows)
+            listed = _listed(one, pieces)
             done[one.entry.path] = one.raw, listed
             if one.entry.found is not None:
                 memory.add(one.entry.path, one.entry.found, one.raw, listed, one.read_ns)
@@ -291,9 +341,7 @@ def _cut_at(
     return [pieces.prepare(part) for part in parts], [len(part) for part in parts]
 
 
-def _read_in_blocks(
-    entry: Entry, pieces: Pieces, pool: ThreadPoolExecutor, hasher: ThreadPoolExecutor
-) -> _Read:
+def _read_in_blocks(entry: Entry, pieces: Pieces, pool: Executor, hasher: Executor) -> _Read:
     """A large file: this thread reads and cuts, one hashes all of it, others its pieces."""
     read_ns = time.time_ns()
     whole = digest.Hasher()

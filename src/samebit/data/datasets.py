@@ -7,7 +7,7 @@ only the source can have a fingerprint that comes again.
 import copy
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from samebit import digest
@@ -16,16 +16,19 @@ from samebit.data.forms import Fingerprint, named, sealed, u64
 from samebit.data.items import digest_of_item
 from samebit.errors import UsageError
 
-__all__ = ["find_fingerprint", "sampled_positions"]
+__all__ = ["Keep", "find_fingerprint", "of_list", "sampled_positions"]
 
 Advance = Callable[[int], None]
+Keep = Callable[[Any], None]  # takes an item that was read; what it raises ends the reading
 
 _SEEDS = 0x5A4D_0001, 0x5A4D_0002
 _TRANSFORMS = ("transform", "target_transform", "transforms")
 _RANDOM = "items are random: what two reads gave differs, first at {}"
 
 
-def find_fingerprint(value: Any, sample: int | None, advance: Advance | None) -> Fingerprint | None:
+def find_fingerprint(
+    value: Any, sample: int | None, advance: Advance | None, keep: Keep | None = None
+) -> Fingerprint | None:
     """The fingerprint of a data set of torch, or of what can be read as one; else None.
 
     Args:
@@ -33,6 +36,7 @@ def find_fingerprint(value: Any, sample: int | None, advance: Advance | None) ->
             Hugging Face.
         sample: at most so many items; None for all.
         advance: is told how many more items are read.
+        keep: takes each item as it is read first.
     """
     if sample is not None and sample < 1:
         raise UsageError(f"a sample has at least one item, not {sample}")
@@ -44,12 +48,22 @@ def find_fingerprint(value: Any, sample: int | None, advance: Advance | None) ->
     if (data is not None and isinstance(value, data.IterableDataset)) or (
         theirs is not None and isinstance(value, theirs.IterableDataset)
     ):
-        return _of_stream(value, sample, advance)
+        return _of_stream(value, sample, advance, keep)
     if data is not None and (found := _of_tensors(data, value)) is not None:
         return found
     if isinstance(value, (str, bytes, list, tuple, range)) or not _has_positions(value):
         return None
-    return _of_items(value, sample, advance)
+    return _of_items(value, sample, advance, keep)
+
+
+def of_list(items: Sequence[Any], *, streamed: bool = False) -> Fingerprint:
+    """The fingerprint of items that lie in a list: that of a data set, or a stream, of these."""
+    digests = [digest_of_item(item) for item in items]
+    if not streamed:
+        return _named("items", len(digests), range(len(digests)), digests, [])
+    header = {"items": len(digests)}
+    raw = sealed("stream", header, [digest.raw(b"".join(digests))])
+    return Fingerprint("stream", named("stream", raw), header)
 
 
 def sampled_positions(items: int, most: int) -> list[int]:
@@ -81,11 +95,13 @@ def _of_tensors(data: Any, value: Any) -> Fingerprint | None:
     return arrays.of_arrays(value.tensors, rows)
 
 
-def _of_items(dataset: Any, sample: int | None, advance: Advance | None) -> Fingerprint:
+def _of_items(
+    dataset: Any, sample: int | None, advance: Advance | None, keep: Keep | None
+) -> Fingerprint:
     count = len(dataset)
     positions = range(count) if sample is None else sampled_positions(count, sample)
     is_sample = len(positions) < count
-    random_at = _random_at(dataset, positions, advance)
+    random_at = _random_at(dataset, positions, advance, keep)
     notes = [f"a sample: {len(positions)} of {count} items were read"] if is_sample else []
     if isinstance(random_at, list):
         return _named("items-sample" if is_sample else "items", count, positions, random_at, notes)
@@ -114,26 +130,29 @@ def _named(
 
 
 def _random_at(
-    dataset: Any, positions: Iterable[int], advance: Advance | None
+    dataset: Any, positions: Iterable[int], advance: Advance | None, keep: Keep | None = None
 ) -> list[bytes] | int:
     """The digests of items, or the first position at which two reads differ."""
     digests: list[bytes] = []
     with generators.kept(dataset):
         for at in positions:
-            twice = [_item(dataset, at, seed) for seed in _SEEDS]
-            if twice[0] != twice[1]:
+            first = _item(dataset, at, _SEEDS[0], keep)
+            if first != _item(dataset, at, _SEEDS[1]):
                 return at
-            digests.append(twice[0])
+            digests.append(first)
             if advance is not None:
                 advance(1)
     return digests
 
 
-def _item(dataset: Any, at: int, seed: int) -> bytes:
+def _item(dataset: Any, at: int, seed: int, keep: Keep | None = None) -> bytes:
     # Another state at each position: a draw that is rare is not the same one at all of them.
     generators.set_to((seed + at) % (1 << 32))
+    item = dataset[at]
+    if keep is not None:
+        keep(item)
     try:
-        return digest_of_item(dataset[at])
+        return digest_of_item(item)
     except UsageError as error:
         raise UsageError(error.what, item=at, hint=error.hint) from error
 
@@ -153,11 +172,11 @@ def _without_transforms(dataset: Any) -> Any:
     return bare
 
 
-def _of_stream(dataset: Any, sample: int | None, advance: Advance | None) -> Fingerprint:
-    read = [
-        _streamed(dataset, seed, sample, advance if seed == _SEEDS[0] else None) for seed in _SEEDS
-    ]
-    (first, count, ended), (second, *_) = read
+def _of_stream(
+    dataset: Any, sample: int | None, advance: Advance | None, keep: Keep | None
+) -> Fingerprint:
+    first, count, ended = _streamed(dataset, _SEEDS[0], sample, advance, keep)
+    second, *_ = _streamed(dataset, _SEEDS[1], sample)
     notes: list[str] = []
     kind = "stream" if ended else "stream-sample"
     header = {"items" if ended else "taken": count}
@@ -171,7 +190,11 @@ def _of_stream(dataset: Any, sample: int | None, advance: Advance | None) -> Fin
 
 
 def _streamed(
-    dataset: Any, seed: int, sample: int | None, advance: Advance | None
+    dataset: Any,
+    seed: int,
+    sample: int | None,
+    advance: Advance | None = None,
+    keep: Keep | None = None,
 ) -> tuple[bytes, int, bool]:
     """The hash of the digests of the items that come, how many, and whether these were all."""
     hasher, count, ended = digest.Hasher(), 0, True
@@ -182,6 +205,8 @@ def _streamed(
             if count == sample:
                 ended = False
                 break
+            if keep is not None:
+                keep(item)
             hasher.update(digest_of_item(item))
             count += 1
             if advance is not None:

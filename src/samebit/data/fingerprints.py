@@ -19,6 +19,7 @@ def fingerprint(
     level: str = "content",
     sample: int | None = None,
     advance: Callable[[int], None] | None = None,
+    keep: datasets.Keep | None = None,
 ) -> Fingerprint:
     """The name of data by its content: equal data has the same one, whichever library holds it.
 
@@ -32,6 +33,7 @@ def fingerprint(
         sample: of a dataset that is read item by item, at most so many items. What was sampled has
             a kind of its own, and never the name of the whole.
         advance: is told how many more bytes (of files), rows or items are done.
+        keep: takes each item of a dataset that is read item by item, as it is read first.
 
     Raises:
         UsageError: there is nothing in it that has bytes; the error says where and what to do.
@@ -49,7 +51,7 @@ def fingerprint(
         return group(
             {key: fingerprint(one, level=level, sample=sample) for key, one in value.items()}
         )
-    if (found := datasets.find_fingerprint(value, sample, advance)) is not None:
+    if (found := datasets.find_fingerprint(value, sample, advance, keep)) is not None:
         return found
     raise UsageError(
         f"there is no fingerprint of a {type(value).__module__}.{type(value).__qualname__}",

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
+from samebit.capture.randomness import unreported
+
 __all__ = ["kept", "set_to"]
 
 _MOST_OBJECTS = 10_000  # of a data set are searched for generators
@@ -24,7 +26,7 @@ def kept(dataset: Any) -> Generator[None]:
     if numpy is not None:
         restores.append(_of_legacy(numpy.random))
     if torch is not None:
-        restores.append(_of_torch(torch))
+        restores += _of_torch(torch)
     restores += _own(dataset)
     try:
         yield
@@ -35,9 +37,9 @@ def kept(dataset: Any) -> Generator[None]:
 
 def set_to(seed: int) -> None:
     """Put the generators of the process into a state of their own."""
-    random.seed(seed)
+    unreported(random, "seed")(seed)
     if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed(seed)
+        unreported(numpy.random, "seed")(seed)
     if (torch := sys.modules.get("torch")) is not None:
         torch.default_generator.manual_seed(seed)  # of the CPU: nothing of ours wakes a device
 
@@ -52,8 +54,10 @@ def _of_legacy(generator: Any) -> _Restore:
     return lambda: generator.set_state(state)
 
 
-def _of_torch(torch: Any) -> _Restore:
-    return _of_tensor(torch.default_generator)
+def _of_torch(torch: Any) -> list[_Restore]:
+    """Those of devices, too, where the program has begun to use any."""
+    devices = torch.cuda.default_generators if torch.cuda.is_initialized() else ()
+    return [_of_tensor(one) for one in (torch.default_generator, *devices)]
 
 
 def _of_tensor(generator: Any) -> _Restore:

@@ -22,7 +22,9 @@ __all__ = [
     "HEADINGS",
     "NOT_LOOKED_AT",
     "NO_SPLIT",
+    "PREPROCESSING",
     "SAME_ROWS",
+    "SELECTION",
     "TEMPORAL",
     "Leak",
     "Leaks",
@@ -38,13 +40,15 @@ __all__ = [
 
 # The taxonomy of Kapoor and Narayanan, in its order.
 NO_SPLIT = "no split"
+PREPROCESSING = "preprocessing on all"
+SELECTION = "feature selection on all"
 DUPLICATES = "duplicates"
 TEMPORAL = "temporal"
 DEPENDENCE = "dependence of train and test"
 HEADINGS = (
     NO_SPLIT,
-    "preprocessing on all",
-    "feature selection on all",
+    PREPROCESSING,
+    SELECTION,
     DUPLICATES,
     "illegitimate features",
     TEMPORAL,

@@ -6,23 +6,30 @@ Nothing is written into a run for it. So a version that was added after the run 
 import contextlib
 import os
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from typing import Any
 
 from msgspec import Struct
 
 from samebit.data import manifests, versions
 from samebit.data.manifests import Item
+from samebit.data.versions import short_name
 from samebit.errors import NotFound
 from samebit.objects.store import Store
 from samebit.records import DataRecord
 
-__all__ = ["Link", "Stored", "find_files", "find_links"]
+__all__ = ["Link", "Stored", "find_files", "find_links", "kept_by_run"]
 
 
 class Stored(Struct, frozen=True):
-    """A file of a version whose bytes are in the store."""
+    """A file whose bytes are in the store: of a version, or kept by the run that read it."""
 
-    version: DataRecord
+    version: DataRecord | None
     item: Item
+
+    @property
+    def name(self) -> str:
+        """Out of what it comes, for people."""
+        return short_name(self.version) if self.version is not None else "what the run kept"
 
 
 class Link(Struct, frozen=True):
@@ -49,6 +56,20 @@ def find_files(store: Store, digests: Collection[str]) -> dict[str, Stored]:
         if not wanted:
             break
     return found
+
+
+def kept_by_run(store: Store, fact: Mapping[str, Any]) -> Stored | None:
+    """The file that a fact says the run kept; None where it kept none, or it is not whole."""
+    saved, name = fact.get("saved"), fact.get("digest")
+    if saved is None or name is None:
+        return None
+    pieces = saved if saved != name else ""
+    item = Item(b"", "f", fact["size_bytes"], name, pieces=pieces)
+    try:
+        wanted = [piece.name for piece in manifests.read_list(store, item)]
+    except NotFound:  # or damaged
+        return None
+    return Stored(None, item) if all(map(store.has, wanted)) else None
 
 
 def find_links(store: Store, read: Mapping[str, str]) -> list[Link]:

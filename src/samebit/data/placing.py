@@ -8,7 +8,8 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -23,7 +24,7 @@ from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.objects.store import Store
 from samebit.records import DataRecord
 
-__all__ = ["Laid", "Plan", "lay_out", "make_plan", "write_file"]
+__all__ = ["Laid", "Plan", "lay_out", "make_plan", "write_aside", "write_file"]
 
 _NAMED = 5  # files in an error
 # Beside a file, while it is written; one that a kill has left goes with the next laying out.
@@ -162,7 +163,7 @@ def lay_out(
             continue
         if item.path in there and there[item.path].kind != "d":
             _refuse_moved(there[item.path])
-        _write_aside(source, item, place)
+        write_aside(partial(source.write, item), item, place)
         if advance is not None:
             advance(item.size_bytes)
     return source.laid
@@ -246,7 +247,8 @@ def _write(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _write_aside(source: _Source, item: Item, place: bytes) -> None:
+def write_aside(write: Callable[[int], None], item: Item, place: bytes) -> None:
+    """Put what `write` writes into a descriptor at a place, in one go."""
     aside = os.path.join(os.path.dirname(place), _ASIDE + os.urandom(6).hex().encode())
     try:
         if item.kind == "l":
@@ -255,7 +257,7 @@ def _write_aside(source: _Source, item: Item, place: bytes) -> None:
             mode = 0o777 if item.kind == "x" else 0o666
             fd = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             try:
-                source.write(item, fd)
+                write(fd)
             finally:
                 os.close(fd)
         disk.fault("data.lay_out")

@@ -29,10 +29,12 @@ __all__ = [
     "codes_of",
     "find_rows",
     "id_digests",
+    "is_elsewhere",
     "is_readable",
     "match",
     "of_given",
     "of_table",
+    "size_bytes",
     "sort_order",
     "tensors_of",
     "texts_of",
@@ -198,7 +200,7 @@ def _of_arrays(arrays: Sequence[Any], most: Most) -> _Digests | str:
     if any(not array.shape for array in arrays):
         return "a number alone has no rows"
     for array in arrays:
-        if not most.loads and _is_elsewhere(array):
+        if not most.loads and is_elsewhere(array):
             return "no ids of rows that lie on a device: they would be waited for"
         if reason := leaves.why_not(array):
             return f"there are no ids of the rows of {reason}"
@@ -263,15 +265,15 @@ def _cut(raw: bytes) -> bytes:
 def is_readable(value: Any, most: Most) -> bool:
     """Whether a fingerprint of all of some data costs little enough."""
     members = tensors_of(value) or (value if isinstance(value, tuple) else (value,))
-    sizes = [_size_bytes(one) for one in members]
+    sizes = [size_bytes(one) for one in members]
     if None in sizes or sum(filter(None, sizes)) > most.size_bytes:
         return False
-    if not most.loads and any(_is_elsewhere(one) or frames.has_media(one) for one in members):
+    if not most.loads and any(is_elsewhere(one) or frames.has_media(one) for one in members):
         return False
     return most.loads or "pyarrow" in sys.modules or all(map(_is_plain, members))
 
 
-def _size_bytes(value: Any) -> int | None:
+def size_bytes(value: Any) -> int | None:
     """About how much memory some data has; None for what is no array, table or list of texts."""
     if is_array(value):
         return leaves.size_bytes(value) if leaves.why_not(value) is None else None
@@ -297,7 +299,7 @@ def _table_bytes(value: Any) -> int | None:
     return None
 
 
-def _is_elsewhere(array: Any) -> bool:
+def is_elsewhere(array: Any) -> bool:
     """Whether an array lies on a device."""
     device = getattr(array, "device", None) if is_array(array) else None
     return getattr(device, "type", getattr(device, "platform", "cpu")) != "cpu"

@@ -16,7 +16,10 @@ from samebit.records import CodeRecord, Verdict
 
 __all__ = [
     "MANY",
+    "DataFact",
     "FileFact",
+    "FitFact",
+    "FittedFact",
     "SeedCallFact",
     "SplitFact",
     "StateFact",
@@ -31,11 +34,14 @@ MANY = frozenset(
         "cell",
         "child",
         "continued",
+        "data",
         "dropped",
         "entropy",
         "digested",
         "epoch",
         "file",
+        "fit",
+        "fitted",
         "generator",
         "joined",
         "problem",
@@ -103,6 +109,42 @@ SplitFact = TypedDict(
 )
 
 
+class DataFact(TypedDict):
+    """Data that the script says it uses."""
+
+    name: str
+    what: str
+    fingerprint: str | None
+    rows: NotRequired[int | None]
+    counts: NotRequired[dict[str, int]]
+    parts: NotRequired[dict[str, str]]
+    notes: NotRequired[list[str]]
+    path: NotRequired[_Path]
+    at: NotRequired[str | None]
+    kept: NotRequired[str]
+    size_bytes: NotRequired[int]
+    version: NotRequired[str]
+
+
+class FitFact(TypedDict):
+    """Something that learned from rows before a model was trained on them."""
+
+    number: int
+    method: str
+    kind: Literal["preprocessing", "selection"]
+    at: str
+    rows: int | None
+
+
+class FittedFact(TypedDict):
+    """Which rows of the parts of a split are among those that it learned from."""
+
+    number: int
+    split: str
+    parts: list[tuple[str, int, int, list[int]]]
+    unknown: str | None
+
+
 class FileFact(TypedDict):
     """What every fact about a file has."""
 
@@ -111,6 +153,7 @@ class FileFact(TypedDict):
     given: NotRequired[str]
     digest: NotRequired[str | None]
     kept: NotRequired[str | None]
+    saved: NotRequired[str]  # the object that it is kept as, or a list of its pieces
     written: NotRequired[bool]
     left: NotRequired[str | None]
     changed: NotRequired[bool]
@@ -313,12 +356,15 @@ _SHAPES: dict[str, Any] = {
     "code": CodeRecord,
     "config_sources": _ConfigSourcesFact,
     "continued": _ContinuedFact,
+    "data": DataFact,
     "digested": _DigestedFact,
     "dropped": _DroppedFact,
     "end": _EndFact,
     "entropy": _EntropyFact,
     "epoch": _EpochFact,
     "exception": str,
+    "fit": FitFact,
+    "fitted": FittedFact,
     "generator": _GeneratorFact,
     "installed": dict[str, Any],
     "interpreter": dict[str, Any],

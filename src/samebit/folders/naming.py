@@ -14,6 +14,7 @@ from samebit.errors import Damaged, NotFound, SamebitError
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
+from samebit.folders.used import data_of
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Journal, list_segments
 from samebit.objects.store import Store
@@ -37,6 +38,10 @@ class Use(Struct, frozen=True):
     root: str
     parts: tuple[tuple[str, str], ...]  # (place, name of the object), the root's own first
     missing: str = ""  # why the parts cannot be told
+
+
+class _List(Struct, frozen=True):
+    pieces: tuple[tuple[str, int], ...]
 
 
 def named_by(folder: RunFolder) -> set[str]:
@@ -88,11 +93,18 @@ def uses(view: View, store: Store) -> Iterator[Use]:
     for name, fact in splits_of(view).items():
         root = fact["manifest"]
         yield _use("file", f"split {name!r}", root, lambda root: _of_split(store, root))
+    for name, fact in data_of(view).items():
+        if root := fact.get("kept"):
+            yield _use("state", f"data {name!r}", root, lambda root: _of_state(store, root))
     for root in dict.fromkeys(fact["tree"] for fact in view.all_facts("code")):
         yield _use("code", "code", root, lambda root: _of_tree(store, root))
     for fact in view.files:
         if root := fact.get("kept"):
             yield Use("file", f"file {fact['path']}", root, ((fact["path"], root),))
+        if saved := fact.get("saved"):
+            name = fact.get("digest")
+            what = f"file {fact['path']} as it was read"
+            yield _use("file", what, saved, lambda root, name=name: _of_saved(store, root, name))
     for lock in view.facts.get("lock", []):
         root = lock.get("kept") or lock["digest"]
         yield Use("file", f"lock {lock['path']}", root, ((lock["path"], root),))
@@ -140,6 +152,14 @@ def _of_split(store: Store, root: str) -> Iterator[tuple[str, str]]:
         yield f"members of {part.name!r}", part.members
         if part.sequence is not None:
             yield f"sequence of {part.name!r}", part.sequence
+
+
+def _of_saved(store: Store, root: str, name: str | None) -> Iterator[tuple[str, str]]:
+    """The pieces of a file of this digest; none where the root is the file itself."""
+    if root != name:
+        pieces = decode(store.read(root), _List, where=root).pieces
+        for at, (piece, _) in enumerate(pieces, 1):
+            yield f"part {at} of {len(pieces)}", piece
 
 
 def _of_tree(store: Store, root: str) -> Iterator[tuple[str, str]]:

@@ -30,12 +30,15 @@ class Pieces:
         store: where they go.
         thorough: whether a piece that is there is read and compared, and written anew where it is
             damaged; else that it is there is enough.
+        aside: whether packs are written on a thread of their own; at the end of an interpreter
+            none can be begun.
     """
 
-    def __init__(self, store: Store, *, thorough: bool = False) -> None:
+    def __init__(self, store: Store, *, thorough: bool = False, aside: bool = True) -> None:
         self.new_bytes = 0  # that were stored, as they lie on the disk
         self._store = store
         self._thorough = thorough
+        self._aside = aside
         self._alive: dict[bytes, bool] = {}  # pieces that are there, touched; or are not
         self._given: set[bytes] = set()
         self._pack: list[Body] = []
@@ -109,16 +112,24 @@ class Pieces:
         return found
 
     def _hand_over(self) -> None:
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._write, name="samebit-pieces", daemon=True)
-            self._writer.start()
-        self._packs.put(self._pack)
+        if not self._aside:
+            self._write_one(self._pack)
+        else:
+            if self._writer is None:
+                self._writer = threading.Thread(
+                    target=self._write, name="samebit-pieces", daemon=True
+                )
+                self._writer.start()
+            self._packs.put(self._pack)
         self._pack, self._pack_bytes = [], 0
 
     def _write(self) -> None:
         while (pack := self._packs.get()) is not None:
-            try:
-                if not self._trouble:
-                    self._store.write_bodies(pack, PIECES)
-            except BaseException as error:  # raised again by whoever gives or ends
-                self._trouble.append(error)
+            self._write_one(pack)
+
+    def _write_one(self, pack: list[Body]) -> None:
+        try:
+            if not self._trouble:
+                self._store.write_bodies(pack, PIECES)
+        except BaseException as error:  # raised again by whoever gives or ends
+            self._trouble.append(error)

@@ -13,11 +13,10 @@ from samebit.folders.facts import SplitFact
 from samebit.folders.read import View
 from samebit.folders.splits import splits_of
 from samebit.objects.store import Store
+from samebit.query.used import short_fingerprint
 from samebit.records import SplitManifest, SplitPart
 
 __all__ = ["differences"]
-
-_NAMED = 8  # digits of a fingerprint
 
 
 def differences(first: View, second: View, *, lacking: bool = True) -> list[str]:
@@ -74,7 +73,7 @@ def _rows(ours: RecordedSplit, theirs: RecordedSplit) -> Iterator[str]:
     by_id = all(one.ids_set is not None for pair in pairs for one in pair)
     data = ours.manifest.data, theirs.manifest.data
     if not by_id and data[0].fingerprint != data[1].fingerprint:
-        names = [_short(one.fingerprint) for one in data]
+        names = [short_fingerprint(one.fingerprint) for one in data]
         yield f"of other data, {names[0]} → {names[1]}"
     for mine, other in pairs:
         sets, orders = _names(mine, by_id=by_id), _names(other, by_id=by_id)
@@ -116,10 +115,3 @@ def _why(ours: SplitManifest, theirs: SplitManifest) -> str:
 
 def _shown(value: Any) -> str:
     return "none" if value is None else str(value)
-
-
-def _short(fingerprint: str | None) -> str:
-    if fingerprint is None:
-        return "no fingerprint"
-    kind, _, digits = fingerprint.rpartition(":")
-    return f"{kind}:{digits[:_NAMED]}"

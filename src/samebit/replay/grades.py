@@ -18,7 +18,7 @@ from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.records import Verdict
 from samebit.replay.pairs import twins
-from samebit.replay.results import compare_splits, is_volatile
+from samebit.replay.results import compare_data, compare_splits, is_volatile
 from samebit.states import comparing, numbers
 from samebit.states.comparing import LeafDifference, Side
 from samebit.states.stored import StoredState
@@ -59,6 +59,8 @@ def regrade(
         return verdict
     if compare_splits(recorded, replayed).differing:
         return verdict  # trained or judged on other rows: no rounding
+    if compare_data(recorded, replayed).differing:
+        return verdict
     arrays, metrics = _arrays(recorded, replayed, rtol), _metrics(recorded, replayed, rtol)
     told = [_told("final state", arrays, rtol), _told("metrics", metrics, rtol)]
     lines = tuple(filter(None, told))

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from samebit import digest
 from samebit.capture.listings import summary
-from samebit.data.linking import Stored, find_files
-from samebit.data.versions import short_name
+from samebit.data.linking import Stored, find_files, kept_by_run
 from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.records import TreeRecord
@@ -37,7 +36,7 @@ class Input(Struct, frozen=True):
     kept: str | None  # the object that holds the bytes it had, where the run overwrote it
     written: bool
     is_absolute: bool  # how the script named it
-    stored: Stored | None = None  # the file of a version of data, where it is another one now
+    stored: Stored | None = None  # the same file in the store, where it is another one now
 
     @property
     def is_laid_out(self) -> bool:
@@ -106,12 +105,13 @@ def read_inputs(
     stored = find_files(store, {found[at].digest or "" for at in problems} - {""})
     for at, problem in problems.items():
         item = found[at]
-        version = stored.get(item.digest or "")
-        if version is not None and item.is_absolute and not item.path.is_relative_to(root):
-            name = short_name(version.version)  # it is read in place, and not in the replay
-            blockers.append(f"{problem}; `samebit data checkout {name}` has it as it was")
-        elif version is not None:
-            found[at] = replace(item, stored=version)
+        same = stored.get(item.digest or "") or kept_by_run(store, latest[str(item.path)])
+        if same is not None and item.is_absolute and not item.path.is_relative_to(root):
+            # It is read in place, and not in the replay.
+            does = f"checkout {same.name}" if same.version is not None else f"restore {view.id}"
+            blockers.append(f"{problem}; `samebit data {does}` has it as it was")
+        elif same is not None:
+            found[at] = replace(item, stored=same)
         elif item.digest is not None and store.has(item.digest):
             # A later execution, or run, may have kept what it had before it was overwritten.
             found[at] = replace(item, kept=item.digest)

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from samebit.capture import environment, installed, machine
 from samebit.capture.variables import for_replay
-from samebit.data.versions import short_name
 from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.objects.store import Store
@@ -82,9 +81,8 @@ class Plan(Struct, frozen=True):
 
     @property
     def laid_out(self) -> dict[str, int]:
-        """How many of the inputs come out of versions of data, by version."""
-        found = [item.stored.version for item in self.inputs if item.stored is not None]
-        return dict(Counter(map(short_name, found)))
+        """How many of the inputs come out of the store, by what has them: versions of data."""
+        return dict(Counter(one.stored.name for one in self.inputs if one.stored is not None))
 
     @property
     def executions(self) -> tuple["Plan", ...]:

@@ -1,4 +1,4 @@
-"""Two runs' metrics, final states, checkpoints and splits, compared as bits."""
+"""Two runs' metrics, final states, checkpoints, splits and data, compared as bits."""
 
 import fnmatch
 import struct
@@ -11,7 +11,8 @@ from samebit.digest import canonical_json
 from samebit.folders.read import View
 from samebit.folders.series import Column
 from samebit.folders.splits import splits_of
-from samebit.query import splits
+from samebit.folders.used import data_of
+from samebit.query import splits, used
 from samebit.records import StateManifest
 from samebit.replay.pairs import leaves_of, manifest_of, twins
 from samebit.states import skeleton
@@ -19,10 +20,12 @@ from samebit.states import skeleton
 __all__ = [
     "VOLATILE",
     "Checkpoints",
+    "Data",
     "Final",
     "Metrics",
     "Splits",
     "compare_checkpoints",
+    "compare_data",
     "compare_final",
     "compare_metrics",
     "compare_splits",
@@ -214,6 +217,34 @@ def compare_splits(recorded: View, replayed: View, *, cut: bool = False) -> Spli
         told = splits.differences(view, twin, lacking=not cut)
         differing += [rank + line for line in told if line.partition(":")[0] in mine]
     return Splits(count, differing)
+
+
+class Data(Struct, frozen=True):
+    """The comparison of the data that two runs said they use."""
+
+    count: int  # that have a fingerprint in the run
+    sampled: int  # of them by a sample of their items
+    differing: list[str]  # a sentence each
+
+
+def compare_data(recorded: View, replayed: View, *, cut: bool = False) -> Data:
+    """All data of the run that has a fingerprint; with `cut` only what the replay has, too."""
+    count, sampled, differing = 0, 0, list[str]()
+    for rank, view, twin in twins(recorded, replayed):
+        if twin is None:
+            continue
+        theirs = data_of(twin)
+        mine = {
+            name: fact["fingerprint"]
+            for name, fact in data_of(view).items()
+            if fact["fingerprint"] is not None and (name in theirs or not cut)
+        }
+        count += len(mine)
+        sampled += sum("-sample:" in one for one in mine.values())
+        for name, line in used.differences(view, twin):
+            if name in mine:
+                differing.append(rank + line)
+    return Data(count, sampled, differing)
 
 
 def _plain_values(manifest: StateManifest) -> bytes:

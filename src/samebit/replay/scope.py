@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
 from samebit.replay.pairs import Pair, leaves_of, manifest_of
-from samebit.replay.results import Checkpoints, Final, Metrics, Splits
+from samebit.replay.results import Checkpoints, Data, Final, Metrics, Splits
 from samebit.trace.compare import Matched
 from samebit.trace.groups import FULL_ROWS_ONLY
 
@@ -33,6 +33,7 @@ def scope(
     final: Final | None,
     checkpoints: Checkpoints,
     splits: Splits,
+    data: Data,
     executions: Sequence[tuple[Pair, int]] = (),
 ) -> list[str]:
     """What was compared and agreed, a line each, and what could not be compared.
@@ -67,6 +68,9 @@ def scope(
         lines.append(f"checkpoints identical: {same} of {checkpoints.count}")
     if same := splits.count - len(splits.differing):
         lines.append(f"splits identical: {same} of {splits.count}")
+    if same := data.count - len(data.differing):
+        sampled = f" ({data.sampled} by a sample)" if data.sampled else ""
+        lines.append(f"data as used identical: {same} of {data.count}{sampled}")
     agreeing = len(metrics.compared) - len(metrics.differing)
     if agreeing:
         lines.append(f"metrics identical: {agreeing} names, {metrics.points} values")

@@ -13,10 +13,12 @@ from samebit.replay.pairs import Pair, compare_part, compare_traces
 from samebit.replay.randomness import given_back, not_given_back
 from samebit.replay.results import (
     Checkpoints,
+    Data,
     Final,
     Metrics,
     Splits,
     compare_checkpoints,
+    compare_data,
     compare_final,
     compare_metrics,
     compare_splits,
@@ -58,7 +60,8 @@ def judge(
     final = None if cut else compare_final(recorded, replayed)
     checkpoints = compare_checkpoints(recorded, replayed)
     splits = compare_splits(recorded, replayed, cut=cut is not None)
-    compared = matched, metrics, final, checkpoints, splits
+    data = compare_data(recorded, replayed, cut=cut is not None)
+    compared = matched, metrics, final, checkpoints, splits, data
     # Of a run that was resumed it is the execution that was run again last which ended so.
     ended = pairs[-1].recorded if pairs else recorded
     grade, cause, step = _grade(recorded, replayed, ended.status, *compared, problems, cut)
@@ -174,13 +177,15 @@ def _grade(
     final: Final | None,
     checkpoints: Checkpoints,
     splits: Splits,
+    data: Data,
     problems: Sequence[str],
     cut: Mapping[str, Any] | None,
 ) -> tuple[str, str, int | None]:
     """Grade, cause and step; doubt is never a pass."""
     divergence = matched.divergence
-    split = f"a split differs: {splits.differing[0]}" if splits.differing else ""
-    also = f"; {split}" if split else ""
+    told = [f"data differs: {data.differing[0]}"] if data.differing else []
+    told += [f"a split differs: {splits.differing[0]}"] if splits.differing else []
+    also = "".join(f"; {one}" for one in told)
     broke_off = status != "finished" and replayed.status != status
     if divergence is not None and not (divergence.cause == "length" and broke_off):
         cause = divergence.what
@@ -208,8 +213,8 @@ def _grade(
         alone = final is not None or bool(matched.rows)
         what = "metric only (evaluation)" if alone else "a metric differs"
         return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}{also}", at
-    if split:
-        return "different", split, None
+    if told:
+        return "different", "; ".join(told), None
     if status != "finished" and (cut is None or cut["why"] == "parted"):
         return "unknown", f"the run {status}; what both have of it is identical", None
     if recorded.gaps:

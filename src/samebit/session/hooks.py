@@ -7,18 +7,19 @@ Modules are met in `torch.nn.Module.__call__`, not by torch's global forward hoo
 those, a compiled model is compiled anew at every step (docs/design/002-module-calls.md).
 """
 
+import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import FrameType
 from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
-from samebit.session import boosting, compiling, splitters
+from samebit.session import boosting, compiling, fits, splitters
 
-__all__ = ["Listener", "install", "is_ours"]
+__all__ = ["Listener", "install", "is_ours", "unheard"]
 
 
 _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does these is the one
@@ -103,6 +104,9 @@ class Listener(Protocol):
     def splitting(self, work: Callable[[Any], Any]) -> Any:
         """A library splits data: what is to be told of it."""
 
+    def fitting(self, work: Callable[[Any], Any]) -> Any:
+        """A transformer is fitted, or transforms: what is to be told of it."""
+
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
 
@@ -146,6 +150,16 @@ def is_ours(frame: FrameType) -> bool:
     return frame.f_code is _Guard.run.__code__
 
 
+@contextlib.contextmanager
+def unheard() -> Generator[None]:
+    """Nobody listens: what is called within is no training, whatever a data set does in it."""
+    guard, _Guard.current = _Guard.current, None
+    try:
+        yield
+    finally:
+        _Guard.current = guard
+
+
 def _tell(source: str, method: str, *args: Any) -> Any:
     if _Guard.current is None:
         return None
@@ -154,6 +168,10 @@ def _tell(source: str, method: str, *args: Any) -> Any:
 
 def _tell_of_splits(work: Callable[[Any], Any]) -> Any:
     return _tell("hooks.splits", "splitting", work)
+
+
+def _tell_of_fits(work: Callable[[Any], Any]) -> Any:
+    return _tell("hooks.fits", "fitting", work)
 
 
 _installed: list[bool] = []
@@ -176,6 +194,7 @@ def install(listener: Listener | None) -> None:
     when_imported("torch", _clipping)
     boosting.hook(_tell)
     splitters.hook(_tell_of_splits)
+    fits.hook(_tell_of_fits)
 
 
 def _optimizers(module: Any) -> None:

@@ -70,6 +70,7 @@ class Request(Struct, frozen=True):
     group: str | None = None
     resume: str | None = None  # the run that goes on; AUTO for a job that was requeued
     or_run_anyway: bool = False
+    save_data: bool = False
     python: str = sys.executable
     store: Path | None = None  # found from `cwd` where it is not given
     replay: Replay | None = None
@@ -316,6 +317,8 @@ def _hash_seed(request: Request) -> str:
 
 def _environment(request: Request, begun: Begun) -> dict[str, str]:
     environ = {name: value for name, value in request.environ.items() if not _is_ours(name)}
+    if request.save_data:
+        environ["SAMEBIT_DATA_SAVE"] = "yes"
     if request.deterministic:
         environ.update(randomness.strict_variables(environ, _threads()))
     path = environ.get("PYTHONPATH")

@@ -186,15 +186,19 @@ class Met:
             return
         known = _known(arrays)
         stratify = call.arguments["stratify"]
-        draft = _draft(call, known, {"train": train, "test": test})
+        lists = {"train": train, "test": test}
+        draft = _draft(call, known, lists)
         labels = stratify if stratify is not None else arrays[1] if len(arrays) == 2 else None
         rows = known.rows or 0
         key = _labels(labels, rows)
         by = _labels(stratify, rows)
-        self._splits.take(self._name(call), replace(draft, labels=key, stratify=by), call.at)
+        name = self._name(call)
+        self._splits.take(name, replace(draft, labels=key, stratify=by), call.at)
+        fitted = self._splits.fitted
+        fitted.split(name, lists, fitted.data(arrays[0]), found[:2])
 
     def folds(self, call: Call) -> Callable[[int, Any], None]:
-        """A splitter is asked for its folds; what is told of each."""
+        """A splitter is asked for its folds; what is told of each, and at the end None."""
         given = call.arguments
         x, y, groups = (given.get(name) for name in ("X", "y", "groups"))
         data = tuple(one for one in (x, y) if one is not None) or None
@@ -208,14 +212,19 @@ class Met:
             stratify=labels if is_stratified else None,
             groups=_labels(groups, rows, whatever=True),
         )
-        name = self._name(call)
+        name, fitted = self._name(call), self._splits.fitted
+        first = fitted.data(x)
 
         def told(fold: int, pair: Any) -> None:
+            if pair is None:
+                fitted.ended(name, first)
+                return
             if fold >= _MOST_FOLDS:
                 self._say_full(call, f"more than {_MOST_FOLDS} folds of one split")
                 return
-            lists = dict(zip(("train", "test"), map(row_numbers, pair), strict=True))
+            lists = dict(zip(["train", "test"], map(row_numbers, pair), strict=True))
             self._splits.take(f"{name}/{fold}", replace(draft, parts=lists), call.at)
+            fitted.split(f"{name}/{fold}", lists, first, ())
 
         return told
 

@@ -7,11 +7,13 @@ from typing import Any
 from samebit import places
 from samebit.capture import config as config_capture
 from samebit.data.recorded import RecordedSplit
+from samebit.data.recorded_data import RecordedData
 from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import find_split, splits_of
 from samebit.folders.stated import FINAL, Stated, find_state, manifests_by_rank
+from samebit.folders.used import data_of, find_data
 from samebit.objects.store import Store
 from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
@@ -179,6 +181,25 @@ class RecordedRun:
             UsageError: it has several.
         """
         return open_split(self._view, name)
+
+    @property
+    def data_names(self) -> list[str]:
+        """The names of the data that it said it uses, oldest first."""
+        return list(data_of(self._view))
+
+    def data(self, name: str | None = None) -> RecordedData:
+        """Data that the run said it uses: `.fingerprint`, and where it was kept `.value()`.
+
+        Args:
+            name: which; where left out the only one.
+
+        Raises:
+            NotFound: the run has no such data.
+            UsageError: it has several.
+        """
+        return RecordedData(
+            Store(self._view.folder.store), self._view.id, find_data(self._view, name)
+        )
 
     def __repr__(self) -> str:
         return f"<recorded run {self.id}, {self.status}>"

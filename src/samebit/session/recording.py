@@ -48,8 +48,11 @@ from samebit.trace.recorder import Recorder
 from samebit.trace.rows import Emit
 
 if TYPE_CHECKING:
+    from samebit.session.fitted import Fitted
     from samebit.session.met import Met
+    from samebit.session.saving import Saver
     from samebit.session.splits import Splits
+    from samebit.session.used import UsedData
 
 __all__ = ["Recording"]
 
@@ -114,6 +117,9 @@ class Recording:
         self.tracing = Tracing(loops, self._keeper, self.problem)
         boosting = Boosting(loops, self._keeper)
         self._splits: Splits | None = None
+        self._used: UsedData | None = None
+        # A replay proves by digests what it used, and keeps nothing.
+        self._saves = settings.data_save == "yes" if rates is None else None
         self.positions = Positions(self.problem)
         self.checkpoints = Checkpoints(
             self._keeper,
@@ -154,6 +160,7 @@ class Recording:
             self.fact,
             self.trouble,
             replays=rates is not None,
+            saver=self._make_saver() if self._saves else None,
         )
         self._sources = SourceWatch(
             lambda fact: self.fact("sources", fact),
@@ -163,6 +170,16 @@ class Recording:
             self.trouble,
         )
         self._cells = CellWatch(self.fact, self.trouble)
+
+    def _make_saver(self) -> "Saver":
+        from samebit.session.saving import Saver  # noqa: PLC0415  (most runs keep no files)
+
+        return Saver(
+            self._keeper.store,
+            lambda fact: self.fact("file", fact),
+            self.problem,
+            self._keeper.free_bytes,
+        )
 
     @property
     def is_here(self) -> bool:
@@ -202,14 +219,39 @@ class Recording:
     def splits(self) -> "Splits":
         """What is recorded of splits."""
         if self._splits is None:
-            from samebit.session.splits import Splits  # noqa: PLC0415  (not all runs have one)
+            from samebit.session.fitted import Fitted  # noqa: PLC0415  (not all runs have any)
+            from samebit.session.splits import Splits  # noqa: PLC0415
 
-            self._splits = Splits(self._keeper, lambda fact: self.fact("split", fact), self.problem)
+            self._splits = Splits(
+                self._keeper,
+                lambda fact: self.fact("split", fact),
+                self.problem,
+                Fitted(self.fact, self.problem),
+            )
         return self._splits
+
+    @property
+    def used(self) -> "UsedData":
+        """What is recorded of the data that the script says it uses."""
+        if self._used is None:
+            from samebit.session.used import UsedData  # noqa: PLC0415  (not all runs say any)
+
+            self._used = UsedData(
+                self._keeper,
+                lambda fact: self.fact("data", fact),
+                self.problem,
+                most_bytes=self.settings.files_hash_budget_mb << 20,
+                saves=self._saves,
+            )
+        return self._used
 
     def splitting(self, work: "Callable[[Met], Any]") -> Any:
         """A library splits data: what is to be told of it."""
         return work(self.splits.met) if not self._finished else None
+
+    def fitting(self, work: "Callable[[Fitted], Any]") -> Any:
+        """A transformer is fitted: what is to be told of it."""
+        return work(self.splits.fitted) if not self._finished else None
 
     def begin_seeding(self, *, seeded: bool) -> None:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""
@@ -460,7 +502,7 @@ class Recording:
         self._safely("capture.config", self.configuration.finish)
         self._safely("capture.randomness", self.seeding.finish)
         self._safely("capture.cells", self._cells.finish)
-        self._safely("capture.files", self._watches.finish)
+        self._safely("capture.files", lambda: self._watches.finish(interrupted=interrupted))
         self._safely("capture.code", self._sources.finish)
         if self.rank == "0" and not interrupted:
             self._safely("capture.installed", self._surroundings.tell_installed)

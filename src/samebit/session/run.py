@@ -289,6 +289,41 @@ class Run:
         except Exception as error:
             recording.trouble("splits", error)
 
+    def data(
+        self, name: str, data: Any, *, save: bool | None = None, sample: int | None = 2_000
+    ) -> None:
+        """Record what the training uses, preprocessed as it is: `run.data("train", dataset)`.
+
+        Its fingerprint is taken before this returns, and no generator moves; `diff` and `verify`
+        compare it. What has none is said, and the training goes on.
+
+        Args:
+            name: what it is called.
+            data: an array or tensor; a frame, series or table; a data set of torch or of Hugging
+                Face; a list of items; a dict or tuple of these; a path, of which the digest is
+                kept.
+            save: whether its content is kept, for `samebit.open_run(RUN).data(name)`; of a path a
+                version of data. The setting `data.save` (`--save-data`) where left out.
+            sample: of a data set whose items are asked for one by one at most so many are hashed;
+                None for all. Of what is saved all are.
+
+        Raises:
+            UsageError: `name` is no text, or `sample` no number of items.
+        """
+        if not isinstance(name, str) or not name.isprintable() or not name:
+            raise UsageError(f"data is named by a text, not {name!r}")
+        if sample is not None and (type(sample) is not int or sample < 1):
+            raise UsageError(f"a sample has at least one item, not {sample!r}")
+        recording = self._recording
+        if recording is None or not recording.is_here:
+            return
+        try:
+            if disk.FAULTS is not None:
+                disk.fault("run.data")
+            recording.used.give(name, data, caller().at, save=save, sample=sample)
+        except Exception as error:
+            recording.trouble("data", error)
+
     def finish(self) -> None:
         """End the run: the final state, the last facts. At exit this happens by itself."""
         if self._recording is not None:

@@ -17,6 +17,7 @@ from samebit.data.recorded import RecordedSplit
 from samebit.data.row_ids import ASKED
 from samebit.data.splitting import Built, Draft, build
 from samebit.errors import UsageError
+from samebit.session.fitted import Fitted
 from samebit.session.keeping import Keeper
 from samebit.session.met import Met
 
@@ -41,6 +42,7 @@ class Splits:
         keeper: on its thread they are put together.
         emit: takes the fact about a split that is durable.
         problem: says what could not be kept, and marks the run.
+        fitted: what is fitted on the rows of them.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Splits:
         keeper: Keeper,
         emit: Callable[[dict[str, Any]], None],
         problem: Callable[[str, str], object],
+        fitted: Fitted,
     ) -> None:
+        self.fitted = fitted
         self._keeper = keeper
         self._emit = emit
         self.problem = problem
@@ -79,7 +83,11 @@ class Splits:
             self.take(self.name(name or "splits"), draft, at, taken_from)
         elif isinstance(parts, Mapping):
             draft = given_parts.draft_of(parts, **options)
-            self.take(self.name(name or "splits"), draft, at)
+            name = self.name(name or "splits")
+            self.take(name, draft, at)
+            first = of[0] if isinstance(of, tuple) and of else of
+            if first is not None:
+                self.fitted.split(name, draft.parts, self.fitted.data(first), ())
         else:
             raise UsageError(
                 f"run.splits() takes parts by name, or a recorded split, not a {_kind(parts)}"

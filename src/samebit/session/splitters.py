@@ -230,6 +230,8 @@ def _folds(tell: Tell, call: Call, pairs: Iterator[Any]) -> Iterator[Any]:
             with inside:
                 pair = next(pairs)
         except StopIteration:
+            if told is not None:
+                tell(lambda _, at=fold: told(at, None))
             return
         except BaseException as error:
             step_aside(error)

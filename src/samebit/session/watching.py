@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samebit import places
 from samebit.capture.children import CommandWatch, ToldByChildren, plain
@@ -24,6 +24,9 @@ from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
 from samebit.places import Settings
+
+if TYPE_CHECKING:
+    from samebit.session.saving import Saver
 
 __all__ = ["Watches", "noise", "watch_child"]
 
@@ -49,6 +52,7 @@ class Watches:
         trouble: told when something of ours failed.
         replays: whether it is a replay, which trusts no digest that it did not take, and is not
             measured.
+        saver: keeps what is read, where that is wanted.
     """
 
     def __init__(
@@ -62,17 +66,20 @@ class Watches:
         trouble: Callable[[str, Exception], None],
         *,
         replays: bool,
+        saver: "Saver | None" = None,
     ) -> None:
         self._rank = rank
         self._fact = fact
         self._trouble = trouble
+        self._saver = saver
         self._files = FileWatch(
-            lambda found: fact("file", found),
+            self._file,
             lambda data: Store(folder.store).put(data),
             prefixes,
             settings.files_hash_budget_mb << 20,
             trouble,
             told=ToldByChildren(folder.journal, rank, lambda: writer.writer),
+            tick=saver.tick if saver is not None else None,
             cache=None if replays else places.cache_folder() / _DIGESTS,
         )
         self._listings = ListingWatch(
@@ -88,6 +95,11 @@ class Watches:
         every_s = 0 if replays else settings.machine_s
         self._epochs = 0
         self._sampler = Sampler(writer.sample, every_s, trouble, self._files.sweep)
+
+    def _file(self, found: dict[str, Any]) -> None:
+        self._fact("file", found)
+        if self._saver is not None:
+            self._saver.take(found)
 
     @property
     def later(self) -> Callable[[Callable[[], object]], None]:
@@ -115,7 +127,7 @@ class Watches:
         if self._epochs & (self._epochs - 1) == 0:
             self._files.sweep([os.getpid()])
 
-    def finish(self) -> None:
+    def finish(self, *, interrupted: bool) -> None:
         """Say what is known at the end."""
         _unwatched.clear()
         self._listings.finish()
@@ -124,6 +136,8 @@ class Watches:
         if used is not None:
             self._fact("use", {"rank": self._rank, **used})
         self._files.finish()
+        if self._saver is not None:
+            self._saver.finish(interrupted=interrupted)
         if unseen := sorted(name for module, name in UNSEEN.items() if module in sys.modules):
             self._fact("unseen", unseen)
 
