@@ -10,7 +10,7 @@ from samebit.data import adding, files, linking, versions
 from samebit.objects.store import Store
 from samebit.replay.plan import make_plan
 from samebit.replay.rebuild import lay_out_run
-from tests.replay.conftest import Project, Recorder, file_fact
+from tests.replay.conftest import SAMEBIT, Project, Recorder, file_fact
 
 TRAIN = """
 import os, numpy, samebit
