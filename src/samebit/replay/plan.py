@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 
+_CACHE = "DVC's cache"
+
 T = TypeVar("T")
 
 
@@ -82,9 +84,10 @@ class Plan(Struct, frozen=True):
 
     @property
     def laid_out(self) -> dict[str, int]:
-        """How many of the inputs come out of versions of data, by version."""
-        found = [item.stored.version for item in self.inputs if item.stored is not None]
-        return dict(Counter(map(short_name, found)))
+        """How many of the inputs come from elsewhere, by version of data or as DVC's cache."""
+        found = [short_name(i.stored.version) for i in self.inputs if i.stored is not None]
+        found += [_CACHE for item in self.inputs if item.cached is not None]
+        return dict(Counter(found))
 
     @property
     def executions(self) -> tuple["Plan", ...]:
