@@ -1,8 +1,11 @@
 """What DVC's files name, and what of that is not believed."""
 
+import re
 import textwrap
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from samebit.data.dvc import outs
 from samebit.data.dvc.outs import LEGACY, Listed
@@ -130,6 +133,37 @@ def test_an_md5_that_is_none_leads_nowhere(md5: str) -> None:
 def test_a_list_that_leads_out_of_its_folder_is_refused(relpaths: list[str]) -> None:
     with pytest.raises(ValueError, match=r"may not|below a file|surrogates"):
         outs.checked((path, MD5) for path in relpaths)
+
+
+ODD = st.sampled_from(
+    ["", "x", "/x", "../x", "a: b", "[x]", "{}", "|", "*a", "'", "- x", "s3://x", "~", '"\\0"', MD5]
+)
+KEYS = st.sampled_from(
+    [
+        "outs",
+        "schema",
+        "stages",
+        "wdir",
+        "path",
+        "md5",
+        "hash",
+        "files",
+        "relpath",
+        "size",
+        "isexec",
+        "x",
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), KEYS, ODD), max_size=12))
+def test_whatever_stands_there_no_path_leads_out(rows: list[tuple[int, bool, str, str]]) -> None:
+    lines = [f"{'  ' * deep}{'- ' * item}{key}: {odd}" for deep, item, key, odd in rows]
+    data = "\n".join(lines).encode()
+    for name in ("sub/dvc.lock", "sub/a.dvc"):
+        for out in outs.read({name: data, "sub/dvc.yaml": data}).outs:
+            assert not {"", "..", "."} & set(out.path.split("/"))
+            assert re.fullmatch("[0-9a-f]{32}", out.md5) or out.files is not None
 
 
 def test_files_that_are_none_of_dvcs_are_left_alone() -> None:

@@ -98,6 +98,7 @@ def test_a_bomb_does_not_go_off() -> None:
         ("\n".join(" " * n + "a:" for n in range(200)).encode(), "too deep"),
         (b"a: \xff", "no UTF-8"),
         (b'a: "\\q"', "an escape"),
+        (b'a: "\\ud800"', "an escape"),
         (b" a: 1\nb: 2", "does not belong"),
         (b"x" * (text.MOST_BYTES + 1), "larger than 64 MiB"),
     ],

@@ -220,7 +220,9 @@ class _Reader:
         def unescape(match: re.Match[str]) -> str:
             digits = match[1] or match[2] or match[3]
             if digits:
-                return chr(int(digits, 16))
+                letter = chr(int(digits, 16))
+                letter.encode()  # half of a pair is no letter
+                return letter
             return _ESCAPES[match[4]]
 
         try:
