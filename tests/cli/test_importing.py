@@ -123,6 +123,17 @@ def test_the_bytes_are_where_dvc_says_or_where_they_lie_or_it_is_told_what_to_do
     assert imported(capsys, "folder.dvc")["folder"]["version"]["origin"]["md5"] == folder
 
 
+def test_what_is_remembered_of_a_folder_has_no_md5_for_that(
+    project: DvcProject, capsys: Capture
+) -> None:
+    project.add("data", IMAGES)
+    project.lose(project.name(b"one"))
+    project.write("data/cats/1.png", b"written since")
+    assert said(capsys, "data", "add", "data", "--name", "theirs")[0] == 0
+    found = imported(capsys, ends=7)["data"]
+    assert (found["how"], "another content" in found["why"]) == ("missing", True)
+
+
 def test_some_of_it_and_a_name_of_ones_own(
     store: Path, project: DvcProject, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,13 @@ BOMB = "a: &a [x, x]\n" + "".join(
 )
 
 
+def test_a_text_over_many_lines_takes_no_time_of_its_own() -> None:
+    lines = "  b\n" * 200_000  # put together one by one it would be minutes
+    assert text.read(f"a:\n{lines}".encode()) == {"a": " ".join("b" * 200_000)}
+    quoted = '"' + "  b\n" * 200_000 + '"'
+    assert text.read(f"a: {quoted}".encode())["a"].count("b") == 200_000
+
+
 def test_a_bomb_does_not_go_off() -> None:
     assert set(text.read(BOMB.encode()).values()) == {SKIPPED}
 

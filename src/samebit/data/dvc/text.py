@@ -205,17 +205,7 @@ class _Reader:
         lines[-1] = lines[-1][:-1]
         if sign == "'":
             return _folded(lines).replace("''", "'")
-        joined = lines[0]
-        blank = 0
-        for line in lines[1:]:
-            is_escaped = (len(joined) - len(joined.rstrip("\\"))) % 2 == 1
-            if is_escaped and not blank:
-                joined = joined[:-1] + line
-            elif line or line is lines[-1]:
-                joined = joined.rstrip(" \t") + ("\n" * blank or " ") + line
-                blank = 0
-            else:
-                blank += 1
+        joined = _folded(lines, is_escaping=True)
 
         def unescape(match: re.Match[str]) -> str:
             digits = match[1] or match[2] or match[3]
@@ -283,17 +273,24 @@ def _uncommented(line: str) -> str:
     return re.split(r"[ \t]#", line, maxsplit=1)[0].strip(" ")
 
 
-def _folded(lines: list[str]) -> str:
-    """Lines as one text: a break is a space, and each empty line a break."""
-    found = lines[0]
+def _folded(lines: list[str], *, is_escaping: bool = False) -> str:
+    """Lines as one text: a break is a space or, escaped, nothing, and each empty line a break."""
+    parts = [lines[0]]
     blank = 0
     for at, line in enumerate(lines[1:], 1):
-        if line or at == len(lines) - 1:
-            found = found.rstrip(" \t") + ("\n" * blank or " ") + line
+        last = parts[-1]
+        slashes = len(last) - len(last.rstrip("\\"))
+        if is_escaping and slashes % 2 and not blank:
+            parts[-1] = last[:-1]
+        elif line or at == len(lines) - 1:
+            parts[-1] = last.rstrip(" \t")
+            parts.append("\n" * blank or " ")
             blank = 0
         else:
             blank += 1
-    return found
+            continue
+        parts.append(line)
+    return "".join(parts)
 
 
 def _value(text: str) -> str | None:
