@@ -264,12 +264,14 @@ class DataRecord(Struct, frozen=True):
     new_bytes: int = 0  # that the store grew by
     changes: dict[str, int] = field(default_factory=dict)  # against the version before
     format: str = DATA_FORMAT
+    origin: dict[str, str] = field(default_factory=dict)  # what it was imported from
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 # Left out where they have their default, so that a field that came later renames no older record.
 _LATER: dict[type, dict[str, Any]] = {
     LeafRecord: {"parts": ()},
+    DataRecord: {"origin": {}},
     Verdict: {"until": None, "kind": "", "remedies": ()},
 }
 

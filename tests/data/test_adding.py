@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from samebit.data import adding, files, fingerprints, manifests, remembering, uses, versions
+from samebit.data import (
+    adding,
+    cut_files,
+    files,
+    fingerprints,
+    manifests,
+    remembering,
+    uses,
+    versions,
+)
 from samebit.data.adding import Added
 from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.objects.store import Store
@@ -103,15 +112,15 @@ def test_equal_files_are_stored_once(store: Store, tmp_path: Path) -> None:
 def test_a_large_file_is_read_in_blocks(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, "_WHOLE_BYTES", 1 << 20)
-    monkeypatch.setattr(adding, "_BLOCK_BYTES", 3 << 20)
+    monkeypatch.setattr(cut_files, "_WHOLE_BYTES", 1 << 20)
+    monkeypatch.setattr(cut_files, "_BLOCK_BYTES", 3 << 20)
     path = tmp_path / "large.bin"
     path.write_bytes(random.Random(1).randbytes((12 << 20) + 5))
     record = add(store, path).record
     assert record.fingerprint == str(fingerprints.fingerprint(path))
     assert content(store, record) == {b"": path.read_bytes()}
     # The pieces are those that another way of reading gives.
-    monkeypatch.setattr(adding, "_WHOLE_BYTES", 100 << 20)
+    monkeypatch.setattr(cut_files, "_WHOLE_BYTES", 100 << 20)
     assert not add(store, path, thorough=True).is_new
 
 
@@ -290,15 +299,15 @@ def test_a_file_of_the_same_size_that_changed_before_or_while_it_was_read_is_an_
     path.write_bytes(data[::-1])
     with pytest.raises(SamebitError, match="changed while it was read"):
         adding.add(store, found, "large")
-    monkeypatch.setattr(adding, "_WHOLE_BYTES", 1 << 20)
-    fill = adding._fill
+    monkeypatch.setattr(cut_files, "_WHOLE_BYTES", 1 << 20)
+    fill = cut_files._fill
 
     def written_meanwhile(file: io.FileIO, view: memoryview) -> int:
         count = fill(file, view)
         path.write_bytes(data)
         return count
 
-    monkeypatch.setattr(adding, "_fill", written_meanwhile)
+    monkeypatch.setattr(cut_files, "_fill", written_meanwhile)
     with pytest.raises(SamebitError, match="changed while it was read"):
         adding.add(store, files.survey(path), "large")
     assert versions.list_names(store.path) == []

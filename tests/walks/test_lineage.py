@@ -9,6 +9,7 @@ import pytest
 
 from samebit.cli.main import main
 from samebit.digest import of_bytes, short
+from tests.data.dvc.projects import DvcProject
 from tests.projects import Project
 
 PREPARE = """
@@ -97,6 +98,19 @@ def test_each_thing_is_told_in_both_directions(
     digest = of_bytes((project.path / "model.txt").read_bytes())
     for name in (digest, short(digest), str(project.path / "model.txt")):
         assert ways(capsys, name) == expected["model.txt"]
+
+
+def test_a_file_of_dvcs_means_what_dvc_keeps(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = DvcProject(project.path)
+    theirs.add("raw.txt", b"3 1 2", tree=False)
+    theirs.add("data", {"x": b"x"}, tree=False)
+    theirs.add("other", b"x", tree=False)
+    assert ways(capsys, "raw.txt.dvc") == ways(capsys, "raw.txt")
+    assert ways(capsys, "data.dvc") == ways(capsys, "data")
+    assert main(["lineage", "other.dvc"]) == 7
+    assert "it keeps: other" in capsys.readouterr().err
 
 
 def test_the_text_has_a_line_for_each_step_of_the_way(

@@ -315,3 +315,62 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
     else:
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def resolve(top: Path, revision: str) -> str:
+    """The commit that a revision means."""
+    if revision.startswith("-"):
+        raise Refused(f"{revision!r} is no revision")
+    found = _git(
+        top, "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"
+    )
+    return found.decode().strip()
+
+
+def commits_of(top: Path, paths: Collection[str]) -> list[str]:
+    """The commits of all branches and tags that changed files of these patterns, oldest first."""
+    patterns = [f":(glob)**/{path}" for path in paths]
+    order = ("--reverse", "--date-order", "--branches", "--tags", "HEAD")
+    found = _git(top, "rev-list", *order, "--", *patterns, variables={"GIT_LITERAL_PATHSPECS": "0"})
+    return found.decode().split()
+
+
+def by_date(top: Path, commits: Collection[str]) -> list[str]:
+    """Some commits, oldest first."""
+    if not commits:
+        return []
+    found = _git(top, "rev-list", "--no-walk=sorted", "--reverse", *dict.fromkeys(commits))
+    return found.decode().split()
+
+
+def list_blobs(top: Path, commit: str) -> dict[str, str]:
+    """The files of a commit by path, each with git's name of its content."""
+    lines = _fields(_git(top, "ls-tree", "-r", "-z", "--full-tree", commit))
+    found: dict[str, str] = {}
+    for line in lines:
+        said, _, path = line.partition("\t")
+        mode, kind, name = said.split(" ")
+        if kind == "blob" and mode.startswith("100"):
+            found[path] = name
+    return found
+
+
+def read_blobs(top: Path, names: Collection[str], most_bytes: int) -> dict[str, bytes]:
+    """The bytes of some of git's objects by name; what is larger, or not here, is left out."""
+    wanted = list(dict.fromkeys(names))
+    feed = "".join(name + "\n" for name in wanted).encode()
+    sizes = _git(top, "cat-file", "--batch-check", feed=feed).decode().splitlines()
+    small = [
+        said.split(" ")[0]
+        for said in sizes
+        if said.split(" ")[1] == "blob" and int(said.split(" ")[2]) <= most_bytes
+    ]
+    output = _git(top, "cat-file", "--batch", feed="".join(n + "\n" for n in small).encode())
+    found: dict[str, bytes] = {}
+    at = 0
+    for name in small:
+        begin = output.index(b"\n", at) + 1
+        size_bytes = int(output[at:begin].split()[2])
+        found[name] = output[begin : begin + size_bytes]
+        at = begin + size_bytes + 1
+    return found

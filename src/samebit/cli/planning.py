@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 
+from samebit.cli.dvc import dvc_lines, dvc_links
 from samebit.cli.tables import fields
 from samebit.cli.words import Screen, duration, say_list, size, visible
 from samebit.errors import UsageError
@@ -39,6 +40,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         by_time = f", {unsure} of them known by size and time only" if unsure else ""
         laid = "".join(f", {count} from {name}" for name, count in plan.laid_out.items())
         yield "data", f"{len(plan.inputs)} files, {size(total)}{by_time}{laid}"
+    yield from ((name, str(text)) for name, text in dvc_lines(view, dvc_links(view, thorough=True)))
     if plan.outputs:
         held = "held back from the originals" if landlock.available() > 0 else "not held back here"
         yield "writes", f"{len(plan.outputs)} files, {held}"
@@ -109,6 +111,7 @@ def as_data(plan: Plan) -> dict[str, object]:
                 "digest": item.kept or item.digest,
                 "version": item.stored.name if item.stored and item.stored.version else None,
                 "laid_out": item.is_laid_out,
+                "cached": str(item.cached) if item.cached else None,
             }
             for item in plan.inputs
         ],

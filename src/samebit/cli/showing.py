@@ -13,6 +13,7 @@ from msgspec import structs
 from samebit import places, records
 from samebit.capture import batch
 from samebit.capture.callers import short_place
+from samebit.cli import dvc
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.splitting import split_lines
@@ -116,7 +117,7 @@ def _summary(view: View, screen: Screen) -> None:
         ("data", list(used_lines(view))),
         ("splits", split_lines(view)),
         ("states", list(_states(view))),
-        ("files", [*file_lines(view), *link_lines(view)]),
+        ("files", [*file_lines(view), *link_lines(view), *_dvc(view)]),
         ("use", list(use_lines(view))),
         ("environment", list(environment_lines(view))),
     ):
@@ -319,6 +320,10 @@ def _training(view: View) -> Iterator[tuple[str, object]]:
         yield from training_facts(fact)
 
 
+def _dvc(view: View) -> Iterator[tuple[str, object]]:
+    return dvc.dvc_lines(view, dvc.dvc_links(view, thorough=False))
+
+
 def _states(view: View) -> Iterator[tuple[str, object]]:
     """What is there; of checkpoints that a rule let go of, how many there were."""
     dropped = [name for name, state in view.states.items() if state.get("dropped")]
@@ -376,6 +381,7 @@ def _everything(view: View) -> dict[str, Any]:
             for link in data_links(view)
         ],
         "used": list(data_of(view).values()),
+        "dvc": [dvc.as_data(link) for link in dvc.dvc_links(view, thorough=False)],
         "children": view.all_facts("child"),
         "use": view.all_facts("use"),
         "cells": view.all_facts("cell"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.cli import leaks, restoring, versions_diff
+from samebit.cli import importing, leaks, restoring, versions_diff
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, ago, shown, size, visible, when
 from samebit.data import adding, files, placing, versions
@@ -26,7 +26,7 @@ _REFERENCE = "a name; behind an @ the first digits of a version (default: the ne
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """What data takes."""
     commands = parser.add_subparsers(
-        dest="action", required=True, metavar="add|ls|log|diff|checkout|rm|leaks"
+        dest="action", required=True, metavar="add|import|ls|log|diff|checkout|rm|leaks"
     )
     adds = commands.add_parser("add", help="keep a file or folder as it is now")
     adds.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
@@ -39,6 +39,7 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
         "--source", default="", metavar="TEXT", help="where else it can be had, such as an address"
     )
     adds.add_argument("--json", action="store_true", help="as one JSON object")
+    importing.arguments(commands.add_parser("import", help="keep what DVC keeps"))
     listing = commands.add_parser("ls", help="the names, and the newest version of each")
     listing.add_argument("--json", action="store_true", help="as one JSON object")
     log = commands.add_parser("log", help="the versions of a name, newest first")
@@ -65,6 +66,7 @@ def data(options: argparse.Namespace) -> int:
     """Do one of these."""
     does: dict[str, Callable[[argparse.Namespace, Screen], int]] = {
         "add": _add,
+        "import": importing.import_data,
         "ls": _list,
         "log": _log,
         "diff": versions_diff.diff,

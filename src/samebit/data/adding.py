@@ -4,44 +4,31 @@ Nothing half: until the record is written there is no version, and after it all 
 an `add` that was stopped has stored is found by the next one.
 """
 
-import contextlib
-import io
 import os
 import socket
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from samebit import digest
 from samebit.capture.secret_names import is_secret_file
 from samebit.capture.secrets import mask_text, mask_url
 from samebit.data import files, manifests, versions
+from samebit.data.cut_files import Proof, Read, read_all, read_one
 from samebit.data.files import Advance, Entry, Survey
 from samebit.data.manifests import Item, Manifest, Piece
 from samebit.data.remembering import Memory
 from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.folders.folder import user_name
-from samebit.objects import cutting
-from samebit.objects.encoding import Body
 from samebit.objects.pieces import Pieces
 from samebit.objects.store import Store
 from samebit.records import DataRecord
 
-__all__ = ["Added", "add", "keep_files"]
+__all__ = ["Added", "add", "keep_files", "say_again"]
 
-_WHOLE_BYTES = 8 << 20  # up to here a file is read at once, on one thread
-_BLOCK_BYTES = 8 << 20  # of a larger one, that is read, cut and handed on
-_THREADS = 2
-_AHEAD = 4  # groups of small files, or blocks of a large one, that wait for the one who stores
 _SAVED_EVERY_S = 10.0
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Added(Struct, frozen=True):
@@ -60,16 +47,6 @@ class Added(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-class _Read(Struct):
-    """One file that was read: its digest, and its pieces as they go into the store."""
-
-    entry: Entry
-    raw: bytes
-    pieces: list[Body | bytes]
-    sizes: list[int]
-    read_ns: int
-
-
 def add(
     store: Store,
     found: Survey,
@@ -79,6 +56,8 @@ def add(
     thorough: bool = False,
     source: str = "",
     message: str = "",
+    origin: dict[str, str] | None = None,
+    proof: Proof | None = None,
     advance: Advance | None = None,
 ) -> Added:
     """Add what was found at a path as the newest version of a name.
@@ -91,6 +70,8 @@ def add(
         thorough: whether every file is read, and every piece that is stored already, too.
         source: where else it can be had, for whoever reads the version.
         message: what is to be said about it.
+        origin: what it was imported from.
+        proof: what must be true of its files, too.
         advance: is told how many more bytes are known.
 
     Raises:
@@ -103,7 +84,9 @@ def add(
     before = versions.read_versions(store.path, name)
     memory = Memory(store.path, found.root)
     with Pieces(store, thorough=thorough) as pieces:
-        done, read_bytes = _read_or_known(store, found, memory, pieces, keep, thorough, advance)
+        done, read_bytes = _read_or_known(
+            store, found, memory, pieces, keep, thorough, proof, advance
+        )
         said = files.fingerprint(found, {path: raw for path, (raw, _) in done.items()})
         items = [_item(entry, done) for entry in found.entries]
         manifest_name, manifest = manifests.put_manifest(pieces.put, str(said), items, kept=keep)
@@ -127,6 +110,7 @@ def add(
         size_bytes=manifest.size_bytes,
         new_bytes=pieces.new_bytes,
         changes=_changes(store, newest, manifest, items),
+        origin=origin or {},
     )
     versions.write_record(store.path, record)
     return Added(record, True, read_bytes, notes)
@@ -148,7 +132,7 @@ def keep_files(store: Store, paths: Iterable[str]) -> dict[str, tuple[str, str] 
     with Pieces(store, aside=False) as pieces:
         for path in paths:
             try:
-                one = _read_one(Path(path), pieces)
+                one = read_one(Path(path), pieces)
             except SamebitError as error:
                 found[path] = error
                 continue
@@ -156,33 +140,31 @@ def keep_files(store: Store, paths: Iterable[str]) -> dict[str, tuple[str, str] 
     return found
 
 
-def _read_one(path: Path, pieces: Pieces) -> _Read:
-    found = files.survey(path)
-    if found.is_folder:
-        raise files.changed(os.fsencode(path))
-    (entry,) = found.files
-    if entry.size_bytes <= _WHOLE_BYTES:
-        return _read_whole(entry, pieces)
-    here = _Here()
-    return _read_in_blocks(entry, pieces, here, here)
-
-
-class _Here(Executor):
-    """Does at once what others do on a thread."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        done = Future[T]()
-        done.set_result(fn(*args, **kwargs))
-        return done
-
-
-def _listed(one: _Read, pieces: Pieces) -> str:
+def _listed(one: Read, pieces: Pieces) -> str:
     """Give the pieces of a file; the list of them, where there are several."""
     names = [pieces.give(piece) for piece in one.pieces]
     if len(names) < 2:
         return ""
     rows = [Piece(_text(name), size) for name, size in zip(names, one.sizes, strict=True)]
     return manifests.put_list(pieces.put, rows)
+
+
+def say_again(store: Store, version: DataRecord) -> DataRecord:
+    """Have a version that is there already as the newest of its name."""
+    records = versions.read_records(store.path, version.name)
+    newest = versions.still_there(records)[-1]
+    manifest = manifests.read_manifest(store, version.manifest)
+    items = list(manifests.read_items(store, manifest))
+    record = structs.replace(
+        version,
+        at_ns=versions.next_ns(records),
+        by=user_name(),
+        host=socket.gethostname(),
+        new_bytes=0,
+        changes=_changes(store, newest, manifest, items),
+    )
+    versions.write_record(store.path, record)
+    return record
 
 
 def _refuse(store: Store, found: Survey) -> None:
@@ -212,12 +194,13 @@ def _read_or_known(
     pieces: Pieces,
     keep: bool,
     thorough: bool,
+    proof: Proof | None,
     advance: Advance | None,
 ) -> tuple[dict[bytes, tuple[bytes, str]], int]:
     """Of each file its digest and list, all pieces given; and how many bytes were read for it."""
     done: dict[bytes, tuple[bytes, str]] = {}
     if not thorough:
-        done = _remembered(store, found, memory, keep)
+        done = _remembered(store, found, memory, keep, proof)
     left = [entry for entry in found.files if entry.path not in done]
     read_bytes = sum(entry.size_bytes for entry in left)
     if advance is not None:
@@ -225,7 +208,7 @@ def _read_or_known(
     is_whole = False
     saved_at = time.monotonic()
     try:
-        for one in _read_all(left, pieces) if keep else _hashed(left, advance):
+        for one in read_all(left, pieces, proof) if keep else _hashed(left, advance):
             listed = _listed(one, pieces)
             done[one.entry.path] = one.raw, listed
             if one.entry.found is not None:
@@ -235,7 +218,7 @@ def _read_or_known(
             if time.monotonic() - saved_at > _SAVED_EVERY_S:
                 memory.save(is_whole=False)
                 saved_at = time.monotonic()
-        if found.is_folder:
+        if found.is_folder and not found.gathered:
             files.compare(found, files.survey(found.root, follow=found.follows))
         is_whole = True
     finally:
@@ -257,13 +240,14 @@ def _text(raw: bytes) -> str:
 
 
 def _remembered(
-    store: Store, found: Survey, memory: Memory, keep: bool
+    store: Store, found: Survey, memory: Memory, keep: bool, proof: Proof | None
 ) -> dict[bytes, tuple[bytes, str]]:
     """Files that are what they were when they were read, and of which all pieces are here."""
     known = {
         entry.path: one
         for entry in found.files
         if (one := memory.find(entry.path, entry.found)) is not None
+        and (proof is None or proof.holds(entry.path, one.raw))
     }
     wanted: dict[bytes, list[bytes]] = {}
     for path, one in known.items():
@@ -284,109 +268,12 @@ def _remembered(
     return done
 
 
-def _hashed(left: list[Entry], advance: Advance | None) -> Iterator[_Read]:
+def _hashed(left: list[Entry], advance: Advance | None) -> Iterator[Read]:
     """Of a reference: digests, and nothing of the bytes."""
     by_path = {entry.path: entry for entry in left}
     began_ns = time.time_ns()
     for path, raw in files.digests(left, advance):
-        yield _Read(by_path[path], raw, [], [], began_ns)
-
-
-def _read_all(left: list[Entry], pieces: Pieces) -> Iterator[_Read]:
-    small = [entry for entry in left if entry.size_bytes <= _WHOLE_BYTES]
-    large = [entry for entry in left if entry.size_bytes > _WHOLE_BYTES]
-    with ThreadPoolExecutor(_THREADS, "samebit-read") as pool:
-        groups = files.together(small)
-        for some in _ahead(pool, lambda group: [_read_whole(e, pieces) for e in group], groups):
-            yield from some
-        with ThreadPoolExecutor(1, "samebit-hash") as hasher:
-            for entry in large:
-                yield _read_in_blocks(entry, pieces, pool, hasher)
-
-
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], each: Iterable[T]) -> Generator[R]:
-    """What a function gives of each, in order; a few are computed ahead, and held in memory."""
-    waiting: deque[Future[R]] = deque()
-    try:
-        for one in each:
-            waiting.append(pool.submit(function, one))
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _read_whole(entry: Entry, pieces: Pieces) -> _Read:
-    read_ns = time.time_ns()
-    with files.reading(entry) as file:
-        data = file.read(entry.size_bytes + 1)
-    if len(data) != entry.size_bytes:
-        raise files.changed(entry.place)
-    raw = digest.raw(data)
-    if len(data) <= cutting.LEAST_BYTES:
-        return _Read(entry, raw, [pieces.prepare(data, raw)], [len(data)], read_ns)
-    view = memoryview(data)
-    ends = cutting.cuts(view, len(data), is_end=True)
-    bodies, sizes = _cut_at(view, ends, pieces)
-    return _Read(entry, raw, bodies, sizes, read_ns)
-
-
-def _cut_at(
-    view: memoryview, ends: list[int], pieces: Pieces
-) -> tuple[list[Body | bytes], list[int]]:
-    parts = [view[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
-    return [pieces.prepare(part) for part in parts], [len(part) for part in parts]
-
-
-def _read_in_blocks(entry: Entry, pieces: Pieces, pool: Executor, hasher: Executor) -> _Read:
-    """A large file: this thread reads and cuts, one hashes all of it, others its pieces."""
-    read_ns = time.time_ns()
-    whole = digest.Hasher()
-    names: list[Body | bytes] = []
-    sizes: list[int] = []
-    waiting: deque[tuple[Future[None], Future[tuple[list[Body | bytes], list[int]]]]] = deque()
-
-    def take() -> None:
-        hashed, cut = waiting.popleft()
-        hashed.result()
-        bodies, some = cut.result()
-        names.extend(pieces.give(body) for body in bodies)
-        sizes.extend(some)
-
-    with contextlib.ExitStack() as after, files.reading(entry) as file:
-        after.callback(lambda: [future.cancel() for pair in waiting for future in pair])
-        left, is_end, total = memoryview(b""), False, 0
-        while not is_end:
-            view = cutting.room(len(left) + _BLOCK_BYTES)
-            view[: len(left)] = left
-            size = len(left) + _fill(file, view[len(left) :])
-            total += size - len(left)
-            is_end = size < len(view)
-            ends = cutting.cuts(view, size, is_end=is_end)
-            done = ends[-1] if ends else 0
-            now = view[:done]
-            waiting.append(
-                (hasher.submit(whole.update, now), pool.submit(_cut_at, now, ends, pieces))
-            )
-            left = view[done:size]
-            if len(waiting) > _AHEAD:
-                take()
-        while waiting:
-            take()
-    if total != entry.size_bytes:
-        raise files.changed(entry.place)
-    return _Read(entry, whole.raw(), names, sizes, read_ns)
-
-
-def _fill(file: io.FileIO, view: memoryview) -> int:
-    """Read until the room is full or the file ends."""
-    at = 0
-    while at < len(view) and (count := file.readinto(view[at:])):
-        at += count
-    return at
+        yield Read(by_path[path], raw, [], [], began_ns)
 
 
 def _changes(

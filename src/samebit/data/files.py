@@ -28,6 +28,7 @@ __all__ = [
     "compare",
     "digests",
     "few",
+    "file_entry",
     "fingerprint",
     "of_path",
     "of_survey",
@@ -76,12 +77,17 @@ class Entry(Struct, frozen=True):
 
 
 class Survey(Struct, frozen=True):
-    """What lies at a path, before any of it is read."""
+    """What lies at a path, before any of it is read.
+
+    Where it was `gathered`, its files lie at places of their own, and together make up what was at
+    the root: there is no folder to list again.
+    """
 
     root: Path
     is_folder: bool
     follows: bool
     entries: tuple[Entry, ...]
+    gathered: bool = False
 
     @property
     def files(self) -> tuple[Entry, ...]:
@@ -135,7 +141,7 @@ def of_survey(
     if level == "set":
         raise UsageError("files have no level `set`", known="content, strict")
     raw = dict(digests(found.files, advance))
-    if found.is_folder:
+    if found.is_folder and not found.gathered:
         compare(found, survey(found.root, follow=found.follows))
     return fingerprint(found, raw, level)
 
@@ -203,6 +209,14 @@ def _entry(path: bytes, place: bytes, root: bytes, *, follow: bool) -> Entry | N
             ) from error
         raise _refused(place, error) from error
     return None if stat.S_ISDIR(status.st_mode) else _file(path, place, status)
+
+
+def file_entry(path: bytes, place: bytes) -> Entry:
+    """A file that lies anywhere, under the path that it is to have; raises as `of_path`."""
+    try:
+        return _file(path, place, os.stat(place))
+    except OSError as error:
+        raise _refused(place, error) from error
 
 
 def _file(path: bytes, place: bytes, status: os.stat_result) -> Entry:

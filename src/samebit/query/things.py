@@ -3,9 +3,10 @@
 A path, a content, a run, a state of a run, or a version of data.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,9 @@ from msgspec import Struct
 
 from samebit import digest
 from samebit.data import manifests, versions
+from samebit.data.dvc.cache import find_top
+from samebit.data.dvc.outs import is_dvc_file
+from samebit.data.dvc.project import read_file
 from samebit.errors import NotFound, RunNotFound, UsageError
 from samebit.folders import stated
 from samebit.folders.find import find_run
@@ -62,6 +66,8 @@ def find_thing(store: Path, trails: Iterable[Trail], word: str, here: Path) -> T
                 run=", ".join(called[:_NAMED]),
                 hint=f"say ./{word} for the path, or the run's id",
             )
+        if is_dvc_file(path.name):
+            return _of_dvc(store, known.values(), word, path)
         return _at_path(store, known.values(), word, path)
     if called:
         return Thing(word, "run", (find_run(store, word).id,))
@@ -156,6 +162,20 @@ def _folder(word: str, path: Path, uses: list[Use]) -> Thing:
         last[use.name] = use
     roots = dict.fromkeys(node_of(last[name]) for name in sorted(last))
     return Thing(word, "folder", tuple(roots), ("what runs last had in this folder",))
+
+
+def _of_dvc(store: Path, trails: Collection[Trail], word: str, path: Path) -> Thing:
+    """What a file of DVC's says that DVC keeps, wherever that lies."""
+    top = find_top(path.parent) or path.parent
+    named = read_file(top, path).outs
+    roots: dict[str, None] = {}
+    for out in named:
+        with contextlib.suppress(NotFound):
+            roots |= dict.fromkeys(_at_path(store, trails, out.path, top / out.path).roots)
+    if not roots:
+        what = f"no run has read or written what DVC keeps by {word!r}"
+        raise NotFound(what, it_keeps=", ".join(out.path for out in named) or "nothing", hint=_HINT)
+    return Thing(word, "data", tuple(roots), (f"what runs had of what DVC keeps by {word}",))
 
 
 def _of_version(store: Path, trails: Iterable[Trail], word: str) -> Thing:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from samebit import digest
 from samebit.capture.listings import summary
+from samebit.data.dvc.linking import Projects
 from samebit.data.linking import Stored, find_files, kept_by_run
 from samebit.folders.read import View
 from samebit.objects.store import Store
@@ -37,11 +38,12 @@ class Input(Struct, frozen=True):
     written: bool
     is_absolute: bool  # how the script named it
     stored: Stored | None = None  # the same file in the store, where it is another one now
+    cached: Path | None = None  # the file of DVC's cache, likewise
 
     @property
     def is_laid_out(self) -> bool:
-        """Whether its bytes come out of the store."""
-        return self.kept is not None or self.stored is not None
+        """Whether its bytes do not come from where they were."""
+        return not (self.kept is None and self.stored is None and self.cached is None)
 
 
 class Listing(Struct, frozen=True):
@@ -103,11 +105,13 @@ def read_inputs(
             problems[len(found)] = problem
         found.append(item)
     stored = find_files(store, {found[at].digest or "" for at in problems} - {""})
+    projects = Projects(root, tree.entries, store) if problems else None
     for at, problem in problems.items():
         item = found[at]
         same = stored.get(item.digest or "") or kept_by_run(store, latest[str(item.path)])
-        if same is not None and item.is_absolute and not item.path.is_relative_to(root):
-            # It is read in place, and not in the replay.
+        # What is read in place is not in the replay.
+        is_in_place = item.is_absolute and not item.path.is_relative_to(root)
+        if same is not None and is_in_place:
             does = f"checkout {same.name}" if same.version is not None else f"restore {view.id}"
             blockers.append(f"{problem}; `samebit data {does}` has it as it was")
         elif same is not None:
@@ -115,6 +119,14 @@ def read_inputs(
         elif item.digest is not None and store.has(item.digest):
             # A later execution, or run, may have kept what it had before it was overwritten.
             found[at] = replace(item, kept=item.digest)
+        elif projects is not None and item.digest is not None:
+            cached, said = projects.find(str(item.path), item.digest)
+            if cached is not None and not is_in_place:
+                found[at] = replace(item, cached=cached)
+            elif cached is not None:
+                blockers.append(f"{problem}; DVC's cache has it as it was: {cached}")
+            else:
+                blockers.append(f"{problem}; {said}" if said else problem)
         else:
             blockers.append(problem)
     return tuple(found)

@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 
+_CACHE = "DVC's cache"
+
 T = TypeVar("T")
 
 
@@ -81,8 +83,10 @@ class Plan(Struct, frozen=True):
 
     @property
     def laid_out(self) -> dict[str, int]:
-        """How many of the inputs come out of the store, by what has them: versions of data."""
-        return dict(Counter(one.stored.name for one in self.inputs if one.stored is not None))
+        """How many of the inputs come from elsewhere, by what has them: the store, DVC's cache."""
+        found = [item.stored.name for item in self.inputs if item.stored is not None]
+        found += [_CACHE for item in self.inputs if item.cached is not None]
+        return dict(Counter(found))
 
     @property
     def executions(self) -> tuple["Plan", ...]:

@@ -218,12 +218,13 @@ def _lay_out_input(item: Input, place: Path, store: Store, *, link: bool) -> Non
         with open(place, "xb", buffering=0) as stream:
             write_file(store, item.stored.item, stream.fileno())
         return
-    if _clone(item.path, place):
+    original = item.cached or item.path
+    if _clone(original, place):
         return
     if link and not item.written:
-        place.symlink_to(item.path.resolve())
+        place.symlink_to(original.resolve())
     else:
-        shutil.copyfile(item.path, place)
+        shutil.copyfile(original, place)
 
 
 def _write(place: Path, data: bytes) -> None:
