@@ -213,7 +213,7 @@ def _read_format(store: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise Damaged("cannot read the store's format file", path=path) from error
-    return read_format(data, str(path))
+    return read_format(data, str(store))
 
 
 def read_format(data: bytes, where: str) -> str:
@@ -226,7 +226,7 @@ def read_format(data: bytes, where: str) -> str:
     if word != _FORMAT_WORD or not major.isdigit():
         raise Damaged(
             "the format file is not one of ours",
-            path=where,
+            path=f"{where}/format",
             first_line=repr(lines[0] if lines else ""),
             expected=FORMAT_LINE,
         )
@@ -239,7 +239,7 @@ def read_format(data: bytes, where: str) -> str:
     for line in lines[1:]:
         if line.startswith("id "):
             return line[3:].strip()
-    raise Damaged("the format file names no id", path=where)
+    raise Damaged("the format file names no id", path=f"{where}/format")
 
 
 def cache_folder() -> Path:

@@ -95,7 +95,7 @@ def uses(view: View, store: Store) -> Iterator[Use]:
         yield _use("file", f"split {name!r}", root, lambda root: _of_split(store, root))
     for name, fact in data_of(view).items():
         if root := fact.get("kept"):
-            yield _use("state", f"data {name!r}", root, lambda root: _of_state(store, root))
+            yield _use("file", f"data {name!r}", root, lambda root: _of_state(store, root))
     for root in dict.fromkeys(fact["tree"] for fact in view.all_facts("code")):
         yield _use("code", "code", root, lambda root: _of_tree(store, root))
     for fact in view.files:
