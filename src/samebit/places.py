@@ -50,6 +50,10 @@ class Settings:
     env_allow: tuple[str, ...] = ()  # further variables to record, patterns like MYAPP_*
     files_hash_budget_mb: int = 4096  # data beyond it is recorded by size and time only
     machine_s: int = 10  # seconds between samples of what the machine does; 0: none
+    push_auto: str = "off"  # off | end | during: when runs are pushed by themselves
+    push_every_min: int = 5  # with `during`
+    push_remote: str = ""  # which remote; the only one, where it is not set
+    push_wait_s: int = 60  # how long the end of a batch job is kept waiting for it
     states_budget_mb: int = 1024  # a larger state is kept as digests only
     states_checkpoints: tuple[str, ...] = ("last=1",)  # which of them stay
     states_keep: str = "auto"  # auto | all | digest | none
@@ -60,6 +64,7 @@ _CHOICES = {
     "code_on_changed": ("record", "refuse"),
     "console": ("tee", "off"),
     "data_save": ("yes", "no"),
+    "push_auto": ("off", "end", "during"),
     "states_keep": ("auto", "all", "digest", "none"),
 }
 _TABLES = ("remotes",)  # sections that have tables, and no settings (`read_tables`)
@@ -327,6 +332,10 @@ def _checked(name: str, value: Any, where: object) -> Any:
         if value not in _CHOICES[name]:
             known = ", ".join(_CHOICES[name])
             raise UsageError(f"{shown} cannot be {value!r}", set_in=where, known=known)
+        return value
+    if isinstance(_SETTINGS[name], str):
+        if not isinstance(value, str):
+            raise UsageError(f"{shown} must be a text, not {value!r}", set_in=where)
         return value
     if isinstance(_SETTINGS[name], int):
         text = str(value).strip()

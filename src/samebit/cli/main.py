@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": ("samebit.cli.demonstrating", "record, verify and compare a small training"),
 }
 
+_SENDING = frozenset({"push", "pull", "sync", "clone", "remote"})  # which send themselves
 # A full, read-only or broken disk, and what this user may not do: nothing to report to us.
 _OF_THE_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -78,7 +79,9 @@ def _call(name: str, words: list[str]) -> int:
     )
     getattr(module, f"{name}_arguments")(parser)
     try:
-        return int(getattr(module, name)(parser.parse_args(words)))
+        code = int(getattr(module, name)(parser.parse_args(words)))
+        _catch_up(name)
+        return code
     except SamebitError as error:
         sys.stdout.flush()
         sys.stderr.write(f"samebit: {error}\n")
@@ -102,6 +105,17 @@ def _call(name: str, words: list[str]) -> int:
             "hint: SAMEBIT_DEBUG=1 shows where it came from; please report it\n"
         )
         return 1
+
+
+def _catch_up(name: str) -> None:
+    """Have sent what runs that are pushed by themselves have left behind."""
+    store = os.environ.get("SAMEBIT_DIR", ".samebit")
+    if name not in _SENDING and os.path.isdir(os.path.join(store, "unpushed")):
+        from pathlib import Path  # noqa: PLC0415  (seldom needed)
+
+        from samebit.launch import sending  # noqa: PLC0415
+
+        sending.catch_up(Path.cwd())
 
 
 def _help() -> str:

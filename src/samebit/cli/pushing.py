@@ -1,6 +1,7 @@
 """`samebit push`, `pull`, `sync` and `clone`: runs and data to a remote, and from there."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Collection
@@ -12,12 +13,13 @@ from samebit.cli.remotes import tried
 from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data import versions
 from samebit.digest import canonical_json
-from samebit.errors import Exit, NotFound, UsageError
+from samebit.errors import Exit, NotFound, SamebitError, UsageError
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.folder import RunFolder, is_run_id
+from samebit.launch import sending
 from samebit.objects.store import Store
 from samebit.query import index, where
-from samebit.remotes import contents, listing, named, pulling, pushing
+from samebit.remotes import contents, listing, named, pulling, pushing, snapshot
 from samebit.remotes.moving import Pace
 from samebit.remotes.named import Remote
 from samebit.remotes.place import Place
@@ -44,6 +46,9 @@ def push_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_selection(parser)
     parser.add_argument("--dry-run", action="store_true", help="only say what would travel")
+    parser.add_argument(
+        "--waiting", action="store_true", help="what a run does that is pushed by itself"
+    )
 
 
 def pull_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +121,8 @@ def _megabytes(text: str) -> float:
 
 def push(options: argparse.Namespace) -> int:
     """Exit code 7 if something had to stay here."""
+    if options.waiting:
+        return _push_waiting(options)
     store, remote = _opened(options)
     place = named.open_place(remote)
     folders, names = _chosen_here(store.path, options.things, options.where)
@@ -124,6 +131,34 @@ def push(options: argparse.Namespace) -> int:
         plan = pushing.make_plan(store, place, folders, names, kinds=options.kinds)
         return _say_plan(screen, remote, plan, options)
     return _push(screen, store, place, remote, folders, names, options)
+
+
+def _push_waiting(options: argparse.Namespace) -> int:
+    """Send the runs that are to be pushed by themselves, beside whatever else this machine does."""
+    path = places.find_store(Path.cwd())
+    if hasattr(os, "nice"):
+        os.nice(19)
+    with sending.alone(path) as is_alone:
+        if not is_alone:
+            return Exit.DONE
+        options.remote = options.remote or places.read_settings(path).push_remote or None
+        store, remote = _opened(options)
+        folders = [RunFolder(path / "runs" / run) for run in sending.waiting(path)]
+        for folder in [one for one in folders if not one.path.exists()]:
+            folders.remove(folder)
+            sending.forget(path, folder.id)
+        names = versions.list_names(path)
+        screen = Screen.of(sys.stdout)
+        done = _send(screen, store, named.open_place(remote), remote, folders, names, options)
+    return Exit.NOT_FOUND if done.held_back else Exit.DONE
+
+
+def _is_over(folder: RunFolder) -> bool:
+    """Whether no more will come of a run; one that cannot be read is never over."""
+    try:
+        return snapshot.take(folder).is_over
+    except (SamebitError, OSError):
+        return False
 
 
 def _push(
@@ -135,6 +170,22 @@ def _push(
     names: list[str],
     options: argparse.Namespace,
 ) -> int:
+    done = _send(screen, store, place, remote, folders, names, options)
+    return Exit.NOT_FOUND if done.held_back else Exit.DONE
+
+
+def _send(
+    screen: Screen,
+    store: Store,
+    place: Place,
+    remote: Remote,
+    folders: list[RunFolder],
+    names: list[str],
+    options: argparse.Namespace,
+) -> Pushed:
+    """Push, and say what was done."""
+    waiting = set(sending.waiting(store.path))
+    over = {one.id for one in folders if one.id in waiting and _is_over(one)}
     began = time.monotonic()
     with ProgressLine(Screen.of(sys.stderr), 0, f"to {remote.name}", amount=size) as progress:
         done = pushing.push(
@@ -148,7 +199,10 @@ def _push(
             begins=lambda plan: progress.expect(plan.size_bytes),
             advance=progress.advance,
         )
-    return _say_pushed(screen, remote, done, time.monotonic() - began, options)
+    for run in over - done.held_back.keys():
+        sending.forget(store.path, run)
+    _say_pushed(screen, remote, done, time.monotonic() - began, options)
+    return done
 
 
 def _rows(store: Path, ids: Collection[str]) -> list[dict[str, Any]]:
@@ -213,8 +267,7 @@ def _say_plan(screen: Screen, remote: Remote, plan: Plan, options: argparse.Name
 
 def _say_pushed(
     screen: Screen, remote: Remote, done: Pushed, seconds: float, options: argparse.Namespace
-) -> int:
-    code = Exit.NOT_FOUND if done.held_back else Exit.DONE
+) -> None:
     plan = done.plan
     if options.json:
         said = {
@@ -228,7 +281,7 @@ def _say_pushed(
             "seconds": seconds,
         }
         screen.say(canonical_json(said).decode())
-        return code
+        return
     if not (done.runs or plan.words or plan.objects):
         screen.say(f"{remote.name} has everything")
     else:
@@ -238,7 +291,6 @@ def _say_pushed(
         said = f"{', '.join(what)}; {size(done.size_bytes)} in {duration(seconds)}"
         screen.say(f"{screen.paint.green('pushed')} to {remote.name}: {said}")
     _say_rest(screen, plan.up_to_date if done.runs else 0, done.held_back)
-    return code
 
 
 def _say_rest(screen: Screen, there: int, held_back: dict[str, str]) -> None:

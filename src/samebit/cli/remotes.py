@@ -13,6 +13,7 @@ from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, counted, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, UsageError
+from samebit.launch import sending
 from samebit.remotes import contents, listing, named, probing
 from samebit.remotes.named import Remote
 from samebit.remotes.place import Guarantees
@@ -127,8 +128,10 @@ def _show(options: argparse.Namespace, screen: Screen) -> int:
     identity = contents.read_id(place)
     runs = listing.list_runs(place) if identity else []
     data = listing.list_names(place) if identity else []
+    store = places.find_store(Path.cwd())
+    waiting = sending.waiting(store)
     if options.json:
-        said = {**_as_data(one), "id": identity, "runs": runs, "data": data}
+        said = {**_as_data(one), "id": identity, "runs": runs, "data": data, "waiting": waiting}
         screen.say(canonical_json(said).decode())
         return Exit.DONE
     screen.say(f"{one.name}  {visible(one.url)}")
@@ -140,7 +143,19 @@ def _show(options: argparse.Namespace, screen: Screen) -> int:
         screen.say("  nothing was pushed there yet")
     else:
         screen.say(f"  {counted(len(runs), 'run')}, {counted(len(data), 'name')} of data")
+    if waiting:
+        screen.say(f"  {counted(len(waiting), 'run')} of this store still to be pushed")
+        for line in _last_said(store):
+            screen.say(f"    {visible(line)}")
     return Exit.DONE
+
+
+def _last_said(store: Path) -> list[str]:
+    """What the last push that nobody saw has said."""
+    try:
+        return sending.log_of(store).read_text(errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def _test(options: argparse.Namespace, screen: Screen) -> int:

@@ -6,6 +6,7 @@ take what it began; where it does not come in time, they are runs of their own.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,11 +14,15 @@ from msgspec.structs import replace
 from samebit.errors import UsageError
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
+from samebit.places import Settings
 from samebit.records import ExecutionStart
 from samebit.session import jobs, resuming, shortfall
 from samebit.session.jobs import Job
 
-__all__ = ["AUTO", "Begun", "Wanted", "begin"]
+if TYPE_CHECKING:
+    from samebit.launch.sending import Sending
+
+__all__ = ["AUTO", "Begun", "Wanted", "begin", "sending_of"]
 
 AUTO = "auto"  # in place of a run: the one of this job before it was requeued, else a new one
 _FOR_EVER_S = float("inf")
@@ -45,11 +50,24 @@ class Begun(Struct, frozen=True):
     execution: int
     job: Job | None = None  # with which other processes, where there are any
     problem: tuple[str, str] | None = None  # what, detail: of something that went otherwise
+    sending: "Sending | None" = None  # by which it is pushed
 
     @property
     def is_first(self) -> bool:
         """Whether this process speaks for the execution: takes the code, writes how it ended."""
         return self.job is None or self.job.rank == 0
+
+
+def sending_of(begun: Begun, settings: Settings) -> "Sending | None":
+    """Have a run pushed by itself, if that is wanted; what goes wrong with it never matters."""
+    if not begun.is_first or settings.push_auto == "off":
+        return None
+    from samebit.launch.sending import Sending  # noqa: PLC0415  (most runs stay where they are)
+
+    try:
+        return Sending(begun.folder.store, settings, begun.folder.id)
+    except OSError:
+        return None
 
 
 def begin(store: Path, wanted: Wanted) -> Begun:

@@ -321,6 +321,7 @@ def _begin_here(
         raise
     here.active = recording
     here.writes_end = begun.is_first
+    here.sending = beginning.sending_of(begun, settings)
     ends_with_the_process()
     exiting.watch()
     recording.begin(seed=seed, deterministic=deterministic)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 from msgspec.structs import replace
@@ -34,6 +35,9 @@ from samebit.session import beginning, jobs, shortfall
 from samebit.session.beginning import AUTO, Begun, Wanted
 from samebit.session.ends import OpsWanted
 from samebit.session.taking import READY, Taking, refuse_changes
+
+if TYPE_CHECKING:
+    from samebit.launch.sending import Sending
 
 __all__ = ["Launched", "Replay", "Request", "launch"]
 
@@ -114,6 +118,7 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             return Launched(None, child.wait(), time.monotonic() - began)
     folder, execution = begun_run.folder, begun_run.execution
     replay = request.replay
+    sending = begun_run.sending
     began = time.monotonic()
     oom_before = memory.oom_kills()
     try:
@@ -146,11 +151,13 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             if request.or_run_anyway:
                 return Launched(folder, outcome, time.monotonic() - began)
             raise _cannot(error) from error
-        outcome = _wait(child, folder, replay, writer)
+        outcome = _wait(child, folder, replay, writer, sending)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
     _say_what_was_not_recorded(folder, execution, writer)
     cause = _out_of_memory(outcome, oom_before, memory.oom_kills())
     _end(begun_run, writer, status, outcome, cause=cause)
+    if sending is not None and not sending.end():
+        console.say("samebit: not all is pushed yet; the next command in this store goes on")
     return Launched(folder, outcome, time.monotonic() - began, cause)
 
 
@@ -168,13 +175,24 @@ def _out_of_memory(
     return "out of memory, probably" if killed and somewhere else None
 
 
-def _wait(child: Child, folder: RunFolder, replay: Replay | None, writer: Writer) -> Outcome:
+def _wait(
+    child: Child,
+    folder: RunFolder,
+    replay: Replay | None,
+    writer: Writer,
+    sending: "Sending | None",
+) -> Outcome:
     while replay is not None:
         try:
             return child.wait(_TICK_S)
         except TimeoutError:
             if replay.tick(folder):
                 return _stop(child, replay, writer)
+    while sending is not None and sending.every_s is not None:
+        try:
+            return child.wait(sending.every_s)
+        except TimeoutError:
+            sending.now()
     return child.wait()
 
 
@@ -237,6 +255,8 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
         goes_on=replay.goes_on if replay else None,
     )
     begun = beginning.begin(store, wanted)
+    if replay is None:
+        begun = replace(begun, sending=beginning.sending_of(begun, settings))
     try:
         writer = Writer(begun.folder.journal, begun.folder.id, LAUNCH)
         writer.beat()  # a journal that takes nothing is met here, before anything is started

@@ -5,6 +5,7 @@ import gc
 import sys
 import time
 import traceback
+from typing import TYPE_CHECKING
 
 from samebit.capture import secrets
 from samebit.folders.folder import RunFolder
@@ -13,6 +14,9 @@ from samebit.session import coding, exiting, shortfall
 from samebit.session.ranks import Role
 from samebit.session.recording import Recording
 from samebit.session.shortfall import Problem
+
+if TYPE_CHECKING:
+    from samebit.launch.sending import Sending
 
 __all__ = ["end", "ends_with_the_process", "here", "leave"]
 
@@ -29,6 +33,7 @@ class _Process:
         self.role = Role("0")  # in the supervised run
         self.taken = False  # an init() has joined the supervised run
         self.writes_end = True  # of a run that `init()` began
+        self.sending: Sending | None = None  # by which such a run is pushed
         self.registered = False
 
 
@@ -136,5 +141,7 @@ def end(
     )
     try:
         recording.folder.end_execution(recording.execution, end)
+        if here.sending is not None:
+            here.sending.end()
     except Exception as error:
         recording.trouble("end.json", error)
