@@ -188,11 +188,22 @@ def test_a_rule_that_does_not_exist_costs_the_training_nothing(project: Project)
 
 
 WHAT = """
-import sys, torch, samebit
+import collections, sys, torch, samebit
+class Late:
+    def __init__(self):
+        self.last, self.plain, self.by = collections.deque(maxlen=3), [], object()
+    def state_dict(self):
+        return {"last": self.last, "plain": self.plain, "of": [self.by]}
+    def load_state_dict(self, state): ...
 run = samebit.init()
 model = torch.nn.Linear(2, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-run.checkpoint(1, extra={"odd": object()})
+scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1, 2])
+late = Late()
+run.watch(model, optimizer, scheduler, late)
+run.checkpoint(0, extra={"odd": object()})
+late.last.append(1)
+run.checkpoint(1, extra={"odd": object(), "further": [collections.deque()]})
 model(torch.ones(1, 2)).sum().backward()
 run.checkpoint(2)
 optimizer.step()
@@ -204,8 +215,11 @@ def test_what_a_checkpoint_cannot_give_back_is_said_when_it_is_taken(project: Pr
     project.write("train.py", WHAT)
     assert project.run("train.py").code == 0
     lines = "\n".join(project.view().missing)
-    assert "not all of it can be given back: cannot store" in lines
-    assert "(at odd)" in lines
+    assert "extra.odd: not all of it can be given back: cannot store a value of type" in lines
+    assert "extra.further.0: not all of it can be given back" in lines
+    assert "Late.of.0: there is only a description of it" in lines  # at once
+    assert "Late.last, Late.of.0: there is only a description of it" in lines  # as it changes
+    assert "MultiStepLR" not in lines
     assert "take it after optimizer.step()" in lines
     assert "watch() takes modules" in lines
 

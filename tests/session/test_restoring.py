@@ -1,9 +1,11 @@
 """A checkpoint goes back into the objects to the bit, or nothing of them is changed."""
 
 import copy
+import enum
 import tempfile
+from collections import Counter, deque
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -102,12 +104,12 @@ def state_of(into: Into) -> dict[str, Any]:
     return torch_states.frozen_copy(state, "text")
 
 
-def restore(saved: dict[str, Any], into: Into) -> None:
+def restore(saved: dict[str, Any], into: Into) -> list[str]:
     """From a store of its own, as a resume does."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(places.make_store(Path(folder) / ".samebit"))
         stored = StoredState(store, storing.save(store, saved, unknown="text"))
-        restoring.restore(stored, stored.value(), into, "checkpoint 3")
+        return restoring.restore(stored, stored.value(), into, "checkpoint 3")
 
 
 def plain(value: Any) -> Any:
@@ -146,6 +148,66 @@ def test_a_state_in_another_dtype_than_its_parameter_stays_as_it_is() -> None:
     restore(saved, into)
     master = optimizer.state[weight]["master"]
     assert (master.dtype, master.tolist()) == (torch.float32, [1.0000001192092896, 2, 3])
+
+
+class Phase(enum.Enum):
+    WARM = 1
+    COLD = 2
+
+
+class Seen(NamedTuple):
+    mean: Any
+    phase: Phase
+
+
+@pytest.mark.parametrize("where", ["others", "extra"])
+def test_what_is_of_a_type_comes_back_as_that_of_the_living_object(where: str) -> None:
+    def put(into: Into, value: dict[str, Any]) -> Into:
+        if where == "others":
+            into.others[0].of |= value
+        else:
+            into.modules[0].extra |= value
+        return into
+
+    then = {"phase": Phase.COLD, "rows": [Seen(torch.ones(2), Phase.COLD)], "dtype": torch.half}
+    saved = state_of(put(made(steps=3), then))
+    now = {"phase": Phase.WARM, "rows": [Seen(torch.zeros(2), Phase.WARM)], "dtype": torch.half}
+    fresh = put(made(), now)
+    assert restore(saved, fresh) == []
+    given = fresh.others[0].of if where == "others" else fresh.modules[0].extra
+    assert given["phase"] is Phase.COLD
+    assert type(given["rows"][0]) is Seen
+    assert given["rows"][0].mean.tolist() == [1, 1]
+    assert given["rows"][0].phase is Phase.COLD
+    assert given["dtype"] is torch.half
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        (Phase.COLD, None),
+        (torch.half, torch.float),
+        (Seen(1, Phase.COLD), (1, Phase.COLD)),
+        (np.random.default_rng(1), np.random.default_rng(2)),
+        (np.random.RandomState(1), np.random.RandomState(2)),
+    ],
+)
+def test_what_is_of_a_type_that_the_living_object_lacks_is_refused(then: Any, now: Any) -> None:
+    into, fresh = made(steps=3), made()
+    into.others[0].of["it"], fresh.others[0].of["it"] = then, now
+    before = copy.deepcopy(plain(state_of(fresh)["model"]))
+    with pytest.raises(UsageError, match=r"Average\.it was another"):
+        restore(state_of(into), fresh)
+    assert plain(state_of(fresh)["model"]) == before
+
+
+def test_an_equal_description_that_leaves_something_out_is_told() -> None:
+    into, fresh = made(steps=3), made()
+    whole = {"last": deque([1, 2], maxlen=3), "path": Path("a"), "many": Counter("ab")}
+    for one in (into, fresh):
+        one.others[0].of |= whole | {"ring": deque([0] * 99), "thing": object()}
+    into.others[0].of["ring"].append(7)
+    assert restore(state_of(into), fresh) == ["Average.ring", "Average.thing"]
 
 
 @pytest.mark.parametrize("width", [5])

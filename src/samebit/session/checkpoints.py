@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from samebit import disk, records
 from samebit.capture import generators
-from samebit.errors import Damaged, NotFound, UsageError
+from samebit.errors import Damaged, NotFound
 from samebit.journal.writer import Writer
 from samebit.objects import sweeping
 from samebit.objects.store import Store
@@ -29,12 +29,13 @@ from samebit.session.ranks import world_size
 from samebit.session.retention import Rule, Saved, read_rule, to_drop
 from samebit.states import leaves, skeleton, storing
 from samebit.states import torch as torch_states
+from samebit.states.described import Strange, few
 
 __all__ = ["Checkpoints", "Counts"]
 
 _NAME = "checkpoint"
-# What is a class's own, and is described where it is no plain value: the object has it anyway.
-_OF_OBJECTS = ("schedulers", "scalers", "others")
+# What is a class's own, by its kind; what it describes, the object may have anyway.
+_OF_OBJECTS = {"schedulers": "scheduler", "scalers": "scaler", "others": "other"}
 
 
 class Counts(Struct, frozen=True):
@@ -95,6 +96,7 @@ class Checkpoints:
         self._wanted = frozenset(wanted)
         self._lost: list[Saved] = []
         self._buffers: dict[str, Any] = {}
+        self._described: dict[str, str] = {}  # what was in the checkpoint before, by its place
 
     def take(self, step: int | None, keep: Any, extra: Any, counts: Counts) -> None:
         """Take a checkpoint now; it is written on the thread of states."""
@@ -119,7 +121,9 @@ class Checkpoints:
             "epoch": epoch,
             "batch": batch,
         }
-        frame, arrays = skeleton.split(self._gather(extra, counts), "text")
+        strange: list[Strange] = []
+        frame, arrays = skeleton.split(self._gather(extra, counts), "text", strange)
+        self._say_strange(strange)
         size = sum(leaves.size_bytes(array) for array in arrays.values())
         fact |= {"size_bytes": size, "kept": self._keeps(fact["name"], size), "whole": True}
         if self._rule.best is not None:
@@ -181,8 +185,8 @@ class Checkpoints:
         for at, optimizer in enumerate(optimizers):
             key = "optimizer" if not at else f"optimizer_{at + 1}"
             state[key] = torch_states.optimizer_state(optimizer, names, cuts)
-        for kind in ("scheduler", "scaler", "other"):
-            state[f"{kind}s"] = [thing.state_dict() for thing in self._members.living(kind)]
+        for part, kind in _OF_OBJECTS.items():
+            state[part] = [thing.state_dict() for thing in self._members.living(kind)]
         own = [generators.generator_state(one) for one in self._members.living("generator")]
         state["generators"] = torch_states.generator_states()
         state["progress"] = {
@@ -194,16 +198,32 @@ class Checkpoints:
             "since": dict(counts.since),
             "generators": own,
         }
-        state["extra"] = self._plain(extra)
+        state["extra"] = extra
         return state
 
-    def _plain(self, extra: Any) -> Any:
-        try:
-            skeleton.split(extra)
-        except UsageError as error:
-            where = f" (at {at})" if (at := error.facts.get("at")) else ""
-            self._problem("extra", f"not all of it can be given back: {error.what}{where}")
-        return extra
+    def _say_strange(self, strange: Sequence[Strange]) -> None:
+        """Say once what does not come back: of what lies beside all, of objects what they change.
+
+        What an object describes in full and as before (the milestones of a scheduler) it has again.
+        """
+        beside: dict[str, str] = {}
+        within: list[str] = []
+        for one in strange:
+            before = self._described.get(one.place)
+            part, _, below = one.place.partition(".")
+            self._described[one.place] = one.text
+            if part == "extra" and before is None:
+                beside[one.place] = one.what
+            elif part in _OF_OBJECTS and not (one.tells and before in (None, one.text)):
+                at, _, place = below.partition(".")
+                thing = self._members.living(_OF_OBJECTS[part])[int(at)]
+                within.append(".".join(filter(None, (type(thing).__name__, place))))
+        if beside:
+            detail = f"not all of it can be given back: cannot store {few(beside.values())}"
+            self._problem(few(beside), detail)
+        if within:
+            detail = "there is only a description of it, from which no training goes on exactly"
+            self._problem(few(within), f"{detail}: let state_dict() give what it is made of")
 
     def _copied(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Copies in memory of ours, which is that of the checkpoint before where it fits."""

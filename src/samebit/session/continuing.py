@@ -16,6 +16,7 @@ from samebit.session.ranks import world_size
 from samebit.session.recording import Recording
 from samebit.session.restoring import Into, restore
 from samebit.states import torch as torch_states
+from samebit.states.described import few
 from samebit.states.stored import StoredState
 
 __all__ = ["Resumed", "go_on"]
@@ -102,9 +103,12 @@ def _give(recording: Recording, name: str, manifest: str) -> tuple[Mapping[str, 
             recording, name, f"it is of {before} ranks, and here there are {ranks}"
         )
     try:
-        restore(stored, state, into, name)
+        untold = restore(stored, state, into, name)
     except KeyError as error:
         raise UsageError(f"{name} lacks {error}: it was made by another version") from error
+    if untold:
+        detail = f"of {few(untold)} {name} has only a description: it is as the script made it"
+        recording.problem("resume", f"{detail}, and the training may go on otherwise")
     return state, into
 
 

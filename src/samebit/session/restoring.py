@@ -22,7 +22,7 @@ class Into(Struct, frozen=True):
     generators: Sequence[Any]
 
 
-def restore(stored: StoredState, state: Mapping[str, Any], into: Into, name: str) -> None:
+def restore(stored: StoredState, state: Mapping[str, Any], into: Into, name: str) -> list[str]:
     """Give the objects the state of a checkpoint, in place.
 
     Args:
@@ -30,6 +30,10 @@ def restore(stored: StoredState, state: Mapping[str, Any], into: Into, name: str
         state: of it, loaded, everything but modules and optimizers.
         into: what to give it to.
         name: of the checkpoint, for what is said.
+
+    Returns:
+        The places that stay as the script made them, of which nobody knows whether that is right:
+        there is only a description of what was there, and it does not tell all.
 
     Raises:
         UsageError: an object has other arrays than the checkpoint, or is missing.
@@ -59,6 +63,7 @@ def restore(stored: StoredState, state: Mapping[str, Any], into: Into, name: str
         for saved, thing in zip(state[kind], getattr(into, kind), strict=True):
             giving.thing(thing, saved, names_stay=kind != "others")
     giving.do(name, hint="the model, or what trains it, is not as it was", staged=True)
+    return giving.untold
 
 
 def _count(kind: str, saved: Sequence[Any], ours: Sequence[Any]) -> list[str]:

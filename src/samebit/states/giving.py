@@ -8,7 +8,6 @@ was saved.
 
 import copy
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from samebit.states.flat import Cut
 from samebit.states.forms import Shard, Text
 from samebit.states.loading import Target
 from samebit.states.modules import of_this_rank
+from samebit.states.saved import as_ours, dtype_of, kind_of
 from samebit.states.sources import Source
 
 __all__ = ["Giving", "entries_of"]
@@ -41,6 +41,8 @@ class Giving:
         self._ready: list[Callable[[], None]] = []
         self._cuts: dict[int, Cut] = {}  # of the flat parameters of modules so far
         self.wrong: list[str] = []
+        # What stays as it is, by a description that does not tell whether it was the same.
+        self.untold: list[str] = []
 
     def module(self, part: str, module: Any, *, strictly: bool = False) -> None:
         """A module's parameters, buffers and extra state.
@@ -131,7 +133,7 @@ class Giving:
         """
         name = type(thing).__name__
         before = copy.deepcopy(thing.state_dict())
-        new = self._like(saved, before, name)
+        new = as_ours(saved, before, name, self.wrong, self.untold)
         dicts = isinstance(before, Mapping) and isinstance(saved, Mapping)
         if names_stay and dicts and set(before) != set(saved):
             differing = sorted(map(str, set(before) ^ set(saved)))
@@ -218,7 +220,8 @@ class Giving:
         saved = {key: mark for key, mark in frame.items() if _is_extra(key)}
         for key in self._on_both(part, extra, saved):
             owner = parts[key.removesuffix("_extra_state").removesuffix(".")]
-            value = self._like(self._joined(saved[key]), extra[key], f"{part}.{key}")
+            joined, place = self._joined(saved[key]), f"{part}.{key}"
+            value = as_ours(joined, extra[key], place, self.wrong, self.untold)
             self._calls.append((owner.set_extra_state, value, extra[key]))
 
     def _target(self, place: str, leaf: str, ours: Any, wrong: list[str]) -> Target | None:
@@ -232,9 +235,9 @@ class Giving:
             wrong.append(f"{place} has no memory yet: run the model once before")
         else:
             shape = tuple(ours.shape)
-            if _dtype(tensor) == record.dtype and shape == tuple(record.shape):
+            if dtype_of(tensor) == record.dtype and shape == tuple(record.shape):
                 return Target(leaf, tensor, tuple(ours.offset) if sharded else None)
-            theirs, here = _kind(record.dtype, record.shape), _kind(_dtype(tensor), shape)
+            theirs, here = kind_of(record.dtype, record.shape), kind_of(dtype_of(tensor), shape)
             wrong.append(f"{place} is {theirs} in the state, {here} in the model")
         return None
 
@@ -286,37 +289,8 @@ class Giving:
     def _setting(self, ours: Any, saved: Any, place: str) -> Any:
         """A scalar of a parameter group; a tensor lies where the optimizer has it."""
         value = self._filled(saved, lambda leaf, _: self._read([leaf.name])[leaf.name], place)
-        found = self._like(value, ours, place)
+        found = as_ours(value, ours, place, self.wrong, self.untold)
         return found.to(ours.device) if hasattr(found, "to") and hasattr(ours, "to") else found
-
-    def _like(self, saved: Any, ours: Any, place: str) -> Any:
-        """A saved value as the object has it: NumPy's arrays again, and what is only described.
-
-        The latter stays as the object has it, if its description is the same.
-        """
-        if isinstance(saved, Text):
-            if saved.text != _described(ours):
-                what = f"{place} was {saved.text}, of which there is only this description"
-                self.wrong.append(what)
-            return ours
-        if leaves.is_array(saved):
-            if leaves.is_array(ours):
-                theirs, here = (_kind(_dtype(one), tuple(one.shape)) for one in (saved, ours))
-                if theirs != here:
-                    self.wrong.append(f"{place} is {theirs} in the state, {here} here")
-                if not hasattr(ours, "detach") and hasattr(saved, "detach"):
-                    return saved.numpy()
-            return saved
-        if isinstance(saved, Mapping):
-            of = ours if isinstance(ours, Mapping) else {}
-            found = {k: self._like(v, of.get(k), f"{place}.{k}") for k, v in saved.items()}
-            return OrderedDict(found) if isinstance(saved, OrderedDict) else found
-        if isinstance(saved, (list, tuple)):
-            of = ours if isinstance(ours, (list, tuple)) and len(ours) == len(saved) else ()
-            mine = [*of, *[None] * (len(saved) - len(of))]
-            row = [self._like(item, mine[at], f"{place}.{at}") for at, item in enumerate(saved)]
-            return row if isinstance(saved, list) else tuple(row)
-        return saved
 
     def _leaf(self, name: str, is_value: bool) -> Any:
         """What stands for a leaf; a scalar and bytes are read."""
@@ -367,20 +341,6 @@ def _is_in_extra(key: str, frame: Mapping[Any, Any]) -> bool:
 
 def _is_lazy(array: Any) -> bool:
     return bool(sys.modules["torch"].nn.parameter.is_lazy(array))
-
-
-def _dtype(array: Any) -> str:
-    return str(array.dtype).removeprefix("torch.")
-
-
-def _kind(dtype: str, shape: tuple[int, ...]) -> str:
-    return f"{dtype} {'×'.join(map(str, shape)) or 'scalar'}"
-
-
-def _described(value: Any) -> str:
-    """What a state says of a value that it can only describe."""
-    frame, _ = skeleton.split([value], "text")
-    return frame[0]["$text"] if isinstance(frame[0], dict) and "$text" in frame[0] else ""
 
 
 def _call(calls: Sequence[tuple[Callable[[Any], object], Any, Any]], what: str) -> None:

@@ -6,7 +6,6 @@ What is no JSON of its own is a mark, a dict of one key that begins with `$`; th
 
 import math
 import re
-import reprlib
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from samebit import digest
 from samebit.errors import Damaged, UsageError, in_a_line
 from samebit.states import apart, leaves
+from samebit.states.described import MAX_TEXT, Strange, describe, tells
 from samebit.states.forms import FORMS, Described, Text, type_name
 
 __all__ = ["Text", "Unknown", "heads", "join", "make", "references", "split", "top_level"]
@@ -23,17 +23,16 @@ Unknown = Literal["refuse", "text"]
 
 _MAX_DEPTH = 64
 _MAX_INT_BITS = 4096  # Python refuses to write integers of many thousand digits
-_MAX_TEXT = 200  # characters of a description
-_MAX_ITEMS = 50  # of a container, in its description
 _ROOT = "value"  # the name of an array that is the whole state
 _NAN = "7ff8000000000000"  # the NaN that JSON readers make
 _NAN_BITS = re.compile("[0-9a-f]{16}")
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _TAGS = {form: tag for tag, form in FORMS.items()}
 _SETS = {set: "$set", frozenset: "$frozenset"}
 
 
-def split(value: object, unknown: Unknown = "refuse") -> tuple[Any, dict[str, Any]]:
+def split(
+    value: object, unknown: Unknown = "refuse", strange: list[Strange] | None = None
+) -> tuple[Any, dict[str, Any]]:
     """Take the arrays out of a nested value: its skeleton, and the arrays by their names.
 
     Args:
@@ -42,8 +41,9 @@ def split(value: object, unknown: Unknown = "refuse") -> tuple[Any, dict[str, An
             changed, and no plain array is copied.
         unknown: what to do about anything else: "refuse" raises UsageError with its place,
             "text" leaves a description in its place.
+        strange: takes what was only described for that.
     """
-    splitter = _Splitter(unknown)
+    splitter = _Splitter(unknown, strange=[] if strange is None else strange)
     return splitter.value(value, "", ()), splitter.leaves
 
 
@@ -118,8 +118,9 @@ class _Names:
 
 
 class _Splitter:
-    def __init__(self, unknown: Unknown, within: bool = False) -> None:
+    def __init__(self, unknown: Unknown, within: bool = False, *, strange: list[Strange]) -> None:
         self.unknown: Unknown = unknown
+        self.strange = strange
         self.leaves: dict[str, Any] = {}
         self._within = within  # an object that is taken apart whatever it holds
         self._names = _Names()
@@ -222,7 +223,7 @@ class _Splitter:
         if leaves.is_scalar(value):
             content = value.item() if value.dtype.kind in "biufcU" else str(value)
             value = Described(type_name(value), content)
-        inner = _Splitter(self.unknown, self._within)
+        inner = _Splitter(self.unknown, self._within, strange=self.strange)
         mark = inner.value(value, path, above)
         if inner.leaves:
             return self._strange(value, path, f"{where} that holds arrays or bytes")
@@ -236,7 +237,9 @@ class _Splitter:
                 hint="a state holds arrays, dicts, lists, tuples, numbers and texts; take this out "
                 "of it, store what it is made of, or attach it as `samebit.opaque(…)`",
             )
-        return {"$text": what if value is None else _describe(value)}
+        text = what if value is None else describe(value)
+        self.strange.append(Strange(path, what, text, tells(value, text)))
+        return {"$text": text}
 
 
 def _float_mark(value: float) -> Any:
@@ -271,32 +274,6 @@ def _below(path: str, key: Any) -> str:
         case _:
             word = digest.canonical_json(key).decode()
     return f"{path}.{word}" if path else word
-
-
-class _Describe(reprlib.Repr):
-    """A short `repr`, the same in the next process: sets are sorted, addresses are left out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxdict = self.maxlist = self.maxtuple = self.maxset = _MAX_ITEMS
-        self.maxfrozenset = self.maxdeque = self.maxarray = _MAX_ITEMS
-        self.maxstring = self.maxlong = _MAX_TEXT
-
-    def repr1(self, x: Any, level: int) -> str:
-        # The repr of a tensor on a device waits for the device.
-        return f"<{type_name(x)}>" if leaves.is_array(x) else super().repr1(x, level)
-
-    def repr_instance(self, x: Any, level: int) -> str:
-        return _ADDRESS.sub("", repr(x))
-
-
-def _describe(value: object) -> str:
-    try:
-        text = _Describe().repr(value)
-    except Exception:  # the repr of a stranger's class may do anything
-        text = f"<{type_name(value)}>"
-    text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _make(tag: str, _: str, values: dict[str, Any]) -> Any:
@@ -406,7 +383,7 @@ def _pair(value: Any) -> tuple[Any, Any]:
 
 def _damaged(mark: Any) -> Damaged:
     return Damaged(
-        "a state's skeleton holds a mark that does not exist", mark=repr(mark)[:_MAX_TEXT]
+        "a state's skeleton holds a mark that does not exist", mark=repr(mark)[:MAX_TEXT]
     )
 
 
