@@ -52,7 +52,7 @@ def test_damage_names_the_run_the_state_and_the_array(
     # A quick look does not see a bit inside a body, and says that it did not look.
     code, text = said(capsys, "check", "--quick")
     assert code == 0
-    assert "read 0 of them" in text
+    assert "read none of them" in text
     assert "every byte" not in text
 
 

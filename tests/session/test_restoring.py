@@ -201,6 +201,45 @@ def test_what_is_of_a_type_that_the_living_object_lacks_is_refused(then: Any, no
     assert plain(state_of(fresh)["model"]) == before
 
 
+def formed(kind: str, seed: int) -> Any:
+    torch.manual_seed(seed)
+    dense = torch.rand(4, 4) * (torch.rand(4, 4) < 0.4)
+    if kind == "quantized":
+        return torch.quantize_per_tensor(dense, 0.1 * seed, seed, torch.qint8)
+    if kind == "channels":
+        return torch.quantize_per_channel(dense, dense[0] + 1, torch.arange(4), 0, torch.quint8)
+    return dense.to_sparse_csr() if kind == "csr" else dense.to_sparse()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("kind", ["coo", "csr", "quantized", "channels"])
+def test_sparse_and_quantised_buffers_come_back(kind: str, stays: bool) -> None:
+    into, fresh = made(steps=3), made()
+    for seed, one in ((1, into), (2, fresh)):
+        one.modules[0].norm.register_buffer("formed", formed(kind, seed), persistent=stays)
+    assert restore(state_of(into), fresh) == []
+    then, now = (dict(one.modules[0].named_buffers())["norm.formed"] for one in (into, fresh))
+    assert (then.layout, then.dtype) == (now.layout, now.dtype)
+    dense = [one.dequantize() if one.is_quantized else one.to_dense() for one in (then, now)]
+    assert torch.equal(*dense)
+    assert str(then) == str(now)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_sparse_buffer_that_does_not_fit_is_told() -> None:
+    into, fresh = made(steps=3), made()
+    into.modules[0].register_buffer("formed", formed("coo", 1))
+    fresh.modules[0].register_buffer("formed", formed("csr", 1))
+    with pytest.raises(
+        UsageError, match="is sparse_coo float32 4×4 in the state, sparse_csr float32 4×4"
+    ):
+        restore(state_of(into), fresh)
+    fresh = made()
+    with pytest.raises(UsageError, match=r"model\.formed is in the state alone"):
+        restore(state_of(into), fresh)
+
+
 def test_an_equal_description_that_leaves_something_out_is_told() -> None:
     into, fresh = made(steps=3), made()
     whole = {"last": deque([1, 2], maxlen=3), "path": Path("a"), "many": Counter("ab")}

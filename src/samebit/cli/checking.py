@@ -91,13 +91,14 @@ def check(options: argparse.Namespace) -> int:
         return int(Exit.NOT_FOUND if found.damage else Exit.DONE)
     objects, runs = (
         f"{found.objects} objects ({size(found.size_bytes)})",
-        f"{found.runs} run folders",
+        f"{found.runs} run folder{'s' if found.runs != 1 else ''}",
     )
     what = f"{objects} and {runs}"
     if found.versions:
         plural = "s" if found.versions > 1 else ""
         what = f"{objects}, {runs} and {found.versions} version{plural} of data"
-    screen.say(f"read {what}" if share == 1.0 else f"looked at {what}, read {share:.3g} of them")
+    part = f"{100 * share:.3g} % of them" if share else "none of them"
+    screen.say(f"read {what}" if share == 1.0 else f"looked at {what}, read {part}")
     for line in found.damage:
         screen.say(screen.paint.red("damaged  ") + visible(line))
     for run in found.idle:

@@ -54,6 +54,10 @@ class Giving:
         live = torch_states.module_state(module)
         transient = live.pop(torch_states.NON_PERSISTENT, {})
         extra = {key: live.pop(key) for key in list(live) if _is_extra(key)}
+        formed, passing = (
+            {key: side.pop(key) for key in list(side) if _is_formed(side[key])}
+            for side in (live, transient)
+        )
         frame = entries_of(entries_of(self._frame).get(part))
         named, hidden = self._places_below(part, frame)
         taken: dict[int, str] = {}  # what is tied in the model, by the tensor's id
@@ -74,6 +78,10 @@ class Giving:
             target = self._target(f"{part}.{key}", hidden[key], transient[key], wrong)
             self._into += [target] if target is not None else []
         self._extra(part, module, extra, frame)
+        self._formed(part, module, formed, frame)
+        if strictly:
+            below = entries_of(frame.get(torch_states.NON_PERSISTENT))
+            self._formed(part, module, passing, below)
 
     def optimizer(self, part: str, optimizer: Any, names: Mapping[int, str], module: str) -> None:
         """An optimizer's state, laid out beside it and put in place when everything fits.
@@ -199,10 +207,13 @@ class Giving:
         named = {
             key: leaf
             for key, leaf in saved.items()
-            if not key.startswith(hides) and not _is_in_extra(key, frame)
+            if not key.startswith(hides) and not _is_within(key, frame)
         }
-        hidden = {key: leaf for key, leaf in saved.items() if key.startswith(hides)}
-        return named, {key.removeprefix(hides): leaf for key, leaf in hidden.items()}
+        below = entries_of(frame.get(torch_states.NON_PERSISTENT))
+        hidden = {
+            key.removeprefix(hides): leaf for key, leaf in saved.items() if key.startswith(hides)
+        }
+        return named, {key: leaf for key, leaf in hidden.items() if not _is_within(key, below)}
 
     def _on_both(self, part: str, live: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:
         """The keys that both have; those that one has alone do not fit."""
@@ -223,6 +234,25 @@ class Giving:
             joined, place = self._joined(saved[key]), f"{part}.{key}"
             value = as_ours(joined, extra[key], place, self.wrong, self.untold)
             self._calls.append((owner.set_extra_state, value, extra[key]))
+
+    def _formed(
+        self, part: str, module: Any, live: Mapping[str, Any], frame: Mapping[Any, Any]
+    ) -> None:
+        """Sparse and quantised buffers: no memory to write into, so a new one is put there."""
+        saved = {key: mark for key, mark in frame.items() if _is_form(mark)}
+        for key in self._on_both(part, live, saved):
+            ours, (owner, _, name) = live[key], key.rpartition(".")
+            buffers = module.get_submodule(owner)._buffers
+            new = self._joined(saved[key]).to_torch().to(ours.device)
+            theirs, here = map(_form_of, (new, ours))
+            if name not in buffers:
+                self.wrong.append(
+                    f"{part}.{key} is {here} and no buffer: only those are given back"
+                )
+            elif theirs != here:
+                self.wrong.append(f"{part}.{key} is {theirs} in the state, {here} in the model")
+            else:
+                self._ready.append(partial(buffers.__setitem__, name, new))
 
     def _target(self, place: str, leaf: str, ours: Any, wrong: list[str]) -> Target | None:
         """Where a leaf goes, if it fits there: of a part of a tensor its dtype, and whole shape."""
@@ -335,8 +365,25 @@ def _is_extra(key: Any) -> bool:
     return key == "_extra_state" or str(key).endswith("._extra_state")
 
 
-def _is_in_extra(key: str, frame: Mapping[Any, Any]) -> bool:
-    return any(_is_extra(name) and (key == name or key.startswith(f"{name}.")) for name in frame)
+def _is_form(mark: Any) -> bool:
+    return isinstance(mark, dict) and not {"$sparse", "$quantized"}.isdisjoint(mark)
+
+
+def _is_within(key: str, frame: Mapping[Any, Any]) -> bool:
+    """Whether a place lies in a module's extra state, or in a sparse or quantised tensor."""
+    within = [name for name, mark in frame.items() if _is_extra(name) or _is_form(mark)]
+    return any(key == name or key.startswith(f"{name}.") for name in within)
+
+
+def _is_formed(tensor: Any) -> bool:
+    torch = sys.modules["torch"]
+    plain = isinstance(tensor, torch.Tensor)
+    return plain and (tensor.is_quantized or tensor.layout is not torch.strided)
+
+
+def _form_of(tensor: Any) -> str:
+    layout = str(tensor.layout).removeprefix("torch.")
+    return f"{layout} {kind_of(dtype_of(tensor), tuple(tensor.shape))}"
 
 
 def _is_lazy(array: Any) -> bool:
