@@ -112,6 +112,17 @@ def test_fields_stand_under_each_other_and_go_on_below() -> None:
     assert whole[1] == "command  python train.py --epochs 10 --lr 0.1 --seed 3"
 
 
+def test_a_name_that_leaves_no_room_beside_it_has_its_value_below() -> None:
+    pairs = [("name", "value"), ("a.name.as.wide.as.a.screen", "another")]
+    assert fields(pairs, Screen(io.StringIO(), 40, False)).split("\n") == [
+        "name  value",
+        "a.name.as.wide.as.a.screen",
+        "      another",
+    ]
+    whole = fields(pairs, Screen(io.StringIO(), None, False)).split("\n")
+    assert whole[1] == "a.name.as.wide.as.a.screen  another"
+
+
 @given(st.lists(st.tuples(st.sampled_from(["a", "long name"]), st.text())), st.integers(40, 90))
 def test_wrapped_fields_fit_and_lose_no_word(pairs: list[tuple[str, str]], wide: int) -> None:
     wrapped = fields(pairs, Screen(io.StringIO(), wide, False))

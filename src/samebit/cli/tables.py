@@ -106,15 +106,23 @@ def _line(
 
 
 def fields(pairs: Iterable[tuple[str, object]], screen: Screen) -> str:
-    """Lines of name and value, the values under each other; long ones go on below."""
+    """Lines of name and value, the values under each other; long ones go on below.
+
+    A name beside which there is no room for a value has it below.
+    """
     texts = [(visible(name), shown(value)) for name, value in pairs]
-    indent = max((width(name) for name, _ in texts), default=0) + len(_GAP)
+    most = None if screen.width is None else screen.width - len(_GAP) - _LEAST_VALUE_WIDTH
+    beside = [width(name) for name, _ in texts if most is None or width(name) <= most]
+    indent = max(beside, default=0) + len(_GAP)
     room = None if screen.width is None else max(screen.width - indent, _LEAST_VALUE_WIDTH)
     lines: list[str] = []
     for name, value in texts:
         first, *others = [value] if room is None else _wrap(value, room)
-        padding = " " * (indent - width(name)) if first else ""
-        lines.append(screen.paint.dim(name) + padding + first)
+        if most is not None and width(name) > most:
+            lines += [screen.paint.dim(name), " " * indent + first]
+        else:
+            padding = " " * (indent - width(name)) if first else ""
+            lines.append(screen.paint.dim(name) + padding + first)
         lines += [" " * indent + line for line in others]
     return "\n".join(lines)
 
