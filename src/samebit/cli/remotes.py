@@ -10,20 +10,25 @@ from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli.tables import Column, table
-from samebit.cli.words import Screen, counted, visible
+from samebit.cli.words import ProgressLine, Screen, counted, size, visible
 from samebit.digest import canonical_json
-from samebit.errors import Exit, UsageError
+from samebit.errors import Exit, NotFound, UsageError
 from samebit.launch import sending
-from samebit.remotes import contents, listing, named, probing
+from samebit.objects.store import Store
+from samebit.records import plain
+from samebit.remotes import checking, contents, listing, named, probing
+from samebit.remotes.checking import Checked
 from samebit.remotes.named import Remote
-from samebit.remotes.place import Guarantees
+from samebit.remotes.place import Guarantees, Place
 
 __all__ = ["remote", "remote_arguments", "tried"]
 
 
 def remote_arguments(parser: argparse.ArgumentParser) -> None:
     """What remote takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="add|ls|show|test|rm")
+    commands = parser.add_subparsers(
+        dest="action", required=True, metavar="add|ls|show|test|check|repair|rm"
+    )
     adds = commands.add_parser("add", help="know a place by a name, and try what it can do")
     adds.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
     adds.add_argument("url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, file:///…")
@@ -36,8 +41,11 @@ def remote_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="as one JSON object")
     shows = commands.add_parser("show", help="where a remote is, and what is there")
     tests = commands.add_parser("test", help="try again what a remote can do, and note it")
+    checks = commands.add_parser("check", help="is everything there that runs keep, and whole?")
+    checks.add_argument("--full", action="store_true", help="read every object, too")
+    repairs = commands.add_parser("repair", help="put what is whole here in place of damage there")
     removes = commands.add_parser("rm", help="forget a remote; what lies there stays")
-    for one in (shows, tests, removes):
+    for one in (shows, tests, checks, repairs, removes):
         one.add_argument("name", metavar="NAME", help="as `ls` lists it")
         one.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -49,6 +57,8 @@ def remote(options: argparse.Namespace) -> int:
         "ls": _list,
         "show": _show,
         "test": _test,
+        "check": _check,
+        "repair": _repair,
         "rm": _remove,
     }
     return does[options.action](options, Screen.of(sys.stdout))
@@ -163,6 +173,67 @@ def _test(options: argparse.Namespace, screen: Screen) -> int:
     seen = tried(named.choose(store, options.name))
     named.save(store, seen)
     return _say(seen, screen, options, "tried")
+
+
+def _check(options: argparse.Namespace, screen: Screen) -> int:
+    """Exit code 7 if anything is damaged or lacking."""
+    found, _ = _checked(options.name, full=options.full)
+    bad = bool(found.damaged or found.hurt)
+    if options.json:
+        screen.say(canonical_json(plain(found)).decode())
+        return Exit.NOT_FOUND if bad else Exit.DONE
+    looked = f"looked at {counted(found.runs, 'run')} and {counted(found.objects, 'file')}"
+    screen.say(f"{looked} of objects, read {size(found.read_bytes)}")
+    for path, why in found.damaged.items():
+        screen.say(f"{screen.paint.red('damaged')} {visible(path)}: {visible(why)}")
+    for thing, what in found.hurt.items():
+        screen.say(f"{screen.paint.red('hurt')}    {visible(thing)}: {visible(what)}")
+    if not bad:
+        whole = (
+            "everything is there and what its name says"
+            if options.full
+            else ("everything that runs and data keep is there; `--full` reads it, too")
+        )
+        screen.say(screen.paint.green(whole))
+    else:
+        screen.say("`samebit remote repair` puts there what is whole here, and then `samebit push`")
+    return Exit.NOT_FOUND if bad else Exit.DONE
+
+
+def _checked(name: str, *, full: bool) -> tuple[Checked, tuple[Place, Store, str]]:
+    store = Store(places.find_store(Path.cwd()))
+    place = named.open_place(named.choose(store.path, name))
+    identity = contents.read_id(place)
+    if identity is None:
+        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    with ProgressLine(Screen.of(sys.stderr), 0, f"at {name}", amount=size) as progress:
+        found = checking.check(
+            place,
+            store,
+            identity,
+            full=full,
+            expects=progress.expect,
+            advance=progress.advance,
+        )
+    return found, (place, store, identity)
+
+
+def _repair(options: argparse.Namespace, screen: Screen) -> int:
+    """Exit code 7 if damage is left, or runs lack something that only a push can bring."""
+    found, (place, store, identity) = _checked(options.name, full=True)
+    healed, left = checking.repair(place, store, identity, found.damaged)
+    if options.json:
+        screen.say(canonical_json({"healed": healed, "left": left, "hurt": found.hurt}).decode())
+        return Exit.NOT_FOUND if left else Exit.DONE
+    for path in healed:
+        screen.say(f"{screen.paint.green('healed ')} {visible(path)}")
+    for path in left:
+        screen.say(f"{screen.paint.red('damaged')} {visible(path)}: nothing whole is known here")
+    if not found.damaged:
+        screen.say("no file there is damaged")
+    if found.hurt:
+        screen.say(f"{counted(len(found.hurt), 'thing')} lacked something: `samebit push` sends it")
+    return Exit.NOT_FOUND if left else Exit.DONE
 
 
 def _remove(options: argparse.Namespace, screen: Screen) -> int:

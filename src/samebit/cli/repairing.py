@@ -22,11 +22,10 @@ def repair_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="sources",
-        metavar="STORE",
-        type=Path,
+        metavar="STORE|REMOTE",
         action="append",
         default=[],
-        help="a project or its .samebit folder that may have whole copies; may be given again",
+        help="a project, its .samebit folder, or a remote by its name; may be given again",
     )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -34,7 +33,7 @@ def repair_arguments(parser: argparse.ArgumentParser) -> None:
 def repair(options: argparse.Namespace) -> int:
     """Exit code 0 if every object is whole now, 7 if not."""
     store = Store(places.find_store(Path.cwd()))
-    sources: dict[str, Source] = {str(path): _open(path) for path in options.sources}
+    sources: dict[str, Source] = {one: _open(one, store) for one in options.sources}
     screen = Screen.of(sys.stdout)
     put_back = sweeping.put_back_all(store)
     found = examine(store)
@@ -70,11 +69,20 @@ def repair(options: argparse.Namespace) -> int:
     return int(Exit.NOT_FOUND)
 
 
-def _open(path: Path) -> Store:
-    for folder in (path / ".samebit", path):
+def _open(word: str, store: Store) -> Source:
+    """The store in a folder, or else the remote of that name."""
+    for folder in (Path(word) / ".samebit", Path(word)):
         if (folder / "format").exists():
             return Store(folder)
-    raise StoreNotFound("there is no store to repair from", path=path)
+    from samebit.remotes import contents, named, objects  # noqa: PLC0415  (seldom a remote)
+
+    if word not in named.read_all(store.path):
+        raise StoreNotFound("there is no store, and no remote, to repair from", path=word)
+    place = named.open_place(named.choose(store.path, word))
+    there = contents.Contents(place, store, contents.read_id(place) or "new")
+    there.list_objects()
+    there.list_packs()
+    return objects.Objects(place, there)
 
 
 def _heal(

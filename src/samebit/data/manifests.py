@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from samebit import digest
 from samebit.errors import Damaged
-from samebit.objects.store import Store
+from samebit.objects.store import Reads
 from samebit.records import DATA_FORMAT, decode
 
 __all__ = [
@@ -154,7 +154,7 @@ def _text(data: bytes) -> str | dict[str, str]:
     return digest.escaped(data.decode("utf-8", "surrogateescape"))
 
 
-def read_manifest(store: Store, name: str) -> Manifest:
+def read_manifest(store: Reads, name: str) -> Manifest:
     """A version's manifest; raises NotFound or Damaged."""
     found = decode(store.read(name), Manifest, where=name)
     if found.format != DATA_FORMAT:
@@ -162,7 +162,7 @@ def read_manifest(store: Store, name: str) -> Manifest:
     return found
 
 
-def read_items(store: Store, manifest: Manifest) -> Iterator[Item]:
+def read_items(store: Reads, manifest: Manifest) -> Iterator[Item]:
     """All that a version is made of, in the order of the paths; raises NotFound or Damaged."""
     before = None
     for shard in manifest.shards:
@@ -175,7 +175,7 @@ def read_items(store: Store, manifest: Manifest) -> Iterator[Item]:
             yield item
 
 
-def read_shard(store: Store, name: str) -> list[Item]:
+def read_shard(store: Reads, name: str) -> list[Item]:
     """The items of one shard; one that names what it may not raises Damaged."""
     data = store.read(name)
     try:
@@ -212,7 +212,7 @@ def _bytes(text: Any) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def read_list(store: Store, item: Item) -> list[Piece]:
+def read_list(store: Reads, item: Item) -> list[Piece]:
     """The pieces of a file in their order; one that lies in one piece has that."""
     if not item.pieces:
         return [Piece(item.digest, item.size_bytes)]

@@ -1,14 +1,14 @@
 """Which objects versions of data are made of, each with its place: for check, repair and du."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from samebit.data import manifests, versions
 from samebit.errors import NotFound
 from samebit.folders.naming import Use
-from samebit.objects.store import Store
+from samebit.objects.store import Reads, Store
 from samebit.records import DataRecord
 
-__all__ = ["uses_of", "uses_of_all"]
+__all__ = ["uses_of", "uses_of_all", "uses_of_versions"]
 
 
 def uses_of_all(store: Store) -> Iterator[Use]:
@@ -19,7 +19,12 @@ def uses_of_all(store: Store) -> Iterator[Use]:
 
 def uses_of(store: Store, name: str) -> Iterator[Use]:
     """The versions of one name; raises Damaged where a record of it is."""
-    known = {one.manifest: one for one in versions.read_versions(store.path, name)}
+    yield from uses_of_versions(store, versions.read_versions(store.path, name))
+
+
+def uses_of_versions(store: Reads, found: Iterable[DataRecord]) -> Iterator[Use]:
+    """Some versions, with everything that each is made of."""
+    known = {one.manifest: one for one in found}
     for version in known.values():
         what = f"data {versions.short_name(version)}"
         parts: list[tuple[str, str]] = [("", version.manifest)]
@@ -31,7 +36,7 @@ def uses_of(store: Store, name: str) -> Iterator[Use]:
             yield Use("data", what, version.manifest, tuple(parts))
 
 
-def _parts(store: Store, version: DataRecord) -> Iterator[tuple[str, str]]:
+def _parts(store: Reads, version: DataRecord) -> Iterator[tuple[str, str]]:
     manifest = manifests.read_manifest(store, version.manifest)
     for shard in manifest.shards:
         yield "a list of its files", shard.name

@@ -17,7 +17,7 @@ from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
 from samebit.journal.frame import Kind
 from samebit.journal.reader import Journal, list_segments
-from samebit.objects.store import Store
+from samebit.objects.store import Reads
 from samebit.objects.tree import read_tree
 from samebit.records import SPLIT_FORMAT, STATE_FORMAT, SplitManifest, StateManifest, decode
 
@@ -58,7 +58,7 @@ def named_by(folder: RunFolder) -> set[str]:
     return found - _let_go(folder)
 
 
-def reached_from(store: Store, roots: Iterable[str]) -> Iterator[str]:
+def reached_from(store: Reads, roots: Iterable[str]) -> Iterator[str]:
     """Those names, and what the objects they name, name themselves.
 
     Raises Damaged for an object that is hurt: what it names cannot be told.
@@ -86,7 +86,7 @@ def reached_from(store: Store, roots: Iterable[str]) -> Iterator[str]:
             left += inside
 
 
-def uses(view: View, store: Store) -> Iterator[Use]:
+def uses(view: View, store: Reads) -> Iterator[Use]:
     """What a run keeps in the store, with everything that each is made of."""
     for name, fact in _kept_states(view):
         yield _use("state", f"state {name!r}", fact, lambda root: _of_state(store, root))
@@ -129,7 +129,7 @@ def _kept_states(view: View) -> Iterator[tuple[str, str]]:
             yield key
 
 
-def _of_state(store: Store, root: str) -> Iterator[tuple[str, str]]:
+def _of_state(store: Reads, root: str) -> Iterator[tuple[str, str]]:
     manifest = decode(store.read(root), StateManifest, where=root)
     if manifest.format != STATE_FORMAT:
         raise Damaged("not a state", digest=root)
@@ -142,7 +142,7 @@ def _of_state(store: Store, root: str) -> Iterator[tuple[str, str]]:
             yield place, leaf.digest
 
 
-def _of_split(store: Store, root: str) -> Iterator[tuple[str, str]]:
+def _of_split(store: Reads, root: str) -> Iterator[tuple[str, str]]:
     manifest = decode(store.read(root), SplitManifest, where=root)
     if manifest.format != SPLIT_FORMAT:
         raise Damaged("not a split", digest=root)
@@ -154,7 +154,7 @@ def _of_split(store: Store, root: str) -> Iterator[tuple[str, str]]:
             yield f"sequence of {part.name!r}", part.sequence
 
 
-def _of_saved(store: Store, root: str, name: str | None) -> Iterator[tuple[str, str]]:
+def _of_saved(store: Reads, root: str, name: str | None) -> Iterator[tuple[str, str]]:
     """The pieces of a file of this digest; none where the root is the file itself."""
     if root != name:
         pieces = decode(store.read(root), _List, where=root).pieces
@@ -162,7 +162,7 @@ def _of_saved(store: Store, root: str, name: str | None) -> Iterator[tuple[str, 
             yield f"part {at} of {len(pieces)}", piece
 
 
-def _of_tree(store: Store, root: str) -> Iterator[tuple[str, str]]:
+def _of_tree(store: Reads, root: str) -> Iterator[tuple[str, str]]:
     for entry in read_tree(store, root).entries:
         yield entry.path, entry.digest
 

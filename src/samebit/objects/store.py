@@ -18,7 +18,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import blake3
 
@@ -39,13 +39,21 @@ from samebit.objects.stored import (
     read_place_into,
 )
 
-__all__ = ["SMALL_BYTES", "Store"]
+__all__ = ["SMALL_BYTES", "Reads", "Store"]
 
 SMALL_BYTES = 64 * 1024
 _POPULATE_READ = 22  # of madvise: all pages of a map at once, and none copied
 _ONE_BY_ONE = 16  # objects of one pack that are compared; then the pack is, with its own name
 
 T = TypeVar("T")
+
+
+class Reads(Protocol):
+    """Whatever gives an object by its name, checked: a store, or a remote."""
+
+    def read(self, name: str) -> bytes:
+        """Its bytes; raises NotFound, or Damaged."""
+        ...
 
 
 class Store:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from samebit import digest
 from samebit.errors import Damaged
-from samebit.objects.store import Store
+from samebit.objects.store import Reads, Store
 from samebit.records import TreeEntry, TreeRecord, decode, encode
 
 __all__ = ["SourceFile", "lay_out", "read_tree", "save_tree"]
@@ -37,7 +37,7 @@ def save_tree(store: Store, files: Iterable[SourceFile]) -> tuple[str, TreeRecor
     return name, tree
 
 
-def read_tree(store: Store, name: str) -> TreeRecord:
+def read_tree(store: Reads, name: str) -> TreeRecord:
     """The record of a tree; one that names paths outside itself raises Damaged."""
     tree = decode(store.read(name), TreeRecord, where=name)
     paths = [PurePosixPath(entry.path) for entry in tree.entries]

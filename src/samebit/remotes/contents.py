@@ -107,6 +107,10 @@ class Contents:
         for entry in entries:
             self.packed.setdefault(entry.digest, Packed(found, entry))
 
+    def entries_of(self, found: Found) -> list[PackEntry]:
+        """What is in a pack; nothing where that cannot be told."""
+        return self._known(found) or self._ask(found) or []
+
     def _known(self, found: Found) -> list[PackEntry] | None:
         name = found.path.rpartition("/")[2]
         for path in (self._local.path / "packs" / name, self._cache / name):

@@ -21,14 +21,13 @@ from samebit.folders import naming
 from samebit.folders.folder import RunFolder
 from samebit.folders.naming import Use
 from samebit.folders.read import read_run
-from samebit.objects import encoding
-from samebit.objects.encoding import Body
 from samebit.objects.store import Store
 from samebit.records import DataRecord, decode
 from samebit.remotes import bundles, listing, moving
 from samebit.remotes.bundles import Part
 from samebit.remotes.contents import Contents, Packed, object_path, read_id
 from samebit.remotes.moving import Job, Pace
+from samebit.remotes.objects import read_body, read_file
 from samebit.remotes.place import Found, Place, read_whole
 from samebit.remotes.pushing import KIND_OF_USE, KINDS
 from samebit.remotes.recalled import Recalled, read_bundle
@@ -311,19 +310,13 @@ class _Puller:
         return pack.size_bytes if whole else wanted
 
     def _fetch_file(self, raw: bytes, size_bytes: int) -> None:
-        path = object_path(raw.hex())
         self._pace.wait(size_bytes)
-        data = read_whole(self._place, path, size_bytes)
         try:
-            kind, size = encoding.read_object_header(data[: encoding.HEADER_BYTES])
-            body = memoryview(data)[encoding.HEADER_BYTES :]
-            if kind == encoding.RAW and size != len(body):
-                raise Damaged("an object file of another length")
-            _check(raw, body if kind == encoding.RAW else encoding.decode(kind, body, size))
+            body = read_file(self._place, raw, size_bytes)
         except Damaged as error:
-            self._hurt([raw], path, error)
+            self._hurt([raw], object_path(raw.hex()), error)
             return
-        self._store.write_object(_name(raw), kind, body, size)
+        self._store.write_object(_name(raw), body.encoding, body.stored, body.size)
         self._came(size_bytes, 1)
 
     def _fetch_pack(self, some: list[Packed], size_bytes: int) -> None:
@@ -335,18 +328,12 @@ class _Puller:
                 data = read_whole(self._place, pack.path, size_bytes)
                 self._store.write_whole_pack(name, data)
             else:
-                bodies = [self._body(one) for one in some]
+                bodies = [read_body(self._place, one) for one in some]
                 self._store.write_bodies(sorted(bodies), os.path.splitext(name)[1])
         except Damaged as error:
             self._hurt([one.entry.digest for one in some], pack.path, error)
             return
         self._came(size_bytes, len(some))
-
-    def _body(self, one: Packed) -> Body:
-        entry = one.entry
-        stored = read_whole(self._place, one.pack.path, entry.stored, entry.offset)
-        _check(entry.digest, encoding.decode(entry.encoding, stored, entry.size))
-        return Body(entry.digest, entry.encoding, stored, entry.size)
 
     def _hurt(self, raws: Iterable[bytes], path: str, error: Damaged) -> None:
         """Nothing of it is stored, and it is not asked for again."""
@@ -410,11 +397,6 @@ def _clear(store: Store) -> None:
 
 def _name(raw: bytes) -> str:
     return f"{digest.ALGORITHM}:{raw.hex()}"
-
-
-def _check(raw: bytes, data: bytes | memoryview) -> None:
-    if digest.raw(data) != raw:
-        raise Damaged(f"object {raw.hex()[:8]} has bytes that hash otherwise")
 
 
 def _read(path: Path) -> bytes | None:

@@ -1,0 +1,259 @@
+"""Whether everything at a remote is there and whole; and making it so from what is whole here."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from samebit import digest
+from samebit.data import versions
+from samebit.data.uses import uses_of_versions
+from samebit.errors import Damaged, NotFound, SamebitError, in_a_line
+from samebit.folders import naming
+from samebit.folders.folder import RunFolder
+from samebit.folders.naming import Use
+from samebit.folders.read import read_run
+from samebit.objects import encoding
+from samebit.objects.encoding import Body, PackEntry
+from samebit.objects.store import Store
+from samebit.remotes import bundles, listing, moving
+from samebit.remotes.contents import Contents, Packed, object_path
+from samebit.remotes.moving import Job
+from samebit.remotes.objects import Objects, read_body, read_file
+from samebit.remotes.place import Found, Place, RemoteError, read_whole
+from samebit.remotes.recalled import read_bundle
+
+__all__ = ["Checked", "check", "repair"]
+
+_TOGETHER = 200  # runs whose files are held at a time
+
+Advance = Callable[[int], object]
+
+
+class Checked(Struct):
+    """What a check found.
+
+    Attributes:
+        runs: how many were looked at.
+        objects: how many object files and packs lie there.
+        read_bytes: how many bytes were read.
+        damaged: files whose bytes are not what their names say, and why.
+        hurt: runs and data that lack something, and what.
+    """
+
+    runs: int = 0
+    objects: int = 0
+    read_bytes: int = 0
+    damaged: dict[str, str] = field(default_factory=dict)
+    hurt: dict[str, str] = field(default_factory=dict)
+
+
+def check(
+    place: Place,
+    local: Store,
+    remote_id: str,
+    *,
+    full: bool,
+    expects: Callable[[int], object] = lambda _: None,
+    advance: Advance = lambda _: None,
+) -> Checked:
+    """Look whether each bundle is whole and everything that runs keep is there.
+
+    Args:
+        place: the remote.
+        local: for what is to be looked into, and is here as well.
+        remote_id: its id.
+        full: whether each object and pack is read, too.
+        expects: is told how many bytes more will be read.
+        advance: is told how many were.
+    """
+    found = Checked()
+    contents = Contents(place, local, remote_id)
+    contents.list_objects()
+    contents.list_packs()
+    found.objects = len(contents.files) + len(contents.packs) + len(contents.damaged)
+    found.damaged |= dict.fromkeys(contents.damaged, "its index cannot be read")
+    looked_into = Objects(place, contents, local)
+    runs = listing.list_runs(place)
+    scratch = local.path / "tmp" / f"pull-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        for at in range(0, len(runs), _TOGETHER):
+            some = runs[at : at + _TOGETHER]
+            for run, listed in listing.list_bundles(place, some).items():
+                _look_at(found, run, listed, place, looked_into, scratch)
+        _look_at_data(found, place, looked_into, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if full:
+        _read_all(found, place, contents, expects, advance)
+    return found
+
+
+def _look_at(
+    found: Checked,
+    run: str,
+    listed: list[Found],
+    place: Place,
+    objects: Objects,
+    scratch: Path,
+) -> None:
+    found.runs += 1
+    got: list[bytes] = []
+    for one in sorted(listed, key=lambda one: one.path):
+        try:
+            got.append(read_bundle(place, one))
+            found.read_bytes += one.size_bytes
+        except (Damaged, NotFound) as error:
+            found.damaged[one.path] = in_a_line(error)
+            found.hurt[run] = "a bundle of its files is damaged"
+    folder = RunFolder(scratch / "runs" / run)
+    try:
+        for path, data in bundles.assemble(got, {}).items():
+            file = folder.path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        _lacking(found, run, naming.uses(read_run(folder), objects), objects)
+    except SamebitError as error:
+        found.hurt.setdefault(run, in_a_line(error))
+    shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _look_at_data(found: Checked, place: Place, objects: Objects, scratch: Path) -> None:
+    for one in place.list("data"):
+        if listing.WORD.fullmatch(one.path):
+            file = scratch / one.path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(read_whole(place, one.path, one.size_bytes))
+    for name in listing.list_names(place):
+        try:
+            known = versions.read_versions(scratch, name)
+            _lacking(found, f"data {name}", uses_of_versions(objects, known), objects)
+        except SamebitError as error:
+            found.hurt[f"data {name}"] = in_a_line(error)
+
+
+def _lacking(found: Checked, thing: str, uses: Iterable[Use], objects: Objects) -> None:
+    for use in uses:
+        lacks = sum(not objects.has(name) for _, name in use.parts)
+        if lacks or use.missing:
+            what = "an object" if lacks == 1 else f"{lacks} objects"
+            found.hurt[thing] = f"{what} of {use.what} not there" if lacks else use.missing
+
+
+def _read_all(
+    found: Checked,
+    place: Place,
+    contents: Contents,
+    expects: Callable[[int], object],
+    advance: Advance,
+) -> None:
+    def look(path: str, size_bytes: int, do: Callable[[], object]) -> Job:
+        def job() -> None:
+            try:
+                do()
+            except RemoteError:
+                raise
+            except (Damaged, NotFound) as error:
+                found.damaged[path] = in_a_line(error)
+            found.read_bytes += size_bytes
+            advance(size_bytes)
+
+        return Job(size_bytes, job)
+
+    jobs = [
+        look(object_path(raw.hex()), size, lambda raw=raw, size=size: read_file(place, raw, size))
+        for raw, size in contents.files.items()
+    ]
+    jobs += [
+        look(path, pack.size_bytes, lambda pack=pack: _read_pack(place, pack))
+        for path, pack in contents.packs.items()
+    ]
+    expects(sum(job.size_bytes for job in jobs))
+    moving.move(jobs)
+
+
+def _read_pack(place: Place, pack: Found) -> None:
+    data = read_whole(place, pack.path, pack.size_bytes)
+    if digest.hex_of(digest.of_bytes(data)) != pack.path.rpartition("/")[2].partition(".")[0]:
+        raise Damaged("its bytes hash otherwise")
+
+
+def repair(
+    place: Place, local: Store, remote_id: str, damaged: Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """Put what is whole here, or still whole there, in the place of damaged files.
+
+    A damaged bundle, and a pack of which nobody can tell what is in it, are taken away: nobody can
+    read them, and the next push sends what they had, from where that is.
+
+    Returns:
+        The files that are whole again or were taken away, and those for which nothing whole is
+        known; these stay.
+    """
+    contents = Contents(place, local, remote_id)
+    contents.list_packs()
+    healed: list[str] = []
+    left: list[str] = []
+    for path in damaged:
+        if path.startswith("runs/") or path in contents.damaged:
+            if not _put_same_pack(place, local, path):
+                place.remove(path)
+            healed.append(path)
+        elif path.startswith("objects/"):
+            (healed if _put_file(place, local, path) else left).append(path)
+        else:
+            (healed if _put_pack(place, local, contents, path) else left).append(path)
+    return healed, left
+
+
+def _put_same_pack(place: Place, local: Store, path: str) -> bool:
+    """Put a pack that lies here as it should there; False where none does."""
+    if not path.startswith("packs/"):
+        return False
+    try:
+        return place.put(path, local.read_pack(path.rpartition("/")[2].partition(".")[0]))
+    except NotFound:
+        return False
+
+
+def _put_file(place: Place, local: Store, path: str) -> bool:
+    name = f"{digest.ALGORITHM}:{path.removeprefix('objects/').replace('/', '')}"
+    try:
+        data = local.read(name)
+    except NotFound:
+        return False
+    kind, body = encoding.encode(data)
+    return place.put(path, b"".join([encoding.object_header(kind, len(data)), body]))
+
+
+def _put_pack(place: Place, local: Store, contents: Contents, path: str) -> bool:
+    if _put_same_pack(place, local, path):
+        return True
+    digits, _, suffix = path.rpartition("/")[2].partition(".")
+    pack = contents.packs.get(path)
+    entries = [] if pack is None else contents.entries_of(pack)
+    bodies = [_whole(place, local, pack, entry) for entry in entries if pack is not None]
+    whole = sorted(body for body in bodies if body is not None)
+    if not entries or len(whole) < len(entries):
+        return False
+    data = b"".join(encoding.framed(whole))
+    again = digest.hex_of(digest.of_bytes(data))
+    place.put(f"packs/{again}.{suffix}", data)
+    if again != digits:
+        place.remove(path)
+    return True
+
+
+def _whole(place: Place, local: Store, pack: Found, entry: PackEntry) -> Body | None:
+    """An object of a damaged pack, from here or from there."""
+    try:
+        data = local.read(entry.name)
+        return Body(entry.digest, *encoding.encode(data), len(data))
+    except NotFound:
+        pass
+    try:
+        return read_body(place, Packed(pack, entry))
+    except (Damaged, NotFound):
+        return None

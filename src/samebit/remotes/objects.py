@@ -1,0 +1,82 @@
+"""The objects of a remote one by one, each checked: what a check looks into, and a repair takes."""
+
+from samebit import digest
+from samebit.errors import Damaged, NotFound
+from samebit.objects import encoding
+from samebit.objects.encoding import Body
+from samebit.objects.store import Store
+from samebit.remotes.contents import Contents, Packed, object_path
+from samebit.remotes.place import Place, read_whole
+
+__all__ = ["Objects", "read_body", "read_file"]
+
+
+def read_file(place: Place, raw: bytes, size_bytes: int) -> Body:
+    """An object that has a file there, checked; Damaged, NotFound, RemoteError."""
+    data = read_whole(place, object_path(raw.hex()), size_bytes)
+    kind, size = encoding.read_object_header(data[: encoding.HEADER_BYTES])
+    body = memoryview(data)[encoding.HEADER_BYTES :]
+    if kind == encoding.RAW and size != len(body):
+        raise Damaged("an object file of another length")
+    return _checked(Body(raw, kind, body, size))
+
+
+def read_body(place: Place, one: Packed) -> Body:
+    """An object of a pack there, likewise."""
+    entry = one.entry
+    stored = read_whole(place, one.pack.path, entry.stored, entry.offset)
+    return _checked(Body(entry.digest, entry.encoding, stored, entry.size))
+
+
+def _checked(body: Body) -> Body:
+    if body.encoding == encoding.RAW:
+        data = body.stored
+        if len(data) != body.size:
+            raise Damaged(f"an object of {body.size} bytes has {len(data)}")
+    else:
+        data = encoding.decode(body.encoding, body.stored, body.size)
+    if digest.raw(data) != body.digest:
+        raise Damaged(f"object {body.digest.hex()[:8]} has bytes that hash otherwise")
+    return body
+
+
+class Objects:
+    """The objects of a remote as a store has them: for `samebit.objects.healing`, and for looking.
+
+    Args:
+        place: where.
+        contents: what lies there; listed already.
+        local: where to look first, for what is only to be looked into; None to read there alone.
+    """
+
+    def __init__(self, place: Place, contents: Contents, local: Store | None = None) -> None:
+        self._place = place
+        self._contents = contents
+        self._local = local
+
+    def has(self, name: str) -> bool:
+        """Whether an object is there."""
+        return bytes.fromhex(digest.hex_of(name)) in self._contents
+
+    def read(self, name: str) -> bytes:
+        """Its bytes, checked; NotFound, Damaged, RemoteError."""
+        if self._local is not None and self._local.has(name):
+            return self._local.read(name)
+        raw = bytes.fromhex(digest.hex_of(name))
+        if raw in self._contents.files:
+            body = read_file(self._place, raw, self._contents.files[raw])
+        elif raw in self._contents.packed:
+            body = read_body(self._place, self._contents.packed[raw])
+        else:
+            raise NotFound(f"object {digest.short(name)} is not at the remote")
+        return encoding.decode(body.encoding, body.stored, body.size)
+
+    def read_pack(self, digits: str) -> bytes:
+        """A whole pack by the digits of its name, checked."""
+        for path, found in self._contents.packs.items():
+            if path.rpartition("/")[2].partition(".")[0] == digits:
+                data = read_whole(self._place, path, found.size_bytes)
+                if digest.hex_of(digest.of_bytes(data)) != digits:
+                    raise Damaged(f"pack {digits[:8]} is damaged at the remote")
+                return data
+        raise NotFound(f"pack {digits[:8]} is not at the remote")
