@@ -268,3 +268,23 @@ def test_json_of_remotes(store: Store, tmp_path: Path) -> None:
     assert project.call(SAMEBIT, "push", "--with", "other").code == 2
     assert project.call(SAMEBIT, "remote", "rm", "lab").code == 0
     assert project.call(SAMEBIT, "push").code == 2
+
+
+def test_what_is_missing_may_be_at_a_remote(store: Store, tmp_path: Path) -> None:
+    """The plan of a replay says so, and after a pull it is whole."""
+    (tmp_path / "r").mkdir()
+    project = Project(store.path.parent)
+    project.call(SAMEBIT, "remote", "add", "lab", str(tmp_path / "r"))
+    assert project.call(SAMEBIT, "push").code == 0
+    clone = Project(tmp_path / "clone")
+    done = project.call(
+        SAMEBIT, "clone", f"file://{tmp_path / 'r'}", str(clone.path), "--with", "none"
+    )
+    assert done.code == 0, done.err
+    said = clone.call(SAMEBIT, "verify", "f1n1shed00", "--plan")
+    assert said.code == 6
+    assert "its code cannot be read" in said.out
+    pull = "`samebit pull f1n1shed00 --remote origin` gets what is kept there of it"
+    assert pull in said.out
+    assert clone.call(SAMEBIT, "pull", "f1n1shed00", "--remote", "origin").code == 0
+    assert "its code cannot be read" not in clone.call(SAMEBIT, "verify", "f1n1", "--plan").out

@@ -23,6 +23,7 @@ def show_plan(plan: Plan, screen: Screen) -> None:
     screen.say(f"{paint.bold(plan.view.id)}  {visible(' '.join(plan.words))}")
     screen.say(fields(list(_facts(plan)), screen))
     say_list(screen, paint.yellow("cannot be run again as it was"), plan.blockers)
+    say_list(screen, "to do", plan.remedies)
     title = paint.yellow("another environment, what changes most results first")
     say_list(screen, title, [*plan.differences, *filter(_is_missing, plan.changed_variables)])
     if not plan.blockers:

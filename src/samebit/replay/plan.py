@@ -22,6 +22,7 @@ from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.records import ExecutionStart, TreeEntry, TreeRecord
+from samebit.remotes import named
 from samebit.replay.executions import Found, Part, parts_of
 from samebit.replay.inputs import (
     Input,
@@ -87,6 +88,13 @@ class Plan(Struct, frozen=True):
         found = [item.stored.name for item in self.inputs if item.stored is not None]
         found += [_CACHE for item in self.inputs if item.cached is not None]
         return dict(Counter(found))
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """Where else there may be what is missing: a remote of this project's."""
+        remotes = sorted(named.read_all(self.view.folder.store)) if self.blockers else []
+        pull = f"samebit pull {self.view.id} --remote"
+        return tuple(f"`{pull} {name}` gets what is kept there of it" for name in remotes)
 
     @property
     def executions(self) -> tuple["Plan", ...]:

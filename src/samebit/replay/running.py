@@ -54,6 +54,7 @@ def refuse(plan: Plan) -> Verdict:
         run=plan.view.id,
         cause=first_few(plan.blockers),
         differences=plan.differences,
+        remedies=plan.remedies,
         at_ns=time.time_ns(),
         by=user_name(),
     )
