@@ -208,6 +208,31 @@ def test_a_difference_is_told_with_rows_and_labels(train: Path, capsys: Capture)
     assert said(capsys, "data", "diff", "train")[0] == 7
 
 
+def test_the_rows_of_a_file_that_is_a_version_by_itself_are_told(
+    train: Path, capsys: Capture
+) -> None:
+    table = train / "t.csv"
+    table.write_text("id,label\n1,a\n2,b\n")
+    said(capsys, "data", "add", "train/t.csv", "--name", "table")
+    table.write_text("id,label\n1,a\n3,a\n4,a\n")
+    code, text = said(capsys, "data", "diff", "table")
+    assert code == 5
+    assert "changed  the file: " in text
+    assert "rows: 2 → 3, 2 new and 1 gone" in text
+    assert "label: a 1 → 3, b 1 → 0" in text
+    said(capsys, "data", "add", "train/t.csv", "--name", "table")
+    newest, first = (
+        one["fingerprint"].rpartition(":")[2]
+        for one in as_json(capsys, "data", "log", "table")["log"]
+    )
+    assert (
+        "2 new and 1 gone" in said(capsys, "data", "diff", f"table@{first}", f"table@{newest}")[1]
+    )
+    table.rename(train / "t.txt")  # of another kind now
+    code, text = said(capsys, "data", "diff", f"table@{first}", "./train/t.txt")
+    assert (code, "rows" in text) == (5, False)
+
+
 def test_where_a_version_of_another_machine_is_to_lie_must_be_said(
     train: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

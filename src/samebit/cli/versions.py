@@ -26,7 +26,7 @@ _REFERENCE = "a name; behind an @ the first digits of a version (default: the ne
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """What data takes."""
     commands = parser.add_subparsers(
-        dest="action", required=True, metavar="add|import|ls|log|diff|checkout|rm|leaks"
+        dest="action", required=True, metavar="add|import|ls|log|diff|checkout|rm|restore|leaks"
     )
     adds = commands.add_parser("add", help="keep a file or folder as it is now")
     adds.add_argument("path", metavar="PATH", type=Path, help="a file or folder")

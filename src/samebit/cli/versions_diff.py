@@ -64,7 +64,11 @@ def _tables(
     ours: Side, theirs: Side, found: Changes, label: str
 ) -> Iterator[tuple[bytes, TableChange | str]]:
     """Of each changed table what changed in it, or why that cannot be told."""
-    pairs = [pair for pair in found.changed if changes.is_table(*pair)]
+    pairs = [
+        (before, after)
+        for before, after in found.changed
+        if ours.is_table(before) and theirs.is_table(after)
+    ]
     for before, after in pairs[:_TABLES]:
         try:
             with ours.open(before) as one, theirs.open(after) as other:

@@ -26,7 +26,6 @@ __all__ = [
     "TableChange",
     "compare",
     "compare_tables",
-    "is_table",
     "of_path",
     "of_version",
 ]
@@ -40,10 +39,25 @@ Opened = Callable[[Item], contextlib.AbstractContextManager[Path]]
 
 
 class Side(Struct, frozen=True):
-    """One of the two: its items by path, and how to get at the bytes of one."""
+    """One of the two: its items by path, and how to get at the bytes of one.
+
+    Attributes:
+        items: by path; that of a file which is no folder is empty.
+        open: lays one out, if it does not lie anywhere.
+        name: what the file or folder is called.
+    """
 
     items: Mapping[bytes, Item]
     open: Opened
+    name: str = ""
+
+    def is_table(self, item: Item) -> bool:
+        """Whether it is a file of which the rows can be compared."""
+        return bool(item.digest) and self.suffix(item).lower() in _TABLES
+
+    def suffix(self, item: Item) -> str:
+        """By which its content is read."""
+        return os.path.splitext(os.fsdecode(item.path) or self.name)[1]
 
 
 class Changes(Struct, frozen=True):
@@ -104,13 +118,13 @@ def of_version(store: Store, version: DataRecord) -> Side:
     @contextlib.contextmanager
     def opened(item: Item) -> Generator[Path]:
         with tempfile.TemporaryDirectory(prefix="samebit-") as folder:
-            suffix = Path(os.fsdecode(item.path) or version.path).suffix
-            path = Path(folder) / f"data{suffix}"
+            path = Path(folder) / f"data{side.suffix(item)}"
             with open(path, "wb", buffering=0) as stream:
                 placing.write_file(store, item, stream.fileno())
             yield path
 
-    return Side(items, opened)
+    side = Side(items, opened, os.path.basename(version.path))
+    return side
 
 
 def of_path(root: Path, advance: Advance | None = None) -> Side:
@@ -128,7 +142,7 @@ def of_path(root: Path, advance: Advance | None = None) -> Side:
     def opened(item: Item) -> Generator[Path]:
         yield root / os.fsdecode(item.path) if item.path else root
 
-    return Side(items, opened)
+    return Side(items, opened, root.name)
 
 
 def compare(ours: Side, theirs: Side) -> Changes:
@@ -169,12 +183,6 @@ def _by_folder(side: Side) -> Counter[str]:
 def _differing(ours: Counter[str], theirs: Counter[str]) -> dict[str, tuple[int, int]]:
     names = sorted({*ours, *theirs})
     return {name: (ours[name], theirs[name]) for name in names if ours[name] != theirs[name]}
-
-
-def is_table(before: Item, after: Item) -> bool:
-    """Whether both are files of which the rows can be compared."""
-    suffix = os.path.splitext(os.fsdecode(before.path))[1].lower()
-    return bool(before.digest and after.digest) and suffix in _TABLES
 
 
 def compare_tables(before: Path, after: Path, label: str = "") -> TableChange:
