@@ -9,6 +9,7 @@ import pytest
 from samebit import digest
 from samebit.data import adding, files, linking, versions
 from samebit.objects.store import Store
+from samebit.objects.tree import read_tree
 from samebit.replay.plan import make_plan
 from samebit.replay.rebuild import lay_out_run
 from tests.replay.conftest import SAMEBIT, Project, Recorder, file_fact
@@ -82,6 +83,23 @@ def test_a_run_that_kept_what_it_read_is_verified_when_that_is_gone(project: Pro
         assert (folder / "data/items/3.txt").read_text() == "3"
     assert (project.folder / "train.py").read_text().endswith("# edited")
     assert not (project.folder / "elsewhere" / str(project.folder)[1:] / "train.py").exists()
+
+
+def test_data_that_lies_among_the_code_is_restored_too(project: Project) -> None:
+    project.write(train=TRAIN)
+    write_data(project.folder)
+    (project.folder / ".gitignore").write_text("")
+    run = project.run("--save-data", "train.py")
+    code = project.view(run).code
+    assert code is not None
+    tree = read_tree(Store(project.folder / ".samebit"), code.tree)
+    assert "data/items/3.txt" in {entry.path for entry in tree.entries}
+    (project.folder / "data/items/3.txt").unlink()
+    (project.folder / "data/items/4.txt").write_text("others")
+    refused = project.call(*SAMEBIT, "data", "restore", run, expect=2).stderr
+    assert "4.txt" in refused
+    project.call(*SAMEBIT, "data", "restore", run, "--force")
+    assert [(project.folder / f"data/items/{n}.txt").read_text() for n in (3, 4)] == ["3", "4"]
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from samebit import digest, places
 from samebit.cli.words import Screen, few, size, visible
-from samebit.data.linking import Stored, kept_by_run
+from samebit.data.linking import Stored, kept_by_run, kept_files
 from samebit.data.placing import write_aside, write_file
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, SamebitError, UsageError
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
-from samebit.objects.tree import read_tree
 
 __all__ = ["arguments", "restore"]
 
@@ -60,10 +59,7 @@ def restore(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _kept(view: View, store: Store) -> dict[str, Stored]:
-    code = _code(view, store)
-    facts = {
-        fact["path"]: fact for fact in view.files if fact.get("saved") and fact["path"] not in code
-    }
+    facts = kept_files(view.files)
     if not facts:
         raise NotFound(
             f"run {view.id} kept no files that it read",
@@ -77,14 +73,6 @@ def _kept(view: View, store: Store) -> dict[str, Stored]:
             hint="`samebit check` says what is damaged",
         )
     return {path: one for path, one in found.items() if one is not None}
-
-
-def _code(view: View, store: Store) -> set[str]:
-    """The files of its code, which is the repository's to give back."""
-    if view.code is None:
-        return set()
-    root = Path(view.code.root)
-    return {str(root / entry.path) for entry in read_tree(store, view.code.tree).entries}
 
 
 def _place(path: str, below: Path | None) -> Path:

@@ -10,7 +10,7 @@ from samebit.capture import locks
 from samebit.capture.callers import short_place
 from samebit.cli.words import duration, few, number, shown, size, visible
 from samebit.data import versions
-from samebit.data.linking import Link, find_links
+from samebit.data.linking import Link, find_links, kept_files
 from samebit.data.versions import short_name
 from samebit.errors import SamebitError
 from samebit.folders.read import View
@@ -40,8 +40,8 @@ def file_lines(view: View) -> Iterator[tuple[str, object]]:
     for how, names in groups.items():
         if names:
             yield how, few(names, 3)
-    if saved := [f for path, f in facts.items() if "saved" in f and not path.endswith(".py")]:
-        total = sum(int(fact.get("size_bytes", 0)) for fact in saved)
+    if saved := kept_files(view.files):
+        total = sum(int(fact.get("size_bytes", 0)) for fact in saved.values())
         yield "kept", f"{len(saved):,} of those read, {size(total)}; samebit data restore {view.id}"
 
 

@@ -17,7 +17,7 @@ from samebit.errors import NotFound
 from samebit.objects.store import Store
 from samebit.records import DataRecord
 
-__all__ = ["Link", "Stored", "find_files", "find_links", "kept_by_run"]
+__all__ = ["Link", "Stored", "find_files", "find_links", "kept_by_run", "kept_files"]
 
 
 class Stored(Struct, frozen=True):
@@ -70,6 +70,14 @@ def kept_by_run(store: Store, fact: Mapping[str, Any]) -> Stored | None:
     except NotFound:  # or damaged
         return None
     return Stored(None, item) if all(map(store.has, wanted)) else None
+
+
+def kept_files(facts: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The files that a run read and kept, by path: its own sources are code and no data."""
+    last = {fact["path"]: fact for fact in facts}
+    return {
+        path: fact for path, fact in last.items() if "saved" in fact and not path.endswith(".py")
+    }
 
 
 def find_links(store: Store, read: Mapping[str, str]) -> list[Link]:

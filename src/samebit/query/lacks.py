@@ -4,7 +4,7 @@ Pure over a run as it was read. A number of points would say less: what is missi
 it matters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from msgspec import Struct
 from samebit.capture.unseeded import Unseeded, find_unseeded, in_words
 from samebit.folders.facts import FileFact
 from samebit.folders.read import View
+from samebit.records import CodeRecord
 
 __all__ = ["Lack", "find_lacks"]
 
@@ -105,14 +106,20 @@ def _data(view: View) -> Iterator[Lack]:
     if unseen := view.facts.get("unseen"):
         text = f"files that {' and '.join(unseen)} read are known only where they were seen open"
         yield Lack("data", text)
-    if view.code is not None and view.code.left_out:
-        text = f"left out of the code: {', '.join(view.code.left_out[:_NAMED])}"
+    if view.code is not None and (left_out := _left_out(view.code, latest)):
+        text = f"left out of the code: {', '.join(left_out[:_NAMED])}"
         yield Lack("code", text, "commit what the run needs")
     for notice in view.code.notices if view.code is not None else ():
         if any(words in notice for words in _GIT_FAILED):
             text = f"no commit of the code: {notice}"
             yield Lack("git", text, "the files are in the store; `git status` must work for more")
             break
+
+
+def _left_out(code: CodeRecord, files: Mapping[str, FileFact]) -> list[str]:
+    """What of its folder is in the store neither as its code nor as data that the run kept."""
+    kept = {path for path, fact in files.items() if "saved" in fact}
+    return [one for one in code.left_out if f"{code.root}/{one.partition(': ')[0]}" not in kept]
 
 
 def _files(facts: list[FileFact]) -> str:
