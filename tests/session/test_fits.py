@@ -13,11 +13,12 @@ from tests.projects import SAMEBIT, Project
 np = pytest.importorskip("numpy")
 pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
+pytest.importorskip("torch")
 
 # Run plainly and recorded: what it prints must not differ.
 SCRIPT = """
 import json, sys, traceback
-import numpy as np, pandas as pd
+import numpy as np, pandas as pd, torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
@@ -88,6 +89,16 @@ x = iris + 70
 for seed in (1, 2):
     a, b = split(x, seed=seed)
     note(StandardScaler().fit(a).transform(b))
+# Handed to torch as float32, and split there; one part after the other; to another library.
+more = iris**2 + 80
+held = torch.utils.data.TensorDataset(torch.tensor(StandardScaler().fit(more).transform(more)).float())
+a, b = torch.utils.data.random_split(held, [120, 30], torch.Generator().manual_seed(1))
+note(torch.stack([row for (row,) in a]))
+held = torch.utils.data.TensorDataset(torch.tensor(iris + 90).float())
+a, b = torch.utils.data.random_split(held, [120, 30], torch.Generator().manual_seed(1))
+a, b = (np.stack([row.numpy() for (row,) in part]) for part in (a, b))
+note(StandardScaler().fit(a).transform(b))
+torch.utils.data.Subset(held, range(100)), torch.utils.data.Subset(held, range(100, 150))
 # Nothing of these counts.
 note(cross_val_score(make_pipeline(StandardScaler(), LogisticRegression()), x, y))
 note(LabelEncoder().fit_transform(frame["target"]), Normalizer().fit_transform(x))
@@ -150,6 +161,8 @@ JUDGED = {
     "KFold/2": [("StandardScaler.fit", {"train": 100, "test": 0})],
     "train_test_split 7": [("StandardScaler.fit", RIGHT)],
     "train_test_split 8": [("StandardScaler.fit", RIGHT)],
+    "random_split": [("StandardScaler.fit", {"0": 120, "1": 30})],
+    "random_split 2": [("StandardScaler.fit", {"0": 120, "1": 0})],
 }
 
 
@@ -165,6 +178,24 @@ def test_only_rows_of_later_parts_are_findings(runs: Any) -> None:
     (one,) = of_fits(view, "train_test_split 6").found
     assert (one.first, one.second, one.count, one.of) == ("train", "test", 15, 15)
     assert not of_fits(view, "train_test_split 2").found
+
+
+def test_splits_that_are_not_judged_are_said_to_be_so(runs: Any, project: Project) -> None:
+    said = runs[3].call(SAMEBIT, "data", "leaks", "@last:Subset")
+    assert "not judged: what was fitted: the parts of torch.utils.data.Subset" in said.out
+    project.write(
+        "a.py",
+        """
+        import numpy as np, samebit
+        from sklearn.preprocessing import StandardScaler
+        run = samebit.init()
+        x = StandardScaler().fit_transform(np.eye(9))
+        run.splits(train=range(6), test=range(6, 9))
+        """,
+    )
+    project.python("a.py")
+    said = project.call(SAMEBIT, "data", "leaks", "@last")
+    assert "not judged: what StandardScaler.fit_transform (a.py:5) learned" in said.out
 
 
 def test_labels_and_what_learns_nothing_are_no_fits(runs: Any) -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import places
+from samebit.cli.splitting import sized
 from samebit.cli.words import Screen, few, visible
 from samebit.data import leaks as finding
 from samebit.data import leaks_in_data
@@ -116,7 +117,7 @@ def _look_into(
 
 def _with_fits(view: View, looked: _Looked) -> _Looked:
     """With what was fitted on its rows, which the run itself has found."""
-    fitted = of_fits(view, looked.split.name)
+    fitted = of_fits(view, looked.split.name, looked.split.manifest.method)
     both = Leaks((*fitted.found, *looked.leaks.found), (*looked.leaks.unknown, *fitted.unknown))
     return replace(looked, leaks=both)
 
@@ -166,7 +167,7 @@ def _say(screen: Screen, view: View, found: Sequence[_Looked], lone: Leak | None
     paint = screen.paint
     for looked in found:
         split, one = looked.split, looked.leaks
-        parts = few([f"{name} {rows:,}" for name, rows in split.parts.items()])
+        parts = few([sized(name, rows) for name, rows in split.parts.items()])
         title = paint.bold(visible(f"{view.id}:{split.name}"))
         screen.say(f"{title}  {visible(parts) or 'rows not listed'}")
         if looked.rows:

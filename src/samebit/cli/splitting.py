@@ -21,7 +21,7 @@ from samebit.objects.store import Store
 from samebit.records import SplitKey, SplitManifest, SplitPart
 from samebit.session.reading import open_split
 
-__all__ = ["method_of", "split", "split_arguments", "split_lines"]
+__all__ = ["method_of", "sized", "split", "split_arguments", "split_lines"]
 
 _REFERENCE = "a run, and after a colon the name of its split: @last:KFold/0"
 _MOST_LINES = 6  # of splits in `samebit show`
@@ -104,7 +104,7 @@ def _write(
             path=path,
             hint="choose another, or say `--force`",
         )
-    each = visible(", ".join(_sized(name, rows) for name, rows in found.parts.items()))
+    each = visible(", ".join(sized(name, rows) for name, rows in found.parts.items()))
     screen.say(f"{visible(str(path))}: {each}, {size(len(written))}")
     return Exit.DONE
 
@@ -155,10 +155,11 @@ def _list(options: argparse.Namespace, view: View, facts: Mapping[str, SplitFact
 
 def parts_of(fact: SplitFact) -> str:
     """Each part and how many rows it has, in a line."""
-    return few([_sized(name, rows) for name, rows, _ in fact["parts"]]) or "rows not listed"
+    return few([sized(name, rows) for name, rows, _ in fact["parts"]]) or "rows not listed"
 
 
-def _sized(name: str, rows: int) -> str:
+def sized(name: str, rows: int) -> str:
+    """A part and its rows: `test 30`, and `1: 30` of parts that have numbers."""
     return f"{name}: {rows:,}" if name.isdecimal() else f"{name} {rows:,}"
 
 

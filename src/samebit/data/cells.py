@@ -142,8 +142,14 @@ def _column(pandas: Any, series: Any) -> Any:
 
 
 def _mixed(held: Any) -> Any:
+    """A number for each, the same for a fraction and what float32 makes of it.
+
+    Scripts hand what NumPy computed to torch as float32. Whole numbers are kept: they name rows.
+    """
     np = numpy()
-    plain = np.where(held == 0, 0.0, held)  # -0.0 is 0.0 here
+    with np.errstate(over="ignore", invalid="ignore"):
+        plain = np.where(held == np.rint(held), held, held.astype("f4"))
+    plain = np.where(plain == 0, 0.0, plain)  # -0.0 is 0.0 here
     return _mix(np.where(np.isnan(plain), np.nan, plain).view("u8"))
 
 

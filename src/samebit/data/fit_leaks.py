@@ -8,6 +8,7 @@ from samebit.folders.read import View
 __all__ = ["FITTED", "fits_of", "of_fits"]
 
 FITTED = "fitted"  # the kind of these findings
+_ONE_BY_ONE = "torch.utils.data."  # methods that make one part each
 _HEADINGS = {"preprocessing": PREPROCESSING, "selection": SELECTION}
 
 
@@ -16,11 +17,19 @@ def fits_of(view: View) -> dict[tuple[str, int], FitFact]:
     return {(rank, fact["number"]): fact for rank, fact in view.by_rank("fit")}
 
 
-def of_fits(view: View, split: str) -> Leaks:
-    """Rows of the later parts of a split that something was fitted on; the first may be."""
+def of_fits(view: View, split: str, method: str = "") -> Leaks:
+    """Rows of the later parts of a split that something was fitted on; the first may be.
+
+    Args:
+        view: the run.
+        split: its name.
+        method: by which it was made.
+    """
     fits = fits_of(view)
     found: list[Leak] = []
     unknown: list[str] = []
+    if fits and method.startswith(_ONE_BY_ONE) and not method.endswith("random_split"):
+        unknown.append(f"what was fitted: the parts of {method} are not made at once")
     for rank, fact in view.by_rank("fitted"):
         fit = fits.get((rank, fact["number"]))
         if fact["split"] != split or fit is None:

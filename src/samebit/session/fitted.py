@@ -26,7 +26,7 @@ _MOST_FACTS = 1_000
 _DEEPEST = 8  # transformers one behind the other
 _LISTED = 10  # rows of each part
 _NOT_KNOWN = "none of its rows is known among those of the split"
-_TOO_MANY = "its rows are too many, or not of a kind, to be told apart"
+_TOO_MANY = "its rows or those of the split are too many, or not of a kind, to be told apart"
 
 
 class _Data(Struct, frozen=True):
@@ -120,7 +120,7 @@ class Fitted:
     # Splits.
 
     def data(self, first: Any) -> Any:
-        """What is to be split, as `split` takes it."""
+        """What is to be split, as `split` takes it; None where the script did not hand it over."""
         return self._data(first)
 
     def split(self, name: str, parts: Mapping[str, Any], data: Any, given: Sequence[Any]) -> None:

@@ -98,7 +98,11 @@ class Met:
             return
         draft = _of_torch(call, known[0][0])
         lists = {str(at): numbers for at, (_, numbers) in enumerate(known)}
-        self._splits.take(self._name(call), replace(draft, parts=lists), call.at)
+        name, fitted = self._name(call), self._splits.fitted
+        self._splits.take(name, replace(draft, parts=lists), call.at)
+        base = known[0][0]
+        first = next(iter(row_ids.tensors_of(base) or ()), base)
+        fitted.split(name, lists, fitted.data(first), ())
 
     def of_subset(self, call: Call, subset: Any) -> None:
         """A `Subset` was made; those of one data set are one split."""
@@ -253,7 +257,9 @@ class Met:
             labels=labels,
             stratify=labels if column is not None else None,
         )
-        self._splits.take(self._name(call), draft, call.at)
+        name, fitted = self._name(call), self._splits.fitted
+        self._splits.take(name, draft, call.at)
+        fitted.split(name, draft.parts, fitted.data(data), ())
 
     def _name(self, call: Call) -> str:
         return self._splits.name(call.method.rpartition(".")[2])

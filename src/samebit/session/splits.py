@@ -86,8 +86,7 @@ class Splits:
             name = self.name(name or "splits")
             self.take(name, draft, at)
             first = of[0] if isinstance(of, tuple) and of else of
-            if first is not None:
-                self.fitted.split(name, draft.parts, self.fitted.data(first), ())
+            self.fitted.split(name, draft.parts, self.fitted.data(first), ())
         else:
             raise UsageError(
                 f"run.splits() takes parts by name, or a recorded split, not a {_kind(parts)}"
