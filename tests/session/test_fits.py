@@ -91,7 +91,8 @@ for seed in (1, 2):
     note(StandardScaler().fit(a).transform(b))
 # Handed to torch as float32, and split there; one part after the other; to another library.
 more = iris**2 + 80
-held = torch.utils.data.TensorDataset(torch.tensor(StandardScaler().fit(more).transform(more)).float())
+more = StandardScaler().fit(more).transform(more)
+held = torch.utils.data.TensorDataset(torch.tensor(more).float())
 a, b = torch.utils.data.random_split(held, [120, 30], torch.Generator().manual_seed(1))
 note(torch.stack([row for (row,) in a]))
 held = torch.utils.data.TensorDataset(torch.tensor(iris + 90).float())

@@ -1,21 +1,23 @@
 """`samebit push`, `pull`, `sync` and `clone`: runs and data to a remote, and from there."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.cli.remotes import tried
+from samebit.cli.remotes import address, tried
 from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data import versions
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, SamebitError, UsageError
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.folder import RunFolder, is_run_id
+from samebit.folders.read import read_run
 from samebit.launch import sending
 from samebit.objects.store import Store
 from samebit.query import index, where
@@ -66,7 +68,7 @@ def sync_arguments(parser: argparse.ArgumentParser) -> None:
 
 def clone_arguments(parser: argparse.ArgumentParser) -> None:
     """What clone takes."""
-    parser.add_argument("url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, file:///…")
+    parser.add_argument("url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, or a path")
     parser.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="made anew")
     for option in named.OPTIONS:
         parser.add_argument(f"--{option}", help="as for `samebit remote add`")
@@ -126,6 +128,9 @@ def push(options: argparse.Namespace) -> int:
     store, remote = _opened(options)
     place = named.open_place(remote)
     folders, names = _chosen_here(store.path, options.things, options.where)
+    if "data" in options.kinds:
+        known = set(versions.list_names(store.path))
+        names += sorted(_data_of(folders) & known - set(names))
     screen = Screen.of(sys.stdout)
     if options.dry_run:
         plan = pushing.make_plan(store, place, folders, names, kinds=options.kinds)
@@ -236,6 +241,26 @@ def _chosen_here(
     return list(folders.values()), names
 
 
+def _data_of(folders: Iterable[RunFolder], *, lacking: Path | None = None) -> set[str]:
+    """The names of data under which runs kept what they used; only those that a store lacks."""
+    found: set[str] = set()
+    for folder in folders:
+        with contextlib.suppress(SamebitError):  # a damaged run is told of by whoever moves it
+            for _, fact in read_run(folder).by_rank("data"):
+                version = fact.get("version")
+                if version is not None and (lacking is None or not _has(lacking, version)):
+                    found.add(version.partition("@")[0])
+    return found
+
+
+def _has(store: Path, version: str) -> bool:
+    try:
+        versions.find_version(store, version)
+    except SamebitError:
+        return False
+    return True
+
+
 def _fitting(every: list[dict[str, Any]], condition: str) -> list[str]:
     parsed = where.parse(condition)
     known = {"damage", *index.COLUMNS}.union(*every)
@@ -305,7 +330,13 @@ def pull(options: argparse.Namespace) -> int:
     store, remote = _opened(options)
     place = named.open_place(remote)
     runs, names = _chosen_there(place, options.things, options.where)
-    return _pull(Screen.of(sys.stdout), store, place, remote, runs, names, options)
+    screen = Screen.of(sys.stdout)
+    code = _pull(screen, store, place, remote, runs, names, options)
+    here = [folder for folder in list_runs(store.path) if folder.id in set(runs)]
+    if "data" in options.kinds and (kept := _data_of(here, lacking=store.path) - set(names)):
+        there = sorted(kept & set(listing.list_names(place)))
+        code = (_pull(screen, store, place, remote, [], there, options) if there else 0) or code
+    return code
 
 
 def _chosen_there(
@@ -419,7 +450,7 @@ def sync(options: argparse.Namespace) -> int:
 def clone(options: argparse.Namespace) -> int:
     """A folder with a store that has everything of a remote, and knows it as `origin`."""
     given = {key: getattr(options, key) for key in named.OPTIONS if getattr(options, key)}
-    remote = tried(named.of_url("origin", options.url, given))
+    remote = tried(named.of_url("origin", address(options.url), given))
     place = named.open_place(remote)
     if contents.read_id(place) is None:
         raise NotFound("nothing was ever pushed to this remote", remote=place.url)

@@ -21,7 +21,7 @@ from samebit.remotes.checking import Checked
 from samebit.remotes.named import Remote
 from samebit.remotes.place import Guarantees, Place
 
-__all__ = ["remote", "remote_arguments", "tried"]
+__all__ = ["address", "remote", "remote_arguments", "tried"]
 
 
 def remote_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,10 +66,7 @@ def remote(options: argparse.Namespace) -> int:
 
 def _add(options: argparse.Namespace, screen: Screen) -> int:
     given = {key: getattr(options, key) for key in named.OPTIONS if getattr(options, key)}
-    url = options.url
-    if url.startswith("~") or url.startswith(("/", "./", "../")):
-        url = "file://" + str(Path(url).expanduser().resolve())
-    made = named.of_url(options.name, url, given)
+    made = named.of_url(options.name, address(options.url), given)
     store = places.make_store(places.choose_store(Path.cwd()))
     before = named.read_all(store).get(options.name)
     if before is not None and before.url != made.url:
@@ -81,6 +78,13 @@ def _add(options: argparse.Namespace, screen: Screen) -> int:
     seen = tried(made)
     named.save(store, seen)
     return _say(seen, screen, options, "added")
+
+
+def address(given: str) -> str:
+    """A path as an address; others as they are."""
+    if given.startswith(("~", "/", "./", "../")):
+        return "file://" + str(Path(given).expanduser().resolve())
+    return given
 
 
 def tried(one: Remote) -> Remote:

@@ -48,4 +48,5 @@ def _parts(store: Reads, version: DataRecord) -> Iterator[tuple[str, str]]:
                 yield f"the list of pieces of {place or 'it'}", item.pieces
             pieces = manifests.read_list(store, item)
             for at, piece in enumerate(pieces, 1):
-                yield place + (f", part {at} of {len(pieces)}" if item.pieces else ""), piece.name
+                part = f"part {at} of {len(pieces)}" if item.pieces else ""
+                yield ", ".join(filter(None, (place, part))), piece.name

@@ -1,0 +1,43 @@
+"""`samebit push` and `pull` between folders, as somebody calls them."""
+
+from pathlib import Path
+
+from tests.projects import SAMEBIT, Ended, Project
+
+
+def test_data_that_a_run_kept_under_a_name_travels_with_it(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.write(
+        "a.py",
+        """
+        import samebit
+        with samebit.init() as run:
+            run.data("train", "data", save=True)
+        """,
+    )
+    (project.path / "data").mkdir()
+    (project.path / "data/rows.txt").write_text("1 2 3")
+    project.python("a.py")
+    cache = str(tmp_path / "cache")
+
+    def call(*words: str, where: Project = project) -> Ended:
+        done = where.call(SAMEBIT, *words, SAMEBIT_CACHE=cache)
+        assert done.code == 0, done.out + done.err
+        return done
+
+    call("remote", "add", "x", "../remote")
+    call("push", "@last", "--with", "none")
+    call("push", "@last")
+    call("clone", "../remote", "../other", "--with", "none")  # a path is an address here, too
+    call("clone", "../remote", "../whole")
+    other = Project(project.path.parent / "whole")
+    assert call("data", "ls", "--json", where=other).json["data"][0]["name"] == "data"
+    # Asked for by its id alone, too.
+    late = Project(project.path.parent / "late")
+    late.path.mkdir(exist_ok=True)
+    call("remote", "add", "x", "../remote", where=late)
+    run = call("ls", "--json").json[0]["id"]
+    assert "data data" in call("pull", run, where=late).out
+    assert call("pull", run, where=late).out == "everything of x is here\n"
+    call("data", "checkout", "data", "mine", where=late)
+    assert (late.path / "mine/rows.txt").read_text() == "1 2 3"
