@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from samebit import places
@@ -218,6 +219,14 @@ def test_items_that_do_not_come_back_are_not_kept() -> None:
     assert "not kept: its items do not come back as they were" in found.fingerprint.notes
 
 
+def test_of_several_data_sets_one_name_is_made_and_nothing_kept() -> None:
+    found = used((Pictures(), np.arange(3)))
+    assert found.fingerprint.name is not None
+    assert found.fingerprint == used((Pictures(), np.arange(3))).fingerprint
+    assert found.stowed is None
+    assert "not kept: give each by a call of its own" in found.fingerprint.notes
+
+
 def test_bounds_are_numbers_and_what_is_beyond_them_is_said() -> None:
     sampled = used(Pictures(), keep=False)
     assert sampled.fingerprint.kind == "items-sample"
@@ -237,6 +246,8 @@ def test_bounds_are_numbers_and_what_is_beyond_them_is_said() -> None:
         (object(), "there is no fingerprint of"),
         (np.array([object()]), "dtype object"),
         ([], "a list of nothing"),
+        (csr_array(np.eye(3)), "a sparse matrix"),
+        ((csr_array(np.eye(3)), np.arange(3)), "a sparse matrix"),
     ],
 )
 def test_what_has_no_fingerprint_is_refused(value: Any, what: str) -> None:

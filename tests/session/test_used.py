@@ -100,6 +100,27 @@ def test_only_a_wrong_name_or_sample_is_the_script_s_error(project: Project) -> 
     assert "data 'gone': there is nothing at that path" in ended.err
 
 
+def test_trouble_with_items_is_said_of_each_data_by_its_name(project: Project) -> None:
+    project.write(
+        "a.py",
+        """
+        import samebit, torch
+        class Broken(torch.utils.data.Dataset):
+            def __len__(self):
+                return 3
+            def __getitem__(self, at):
+                raise RuntimeError("no such picture")
+        run = samebit.init()
+        run.data("train", Broken())
+        run.data("test", Broken())
+        """,
+    )
+    ended = project.python("a.py")
+    assert ended.code == 0, ended.err
+    for name in ("train", "test"):
+        assert f"data '{name}': RuntimeError: no such picture" in ended.err
+
+
 def test_a_setting_keeps_what_the_script_did_not_ask_for(project: Project) -> None:
     project.write(
         "a.py",

@@ -51,6 +51,9 @@ def fingerprint(
         return group(
             {key: fingerprint(one, level=level, sample=sample) for key, one in value.items()}
         )
+    if type(value).__module__.startswith("scipy.sparse"):
+        hint = "hand over its arrays, as (m.data, m.indices, m.indptr), or m.toarray()"
+        raise UsageError("there is no fingerprint of a sparse matrix", hint=hint)
     if (found := datasets.find_fingerprint(value, sample, advance, keep)) is not None:
         return found
     raise UsageError(

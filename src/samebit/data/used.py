@@ -77,6 +77,9 @@ def describe(value: Any, *, sample: int | None, most_bytes: int, keep: bool) -> 
     what, rows = class_name(value), _rows(value)
     if _is_of_arrays(value):
         return _of_arrays(value, what, rows, most_bytes, keep=keep)
+    if keep and isinstance(value, (Mapping, tuple)):
+        found = _read(value, sample, None)
+        return Used(what, rows, _noted(found, "not kept: give each by a call of its own"))
     if keep:
         held: list[Any] = []
         try:
@@ -143,6 +146,8 @@ def _fingerprint(value: Any) -> Fingerprint:
 
 def _read(value: Any, sample: int | None, keep: Callable[[Any], None] | None) -> Fingerprint:
     """The fingerprint of what is read item by item."""
+    if isinstance(value, tuple):
+        value = {str(at): one for at, one in enumerate(value)}
     if not isinstance(value, list):
         return fingerprints.fingerprint(value, sample=sample, keep=keep)
     if not value:

@@ -72,6 +72,9 @@ class UsedData:
         except SamebitError as error:
             self._refused(name, error)
             return
+        except Exception as error:  # of the script's own data set, whose items are asked for
+            self._problem(f"data {name!r}", f"{type(error).__name__}: {error}")
+            return
         self._tell(name, found, at)
 
     def _refused(self, name: str, error: SamebitError) -> None:
