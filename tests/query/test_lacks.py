@@ -55,6 +55,20 @@ def test_each_lack_is_named_with_what_to_do(recorder: Recorder, tmp_path: Path) 
     assert [lack.key for lack in find_lacks(run_of(recorder))] == ["lock"]
 
 
+def test_a_file_that_was_too_large_for_the_code_and_was_kept_is_not_missing(
+    recorder: Recorder,
+) -> None:
+    folder = recorder.store.parent
+    (folder / "large.bin").write_bytes(b"x")
+    name, code = recorder.code(folder, train="")
+    code = {**code, "left_out": ["large.bin: larger than 5 MB", "weights.bin: larger than 5 MB"]}
+    read = file_fact(folder / "large.bin")
+    kept = (read[0], {**read[1], "saved": read[1]["digest"]})
+    for fact, said in ((read, "large.bin: larger than 5 MB, weights.bin"), (kept, "weights.bin")):
+        (lack,) = find_lacks(recorder.run([(name, code), PACKAGES, LOCKED, fact]))
+        assert lack.what.startswith(f"left out of the code: {said}")
+
+
 def test_many_states_without_bytes_are_counted(recorder: Recorder) -> None:
     def lack_of(*names: str) -> Lack:
         facts = [

@@ -73,10 +73,16 @@ def revisions(top: Path, named: list[str], *, every: bool) -> list[str]:
             raise git.Refused("there is no git repository")
         if every:
             return git.commits_of(folder, ("*.dvc", outs.LOCK))
-        return git.by_date(folder, [git.resolve(folder, one) for one in named])
+        return git.by_date(folder, [_commit(folder, one) for one in named])
     except git.Refused as refusal:
-        said = "the history" if every else ", ".join(named)
-        raise NotFound(f"git does not know {said}: {refusal}", path=top) from refusal
+        raise NotFound(f"the revisions cannot be read: {refusal}", path=top) from refusal
+
+
+def _commit(folder: Path, revision: str) -> str:
+    try:
+        return git.resolve(folder, revision)
+    except git.Refused as refusal:
+        raise NotFound(f"git knows no revision {revision!r}", path=folder) from refusal
 
 
 def at_revision(top: Path, commit: str) -> Outs:
