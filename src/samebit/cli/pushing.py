@@ -128,7 +128,7 @@ def push(options: argparse.Namespace) -> int:
     store, remote = _opened(options)
     place = named.open_place(remote)
     folders, names = _chosen_here(store.path, options.things, options.where)
-    if "data" in options.kinds:
+    if _is_selected(options):  # else all data goes, too
         known = set(versions.list_names(store.path))
         names += sorted(_data_of(folders) & known - set(names))
     screen = Screen.of(sys.stdout)
@@ -332,11 +332,17 @@ def pull(options: argparse.Namespace) -> int:
     runs, names = _chosen_there(place, options.things, options.where)
     screen = Screen.of(sys.stdout)
     code = _pull(screen, store, place, remote, runs, names, options)
-    here = [folder for folder in list_runs(store.path) if folder.id in set(runs)]
-    if "data" in options.kinds and (kept := _data_of(here, lacking=store.path) - set(names)):
-        there = sorted(kept & set(listing.list_names(place)))
-        code = (_pull(screen, store, place, remote, [], there, options) if there else 0) or code
+    if _is_selected(options):
+        here = [RunFolder(store.path / "runs" / run) for run in runs]
+        kept = _data_of(here, lacking=store.path) - set(names)
+        if there := sorted(kept & set(listing.list_names(place))):
+            code = _pull(screen, store, place, remote, [], there, options) or code
     return code
+
+
+def _is_selected(options: argparse.Namespace) -> bool:
+    """Whether some runs were asked for, whose data is to come with them."""
+    return "data" in options.kinds and bool(options.things or options.where is not None)
 
 
 def _chosen_there(
