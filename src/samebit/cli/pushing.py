@@ -135,7 +135,7 @@ def push(options: argparse.Namespace) -> int:
     if options.dry_run:
         plan = pushing.make_plan(store, place, folders, names, kinds=options.kinds)
         return _say_plan(screen, remote, plan, options)
-    return _push(screen, store, place, remote, folders, names, options)
+    return _code(_send(screen, store, place, remote, folders, names, options))
 
 
 def _push_waiting(options: argparse.Namespace) -> int:
@@ -155,6 +155,10 @@ def _push_waiting(options: argparse.Namespace) -> int:
         names = versions.list_names(path)
         screen = Screen.of(sys.stdout)
         done = _send(screen, store, named.open_place(remote), remote, folders, names, options)
+    return _code(done)
+
+
+def _code(done: Pushed) -> int:
     return Exit.NOT_FOUND if done.held_back else Exit.DONE
 
 
@@ -164,19 +168,6 @@ def _is_over(folder: RunFolder) -> bool:
         return snapshot.take(folder).is_over
     except (SamebitError, OSError):
         return False
-
-
-def _push(
-    screen: Screen,
-    store: Store,
-    place: Place,
-    remote: Remote,
-    folders: list[RunFolder],
-    names: list[str],
-    options: argparse.Namespace,
-) -> int:
-    done = _send(screen, store, place, remote, folders, names, options)
-    return Exit.NOT_FOUND if done.held_back else Exit.DONE
 
 
 def _send(
@@ -450,7 +441,7 @@ def sync(options: argparse.Namespace) -> int:
         runs, names = _chosen_there(place, [], None)
         code = _pull(screen, store, place, remote, runs, names, options)
     folders, known = _chosen_here(store.path, [], None)
-    return _push(screen, store, place, remote, folders, known, options) or code
+    return _code(_send(screen, store, place, remote, folders, known, options)) or code
 
 
 def clone(options: argparse.Namespace) -> int:

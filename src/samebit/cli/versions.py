@@ -11,7 +11,7 @@ from typing import Any
 from samebit import places
 from samebit.cli import importing, leaks, restoring, versions_diff
 from samebit.cli.tables import Column, table
-from samebit.cli.words import ProgressLine, Screen, ago, shown, size, visible, when
+from samebit.cli.words import ProgressLine, Screen, ago, counted, shown, size, visible, when
 from samebit.data import adding, files, placing, versions
 from samebit.digest import canonical_json
 from samebit.errors import Exit, UsageError
@@ -102,7 +102,7 @@ def _add(options: argparse.Namespace, screen: Screen) -> int:
         said |= {"seconds": time.monotonic() - began, "notes": list(added.notes)}
         screen.say(canonical_json(said).decode())
         return Exit.DONE
-    what = f"{_count(record.files, 'file')}, {size(record.size_bytes)}"
+    what = f"{counted(record.files, 'file')}, {size(record.size_bytes)}"
     if added.is_new:
         screen.say(f"{screen.paint.green('added')} {versions.short_name(record)}: {what}")
         if record.changes:
@@ -202,9 +202,9 @@ def _lay_out(options: argparse.Namespace, screen: Screen) -> int:
     did += [f"{laid.copied:,} copied" if laid.copied else ""]
     did += [f"{plan.same:,} were there" if plan.same else ""]
     did += [f"{removed:,} removed" if removed else ""]
-    screen.say(f"  {_count(version.files, 'file')}: " + (", ".join(filter(None, did)) or "none"))
+    screen.say(f"  {counted(version.files, 'file')}: " + (", ".join(filter(None, did)) or "none"))
     if plan.others:
-        screen.say(f"  {_count(plan.others, 'file')} that it does not have stay there")
+        screen.say(f"  {counted(plan.others, 'file')} that it does not have stay there")
     return Exit.DONE
 
 
@@ -222,7 +222,7 @@ def _remove(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(canonical_json(said).decode())
         return Exit.DONE
     for one in gone:
-        screen.say(f"let go of {versions.short_name(one)}: {_count(one.files, 'file')}")
+        screen.say(f"let go of {versions.short_name(one)}: {counted(one.files, 'file')}")
     screen.say("`samebit gc` says what space that frees, and when")
     return Exit.DONE
 
@@ -235,7 +235,3 @@ def _as_data(record: DataRecord) -> dict[str, Any]:
 
 def _changes(record: DataRecord) -> str:
     return ", ".join(f"{count} {what}" for what, count in record.changes.items())
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")

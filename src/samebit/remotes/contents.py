@@ -25,6 +25,7 @@ _PACK = re.compile(r"packs/([0-9a-f]{64})\.(?:pack|pieces)")
 _END_BYTES = 16 << 10  # of a pack: nearly three hundred objects and the footer
 _MOST_INDEX_BYTES = 64 << 20
 _FORMAT_BYTES = 4096
+_LISTED = 500  # objects, above which the listing takes fewer requests than asking for each
 
 
 class Packed(Struct, frozen=True):
@@ -62,6 +63,7 @@ class Contents:
         self.packed: dict[bytes, Packed] = {}
         self.packs: dict[str, Found] = {}
         self.damaged: set[str] = set()  # packs of which nobody can tell what is in them
+        self._packs_listed = False
         self._place = place
         self._local = local
         self._cache = places.cache_folder() / "remotes" / remote_id
@@ -77,6 +79,7 @@ class Contents:
 
     def list_packs(self) -> None:
         """Learn what is in the packs: requests for those alone that this user never asked about."""
+        self._packs_listed = True
         listed = [found for found in self._place.list("packs") if _PACK.fullmatch(found.path)]
         new = [found for found in listed if found.path not in self.packs]
         asked: list[Found] = []
@@ -93,7 +96,19 @@ class Contents:
             else:
                 self.add_pack(found, entries)
 
-    def look_for(self, names: Iterable[bytes]) -> None:
+    def learn_of(self, names: Iterable[bytes]) -> set[bytes]:
+        """Learn of some objects where they lie, in few requests; those that are not there."""
+        wanted = set(names)
+        if wanted and not self._packs_listed:
+            self.list_packs()
+        unknown = {raw for raw in wanted if raw not in self}
+        if len(unknown) > _LISTED:
+            self.list_objects()
+        else:
+            self._look_for(unknown)
+        return {raw for raw in unknown if raw not in self}
+
+    def _look_for(self, names: Iterable[bytes]) -> None:
         """Learn of some objects whether they have a file: one request for each."""
         left = [raw for raw in names if raw not in self]
         asked = [lambda raw=raw: self._place.find(object_path(raw.hex())) for raw in left]

@@ -32,11 +32,6 @@ class Pace:
         self._lock = threading.Lock()
         self._free_at = 0.0
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether there is a limit."""
-        return self._bytes_per_s is not None
-
     def wait(self, size_bytes: int) -> None:
         """Wait until so many bytes may pass."""
         if self._bytes_per_s is None:

@@ -8,27 +8,30 @@ from samebit.objects.store import Store
 from samebit.remotes.contents import Contents, Packed, object_path
 from samebit.remotes.place import Place, read_whole
 
-__all__ = ["Objects", "read_body", "read_file"]
+__all__ = ["Objects", "body_of", "checked", "read_body", "read_file"]
 
 
 def read_file(place: Place, raw: bytes, size_bytes: int) -> Body:
     """An object that has a file there, checked; Damaged, NotFound, RemoteError."""
-    data = read_whole(place, object_path(raw.hex()), size_bytes)
+    return body_of(raw, read_whole(place, object_path(raw.hex()), size_bytes))
+
+
+def body_of(raw: bytes, data: bytes) -> Body:
+    """What the file of an object of this digest holds, checked; Damaged."""
     kind, size = encoding.read_object_header(data[: encoding.HEADER_BYTES])
     body = memoryview(data)[encoding.HEADER_BYTES :]
-    if kind == encoding.RAW and size != len(body):
-        raise Damaged("an object file of another length")
-    return _checked(Body(raw, kind, body, size))
+    return checked(Body(raw, kind, body, size))
 
 
 def read_body(place: Place, one: Packed) -> Body:
     """An object of a pack there, likewise."""
     entry = one.entry
     stored = read_whole(place, one.pack.path, entry.stored, entry.offset)
-    return _checked(Body(entry.digest, entry.encoding, stored, entry.size))
+    return checked(Body(entry.digest, entry.encoding, stored, entry.size))
 
 
-def _checked(body: Body) -> Body:
+def checked(body: Body) -> Body:
+    """The same, if its bytes hash to its digest; else Damaged."""
     if body.encoding == encoding.RAW:
         data = body.stored
         if len(data) != body.size:
@@ -36,7 +39,7 @@ def _checked(body: Body) -> Body:
     else:
         data = encoding.decode(body.encoding, body.stored, body.size)
     if digest.raw(data) != body.digest:
-        raise Damaged(f"object {body.digest.hex()[:8]} has bytes that hash otherwise")
+        raise Damaged("its bytes hash otherwise")
     return body
 
 

@@ -35,7 +35,6 @@ from samebit.remotes.recalled import Recalled, read_bundle
 __all__ = ["Pulled", "pull"]
 
 _HALF = 0.5
-_LISTED = 500  # objects, above which the listing takes fewer requests than asking for each
 _TOGETHER = 200  # runs of which everything is here before others are begun
 _ASIDE = "pull-"  # in `tmp/`: folders in which runs are put together
 _DAY_S = 86400
@@ -127,7 +126,6 @@ class _Puller:
         self._recalled = Recalled(place, remote_id)
         self._objects = 0
         self._bytes = 0
-        self._packs_listed = False
         self._lock = threading.Lock()
         self._looked_for: set[bytes] = set()  # and they are not there, or damaged
         self._damaged: dict[bytes, str] = {}
@@ -278,15 +276,7 @@ class _Puller:
 
     def _fetch(self, raws: set[bytes]) -> None:
         contents = self._contents
-        if not self._packs_listed:
-            contents.list_packs()
-            self._packs_listed = True
-        unknown = {raw for raw in raws if raw not in contents}
-        if len(unknown) > _LISTED:
-            contents.list_objects()
-        else:
-            contents.look_for(unknown)
-        self._looked_for |= {raw for raw in raws if raw not in contents}
+        self._looked_for |= contents.learn_of(raws)
         packed: dict[str, list[Packed]] = {}
         jobs: list[Job] = []
         for raw in raws:

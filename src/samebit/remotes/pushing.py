@@ -26,6 +26,7 @@ from samebit.remotes.bundles import Part
 from samebit.remotes.claims import PUSH, Claim
 from samebit.remotes.contents import Contents, object_path, read_id
 from samebit.remotes.moving import Job, Pace
+from samebit.remotes.objects import body_of, checked
 from samebit.remotes.place import Place, RemoteError
 from samebit.remotes.recalled import Recalled
 from samebit.remotes.snapshot import Lack, Snapshot
@@ -37,7 +38,6 @@ KIND_OF_USE = {"state": "states", "file": "data", "code": "code"}
 _AS_IT_IS_BYTES = 4 << 20  # a smaller pack is bundled with others
 _PACK_BYTES = 32 << 20
 _HALF = 0.5
-_LISTED = 500  # objects, above which the listing takes fewer requests than asking for each
 
 Advance = Callable[[int], object]
 Rows = Callable[[Collection[str]], list[dict[str, Any]]]
@@ -192,15 +192,7 @@ class _Planner:
 
     def _plan_objects(self, plan: Plan) -> None:
         wanted = set().union(*plan.needs.values())
-        contents = self._contents
-        if wanted:
-            contents.list_packs()
-        unknown = [raw for raw in wanted if raw not in contents]
-        if len(unknown) > _LISTED:
-            contents.list_objects()
-        else:
-            contents.look_for(unknown)
-        missing = {raw for raw in unknown if raw not in contents}
+        missing = self._contents.learn_of(wanted)
         here: list[_Object] = []
         for raw in missing:
             found = next(self._store.places_of(f"{digest.ALGORITHM}:{raw.hex()}"), None)
@@ -340,9 +332,7 @@ class _Sender:
     def _send_file(self, one: _Object, size_bytes: int) -> None:
         try:
             data = one.path.read_bytes()
-            kind, size = encoding.read_object_header(data[: encoding.HEADER_BYTES])
-            body = memoryview(data)[encoding.HEADER_BYTES :]
-            _check(one.raw, body if kind == encoding.RAW else encoding.decode(kind, body, size))
+            body_of(one.raw, data)
         except (Damaged, OSError) as error:
             self._hurt([one], error, size_bytes)
             return
@@ -365,11 +355,9 @@ class _Sender:
                 with open(one.path, "rb", buffering=0) as stream:
                     stream.seek(entry.offset)
                     stored = stream.read(entry.stored)
-                _check(one.raw, encoding.decode(entry.encoding, stored, entry.size))
+                bodies.append(checked(Body(one.raw, entry.encoding, stored, entry.size)))
             except (Damaged, OSError) as error:
                 self._hurt([one], error, 0)
-                continue
-            bodies.append(Body(one.raw, entry.encoding, stored, entry.size))
         if bodies:
             data = b"".join(encoding.framed(bodies))
             digits = digest.hex_of(digest.of_bytes(data))
@@ -382,11 +370,6 @@ class _Sender:
                 name = digest.short(f"{digest.ALGORITHM}:{one.raw.hex()}")
                 why = f"object {name} is damaged here: {in_a_line(error)}"
                 self.damaged[one.raw] = f"{why}; `samebit check` lists what is hurt"
-
-
-def _check(raw: bytes, data: bytes | memoryview) -> None:
-    if digest.raw(data) != raw:
-        raise Damaged("its bytes hash otherwise")
 
 
 def _send_run(sender: _Sender, recalled: Recalled, taken: Snapshot, lacks: list[Lack]) -> None:
