@@ -68,14 +68,6 @@ def test_bytes_come_back(place: Place, top: str, size: int) -> None:
         assert b"".join(place.read(f"{top}/a/b", begin, end)) == data[begin:end]
 
 
-def test_a_file_and_pieces_can_be_put(place: Place, top: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"of a file" * 100_000)
-    place.put(f"{top}/file", tmp_path / "file")
-    assert b"".join(place.read(f"{top}/file")) == b"of a file" * 100_000
-    place.put(f"{top}/view", memoryview(b"abcdef")[1:3])
-    assert b"".join(place.read(f"{top}/view")) == b"bc"
-
-
 def test_a_name_is_taken_once(place: Place, top: str) -> None:
     assert place.put(f"{top}/x", b"first", new=True)
     assert not place.put(f"{top}/x", b"second", new=True)
@@ -107,6 +99,9 @@ def test_listings(place: Place, top: str) -> None:
     assert max(times) - min(times) < 600e9
     place.remove(f"{top}/p/1")
     assert [one.path for one in place.list(f"{top}/p")] == [f"{top}/p/2/3"]
+    place.remove(f"{top}/q/1")
+    place.remove(f"{top}/q/2/3")
+    assert sorted(place.folders(top)) == ["p", "pp"]
 
 
 def test_more_than_one_page_is_listed(place: Place, top: str) -> None:

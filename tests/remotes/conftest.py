@@ -13,7 +13,7 @@ from samebit.folders.find import list_runs
 from samebit.objects.store import Store
 from samebit.remotes import listing, pulling, pushing
 from samebit.remotes.folder import FolderPlace
-from samebit.remotes.place import Data, Found, Guarantees, Place
+from samebit.remotes.place import Found, Guarantees, Place
 from samebit.remotes.pulling import Pulled
 from samebit.remotes.pushing import Pushed
 
@@ -73,7 +73,7 @@ class Watched:
         self.asked.append((what, path))
         self.before(what, path)
 
-    def put(self, path: str, data: Data, *, new: bool = False) -> bool:
+    def put(self, path: str, data: bytes, *, new: bool = False) -> bool:
         self._ask("put", path)
         return self.place.put(path, data, new=new)
 

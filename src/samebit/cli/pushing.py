@@ -27,7 +27,7 @@ from samebit.remotes.named import Remote
 from samebit.remotes.place import Place
 from samebit.remotes.pulling import Pulled
 from samebit.remotes.pushing import KINDS, Plan, Pushed
-from samebit.remotes.rows import read_rows
+from samebit.remotes.rows import find, read_rows
 
 __all__ = [
     "clone",
@@ -353,25 +353,9 @@ def _chosen_there(
     if left or condition is not None:
         identity = contents.read_id(place)
         every = read_rows(place, identity) if identity else []
-        runs += [_find(every, thing, place) for thing in left]
+        runs += [find(every, thing, place.url) for thing in left]
         runs += _fitting(every, condition) if condition is not None else []
     return list(dict.fromkeys(runs)), names
-
-
-def _find(every: list[dict[str, Any]], reference: str, place: Place) -> str:
-    """The run of a remote that a name or the beginning of an id means."""
-    fits = [row["id"] for row in every if row.get("name") == reference]
-    fits = fits or [row["id"] for row in every if row["id"].startswith(reference.lower())]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        shown = ", ".join(sorted(fits)[:8])
-        raise UsageError(f"{reference!r} fits {len(fits)} runs", runs=shown, hint="give the id")
-    raise NotFound(
-        f"there is no run, and no data, {reference!r} at the remote",
-        remote=place.url,
-        hint="`samebit ls --remote NAME` lists the runs there",
-    )
 
 
 def _pull(

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from samebit import places
+from samebit.cli.sweeping import gc_arguments, gc_of_remote
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, counted, size, visible
 from samebit.digest import canonical_json
@@ -16,7 +17,7 @@ from samebit.errors import Exit, NotFound, UsageError
 from samebit.launch import sending
 from samebit.objects.store import Store
 from samebit.records import plain
-from samebit.remotes import checking, contents, listing, named, probing
+from samebit.remotes import checking, contents, listing, named, probing, rows, sweeping
 from samebit.remotes.checking import Checked
 from samebit.remotes.named import Remote
 from samebit.remotes.place import Guarantees, Place
@@ -27,7 +28,7 @@ __all__ = ["address", "remote", "remote_arguments", "tried"]
 def remote_arguments(parser: argparse.ArgumentParser) -> None:
     """What remote takes."""
     commands = parser.add_subparsers(
-        dest="action", required=True, metavar="add|ls|show|test|check|repair|rm"
+        dest="action", required=True, metavar="add|ls|show|test|check|repair|gc|drop|rm"
     )
     adds = commands.add_parser("add", help="know a place by a name, and try what it can do")
     adds.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
@@ -44,10 +45,15 @@ def remote_arguments(parser: argparse.ArgumentParser) -> None:
     checks = commands.add_parser("check", help="is everything there that runs keep, and whole?")
     checks.add_argument("--full", action="store_true", help="read every object, too")
     repairs = commands.add_parser("repair", help="put what is whole here in place of damage there")
+    sweeps = commands.add_parser("gc", help="what nothing there names any more, and its removal")
+    sweeps.add_argument("name", metavar="NAME", help="as `ls` lists it")
+    gc_arguments(sweeps)
+    drops = commands.add_parser("drop", help="take runs away there")
     removes = commands.add_parser("rm", help="forget a remote; what lies there stays")
-    for one in (shows, tests, checks, repairs, removes):
+    for one in (shows, tests, checks, repairs, drops, removes):
         one.add_argument("name", metavar="NAME", help="as `ls` lists it")
         one.add_argument("--json", action="store_true", help="as one JSON object")
+    drops.add_argument("runs", metavar="RUN", nargs="+", help="by id, its beginning, or name")
 
 
 def remote(options: argparse.Namespace) -> int:
@@ -59,6 +65,8 @@ def remote(options: argparse.Namespace) -> int:
         "test": _test,
         "check": _check,
         "repair": _repair,
+        "gc": lambda options, screen: gc_of_remote(options),
+        "drop": _drop,
         "rm": _remove,
     }
     return does[options.action](options, Screen.of(sys.stdout))
@@ -238,6 +246,23 @@ def _repair(options: argparse.Namespace, screen: Screen) -> int:
     if found.hurt:
         screen.say(f"{counted(len(found.hurt), 'thing')} lacked something: `samebit push` sends it")
     return Exit.NOT_FOUND if left else Exit.DONE
+
+
+def _drop(options: argparse.Namespace, screen: Screen) -> int:
+    one = named.choose(places.find_store(Path.cwd()), options.name)
+    place = named.open_place(one)
+    identity = contents.read_id(place)
+    if identity is None:
+        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    every = rows.read_rows(place, identity)
+    chosen = list(dict.fromkeys(rows.find(every, run, place.url) for run in options.runs))
+    sweeping.drop(place, identity, chosen)
+    if options.json:
+        screen.say(canonical_json({"dropped": chosen}).decode())
+        return Exit.DONE
+    screen.say(f"taken away at {one.name}: {', '.join(chosen)}")
+    screen.say(f"`samebit remote gc {one.name}` frees what they alone kept there")
+    return Exit.DONE
 
 
 def _remove(options: argparse.Namespace, screen: Screen) -> int:

@@ -1,22 +1,31 @@
-"""`samebit gc`: what nothing names any more, and after the grace time its removal."""
+"""`samebit gc` and `samebit remote gc`: what nothing names any more, and its removal."""
 
 import argparse
 import re
 import sys
+import threading
 import time
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from samebit import places
-from samebit.cli.words import ProgressLine, Screen, duration, size
+from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data.versions import named_by_versions
 from samebit.digest import canonical_json
-from samebit.errors import Damaged, Exit, SamebitError, UsageError
+from samebit.errors import Damaged, Exit, NotFound, SamebitError, UsageError
 from samebit.folders import naming
 from samebit.folders.find import list_runs
 from samebit.objects import sweeping
 from samebit.objects.store import Store
+from samebit.remotes import contents, moving, named, rows
+from samebit.remotes import sweeping as remote_sweeping
+from samebit.remotes.claims import SWEEP, Claim
+from samebit.remotes.moving import Job
+from samebit.remotes.place import Place
+from samebit.remotes.sweeping import Unnamed
 
-__all__ = ["gc", "gc_arguments"]
+__all__ = ["gc", "gc_arguments", "gc_of_remote"]
 
 _GRACE_S = 14 * 86400.0
 _UNITS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -38,10 +47,18 @@ def gc_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
 
+class _Done(Struct):
+    """What a sweep did, or would do."""
+
+    objects: int = 0
+    freed_bytes: int = 0
+    marked: int = 0
+    kept: list[str] = field(default_factory=list)
+
+
 def gc(options: argparse.Namespace) -> int:
     """Say what nothing names, or with --delete remove it."""
     store = Store(places.find_store(Path.cwd()))
-    screen = Screen.of(sys.stdout)
     if options.delete:
         sweeping.put_back_all(store)
     # The time is taken before the marks: what is put while they are made is younger.
@@ -49,36 +66,98 @@ def gc(options: argparse.Namespace) -> int:
     before_ns = now_ns - int(options.grace * 1e9)
     marked = _marked(store)
     found = list(sweeping.unmarked(store, marked, before_ns))
-    freed, gone, kept = 0, 0, list[str]()
+    done = _Done(marked=len(marked))
     if options.delete:
         with ProgressLine(Screen.of(sys.stderr), len(found), "files") as progress:
             for one in found:
                 try:
-                    bytes_free = sweeping.sweep(store, one, before_ns)
+                    freed = sweeping.sweep(store, one, before_ns)
                 except Damaged as error:
-                    kept.append(f"{one.path.name[:8]} stays: {error.what}")
+                    done.kept.append(f"{one.path.name[:8]} stays: {error.what}")
                     continue
-                freed += bytes_free
-                gone += one.objects if bytes_free else 0
+                done.freed_bytes += freed
+                done.objects += one.objects if freed else 0
                 progress.advance()
     else:
-        freed = sum(one.size_bytes for one in found)
-        gone = sum(one.objects for one in found)
+        done.freed_bytes = sum(one.size_bytes for one in found)
+        done.objects = sum(one.objects for one in found)
+    return _say(done, options, "samebit gc --delete")
+
+
+def gc_of_remote(options: argparse.Namespace) -> int:
+    """The same of a remote."""
+    store = Store(places.find_store(Path.cwd()))
+    place = named.open_place(named.choose(store.path, options.name))
+    identity = contents.read_id(place)
+    if identity is None:
+        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    if not options.delete:
+        found, done = _unnamed_there(store, place, identity, time.time_ns(), options.grace)
+        done.freed_bytes = sum(one.size_bytes for one in found)
+        done.objects = sum(one.objects for one in found)
+    else:
+        with Claim(place, SWEEP) as claim:
+            found, done = _unnamed_there(store, place, identity, claim.began_ns, options.grace)
+            with ProgressLine(Screen.of(sys.stderr), len(found), "files") as progress:
+                lock = threading.Lock()
+
+                def sweep(one: Unnamed) -> None:
+                    claim.check()
+                    is_gone = remote_sweeping.sweep(place, store, one)
+                    with lock:
+                        if is_gone:
+                            done.freed_bytes += one.size_bytes
+                            done.objects += one.objects
+                        else:
+                            name = one.found.path
+                            done.kept.append(f"{name} stays: what is to live of it is damaged")
+                        progress.advance()
+
+                moving.move(Job(one.found.size_bytes, lambda one=one: sweep(one)) for one in found)
+            claim.check()
+            rows.gather(place, identity)
+    return _say(done, options, f"samebit remote gc {options.name} --delete")
+
+
+def _unnamed_there(
+    store: Store, place: Place, identity: str, now_ns: int, grace_s: float
+) -> tuple[list[Unnamed], _Done]:
+    there = contents.Contents(place, store, identity)
+    there.list_objects()
+    there.list_packs()
+    marks = remote_sweeping.marked(place, store, there)
+    before_ns = now_ns - int(grace_s * 1e9)
+    found = list(remote_sweeping.unnamed(place, there, marks, before_ns))
+    return found, _Done(marked=len(marks))
+
+
+def _say(done: _Done, options: argparse.Namespace, command: str) -> int:
+    screen = Screen.of(sys.stdout)
+    code = int(Exit.NOT_FOUND if done.kept else Exit.DONE)
     if options.json:
-        said = {"objects": gone, "bytes": freed, "deleted": options.delete, "marked": len(marked)}
-        screen.say(canonical_json(said | {"kept": kept, "grace_s": options.grace}).decode())
-        return int(Exit.NOT_FOUND if kept else Exit.DONE)
-    for line in kept:
-        screen.say(line)
+        said = {
+            "objects": done.objects,
+            "bytes": done.freed_bytes,
+            "deleted": options.delete,
+            "marked": done.marked,
+            "kept": done.kept,
+            "grace_s": options.grace,
+        }
+        screen.say(canonical_json(said).decode())
+        return code
+    for line in done.kept:
+        screen.say(visible(line))
     age = f"older than {duration(options.grace)}"
+    free = size(done.freed_bytes)
     if options.delete:
-        screen.say(f"removed {gone} objects that nothing names, {age}: {size(freed)}")
-    elif gone or freed:
-        screen.say(f"{gone} objects that nothing names are {age}: {size(freed)}")
-        screen.say("nothing was removed; `samebit gc --delete` does it")
+        screen.say(f"removed {counted(done.objects, 'object')} that nothing names, {age}: {free}")
+    elif done.objects or done.freed_bytes:
+        are = "is" if done.objects == 1 else "are"
+        screen.say(f"{counted(done.objects, 'object')} that nothing names {are} {age}: {free}")
+        screen.say(f"nothing was removed; `{command}` does it")
     else:
         screen.say(f"nothing unnamed is {age}")
-    return int(Exit.NOT_FOUND if kept else Exit.DONE)
+    return code
 
 
 def _marked(store: Store) -> set[str]:

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from samebit.errors import NotFound, UsageError
-from samebit.remotes.place import Data, Found, Guarantees, RemoteError
+from samebit.remotes.place import Found, Guarantees, RemoteError
 
 __all__ = ["SCHEMES", "BucketPlace", "open_bucket"]
 
@@ -99,20 +99,18 @@ class BucketPlace:
         self._store = store
         self._obstore = obstore
 
-    def put(self, path: str, data: Data, *, new: bool = False) -> bool:
+    def put(self, path: str, data: bytes, *, new: bool = False) -> bool:
         """See `Place`."""
         if new and not self.guarantees.creates and self.find(path) is not None:
             return False
         mode = "create" if new and self.guarantees.creates else None
-        # As bytes, of which alone obstore makes no second copy.
-        given: Any = bytes(data) if isinstance(data, memoryview) else data
         for pause in (*_PAUSES_S, None):
             began = time.monotonic()
             try:
                 self._obstore.put(
                     self._store,
                     path,
-                    given,
+                    data,
                     mode=mode,
                     use_multipart=None if mode is None else False,
                     chunk_size=_AT_ONCE_BYTES,
@@ -123,7 +121,7 @@ class BucketPlace:
                     return False
                 # Of what may have been done obstore does not try again; of ours everything may.
                 tried = time.monotonic() - began > _TRIED_S
-                again = isinstance(given, bytes | Path) and type(error).__name__ == "GenericError"
+                again = type(error).__name__ == "GenericError"
                 if pause is None or tried or not again:
                     raise self._refused(error, path, writes=True) from error
                 time.sleep(pause)

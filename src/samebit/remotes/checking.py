@@ -1,7 +1,5 @@
 """Whether everything at a remote is there and whole; and making it so from what is whole here."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,22 +10,18 @@ from samebit.data import versions
 from samebit.data.uses import uses_of_versions
 from samebit.errors import Damaged, NotFound, SamebitError, in_a_line
 from samebit.folders import naming
-from samebit.folders.folder import RunFolder
 from samebit.folders.naming import Use
 from samebit.folders.read import read_run
 from samebit.objects import encoding
-from samebit.objects.encoding import Body, PackEntry
 from samebit.objects.store import Store
-from samebit.remotes import bundles, listing, moving
+from samebit.remotes import laying, listing, moving
 from samebit.remotes.contents import Contents, Packed, object_path
+from samebit.remotes.laying import Laid
 from samebit.remotes.moving import Job
-from samebit.remotes.objects import Objects, read_body, read_file
+from samebit.remotes.objects import Objects, find_whole, read_file
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
-from samebit.remotes.recalled import read_bundle
 
 __all__ = ["Checked", "check", "repair"]
-
-_TOGETHER = 200  # runs whose files are held at a time
 
 Advance = Callable[[int], object]
 
@@ -76,59 +70,32 @@ def check(
     found.objects = len(contents.files) + len(contents.packs) + len(contents.damaged)
     found.damaged |= dict.fromkeys(contents.damaged, "its index cannot be read")
     looked_into = Objects(place, contents, local)
-    runs = listing.list_runs(place)
-    scratch = local.path / "tmp" / f"pull-{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        for at in range(0, len(runs), _TOGETHER):
-            some = runs[at : at + _TOGETHER]
-            for run, listed in listing.list_bundles(place, some).items():
-                _look_at(found, run, listed, place, looked_into, scratch)
-        _look_at_data(found, place, looked_into, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with laying.aside(local) as top:
+        for run, laid in laying.every_run(place, top):
+            _look_at(found, run, laid, looked_into)
+        _look_at_data(found, place, looked_into, top)
     if full:
         _read_all(found, place, contents, expects, advance)
     return found
 
 
-def _look_at(
-    found: Checked,
-    run: str,
-    listed: list[Found],
-    place: Place,
-    objects: Objects,
-    scratch: Path,
-) -> None:
+def _look_at(found: Checked, run: str, laid: Laid, objects: Objects) -> None:
     found.runs += 1
-    got: list[bytes] = []
-    for one in sorted(listed, key=lambda one: one.path):
-        try:
-            got.append(read_bundle(place, one))
-            found.read_bytes += one.size_bytes
-        except (Damaged, NotFound) as error:
-            found.damaged[one.path] = in_a_line(error)
-            found.hurt[run] = "a bundle of its files is damaged"
-    folder = RunFolder(scratch / "runs" / run)
+    found.read_bytes += laid.read_bytes
+    found.damaged |= laid.damaged
+    if laid.trouble:
+        found.hurt[run] = laid.trouble
     try:
-        for path, data in bundles.assemble(got, {}).items():
-            file = folder.path / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        _lacking(found, run, naming.uses(read_run(folder), objects), objects)
+        _lacking(found, run, naming.uses(read_run(laid.folder), objects), objects)
     except SamebitError as error:
         found.hurt.setdefault(run, in_a_line(error))
-    shutil.rmtree(folder.path, ignore_errors=True)
 
 
-def _look_at_data(found: Checked, place: Place, objects: Objects, scratch: Path) -> None:
-    for one in place.list("data"):
-        if listing.WORD.fullmatch(one.path):
-            file = scratch / one.path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(read_whole(place, one.path, one.size_bytes))
+def _look_at_data(found: Checked, place: Place, objects: Objects, top: Path) -> None:
+    found.damaged |= laying.words(place, top)
     for name in listing.list_names(place):
         try:
-            known = versions.read_versions(scratch, name)
+            known = versions.read_versions(top, name)
             _lacking(found, f"data {name}", uses_of_versions(objects, known), objects)
         except SamebitError as error:
             found.hurt[f"data {name}"] = in_a_line(error)
@@ -234,7 +201,7 @@ def _put_pack(place: Place, local: Store, contents: Contents, path: str) -> bool
     digits, _, suffix = path.rpartition("/")[2].partition(".")
     pack = contents.packs.get(path)
     entries = [] if pack is None else contents.entries_of(pack)
-    bodies = [_whole(place, local, pack, entry) for entry in entries if pack is not None]
+    bodies = [find_whole(place, local, Packed(pack, one)) for one in entries if pack is not None]
     whole = sorted(body for body in bodies if body is not None)
     if not entries or len(whole) < len(entries):
         return False
@@ -244,16 +211,3 @@ def _put_pack(place: Place, local: Store, contents: Contents, path: str) -> bool
     if again != digits:
         place.remove(path)
     return True
-
-
-def _whole(place: Place, local: Store, pack: Found, entry: PackEntry) -> Body | None:
-    """An object of a damaged pack, from here or from there."""
-    try:
-        data = local.read(entry.name)
-        return Body(entry.digest, *encoding.encode(data), len(data))
-    except NotFound:
-        pass
-    try:
-        return read_body(place, Packed(pack, entry))
-    except (Damaged, NotFound):
-        return None

@@ -21,13 +21,19 @@ PUSH, SWEEP = "push", "sweep"
 _RENEWED_S = 300.0
 _STALE_NS = 1800 * 10**9
 _LOST_S = 1200.0
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while a laptop sleeps
 
 
 class Claim:
     """A context in which this process pushes or sweeps.
 
     Raises RemoteError where the other kind is at work.
+
+    Attributes:
+        began_ns: when, by the remote's clock.
     """
+
+    began_ns: int
 
     def __init__(self, place: Place, kind: str) -> None:
         self._place = place
@@ -57,7 +63,7 @@ class Claim:
 
     def check(self) -> None:
         """Raises RemoteError where the claim could not be renewed in time."""
-        if time.monotonic() - self._renewed > _LOST_S:
+        if time.clock_gettime(_CLOCK) - self._renewed > _LOST_S:
             raise RemoteError(
                 "this was interrupted for so long that others need not know of it any more",
                 remote=self._place.url,
@@ -67,7 +73,7 @@ class Claim:
     def _write(self) -> None:
         said = {"host": socket.gethostname(), "pid": os.getpid()}
         self._place.put(self._path, json.dumps(said).encode())
-        self._renewed = time.monotonic()
+        self._renewed = time.clock_gettime(_CLOCK)
 
     def _look(self) -> None:
         other = SWEEP if self._kind == PUSH else PUSH
@@ -77,6 +83,7 @@ class Claim:
             raise RemoteError(
                 "the remote does not list what was just written to it", remote=self._place.url
             )
+        self.began_ns = own[0]
         for one in every:
             if one.path.startswith(f"claims/{other}-") and own[0] - one.modified_ns < _STALE_NS:
                 raise RemoteError(

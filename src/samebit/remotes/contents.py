@@ -18,7 +18,7 @@ from samebit.objects.stored import read_pack_index
 from samebit.remotes import moving
 from samebit.remotes.place import Found, Place, read_whole
 
-__all__ = ["Contents", "Packed", "object_path", "read_id"]
+__all__ = ["Contents", "Packed", "name_of_object", "object_path", "read_id"]
 
 _OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})")
 _PACK = re.compile(r"packs/([0-9a-f]{64})\.(?:pack|pieces)")
@@ -38,6 +38,12 @@ class Packed(Struct, frozen=True):
 def object_path(digits: str) -> str:
     """Where an object's own file is at a remote."""
     return f"objects/{digits[:2]}/{digits[2:]}"
+
+
+def name_of_object(path: str) -> bytes | None:
+    """The raw digest of the object whose own file this is; None for any other file."""
+    match = _OBJECT.fullmatch(path)
+    return bytes.fromhex(match[1] + match[2]) if match else None
 
 
 def read_id(place: Place) -> str | None:
@@ -74,8 +80,8 @@ class Contents:
     def list_objects(self) -> None:
         """Learn which object files there are: one request for each thousand."""
         for found in self._place.list("objects"):
-            if match := _OBJECT.fullmatch(found.path):
-                self.files[bytes.fromhex(match[1] + match[2])] = found.size_bytes
+            if (raw := name_of_object(found.path)) is not None:
+                self.files[raw] = found.size_bytes
 
     def list_packs(self) -> None:
         """Learn what is in the packs: requests for those alone that this user never asked about."""

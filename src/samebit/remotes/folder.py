@@ -1,5 +1,6 @@
 """A remote that is a folder: another disk, a share of the network, a mounted bucket."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from urllib.parse import quote
 
 from samebit import disk
 from samebit.errors import NotFound
-from samebit.remotes.place import Data, Found, Guarantees, RemoteError
+from samebit.remotes.place import Found, Guarantees, RemoteError
 
 __all__ = ["FolderPlace"]
 
@@ -27,20 +28,19 @@ class FolderPlace:
         """`file:///…`."""
         return "file://" + quote(str(self._top))
 
-    def put(self, path: str, data: Data, *, new: bool = False) -> bool:
+    def put(self, path: str, data: bytes, *, new: bool = False) -> bool:
         """See `Place`."""
         where = self._top / path
+        scratch = self._top / "tmp"
         try:
-            where.parent.mkdir(parents=True, exist_ok=True)
-            scratch = self._top / "tmp"
-            scratch.mkdir(exist_ok=True)
-            if isinstance(data, Path):
-                pieces: Iterator[bytes] = _pieces(data, 0, None)
-            elif isinstance(data, bytes | memoryview):
-                pieces = iter([bytes(data)])
-            else:
-                pieces = iter(data)
-            return bool(disk.publish(where, pieces, scratch, replace=not new))
+            while True:
+                where.parent.mkdir(parents=True, exist_ok=True)
+                scratch.mkdir(exist_ok=True)
+                try:
+                    return bool(disk.publish(where, [data], scratch, replace=not new))
+                except FileNotFoundError:
+                    if where.parent.exists() and scratch.exists():
+                        raise  # else it was empty, and somebody took it away
         except OSError as error:
             raise self._refused(error) from error
 
@@ -89,6 +89,11 @@ class FolderPlace:
             (self._top / path).unlink(missing_ok=True)
         except OSError as error:
             raise self._refused(error) from error
+        folder = (self._top / path).parent
+        with contextlib.suppress(OSError):  # not empty
+            while folder != self._top:  # a bucket has no empty folders either
+                folder.rmdir()
+                folder = folder.parent
 
     def _refused(self, error: OSError) -> RemoteError:
         return RemoteError(

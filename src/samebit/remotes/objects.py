@@ -8,7 +8,7 @@ from samebit.objects.store import Store
 from samebit.remotes.contents import Contents, Packed, object_path
 from samebit.remotes.place import Place, read_whole
 
-__all__ = ["Objects", "body_of", "checked", "read_body", "read_file"]
+__all__ = ["Objects", "body_of", "checked", "find_whole", "read_body", "read_file"]
 
 
 def read_file(place: Place, raw: bytes, size_bytes: int) -> Body:
@@ -28,6 +28,19 @@ def read_body(place: Place, one: Packed) -> Body:
     entry = one.entry
     stored = read_whole(place, one.pack.path, entry.stored, entry.offset)
     return checked(Body(entry.digest, entry.encoding, stored, entry.size))
+
+
+def find_whole(place: Place, local: Store, one: Packed) -> Body | None:
+    """An object of a pack there, checked, from here if it is here; None where neither is whole."""
+    try:
+        data = local.read(one.entry.name)
+        return Body(one.entry.digest, *encoding.encode(data), len(data))
+    except NotFound:
+        pass
+    try:
+        return read_body(place, one)
+    except (Damaged, NotFound):
+        return None
 
 
 def checked(body: Body) -> Body:

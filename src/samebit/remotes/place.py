@@ -5,17 +5,14 @@ name all at once. Everything else (packs, runs, who may sweep) is built on these
 implementation is short, and one suite tests them all (`tests/contract/test_places.py`).
 """
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec import Struct
 
 from samebit.errors import SamebitError
 
-__all__ = ["Data", "Found", "Guarantees", "Place", "RemoteError", "cut_short", "read_whole"]
-
-Data = bytes | memoryview | Path | Iterable[bytes]
+__all__ = ["Found", "Guarantees", "Place", "RemoteError", "cut_short", "read_whole"]
 
 
 class RemoteError(SamebitError):
@@ -55,7 +52,7 @@ class Place(Protocol):
         """What it can do."""
         ...
 
-    def put(self, path: str, data: Data, *, new: bool = False) -> bool:
+    def put(self, path: str, data: bytes, *, new: bool = False) -> bool:
         """Give bytes a name, all at once; with `new` False where the name is taken.
 
         Where a place cannot create, `new` looks first, and two who race both succeed.
@@ -78,7 +75,7 @@ class Place(Protocol):
         ...
 
     def folders(self, folder: str) -> Iterator[str]:
-        """The names of the folders that lie in a folder."""
+        """The names of the folders that lie in a folder; one with nothing in it is none."""
         ...
 
     def remove(self, path: str) -> None:

@@ -7,7 +7,6 @@ first; then the run's folder appears under its name all at once, or what is new 
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from samebit.folders.naming import Use
 from samebit.folders.read import read_run
 from samebit.objects.store import Store
 from samebit.records import DataRecord, decode
-from samebit.remotes import bundles, listing, moving
+from samebit.remotes import bundles, laying, listing, moving
 from samebit.remotes.bundles import Part
 from samebit.remotes.contents import Contents, Packed, object_path, read_id
 from samebit.remotes.moving import Job, Pace
@@ -36,9 +35,6 @@ __all__ = ["Pulled", "pull"]
 
 _HALF = 0.5
 _TOGETHER = 200  # runs of which everything is here before others are begun
-_ASIDE = "pull-"  # in `tmp/`: folders in which runs are put together
-_DAY_S = 86400
-_MOST_WORD_BYTES = 1 << 20
 
 Advance = Callable[[int], object]
 
@@ -104,7 +100,7 @@ class _Staged(Struct, frozen=True):
 
     folder: RunFolder
     target: RunFolder
-    files: dict[str, bytes]  # that are new here, or longer
+    new: frozenset[str]  # files that are new here, or longer
 
 
 class _Puller:
@@ -133,12 +129,14 @@ class _Puller:
         self._incomplete: dict[str, str] = {}
 
     def pull(self, runs: list[str], names: list[str], kinds: Collection[str]) -> Pulled:
-        _clear(self._store)
         done: list[str] = []
         changed: set[str] = set()
         # Some at a time: what has come is here, also where the rest never comes.
+        listed = listing.list_bundles(self._place, runs)
         for at in range(0, len(runs), _TOGETHER):
-            changed |= self._pull_runs(runs[at : at + _TOGETHER], kinds)
+            with laying.aside(self._store) as top:
+                some = {run: listed[run] for run in runs[at : at + _TOGETHER]}
+                changed |= self._pull_runs(some, top, kinds)
         done = [run for run in runs if run in changed]
         learnt = [name for name in names if self._pull_data(name)]
         return Pulled(
@@ -151,40 +149,37 @@ class _Puller:
             self._incomplete,
         )
 
-    def _pull_runs(self, runs: list[str], kinds: Collection[str]) -> set[str]:
+    def _pull_runs(
+        self, listed: Mapping[str, list[Found]], top: Path, kinds: Collection[str]
+    ) -> set[str]:
         """Those of which anything was new here."""
-        listed = listing.list_bundles(self._place, runs)
-        aside = self._store.path / "tmp" / f"{_ASIDE}{os.getpid()}-{os.urandom(4).hex()}"
         staged: dict[str, _Staged] = {}
 
         def stage(run: str) -> None:
             try:
-                staged[run] = self._stage(run, listed[run], aside)
+                staged[run] = self._stage(run, listed[run], top)
             except (Damaged, NotFound) as error:
                 self._failed[run] = in_a_line(error)
 
-        try:
-            moving.move(
-                Job(sum(one.size_bytes for one in listed[run]), lambda run=run: stage(run))
-                for run in runs
-            )
-            wanted: dict[str, set[str]] = {}
-            for run, one in staged.items():
-                try:
-                    wanted[run] = self._wanted(one, kinds)
-                except SamebitError as error:
-                    self._failed[run] = in_a_line(error)
-            came = self._fetch_reached(wanted)
-            for run in wanted.keys() - self._failed.keys():
-                _publish(staged[run], self._store.path / "tmp")
-                uses = naming.uses(read_run(staged[run].target), self._store)
-                self._look_over(run, (use for use in uses if KIND_OF_USE[use.kind] in kinds))
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        changed = {run for run, one in staged.items() if one.files} | came
+        moving.move(
+            Job(sum(one.size_bytes for one in found), lambda run=run: stage(run))
+            for run, found in listed.items()
+        )
+        wanted: dict[str, set[str]] = {}
+        for run, one in staged.items():
+            try:
+                wanted[run] = self._wanted(one, kinds)
+            except SamebitError as error:
+                self._failed[run] = in_a_line(error)
+        came = self._fetch_reached(wanted)
+        for run in wanted.keys() - self._failed.keys():
+            _publish(staged[run], self._store.path / "tmp")
+            uses = naming.uses(read_run(staged[run].target), self._store)
+            self._look_over(run, (use for use in uses if KIND_OF_USE[use.kind] in kinds))
+        changed = {run for run, one in staged.items() if one.new} | came
         return changed - self._failed.keys()
 
-    def _stage(self, run: str, listed: list[Found], aside: Path) -> _Staged:
+    def _stage(self, run: str, listed: list[Found], top: Path) -> _Staged:
         if not listed:
             raise NotFound(f"there is no run {run} at the remote", remote=self._place.url)
         target = RunFolder(self._store.path / "runs" / run)
@@ -200,7 +195,7 @@ class _Puller:
                 learnt[found.path] = [part for part, _ in bundles.parts_of(got[found.path])]
                 self._came(found.size_bytes, 0)
         if not got:
-            return _Staged(target, target, {})
+            return _Staged(target, target, frozenset())
         self._recalled.add(run, learnt)
         paths = {part.path for parts in learnt.values() for part in parts}
         here = {
@@ -214,7 +209,7 @@ class _Puller:
             for path, data in whole.items()
             if path not in here or len(data) > len(here[path])
         }
-        folder = RunFolder(aside / "runs" / run)
+        folder = RunFolder(top / "runs" / run)
         if target.path.exists():
             shutil.copytree(target.path, folder.path)
         for path, data in new.items():
@@ -226,7 +221,7 @@ class _Puller:
         if folder.record().id != run:
             raise Damaged(f"what lies at the remote as run {run} is another one")
         _check_ends(folder, self._place)
-        return _Staged(folder, target, new)
+        return _Staged(folder, target, frozenset(new))
 
     def _look_over(self, thing: str, uses: Iterable[Use]) -> None:
         """Note what of a run or of data is not here, though it was asked for."""
@@ -365,7 +360,7 @@ class _Puller:
             match = listing.WORD.fullmatch(found.path)
             if not match or match[1] != name or (self._store.path / found.path).exists():
                 continue
-            if found.size_bytes > _MOST_WORD_BYTES:
+            if found.size_bytes > laying.MOST_WORD_BYTES:
                 raise Damaged("a record of data that is far too large", path=found.path)
             data = read_whole(self._place, found.path, found.size_bytes)
             record = decode(data, DataRecord, where=found.path)
@@ -373,16 +368,6 @@ class _Puller:
                 raise Damaged("a record of other data than its folder says", path=found.path)
             new[found.path] = record, data
         return new
-
-
-def _clear(store: Store) -> None:
-    """Take away what a pull that was killed has left aside, a day ago or more."""
-    for path in (store.path / "tmp").glob(f"{_ASIDE}*"):
-        try:
-            if time.time() - path.stat().st_mtime > _DAY_S:
-                shutil.rmtree(path, ignore_errors=True)
-        except OSError:
-            continue
 
 
 def _name(raw: bytes) -> str:
@@ -423,13 +408,14 @@ def _check_ends(folder: RunFolder, place: Place) -> None:
 
 def _publish(staged: _Staged, scratch: Path) -> None:
     target = staged.target.path
-    if not staged.files:
+    if not staged.new:
         return
     target.parent.mkdir(exist_ok=True)
     if not target.exists() and disk.publish_folder(staged.folder.path, target):
         return
     # It is here in part, or came meanwhile: what is new is added, the ends of executions last.
-    for path in sorted(staged.files, key=lambda path: (path.endswith("/end.json"), path)):
+    for path in sorted(staged.new, key=lambda path: (path.endswith("/end.json"), path)):
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        disk.publish(file, [staged.files[path]], scratch, replace=bundles.grows(path))
+        data = (staged.folder.path / path).read_bytes()
+        disk.publish(file, [data], scratch, replace=bundles.grows(path))

@@ -29,6 +29,7 @@ from samebit.remotes.moving import Job, Pace
 from samebit.remotes.objects import body_of, checked
 from samebit.remotes.place import Place, RemoteError
 from samebit.remotes.recalled import Recalled
+from samebit.remotes.rows import encode as encode_rows
 from samebit.remotes.snapshot import Lack, Snapshot
 
 __all__ = ["KINDS", "KIND_OF_USE", "Plan", "Pushed", "make_plan", "push"]
@@ -288,7 +289,8 @@ def push(
                 sender.send(word, (store.path / word).read_bytes())
         sent = tuple(taken.folder.id for taken, _ in going)
         if sent:
-            _send_rows(sender, rows(sent))
+            path, file = encode_rows(rows(sent), time.time_ns())
+            sender.send(path, file, 0)
     return Pushed(plan, sent, held_back, sender.sent_bytes)
 
 
@@ -400,9 +402,3 @@ def _shared_out(lacks: list[Lack]) -> Iterator[list[Lack]]:
             held += part.end - part.begin
     if room:
         yield room
-
-
-def _send_rows(sender: _Sender, rows: list[dict[str, Any]]) -> None:
-    data = digest.canonical_json({"format": "samebit-rows 1", "rows": rows})
-    digits, file = bundles.encode_object(data)
-    sender.send(f"rows/{time.time_ns():016x}-{digits}", file, 0)

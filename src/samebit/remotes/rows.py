@@ -1,19 +1,21 @@
 """What `samebit ls` shows of runs that are at a remote, without having them here."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from samebit import digest, disk, places
-from samebit.errors import Damaged
+from samebit.errors import Damaged, NotFound, UsageError
 from samebit.remotes import bundles, moving
 from samebit.remotes.listing import list_runs
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
 
-__all__ = ["read_rows"]
+__all__ = ["encode", "find", "gather", "read_rows"]
 
 _ROWS = re.compile(r"rows/[0-9a-f]{16}-([0-9a-f]{64})")
 _FORMAT = "samebit-rows 1"
 _MOST_BYTES = 64 << 20
+_TOGETHER = 5000  # rows in one file
 
 
 def read_rows(place: Place, remote_id: str) -> list[dict[str, Any]]:
@@ -22,16 +24,67 @@ def read_rows(place: Place, remote_id: str) -> list[dict[str, Any]]:
     Each file of rows is read once, and kept in the user's cache.
     """
     ids = list_runs(place)
-    listed = sorted(
-        (one for one in place.list("rows") if _ROWS.fullmatch(one.path)), key=lambda one: one.path
-    )
-    newest: dict[str, dict[str, Any]] = {}
-    for some in moving.all_of([lambda one=one: _read(place, one, remote_id) for one in listed]):
-        newest.update({str(row.get("id")): row for row in some})
+    newest = _newest(_read_all(place, remote_id).values())
     return [newest.get(run, {"id": run, "state": "there"}) for run in ids]
 
 
-def _read(place: Place, found: Found, remote_id: str) -> list[dict[str, Any]]:
+def find(every: list[dict[str, Any]], reference: str, url: str) -> str:
+    """The id of the run that a name, an id or the beginning of one means; of rows of a remote.
+
+    Raises:
+        NotFound: none of them.
+        UsageError: several.
+    """
+    fits = [row["id"] for row in every if row.get("name") == reference]
+    fits = fits or [row["id"] for row in every if row["id"].startswith(reference.lower())]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        shown = ", ".join(sorted(fits)[:8])
+        raise UsageError(f"{reference!r} fits {len(fits)} runs", runs=shown, hint="give the id")
+    raise NotFound(
+        f"there is no run, and no data, {reference!r} at the remote",
+        remote=url,
+        hint="`samebit ls --remote NAME` lists the runs there",
+    )
+
+
+def encode(rows: list[dict[str, Any]], at_ns: int) -> tuple[str, bytes]:
+    """The path and the bytes of a file of rows; of two the later one counts."""
+    digits, file = bundles.encode_object(digest.canonical_json({"format": _FORMAT, "rows": rows}))
+    return f"rows/{at_ns:016x}-{digits}", file
+
+
+def gather(place: Place, remote_id: str) -> None:
+    """Put the rows of the runs that are there into few files, in place of one for each push.
+
+    The caller holds the claim to sweep, so nobody adds any meanwhile.
+    """
+    files = _read_all(place, remote_id)
+    there = set(list_runs(place))
+    left = [row for run, row in sorted(_newest(files.values()).items()) if run in there]
+    if len(files) <= 1 + len(left) // _TOGETHER:
+        return
+    last_ns = int(max(files).partition("/")[2].partition("-")[0], 16)
+    for at in range(0, len(left), _TOGETHER):
+        place.put(*encode(left[at : at + _TOGETHER], last_ns + 1))
+    for path in files:
+        place.remove(path)
+
+
+def _read_all(place: Place, remote_id: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each file that can be read, the oldest file first."""
+    every = [one for one in place.list("rows") if _ROWS.fullmatch(one.path)]
+    listed = sorted(every, key=lambda one: one.path)
+    read = moving.all_of([lambda one=one: _read(place, one, remote_id) for one in listed])
+    return {one.path: rows for one, rows in zip(listed, read, strict=True) if rows is not None}
+
+
+def _newest(files: Iterable[list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    return {str(row["id"]): row for rows in files for row in rows}
+
+
+def _read(place: Place, found: Found, remote_id: str) -> list[dict[str, Any]] | None:
     cached = places.cache_folder() / "remotes" / remote_id / "rows" / found.path.rpartition("/")[2]
     try:
         return _rows(cached.read_bytes())
@@ -39,13 +92,13 @@ def _read(place: Place, found: Found, remote_id: str) -> list[dict[str, Any]]:
         pass
     match = _ROWS.fullmatch(found.path)
     if match is None or found.size_bytes > _MOST_BYTES:
-        return []
+        return None
     try:
         file = read_whole(place, found.path, found.size_bytes)
         data = bundles.decode_object(file, match[1])
         rows = _rows(data)
-    except (Damaged, RemoteError):
-        return []  # a cache: what it would have told is known once the run is pulled
+    except (Damaged, NotFound, RemoteError):
+        return None  # a cache: what it would have told is known once the run is pulled
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         disk.replace_cache(cached, data)

@@ -1,0 +1,115 @@
+"""What lies at a remote laid out in a folder aside, as a store has it, to be looked into."""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from samebit.errors import Damaged, NotFound, in_a_line
+from samebit.folders.folder import RunFolder
+from samebit.objects.store import Store
+from samebit.remotes import bundles, listing, moving
+from samebit.remotes.moving import Job
+from samebit.remotes.place import Found, Place, read_whole
+from samebit.remotes.recalled import read_bundle
+
+__all__ = ["MOST_WORD_BYTES", "Laid", "aside", "every_run", "words"]
+
+MOST_WORD_BYTES = 1 << 20  # of one thing that was said of a version of data
+_TOGETHER = 200  # runs that lie there at a time
+_ASIDE = "pull-"  # in `tmp/`
+_DAY_S = 86400
+
+
+class Laid(Struct, frozen=True):
+    """A run of a remote, as far as its bundles are whole.
+
+    Attributes:
+        folder: where it is until the next batch of runs.
+        read_bytes: how many came for it.
+        damaged: its bundles that are not what their names say, and why.
+        trouble: why the files cannot be put together; empty where they can.
+    """
+
+    folder: RunFolder
+    read_bytes: int
+    damaged: dict[str, str]
+    trouble: str
+
+
+@contextlib.contextmanager
+def aside(store: Store) -> Generator[Path]:
+    """A folder in `tmp/` that goes at the end; those of killed processes go after a day."""
+    for path in (store.path / "tmp").glob(f"{_ASIDE}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _DAY_S:
+                shutil.rmtree(path, ignore_errors=True)
+    made = store.path / "tmp" / f"{_ASIDE}{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def every_run(place: Place, top: Path) -> Iterator[tuple[str, Laid]]:
+    """Each run that is there, by its id; RemoteError where the remote does not answer."""
+    listed = sorted(listing.list_bundles(place, listing.list_runs(place)).items())
+    for at in range(0, len(listed), _TOGETHER):
+        some = listed[at : at + _TOGETHER]
+        laid: dict[str, Laid] = {}
+
+        def lay(run: str, found: list[Found], laid: dict[str, Laid] = laid) -> None:
+            laid[run] = _lay(place, found, RunFolder(top / "runs" / run))
+
+        moving.move(
+            Job(sum(one.size_bytes for one in found), lambda r=run, f=found: lay(r, f))
+            for run, found in some
+        )
+        for run, _ in some:
+            yield run, laid[run]
+        shutil.rmtree(top / "runs", ignore_errors=True)
+
+
+def _lay(place: Place, listed: list[Found], folder: RunFolder) -> Laid:
+    got: list[bytes] = []
+    damaged: dict[str, str] = {}
+    for one in sorted(listed, key=lambda one: one.path):
+        try:
+            got.append(read_bundle(place, one))
+        except (Damaged, NotFound) as error:
+            damaged[one.path] = in_a_line(error)
+    trouble = "a bundle of its files is damaged" if damaged else ""
+    try:
+        for path, data in bundles.assemble(got, {}).items():
+            file = folder.path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    except Damaged as error:
+        trouble = trouble or in_a_line(error)
+    return Laid(folder, sum(one.size_bytes for one in listed), damaged, trouble)
+
+
+def words(place: Place, top: Path) -> dict[str, str]:
+    """Lay out all that was said of data; by their paths the records that could not be, and why."""
+    listed = [one for one in place.list("data") if listing.WORD.fullmatch(one.path)]
+    damaged: dict[str, str] = {}
+
+    def lay(one: Found) -> None:
+        file = top / one.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.write_bytes(read_whole(place, one.path, one.size_bytes))
+        except NotFound as error:
+            damaged[one.path] = in_a_line(error)
+
+    for one in listed:
+        if one.size_bytes > MOST_WORD_BYTES:
+            damaged[one.path] = "a record of data that is far too large"
+    moving.move(
+        Job(one.size_bytes, lambda one=one: lay(one)) for one in listed if one.path not in damaged
+    )
+    return damaged
