@@ -3,45 +3,108 @@
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
-from samebit.cli.words import Screen, visible
-from samebit.errors import NotFound, UsageError
+from samebit import places
+from samebit.cli.words import Screen, counted, visible
+from samebit.errors import NotFound, SamebitError, UsageError
+from samebit.folders.find import find_run
 
 __all__ = ["tags", "tags_arguments"]
+
+_FOLDERS = ("refs/tags/samebit/", "refs/samebit/")
+_TOGETHER = 500  # refs in one command
 
 
 def tags_arguments(parser: argparse.ArgumentParser) -> None:
     """What tags takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="ls|rm")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ls|push|rm")
     commands.add_parser("ls", help="the git refs that keep the code of runs")
+    pushing = commands.add_parser("push", help="send them to a git remote")
+    pushing.add_argument("--to", metavar="REMOTE", help="git's name of it (default: the only one)")
     removing = commands.add_parser("rm", help="remove them; the store keeps the code")
-    removing.add_argument("runs", metavar="RUN", nargs="*", help="ids; all with --all")
-    removing.add_argument("--all", action="store_true", help="those of every run")
+    for one in (pushing, removing):
+        one.add_argument("runs", metavar="RUN", nargs="*", help="which; all with --all")
+        one.add_argument("--all", action="store_true", help="those of every run")
 
 
 def tags(options: argparse.Namespace) -> int:
-    """List or remove the refs that `samebit run` made."""
+    """List, send or remove the refs that `samebit run` made."""
     screen = Screen.of(sys.stdout)
-    refs = _git("for-each-ref", "--format=%(refname)", "refs/tags/samebit/", "refs/samebit/")
+    refs = _git("for-each-ref", "--format=%(refname)", *_FOLDERS)
     if options.action == "ls":
         for ref in refs:
             screen.say(visible(ref))
         return 0
-    if not options.runs and not options.all:
-        raise UsageError("the tags of which runs?", hint="samebit tags rm RUN, or --all")
-    for run in options.runs:
-        if not any(_belongs(ref, run) for ref in refs):
-            raise NotFound(f"there is no tag of run {run}", hint="samebit tags ls")
-    chosen = [r for r in refs if options.all or any(_belongs(r, run) for run in options.runs)]
+    chosen = _chosen(refs, options)
+    if options.action == "push":
+        remote = options.to or _only_remote()
+        new = _push(remote, chosen)
+        known = f"; {len(chosen) - new} of them were there" if new < len(chosen) else ""
+        screen.say(f"{counted(len(chosen), 'ref')} at {visible(remote)}{known}")
+        return 0
     for ref in chosen:
         _git("update-ref", "-d", ref)
-    screen.say(f"removed {len(chosen)} refs; the store still has the code")
+    screen.say(f"removed {counted(len(chosen), 'ref')}; the store still has the code")
     return 0
+
+
+def _chosen(refs: list[str], options: argparse.Namespace) -> list[str]:
+    if not options.runs and not options.all:
+        raise UsageError(
+            "the tags of which runs?", hint=f"samebit tags {options.action} RUN, or --all"
+        )
+    runs = {run: _id(run) for run in options.runs}
+    for run, identity in runs.items():
+        if not any(_belongs(ref, identity) for ref in refs):
+            raise NotFound(f"there is no tag of run {run}", hint="samebit tags ls")
+    return [r for r in refs if options.all or any(_belongs(r, one) for one in runs.values())]
+
+
+def _id(run: str) -> str:
+    """The id of a run of the store; of one that was deleted, what was given is the id."""
+    try:
+        return find_run(places.find_store(Path.cwd()), run).id
+    except NotFound:
+        return run
 
 
 def _belongs(ref: str, run: str) -> bool:
     # A second execution with other code has `<id>-<commit>`.
     return ref.rpartition("/")[2].partition("-")[0] == run
+
+
+def _only_remote() -> str:
+    remotes = _git("remote")
+    if len(remotes) == 1:
+        return remotes[0]
+    if "origin" in remotes:
+        return "origin"
+    if remotes:
+        raise UsageError("to which git remote?", known=", ".join(remotes), hint="--to REMOTE")
+    raise UsageError("this repository has no remote", hint="git remote add origin URL")
+
+
+def _push(remote: str, refs: list[str]) -> int:
+    """How many were not there yet."""
+    new = 0
+    for at in range(0, len(refs), _TOGETHER):
+        some = [f"{ref}:{ref}" for ref in refs[at : at + _TOGETHER]]
+        done = subprocess.run(
+            ["git", "push", "--porcelain", "--", remote, *some], stdout=subprocess.PIPE, text=True
+        )
+        said = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") >= 2]
+        new += sum(words[0] == "*" for words in said)
+        refused = [f"{words[1].partition(':')[2]} {words[2]}" for words in said if words[0] == "!"]
+        if done.returncode:
+            raise SamebitError(
+                "git has not sent all of them",
+                remote=remote,
+                sent=new,
+                **({"refused": refused[0]} if refused else {}),
+                hint="the same command goes on where this one stopped",
+            )
+    return new
 
 
 def _git(*words: str) -> list[str]:
