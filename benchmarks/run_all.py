@@ -20,6 +20,7 @@ NAMES = (
     "loading",
     "fingerprints",
     "data_versions",
+    "remotes",
 )
 
 
