@@ -2,11 +2,16 @@
 
 import argparse
 import gc
+import multiprocessing
+import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +36,10 @@ from samebit.report.table import runs_table, shown
 
 __all__ = ["publish", "publish_arguments"]
 
-_POINTS = 48_000  # of all curves of one chart together
-_COLUMNS = 480  # of a chart, at most; two points each
+_COLUMNS = 320  # of a chart, at most; of each the lowest, the highest and the mean
 _LEAST_COLUMNS = 60
+_ALL_COLUMNS = 16_000  # of all curves of one chart together
+_READ_HERE = 8  # runs; of more it pays to start processes
 _NAMED_RUNS = 6  # in the commands
 _SLUG_WORDS, _SLUG_LENGTH, _DIGITS = 6, 40, 12
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
@@ -147,14 +153,8 @@ def _chosen(store: Path, references: Sequence[str], condition: str | None) -> li
 def _page(
     store: Path, folders: Sequence[RunFolder], target: Remote | Path, options: argparse.Namespace
 ) -> Page:
-    columns = min(max(_POINTS // (2 * len(folders)), _LEAST_COLUMNS), _COLUMNS)
-    told: list[Told] = []
-    gc.disable()  # millions of rows make no circle, and looking for one takes half of the time
-    with ProgressLine(Screen.of(sys.stderr), len(folders), "runs") as progress:
-        for folder in folders:
-            told.append(tell(read_run(folder), columns, anonymous=options.anonymous))
-            progress.advance()
-    gc.enable()
+    columns = min(max(_ALL_COLUMNS // len(folders), _LEAST_COLUMNS), _COLUMNS)
+    told = _tell_all(folders, columns, anonymous=options.anonymous)
     labels = Counter(one.label for one in told)
     told = [
         replace(one, label=f"{one.label} ({folder.id})") if labels[one.label] > 1 else one
@@ -166,8 +166,35 @@ def _page(
     if not options.anonymous:
         return replace(page, check=_check(folders, target))
     called = {folder.id: f"run {at}" for at, folder in enumerate(folders, start=1)}
-    views = [read_run(folder) for folder in folders]
-    return each_text(page, numbered(views, called, _people(store.parent)).text)
+    wording = numbered(map(read_run, folders), called, _people(store.parent))
+    return each_text(page, wording.text)
+
+
+def _tell_all(folders: Sequence[RunFolder], columns: int, *, anonymous: bool) -> list[Told]:
+    """What is told of each run; many are read by as many processes as there are processors."""
+    tell_one = partial(_tell, columns, anonymous)
+    with (
+        ProgressLine(Screen.of(sys.stderr), len(folders), "runs") as progress,
+        ExitStack() as open_,
+    ):
+        found: Iterable[Told] = map(tell_one, folders)
+        if len(folders) > _READ_HERE:
+            workers = min(len(os.sched_getaffinity(0)), len(folders))
+            spawn = multiprocessing.get_context("spawn")
+            found = open_.enter_context(ProcessPoolExecutor(workers, spawn)).map(tell_one, folders)
+        told: list[Told] = []
+        for one in found:
+            told.append(one)
+            progress.advance()
+    return told
+
+
+def _tell(columns: int, anonymous: bool, folder: RunFolder) -> Told:
+    gc.disable()  # millions of rows make no circle, and looking for one takes half of the time
+    try:
+        return tell(read_run(folder), columns, anonymous=anonymous)
+    finally:
+        gc.enable()
 
 
 def _title(told: Sequence[Told]) -> str:

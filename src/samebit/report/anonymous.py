@@ -9,7 +9,7 @@ show later that they are the same. A page calls its runs by numbers.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -82,37 +82,36 @@ def anonymous(salt: bytes, view: View, replay: View | None, verdict: Verdict) ->
     """How to word a verdict so that nothing recorded of the two runs tells whose they are."""
     views = [view] if replay is None else [view, replay]
     ids = {run for one in views for run in _ids(one)} | {verdict.run, verdict.replay or ""}
-    names = _names(views) | {verdict.by, verdict.host}
-    return Wording(
-        salt,
-        tuple(sorted(filter(None, ids))),
-        folders=_folders(views),
-        names=_pattern(names),
-    )
+    places = _Places()
+    names = {verdict.by, verdict.host}
+    for one in views:
+        places.add(one)
+        names |= _names(one)
+    return Wording(salt, tuple(sorted(filter(None, ids))), places.marks(), _pattern(names))
 
 
-def numbered(views: Sequence[View], called: Mapping[str, str], people: Iterable[str]) -> Wording:
+def numbered(views: Iterable[View], called: Mapping[str, str], people: Iterable[str]) -> Wording:
     """How to word what is told of runs so that it does not tell whose they are.
 
     Args:
-        views: the runs.
+        views: the runs; each is let go of before the next one is taken.
         called: by the id of each what it is called instead.
         people: more names, which no record has.
     """
-    others = {run for view in views for run in _ids(view)}
-    for verdict in (verdict for view in views for verdict in view.verdicts):
-        others |= {verdict.run, verdict.replay or ""}
-    named = dict.fromkeys(sorted(filter(None, others)), "another run") | dict(called)
-    names = _names(views) | set(people)
-    names |= {name for view in views for one in view.verdicts for name in (one.by, one.host)}
-    names |= {note.by for view in views for note in view.notes}
+    ids: set[str] = set()
+    places = _Places()
+    names = set(people)
+    for view in views:
+        places.add(view)
+        names |= _names(view) | {note.by for note in view.notes}
+        ids |= set(_ids(view))
+        for verdict in view.verdicts:
+            names |= {verdict.by, verdict.host}
+            ids |= {verdict.run, verdict.replay or ""}
     names |= {name[:digits] for name in names if _COMMIT.fullmatch(name) for digits in _SHORT}
-    return Wording(
-        b"",
-        folders=_folders(views),
-        names=_pattern(names, anywhere=_LONG),
-        called=tuple(named.items()),
-    )
+    marks = dict.fromkeys(sorted(filter(None, ids)), "another run") | dict(called)
+    pattern = _pattern(names, anywhere=_LONG)
+    return Wording(b"", (), places.marks(), pattern, tuple(marks.items()))
 
 
 def _ids(view: View) -> tuple[str, ...]:
@@ -125,41 +124,46 @@ def _without_folder(found: re.Match[str]) -> str:
     return f"{_ELSEWHERE}/{name}" if name and name[0] != "~" and found[0] != "/" else found[0][:1]
 
 
-def _folders(views: Sequence[View]) -> tuple[tuple[str, str], ...]:
+class _Places:
     """Folders that may have spaces in them, so that no pattern finds where they end."""
-    found: dict[str, str] = {}
-    elsewhere: set[str] = set()
-    for view in views:
+
+    def __init__(self) -> None:
+        self._found: dict[str, str] = {}
+        self._elsewhere: set[str] = set()
+
+    def add(self, view: View) -> None:
+        """Those that a run tells of."""
         variables = view.facts.get("variables") or {}
         interpreter = view.facts.get("interpreter") or {}
         for name in ("executable", "prefix", "base_prefix"):
-            found[str(interpreter.get(name) or "")] = "<python>"
-        found[variables.get("HOME", "")] = "<home>"
+            self._found[str(interpreter.get(name) or "")] = "<python>"
+        self._found[variables.get("HOME", "")] = "<home>"
         projects = [view.record.project, *(start.cwd for start in view.starts)]
         projects += [view.code.root] if view.code is not None else []
-        found.update(dict.fromkeys(projects, "<project>"))
-        elsewhere |= {os.path.dirname(fact["path"]) for fact in view.files}
-    for folder in elsewhere:  # what lies in the project keeps the names that it has there
-        if not any(PurePath(folder).is_relative_to(one) for one in found if os.path.isabs(one)):
-            found[folder] = _ELSEWHERE
-    absolute = [(folder, mark) for folder, mark in found.items() if len(PurePath(folder).parts) > 1]
-    return tuple(sorted(absolute, key=lambda pair: (-len(pair[0]), pair[0])))
+        self._found.update(dict.fromkeys(projects, "<project>"))
+        self._elsewhere |= {os.path.dirname(fact["path"]) for fact in view.files}
+
+    def marks(self) -> tuple[tuple[str, str], ...]:
+        """Each with what stands for it, the longest first."""
+        found = dict(self._found)
+        for folder in self._elsewhere:  # what lies in the project keeps the names that it has there
+            inside = (PurePath(folder).is_relative_to(one) for one in found if os.path.isabs(one))
+            if not any(inside):
+                found[folder] = _ELSEWHERE
+        absolute = [pair for pair in found.items() if len(PurePath(pair[0]).parts) > 1]
+        return tuple(sorted(absolute, key=lambda pair: (-len(pair[0]), pair[0])))
 
 
-def _names(views: Sequence[View]) -> set[str]:
+def _names(view: View) -> set[str]:
     """Users and hosts, with the names in their homes."""
-    found: set[str] = set()
-    for view in views:
-        machine: dict[str, Any] = view.facts.get("machine") or {}
-        variables = view.facts.get("variables") or {}
-        found |= {view.record.user, view.record.host, str(machine.get("host") or "")}
-        found |= {word for start in view.starts for word in (start.user, start.host, start.boot)}
-        found |= {variables.get(name, "") for name in ("USER", "LOGNAME", "HOSTNAME")}
-        found.add(PurePath(variables.get("HOME", "")).name)
-        code = view.code
-        if code is not None:
-            found |= {code.head or "", code.commit or ""}
-    return found
+    machine: dict[str, Any] = view.facts.get("machine") or {}
+    variables = view.facts.get("variables") or {}
+    found = {view.record.user, view.record.host, str(machine.get("host") or "")}
+    found |= {word for start in view.starts for word in (start.user, start.host, start.boot)}
+    found |= {variables.get(name, "") for name in ("USER", "LOGNAME", "HOSTNAME")}
+    found.add(PurePath(variables.get("HOME", "")).name)
+    code = view.code
+    return found if code is None else found | {code.head or "", code.commit or ""}
 
 
 def _pattern(names: Iterable[str], anywhere: int | None = None) -> re.Pattern[str] | None:

@@ -5,13 +5,14 @@ darker on white and lighter on black), and beyond eight of them by dashes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
+from typing import TypeVar
 
 from msgspec import Struct
 
 from samebit.report.curves import Axis, Curve, axis, span
-from samebit.report.schedule import count
 from samebit.report.table import number, visible
 
 __all__ = ["Line", "chart", "key"]
@@ -20,6 +21,7 @@ _WIDE, _HIGH = 2000, 1000  # units of a drawing, finer than any screen
 _COLORS, _DASHES = 8, 4
 _DESCRIBED = 8  # curves, for those who do not see them
 _MOST_ROWS = 12  # beside a chart; more are folded
+_Point = TypeVar("_Point", tuple[float, float], tuple[float, float, float])
 
 
 class Line(Struct, frozen=True):
@@ -82,28 +84,49 @@ def _looks(at: int) -> str:
 
 def _line(line: Line, across: Axis, upward: Axis) -> str:
     """A curve, and a mark on the border for each place of infinite values and of no numbers."""
-    path = ""
-    before: tuple[int, int] | None = None
-    for step, value in line.curve.points:
-        if not math.isfinite(value):
-            before = None
-            continue
-        here = round(across.share(step) * _WIDE), _y(upward.share(value))
-        if before is None:
-            path += f"M{here[0]} {here[1]}l0 0"  # a dot, where nothing follows
-        else:
-            down = here[1] - before[1]
-            path += f"l{here[0] - before[0]}{'' if down < 0 else ' '}{down}"
-        before = here
+
+    def at(step: float, value: float) -> tuple[int, int]:
+        return round(across.share(step) * _WIDE), _y(upward.share(value))
+
+    paths = {
+        f"band c{line.number % _COLORS}": "".join(
+            _joined([at(x, high) for x, _, high in part] + [at(x, low) for x, low, _ in part[::-1]])
+            for part in _unbroken(line.curve.band)
+        ),
+        _looks(line.number): "".join(
+            _joined([at(*point) for point in part]) for part in _unbroken(line.curve.points)
+        ),
+        f"odd c{line.number % _COLORS}": "".join(
+            f"M{round(across.share(x) * _WIDE)} {_y(1 if y > 0 else 0)}l0 0"
+            for x, y in line.curve.odd
+        ),
+    }
     label = f"<title>{_text(line.label)}</title>"
-    drawn = f'<path class="{_looks(line.number)}" d="{path}">{label}</path>' if path else ""
-    marks = "".join(
-        f"M{round(across.share(step) * _WIDE)} {_y(1 if value > 0 else 0)}l0 0"
-        for step, value in line.curve.odd
+    return "".join(
+        f'<path class="{k}" d="{path}">{label}</path>' for k, path in paths.items() if path
     )
-    if marks:
-        drawn += f'<path class="odd c{line.number % _COLORS}" d="{marks}">{label}</path>'
-    return drawn
+
+
+def _unbroken(points: Sequence[_Point]) -> Iterator[list[_Point]]:
+    """The stretches without a NaN."""
+    part: list[_Point] = []
+    for point in points:
+        if math.isfinite(point[1]):
+            part.append(point)
+        elif part:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _joined(points: Sequence[tuple[int, int]]) -> str:
+    """Points as a path; a single one is a dot."""
+    path = f"M{points[0][0]} {points[0][1]}" + ("l0 0" if len(points) == 1 else "l")
+    for (x, y), (right, down) in pairwise(points):
+        path += f"{'' if path[-1] == 'l' or right < x else ' '}{right - x}"
+        path += f"{'' if down < y else ' '}{down - y}"
+    return path
 
 
 def _y(share: float) -> int:
@@ -119,24 +142,23 @@ def _described(lines: Sequence[Line]) -> str:
         for word, end in (("lowest", curve.low), ("highest", curve.high)):
             if end is not None:
                 text += f", {word} {number(end[1])} at step {_step(end[0])}"
-        said.append(f"{text}{_odd(curve)}")
+        said.append(text + (f", {curve.odd_recorded:,} not finite" if curve.odd else ""))
     if len(lines) > _DESCRIBED:
         said.append(f"and {len(lines) - _DESCRIBED} more")
     return _text("; ".join(said))
 
 
 def _step(step: float) -> str:
-    return count(step) if abs(step) < 1e15 else number(step)
+    return f"{step:,.0f}" if step == round(step) and abs(step) < 1e15 else number(step)
 
 
 def _odd(curve: Curve) -> str:
-    if not curve.odd_recorded:
+    """How many values are missing in a curve, and from where on."""
+    if not curve.odd:
         return ""
-    are = "is" if curve.odd_recorded == 1 else "are"
     first = _step(min(step for step, _ in curve.odd))
-    return (
-        f", {curve.odd_recorded:,} of {curve.points_recorded:,} {are} not finite, from {first} on"
-    )
+    count = f"{curve.odd_recorded:,} of {curve.points_recorded:,} not finite"
+    return f"<small>{count}, from {first} on</small>"
 
 
 def _values(lines: Sequence[Line]) -> str:
@@ -145,10 +167,10 @@ def _values(lines: Sequence[Line]) -> str:
     if len(lines) == 1:
         cells = zip(titles, _ends(lines[0].curve), strict=True)
         said = " · ".join(f"{title} {cell}" for title, cell in cells if cell)
-        return f'<p class="values">{said}</p>'
+        return f'<p class="values">{said}{_odd(lines[0].curve)}</p>'
     head = "".join(f'<th scope="col">{title}</th>' for title in ("run", *titles))
     rows = "".join(
-        f'<tr><th scope="row">{key(line.number)} {_text(line.label)}</th>'
+        f'<tr><th scope="row">{key(line.number)} {_text(line.label)}{_odd(line.curve)}</th>'
         f"{''.join(f'<td>{cell}</td>' for cell in _ends(line.curve))}</tr>"
         for line in lines
     )
@@ -162,8 +184,8 @@ def _values(lines: Sequence[Line]) -> str:
 
 def _ends(curve: Curve) -> list[str]:
     """Its last, lowest and highest value; empty where there is none."""
-    last = _value(curve.last) + (f"<small>{_text(_odd(curve))}</small>" if curve.odd else "")
-    return [last, *(_value(end) if end is not None else "" for end in (curve.low, curve.high))]
+    ends = (curve.last, curve.low, curve.high)
+    return [_value(end) if end is not None else "" for end in ends]
 
 
 def _value(end: tuple[float, float]) -> str:

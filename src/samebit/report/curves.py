@@ -17,14 +17,16 @@ _NAN = math.nan
 _FLAT = 1e-12  # a smaller relative range is the rounding of means, no curve
 _DECADES = 3.0  # a positive metric that spans more of them is drawn by its logarithm
 _TICKS = 5
-_LARGEST_PLAIN, _SMALLEST_PLAIN = 1e5, 1e-4  # beyond them a tick has an exponent
+_LARGEST_PLAIN, _SMALLEST_PLAIN, _MOST_DECIMALS = 1e5, 1e-3, 6  # else a tick has an exponent
 
 
 class Curve(Struct, frozen=True):
     """What is drawn of some numbers over steps, and what is said of them.
 
     Attributes:
-        points: (step, value) in order; NaN where the line is broken.
+        points: (step, value) in order; NaN where the line is broken. Of many the mean of each
+            column.
+        band: (step, lowest, highest) of each column, where points are means; so no spike is lost.
         odd: (step, value) of what is infinite or no number; of many in one place the first.
         points_recorded: how many there were.
         odd_recorded: how many of them were infinite or no number.
@@ -35,6 +37,7 @@ class Curve(Struct, frozen=True):
     """
 
     points: tuple[tuple[float, float], ...]
+    band: tuple[tuple[float, float, float], ...]
     odd: tuple[tuple[float, float], ...]
     points_recorded: int
     odd_recorded: int
@@ -47,7 +50,7 @@ class Curve(Struct, frozen=True):
 def thinned(
     steps: Sequence[Any], values: Sequence[Any], columns: int, *, is_linear: bool = False
 ) -> Curve | None:
-    """A curve of at most two points a column, the lowest and the highest one, and both its ends.
+    """A curve of so many columns at most, or of all points where these are not many more.
 
     None where fewer than two of the values are numbers: that is no curve.
     """
@@ -58,22 +61,25 @@ def thinned(
     fine = ys if whole else [y for y in ys if math.isfinite(y)]
     low, high = (min(fine), max(fine)) if fine else (_NAN, _NAN)
     points: list[tuple[float, float]] = []
+    band: list[tuple[float, float, float]] = []
     odd: list[tuple[float, float]] = []
     for begin, end in _columns(xs, columns):
-        part = ys[begin:end]
+        part, middle = ys[begin:end], xs[(begin + end) // 2]
         good = part
         if not whole:
             good = [y for y in part if math.isfinite(y)]
             odd += list({repr(y): (xs[begin + at], y) for at, y in _odd(part)}.values())
-        if not good:
-            points.append((xs[begin], _NAN))
-            continue
-        ends = sorted({part.index(min(good)), part.index(max(good))})
-        points += [(xs[begin + at], part[at]) for at in ends]
-    if whole:
-        points = _with_ends(points, (xs[0], ys[0]), (xs[-1], ys[-1]))
+        if good:
+            lowest, highest = min(good), max(good)
+            mean = sum(good) / len(good)
+            points.append((middle, mean if math.isfinite(mean) else lowest / 2 + highest / 2))
+            band.append((middle, lowest, highest))
+        else:
+            points.append((middle, _NAN))
+            band.append((middle, _NAN, _NAN))
     return Curve(
         tuple(points),
+        tuple(band) if len(points) < len(ys) else (),
         tuple(odd),
         len(ys),
         len(ys) - len(fine),
@@ -128,7 +134,7 @@ def _as_float(value: float) -> float:
 
 def _columns(xs: Sequence[float], columns: int) -> list[tuple[int, int]]:
     """Where each column's points begin and end; each point its own where they are few."""
-    if len(xs) <= 2 * columns:
+    if len(xs) <= 3 * columns:
         return [(at, at + 1) for at in range(len(xs))]
     first, wide = xs[0], xs[-1] - xs[0]
     bounds = [0]
@@ -141,13 +147,6 @@ def _columns(xs: Sequence[float], columns: int) -> list[tuple[int, int]]:
 def _odd(part: Sequence[float]) -> list[tuple[int, float]]:
     """The first of each kind comes last, so that it is the one that stays."""
     return [(at, y) for at, y in reversed([*enumerate(part)]) if not math.isfinite(y)]
-
-
-def _with_ends(
-    points: list[tuple[float, float]], first: tuple[float, float], last: tuple[float, float]
-) -> list[tuple[float, float]]:
-    before = [] if points[0] == first else [first]
-    return [*before, *points] + ([] if points[-1] == last else [last])
 
 
 class Axis(Struct, frozen=True):
@@ -219,7 +218,7 @@ def _labels(ticks: Sequence[float], step: float) -> list[str]:
     """As many digits as tell them apart."""
     largest = max(map(abs, ticks))
     fine = math.floor(math.log10(step) + 1e-9)
-    if largest < _LARGEST_PLAIN and step >= _SMALLEST_PLAIN:
+    if _SMALLEST_PLAIN <= largest < _LARGEST_PLAIN and -fine <= _MOST_DECIMALS:
         return [f"{tick:.{max(0, -fine)}f}" if tick else "0" for tick in ticks]
     digits = max(0, math.floor(math.log10(largest) + 1e-9) - fine)
     return [_exponent(f"{tick:.{digits}e}") if tick else "0" for tick in ticks]
@@ -235,4 +234,5 @@ def _log_axis(low: float, high: float) -> Axis:
     every = 1 + (last - first) // 6
     ticks = range(first, last + 1, every)
     shares = [(at - math.log10(low)) / (math.log10(high) - math.log10(low)) for at in ticks]
-    return Axis(low, high, True, tuple((s, f"1e{at}") for s, at in zip(shares, ticks, strict=True)))
+    labels = [f"{10.0**at:g}" if -4 <= at < 5 else f"1e{at}" for at in ticks]
+    return Axis(low, high, True, tuple(zip(shares, labels, strict=True)))

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 # Nothing from anywhere, and no script: not even a fault in our escaping could run one.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_MOST_ABOVE = 20  # runs in a table above the charts; a longer one comes below them
 _MOST_OPEN = 4  # runs that are told in full; of more each is folded
 _FIRST = 1  # parts of a single run that stand before its charts
 _GRADES = {"identical": "good", "different": "bad", "finished": "good", "failed": "bad"}
@@ -95,7 +96,7 @@ def html(page: Page) -> str:
     body = [f"<header><h1>{_text(page.title)}</h1>{_lead(page)}</header>"]
     first = page.runs[0].parts
     if several:
-        body += [_table(page), _charts(page)]
+        body += [_table(page), _charts(page)][:: 1 if len(page.runs) <= _MOST_ABOVE else -1]
         shared = _shared(page.runs)
         body += [_section("The same for all", "".join(_parts(shared)), "shared")] if shared else []
         body += [_run(at, told, shared, page) for at, told in enumerate(page.runs)]
