@@ -274,8 +274,8 @@ def _upload(remote: Remote, name: str, data: bytes, options: argparse.Namespace)
     seconds: int | None = options.seconds
     signed: Row = {}
     if seconds is not None:  # before anything is there that has no link
-        until_ns = time.time_ns() + seconds * 10**9
-        signed = {"signed": published.signed(place, name, seconds), "until_ns": until_ns}
+        until = time.time_ns() + seconds * 10**9
+        signed = {"signed": published.signed(place, name, seconds), "until": _iso(until)}
     path = published.put_page(place, name, data)
     address = published.address(place, name)
     found: Row = {"remote": remote.name, "path": path, "address": address, **signed}
@@ -298,7 +298,7 @@ def _say(said: Row, target: Remote | Path, screen: Screen, options: argparse.Nam
         screen.say(f"    {_readers(said['open'], 'signed' in said)}")
     if "signed" in said:
         screen.say(f"  {said['signed']}")
-        screen.say(f"    everybody can read this one, until {when(said['until_ns'])} at the latest")
+        screen.say(f"    everybody can read this one, until {said['until']} at the latest")
     if options.anonymous and not isinstance(target, Path):
         screen.say(paint.yellow("the links name the place: look whether that says whose it is"))
     if missing:
@@ -315,6 +315,10 @@ def _readers(is_open: bool | None, is_signed: bool) -> str:
     return f"only those who have credentials for the bucket can read it{hint}"
 
 
+def _iso(ns: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ns // 10**9))
+
+
 def _not_there(said: Row, remote: Remote) -> list[str]:
     there = set(listing.list_runs(named.open_place(remote)))
     return [run for run in said["runs"] if run not in there]
@@ -326,7 +330,7 @@ def _list(remote: Remote, screen: Screen, options: argparse.Namespace) -> int:
     if options.json:
         listed = [
             {"name": name, "address": published.address(place, name)}
-            | {"bytes": one.size_bytes, "modified_ns": one.modified_ns}
+            | {"bytes": one.size_bytes, "published": _iso(one.modified_ns)}
             for name, one in pages
         ]
         screen.say(canonical_json({"remote": remote.name, "pages": listed}).decode())

@@ -27,6 +27,9 @@ _SHORTEST_WORD = 2  # a single letter stands in too many words of others
 _LONG = 5  # letters of a name that is looked for within other words, too: `ada_l` in `ada_l2`
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT = (7, 8, 9, 10, 11, 12)  # digits by which a commit is called
+_OWNERS = re.compile(
+    r"^(?:[a-z][\w+.-]*://[^/]*/|[^/:]*:)"
+)  # what comes before them in git's address
 _URL = re.compile(r"\b[a-zA-Z][\w+.-]*://[^\s'\"<>]+")
 _AT = re.compile(r"[\w.+-]+@[\w.-]+(?::[^\s'\"<>]+)?")
 _BELOW = re.compile(r"(<home>|<path>|<python>)/(?:[^\s'\":;,()\[\]{}<>|=/]+/)+")
@@ -163,7 +166,13 @@ def _names(view: View) -> set[str]:
     found |= {variables.get(name, "") for name in ("USER", "LOGNAME", "HOSTNAME")}
     found.add(PurePath(variables.get("HOME", "")).name)
     code = view.code
-    return found if code is None else found | {code.head or "", code.commit or ""}
+    if code is not None:
+        found |= {
+            code.head or "",
+            code.commit or "",
+            *_OWNERS.sub("", code.remote or "").split("/")[:-1],
+        }
+    return found
 
 
 def _pattern(names: Iterable[str], anywhere: int | None = None) -> re.Pattern[str] | None:

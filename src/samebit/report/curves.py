@@ -1,6 +1,7 @@
 """A curve as few points, and the round ticks of its axes: numbers in, numbers and words out."""
 
 import math
+import sys
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import islice, pairwise
@@ -13,10 +14,12 @@ from samebit.report.schedule import count
 
 __all__ = ["Axis", "Curve", "axis", "span", "stairs", "thinned"]
 
-_NAN = math.nan
+_NAN, _LARGEST = math.nan, sys.float_info.max
+_SMALLEST = 1e-290  # a fifth of less may be nothing
 _FLAT = 1e-12  # a smaller relative range is the rounding of means, no curve
 _DECADES = 3.0  # a positive metric that spans more of them is drawn by its logarithm
 _TICKS = 5
+_MOST_COUNTED = 1e9  # steps of which a few digits tell one from the next
 _LARGEST_PLAIN, _SMALLEST_PLAIN, _MOST_DECIMALS = 1e5, 1e-3, 6  # else a tick has an exponent
 
 
@@ -177,9 +180,10 @@ def axis(low: float, high: float, *, of_steps: bool = False, is_linear: bool = F
     """
     if low != low:
         low, high = 0.0, 1.0
-    if high / 2 - low / 2 <= _FLAT * max(abs(low), abs(high)):
-        around = abs(low) / 2 or 1.0
-        low, high = (low, low + 1.0) if of_steps else (low - around, high + around)
+    largest = max(abs(low), abs(high))
+    if largest < _SMALLEST or high / 2 - low / 2 <= _FLAT * largest:
+        around = 1.0 if largest < _SMALLEST else largest / 2
+        low, high = max(low - around, -_LARGEST), min(high + around, _LARGEST)
     is_linear = is_linear or of_steps
     if not is_linear and low > 0 and math.log10(high) - math.log10(low) > _DECADES:
         return _log_axis(low, high)
@@ -196,7 +200,8 @@ def axis(low: float, high: float, *, of_steps: bool = False, is_linear: bool = F
         else:
             first, last = math.ceil(begin), math.floor(end)
     ticks = [at * step for at in range(first, last + 1)]
-    labels = list(map(count, ticks)) if of_steps else _labels(ticks, step)
+    in_words = of_steps and max(map(abs, ticks), default=0) < _MOST_COUNTED
+    labels = list(map(count, ticks)) if in_words else _labels(ticks, step)
     shares = [_share(tick, low, high, is_log=False) for tick in ticks]
     return Axis(low, high, False, tuple(zip(shares, labels, strict=True)))
 
@@ -231,7 +236,7 @@ def _exponent(text: str) -> str:
 
 def _log_axis(low: float, high: float) -> Axis:
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    every = 1 + (last - first) // 6
+    every = max(1, -(-(last - first) // 6))
     ticks = range(first, last + 1, every)
     shares = [(at - math.log10(low)) / (math.log10(high) - math.log10(low)) for at in ticks]
     labels = [f"{10.0**at:g}" if -4 <= at < 5 else f"1e{at}" for at in ticks]
