@@ -1,5 +1,8 @@
 """Where a browser finds what lies in a bucket, and which words name a page."""
 
+import http.server
+import threading
+
 import pytest
 
 from samebit.errors import UsageError
@@ -54,5 +57,28 @@ def test_what_is_no_link_to_a_page_names_nothing_that_could_be_deleted(link: str
 
 
 def test_whether_everybody_may_read_is_unknown_where_nobody_answers() -> None:
-    assert published.is_open("http://127.0.0.1:9/x") is None
-    assert published.is_open("nonsense") is None
+    assert published.is_open("http://127.0.0.1:9/x", b"page") is None
+
+
+def test_another_page_in_its_place_is_not_the_page() -> None:
+    """As where a gateway shows everybody a form to log in."""
+    with http.server.HTTPServer(("127.0.0.1", 0), _LogIn) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            link = f"http://127.0.0.1:{server.server_port}/x"
+            assert published.is_open(link, b"log in!") is False
+            assert published.is_open(link, b"log in") is True
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _LogIn(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"log in")
+
+    def log_message(self, *_: object) -> None:
+        return

@@ -280,7 +280,7 @@ def _upload(remote: Remote, name: str, data: bytes, options: argparse.Namespace)
     address = published.address(place, name)
     found: Row = {"remote": remote.name, "path": path, "address": address, **signed}
     if address.startswith(("https://", "http://")):
-        found["open"] = published.is_open(address)
+        found["open"] = published.is_open(address, data)
     return found
 
 

@@ -3,6 +3,7 @@
 They are no part of what a remote keeps: a pull, a check and a sweep pass them over.
 """
 
+import http.client
 import re
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ _MEDIA = "text/html; charset=utf-8"
 _NAME = r"[a-z0-9]+(?:-[a-z0-9]+)*-[0-9a-f]{12}"
 _IN_LINK = re.compile(rf"(?:^|/)({_NAME})(?:/index\.html)?$")
 _PATIENCE_S = 20.0
+_THEIR_FAULT = 500  # and above, of HTTP
 
 
 def put_page(place: Place, name: str, page: bytes) -> str:
@@ -74,16 +76,19 @@ def signed(place: Place, name: str, seconds: int) -> str:
     return place.signed(_path(name), seconds)
 
 
-def is_open(link: str) -> bool | None:
-    """Whether everybody may read there, found by trying; None where nobody answers."""
+def is_open(link: str, page: bytes) -> bool | None:
+    """Whether everybody gets a page there, found by trying; None where nobody answers.
+
+    Its bytes are compared, for a page on which to log in is an answer, too.
+    """
     request = urllib.request.Request(link, headers={"User-Agent": "samebit"})
     try:
         with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
-            return bool(answer.status == 200)
+            return bool(answer.read(len(page) + 1) == page)
     except urllib.error.HTTPError as error:
         error.close()
-        return False
-    except (OSError, ValueError):
+        return None if error.code >= _THEIR_FAULT else False
+    except (OSError, http.client.HTTPException):
         return None
 
 
