@@ -233,7 +233,7 @@ def test_an_anonymous_page_has_not_one_telling_word_in_its_bytes(
             "lr": 0.1,
             "out": f"{home}/analytical/out",
             "mail": "difference@secretlab.example",
-            "by": "Charles Babbage",
+            "author": "Charles Babbage",
             "sha": commit[:8],
             "of": folder.id,
         },
@@ -267,9 +267,9 @@ def test_an_anonymous_page_has_not_one_telling_word_in_its_bytes(
     writer.close()
     folder.end_execution(1, ExecutionEnd(time.time_ns(), "failed", exit_code=1))
     folder.add_note("remark", "ada-lovelace likes it")
-    verdict = Verdict(
-        "different", folder.id, "r3p1ay0000", f"{home}/corpora/x.bin differs", by="ada-lovelace"
-    )
+    cause = f"{home}/corpora/x.bin differs"
+    people = {"by": "ada-lovelace", "who": "repeated"}
+    verdict = Verdict("different", folder.id, "r3p1ay0000", cause, **people)
     folder.add_note("verdict", verdict)
     record(store, "other")
     assert main(["remote", "add", "lab", str(tmp_path / "secretlab")]) == 0
@@ -278,13 +278,16 @@ def test_an_anonymous_page_has_not_one_telling_word_in_its_bytes(
     page = (tmp_path / "secretlab" / done["path"]).read_text().lower()
     for word in (*TELLING, folder.id, "r3p1ay0000", commit[:7], "samebit clone"):
         assert word not in page, word
+    for line in ("by", "on", "commit", "kept as", "repository"):
+        assert f"<dt>{line}</dt>" not in page
     for word in ("0.1", "epyc", "train.py", "torch 2.9", "run 1", "x.bin", "pythonhashseed=7"):
         assert word in page, word
     assert "lovelace" not in done["name"]
     assert said(*words, "--anonymous")["name"] == done["name"]
     # Without it they are there, or this test would see nothing.
     whole = (tmp_path / "secretlab" / said(*words)["path"]).read_text().lower()
-    assert all(word in whole for word in (*TELLING, folder.id, commit[:7]))
+    assert all(word in whole for word in (*TELLING, folder.id, commit[:7], "r3p1ay0000"))
+    assert "<dt>repository</dt>" in whole
 
 
 def replaced(start: ExecutionStart, **fields: str) -> ExecutionStart:

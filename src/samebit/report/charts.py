@@ -1,7 +1,7 @@
 """Charts as SVG that is stretched to the width of its page, with labels in HTML of one size.
 
-Curves are told apart by colours that people of every colour vision can tell apart (Okabe and Ito's,
-darker on white and lighter on black), and beyond eight of them by dashes.
+Curves have colours that people of every colour vision can tell apart, and beyond eight of them
+dashes.
 """
 
 import math
