@@ -24,6 +24,7 @@ T = TypeVar("T")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _MOST_ABOVE = 20  # runs in a table above the charts; a longer one comes below them
 _MOST_OPEN = 4  # runs that are told in full; of more each is folded
+_SHORT = 32  # letters of a cell that is not broken
 _FIRST = 1  # parts of a single run that stand before its charts
 _GRADES = {"identical": "good", "different": "bad", "finished": "good", "failed": "bad"}
 
@@ -153,7 +154,10 @@ def _table(page: Page) -> str:
     for at, (first, *cells) in enumerate(page.rows):
         link = f'<th scope="row">{key(at)} <a href="#run-{at + 1}">{_text(first)}</a></th>'
         pairs = zip(cells, sides[1:], strict=True)
-        rest = "".join(f'<td class="{side}">{_text(cell)}</td>' for cell, side in pairs)
+        rest = ""
+        for cell, side in pairs:
+            kind = side or ("short" if len(cell) <= _SHORT else "")
+            rest += f'<td class="{kind}">{_text(cell)}</td>'
         rows.append(f"<tr>{link}{rest}</tr>")
     table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
     return f'<section class="runs"><div class="wide"><table>{table}</table></div></section>'
