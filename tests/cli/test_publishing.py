@@ -198,6 +198,15 @@ def test_several_runs_have_a_table_and_say_once_what_they_share(store: Path, sai
     assert text.count("samebit verify ") == 2
 
 
+def test_what_looks_like_a_secret_is_masked_whoever_recorded_it(store: Path, said: Said) -> None:
+    token = "ghp_" + "a1B2" * 9
+    record(store, f"with {token}", note=f"https://me:{token}@h.example/x")
+    said("--where", "seed == 7", "--to", "report.html", "--title", token)
+    text = Path("report.html").read_text()
+    assert token not in text
+    assert text.count("****") >= 3
+
+
 def test_a_verdict_is_told_with_where_the_two_part(store: Path, said: Said) -> None:
     folder = record(store, "base")
     evidence = {"divergence": {"where": "step 3", "what": "loss", "facts": ["the same batch"]}}

@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from samebit import digest, disk, places
 from samebit.capture.git import read_author
+from samebit.capture.secrets import mask_text
 from samebit.cli.gathering import tell
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, counted, size, visible, when
@@ -40,6 +42,7 @@ _COLUMNS = 320  # of a chart, at most; of each the lowest, the highest and the m
 _LEAST_COLUMNS = 60
 _ALL_COLUMNS = 16_000  # of all curves of one chart together
 _READ_HERE = 8  # runs; of more it pays to start processes
+_FOR_OTHERS = ("endpoint", "region", "account")  # a profile is everybody's own
 _NAMED_RUNS = 6  # in the commands
 _SLUG_WORDS, _SLUG_LENGTH, _DIGITS = 6, 40, 12
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
@@ -163,6 +166,7 @@ def _page(
     page = Page(options.title or _title(told), tuple(told))
     if len(folders) > 1:
         page = _with_table(page, store, folders, ids=not options.anonymous)
+    page = each_text(page, mask_text)  # whichever version recorded it: this goes out of the house
     if not options.anonymous:
         return replace(page, check=_check(folders, target))
     called = {folder.id: f"run {at}" for at, folder in enumerate(folders, start=1)}
@@ -179,7 +183,7 @@ def _tell_all(folders: Sequence[RunFolder], columns: int, *, anonymous: bool) ->
     ):
         found: Iterable[Told] = map(tell_one, folders)
         if len(folders) > _READ_HERE:
-            workers = min(len(os.sched_getaffinity(0)), len(folders))
+            workers = min(os.cpu_count() or 1, len(folders))
             spawn = multiprocessing.get_context("spawn")
             found = open_.enter_context(ProcessPoolExecutor(workers, spawn)).map(tell_one, folders)
         told: list[Told] = []
@@ -235,16 +239,11 @@ def _check(folders: Sequence[RunFolder], target: Remote | Path) -> tuple[str, tu
     if isinstance(target, Path):
         sentence = "In the project in which it was recorded, this runs it again and compares"
         return f"{sentence} every bit:", tuple(verify)
-    options = [
-        f"--{name} {target.options[name]}"
-        for name in named.OPTIONS[:2] + named.OPTIONS[3:]
-        if name in target.options
-    ]
-    clone = " ".join(["samebit clone", target.url, "record", *options])
-    sentence = (
-        "Whoever may read there gets the whole record, runs it again, and compares every bit:"
-    )
-    return sentence, (clone, "cd record", *verify)
+    words = ["samebit", "clone", target.url, "record"]
+    for name in (name for name in _FOR_OTHERS if name in target.options):
+        words += [f"--{name}", target.options[name]]
+    sentence = "Whoever may read there gets the whole record, runs it again, and compares every"
+    return f"{sentence} bit:", (shlex.join(words), "cd record", *verify)
 
 
 def _people(project: Path) -> set[str]:
