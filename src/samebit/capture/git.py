@@ -23,6 +23,7 @@ __all__ = [
     "list_files",
     "make_commit",
     "point_at",
+    "read_author",
     "read_remote",
 ]
 
@@ -262,6 +263,18 @@ def read_remote(top: Path) -> str | None:
     except Refused:
         return None
     return url.decode("utf-8", "backslashreplace").removesuffix("\n") or None
+
+
+def read_author(top: Path) -> list[str]:
+    """The name and the address under which commits are made there, as far as they are set."""
+    found: list[str] = []
+    for what in ("user.name", "user.email"):
+        try:
+            said = _git(top, "config", "--default", "", "--get", what)
+        except Refused:
+            continue
+        found += [said.decode("utf-8", "backslashreplace").strip()]
+    return [one for one in found if one]
 
 
 def _fields(output: bytes) -> list[str]:

@@ -7,7 +7,7 @@ from samebit.capture.config import flat, source_of
 from samebit.cli.words import Screen, number, shorten, shown, visible, width
 from samebit.folders.read import View
 
-__all__ = ["config_lines", "config_title", "training_facts", "whole_config"]
+__all__ = ["config_entries", "config_lines", "config_title", "training_facts", "whole_config"]
 
 _MOST = 40  # settings in the summary
 _NAME = 36  # columns of a name there, at most
@@ -32,7 +32,7 @@ def config_title(view: View) -> str:
 
 def config_lines(view: View, screen: Screen) -> Iterator[str]:
     """Name, value and source of each setting; those that nobody set come last."""
-    entries = _entries(view)
+    entries = config_entries(view)
     entries.sort(key=lambda entry: entry[2] == "default")
     yield from _columns(entries[:_MOST], screen, shorten_values=True)
     if (left := len(entries) - _MOST) > 0:
@@ -47,10 +47,11 @@ def whole_config(view: View, screen: Screen) -> Iterator[str]:
     for made in (view.facts.get("config_sources") or {}).get("made_by") or []:
         for name, choice in (made.get("choices") or {}).items():
             yield screen.paint.dim(visible(f"{name} is {choice}"))
-    yield from _columns(_entries(view), screen, shorten_values=False)
+    yield from _columns(config_entries(view), screen, shorten_values=False)
 
 
-def _entries(view: View) -> list[tuple[str, str, str]]:
+def config_entries(view: View) -> list[tuple[str, str, str]]:
+    """Name, value and source of each setting, in words."""
     config = view.facts.get("config")
     if config is None:
         return []

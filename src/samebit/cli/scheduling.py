@@ -15,7 +15,7 @@ from samebit.report import schedule as words_of
 from samebit.report.schedule import Curve, amount, count, setting
 from samebit.report.shapes import TOLERANCE, segments
 
-__all__ = ["chart", "schedule_as_data", "show_schedule"]
+__all__ = ["chart", "optimizer_lines", "schedule_as_data", "show_schedule"]
 
 _ROWS = 6  # of a curve, four dots each
 _WIDEST = 100
@@ -45,44 +45,58 @@ def show_schedule(view: View, screen: Screen) -> None:
             _optimizer(view, schedule, optimizer, name, screen)
 
 
-def _optimizer(view: View, schedule: Schedule, optimizer: int, name: str, screen: Screen) -> None:
-    last = _last(view, schedule, optimizer)
-    groups = sorted({g for o, g, _ in schedule.scalars if o == optimizer and g >= 0})
-    of = f"{len(groups)} parameter groups" if len(groups) > 1 else "1 parameter group"
-    steps = f"{count(last)} step{'s' if last != 1 else ''}"
-    title = f"{name}optimizer {optimizer}: {steps}, {of}"
-    screen.say(screen.paint.bold(title if screen.width is None else shorten(title, screen.width)))
+def optimizer_lines(view: View, schedule: Schedule, optimizer: int) -> list[tuple[str, object]]:
+    """What each scalar of an optimizer did, in words, and what made it so."""
+    last, groups = _last(view, schedule, optimizer), _numbers(schedule, optimizer)
     skipped = _skipped(schedule, optimizer)
     lines: list[tuple[str, object]] = []
     for fact in view.all_facts("scheduler"):
         if isinstance(fact, dict) and fact.get("optimizer") == optimizer:
-            lines.append(("  made by", _scheduler(fact)))
-    curves = [curve for curve in words_of.curves(schedule) if curve.optimizer == optimizer]
-    for curve in curves:
+            lines.append(("made by", _scheduler(fact)))
+    for curve in _curves(schedule, optimizer):
         lines.append(
             (
-                f"  {_title(curve, groups)}",
+                _title(curve, groups),
                 words_of.words(curve.changes.counts, curve.changes.values, last, skipped),
             )
         )
         lines += [
-            (f"  {curve.name} {_groups([group])}", f"the same × {amount(factor)}")
+            (f"{curve.name} {_groups([group])}", f"the same × {amount(factor)}")
             for group, factor in list(curve.scaled.items())[:_MOST_LISTED]
         ]
         if len(curve.scaled) > _MOST_LISTED:
             lines.append(("", f"and {len(curve.scaled) - _MOST_LISTED} more in proportion"))
     lines += _loss_scale(schedule, optimizer, last)
-    lines += _constants(schedule, optimizer, groups)
-    screen.say(fields(lines, screen))
+    return lines + _constants(schedule, optimizer, groups)
+
+
+def _optimizer(view: View, schedule: Schedule, optimizer: int, name: str, screen: Screen) -> None:
+    last, groups = _last(view, schedule, optimizer), _numbers(schedule, optimizer)
+    of = f"{len(groups)} parameter groups" if len(groups) > 1 else "1 parameter group"
+    steps = f"{count(last)} step{'s' if last != 1 else ''}"
+    title = f"{name}optimizer {optimizer}: {steps}, {of}"
+    screen.say(screen.paint.bold(title if screen.width is None else shorten(title, screen.width)))
+    lines = optimizer_lines(view, schedule, optimizer)
+    screen.say(fields([(f"  {key}" if key else "", value) for key, value in lines], screen))
     if screen.width is None or not _can_draw(screen):
         return
+    curves = _curves(schedule, optimizer)
     rates = [curve for curve in curves if curve.name == "lr"] or curves[:1]
     for curve in rates[:_MOST_DRAWN]:
         wide = min(screen.width, _WIDEST)
         screen.say()
         screen.say(screen.paint.dim(shorten(_title(curve, groups), wide)))
-        for line in chart(curve.changes, last, wide, skipped):
+        for line in chart(curve.changes, last, wide, _skipped(schedule, optimizer)):
             screen.say(line)
+
+
+def _curves(schedule: Schedule, optimizer: int) -> list[Curve]:
+    return [curve for curve in words_of.curves(schedule) if curve.optimizer == optimizer]
+
+
+def _numbers(schedule: Schedule, optimizer: int) -> list[int]:
+    """The numbers of its parameter groups."""
+    return sorted({g for o, g, _ in schedule.scalars if o == optimizer and g >= 0})
 
 
 def _last(view: View, schedule: Schedule, optimizer: int) -> int:
@@ -139,11 +153,11 @@ def _loss_scale(schedule: Schedule, optimizer: int, last: int) -> list[tuple[str
         if len(values) > 1:
             changes = f"{len(values) - 1} change{'s' if values[2:] else ''}"
             text = f"{_plain(values[0])}, {changes}, to {_plain(values[-1])}"
-        lines.append(("  loss scale", text))
+        lines.append(("loss scale", text))
     for name, title in (("skipped", "skipped"), ("without_effect", "without effect")):
         changes = schedule.scalars.get((optimizer, -1, name))
         if changes is not None:
-            lines.append((f"  {title}", _skips(changes, scale, last)))
+            lines.append((title, _skips(changes, scale, last)))
     return lines
 
 
@@ -195,10 +209,10 @@ def _constants(
             same.append(f"{name} {next(iter(by_value))}")
         elif len(by_value) <= _MOST_LISTED:
             of = [f"{value} ({_groups(numbers)})" for value, numbers in by_value.items()]
-            lines.append((f"  {name}", ", ".join(of)))
+            lines.append((name, ", ".join(of)))
         else:
-            lines.append((f"  {name}", f"{len(by_value)} values in {len(by_group)} groups"))
-    return [*lines, ("  constant", ", ".join(same))] if same else lines
+            lines.append((name, f"{len(by_value)} values in {len(by_group)} groups"))
+    return [*lines, ("constant", ", ".join(same))] if same else lines
 
 
 def _can_draw(screen: Screen) -> bool:

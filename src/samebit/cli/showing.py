@@ -55,7 +55,7 @@ from samebit.records import CodeRecord
 from samebit.replay.plan import edited_before_import
 from samebit.report.schedule import words
 
-__all__ = ["show", "show_arguments"]
+__all__ = ["code_lines", "randomness_lines", "show", "show_arguments"]
 
 _MOST_OPTIMIZERS = 8  # a search with a boosting library has one for each of its trainings
 _MOST_STATES = 16
@@ -110,9 +110,9 @@ def _summary(view: View, screen: Screen) -> None:
     screen.say(f"{title}  {_colored(view.status, screen, view.status + cause)}")
     for name, lines in (
         ("", list(_execution(view))),
-        ("code", list(_code(view))),
+        ("code", list(code_lines(view))),
         ("config", list(config_lines(view, screen))),
-        ("randomness", list(_randomness(view))),
+        ("randomness", list(randomness_lines(view))),
         ("training", list(_training(view))),
         ("data", list(used_lines(view))),
         ("splits", split_lines(view)),
@@ -210,7 +210,8 @@ def _executions(view: View) -> Iterator[tuple[str, object]]:
             yield "  replaced", f"{again}; samebit metrics {view.id} --execution {start.number}"
 
 
-def _code(view: View) -> Iterator[tuple[str, object]]:
+def code_lines(view: View) -> Iterator[tuple[str, object]]:
+    """Where its code is, and what of that no commit has."""
     code = view.code
     if code is None:
         return
@@ -262,7 +263,8 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _randomness(view: View) -> Iterator[tuple[str, object]]:
+def randomness_lines(view: View) -> Iterator[tuple[str, object]]:
+    """Its seeds, what draws from which, and the deterministic modes."""
     start = view.start
     settings = view.facts.get("settings") or {}
     yield "seed", view.seed if view.seed is not None else "none given to samebit"

@@ -3,7 +3,7 @@
 Each function gives lines of name and value, as `samebit show` prints them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from samebit.capture import locks
@@ -68,11 +68,13 @@ def link_lines(view: View) -> Iterator[tuple[str, object]]:
             yield "data", f"{short_name(link.version)}, {count} files"
 
 
-def used_lines(view: View) -> Iterator[tuple[str, object]]:
+def used_lines(
+    view: View, name_of: Callable[[str | None], str] = short_fingerprint
+) -> Iterator[tuple[str, object]]:
     """The data that it said it uses: its fingerprint, how much it is, and whether it is kept."""
     found = data_of(view)
     for name, fact in list(found.items())[:_MOST_USED]:
-        text = short_fingerprint(fact["fingerprint"])
+        text = name_of(fact["fingerprint"])
         if (rows := fact.get("rows")) is not None:
             text += f", {rows:,} rows"
         text += f", {fact['what']}"

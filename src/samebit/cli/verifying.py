@@ -34,6 +34,7 @@ from samebit.session.launching import Replay, Request, launch
 __all__ = [
     "GRADE_EXIT",
     "execute",
+    "in_words",
     "show_verdict",
     "steps_argument",
     "verify",
@@ -282,13 +283,7 @@ def show_verdict(verdict: Verdict, screen: Screen) -> None:
     paint = screen.paint
     color = {"identical": paint.green, "different": paint.red}.get(verdict.grade, paint.yellow)
     divergence = verdict.evidence.get("divergence")
-    line = color(paint.bold(verdict.grade))
-    if verdict.until is not None and verdict.grade == "identical":
-        line += f" (steps 1 to {verdict.until})"
-    if divergence:
-        line += f": {visible(divergence['where'])}"
-    if verdict.cause:
-        line += f"{', ' if divergence else ': '}{visible(verdict.cause)}"
+    line = color(paint.bold(verdict.grade)) + in_words(verdict).removeprefix(verdict.grade)
     screen.say(line)
     if divergence:
         for fact in divergence["facts"]:
@@ -305,6 +300,19 @@ def show_verdict(verdict: Verdict, screen: Screen) -> None:
         say_list(screen, paint.dim(title), lines, indent="  ")
     if verdict.replay:
         screen.say(paint.dim(f"  run {verdict.run}, replay {verdict.replay}; {verdict.who}"))
+
+
+def in_words(verdict: Verdict) -> str:
+    """A verdict in a line: its grade, how far it reaches, or where and why the two part."""
+    divergence = verdict.evidence.get("divergence")
+    line = verdict.grade
+    if verdict.until is not None and verdict.grade == "identical":
+        line += f" (steps 1 to {verdict.until})"
+    if divergence:
+        line += f": {visible(divergence['where'])}"
+    if verdict.cause:
+        line += f"{', ' if divergence else ': '}{visible(verdict.cause)}"
+    return line
 
 
 def _of_kind(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from samebit.errors import NotFound, UsageError
 from samebit.remotes.place import Found, Guarantees, RemoteError
@@ -78,7 +79,12 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
         )
     except Exception as error:
         raise UsageError(f"the remote cannot be opened: {_words(error)}", remote=url) from error
-    return BucketPlace(url.rstrip("/"), store, guarantees, obstore)
+    web = _ADDRESSES[scheme](name, config) + "".join(f"/{one}" for one in _parts(prefix))
+    return BucketPlace(url.rstrip("/"), store, guarantees, obstore, quote(web, safe="/:"))
+
+
+def _parts(prefix: str) -> list[str]:
+    return [part for part in prefix.split("/") if part]
 
 
 def _obstore() -> ModuleType:
@@ -93,14 +99,34 @@ def _obstore() -> ModuleType:
 class BucketPlace:
     """See `open_bucket`."""
 
-    def __init__(self, url: str, store: Any, guarantees: Guarantees, obstore: ModuleType) -> None:
+    def __init__(
+        self, url: str, store: Any, guarantees: Guarantees, obstore: ModuleType, web: str
+    ) -> None:
         self.url = url
         self.guarantees = guarantees
         self._store = store
         self._obstore = obstore
+        self._web = web
 
-    def put(self, path: str, data: bytes, *, new: bool = False) -> bool:
-        """See `Place`."""
+    def address(self, path: str) -> str:
+        """Where a browser finds a name, if it may."""
+        return f"{self._web}/{quote(path)}"
+
+    def signed(self, path: str, seconds: int) -> str:
+        """An address by which anybody may read a name for so long."""
+        try:
+            lasts = timedelta(seconds=seconds)
+            return str(self._obstore.sign(self._store, "GET", path, lasts))
+        except Exception as error:
+            raise RemoteError(
+                "no link can be signed with these credentials",
+                remote=self.url,
+                answer=_words(error),
+                hint="without --for the page is put there all the same",
+            ) from error
+
+    def put(self, path: str, data: bytes, *, new: bool = False, media: str | None = None) -> bool:
+        """See `Place`; `media` is what a browser is told that it is."""
         if new and not self.guarantees.creates and self.find(path) is not None:
             return False
         mode = "create" if new and self.guarantees.creates else None
@@ -112,6 +138,7 @@ class BucketPlace:
                     path,
                     data,
                     mode=mode,
+                    attributes={"Content-Type": media} if media is not None else None,
                     use_multipart=None if mode is None else False,
                     chunk_size=_AT_ONCE_BYTES,
                     max_concurrency=2,
@@ -328,3 +355,24 @@ def _az(options: Mapping[str, str]) -> dict[str, Any]:
 
 
 _CONFIGS = {"s3": _s3, "gs": _gs, "az": _az}
+
+
+def _s3_address(name: str, config: Mapping[str, Any]) -> str:
+    if "endpoint" in config:
+        return f"{config['endpoint'].rstrip('/')}/{name}"
+    host = f"s3.{config.get('region', 'us-east-1')}.amazonaws.com"
+    # A certificate is for one name below the host, and a dot would make it two.
+    return f"https://{host}/{name}" if "." in name else f"https://{name}.{host}"
+
+
+def _gs_address(name: str, config: Mapping[str, Any]) -> str:
+    options = config.get("config") or {"base_url": "https://storage.googleapis.com"}
+    return f"{options['base_url'].rstrip('/')}/{name}"
+
+
+def _az_address(name: str, config: Mapping[str, Any]) -> str:
+    host = f"https://{config['account_name']}.blob.core.windows.net"
+    return f"{config.get('endpoint', host).rstrip('/')}/{name}"
+
+
+_ADDRESSES = {"s3": _s3_address, "gs": _gs_address, "az": _az_address}
