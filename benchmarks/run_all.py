@@ -21,6 +21,7 @@ NAMES = (
     "fingerprints",
     "data_versions",
     "remotes",
+    "ssh_remote",
 )
 
 

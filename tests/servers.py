@@ -1,4 +1,4 @@
-"""Servers of the real kind, on loopback, for remotes: started once for a test run, and stopped."""
+"""Servers of the real kind, on loopback, for remotes: started where tests ask, and stopped."""
 
 import contextlib
 import http.client
@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-__all__ = ["KEYS", "Server", "moto", "rclone"]
+__all__ = ["KEYS", "Server", "Sshd", "moto", "rclone", "rclone_sftp", "sshd"]
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIDOFTHETESTS0",
@@ -81,17 +82,126 @@ def moto() -> Generator[Server]:
         yield Server(f"http://127.0.0.1:{port}")
 
 
+def _rclone() -> str:
+    program = Path(sys.executable).with_name("rclone")
+    found = str(program) if os.access(program, os.X_OK) else shutil.which("rclone")
+    if found is None:
+        pytest.skip("rclone is not installed")
+    return found
+
+
 @contextlib.contextmanager
 def rclone(folder: Path) -> Generator[Server]:
     """Signatures are checked; there are no conditions, and a part of a file is the whole of it."""
-    program = Path(sys.executable).with_name("rclone")
-    if not os.access(program, os.X_OK):
-        found = shutil.which("rclone")
-        if found is None:
-            pytest.skip("rclone is not installed")
-        program = Path(found)
+    program = _rclone()
     port = _free_port()
     keys = ",".join(KEYS.values())
     serve = ["serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--auth-key", keys]
-    with _running([str(program), "--config", os.devnull, *serve], port):
+    with _running([program, "--config", os.devnull, *serve], port):
         yield Server(f"http://127.0.0.1:{port}", folder)
+
+
+class Sshd(Struct, frozen=True):
+    """A server to which ssh leads, and what leads to it.
+
+    Attributes:
+        folder: of all that belongs to it.
+        top: of the remote there.
+        config: of the client.
+        port: where it listens.
+    """
+
+    folder: Path
+    top: str
+    config: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The remote; `lab` is a name that the client's configuration knows."""
+        return f"ssh://lab{self.top}"
+
+    def patch(self, patch: pytest.MonkeyPatch) -> None:
+        """Let this process and its children meet an `ssh` that reads this configuration alone."""
+        patch.setenv("PATH", f"{self.folder}/bin:{os.environ['PATH']}")
+
+    @contextlib.contextmanager
+    def prefer(self, *lines: str) -> Generator[None]:
+        """For a while other lines of the configuration, of which the first that fits counts."""
+        before = self.config.read_text()
+        self.config.write_text("\n".join([*lines, before]))
+        try:
+            yield
+        finally:
+            self.config.write_text(before)
+
+
+@contextlib.contextmanager
+def sshd(folder: Path, *more: str, sftp: bool = True) -> Generator[Sshd]:
+    """OpenSSH's, with keys of its own, and `more` lines of configuration."""
+    program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("OpenSSH's server is not installed")
+    if os.geteuid() == 0:  # whoever starts it as a service makes this
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    port = _free_port()
+    made = _ssh_client(folder, port, str(folder / "remote"))
+    serves = f"""
+        ListenAddress 127.0.0.1:{port}
+        HostKey {folder}/host
+        PidFile none
+        AuthorizedKeysFile {folder}/user.pub
+        StrictModes no
+        UsePAM no
+        PasswordAuthentication no
+        KbdInteractiveAuthentication no
+        PermitRootLogin yes
+        {"Subsystem sftp internal-sftp" if sftp else ""}
+    """
+    config = folder / "sshd_config"
+    config.write_text("\n".join([*more, textwrap.dedent(serves)]))
+    with _running([program, "-D", "-f", str(config), "-E", str(folder / "log")], port):
+        yield made
+
+
+@contextlib.contextmanager
+def rclone_sftp(folder: Path) -> Generator[Sshd]:
+    """One that makes nothing durable, and whose renames replace what is there."""
+    program = _rclone()
+    port = _free_port()
+    made = _ssh_client(folder, port, "/some/where", "User me")
+    (folder / "files").mkdir()
+    serve = ["serve", "sftp", str(folder / "files"), "--addr", f"127.0.0.1:{port}", "--user", "me"]
+    keys = ["--key", str(folder / "host"), "--authorized-keys", str(folder / "user.pub")]
+    cache = ["--vfs-cache-mode", "writes", "--cache-dir", str(folder / "cache")]
+    with _running([program, "--config", os.devnull, *serve, *keys, *cache], port):
+        yield made
+
+
+def _ssh_client(folder: Path, port: int, top: str, *more: str) -> Sshd:
+    """Keys of a server and a user, and an `ssh` that knows both."""
+    program = shutil.which("ssh")
+    if program is None or shutil.which("ssh-keygen") is None:
+        pytest.skip("OpenSSH is not installed")
+    for name in ("host", "user"):
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(words, check=True)
+    known = (folder / "host.pub").read_text()
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {known}")
+    asks = f"""
+        Host lab
+            HostName 127.0.0.1
+            Port {port}
+        Host *
+            IdentityFile {folder}/user
+            IdentitiesOnly yes
+            IdentityAgent none
+            UserKnownHostsFile {folder}/known
+            GlobalKnownHostsFile none
+    """
+    config = folder / "config"
+    config.write_text("\n".join([*more, textwrap.dedent(asks)]))
+    (folder / "bin").mkdir()
+    (folder / "bin/ssh").write_text(f'#!/bin/sh\nexec {program} -F {config} "$@"\n')
+    (folder / "bin/ssh").chmod(0o755)
+    return Sshd(folder, top, config, port)

@@ -14,7 +14,7 @@ from samebit.remotes.place import Guarantees, Place, RemoteError, read_whole
 from tests import servers
 
 _BUCKETS = itertools.count()
-KINDS = ("folder", "moto", "rclone")
+KINDS = ("folder", "moto", "rclone", "ssh", "ssh of rclone")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -22,9 +22,17 @@ def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[tuple[str, Place]]:
     """A place of each kind, opened as `samebit remote add` leaves it."""
-    folder: Path = tmp_path_factory.mktemp(request.param)
+    folder: Path = tmp_path_factory.mktemp("place")
     if request.param == "folder":
         yield "folder", named.open_place(Remote("x", f"file://{folder}"))
+        return
+    if request.param.startswith("ssh"):
+        begun = servers.sshd(folder) if request.param == "ssh" else servers.rclone_sftp(folder)
+        with begun as sshd, pytest.MonkeyPatch.context() as patch:
+            sshd.patch(patch)
+            found = probing.probe(named.open_place(named.of_url("x", sshd.url, {})))
+            assert found.trouble is None
+            yield request.param, named.open_place(Remote("x", sshd.url, {}, found.guarantees))
         return
     started = servers.moto() if request.param == "moto" else servers.rclone(folder)
     with started as server, pytest.MonkeyPatch.context() as patch:
@@ -50,7 +58,7 @@ def top(request: pytest.FixtureRequest) -> str:
 
 def test_what_it_can_do_is_found_by_trying(opened: tuple[str, Place]) -> None:
     kind, place = opened
-    can = Guarantees(creates=kind != "rclone", ranges=kind != "rclone")
+    can = Guarantees(creates="rclone" not in kind, ranges=kind != "rclone")
     assert place.guarantees == can
     assert list(place.list("claims")) == []  # nothing is left of it
 
@@ -72,6 +80,7 @@ def test_a_name_is_taken_once(place: Place, top: str) -> None:
     assert place.put(f"{top}/x", b"first", new=True)
     assert not place.put(f"{top}/x", b"second", new=True)
     assert b"".join(place.read(f"{top}/x")) == b"first"
+    assert list(place.list("tmp")) == []  # nothing is left of what was refused
     assert place.put(f"{top}/x", b"third")
     assert b"".join(place.read(f"{top}/x")) == b"third"
 

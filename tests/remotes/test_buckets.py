@@ -37,6 +37,13 @@ def server(
 
 def test_a_day_with_a_bucket(server: Server, store: Store, tmp_path: Path) -> None:
     url = server.make_bucket("day") + "/project"
+    said = a_day(url, ["--endpoint", server.endpoint], store, tmp_path)
+    assert ("creates a name once only" in said) == (server.folder is None)
+    assert servers.KEYS["AWS_SECRET_ACCESS_KEY"] not in (store.path / "local.toml").read_text()
+
+
+def a_day(url: str, options: list[str], store: Store, tmp_path: Path) -> str:
+    """From adding it to syncing with a clone; what was said when it was added."""
     project = Project(store.path.parent)
 
     def call(*words: str, where: Project = project, expect: int = 0) -> Ended:
@@ -45,9 +52,7 @@ def test_a_day_with_a_bucket(server: Server, store: Store, tmp_path: Path) -> No
         assert "Traceback" not in done.err
         return done
 
-    said = call("remote", "add", "lab", url, "--endpoint", server.endpoint).out
-    assert ("creates a name once only" in said) == (server.folder is None)
-    assert servers.KEYS["AWS_SECRET_ACCESS_KEY"] not in (store.path / "local.toml").read_text()
+    said = call("remote", "add", "lab", url, *options).out
     assert call("push", "--dry-run", "--json").json["held_back"] == {}
     assert "3 runs" in call("push").out
     assert call("push").out == "lab has everything\n"
@@ -56,7 +61,7 @@ def test_a_day_with_a_bucket(server: Server, store: Store, tmp_path: Path) -> No
     here = call("ls", "--json", "--replays").json
     assert there == here
     mine = tmp_path / "clone"
-    call("clone", url, str(mine), "--endpoint", server.endpoint)
+    call("clone", url, str(mine), *options)
     clone = Project(mine)
     assert files_of(Store(clone.store)) == files_of(store)
     assert call("check", where=clone).code == 0
@@ -69,6 +74,7 @@ def test_a_day_with_a_bucket(server: Server, store: Store, tmp_path: Path) -> No
     assert call("sync", "--json", where=clone).json["runs"] == ["f1n1shed00"]
     assert call("pull", "f1n1", "--json").json["runs"] == ["f1n1shed00"]
     assert files_of(Store(clone.store)) == files_of(store)
+    return said
 
 
 def test_keys_that_are_wrong(
@@ -151,7 +157,9 @@ class Unreliable:
                 client.recv(10)
                 return
             threading.Thread(target=self._pass, args=[client, server], daemon=True).start()
-            self._pass(server, client, most=200 if what == "cut the answer" else None)
+            self._pass(
+                server, client, most=int(at) if (at := what.partition("cut at ")[2]) else None
+            )
 
     @staticmethod
     def _pass(one: socket.socket, other: socket.socket, most: int | None = None) -> None:
@@ -159,7 +167,7 @@ class Unreliable:
         try:
             while data := one.recv(65536):
                 passed += len(data)
-                other.sendall(data if most is None else data[:most])
+                other.sendall(data if most is None else data[: max(0, most - passed + len(data))])
                 if most is not None and passed > most:
                     break
         except OSError:
@@ -181,7 +189,7 @@ def test_a_line_that_breaks(
     with servers.moto() as server:
         url = server.make_bucket("line")
         port = int(server.endpoint.rpartition(":")[2])
-        trouble = ["503", "pass", "cut", "429", "500", "cut the answer", "pass", "503", "cut"]
+        trouble = ["503", "pass", "cut", "429", "500", "cut at 200", "pass", "503", "cut"]
         line = Unreliable(port, list(trouble))
         try:
             remote = named.of_url("x", url, {"endpoint": line.endpoint})

@@ -68,7 +68,9 @@ def sync_arguments(parser: argparse.ArgumentParser) -> None:
 
 def clone_arguments(parser: argparse.ArgumentParser) -> None:
     """What clone takes."""
-    parser.add_argument("url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, or a path")
+    parser.add_argument(
+        "url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, ssh://HOST/…, a path"
+    )
     parser.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="made anew")
     for option in named.OPTIONS:
         parser.add_argument(f"--{option}", help="as for `samebit remote add`")

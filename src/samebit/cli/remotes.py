@@ -32,7 +32,9 @@ def remote_arguments(parser: argparse.ArgumentParser) -> None:
     )
     adds = commands.add_parser("add", help="know a place by a name, and try what it can do")
     adds.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
-    adds.add_argument("url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, file:///…")
+    adds.add_argument(
+        "url", metavar="URL", help="s3://BUCKET/…, gs://…, az://…, ssh://HOST/…, a path"
+    )
     adds.add_argument("--endpoint", metavar="URL", help="of a server that is not the cloud's own")
     adds.add_argument("--region", help="of the bucket (default: as the cloud's tools have it)")
     adds.add_argument("--profile", help="of the cloud's tools, whose credentials are meant")
@@ -140,7 +142,9 @@ def _list(options: argparse.Namespace, screen: Screen) -> int:
         cells = [[one.name, one.url] for _, one in sorted(found.items())]
         screen.say(table(columns, cells, columns_wide=screen.width, color=screen.color))
     else:
-        screen.say("no remotes yet; `samebit remote add NAME s3://BUCKET/BEGINNING` adds one")
+        screen.say(
+            "no remotes yet; `samebit remote add NAME URL` adds one: s3://…, ssh://…, a path"
+        )
     return Exit.DONE
 
 

@@ -20,13 +20,16 @@ from samebit import disk, places
 from samebit.errors import NotFound, UsageError
 from samebit.remotes.bucket import SCHEMES, open_bucket
 from samebit.remotes.folder import FolderPlace
+from samebit.remotes.openssh import read_address
 from samebit.remotes.place import Guarantees, Place
+from samebit.remotes.server import ServerPlace
 
 __all__ = ["OPTIONS", "Remote", "choose", "forget", "of_url", "open_place", "read_all", "save"]
 
 OPTIONS = ("endpoint", "region", "profile", "account")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _GUARANTEES = ("creates", "ranges")
+_AS_SCP_HAS_IT = re.compile(r"((?:[\w.-]+@)?[\w.-]+):(?!//)(.+)")
 
 
 class Remote(Struct, frozen=True):
@@ -34,7 +37,7 @@ class Remote(Struct, frozen=True):
 
     Attributes:
         name: by which commands know it.
-        url: `s3://…`, `gs://…`, `az://…`, `file:///…`.
+        url: `s3://…`, `gs://…`, `az://…`, `ssh://…`, `file:///…`.
         options: of OPTIONS, what was given.
         guarantees: what was found when it was added.
     """
@@ -52,19 +55,31 @@ def of_url(name: str, url: str, options: dict[str, str]) -> Remote:
             f"a remote cannot be called {name!r}", hint="small letters, digits, - and _; not first"
         )
     parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
+    is_ssh = parts.scheme == "ssh"
+    if (parts.username and not is_ssh) or parts.password or parts.query or parts.fragment:
         raise UsageError(
             "the address of a remote has room for no secret, and for no options",
-            hint="credentials are found where the cloud's own tools look for them",
+            hint="options of a connection, and keys, belong into ~/.ssh/config"
+            if is_ssh
+            else "credentials are found where the cloud's own tools look for them",
         )
     if parts.scheme == "file":
         path = Path(unquote(parts.path))
         if parts.netloc or not path.is_absolute():
             raise UsageError(f"{url!r} names no folder", hint="file:///absolute/folder")
         return Remote(name, "file://" + parts.path.rstrip("/"), {})
+    if is_ssh:
+        read_address(url)
+        return Remote(name, url.rstrip("/"), {})
     if parts.scheme not in SCHEMES:
-        known = ", ".join(f"{scheme}://" for scheme in (*SCHEMES, "file"))
-        raise UsageError(f"{url!r} is not an address of a remote", known=known)
+        known = ", ".join(f"{scheme}://" for scheme in (*SCHEMES, "ssh", "file"))
+        meant = _AS_SCP_HAS_IT.fullmatch(url)
+        hint = (
+            f"ssh://{meant[1]}/{'' if meant[2][0] == '/' else '~/'}{meant[2].lstrip('/')}"
+            if meant
+            else None
+        )
+        raise UsageError(f"{url!r} is not an address of a remote", known=known, hint=hint)
     return Remote(name, url.rstrip("/"), options)
 
 
@@ -93,7 +108,8 @@ def choose(store: Path, name: str | None) -> Remote:
         return next(iter(every.values()))
     if not every:
         raise UsageError(
-            "this project has no remote", hint="samebit remote add NAME s3://BUCKET/BEGINNING"
+            "this project has no remote",
+            hint="samebit remote add NAME URL, such as s3://BUCKET/BEGINNING or ssh://HOST/FOLDER",
         )
     if name is None:
         known = ", ".join(sorted(every))
@@ -108,6 +124,8 @@ def open_place(remote: Remote) -> Place:
     parts = urlsplit(remote.url)
     if parts.scheme == "file":
         return FolderPlace(Path(unquote(parts.path)))
+    if parts.scheme == "ssh":
+        return ServerPlace(remote.url, remote.guarantees)
     return open_bucket(remote.url, remote.options, remote.guarantees)
 
 

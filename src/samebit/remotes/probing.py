@@ -34,7 +34,7 @@ def probe(place: Place) -> Probe:
                 return Probe(found, RemoteError("what was written is not what is read there"))
             if not any(one.path == path for one in place.list("claims")):
                 return Probe(found, RemoteError("what was written is not listed there"))
-            found = replace(found, creates=not place.put(path, b"", new=True))
+            found = replace(found, creates=not place.put(path, _BODY, new=True))
             found = replace(found, ranges=_gives_ranges(place, path))
         finally:
             place.remove(path)
