@@ -14,24 +14,20 @@ from samebit.remotes.place import Guarantees, Place, RemoteError, read_whole
 from tests import servers
 
 _BUCKETS = itertools.count()
-KINDS = ("folder", "moto", "rclone")
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["folder", *servers.KINDS])
 def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[tuple[str, Place]]:
     """A place of each kind, opened as `samebit remote add` leaves it."""
-    folder: Path = tmp_path_factory.mktemp(request.param)
+    folder: Path = tmp_path_factory.mktemp("place")
     if request.param == "folder":
         yield "folder", named.open_place(Remote("x", f"file://{folder}"))
         return
-    started = servers.moto() if request.param == "moto" else servers.rclone(folder)
-    with started as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in servers.KEYS.items():
-            patch.setenv(name, value)
+    with servers.started(request.param, folder) as server:
         url = server.make_bucket(f"bucket{next(_BUCKETS)}") + "/some/where"
-        remote = named.of_url("x", url, {"endpoint": server.endpoint})
+        remote = named.of_url("x", url, server.options)
         found = probing.probe(named.open_place(remote))
         assert found.trouble is None
         yield request.param, named.open_place(Remote("x", url, remote.options, found.guarantees))

@@ -64,7 +64,7 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
         "timeout": _PART_TIMEOUT if guarantees.ranges else _WHOLE_TIMEOUT,
         "user_agent": "samebit",
     }
-    if config.get("endpoint", "").startswith("http://"):
+    if _endpoint(config).startswith("http://"):
         client["allow_http"] = True
     kinds = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
     made = getattr(importlib.import_module("obstore.store"), kinds[scheme])
@@ -79,6 +79,11 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
     except Exception as error:
         raise UsageError(f"the remote cannot be opened: {_words(error)}", remote=url) from error
     return BucketPlace(url.rstrip("/"), store, guarantees, obstore)
+
+
+def _endpoint(config: Mapping[str, Any]) -> str:
+    """Where the server is, if it is not the cloud's own."""
+    return config.get("endpoint") or config.get("base_url") or ""
 
 
 def _obstore() -> ModuleType:
@@ -306,7 +311,7 @@ def _aws_profile(name: str) -> dict[str, str]:
 
 def _gs(options: Mapping[str, str]) -> dict[str, Any]:
     # Variables and gcloud's application default credentials are found by obstore itself.
-    return {"config": {"base_url": options["endpoint"]}} if options.get("endpoint") else {}
+    return {"base_url": options["endpoint"]} if options.get("endpoint") else {}
 
 
 def _az(options: Mapping[str, str]) -> dict[str, Any]:
