@@ -103,6 +103,11 @@ def test_listings(place: Place, top: str) -> None:
     assert max(times) - min(times) < 600e9
     place.remove(f"{top}/p/1")
     assert [one.path for one in place.list(f"{top}/p")] == [f"{top}/p/2/3"]
+    for name in ("1", "2/3"):
+        place.remove(f"{top}/q/{name}")
+    place.remove(f"{top}/pp/1")
+    assert "pp" in place.folders(top)
+    assert list(place.folders(f"{top}/q")) == []
 
 
 def test_more_than_one_page_is_listed(place: Place, top: str) -> None:

@@ -21,7 +21,7 @@ from samebit.objects.store import Store
 from samebit.remotes import bundles, listing, moving
 from samebit.remotes.contents import Contents, Packed, object_path
 from samebit.remotes.moving import Job
-from samebit.remotes.objects import Objects, read_body, read_file
+from samebit.remotes.objects import Objects, check_pack, read_body, read_file
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
 from samebit.remotes.recalled import read_bundle
 
@@ -122,10 +122,13 @@ def _look_at(
 
 def _look_at_data(found: Checked, place: Place, objects: Objects, scratch: Path) -> None:
     for one in place.list("data"):
-        if listing.WORD.fullmatch(one.path):
+        if match := listing.WORD.fullmatch(one.path):
             file = scratch / one.path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(read_whole(place, one.path, one.size_bytes))
+            try:
+                file.write_bytes(listing.read_word(place, one))
+            except NotFound as error:
+                found.hurt[f"data {match[1]}"] = in_a_line(error)
     for name in listing.list_names(place):
         try:
             known = versions.read_versions(scratch, name)
@@ -175,9 +178,23 @@ def _read_all(
 
 
 def _read_pack(place: Place, pack: Found) -> None:
-    data = read_whole(place, pack.path, pack.size_bytes)
-    if digest.hex_of(digest.of_bytes(data)) != pack.path.rpartition("/")[2].partition(".")[0]:
-        raise Damaged("its bytes hash otherwise")
+    name = pack.path.rpartition("/")[2]
+    check_pack(name, read_whole(place, pack.path, pack.size_bytes))
+
+
+def _is_whole(place: Place, found: Found) -> bool:
+    """Whether the file of a bundle, an object or a pack is what its name says, read once more."""
+    try:
+        if found.path.startswith("runs/"):
+            read_bundle(place, found)
+        elif found.path.startswith("objects/"):
+            digits = found.path.removeprefix("objects/").replace("/", "")
+            read_file(place, bytes.fromhex(digits), found.size_bytes)
+        else:
+            _read_pack(place, found)
+    except NotFound:
+        return False
+    return True
 
 
 def repair(
@@ -186,7 +203,8 @@ def repair(
     """Put what is whole here, or still whole there, in the place of damaged files.
 
     A damaged bundle, and a pack of which nobody can tell what is in it, are taken away: nobody can
-    read them, and the next push sends what they had, from where that is.
+    read them, and the next push sends what they had, from where that is. Each is read once more
+    before that: what was damaged on the way only, stays as it is.
 
     Returns:
         The files that are whole again or were taken away, and those for which nothing whole is
@@ -197,7 +215,10 @@ def repair(
     healed: list[str] = []
     left: list[str] = []
     for path in damaged:
-        if path.startswith("runs/") or path in contents.damaged:
+        found = place.find(path)
+        if found is None or _is_whole(place, found):
+            healed.append(path)
+        elif path.startswith("runs/") or path in contents.damaged:
             if not _put_same_pack(place, local, path):
                 place.remove(path)
             healed.append(path)

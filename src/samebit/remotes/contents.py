@@ -126,6 +126,10 @@ class Contents:
         """What is in a pack; nothing where that cannot be told."""
         return self._known(found) or self._ask(found) or []
 
+    def forget(self, found: Found) -> None:
+        """A pack did not hold what its index said: it is read again by who asks next."""
+        (self._cache / found.path.rpartition("/")[2]).unlink(missing_ok=True)
+
     def _known(self, found: Found) -> list[PackEntry] | None:
         name = found.path.rpartition("/")[2]
         for path in (self._local.path / "packs" / name, self._cache / name):

@@ -1,6 +1,7 @@
 """A remote that is a folder: another disk, a share of the network, a mounted bucket."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -61,6 +62,9 @@ class FolderPlace:
             return None
         except OSError as error:
             raise self._refused(error) from error
+        # Whatever else somebody has put there (a pipe that nobody writes to) is nothing of ours.
+        if not stat.S_ISREG(found.st_mode):
+            return None
         return Found(path, found.st_size, found.st_mtime_ns)
 
     def list(self, folder: str) -> Iterator[Found]:
@@ -76,7 +80,8 @@ class FolderPlace:
         """See `Place`."""
         try:
             with os.scandir(self._top / folder) as entries:
-                names = [entry.name for entry in entries if entry.is_dir()]
+                # One in which nothing lies, as a kill may leave it, is none, as in a bucket.
+                names = [one.name for one in entries if one.is_dir() and os.listdir(one)]
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:

@@ -1,17 +1,15 @@
 """What `samebit ls` shows of runs that are at a remote, without having them here."""
 
-import re
 from typing import Any
 
 from samebit import digest, disk, places
-from samebit.errors import Damaged
+from samebit.errors import Damaged, NotFound
 from samebit.remotes import bundles, moving
-from samebit.remotes.listing import list_runs
+from samebit.remotes.listing import ROWS, list_rows, list_runs
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
 
 __all__ = ["read_rows"]
 
-_ROWS = re.compile(r"rows/[0-9a-f]{16}-([0-9a-f]{64})")
 _FORMAT = "samebit-rows 1"
 _MOST_BYTES = 64 << 20
 
@@ -22,9 +20,7 @@ def read_rows(place: Place, remote_id: str) -> list[dict[str, Any]]:
     Each file of rows is read once, and kept in the user's cache.
     """
     ids = list_runs(place)
-    listed = sorted(
-        (one for one in place.list("rows") if _ROWS.fullmatch(one.path)), key=lambda one: one.path
-    )
+    listed = list_rows(place)
     newest: dict[str, dict[str, Any]] = {}
     for some in moving.all_of([lambda one=one: _read(place, one, remote_id) for one in listed]):
         newest.update({str(row.get("id")): row for row in some})
@@ -37,14 +33,14 @@ def _read(place: Place, found: Found, remote_id: str) -> list[dict[str, Any]]:
         return _rows(cached.read_bytes())
     except (OSError, Damaged):
         pass
-    match = _ROWS.fullmatch(found.path)
+    match = ROWS.fullmatch(found.path)
     if match is None or found.size_bytes > _MOST_BYTES:
         return []
     try:
         file = read_whole(place, found.path, found.size_bytes)
         data = bundles.decode_object(file, match[1])
         rows = _rows(data)
-    except (Damaged, RemoteError):
+    except (NotFound, RemoteError):
         return []  # a cache: what it would have told is known once the run is pulled
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
