@@ -8,6 +8,7 @@ import configparser
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ __all__ = ["SCHEMES", "BucketPlace", "open_bucket"]
 SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
 _AT_ONCE_BYTES = 8 << 20  # of a longer one parts are sent, and read where ranges can be: of each
 # request no more has to come through in time, and no more is sent again
+_PIECE_BYTES = 1 << 20
 _PART_TIMEOUT = timedelta(minutes=3)
 _WHOLE_TIMEOUT = timedelta(hours=1)  # where there are no ranges
 _RETRIES = {
@@ -37,7 +39,16 @@ _RETRIES = {
 }
 _PAUSES_S = (0.2, 1.0, 4.0)
 _TRIED_S = 5.0  # a request that took longer was tried again already
-_NOT_ALLOWED = ("PermissionDeniedError", "UnauthenticatedError")
+# Of what is refused obstore has an error for some requests only, and S3 a 400 for a token that has
+# run out.
+_NOT_ALLOWED = re.compile(
+    "status code: 40[13]|lacked the necessary privileges|ExpiredToken|TokenRefreshRequired"
+)
+_CLOCK = re.compile("RequestTimeTooSkewed|Request date header too old")
+_NO_KEYS = re.compile("/latest/api/token|token request")  # of the machine's role, asked last
+_ASKED = re.compile(r".*Error performing (\w+ \w+://[^/ ]+)\S* (?:in|after) .*?s - (.*)")
+_STATUS = re.compile(r".*status code: (\d{3}[^:]*):?(.*)")
+_SAID = re.compile(r"<(?:Code|Message)>([^<]*)<")
 _NO_RANGES = "non-partial response"  # to what was asked for in part
 _MOST_WORDS = 200
 
@@ -61,6 +72,7 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
     config = _CONFIGS[scheme](options)
     client: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=10),
+        "read_timeout": _PART_TIMEOUT,  # of silence
         "timeout": _PART_TIMEOUT if guarantees.ranges else _WHOLE_TIMEOUT,
         "user_agent": "samebit",
     }
@@ -143,19 +155,23 @@ class BucketPlace:
             return
         while begin < end:
             until = min(end, begin + _AT_ONCE_BYTES)
+            came = 0
             try:
-                piece = bytes(self._obstore.get_range(self._store, path, start=begin, end=until))
+                # Piece by piece: who holds them sees when there are more than were asked for.
+                asked = self._obstore.get(self._store, path, options={"range": (begin, until)})
+                for chunk in asked.stream(_PIECE_BYTES):
+                    came += len(chunk)
+                    yield bytes(chunk)
             except Exception as error:
                 raise self._refused(error, path) from error
-            yield piece
-            if len(piece) < until - begin:
+            if came < until - begin:
                 return
             begin = until
 
     def _read_from_start(self, path: str, begin: int, end: int | None) -> Iterator[bytes]:
         at = 0
         try:
-            for chunk in self._obstore.get(self._store, path).stream():
+            for chunk in self._obstore.get(self._store, path).stream(_PIECE_BYTES):
                 piece = bytes(chunk)
                 here, at = at, at + len(piece)
                 wanted = piece[max(0, begin - here) : None if end is None else max(0, end - here)]
@@ -207,21 +223,33 @@ class BucketPlace:
 
     def _refused(self, error: Exception, path: str, *, writes: bool = False) -> Exception:
         """What to raise for an error of obstore."""
-        kind = type(error).__name__
+        whole = _whole(error)
         facts = {"remote": self.url, "answer": _words(error)}
         if isinstance(error, FileNotFoundError):
             if writes:
                 return RemoteError("there is no such bucket", **facts, hint="make it first")
             return NotFound("it is not at the remote", path=path, remote=self.url)
-        if kind in _NOT_ALLOWED:
+        if _CLOCK.search(whole):
+            return RemoteError(
+                "the remote refuses the time of this machine's clock",
+                **facts,
+                hint="the same command goes on once the clock is right",
+            )
+        if _NOT_ALLOWED.search(whole):
             return RemoteError(
                 "the remote does not let us in",
                 **facts,
                 hint="the same command goes on once the credentials are right; they are those that "
                 "the cloud's own tools use",
             )
+        if _NO_KEYS.search(whole):
+            return RemoteError(
+                "there are no credentials for the remote",
+                **facts,
+                hint="log in with the cloud's own tool, or set its variables: they are found there",
+            )
         hint = "the same command goes on where this one stopped"
-        if _NO_RANGES in facts["answer"]:
+        if _NO_RANGES in whole:
             hint = "`samebit remote test NAME` notes what it can do"
         return RemoteError("the remote does not answer as it should", path=path, **facts, hint=hint)
 
@@ -232,10 +260,18 @@ def _found(one: Any) -> Found:
     return Found(one["path"], one["size"], seconds * 10**9 + modified.microsecond * 1000)
 
 
+def _whole(error: Exception) -> str:
+    """What a library says, without its own innards, in a line."""
+    return " ".join(str(error).strip().partition("\n\nDebug source")[0].split())
+
+
 def _words(error: Exception) -> str:
-    """The first line of what a library says, without its own innards."""
-    said = str(error).strip().partition("\n\nDebug source")[0]
-    line = " ".join(said.split())
+    """Of that what the server said, or why it could not be asked."""
+    line = _whole(error)
+    if found := _STATUS.fullmatch(line):
+        line = ": ".join([found[1], *(_SAID.findall(found[2]) or [found[2].strip()])]).strip(": ")
+    elif found := _ASKED.fullmatch(line):
+        line = f"{found[1]}: {found[2]}"
     return line if len(line) <= _MOST_WORDS else line[: _MOST_WORDS - 2] + " …"
 
 
