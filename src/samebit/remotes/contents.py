@@ -24,6 +24,7 @@ _OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})")
 _PACK = re.compile(r"packs/([0-9a-f]{64})\.(?:pack|pieces)")
 _END_BYTES = 16 << 10  # of a pack: nearly three hundred objects and the footer
 _MOST_INDEX_BYTES = 64 << 20
+_MOST_PACK_BYTES = 4 << 30  # as nobody writes one
 _FORMAT_BYTES = 4096
 _LISTED = 500  # objects, above which the listing takes fewer requests than asking for each
 
@@ -145,6 +146,8 @@ class Contents:
 
     def _ask(self, found: Found) -> list[PackEntry] | None:
         """The index of a pack, read from its end; None where it is damaged there."""
+        if found.size_bytes > _MOST_PACK_BYTES:
+            return None
         try:
             least = min(_END_BYTES, found.size_bytes)
             end = self._read_end(found, least)
