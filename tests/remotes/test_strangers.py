@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from samebit import digest
 from samebit.errors import Damaged
 from samebit.folders.folder import RunFolder
+from samebit.journal.writer import Writer
 from samebit.objects import encoding
 from samebit.objects.encoding import PackEntry
 from samebit.objects.store import Store
@@ -246,6 +247,18 @@ def test_an_end_that_lists_what_is_no_segment(
             place.remove(found.path)
         place.put(*bundle_of(FINISHED, *parts, ended))
         assert "is not whole" in pull_all(other, place).failed[FINISHED]
+
+
+def test_a_run_that_keeps_what_can_be_no_object(store: Store, other: Store, place: Watched) -> None:
+    folder = RunFolder(store.path / "runs" / BROKEN_OFF)
+    writer = Writer(folder.journal, BROKEN_OFF)
+    writer.fact("state", {"name": "a", "manifest": "blake3:none", "step": 1})
+    writer.close()
+    push_all(store, place)
+    pulled = pull_all(other, place)
+    assert "not a content name" in pulled.incomplete[BROKEN_OFF]
+    assert set(pulled.runs) == {FINISHED, BROKEN_OFF, REPLAY}
+    assert_same(store, other)
 
 
 def test_what_is_no_file_is_not_there(store: Store, other: Store, place: Watched) -> None:

@@ -176,8 +176,11 @@ class _Puller:
             came = self._fetch_reached(wanted)
             for run in wanted.keys() - self._failed.keys():
                 _publish(staged[run], self._store.path / "tmp")
-                uses = naming.uses(read_run(staged[run].target), self._store)
-                self._look_over(run, (use for use in uses if KIND_OF_USE[use.kind] in kinds))
+                try:
+                    uses = naming.uses(read_run(staged[run].target), self._store)
+                    self._look_over(run, (use for use in uses if KIND_OF_USE[use.kind] in kinds))
+                except SamebitError as error:  # what it says that it keeps cannot be meant
+                    self._incomplete[run] = in_a_line(error)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         changed = {run for run, one in staged.items() if one.files} | came
