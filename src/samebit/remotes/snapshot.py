@@ -58,7 +58,7 @@ def take(folder: RunFolder) -> Snapshot:
     last = max(folder.executions(), default=0)
     # Of a run whose last execution has its end no more has to be read.
     is_over = (last > 0 and folder.end(last) is not None) or read_run(folder).status != "running"
-    paths = sorted(_paths(folder.path), key=lambda path: not path.endswith("/end.json"))
+    paths = sorted(_paths(folder.path), key=lambda path: (not path.endswith("/end.json"), path))
     sizes: dict[str, int] = {}
     for path in paths:
         if path.startswith("trace/") and not is_over:
