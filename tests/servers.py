@@ -1,8 +1,13 @@
 """Servers of the real kind, on loopback, for remotes: started where tests ask, and stopped."""
 
+import base64
 import contextlib
+import email.utils
+import hashlib
+import hmac
 import http.client
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -10,38 +15,74 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from msgspec import Struct
 
-__all__ = ["KEYS", "Server", "Sshd", "moto", "rclone", "rclone_sftp", "sshd"]
+__all__ = ["KEYS", "KINDS", "SECRETS", "Server", "Sshd", "rclone_sftp", "sshd", "started"]
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIDOFTHETESTS0",
     "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-tests",
 }
+_AZURE = {  # of every Azurite, as its documentation has them
+    "AZURE_STORAGE_ACCOUNT": "devstoreaccount1",
+    "AZURE_STORAGE_KEY": "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/"
+    "K1SZFPTOtr/KBHBeksoGMGw==",
+}
+SECRETS = (KEYS["AWS_SECRET_ACCESS_KEY"], _AZURE["AZURE_STORAGE_KEY"])
 _PATIENCE_S = 60.0
+_NODE = Path(sys.prefix) / "node/node_modules/.bin"  # where `.ci/run` puts it
 
 
 class Server(Struct, frozen=True):
-    """A server that speaks as S3 does, and how a bucket of it is made."""
+    """A server that speaks as one of the clouds does, and how a bucket of it is made."""
 
     endpoint: str
+    scheme: str = "s3"
     folder: Path | None = None  # in which buckets are folders
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What `samebit remote add` is told beside the URL."""
+        account = {"account": _AZURE["AZURE_STORAGE_ACCOUNT"]} if self.scheme == "az" else {}
+        return {"endpoint": self.endpoint, **account}
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether it refuses to create a name twice, and gives parts of what lies under it."""
+        return self.folder is None
 
     def make_bucket(self, name: str) -> str:
         """Make a bucket; its URL."""
         if self.folder is not None:
             (self.folder / name).mkdir()
+        elif self.scheme == "az":
+            path = f"/{_AZURE['AZURE_STORAGE_ACCOUNT']}/{name}"
+            self._put(f"{path}?restype=container", _signed(path, "restype:container"))
         else:
-            host = self.endpoint.removeprefix("http://")
-            connection = http.client.HTTPConnection(host, timeout=30)
-            connection.request("PUT", f"/{name}")
-            assert connection.getresponse().status == 200
-            connection.close()
-        return f"s3://{name}"
+            self._put(f"/{name}", {})
+        return f"{self.scheme}://{name}"
+
+    def _put(self, path: str, headers: dict[str, str]) -> None:
+        connection = http.client.HTTPConnection(self.endpoint.split("/")[2], timeout=30)
+        connection.request("PUT", path, headers=headers)
+        answer = connection.getresponse()
+        assert answer.status in (200, 201), answer.read()
+        connection.close()
+
+
+def _signed(path: str, query: str) -> dict[str, str]:
+    """The headers by which Azure knows who asks for a PUT of nothing."""
+    account, key = _AZURE["AZURE_STORAGE_ACCOUNT"], _AZURE["AZURE_STORAGE_KEY"]
+    own = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2023-11-03"}
+    named = "".join(f"{name}:{value}\n" for name, value in sorted(own.items()))
+    text = "PUT" + "\n" * 12 + named + f"/{account}{path}\n{query}"
+    digest = hmac.digest(base64.b64decode(key), text.encode(), hashlib.sha256)
+    return {**own, "Authorization": f"SharedKey {account}:{base64.b64encode(digest).decode()}"}
 
 
 def _free_port() -> int:
@@ -98,7 +139,7 @@ def rclone(folder: Path) -> Generator[Server]:
     keys = ",".join(KEYS.values())
     serve = ["serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--auth-key", keys]
     with _running([program, "--config", os.devnull, *serve], port):
-        yield Server(f"http://127.0.0.1:{port}", folder)
+        yield Server(f"http://127.0.0.1:{port}", folder=folder)
 
 
 class Sshd(Struct, frozen=True):
@@ -205,3 +246,46 @@ def _ssh_client(folder: Path, port: int, top: str, *more: str) -> Sshd:
     (folder / "bin/ssh").write_text(f'#!/bin/sh\nexec {program} -F {config} "$@"\n')
     (folder / "bin/ssh").chmod(0o755)
     return Sshd(folder, top, config, port)
+
+
+@contextlib.contextmanager
+def azurite() -> Generator[Server]:
+    """Azure's own server for tests: signatures are checked, conditions kept."""
+    found = shutil.which("azurite-blob", path=f"{_NODE}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        pytest.skip("Azurite is not installed")
+    port = _free_port()
+    serve = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    quiet = ["--silent", "--disableTelemetry", "--inMemoryPersistence", "--skipApiVersionCheck"]
+    with _running([found, *serve, *quiet], port):
+        account = _AZURE["AZURE_STORAGE_ACCOUNT"]
+        yield Server(f"http://127.0.0.1:{port}/{account}", "az")
+
+
+@contextlib.contextmanager
+def fake_gcs() -> Generator[Server]:
+    """No server of Google's can be had; see `tests.fake_gcs`."""
+    port = _free_port()
+    with _running([sys.executable, "-m", "tests.fake_gcs", str(port)], port):
+        yield Server(f"http://127.0.0.1:{port}", "gs")
+
+
+KINDS: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {
+    "moto": lambda _: moto(),
+    "rclone": rclone,
+    "azurite": lambda _: azurite(),
+    "fake of Google's": lambda _: fake_gcs(),
+}
+
+
+@contextlib.contextmanager
+def started(kind: str, folder: Path) -> Generator[Server]:
+    """A server of one of KINDS, with the keys to it in the environment."""
+    with KINDS[kind](folder) as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**KEYS, **_AZURE}.items():
+            patch.setenv(name, value)
+        account = folder / "account.json"
+        names = ("client_email", "private_key", "private_key_id")
+        account.write_text(json.dumps({"disable_oauth": True, **dict.fromkeys(names, "")}))
+        patch.setenv("GOOGLE_SERVICE_ACCOUNT", str(account))
+        yield server

@@ -60,6 +60,7 @@ class Watched:
         self.asked: list[tuple[str, str]] = []
         self.before: Callable[[str, str], object] = lambda what, path: None
         self.given: Callable[[str, bytes], bytes] = lambda path, data: data
+        self.said: Callable[[Found], Found | None] = lambda found: found
 
     @property
     def url(self) -> str:
@@ -83,11 +84,13 @@ class Watched:
 
     def find(self, path: str) -> Found | None:
         self._ask("find", path)
-        return self.place.find(path)
+        found = self.place.find(path)
+        return None if found is None else self.said(found)
 
     def list(self, folder: str) -> Iterator[Found]:
         self._ask("list", folder)
-        return self.place.list(folder)
+        listed = map(self.said, self.place.list(folder))
+        return iter([found for found in listed if found is not None])
 
     def folders(self, folder: str) -> Iterator[str]:
         self._ask("folders", folder)

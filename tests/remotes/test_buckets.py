@@ -20,26 +20,20 @@ from tests.remotes.test_push_and_pull import assert_same
 from tests.servers import Server
 
 
-@pytest.fixture(scope="module", params=["moto", "rclone"])
+@pytest.fixture(scope="module", params=servers.KINDS)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Server]:
-    started = (
-        servers.moto()
-        if request.param == "moto"
-        else servers.rclone(tmp_path_factory.mktemp("rclone"))
-    )
-    with started as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in servers.KEYS.items():
-            patch.setenv(name, value)
+    with servers.started(request.param, tmp_path_factory.mktemp("server")) as running:
         yield running
 
 
 def test_a_day_with_a_bucket(server: Server, store: Store, tmp_path: Path) -> None:
     url = server.make_bucket("day") + "/project"
-    said = a_day(url, ["--endpoint", server.endpoint], store, tmp_path)
-    assert ("creates a name once only" in said) == (server.folder is None)
-    assert servers.KEYS["AWS_SECRET_ACCESS_KEY"] not in (store.path / "local.toml").read_text()
+    given = [word for key, value in server.options.items() for word in (f"--{key}", value)]
+    said = a_day(url, given, store, tmp_path)
+    assert ("creates a name once only" in said) == server.has_conditions
+    assert not any(one in (store.path / "local.toml").read_text() for one in servers.SECRETS)
 
 
 def a_day(url: str, options: list[str], store: Store, tmp_path: Path) -> str:
@@ -80,9 +74,7 @@ def a_day(url: str, options: list[str], store: Store, tmp_path: Path) -> str:
 def test_keys_that_are_wrong(
     store: Store, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with servers.rclone(tmp_path_factory.mktemp("rclone")) as server:
-        for name, value in servers.KEYS.items():
-            monkeypatch.setenv(name, value)
+    with servers.started("rclone", tmp_path_factory.mktemp("rclone")) as server:
         url = server.make_bucket("keys")
         remote = named.of_url("x", url, {"endpoint": server.endpoint})
         with pytest.raises(RemoteError, match="non-partial response"):
@@ -104,7 +96,7 @@ def test_keys_that_are_wrong(
 
 def test_profiles_of_aws(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rclone").mkdir()
-    with servers.rclone(tmp_path / "rclone") as server:
+    with servers.started("rclone", tmp_path / "rclone") as server:
         url = server.make_bucket("profiles")
         keys = servers.KEYS
         (tmp_path / "credentials").write_text(
@@ -183,10 +175,7 @@ def test_a_line_that_breaks(
     store: Store, other: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut, refused for a while, answered in part: it is asked again, and all of it is right."""
-    (tmp_path / "rclone").mkdir()
-    for name, value in servers.KEYS.items():
-        monkeypatch.setenv(name, value)
-    with servers.moto() as server:
+    with servers.started("moto", tmp_path) as server:
         url = server.make_bucket("line")
         port = int(server.endpoint.rpartition(":")[2])
         trouble = ["503", "pass", "cut", "429", "500", "cut at 200", "pass", "503", "cut"]

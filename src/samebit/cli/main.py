@@ -85,7 +85,7 @@ def _call(name: str, words: list[str]) -> int:
         return code
     except SamebitError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"samebit: {error}\n")
+        sys.stderr.write(f"samebit: {_on_a_screen(error)}\n")
         return int(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): not an error, and nothing more to say.
@@ -102,10 +102,17 @@ def _call(name: str, words: list[str]) -> int:
             sys.stderr.write(f"samebit: the system refuses it: {error.strerror}{where}\n")
             return 1
         sys.stderr.write(
-            f"samebit: a fault of ours: {type(error).__name__}: {error}\n"
+            f"samebit: a fault of ours: {type(error).__name__}: {_on_a_screen(error)}\n"
             "hint: SAMEBIT_DEBUG=1 shows where it came from; please report it\n"
         )
         return 1
+
+
+def _on_a_screen(error: Exception) -> str:
+    """What an error says: its lines are ours, but a stranger's text may be in them."""
+    from samebit.cli.words import visible  # noqa: PLC0415
+
+    return "\n".join(map(visible, str(error).split("\n")))
 
 
 def _catch_up(name: str) -> None:

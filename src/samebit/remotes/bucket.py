@@ -1,23 +1,16 @@
-"""A remote that is a bucket of S3, Google Cloud Storage or Azure, through obstore.
+"""A remote that is a bucket of S3, Google Cloud Storage or Azure, through obstore."""
 
-Credentials come from where each cloud's own tools look for them: variables, the profiles of
-`~/.aws`, gcloud's application default credentials, Azure's command line, the machine's role.
-"""
-
-import configparser
 import importlib
-import importlib.util
-import os
-import shutil
+import re
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
 from samebit.errors import NotFound, UsageError
+from samebit.remotes import clouds
 from samebit.remotes.place import Found, Guarantees, RemoteError
 
 __all__ = ["SCHEMES", "BucketPlace", "open_bucket"]
@@ -25,6 +18,7 @@ __all__ = ["SCHEMES", "BucketPlace", "open_bucket"]
 SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
 _AT_ONCE_BYTES = 8 << 20  # of a longer one parts are sent, and read where ranges can be: of each
 # request no more has to come through in time, and no more is sent again
+_PIECE_BYTES = 1 << 20
 _PART_TIMEOUT = timedelta(minutes=3)
 _WHOLE_TIMEOUT = timedelta(hours=1)  # where there are no ranges
 _RETRIES = {
@@ -38,7 +32,16 @@ _RETRIES = {
 }
 _PAUSES_S = (0.2, 1.0, 4.0)
 _TRIED_S = 5.0  # a request that took longer was tried again already
-_NOT_ALLOWED = ("PermissionDeniedError", "UnauthenticatedError")
+# Of what is refused obstore has an error for some requests only, and S3 a 400 for a token that has
+# run out.
+_NOT_ALLOWED = re.compile(
+    "status code: 40[13]|lacked the necessary privileges|ExpiredToken|TokenRefreshRequired"
+)
+_CLOCK = re.compile("RequestTimeTooSkewed|Request date header too old")
+_NO_KEYS = re.compile("/latest/api/token|token request")  # of the machine's role, asked last
+_ASKED = re.compile(r".*Error performing (\w+ \w+://[^/ ]+)\S* (?:in|after) .*?s - (.*)")
+_STATUS = re.compile(r".*status code: (\d{3}[^:]*):?(.*)")
+_SAID = re.compile(r"<(?:Code|Message)>([^<]*)<")
 _NO_RANGES = "non-partial response"  # to what was asked for in part
 _MOST_WORDS = 200
 
@@ -59,13 +62,14 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
     name, _, prefix = rest.partition("/")
     if not name:
         raise UsageError(f"{url!r} names no bucket", hint=f"{scheme}://BUCKET/BEGINNING")
-    config = _CONFIGS[scheme](options)
+    config = clouds.CONFIGS[scheme](options)
     client: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=10),
+        "read_timeout": _PART_TIMEOUT,  # of silence
         "timeout": _PART_TIMEOUT if guarantees.ranges else _WHOLE_TIMEOUT,
         "user_agent": "samebit",
     }
-    if config.get("endpoint", "").startswith("http://"):
+    if _endpoint(config).startswith("http://"):
         client["allow_http"] = True
     kinds = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
     made = getattr(importlib.import_module("obstore.store"), kinds[scheme])
@@ -79,12 +83,17 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
         )
     except Exception as error:
         raise UsageError(f"the remote cannot be opened: {_words(error)}", remote=url) from error
-    web = _ADDRESSES[scheme](name, config) + "".join(f"/{one}" for one in _parts(prefix))
+    web = clouds.ADDRESSES[scheme](name, config) + "".join(f"/{one}" for one in _parts(prefix))
     return BucketPlace(url.rstrip("/"), store, guarantees, obstore, quote(web, safe="/:"))
 
 
 def _parts(prefix: str) -> list[str]:
     return [part for part in prefix.split("/") if part]
+
+
+def _endpoint(config: Mapping[str, Any]) -> str:
+    """Where the server is, if it is not the cloud's own."""
+    return config.get("endpoint") or config.get("base_url") or ""
 
 
 def _obstore() -> ModuleType:
@@ -163,19 +172,23 @@ class BucketPlace:
             return
         while begin < end:
             until = min(end, begin + _AT_ONCE_BYTES)
+            came = 0
             try:
-                piece = bytes(self._obstore.get_range(self._store, path, start=begin, end=until))
+                # Piece by piece: who holds them sees when there are more than were asked for.
+                asked = self._obstore.get(self._store, path, options={"range": (begin, until)})
+                for chunk in asked.stream(_PIECE_BYTES):
+                    came += len(chunk)
+                    yield bytes(chunk)
             except Exception as error:
                 raise self._refused(error, path) from error
-            yield piece
-            if len(piece) < until - begin:
+            if came < until - begin:
                 return
             begin = until
 
     def _read_from_start(self, path: str, begin: int, end: int | None) -> Iterator[bytes]:
         at = 0
         try:
-            for chunk in self._obstore.get(self._store, path).stream():
+            for chunk in self._obstore.get(self._store, path).stream(_PIECE_BYTES):
                 piece = bytes(chunk)
                 here, at = at, at + len(piece)
                 wanted = piece[max(0, begin - here) : None if end is None else max(0, end - here)]
@@ -227,21 +240,33 @@ class BucketPlace:
 
     def _refused(self, error: Exception, path: str, *, writes: bool = False) -> Exception:
         """What to raise for an error of obstore."""
-        kind = type(error).__name__
+        whole = _whole(error)
         facts = {"remote": self.url, "answer": _words(error)}
         if isinstance(error, FileNotFoundError):
             if writes:
                 return RemoteError("there is no such bucket", **facts, hint="make it first")
             return NotFound("it is not at the remote", path=path, remote=self.url)
-        if kind in _NOT_ALLOWED:
+        if _CLOCK.search(whole):
+            return RemoteError(
+                "the remote refuses the time of this machine's clock",
+                **facts,
+                hint="the same command goes on once the clock is right",
+            )
+        if _NOT_ALLOWED.search(whole):
             return RemoteError(
                 "the remote does not let us in",
                 **facts,
                 hint="the same command goes on once the credentials are right; they are those that "
                 "the cloud's own tools use",
             )
+        if _NO_KEYS.search(whole):
+            return RemoteError(
+                "there are no credentials for the remote",
+                **facts,
+                hint="log in with the cloud's own tool, or set its variables: they are found there",
+            )
         hint = "the same command goes on where this one stopped"
-        if _NO_RANGES in facts["answer"]:
+        if _NO_RANGES in whole:
             hint = "`samebit remote test NAME` notes what it can do"
         return RemoteError("the remote does not answer as it should", path=path, **facts, hint=hint)
 
@@ -252,127 +277,16 @@ def _found(one: Any) -> Found:
     return Found(one["path"], one["size"], seconds * 10**9 + modified.microsecond * 1000)
 
 
+def _whole(error: Exception) -> str:
+    """What a library says, without its own innards, in a line."""
+    return " ".join(str(error).strip().partition("\n\nDebug source")[0].split())
+
+
 def _words(error: Exception) -> str:
-    """The first line of what a library says, without its own innards."""
-    said = str(error).strip().partition("\n\nDebug source")[0]
-    line = " ".join(said.split())
+    """Of that what the server said, or why it could not be asked."""
+    line = _whole(error)
+    if found := _STATUS.fullmatch(line):
+        line = ": ".join([found[1], *(_SAID.findall(found[2]) or [found[2].strip()])]).strip(": ")
+    elif found := _ASKED.fullmatch(line):
+        line = f"{found[1]}: {found[2]}"
     return line if len(line) <= _MOST_WORDS else line[: _MOST_WORDS - 2] + " …"
-
-
-def _s3(options: Mapping[str, str]) -> dict[str, Any]:
-    profile = options.get("profile") or os.environ.get("AWS_PROFILE") or "default"
-    found = _aws_profile(profile)
-    asked = options.get("profile") or os.environ.get("AWS_PROFILE")
-    if asked and not found:
-        raise UsageError(f"there is no profile {profile!r} in the files of ~/.aws")
-    config: dict[str, Any] = {}
-    if asked or "AWS_ACCESS_KEY_ID" not in os.environ:
-        for theirs, ours in (
-            ("aws_access_key_id", "access_key_id"),
-            ("aws_secret_access_key", "secret_access_key"),
-            ("aws_session_token", "session_token"),
-        ):
-            if found.get(theirs):
-                config[ours] = found[theirs]
-        if found and "access_key_id" not in config and _has("boto3"):
-            config |= _by_boto(profile)  # a role, single sign-on, a program: its own business
-    endpoint = (
-        options.get("endpoint")
-        or os.environ.get("AWS_ENDPOINT_URL_S3")
-        or os.environ.get("AWS_ENDPOINT_URL")
-        or found.get("endpoint_url")
-    )
-    if endpoint:
-        config["endpoint"] = endpoint
-        config["virtual_hosted_style_request"] = False
-    region = (
-        options.get("region")
-        or os.environ.get("AWS_REGION")
-        or os.environ.get("AWS_DEFAULT_REGION")
-        or found.get("region")
-        or ("us-east-1" if endpoint else None)
-    )
-    if region:
-        config["region"] = region
-    return config
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def _by_boto(profile: str) -> dict[str, Any]:
-    boto3 = importlib.import_module("boto3")
-    provider = importlib.import_module("obstore.auth.boto3").Boto3CredentialProvider
-    try:
-        return {"credential_provider": provider(boto3.Session(profile_name=profile))}
-    except Exception as error:
-        raise UsageError(f"the profile {profile!r} gives no credentials: {error}") from error
-
-
-def _aws_profile(name: str) -> dict[str, str]:
-    """What the two files of AWS' own tools say of a profile."""
-    home = Path.home() / ".aws"
-    found: dict[str, str] = {}
-    for variable, file, section in (
-        ("AWS_CONFIG_FILE", "config", name if name == "default" else f"profile {name}"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "credentials", name),
-    ):
-        path = Path(os.environ.get(variable) or home / file).expanduser()
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the settings of AWS: {error}", path=path) from error
-        if parser.has_section(section):
-            found |= dict(parser.items(section))
-    return found
-
-
-def _gs(options: Mapping[str, str]) -> dict[str, Any]:
-    # Variables and gcloud's application default credentials are found by obstore itself.
-    return {"config": {"base_url": options["endpoint"]}} if options.get("endpoint") else {}
-
-
-def _az(options: Mapping[str, str]) -> dict[str, Any]:
-    account = options.get("account") or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
-    account = account or os.environ.get("AZURE_STORAGE_ACCOUNT")
-    if not account:
-        raise UsageError(
-            "the account of Azure is not known", hint="--account NAME, or AZURE_STORAGE_ACCOUNT"
-        )
-    config: dict[str, Any] = {"account_name": account}
-    if options.get("endpoint"):
-        config["endpoint"] = options["endpoint"]
-    keys = ("KEY", "SAS_TOKEN", "CONNECTION_STRING", "ACCESS_KEY", "ACCOUNT_KEY", "SAS_KEY")
-    known = any(f"AZURE_STORAGE_{key}" in os.environ for key in keys)
-    known = known or "AZURE_CLIENT_ID" in os.environ
-    if key := os.environ.get("AZURE_STORAGE_KEY"):
-        config["account_key"] = key
-    if not known and shutil.which("az"):
-        config["use_azure_cli"] = True
-    return config
-
-
-_CONFIGS = {"s3": _s3, "gs": _gs, "az": _az}
-
-
-def _s3_address(name: str, config: Mapping[str, Any]) -> str:
-    if "endpoint" in config:
-        return f"{config['endpoint'].rstrip('/')}/{name}"
-    host = f"s3.{config.get('region', 'us-east-1')}.amazonaws.com"
-    # A certificate is for one name below the host, and a dot would make it two.
-    return f"https://{host}/{name}" if "." in name else f"https://{name}.{host}"
-
-
-def _gs_address(name: str, config: Mapping[str, Any]) -> str:
-    options = config.get("config") or {"base_url": "https://storage.googleapis.com"}
-    return f"{options['base_url'].rstrip('/')}/{name}"
-
-
-def _az_address(name: str, config: Mapping[str, Any]) -> str:
-    host = f"https://{config['account_name']}.blob.core.windows.net"
-    return f"{config.get('endpoint', host).rstrip('/')}/{name}"
-
-
-_ADDRESSES = {"s3": _s3_address, "gs": _gs_address, "az": _az_address}

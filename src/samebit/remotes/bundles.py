@@ -83,7 +83,7 @@ def parts_of(bundle: bytes) -> Iterator[tuple[Part, memoryview]]:
     line, _, _ = bundle.partition(b"\n")
     try:
         head = msgspec.json.decode(line, type=_Head)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Damaged("a bundle of a run's files that cannot be read") from error
     if head.format != _FORMAT:
         newer = head.format.startswith("samebit-bundle ")

@@ -18,8 +18,9 @@ from samebit.remotes import laying, listing, moving
 from samebit.remotes.contents import Contents, Packed, object_path
 from samebit.remotes.laying import Laid
 from samebit.remotes.moving import Job
-from samebit.remotes.objects import Objects, find_whole, read_file
+from samebit.remotes.objects import Objects, check_pack, find_whole, read_file
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
+from samebit.remotes.recalled import read_bundle
 
 __all__ = ["Checked", "check", "repair"]
 
@@ -142,9 +143,23 @@ def _read_all(
 
 
 def _read_pack(place: Place, pack: Found) -> None:
-    data = read_whole(place, pack.path, pack.size_bytes)
-    if digest.hex_of(digest.of_bytes(data)) != pack.path.rpartition("/")[2].partition(".")[0]:
-        raise Damaged("its bytes hash otherwise")
+    name = pack.path.rpartition("/")[2]
+    check_pack(name, read_whole(place, pack.path, pack.size_bytes))
+
+
+def _is_whole(place: Place, found: Found) -> bool:
+    """Whether the file of a bundle, an object or a pack is what its name says, read once more."""
+    try:
+        if found.path.startswith("runs/"):
+            read_bundle(place, found)
+        elif found.path.startswith("objects/"):
+            digits = found.path.removeprefix("objects/").replace("/", "")
+            read_file(place, bytes.fromhex(digits), found.size_bytes)
+        else:
+            _read_pack(place, found)
+    except NotFound:
+        return False
+    return True
 
 
 def repair(
@@ -153,7 +168,8 @@ def repair(
     """Put what is whole here, or still whole there, in the place of damaged files.
 
     A damaged bundle, and a pack of which nobody can tell what is in it, are taken away: nobody can
-    read them, and the next push sends what they had, from where that is.
+    read them, and the next push sends what they had, from where that is. Each is read once more
+    before that: what was damaged on the way only, stays as it is.
 
     Returns:
         The files that are whole again or were taken away, and those for which nothing whole is
@@ -164,7 +180,10 @@ def repair(
     healed: list[str] = []
     left: list[str] = []
     for path in damaged:
-        if path.startswith("runs/") or path in contents.damaged:
+        found = place.find(path)
+        if found is None or _is_whole(place, found):
+            healed.append(path)
+        elif path.startswith("runs/") or path in contents.damaged:
             if not _put_same_pack(place, local, path):
                 place.remove(path)
             healed.append(path)

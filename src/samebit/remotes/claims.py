@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from samebit.errors import SamebitError
-from samebit.remotes.place import Place, RemoteError
+from samebit.remotes.place import Found, Place, RemoteError
 
 __all__ = ["PUSH", "SWEEP", "Claim"]
 
@@ -22,6 +22,7 @@ _RENEWED_S = 300.0
 _STALE_NS = 1800 * 10**9
 _LOST_S = 1200.0
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while a laptop sleeps
+_PAUSES_S = (0.5, 2.0, 5.0)
 
 
 class Claim:
@@ -77,15 +78,10 @@ class Claim:
 
     def _look(self) -> None:
         other = SWEEP if self._kind == PUSH else PUSH
-        every = list(self._place.list("claims"))
-        own = [one.modified_ns for one in every if one.path == self._path]
-        if not own:
-            raise RemoteError(
-                "the remote does not list what was just written to it", remote=self._place.url
-            )
-        self.began_ns = own[0]
+        every, own_ns = self._listed()
+        self.began_ns = own_ns
         for one in every:
-            if one.path.startswith(f"claims/{other}-") and own[0] - one.modified_ns < _STALE_NS:
+            if one.path.startswith(f"claims/{other}-") and own_ns - one.modified_ns < _STALE_NS:
                 raise RemoteError(
                     "somebody sweeps this remote"
                     if other == SWEEP
@@ -94,6 +90,21 @@ class Claim:
                     claim=one.path,
                     hint="try again in a while; a claim that nobody renews ends after half an hour",
                 )
+
+    def _listed(self) -> tuple[list[Found], int]:
+        """All claims, and the time of this one: a listing may lag behind what was written."""
+        for pause_s in (*_PAUSES_S, None):
+            every = list(self._place.list("claims"))
+            own = [one.modified_ns for one in every if one.path == self._path]
+            if own:
+                return every, own[0]
+            if pause_s is not None:
+                time.sleep(pause_s)
+        raise RemoteError(
+            "the remote does not list what was just written to it",
+            remote=self._place.url,
+            hint="try again in a while; `samebit remote test NAME` says whether that stays so",
+        )
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEWED_S):

@@ -24,6 +24,7 @@ _OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})")
 _PACK = re.compile(r"packs/([0-9a-f]{64})\.(?:pack|pieces)")
 _END_BYTES = 16 << 10  # of a pack: nearly three hundred objects and the footer
 _MOST_INDEX_BYTES = 64 << 20
+_MOST_PACK_BYTES = 4 << 30  # as nobody writes one
 _FORMAT_BYTES = 4096
 _LISTED = 500  # objects, above which the listing takes fewer requests than asking for each
 
@@ -132,6 +133,10 @@ class Contents:
         """What is in a pack; nothing where that cannot be told."""
         return self._known(found) or self._ask(found) or []
 
+    def forget(self, found: Found) -> None:
+        """A pack did not hold what its index said: it is read again by who asks next."""
+        (self._cache / found.path.rpartition("/")[2]).unlink(missing_ok=True)
+
     def _known(self, found: Found) -> list[PackEntry] | None:
         name = found.path.rpartition("/")[2]
         for path in (self._local.path / "packs" / name, self._cache / name):
@@ -147,6 +152,8 @@ class Contents:
 
     def _ask(self, found: Found) -> list[PackEntry] | None:
         """The index of a pack, read from its end; None where it is damaged there."""
+        if found.size_bytes > _MOST_PACK_BYTES:
+            return None
         try:
             least = min(_END_BYTES, found.size_bytes)
             end = self._read_end(found, least)

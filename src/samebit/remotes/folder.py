@@ -1,7 +1,7 @@
 """A remote that is a folder: another disk, a share of the network, a mounted bucket."""
 
-import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -33,14 +33,9 @@ class FolderPlace:
         where = self._top / path
         scratch = self._top / "tmp"
         try:
-            while True:
-                where.parent.mkdir(parents=True, exist_ok=True)
-                scratch.mkdir(exist_ok=True)
-                try:
-                    return bool(disk.publish(where, [data], scratch, replace=not new))
-                except FileNotFoundError:
-                    if where.parent.exists() and scratch.exists():
-                        raise  # else it was empty, and somebody took it away
+            where.parent.mkdir(parents=True, exist_ok=True)
+            scratch.mkdir(exist_ok=True)
+            return bool(disk.publish(where, [data], scratch, replace=not new))
         except OSError as error:
             raise self._refused(error) from error
 
@@ -61,6 +56,9 @@ class FolderPlace:
             return None
         except OSError as error:
             raise self._refused(error) from error
+        # Whatever else somebody has put there (a pipe that nobody writes to) is nothing of ours.
+        if not stat.S_ISREG(found.st_mode):
+            return None
         return Found(path, found.st_size, found.st_mtime_ns)
 
     def list(self, folder: str) -> Iterator[Found]:
@@ -76,7 +74,8 @@ class FolderPlace:
         """See `Place`."""
         try:
             with os.scandir(self._top / folder) as entries:
-                names = [entry.name for entry in entries if entry.is_dir()]
+                # One in which nothing lies, as a kill may leave it, is none, as in a bucket.
+                names = [one.name for one in entries if one.is_dir() and os.listdir(one)]
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -89,11 +88,6 @@ class FolderPlace:
             (self._top / path).unlink(missing_ok=True)
         except OSError as error:
             raise self._refused(error) from error
-        folder = (self._top / path).parent
-        with contextlib.suppress(OSError):  # not empty
-            while folder != self._top:  # a bucket has no empty folders either
-                folder.rmdir()
-                folder = folder.parent
 
     def _refused(self, error: OSError) -> RemoteError:
         return RemoteError(

@@ -14,12 +14,11 @@ from samebit.folders.folder import RunFolder
 from samebit.objects.store import Store
 from samebit.remotes import bundles, listing, moving
 from samebit.remotes.moving import Job
-from samebit.remotes.place import Found, Place, read_whole
+from samebit.remotes.place import Found, Place
 from samebit.remotes.recalled import read_bundle
 
-__all__ = ["MOST_WORD_BYTES", "Laid", "aside", "every_run", "words"]
+__all__ = ["Laid", "aside", "every_run", "words"]
 
-MOST_WORD_BYTES = 1 << 20  # of one thing that was said of a version of data
 _TOGETHER = 200  # runs that lie there at a time
 _ASIDE = "pull-"  # in `tmp/`
 _DAY_S = 86400
@@ -95,21 +94,16 @@ def _lay(place: Place, listed: list[Found], folder: RunFolder) -> Laid:
 
 def words(place: Place, top: Path) -> dict[str, str]:
     """Lay out all that was said of data; by their paths the records that could not be, and why."""
-    listed = [one for one in place.list("data") if listing.WORD.fullmatch(one.path)]
     damaged: dict[str, str] = {}
 
     def lay(one: Found) -> None:
         file = top / one.path
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            file.write_bytes(read_whole(place, one.path, one.size_bytes))
-        except NotFound as error:
+            file.write_bytes(listing.read_word(place, one))
+        except NotFound as error:  # or Damaged
             damaged[one.path] = in_a_line(error)
 
-    for one in listed:
-        if one.size_bytes > MOST_WORD_BYTES:
-            damaged[one.path] = "a record of data that is far too large"
-    moving.move(
-        Job(one.size_bytes, lambda one=one: lay(one)) for one in listed if one.path not in damaged
-    )
+    listed = [one for one in place.list("data") if listing.WORD.fullmatch(one.path)]
+    moving.move(Job(one.size_bytes, lambda one=one: lay(one)) for one in listed)
     return damaged

@@ -8,7 +8,15 @@ from samebit.objects.store import Store
 from samebit.remotes.contents import Contents, Packed, object_path
 from samebit.remotes.place import Place, read_whole
 
-__all__ = ["Objects", "body_of", "checked", "find_whole", "read_body", "read_file"]
+__all__ = [
+    "Objects",
+    "body_of",
+    "check_pack",
+    "checked",
+    "find_whole",
+    "read_body",
+    "read_file",
+]
 
 
 def read_file(place: Place, raw: bytes, size_bytes: int) -> Body:
@@ -56,6 +64,20 @@ def checked(body: Body) -> Body:
     return body
 
 
+def check_pack(name: str, data: bytes) -> None:
+    """Damaged unless the bytes of a pack are those of its name, and each object in it is whole.
+
+    A pack may be what its name says and lie all the same: its index is a stranger's, too.
+    """
+    if digest.hex_of(digest.of_bytes(data)) != name.partition(".")[0]:
+        raise Damaged(f"pack {name[:8]} is damaged: its bytes hash otherwise")
+    at, length, checksum = encoding.read_footer(data[-encoding.FOOTER_BYTES :], len(data))
+    view = memoryview(data)
+    for one in encoding.read_index(data[at : at + length], at, checksum):
+        stored = view[one.offset : one.offset + one.stored]
+        checked(Body(one.digest, one.encoding, stored, one.size))
+
+
 class Objects:
     """The objects of a remote as a store has them: for `samebit.objects.healing`, and for looking.
 
@@ -92,7 +114,6 @@ class Objects:
         for path, found in self._contents.packs.items():
             if path.rpartition("/")[2].partition(".")[0] == digits:
                 data = read_whole(self._place, path, found.size_bytes)
-                if digest.hex_of(digest.of_bytes(data)) != digits:
-                    raise Damaged(f"pack {digits[:8]} is damaged at the remote")
+                check_pack(digits, data)
                 return data
         raise NotFound(f"pack {digits[:8]} is not at the remote")

@@ -5,12 +5,14 @@ name all at once. Everything else (packs, runs, who may sweep) is built on these
 implementation is short, and one suite tests them all (`tests/contract/test_places.py`).
 """
 
+import functools
+import os
 from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec import Struct
 
-from samebit.errors import SamebitError
+from samebit.errors import Damaged, SamebitError
 
 __all__ = ["Found", "Guarantees", "Place", "RemoteError", "cut_short", "read_whole"]
 
@@ -86,8 +88,15 @@ class Place(Protocol):
 def read_whole(place: Place, path: str, size_bytes: int, begin: int = 0) -> bytes:
     """So many bytes from a place; RemoteError where it gives fewer or more, and reads no further.
 
-    However much a stranger's place sends, no more than was asked for is held.
+    However much a stranger's place sends, no more than was asked for is held. What it says is
+    longer than all memory of this machine is Damaged, and not asked for.
     """
+    if size_bytes > _memory_bytes():
+        raise Damaged(
+            f"{size_bytes:,} bytes are said to lie there, more than this machine can hold",
+            path=path,
+            remote=place.url,
+        )
     room = bytearray()
     for piece in place.read(path, begin, begin + size_bytes):
         if len(room) + len(piece) > size_bytes:
@@ -96,6 +105,14 @@ def read_whole(place: Place, path: str, size_bytes: int, begin: int = 0) -> byte
     if len(room) != size_bytes:
         raise cut_short(place, path, len(room), size_bytes)
     return bytes(room)
+
+
+@functools.cache
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 40  # where the system does not say
 
 
 def cut_short(place: Place, path: str, got: int, size_bytes: int) -> RemoteError:

@@ -26,7 +26,7 @@ from samebit.remotes import bundles, laying, listing, moving
 from samebit.remotes.bundles import Part
 from samebit.remotes.contents import Contents, Packed, object_path, read_id
 from samebit.remotes.moving import Job, Pace
-from samebit.remotes.objects import read_body, read_file
+from samebit.remotes.objects import check_pack, read_body, read_file
 from samebit.remotes.place import Found, Place, read_whole
 from samebit.remotes.pushing import KIND_OF_USE, KINDS
 from samebit.remotes.recalled import Recalled, read_bundle
@@ -174,8 +174,11 @@ class _Puller:
         came = self._fetch_reached(wanted)
         for run in wanted.keys() - self._failed.keys():
             _publish(staged[run], self._store.path / "tmp")
-            uses = naming.uses(read_run(staged[run].target), self._store)
-            self._look_over(run, (use for use in uses if KIND_OF_USE[use.kind] in kinds))
+            try:
+                uses = naming.uses(read_run(staged[run].target), self._store)
+                self._look_over(run, (use for use in uses if KIND_OF_USE[use.kind] in kinds))
+            except SamebitError as error:  # what it says that it keeps cannot be meant
+                self._incomplete[run] = in_a_line(error)
         changed = {run for run, one in staged.items() if one.new} | came
         return changed - self._failed.keys()
 
@@ -298,7 +301,7 @@ class _Puller:
         self._pace.wait(size_bytes)
         try:
             body = read_file(self._place, raw, size_bytes)
-        except Damaged as error:
+        except NotFound as error:
             self._hurt([raw], object_path(raw.hex()), error)
             return
         self._store.write_object(_name(raw), body.encoding, body.stored, body.size)
@@ -311,21 +314,24 @@ class _Puller:
         try:
             if size_bytes == pack.size_bytes:
                 data = read_whole(self._place, pack.path, size_bytes)
+                check_pack(name, data)
                 self._store.write_whole_pack(name, data)
             else:
                 bodies = [read_body(self._place, one) for one in some]
                 self._store.write_bodies(sorted(bodies), os.path.splitext(name)[1])
-        except Damaged as error:
+        except NotFound as error:
+            self._contents.forget(pack)
             self._hurt([one.entry.digest for one in some], pack.path, error)
             return
         self._came(size_bytes, len(some))
 
-    def _hurt(self, raws: Iterable[bytes], path: str, error: Damaged) -> None:
-        """Nothing of it is stored, and it is not asked for again."""
+    def _hurt(self, raws: Iterable[bytes], path: str, error: NotFound) -> None:
+        """Nothing of it is stored, and it is not asked for again; some is listed, and is gone."""
         with self._lock:
             for raw in raws:
-                self._damaged[raw] = f"{path} at the remote is damaged: {error.what}"
                 self._looked_for.add(raw)
+                if isinstance(error, Damaged):
+                    self._damaged[raw] = f"{path} at the remote is damaged: {error.what}"
 
     def _came(self, size_bytes: int, objects: int) -> None:
         with self._lock:
@@ -360,9 +366,7 @@ class _Puller:
             match = listing.WORD.fullmatch(found.path)
             if not match or match[1] != name or (self._store.path / found.path).exists():
                 continue
-            if found.size_bytes > laying.MOST_WORD_BYTES:
-                raise Damaged("a record of data that is far too large", path=found.path)
-            data = read_whole(self._place, found.path, found.size_bytes)
+            data = listing.read_word(self._place, found)
             record = decode(data, DataRecord, where=found.path)
             if record.name != name:
                 raise Damaged("a record of other data than its folder says", path=found.path)
@@ -396,7 +400,8 @@ def _check_ends(folder: RunFolder, place: Place) -> None:
     for number in folder.executions():
         end = folder.end(number)
         for name, (size, named) in ({} if end is None else end.segments).items():
-            data = _read(folder.journal / name)
+            is_ours = bundles.is_file_of_a_run(f"journal/{name}")
+            data = _read(folder.journal / name) if is_ours else None
             if data is None or digest.of_bytes(data[:size]) != named:
                 raise Damaged(
                     f"the journal of run {folder.id} is not whole at the remote",

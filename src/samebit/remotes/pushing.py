@@ -5,7 +5,6 @@ so nothing damaged leaves this store; a run that needs something damaged stays h
 """
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,12 +134,14 @@ class _Planner:
         self._kinds = kinds
         self._contents = Contents(place, store, remote_id)
         self.recalled = Recalled(place, remote_id)
+        self.bundles: dict[str, list[str]] = {}  # of each run, that are there already
         self._followed: dict[str, set[str]] = {}  # roots: all that they reach
 
     def plan(self, folders: list[RunFolder], names: list[str]) -> Plan:
         plan = Plan()
         self._store.list_packs()
         there = listing.list_bundles(self._place, [folder.id for folder in folders])
+        self.bundles = {run: [one.path for one in some] for run, some in there.items()}
         for folder in folders:
             try:
                 # How long its files are first: whatever they name up to there is found after.
@@ -280,7 +281,7 @@ def push(
         moving.move(
             Job(
                 sum(one.end - one.begin for one in lacks),
-                lambda t=taken, k=lacks: _send_run(sender, planner.recalled, t, k),
+                lambda t=taken, k=lacks: _send_run(sender, planner, t, k),
             )
             for taken, lacks in going
         )
@@ -289,7 +290,8 @@ def push(
                 sender.send(word, (store.path / word).read_bytes())
         sent = tuple(taken.folder.id for taken, _ in going)
         if sent:
-            path, file = encode_rows(rows(sent), time.time_ns())
+            there = [one.path for one in listing.list_rows(place)]
+            path, file = encode_rows(rows(sent), listing.next_ns(there))
             sender.send(path, file, 0)
     return Pushed(plan, sent, held_back, sender.sent_bytes)
 
@@ -374,17 +376,17 @@ class _Sender:
                 self.damaged[one.raw] = f"{why}; `samebit check` lists what is hurt"
 
 
-def _send_run(sender: _Sender, recalled: Recalled, taken: Snapshot, lacks: list[Lack]) -> None:
+def _send_run(sender: _Sender, planner: _Planner, taken: Snapshot, lacks: list[Lack]) -> None:
     """The bundles of one run, one after the other: what ends it is in the last."""
     run, top = taken.folder.id, taken.folder.path
     sent: dict[str, list[Part]] = {}
     for some in _shared_out(lacks):
         bundle = bundles.make((lack.path, lack.begin, lack.read(top)) for lack in some)
         digits, file = bundles.encode_object(bundle)
-        path = f"runs/{run}/{time.time_ns():016x}-{digits}"
+        path = f"runs/{run}/{listing.next_ns([*planner.bundles[run], *sent]):016x}-{digits}"
         sender.send(path, file, sum(lack.end - lack.begin for lack in some))
         sent[path] = [part for part, _ in bundles.parts_of(bundle)]
-    recalled.add(run, sent)
+    planner.recalled.add(run, sent)
 
 
 def _shared_out(lacks: list[Lack]) -> Iterator[list[Lack]]:

@@ -1,18 +1,16 @@
 """What `samebit ls` shows of runs that are at a remote, without having them here."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from samebit import digest, disk, places
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.remotes import bundles, moving
-from samebit.remotes.listing import list_runs
+from samebit.remotes.listing import ROWS, list_rows, list_runs, next_ns
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
 
 __all__ = ["encode", "find", "gather", "read_rows"]
 
-_ROWS = re.compile(r"rows/[0-9a-f]{16}-([0-9a-f]{64})")
 _FORMAT = "samebit-rows 1"
 _MOST_BYTES = 64 << 20
 _TOGETHER = 5000  # rows in one file
@@ -65,17 +63,16 @@ def gather(place: Place, remote_id: str) -> None:
     left = [row for run, row in sorted(_newest(files.values()).items()) if run in there]
     if len(files) <= 1 + len(left) // _TOGETHER:
         return
-    last_ns = int(max(files).partition("/")[2].partition("-")[0], 16)
+    at_ns = next_ns(files)
     for at in range(0, len(left), _TOGETHER):
-        place.put(*encode(left[at : at + _TOGETHER], last_ns + 1))
+        place.put(*encode(left[at : at + _TOGETHER], at_ns))
     for path in files:
         place.remove(path)
 
 
 def _read_all(place: Place, remote_id: str) -> dict[str, list[dict[str, Any]]]:
     """The rows of each file that can be read, the oldest file first."""
-    every = [one for one in place.list("rows") if _ROWS.fullmatch(one.path)]
-    listed = sorted(every, key=lambda one: one.path)
+    listed = list_rows(place)
     read = moving.all_of([lambda one=one: _read(place, one, remote_id) for one in listed])
     return {one.path: rows for one, rows in zip(listed, read, strict=True) if rows is not None}
 
@@ -90,14 +87,14 @@ def _read(place: Place, found: Found, remote_id: str) -> list[dict[str, Any]] | 
         return _rows(cached.read_bytes())
     except (OSError, Damaged):
         pass
-    match = _ROWS.fullmatch(found.path)
+    match = ROWS.fullmatch(found.path)
     if match is None or found.size_bytes > _MOST_BYTES:
         return None
     try:
         file = read_whole(place, found.path, found.size_bytes)
         data = bundles.decode_object(file, match[1])
         rows = _rows(data)
-    except (Damaged, NotFound, RemoteError):
+    except (NotFound, RemoteError):
         return None  # a cache: what it would have told is known once the run is pulled
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,6 @@ __all__ = ["ServerPlace"]
 _AHEAD = 64  # blocks of a file that are on their way
 _FOLDERS = 64  # that are open at a time
 _ASKED = 64  # requests for names that are on their way
-_TRIES = 10
 _NS = 10**9
 _LITTLE_BYTES = 64 << 20  # with less room than this it is the room that lacks
 
@@ -54,15 +53,13 @@ class ServerPlace:
         if new and not self.guarantees.creates and self.find(path) is not None:
             return False
         with self._speaking(path) as session:
-            for _ in range(_TRIES):
-                try:
-                    return self._put(session, path, data, new=new)
-                except Refused as refused:
-                    if refused.code != NO_SUCH_FILE:
-                        raise
-                # A folder was not there yet, or was empty, and somebody took it away.
-                for folder in ("tmp", _above(path)):
-                    _make_folder(session, self._at(folder))
+            try:
+                return self._put(session, path, data, new=new)
+            except Refused as refused:
+                if refused.code != NO_SUCH_FILE:
+                    raise
+            for folder in ("tmp", _above(path)):  # one of them was not there yet
+                _make_folder(session, self._at(folder))
             return self._put(session, path, data, new=new)
 
     def read(self, path: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -104,29 +101,28 @@ class ServerPlace:
     def folders(self, folder: str) -> Iterator[str]:
         """See `Place`."""
         with self._speaking(folder) as session:
+            found: list[str] = []
             asked: list[tuple[str, Answer]] = []
             for path, attributes in self._entries(session, [folder]):
                 if attributes.is_folder:
-                    yield path.rpartition("/")[2]
+                    found.append(path)
                 elif not attributes.is_file:
                     asked.append((path, session.stat(self._at(path))))
             for path, answer in asked:
                 attributes = _attributes(answer)
                 if attributes is not None and attributes.is_folder:
-                    yield path.rpartition("/")[2]
+                    found.append(path)
+            for at in range(0, len(found), _FOLDERS):
+                some = found[at : at + _FOLDERS]
+                # One in which nothing lies, as a kill may leave it, is none, as in a bucket.
+                filled = {_above(path) for path, _ in self._entries(session, some)}
+                yield from (path.rpartition("/")[2] for path in some if path in filled)
 
     def remove(self, path: str) -> None:
         """See `Place`."""
         with self._speaking(path) as session:
-            removing = session.remove(self._at(path))
-            emptied: list[Answer] = []
-            while path := _above(path):  # refused where something is left
-                emptied.append(session.remove_folder(self._at(path)))
-            for answer in emptied:
-                with contextlib.suppress(Refused):
-                    answer.done()
             try:
-                removing.done()
+                session.remove(self._at(path)).done()
             except Refused as refused:
                 if refused.code != NO_SUCH_FILE:
                     raise

@@ -42,7 +42,7 @@ _HEAD = struct.Struct(">IBI")  # length of what follows, kind, number
 # Kinds of packets.
 _INIT, _SAYS_VERSION = 1, 2
 _OPEN, _CLOSE, _READS, _WRITES, _FSTAT = 3, 4, 5, 6, 8
-_OPENDIR, _READDIR, _REMOVE, _MKDIR, _RMDIR, _STAT, _RENAME = 11, 12, 13, 14, 15, 17, 18
+_OPENDIR, _READDIR, _REMOVE, _MKDIR, _STAT, _RENAME = 11, 12, 13, 14, 17, 18
 _STATUS, _HANDLE, _DATA, _NAME, _ATTRS, _EXTENDED, _EXTENDED_REPLY = (
     101,
     102,
@@ -309,10 +309,6 @@ class Session:
     def make_folder(self, path: str) -> Answer:
         """Refused where it is there."""
         return self._ask(_MKDIR, _text(path), _number(0))
-
-    def remove_folder(self, path: str) -> Answer:
-        """Refused where something lies in it."""
-        return self._ask(_RMDIR, _text(path))
 
     def remove(self, path: str) -> Answer:
         """Take away the name of a file."""

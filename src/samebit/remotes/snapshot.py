@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.remotes import bundles
 from samebit.remotes.bundles import Part
+from samebit.remotes.listing import time_of
 
 __all__ = ["Lack", "Snapshot", "lacks", "take"]
 
@@ -56,7 +58,7 @@ def take(folder: RunFolder) -> Snapshot:
     last = max(folder.executions(), default=0)
     # Of a run whose last execution has its end no more has to be read.
     is_over = (last > 0 and folder.end(last) is not None) or read_run(folder).status != "running"
-    paths = sorted(_paths(folder.path), key=lambda path: not path.endswith("/end.json"))
+    paths = sorted(_paths(folder.path), key=lambda path: (not path.endswith("/end.json"), path))
     sizes: dict[str, int] = {}
     for path in paths:
         if path.startswith("trace/") and not is_over:
@@ -88,14 +90,16 @@ def lacks(snapshot: Snapshot, there: Mapping[str, Sequence[Part]]) -> list[Lack]
     for name in sorted(there):
         for part in there[name]:
             held.setdefault(part.path, []).append(part)
-            pushed_ns[part.path] = int(name.rpartition("/")[2].partition("-")[0], 16)
+            pushed_ns[part.path] = time_of(name)
     found: list[Lack] = []
     for path, size in snapshot.sizes.items():
         if path not in held:
             found.append(Lack(path, 0, size))
         elif path.startswith("trace/"):
-            # Written in place: what changed since it was pushed has a later time.
+            # Written in place: what changed since it was pushed has a later time, unless the clock
+            # was wrong by which it was pushed.
             is_older = os.stat(top / path).st_mtime_ns < pushed_ns[path] - _CLOCKS_NS
+            is_older = is_older and pushed_ns[path] < time.time_ns() + _CLOCKS_NS
             if not is_older and held[path][-1] != _part(top, path, size):
                 found.append(Lack(path, 0, size))
         else:
