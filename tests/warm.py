@@ -1,0 +1,79 @@
+"""Scripts in forks of a process that has torch already: its start takes two seconds, a fork none.
+
+For a promise that is tried at one fault point after the other. A script finds what plain
+`python script` gives it: its folder, words, variables and files, a `__main__` of its own, an
+interpreter's end. Only what a process has from its start (the order of hashes, the command line
+that the system knows) is that of the first. This file is what runs there, too: it
+imports nothing of ours, which begins anew in each fork.
+"""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ["Warm"]
+
+
+class Warm:
+    """A process with torch, of which each script is a fork; must be closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._out, self._err = folder / "out", folder / "err"
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self, *argv: str, cwd: Path, env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script with these words, as `python` would there, to its end."""
+        assert self._server.stdin
+        assert self._server.stdout
+        asked = (argv, str(cwd), dict(env), str(self._out), str(self._err))
+        print(json.dumps(asked), file=self._server.stdin, flush=True)
+        code = int(self._server.stdout.readline())
+        out, err = self._out.read_text(), self._err.read_text()
+        return subprocess.CompletedProcess(argv, code, out, err)
+
+    def close(self) -> None:
+        """End it."""
+        self._server.communicate()
+
+
+def _serve() -> None:
+    import torch._dynamo  # which the first optimizer of a process imports  # noqa: F401
+
+    gc.freeze()  # or each fork goes through all of it at its end, and copies it
+    for line in iter(sys.stdin.readline, ""):
+        if (child := os.fork()) == 0:
+            return _become(*json.loads(line))  # and after it the end of an interpreter
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    return None
+
+
+def _become(argv: list[str], cwd: str, env: dict[str, str], out: str, err: str) -> None:
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    for number, path in enumerate((os.devnull, out, err)):
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        os.dup2(opened := os.open(path, flags), number)
+        os.close(opened)
+    script = Path(cwd, argv[0])
+    sys.argv[:], sys.path[0] = argv, str(script.parent)
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    main.__file__ = str(script)
+    exec(compile(script.read_bytes(), str(script), "exec"), vars(main))
+
+
+if __name__ == "__main__":
+    _serve()
