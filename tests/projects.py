@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,11 @@ class Project:
         """`samebit run`, saying nothing of its own."""
         return self.call(SAMEBIT, "run", "--quiet", *words, **more)
 
-    def fork(self, warm: Warm, *words: str, **env: str) -> Ended:
-        """Plain Python, without us, in a fork of a process that has torch."""
-        done = warm.run(*words, cwd=self.path, env=self.environ(**env))
+    def fork(
+        self, warm: Warm, *words: str, ranks: Iterable[Mapping[str, str]] = ({},), **env: str
+    ) -> Ended:
+        """Plain Python, without us, in a fork of a process that has torch; in one for each rank."""
+        done = warm.run(*words, cwd=self.path, env=self.environ(**env), ranks=ranks)
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str, **more: Any) -> "subprocess.Popen[str]":

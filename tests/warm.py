@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -33,12 +33,23 @@ class Warm:
         )
 
     def run(
-        self, *argv: str, cwd: Path, env: Mapping[str, str]
+        self,
+        *argv: str,
+        cwd: Path,
+        env: Mapping[str, str],
+        ranks: Iterable[Mapping[str, str]] = ({},),
     ) -> subprocess.CompletedProcess[str]:
-        """Run a script with these words, as `python` would there, to its end."""
+        """Run a script with these words, as `python` would there, to its end.
+
+        Several `ranks` run at the same time, each with more variables; the exit code is that of
+        the first that did not end well.
+        """
         assert self._server.stdin
         assert self._server.stdout
-        asked = (argv, str(cwd), dict(env), str(self._out), str(self._err))
+        self._out.write_text("")
+        self._err.write_text("")
+        environs = [{**env, **more} for more in ranks]
+        asked = (environs, (argv, str(cwd), str(self._out), str(self._err)))
         print(json.dumps(asked), file=self._server.stdin, flush=True)
         code = int(self._server.stdout.readline())
         out, err = self._out.read_text(), self._err.read_text()
@@ -54,18 +65,23 @@ def _serve() -> None:
 
     gc.freeze()  # or each fork goes through all of it at its end, and copies it
     for line in iter(sys.stdin.readline, ""):
-        if (child := os.fork()) == 0:
-            return _become(*json.loads(line))  # and after it the end of an interpreter
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        environs, asked = json.loads(line)
+        forks: list[int] = []
+        for env in environs:
+            forks.append(os.fork())
+            if forks[-1] == 0:
+                return _become(env, *asked)  # and after it the end of an interpreter
+        codes = [os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) for fork in forks]
+        print(next((code for code in codes if code), 0), flush=True)
     return None
 
 
-def _become(argv: list[str], cwd: str, env: dict[str, str], out: str, err: str) -> None:
+def _become(env: dict[str, str], argv: list[str], cwd: str, out: str, err: str) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     for number, path in enumerate((os.devnull, out, err)):
-        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND
         os.dup2(opened := os.open(path, flags), number)
         os.close(opened)
     script = Path(cwd, argv[0])

@@ -12,7 +12,9 @@ pytest.importorskip("torch.distributed")
 
 from samebit.errors import NotFound  # noqa: E402
 from samebit.session.reading import open_run  # noqa: E402
-from tests.projects import SAMEBIT, Project  # noqa: E402
+from tests.clusters import free_ports  # noqa: E402
+from tests.projects import SAMEBIT, Ended, Project  # noqa: E402
+from tests.warm import Warm  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="gloo")]
 
@@ -93,11 +95,16 @@ dist.destroy_process_group()
 )
 
 
-def ranks(project: Project, count: int, *words: str, run: tuple[str, ...] = ()) -> Any:
+def ranks(project: Project, count: int, *words: str, run: tuple[str, ...]) -> Ended:
     launcher = [TORCHRUN, "--nproc-per-node", str(count), "--standalone", *words]
-    if run:
-        return project.run(*run, "--", *launcher, OMP_NUM_THREADS="1")
-    return project.call(*launcher, OMP_NUM_THREADS="1")
+    return project.run(*run, "--", *launcher, OMP_NUM_THREADS="1")
+
+
+def load(warm: Warm, project: Project, count: int, *words: str) -> Ended:
+    """A script of as many ranks, which records nothing."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_ports(1)[0])}
+    each = [{"RANK": str(rank), "WORLD_SIZE": str(count), **meet} for rank in range(count)]
+    return project.fork(warm, *words, ranks=each, OMP_NUM_THREADS="1")
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +173,10 @@ def test_one_ranks_part_is_not_exported_as_the_whole(trained: Project) -> None:
 
 
 @pytest.mark.parametrize(("count", "cut"), [(1, ""), (2, "rows"), (3, "rows"), (2, "columns")])
-def test_it_is_loaded_on_any_number_of_ranks(trained: Project, count: int, cut: str) -> None:
-    ended = ranks(trained, count, "load.py", "otter", cut)
+def test_it_is_loaded_on_any_number_of_ranks(
+    trained: Project, warm: Warm, count: int, cut: str
+) -> None:
+    ended = load(warm, trained, count, "load.py", "otter", cut)
     assert ended.code == 0, ended
     assert equal(torch.load(trained.path / "loaded.pt"), torch.load(trained.path / "whole.pt"))
     stored = open_run("otter", store=trained.store).state()
@@ -289,7 +298,7 @@ WAYS = [["orig"], ["orig", "wrapped"], [], ["wrapped"]]
 
 
 @pytest.mark.parametrize("words", WAYS, ids=" ".join)
-def test_flat_parameters_are_put_together(tmp_path: Path, words: list[str]) -> None:
+def test_flat_parameters_are_put_together(tmp_path: Path, warm: Warm, words: list[str]) -> None:
     """FSDP's first version: cut wherever it falls, with tied parameters and a buffer."""
     project = Project(tmp_path)
     project.write("flat.py", FLAT)
@@ -314,7 +323,7 @@ def test_flat_parameters_are_put_together(tmp_path: Path, words: list[str]) -> N
     assert all(torch.equal(value, expected[name]) for name, value in plain.state_dict().items())
     for count in (1, 2, 3):
         more = ["optimizer"] if count == 2 or "orig" in words else []
-        loaded = ranks(project, count, "flat.py", "load", "otter", *words, *more)
+        loaded = load(warm, project, count, "flat.py", "load", "otter", *words, *more)
         assert loaded.out.count("loaded") == count, loaded
 
 
