@@ -21,7 +21,7 @@ _NEUTRAL = ("PYTHONHASHSEED", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 # A statement on a line of its own that imports a library whose many modules take seconds.
-_LARGE = "torch|jax|flax|optax|keras|sklearn|pandas|datasets|xgboost|lightgbm|accelerate"
+_LARGE = "torch|jax|flax|optax|keras|sklearn|pandas|datasets|accelerate"
 _IMPORT = re.compile(rf"^(?:import|from) [\w., ]*\b(?:{_LARGE})\b[\w., ]*$", re.MULTILINE)
 
 
