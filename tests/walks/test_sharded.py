@@ -1,7 +1,9 @@
 """A sharded model, trained on real ranks: whole where it is read, cut anew where it is loaded."""
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -297,14 +299,29 @@ dist.destroy_process_group()
 WAYS = [["orig"], ["orig", "wrapped"], [], ["wrapped"]]
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
+    """The training that was never stopped, of each way once."""
+
+    @functools.cache
+    def of(*words: str) -> Project:
+        project = Project(tmp_path_factory.mktemp("flat"))
+        project.write("flat.py", FLAT)
+        named = ("--seed", "1", "--name", "straight")
+        ended = ranks(project, 2, "flat.py", "train", *words, run=named)
+        assert ended.code == 0, ended
+        return project
+
+    return of
+
+
 @pytest.mark.parametrize("words", WAYS, ids=" ".join)
-def test_flat_parameters_are_put_together(tmp_path: Path, warm: Warm, words: list[str]) -> None:
+def test_flat_parameters_are_put_together(
+    straight: Callable[..., Project], warm: Warm, words: list[str]
+) -> None:
     """FSDP's first version: cut wherever it falls, with tied parameters and a buffer."""
-    project = Project(tmp_path)
-    project.write("flat.py", FLAT)
-    ended = ranks(project, 2, "flat.py", "train", *words, run=("--name", "otter"))
-    assert ended.code == 0, ended
-    exported = project.call(SAMEBIT, "state", "export", "otter", "model.pt")
+    project = straight(*words)
+    exported = project.call(SAMEBIT, "state", "export", "straight", "model.pt")
     assert exported.code == 0, exported
     expected = torch.load(project.path / "whole.pt")
     found = torch.load(project.path / "model.pt")
@@ -312,7 +329,7 @@ def test_flat_parameters_are_put_together(tmp_path: Path, warm: Warm, words: lis
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     same = project.call(SAMEBIT, "identify", "model.pt", "whole.pt")
     assert same.out.splitlines()[-1] == "the same model"
-    stored = open_run("otter", store=project.store).state()
+    stored = open_run("straight", store=project.store).state()
     plain = torch.nn.ModuleList(
         [torch.nn.Embedding(11, 5), torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7)]
     )
@@ -323,22 +340,15 @@ def test_flat_parameters_are_put_together(tmp_path: Path, warm: Warm, words: lis
     assert all(torch.equal(value, expected[name]) for name, value in plain.state_dict().items())
     for count in (1, 2, 3):
         more = ["optimizer"] if count == 2 or "orig" in words else []
-        loaded = load(warm, project, count, "flat.py", "load", "otter", *words, *more)
+        loaded = load(warm, project, count, "flat.py", "load", "straight", *words, *more)
         assert loaded.out.count("loaded") == count, loaded
 
 
 @pytest.mark.parametrize("words", WAYS, ids=" ".join)
 def test_a_training_with_flat_parameters_goes_on_to_the_bit(
-    tmp_path: Path, words: list[str]
+    straight: Callable[..., Project], words: list[str]
 ) -> None:
-    project = Project(tmp_path)
-    project.write("flat.py", FLAT)
-    assert (
-        ranks(
-            project, 2, "flat.py", "train", *words, run=("--seed", "1", "--name", "straight")
-        ).code
-        == 0
-    )
+    project = straight(*words)
     assert (
         ranks(project, 2, "flat.py", "kill", *words, run=("--seed", "1", "--name", "killed")).code
         != 0
