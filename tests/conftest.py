@@ -2,10 +2,13 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.warm import Warm
 
 # No test is about time: a machine may be busy with another.
 settings.register_profile(
@@ -41,3 +44,13 @@ def little_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 
     yield mount
     subprocess.run(["umount", "-l", str(top)], capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """A process that has torch, in whose forks scripts run."""
+    if find_spec("torch") is None:  # not imported: that would change this process
+        pytest.skip("torch is not installed")
+    process = Warm(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.close()

@@ -2,19 +2,42 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from samebit.folders.find import list_runs
 from samebit.folders.read import View, read_run
+from tests.warm import Warm
 
 SAMEBIT = str(Path(sys.executable).with_name("samebit"))
 _NEUTRAL = ("PYTHONHASHSEED", "PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+# A statement on a line of its own that imports a library whose many modules take seconds.
+_LARGE = "torch|jax|flax|optax|keras|sklearn|pandas|datasets|accelerate"
+_IMPORT = re.compile(rf"^(?:import|from) [\w., ]*\b(?:{_LARGE})\b[\w., ]*$", re.MULTILINE)
+
+
+def unswept(script: str) -> str:
+    """A script whose libraries come and go in half of the time, on the same lines.
+
+    Python searches what their modules are made of for garbage, twenty times while they come in and
+    again at its end. The first optimizer of torch imports torch._dynamo: that comes at once.
+    """
+
+    def line(found: re.Match[str]) -> str:
+        trains = "torch" in found[0] and "torch.optim" in script
+        also = "import torch._dynamo; " if trains else ""
+        return f"import gc; gc.disable(); {found[0]}; {also}gc.freeze(); gc.enable()"
+
+    return _IMPORT.sub(line, script)
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,7 @@ class Project:
     def write(self, name: str, text: str) -> Path:
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
+        path.write_text(unswept(textwrap.dedent(text)))
         return path
 
     def environ(self, **more: str) -> dict[str, str]:
@@ -71,6 +94,13 @@ class Project:
     def run(self, *words: str, **more: Any) -> Ended:
         """`samebit run`, saying nothing of its own."""
         return self.call(SAMEBIT, "run", "--quiet", *words, **more)
+
+    def fork(
+        self, warm: Warm, *words: str, ranks: Iterable[Mapping[str, str]] = ({},), **env: str
+    ) -> Ended:
+        """Plain Python, without us, in a fork of a process that has torch; in one for each rank."""
+        done = warm.run(*words, cwd=self.path, env=self.environ(**env), ranks=ranks)
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str, **more: Any) -> "subprocess.Popen[str]":
         """`samebit run` in a session of its own, not waited for."""

@@ -23,6 +23,7 @@ from samebit.states.stored import StoredState
 from tests.cli import stores
 from tests.cli.stores import leaf, said
 from tests.projects import Project
+from tests.warm import Warm
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -344,10 +345,11 @@ def test_of_a_training_what_is_listed_stays_and_what_was_dropped_goes(
     environ: dict[str, str],
     whole: str,
     weights: str,
+    warm: Warm,
 ) -> None:
     project = Project(store.parent)
     project.write("train.py", TRAIN)
-    ended = project.run("train.py", RULES=json.dumps(rules), **environ)
+    ended = project.fork(warm, "train.py", RULES=json.dumps(rules), **environ)
     assert ended.code == 0, ended
     wanted = dict.fromkeys(whole, "bytes") | dict.fromkeys(weights, "modules only")
     assert load_everything_listed(store, capsys) == wanted

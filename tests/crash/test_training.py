@@ -17,6 +17,8 @@ import pytest
 from samebit import disk
 from samebit.folders.find import list_runs
 from samebit.folders.read import View, read_run
+from tests.projects import unswept
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -127,20 +129,33 @@ class Done:
 def project(tmp_path: Path) -> Path:
     (tmp_path / "data.txt").write_text("data")
     (tmp_path / "plain.py").write_text(PLAIN)
-    (tmp_path / "torch_script.py").write_text(TORCH)
+    (tmp_path / "torch_script.py").write_text(unswept(TORCH))
     return tmp_path
+
+
+def environ(project: Path, faults: str) -> dict[str, str]:
+    ours = {"HOME": str(project), "XDG_CONFIG_HOME": str(project), "SAMEBIT_FAULTS": faults}
+    return {k: v for k, v in os.environ.items() if not k.startswith("SAMEBIT_")} | ours
+
+
+def recorded(project: Path) -> list[View]:
+    folders = list(list_runs(project / ".samebit"))
+    return [read_run(run) for run in folders if (run.path / "run.json").exists()]
 
 
 def execute(project: Path, command: list[str], faults: str = "") -> Done:
     """Run a command in the project and read what it recorded."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("SAMEBIT_")}
-    environ |= {"HOME": str(project), "XDG_CONFIG_HOME": str(project), "SAMEBIT_FAULTS": faults}
+    env = environ(project, faults)
     done = subprocess.run(
-        command, cwd=project, env=environ, capture_output=True, text=True, timeout=120
+        command, cwd=project, env=env, capture_output=True, text=True, timeout=120
     )
-    folders = list(list_runs(project / ".samebit"))
-    begun = [run for run in folders if (run.path / "run.json").exists()]
-    return Done(done.returncode, done.stdout, done.stderr, [read_run(run) for run in begun])
+    return Done(done.returncode, done.stdout, done.stderr, recorded(project))
+
+
+def forked(warm: Warm, project: Path, script: str, faults: str) -> Done:
+    """Recorded by `init()` in a fork of a process that has torch."""
+    done = warm.run(script, cwd=project, env=environ(project, faults))
+    return Done(done.returncode, done.stdout, done.stderr, recorded(project))
 
 
 SAMEBIT_RUN = [sys.executable, "-m", "samebit.cli.main", "run"]
@@ -385,8 +400,7 @@ def torch_output(tmp_path_factory: pytest.TempPathFactory) -> str:
     return done.stdout
 
 
-def assert_training_unharmed(project: Path, fault: str, output: str) -> None:
-    done = supervised(project, "torch_script.py", fault)
+def assert_training_unharmed(done: Done, output: str) -> None:
     assert_unharmed(done, stdout=output)
     assert done.view.status == "finished"
     assert any("injected fault" in line for line in done.view.missing)
@@ -395,25 +409,25 @@ def assert_training_unharmed(project: Path, fault: str, output: str) -> None:
     assert len(done.losses) == 3
 
 
-@pytest.mark.parametrize("fault", ["hooks.pre_step=raise", "state.save=error"])
+@pytest.mark.parametrize("fault", ["hooks.pre_step=raise", "state.save=error", *faults_of(DISK)])
 def test_training_is_bit_for_bit_the_same_whatever_fails(
     project: Path, torch_output: str, fault: str
 ) -> None:
-    assert_training_unharmed(project, fault, torch_output)
+    assert_training_unharmed(supervised(project, "torch_script.py", fault), torch_output)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     sorted(
-        set(faults_of(IN_TORCH | DISK | {"capture.settings", "run.log"}))
+        set(faults_of(IN_TORCH | {"capture.settings", "run.log"}))
         - {"hooks.pre_step=raise", "state.save=error", "run.log=error"}
     ),
 )
 def test_training_is_bit_for_bit_the_same_at_every_fault_point(
-    project: Path, torch_output: str, fault: str
+    project: Path, torch_output: str, warm: Warm, fault: str
 ) -> None:
-    assert_training_unharmed(project, fault, torch_output)
+    assert_training_unharmed(forked(warm, project, "torch_script.py", fault), torch_output)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile, save_tree
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.states import storing
+from tests.projects import unswept
 
 SAMEBIT = (sys.executable, "-m", "samebit.cli.main")
 
@@ -50,7 +51,7 @@ class Project:
         for name, content in files.items():
             path = self.folder / (name.replace("__", "/") + ("" if "." in name else ".py"))
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
+            path.write_text(unswept(content))
 
     def call(self, *words: str, expect: int | None = 0, **environ: str) -> Any:
         temporary = self.folder.parent / "tmp"

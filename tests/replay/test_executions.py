@@ -81,15 +81,37 @@ for step in range(begin + 1, given.get("steps", 30) + 1):
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    (tmp_path / "work").mkdir()
-    project = Project(tmp_path / "work")
+def make(around: Path) -> Project:
+    (around / "work").mkdir()
+    project = Project(around / "work")
     project.call("git", "init", "-q")
     project.write(".gitignore", "out/\ndata/\n")
     project.write("train.py", TRAIN)
     project.write("own.py", OWN)
     project.write("data/scale.txt", "1.0")
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def went_on(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """With a run that was killed and went on, which its tests only verify."""
+    project = make(tmp_path_factory.mktemp("went_on"))
+    run(project, until=15, expect=-signal.SIGKILL)
+    go_on(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same, of which step 9 is another each time."""
+    project = make(tmp_path_factory.mktemp("noisy"))
+    run(project, until=15, noise=9, expect=-signal.SIGKILL)
+    go_on(project)
     return project
 
 
@@ -128,8 +150,9 @@ def text(verdict: dict[str, Any]) -> str:
     return f"{verdict['grade']}: {where}{', ' * bool(where)}{verdict['cause']}"
 
 
-def replays(project: Project) -> list[View]:
-    return [view for view in project.views() if view.record.kind == "replay"]
+def replays(project: Project, since: int = 0) -> list[View]:
+    """Those that came after so many, oldest first."""
+    return [view for view in project.views() if view.record.kind == "replay"][since:]
 
 
 def counts(view: View) -> list[tuple[int, int]]:
@@ -138,23 +161,22 @@ def counts(view: View) -> list[tuple[int, int]]:
     return [(rows[0].count, rows[-1].count) for rows in traces if rows]
 
 
-def test_a_run_that_was_killed_and_went_on_is_identical(project: Project) -> None:
-    run(project, until=15, expect=-signal.SIGKILL)
-    go_on(project)
-    code, verdict = verify(project)
+def test_a_run_that_was_killed_and_went_on_is_identical(went_on: Project) -> None:
+    before = len(replays(went_on))
+    code, verdict = verify(went_on)
     assert (code, text(verdict)) == (0, "identical: ")
     scope = verdict["scope"]
     assert scope[0].startswith("2 executions, steps 1 to 13 and 13 to 32: batch, model input")
     assert any(line.startswith("final state identical") for line in scope)
     assert "metrics identical: 2 names, 36 values" in scope
     assert "execution 2 went on from the replay's own checkpoint 12" in scope
-    (replay,) = replays(project)
+    (replay,) = replays(went_on, since=before)
     assert counts(replay) == [(1, 13), (13, 32)]
     # The run let go of the bytes itself when it took the next one; the replay does when it is over.
     assert replay.states["checkpoint 12"].get("dropped")
     assert [verdict.grade for verdict in replay.verdicts] == ["identical"]
-    project.call(SAMEBIT, "check")
-    assert "identical" in project.call(SAMEBIT, "show", "@last").out
+    went_on.call(SAMEBIT, "check")
+    assert "identical" in went_on.call(SAMEBIT, "show", "@last").out
 
 
 def test_what_parts_in_a_later_execution_is_named_with_it(project: Project) -> None:
@@ -169,25 +191,30 @@ def test_what_parts_in_a_later_execution_is_named_with_it(project: Project) -> N
     assert len(first.starts) == len(second.starts) == 2
 
 
-@pytest.mark.parametrize("script", ["train.py", "own.py"])
-def test_what_parts_in_the_first_is_named_and_no_later_one_is_begun(
-    project: Project, script: str
-) -> None:
-    run(project, script, until=15, noise=9, expect=-signal.SIGKILL)
-    go_on(project, script)
+def assert_parts_in_the_first(project: Project) -> None:
+    before = len(replays(project))
     code, verdict = verify(project)
     assert (code, verdict["step"]) == (5, 9)
     assert text(verdict).startswith("different: execution 1, step 9, the model's input differed")
     assert verdict["kind"] == "run-to-run"
-    assert [len(view.starts) for view in replays(project)] == [1, 1]
+    assert [len(view.starts) for view in replays(project, since=before)] == [1, 1]
 
 
-def test_to_the_end_goes_on_with_the_checkpoint_of_the_replay(project: Project) -> None:
-    run(project, until=15, noise=9, expect=-signal.SIGKILL)
-    go_on(project)
-    code, verdict = verify(project, "--to-the-end", "--once")
+def test_what_parts_in_the_first_is_named_and_no_later_one_is_begun(noisy: Project) -> None:
+    assert_parts_in_the_first(noisy)
+
+
+def test_so_it_is_with_a_script_that_goes_on_from_a_file_of_its_own(project: Project) -> None:
+    run(project, "own.py", until=15, noise=9, expect=-signal.SIGKILL)
+    go_on(project, "own.py")
+    assert_parts_in_the_first(project)
+
+
+def test_to_the_end_goes_on_with_the_checkpoint_of_the_replay(noisy: Project) -> None:
+    before = len(replays(noisy))
+    code, verdict = verify(noisy, "--to-the-end", "--once")
     assert (code, verdict["step"]) == (5, 9)
-    (replay,) = replays(project)
+    (replay,) = replays(noisy, since=before)
     assert counts(replay) == [(1, 13), (13, 32)]
 
 
@@ -244,13 +271,12 @@ def test_an_execution_that_begins_anew_makes_the_one_before_needless(project: Pr
 
 @pytest.mark.parametrize(("steps", "made"), [(9, [(1, 9)]), (20, [(1, 13), (13, 20)])])
 def test_a_part_of_it_is_as_many_executions_as_it_takes(
-    project: Project, steps: int, made: list[tuple[int, int]]
+    went_on: Project, steps: int, made: list[tuple[int, int]]
 ) -> None:
-    run(project, until=15, expect=-signal.SIGKILL)
-    go_on(project)
-    code, verdict = verify(project, "--steps", str(steps))
+    before = len(replays(went_on))
+    code, verdict = verify(went_on, "--steps", str(steps))
     assert (code, text(verdict), verdict["until"]) == (0, "identical: ", steps)
-    assert counts(replays(project)[0]) == made
+    assert counts(replays(went_on, since=before)[0]) == made
 
 
 @pytest.mark.parametrize("how", ["plain", "run"])
@@ -329,14 +355,12 @@ def test_a_file_that_was_changed_between_is_what_the_later_one_found(project: Pr
     assert (code, text(verdict)) == (0, "identical: ")
 
 
-def test_the_plan_says_which_executions_are_run_again(project: Project) -> None:
-    run(project, until=15, expect=-signal.SIGKILL)
-    go_on(project)
-    ended = project.call(SAMEBIT, "verify", "@last", "--plan")
+def test_the_plan_says_which_executions_are_run_again(went_on: Project) -> None:
+    ended = went_on.call(SAMEBIT, "verify", "@last", "--plan")
     assert ended.code == 0, ended
     assert "execution 1  steps 1 to 13, of 15: the next one went on from step 12" in ended.out
     assert "execution 2  from checkpoint 12, steps 13 to 32" in ended.out
-    data = project.call(SAMEBIT, "verify", "@last", "--plan", "--json").json
+    data = went_on.call(SAMEBIT, "verify", "@last", "--plan", "--json").json
     assert [one["number"] for one in data["executions"]] == [1, 2]
 
 

@@ -3,6 +3,9 @@
 Each script goes another way where it is told to: in a replay, or by a word of its command.
 """
 
+import functools
+from collections.abc import Callable
+
 import pytest
 
 from tests.replay.conftest import SAMEBIT, Project
@@ -172,7 +175,7 @@ SCRIPTS = {
 NEEDED = {"jax": ["jax", "optax"], "numpy": ["numpy"], "fitted": ["sklearn"]}
 
 
-def recorded(project: Project, kind: str) -> Project:
+def record(project: Project, kind: str) -> Project:
     library, *words = kind.split()
     for needed in NEEDED.get(library, [library, *words]):
         pytest.importorskip(needed) if needed != "keras" else keras_is_there()
@@ -187,6 +190,12 @@ def recorded(project: Project, kind: str) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def recorded(make: Callable[..., Project]) -> Callable[[str], Project]:
+    """The project with the run of a kind, which its tests verify one after the other."""
+    return functools.cache(lambda kind: record(make("loop"), kind))
+
+
 def keras_is_there() -> None:
     """Not imported: here it would choose TensorFlow."""
     from importlib.util import find_spec
@@ -198,8 +207,10 @@ def keras_is_there() -> None:
 @pytest.mark.parametrize(
     "kind", [pytest.param(k, marks=[] if k == "numpy" else pytest.mark.slow) for k in SCRIPTS]
 )
-def test_a_loop_that_is_not_torchs_is_verified(project: Project, kind: str) -> None:
-    found = recorded(project, kind).verify()
+def test_a_loop_that_is_not_torchs_is_verified(
+    recorded: Callable[[str], Project], kind: str
+) -> None:
+    found = recorded(kind).verify()
     assert found.text == "identical: ", found.verdict
     scope = "\n".join(found.verdict["scope"])
     assert "final state identical" in scope
@@ -236,10 +247,10 @@ WRONG = {
     ],
 )
 def test_the_first_step_that_differs_is_named_with_its_cause(
-    project: Project, kind: str, what: str
+    recorded: Callable[[str], Project], kind: str, what: str
 ) -> None:
     step, cause = WRONG[kind, what]
-    found = recorded(project, kind).verify(OTHERWISE=what)
+    found = recorded(kind).verify(OTHERWISE=what)
     assert (found.verdict["grade"], found.verdict["step"]) == ("different", step), found.verdict
     assert found.verdict["cause"].startswith(cause)
     if "hyper" in cause:
@@ -257,7 +268,7 @@ def test_a_loop_without_params_is_not_called_identical(project: Project) -> None
 
 @pytest.mark.slow
 def test_a_verdict_is_shown_and_states_are_compared_by_the_commands(project: Project) -> None:
-    recorded(project, "numpy")
+    record(project, "numpy")
     assert project.verify(OTHERWISE="params").code == 5
     run, replay = (view.id for view in (project.last(), project.view(replay_of(project))))
     said = project.call(*SAMEBIT, "diff", run, replay, "--trace", expect=5).stdout

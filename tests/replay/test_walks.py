@@ -190,6 +190,25 @@ def small(at_step: str = "pass", at_end: str = "") -> str:
     return SMALL.format(at_step=at_step, at_end=at_end)
 
 
+# As small, where it does not matter who trains: without the start of torch.
+OWN_LOOP = """
+import numpy as np
+import samebit
+run = samebit.init(seed=1)
+w = np.zeros(2)
+run.trace(params={{"w": w}})
+for at in range(1, 5):
+    w -= 0.1
+    run.trace(loss=float(w.sum()), params={{"w": w}})
+    {at_step}
+{at_end}
+"""
+
+
+def own_loop(at_step: str = "pass", at_end: str = "") -> str:
+    return OWN_LOOP.format(at_step=at_step, at_end=at_end)
+
+
 @needs_landlock
 def test_a_write_to_an_absolute_path_is_held_back_and_named(project: Project) -> None:
     mine = project.folder / "mine.log"
@@ -245,7 +264,7 @@ def test_a_folder_that_the_run_made_itself_is_absent_at_its_replay(project: Proj
 @pytest.mark.slow
 def test_a_script_outside_any_repository_brings_the_sources_it_loaded(tmp_path: Path) -> None:
     project = make_project(tmp_path, repository=False)
-    project.write(train="import sibling\n" + small(at_end="print(sibling.X)"), sibling="X = 1\n")
+    project.write(train="import sibling\n" + own_loop(at_end="print(sibling.X)"), sibling="X = 1\n")
     project.run("train.py")
     project.write(train="1 / 0\n", sibling="1 / 0\n")
     assert project.verify().text == "identical: "
@@ -284,7 +303,7 @@ def test_a_run_that_broke_is_unknown_with_what_agrees_up_to_there(
     project: Project, how: str
 ) -> None:
     line, said, code = ENDS[how]
-    project.write(train=small(at_step=line))
+    project.write(train=own_loop(at_step=line))
     project.run("train.py", expect=code)
     found = project.verify()
     assert found.code == 6
@@ -294,8 +313,8 @@ def test_a_run_that_broke_is_unknown_with_what_agrees_up_to_there(
 
 @pytest.mark.slow
 def test_a_metric_drawn_without_a_seed_differs_alone(project: Project) -> None:
-    log = "import os, samebit; samebit.init().log({'acc': os.urandom(8).hex()})"
-    project.write(train=small(at_end=log))
+    log = "import os; run.log({'acc': os.urandom(8).hex()})"
+    project.write(train=own_loop(at_end=log))
     project.run("train.py")
     found = project.verify()
     assert found.code == 5
@@ -318,7 +337,7 @@ def test_code_that_gets_ahead_of_the_search_path_is_found_out(project: Project) 
         "sys.meta_path.insert(0, F)\n"
     )
     (beside / "sitecustomize.py").write_text(finder)
-    project.write(src__fast="X = 1\n", train="import fast\n" + small())
+    project.write(src__fast="X = 1\n", train="import fast\n" + own_loop())
     project.run("train.py", PYTHONPATH=str(beside))
     assert project.verify(PYTHONPATH=str(beside)).text == "identical: "
     project.write(src__fast="X = 2\n")

@@ -12,6 +12,7 @@ from samebit.objects.store import Store  # noqa: E402
 from samebit.states import storing  # noqa: E402
 from tests.loaded import load  # noqa: E402
 from tests.projects import SAMEBIT, Project  # noqa: E402
+from tests.warm import Warm  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -225,7 +226,7 @@ def test_what_a_checkpoint_cannot_give_back_is_said_when_it_is_taken(project: Pr
 
 
 CRASH = """
-import os, sys, time, torch, samebit
+import os, sys, torch, samebit
 from samebit import disk
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Linear(4, 400), torch.nn.Linear(400, 50))
@@ -237,14 +238,14 @@ for step in range(1, 4):
     model(torch.ones(2, 4)).square().mean().backward()
     optimizer.step()
     if step == 3:
-        time.sleep(1)  # what was begun before is written by now
+        run._recording.checkpoints.wait()  # what was begun before is written by now
         point, action = sys.argv[1].split("=")
         action, _, nth = action.partition("@")
         disk.FAULTS.armed[point] = (action, disk.FAULTS.seen.get(point, 0) + int(nth), True)
         disk.FAULTS.seen.setdefault(point, 0)
     if step > 1:
         run.checkpoint(keep={"last": 1})
-time.sleep(1)
+run._recording.checkpoints.wait()
 """
 POINTS = [
     "run.checkpoint",
@@ -261,11 +262,12 @@ POINTS = [
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("action", ["kill@1", "kill@2", "full@1", "error@1"])
 def test_whatever_fails_while_one_is_saved_the_one_before_is_whole(
-    project: Project, point: str, action: str
+    project: Project, warm: Warm, point: str, action: str
 ) -> None:
     project.write("train.py", CRASH)
     # Arms nothing yet: the script does, when the first checkpoint is there.
-    ended = project.run("train.py", f"{point}={action}", SAMEBIT_FAULTS="hooks.clip=raise@99")
+    unarmed = {"SAMEBIT_FAULTS": "hooks.clip=raise@99"}
+    ended = project.fork(warm, "train.py", f"{point}={action}", **unarmed)
     killed = ended.code == -signal.SIGKILL
     assert killed == (action.startswith("kill") and (point, action) not in NOT_REACHED), ended
     view = project.view()

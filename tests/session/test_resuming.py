@@ -122,8 +122,7 @@ def test_the_steps_of_a_resumed_training_count_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [0, 1, 3])
-@pytest.mark.parametrize("again", [8, 2])
+@pytest.mark.parametrize(("stop", "again"), [(0, 8), (1, 2), (3, 8), (3, 2)])
 def test_a_training_that_had_left_nothing_begins_again_and_is_shown(
     project: Project, stop: int, again: int
 ) -> None:

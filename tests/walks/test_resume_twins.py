@@ -19,7 +19,7 @@ from samebit.states import storing  # noqa: E402
 from tests.projects import Project  # noqa: E402
 
 TRAIN = """
-import json, os, random, signal, sys, time
+import json, os, random, signal, sys
 import numpy as np, torch, samebit
 from torch import nn
 from torch.optim import swa_utils
@@ -77,7 +77,7 @@ for epoch in range(at.epoch if at else 0, 4):
         if run.step == given["at"] and not given.get("behind"):
             run.checkpoint(keep={"last": 9}, extra={"seen": run.step})
         if run.step == given.get("kill") and at is None:
-            time.sleep(given["sleep"])  # it is on the disk by now
+            run._recording.checkpoints.wait()  # it is on the disk now
             os.kill(os.getpid(), signal.SIGKILL)
     model.eval()
     run.log({"valid": sum(model(x.to(device)).sum().item() for x, _ in valid)})
@@ -97,7 +97,7 @@ def twins(tmp_path: Path, **given: Any) -> tuple[View, View, Any]:
         folder.mkdir()
         project = Project(folder)
         project.write("train.py", TRAIN)
-        argument = json.dumps({"sleep": 2, "kill": kill, **given})
+        argument = json.dumps({"kill": kill, **given})
         seed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
         ended = project.run("train.py", argument, **seed)
         assert ended.code == (-signal.SIGKILL if kill else 0), ended

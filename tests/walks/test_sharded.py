@@ -1,7 +1,9 @@
 """A sharded model, trained on real ranks: whole where it is read, cut anew where it is loaded."""
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ pytest.importorskip("torch.distributed")
 
 from samebit.errors import NotFound  # noqa: E402
 from samebit.session.reading import open_run  # noqa: E402
-from tests.projects import SAMEBIT, Project  # noqa: E402
+from tests.clusters import free_ports  # noqa: E402
+from tests.projects import SAMEBIT, Ended, Project  # noqa: E402
+from tests.warm import Warm  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="gloo")]
 
@@ -93,11 +97,16 @@ dist.destroy_process_group()
 )
 
 
-def ranks(project: Project, count: int, *words: str, run: tuple[str, ...] = ()) -> Any:
+def ranks(project: Project, count: int, *words: str, run: tuple[str, ...]) -> Ended:
     launcher = [TORCHRUN, "--nproc-per-node", str(count), "--standalone", *words]
-    if run:
-        return project.run(*run, "--", *launcher, OMP_NUM_THREADS="1")
-    return project.call(*launcher, OMP_NUM_THREADS="1")
+    return project.run(*run, "--", *launcher, OMP_NUM_THREADS="1")
+
+
+def load(warm: Warm, project: Project, count: int, *words: str) -> Ended:
+    """A script of as many ranks, which records nothing."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_ports(1)[0])}
+    each = [{"RANK": str(rank), "WORLD_SIZE": str(count), **meet} for rank in range(count)]
+    return project.fork(warm, *words, ranks=each, OMP_NUM_THREADS="1")
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +175,10 @@ def test_one_ranks_part_is_not_exported_as_the_whole(trained: Project) -> None:
 
 
 @pytest.mark.parametrize(("count", "cut"), [(1, ""), (2, "rows"), (3, "rows"), (2, "columns")])
-def test_it_is_loaded_on_any_number_of_ranks(trained: Project, count: int, cut: str) -> None:
-    ended = ranks(trained, count, "load.py", "otter", cut)
+def test_it_is_loaded_on_any_number_of_ranks(
+    trained: Project, warm: Warm, count: int, cut: str
+) -> None:
+    ended = load(warm, trained, count, "load.py", "otter", cut)
     assert ended.code == 0, ended
     assert equal(torch.load(trained.path / "loaded.pt"), torch.load(trained.path / "whole.pt"))
     stored = open_run("otter", store=trained.store).state()
@@ -288,14 +299,29 @@ dist.destroy_process_group()
 WAYS = [["orig"], ["orig", "wrapped"], [], ["wrapped"]]
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
+    """The training that was never stopped, of each way once."""
+
+    @functools.cache
+    def of(*words: str) -> Project:
+        project = Project(tmp_path_factory.mktemp("flat"))
+        project.write("flat.py", FLAT)
+        named = ("--seed", "1", "--name", "straight")
+        ended = ranks(project, 2, "flat.py", "train", *words, run=named)
+        assert ended.code == 0, ended
+        return project
+
+    return of
+
+
 @pytest.mark.parametrize("words", WAYS, ids=" ".join)
-def test_flat_parameters_are_put_together(tmp_path: Path, words: list[str]) -> None:
+def test_flat_parameters_are_put_together(
+    straight: Callable[..., Project], warm: Warm, words: list[str]
+) -> None:
     """FSDP's first version: cut wherever it falls, with tied parameters and a buffer."""
-    project = Project(tmp_path)
-    project.write("flat.py", FLAT)
-    ended = ranks(project, 2, "flat.py", "train", *words, run=("--name", "otter"))
-    assert ended.code == 0, ended
-    exported = project.call(SAMEBIT, "state", "export", "otter", "model.pt")
+    project = straight(*words)
+    exported = project.call(SAMEBIT, "state", "export", "straight", "model.pt")
     assert exported.code == 0, exported
     expected = torch.load(project.path / "whole.pt")
     found = torch.load(project.path / "model.pt")
@@ -303,7 +329,7 @@ def test_flat_parameters_are_put_together(tmp_path: Path, words: list[str]) -> N
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     same = project.call(SAMEBIT, "identify", "model.pt", "whole.pt")
     assert same.out.splitlines()[-1] == "the same model"
-    stored = open_run("otter", store=project.store).state()
+    stored = open_run("straight", store=project.store).state()
     plain = torch.nn.ModuleList(
         [torch.nn.Embedding(11, 5), torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7)]
     )
@@ -314,22 +340,15 @@ def test_flat_parameters_are_put_together(tmp_path: Path, words: list[str]) -> N
     assert all(torch.equal(value, expected[name]) for name, value in plain.state_dict().items())
     for count in (1, 2, 3):
         more = ["optimizer"] if count == 2 or "orig" in words else []
-        loaded = ranks(project, count, "flat.py", "load", "otter", *words, *more)
+        loaded = load(warm, project, count, "flat.py", "load", "straight", *words, *more)
         assert loaded.out.count("loaded") == count, loaded
 
 
 @pytest.mark.parametrize("words", WAYS, ids=" ".join)
 def test_a_training_with_flat_parameters_goes_on_to_the_bit(
-    tmp_path: Path, words: list[str]
+    straight: Callable[..., Project], words: list[str]
 ) -> None:
-    project = Project(tmp_path)
-    project.write("flat.py", FLAT)
-    assert (
-        ranks(
-            project, 2, "flat.py", "train", *words, run=("--seed", "1", "--name", "straight")
-        ).code
-        == 0
-    )
+    project = straight(*words)
     assert (
         ranks(project, 2, "flat.py", "kill", *words, run=("--seed", "1", "--name", "killed")).code
         != 0

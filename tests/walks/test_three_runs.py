@@ -16,7 +16,7 @@ import os, sys, time, torch
 torch.manual_seed(0)
 model = torch.nn.Linear(20, 4)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-for step in range(1, 601):
+for step in range(1, STEPS + 1):
     x = torch.randn(8, 20)
     if step == 30:
         x = x + NOISE
@@ -29,8 +29,12 @@ with open("out.txt", "w") as out:
 """
 
 
+def training(noise: str, steps: int = 200) -> str:
+    return TRAIN.replace("NOISE", noise).replace("STEPS", str(steps))
+
+
 def test_a_replay_is_ended_where_it_parts_and_run_once_more_to_there(project: Project) -> None:
-    project.write("train.py", TRAIN.replace("NOISE", "int.from_bytes(os.urandom(2), 'big')"))
+    project.write("train.py", training("int.from_bytes(os.urandom(2), 'big')", 600))
     assert project.run("train.py").code == 0
     ended = project.call(SAMEBIT, "verify", "@last")
     assert ended.code == 5, ended
@@ -49,18 +53,18 @@ def test_a_replay_is_ended_where_it_parts_and_run_once_more_to_there(project: Pr
 
 
 def test_it_goes_on_where_it_is_told_to_and_is_run_once(project: Project) -> None:
-    project.write("train.py", TRAIN.replace("NOISE", "int.from_bytes(os.urandom(2), 'big')"))
+    project.write("train.py", training("int.from_bytes(os.urandom(2), 'big')"))
     assert project.run("train.py").code == 0
     ended = project.call(SAMEBIT, "verify", "@last", "--to-the-end", "--once")
     assert ended.code == 5, ended
     assert "run-to-run" not in ended.out
     (_, replay) = project.views()
-    assert len(replay.trace) == 600
+    assert len(replay.trace) == 200
 
 
 def test_what_the_environment_changed_is_so_named(project: Project) -> None:
     noise = "int(os.path.getmtime(os.path.join(os.environ['HOME'], 'clock')))"
-    project.write("train.py", TRAIN.replace("NOISE", noise))
+    project.write("train.py", training(noise))
     home = project.path.parent / "home"
     home.mkdir()
     (home / "clock").write_text("")
@@ -72,7 +76,7 @@ def test_what_the_environment_changed_is_so_named(project: Project) -> None:
 
 
 def test_a_quick_proof_runs_some_steps_and_says_so(project: Project) -> None:
-    project.write("train.py", TRAIN.replace("NOISE", "0"))
+    project.write("train.py", training("0"))
     assert project.run("train.py").code == 0
     began = time.monotonic()
     ended = project.call(SAMEBIT, "verify", "@last", "--steps", "12")
@@ -95,7 +99,7 @@ def test_a_quick_proof_runs_some_steps_and_says_so(project: Project) -> None:
 
 def test_to_the_end_what_is_near_is_close(project: Project) -> None:
     noise = "int.from_bytes(os.urandom(2), 'big') * 1e-9"
-    project.write("train.py", TRAIN.replace("NOISE", noise).replace("601", "60"))
+    project.write("train.py", training(noise, 60))
     assert project.run("train.py").code == 0
     ended = project.call(SAMEBIT, "verify", "@last", "--to-the-end", "--rtol", "1e-3")
     assert ended.code == 3, ended
