@@ -17,6 +17,7 @@ from tests import servers
 from tests.projects import SAMEBIT, Ended, Project
 from tests.remotes.conftest import files_of, pull_all, push_all
 from tests.remotes.test_push_and_pull import assert_same
+from tests.remotes.test_sweeping import sweep
 from tests.servers import Server
 
 
@@ -68,6 +69,13 @@ def a_day(url: str, options: list[str], store: Store, tmp_path: Path) -> str:
     assert call("sync", "--json", where=clone).json["runs"] == ["f1n1shed00"]
     assert call("pull", "f1n1", "--json").json["runs"] == ["f1n1shed00"]
     assert files_of(Store(clone.store)) == files_of(store)
+    # What a dropped run alone kept is swept, and the next push brings it all again.
+    call("remote", "drop", "lab", "f1n1", "rep1ay0000")
+    assert call("remote", "gc", "lab", "--delete", "--json").json["objects"] == 0  # too young
+    place = named.open_place(named.read_all(store.path)["lab"])
+    assert sum(one.objects for one in sweep(place, store)) > 10
+    assert call("remote", "check", "lab", "--full", "--json").json["runs"] == 1
+    assert "2 runs" in call("push").out
     return said
 
 

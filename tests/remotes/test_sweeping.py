@@ -12,7 +12,7 @@ from samebit.objects.store import Store
 from samebit.remotes import sweeping
 from samebit.remotes.claims import PUSH, SWEEP, Claim
 from samebit.remotes.contents import Contents, read_id
-from samebit.remotes.place import RemoteError
+from samebit.remotes.place import Place, RemoteError
 from samebit.remotes.rows import encode, gather, read_rows
 from samebit.remotes.sweeping import Unnamed
 from tests.projects import SAMEBIT, Project
@@ -23,7 +23,7 @@ from tests.remotes.test_push_and_pull import BROKEN_OFF, FINISHED, REPLAY, asser
 LATER_NS = time.time_ns() + 10**15
 
 
-def unnamed(place: Watched, store: Store, before_ns: int = LATER_NS) -> list[Unnamed]:
+def unnamed(place: Place, store: Store, before_ns: int = LATER_NS) -> list[Unnamed]:
     contents = Contents(place, store, read_id(place) or "")
     contents.list_objects()
     contents.list_packs()
@@ -31,14 +31,14 @@ def unnamed(place: Watched, store: Store, before_ns: int = LATER_NS) -> list[Unn
     return list(sweeping.unnamed(place, contents, marks, before_ns))
 
 
-def sweep(place: Watched, store: Store) -> list[Unnamed]:
+def sweep(place: Place, store: Store) -> list[Unnamed]:
     found = unnamed(place, store)
     for one in found:
         assert sweeping.sweep(place, store, one)
     return found
 
 
-def drop(place: Watched, *runs: str) -> None:
+def drop(place: Place, *runs: str) -> None:
     sweeping.drop(place, read_id(place) or "", runs)
 
 
