@@ -18,9 +18,9 @@ from samebit.journal.writer import Writer
 from samebit.objects import encoding
 from samebit.objects.encoding import PackEntry
 from samebit.objects.store import Store
+from samebit.objects.stored import check_pack
 from samebit.remotes import bundles, checking, listing
 from samebit.remotes.contents import read_id
-from samebit.remotes.objects import check_pack
 from samebit.remotes.place import Found, read_whole
 from samebit.remotes.rows import read_rows
 from tests.projects import SAMEBIT, Project

@@ -31,6 +31,7 @@ from samebit.objects.stored import (
     PACK,
     PIECES,
     Place,
+    check_pack,
     is_pack,
     is_whole,
     read_header,
@@ -254,9 +255,10 @@ class Store:
         return self._write_pack(list(encoding.framed(bodies)), suffix)
 
     def write_whole_pack(self, name: str, data: bytes) -> None:
-        """Put a pack as it lies elsewhere, under its name there; Damaged where it is another."""
-        if not is_pack(name) or digest.hex_of(digest.of_bytes(data)) != os.path.splitext(name)[0]:
-            raise Damaged(f"pack {name[:8]} is damaged: its bytes hash otherwise")
+        """Put a pack as it lies elsewhere, under its name there; Damaged if anything in it is."""
+        if not is_pack(name):
+            raise Damaged(f"{name[:80]!r} is not the name of a pack")
+        check_pack(name, data)
         path = self.path / "packs" / name
         self._publish(path, [data])
         self._learn_pack(path)

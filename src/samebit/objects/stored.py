@@ -11,12 +11,14 @@ from pathlib import Path
 from samebit import digest
 from samebit.errors import Damaged
 from samebit.objects import encoding
-from samebit.objects.encoding import PackEntry
+from samebit.objects.encoding import Body, PackEntry
 
 __all__ = [
     "PACK",
     "PIECES",
     "Place",
+    "check_pack",
+    "checked",
     "is_pack",
     "is_whole",
     "read_header",
@@ -39,6 +41,33 @@ _PIECE_BYTES = 256 << 10  # that are read and then hashed
 def is_pack(path: Path | str) -> bool:
     """Whether a file of the store is a pack, by its name."""
     return os.path.splitext(path)[1] in (PACK, PIECES)
+
+
+def checked(body: Body) -> Body:
+    """The same, if its bytes hash to its digest; else Damaged."""
+    if body.encoding == encoding.RAW:
+        data = body.stored
+        if len(data) != body.size:
+            raise Damaged(f"an object of {body.size} bytes has {len(data)}")
+    else:
+        data = encoding.decode(body.encoding, body.stored, body.size)
+    if digest.raw(data) != body.digest:
+        raise Damaged("its bytes hash otherwise")
+    return body
+
+
+def check_pack(name: str, data: bytes) -> None:
+    """Damaged unless the bytes of a pack are those of its name, and each object in it is whole.
+
+    A pack may be what its name says and lie all the same: its index is a stranger's, too.
+    """
+    if digest.hex_of(digest.of_bytes(data)) != name.partition(".")[0]:
+        raise Damaged(f"pack {name[:8]} is damaged: its bytes hash otherwise")
+    at, length, checksum = encoding.read_footer(data[-encoding.FOOTER_BYTES :], len(data))
+    view = memoryview(data)
+    for one in encoding.read_index(data[at : at + length], at, checksum):
+        stored = view[one.offset : one.offset + one.stored]
+        checked(Body(one.digest, one.encoding, stored, one.size))
 
 
 def read_pack_index(path: Path) -> list[PackEntry]:

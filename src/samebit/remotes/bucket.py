@@ -165,7 +165,7 @@ class BucketPlace:
                 break
         return True
 
-    def read(self, path: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def read(self, path: str, begin: int = 0, end: int | None = None) -> Iterator[memoryview]:
         """See `Place`."""
         if not self.guarantees.ranges or end is None:
             yield from self._read_from_start(path, begin, end)
@@ -178,21 +178,21 @@ class BucketPlace:
                 asked = self._obstore.get(self._store, path, options={"range": (begin, until)})
                 for chunk in asked.stream(_PIECE_BYTES):
                     came += len(chunk)
-                    yield bytes(chunk)
+                    yield memoryview(chunk)
             except Exception as error:
                 raise self._refused(error, path) from error
             if came < until - begin:
                 return
             begin = until
 
-    def _read_from_start(self, path: str, begin: int, end: int | None) -> Iterator[bytes]:
+    def _read_from_start(self, path: str, begin: int, end: int | None) -> Iterator[memoryview]:
         at = 0
         try:
             for chunk in self._obstore.get(self._store, path).stream(_PIECE_BYTES):
-                piece = bytes(chunk)
+                piece = memoryview(chunk)
                 here, at = at, at + len(piece)
                 wanted = piece[max(0, begin - here) : None if end is None else max(0, end - here)]
-                if wanted:
+                if wanted.nbytes:
                     yield wanted
                 if end is not None and at >= end:
                     return

@@ -14,11 +14,12 @@ from samebit.folders.naming import Use
 from samebit.folders.read import read_run
 from samebit.objects import encoding
 from samebit.objects.store import Store
+from samebit.objects.stored import check_pack
 from samebit.remotes import laying, listing, moving
 from samebit.remotes.contents import Contents, Packed, object_path
 from samebit.remotes.laying import Laid
 from samebit.remotes.moving import Job
-from samebit.remotes.objects import Objects, check_pack, find_whole, read_file
+from samebit.remotes.objects import Objects, find_whole, read_file
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
 from samebit.remotes.recalled import read_bundle
 

@@ -5,14 +5,13 @@ from samebit.errors import Damaged, NotFound
 from samebit.objects import encoding
 from samebit.objects.encoding import Body
 from samebit.objects.store import Store
+from samebit.objects.stored import check_pack, checked
 from samebit.remotes.contents import Contents, Packed, object_path
 from samebit.remotes.place import Place, read_whole
 
 __all__ = [
     "Objects",
     "body_of",
-    "check_pack",
-    "checked",
     "find_whole",
     "read_body",
     "read_file",
@@ -49,33 +48,6 @@ def find_whole(place: Place, local: Store, one: Packed) -> Body | None:
         return read_body(place, one)
     except (Damaged, NotFound):
         return None
-
-
-def checked(body: Body) -> Body:
-    """The same, if its bytes hash to its digest; else Damaged."""
-    if body.encoding == encoding.RAW:
-        data = body.stored
-        if len(data) != body.size:
-            raise Damaged(f"an object of {body.size} bytes has {len(data)}")
-    else:
-        data = encoding.decode(body.encoding, body.stored, body.size)
-    if digest.raw(data) != body.digest:
-        raise Damaged("its bytes hash otherwise")
-    return body
-
-
-def check_pack(name: str, data: bytes) -> None:
-    """Damaged unless the bytes of a pack are those of its name, and each object in it is whole.
-
-    A pack may be what its name says and lie all the same: its index is a stranger's, too.
-    """
-    if digest.hex_of(digest.of_bytes(data)) != name.partition(".")[0]:
-        raise Damaged(f"pack {name[:8]} is damaged: its bytes hash otherwise")
-    at, length, checksum = encoding.read_footer(data[-encoding.FOOTER_BYTES :], len(data))
-    view = memoryview(data)
-    for one in encoding.read_index(data[at : at + length], at, checksum):
-        stored = view[one.offset : one.offset + one.stored]
-        checked(Body(one.digest, one.encoding, stored, one.size))
 
 
 class Objects:

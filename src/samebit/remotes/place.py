@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from samebit.errors import Damaged, SamebitError
 
-__all__ = ["Found", "Guarantees", "Place", "RemoteError", "cut_short", "read_whole"]
+__all__ = ["Found", "Guarantees", "Piece", "Place", "RemoteError", "cut_short", "read_whole"]
+Piece = bytes | memoryview
 
 
 class RemoteError(SamebitError):
@@ -61,7 +62,7 @@ class Place(Protocol):
         """
         ...
 
-    def read(self, path: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def read(self, path: str, begin: int = 0, end: int | None = None) -> Iterator[Piece]:
         """The bytes under a name, or some of them, in pieces; NotFound where there is none.
 
         May give fewer than were asked for where the connection is lost or the place errs.
@@ -97,14 +98,16 @@ def read_whole(place: Place, path: str, size_bytes: int, begin: int = 0) -> byte
             path=path,
             remote=place.url,
         )
-    room = bytearray()
+    pieces: list[Piece] = []
+    came = 0
     for piece in place.read(path, begin, begin + size_bytes):
-        if len(room) + len(piece) > size_bytes:
+        came += len(piece)
+        if came > size_bytes:
             raise RemoteError("the remote sends more than it said", path=path, size=size_bytes)
-        room += piece
-    if len(room) != size_bytes:
-        raise cut_short(place, path, len(room), size_bytes)
-    return bytes(room)
+        pieces.append(piece)
+    if came != size_bytes:
+        raise cut_short(place, path, came, size_bytes)
+    return b"".join(pieces)
 
 
 @functools.cache

@@ -26,7 +26,7 @@ from samebit.remotes import bundles, laying, listing, moving
 from samebit.remotes.bundles import Part
 from samebit.remotes.contents import Contents, Packed, object_path, read_id
 from samebit.remotes.moving import Job, Pace
-from samebit.remotes.objects import check_pack, read_body, read_file
+from samebit.remotes.objects import read_body, read_file
 from samebit.remotes.place import Found, Place, read_whole
 from samebit.remotes.pushing import KIND_OF_USE, KINDS
 from samebit.remotes.recalled import Recalled, read_bundle
@@ -314,7 +314,6 @@ class _Puller:
         try:
             if size_bytes == pack.size_bytes:
                 data = read_whole(self._place, pack.path, size_bytes)
-                check_pack(name, data)
                 self._store.write_whole_pack(name, data)
             else:
                 bodies = [read_body(self._place, one) for one in some]

@@ -20,12 +20,13 @@ from samebit.folders.read import read_run
 from samebit.objects import encoding
 from samebit.objects.encoding import Body, PackEntry
 from samebit.objects.store import Store
+from samebit.objects.stored import checked
 from samebit.remotes import bundles, listing, moving, snapshot
 from samebit.remotes.bundles import Part
 from samebit.remotes.claims import PUSH, Claim
 from samebit.remotes.contents import Contents, object_path, read_id
 from samebit.remotes.moving import Job, Pace
-from samebit.remotes.objects import body_of, checked
+from samebit.remotes.objects import body_of
 from samebit.remotes.place import Place, RemoteError
 from samebit.remotes.recalled import Recalled
 from samebit.remotes.rows import encode as encode_rows
