@@ -197,10 +197,17 @@ def _send(
             begins=lambda plan: progress.expect(plan.size_bytes),
             advance=progress.advance,
         )
-    for run in over - done.held_back.keys():
-        sending.forget(store.path, run)
+    if _is_where_runs_go(store.path, remote) and set(options.kinds) == set(KINDS):
+        for run in over - done.held_back.keys():
+            sending.forget(store.path, run)
     _say_pushed(screen, remote, done, time.monotonic() - began, options)
     return done
+
+
+def _is_where_runs_go(store: Path, remote: Remote) -> bool:
+    """Whether runs that are pushed by themselves go to this remote: then they need not again."""
+    wanted = places.read_settings(store).push_remote
+    return remote.name == wanted if wanted else len(named.read_all(store)) == 1
 
 
 def _rows(store: Path, ids: Collection[str]) -> list[dict[str, Any]]:
