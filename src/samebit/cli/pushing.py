@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from samebit import places
 from samebit.cli.remotes import address, tried
@@ -440,18 +441,24 @@ def sync(options: argparse.Namespace) -> int:
 def clone(options: argparse.Namespace) -> int:
     """A folder with a store that has everything of a remote, and knows it as `origin`."""
     given = {key: getattr(options, key) for key in named.OPTIONS if getattr(options, key)}
-    remote = tried(named.of_url("origin", address(options.url), given))
+    remote = named.of_url("origin", address(options.url), given)
+    if named.open_place(remote).find("format") is None:  # before a folder is made there
+        raise NotFound("nothing was ever pushed to this remote", remote=remote.url)
+    folder: Path = options.folder or Path(unquote(remote.url).rpartition("/")[2])
+    store = folder.resolve() / ".samebit"
+    if store.exists():
+        known = named.read_all(store).get("origin")
+        if known is None or (known.url, known.options) != (remote.url, remote.options):
+            raise UsageError(
+                "there is a store already",
+                path=folder,
+                hint="samebit remote add, then samebit pull",
+            )
+    remote = tried(remote)
+    named.save(places.make_store(store), remote)
     place = named.open_place(remote)
-    if contents.read_id(place) is None:
-        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
-    folder: Path = options.folder or Path(remote.url.rstrip("/").rpartition("/")[2])
-    if (folder / ".samebit").exists():
-        raise UsageError(
-            "there is a store already", path=folder, hint="samebit remote add, then samebit pull"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    store = places.make_store(folder.resolve() / ".samebit")
-    named.save(store, remote)
     runs, names = _chosen_there(place, [], None)
     screen = Screen.of(sys.stdout)
+    if not options.json:
+        screen.say(f"cloning into {visible(str(folder))}")
     return _pull(screen, Store(store), place, remote, runs, names, options)

@@ -60,8 +60,6 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
     obstore = _obstore()
     scheme, _, rest = url.partition("://")
     name, _, prefix = rest.partition("/")
-    if not name:
-        raise UsageError(f"{url!r} names no bucket", hint=f"{scheme}://BUCKET/BEGINNING")
     config = clouds.CONFIGS[scheme](options)
     client: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=10),

@@ -28,7 +28,7 @@ __all__ = ["OPTIONS", "Remote", "choose", "forget", "of_url", "open_place", "rea
 
 OPTIONS = ("endpoint", "region", "profile", "account")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_GUARANTEES = ("creates", "ranges")
+_GUARANTEES = ("creates", "ranges", "writes")
 _AS_SCP_HAS_IT = re.compile(r"((?:[\w.-]+@)?[\w.-]+):(?!//)(.+)")
 
 
@@ -52,7 +52,8 @@ def of_url(name: str, url: str, options: dict[str, str]) -> Remote:
     """A remote as somebody types it; UsageError where it can be none."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"a remote cannot be called {name!r}", hint="small letters, digits, - and _; not first"
+            f"a remote cannot be called {name!r}",
+            hint="small letters and digits; behind the first also - and _",
         )
     parts = urlsplit(url)
     is_ssh = parts.scheme == "ssh"
@@ -80,6 +81,8 @@ def of_url(name: str, url: str, options: dict[str, str]) -> Remote:
             else None
         )
         raise UsageError(f"{url!r} is not an address of a remote", known=known, hint=hint)
+    if not parts.netloc:
+        raise UsageError(f"{url!r} names no bucket", hint=f"{parts.scheme}://BUCKET/BEGINNING")
     return Remote(name, url.rstrip("/"), options)
 
 
