@@ -57,6 +57,8 @@ def test_a_clone_that_was_stopped_goes_on_by_the_same_command(tmp_path: Path) ->
     assert (nothing.code, (tmp_path / "copy").exists()) == (7, False)
     assert call("clone", str(tmp_path / "nowhere"), "../copy").code == 7
     assert not (tmp_path / "nowhere").exists()  # a clone makes no remote
+    unknown = call("push", "--where", "nope > 1")
+    assert (unknown.code, "no run here has 'nope'" in unknown.err) == (2, True)
     assert call("push").code == 0
     assert there.joinpath("format").exists()
     assert call("clone", str(there), "../copy", "--with", "none").out.startswith(

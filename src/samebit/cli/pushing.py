@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from samebit import places
+from samebit.cli.listing import check_names
 from samebit.cli.remotes import address, tried
 from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data import versions
@@ -265,6 +266,8 @@ def _has(store: Path, version: str) -> bool:
 def _fitting(every: list[dict[str, Any]], condition: str) -> list[str]:
     parsed = where.parse(condition)
     known = {"damage", *index.COLUMNS}.union(*every)
+    if every:
+        check_names(sorted(parsed.names()), known)
     return [str(row["id"]) for row in parsed.among(every, known)]
 
 

@@ -38,7 +38,8 @@ _NOT_ALLOWED = re.compile(
     "status code: 40[13]|lacked the necessary privileges|ExpiredToken|TokenRefreshRequired"
 )
 _CLOCK = re.compile("RequestTimeTooSkewed|Request date header too old")
-_NO_KEYS = re.compile("/latest/api/token|token request")  # of the machine's role, asked last
+_REFUSED = re.compile(r"status code: 4\d\d")
+_NO_ROLE = re.compile("/latest/api/token|/metadata/identity/|/computeMetadata/")  # asked last
 _ASKED = re.compile(r".*Error performing (\w+ \w+://[^/ ]+)\S* (?:in|after) .*?s - (.*)")
 _STATUS = re.compile(r".*status code: (\d{3}[^:]*):?(.*)")
 _SAID = re.compile(r"<(?:Code|Message)>([^<]*)<")
@@ -206,7 +207,7 @@ class BucketPlace:
         except FileNotFoundError:
             return None
         except Exception as error:
-            raise self._refused(error, path) from error
+            raise self._refused(self._in_words(error, path), path) from error
 
     def list(self, folder: str) -> Iterator[Found]:
         """See `Place`."""
@@ -236,6 +237,16 @@ class BucketPlace:
         except Exception as error:
             raise self._refused(error, path, writes=True) from error
 
+    def _in_words(self, error: Exception, path: str) -> Exception:
+        """An answer to HEAD has no words: why it is refused is told to who asks for the bytes."""
+        if _REFUSED.search(str(error)):
+            try:
+                self._obstore.get(self._store, path, options={"range": (0, 1)})
+            except Exception as said:
+                if not isinstance(said, FileNotFoundError):
+                    return said
+        return error
+
     def _refused(self, error: Exception, path: str, *, writes: bool = False) -> Exception:
         """What to raise for an error of obstore."""
         whole = _whole(error)
@@ -250,18 +261,18 @@ class BucketPlace:
                 **facts,
                 hint="the same command goes on once the clock is right",
             )
+        if _NO_ROLE.search(whole):  # whatever answers there, or does not
+            return RemoteError(
+                "there are no credentials for the remote",
+                **facts,
+                hint="log in with the cloud's own tool, or set its variables: they are found there",
+            )
         if _NOT_ALLOWED.search(whole):
             return RemoteError(
                 "the remote does not let us in",
                 **facts,
                 hint="the same command goes on once the credentials are right; they are those that "
                 "the cloud's own tools use",
-            )
-        if _NO_KEYS.search(whole):
-            return RemoteError(
-                "there are no credentials for the remote",
-                **facts,
-                hint="log in with the cloud's own tool, or set its variables: they are found there",
             )
         hint = "the same command goes on where this one stopped"
         if _NO_RANGES in whole:
