@@ -1,5 +1,6 @@
 """`samebit push` and `pull` between folders, as somebody calls them."""
 
+import shutil
 from pathlib import Path
 
 from tests.projects import SAMEBIT, Ended, Project
@@ -71,3 +72,30 @@ def test_a_clone_that_was_stopped_goes_on_by_the_same_command(tmp_path: Path) ->
     assert call("push", "--remote", "y").code == 0
     other = call("clone", str(tmp_path / "y"), "../copy")
     assert (other.code, "there is a store already" in other.err) == (2, True)
+
+
+def test_a_disk_that_is_not_mounted_gets_no_second_remote(tmp_path: Path) -> None:
+    """Nothing is said to be pushed where what was pushed before is not."""
+    project = Project(tmp_path / "project")
+    project.write("a.py", "import samebit; samebit.init().log({'x': 1})")
+    project.python("a.py")
+    disk = tmp_path / "disk"
+
+    def call(*words: str) -> Ended:
+        return project.call(SAMEBIT, *words, SAMEBIT_CACHE=str(tmp_path / "cache"))
+
+    assert call("remote", "add", "usb", str(disk)).code == 0
+    assert call("push").code == 0
+    disk.rename(tmp_path / "away")
+    disk.mkdir()  # where it would be mounted
+    for words in (["push"], ["push", "--dry-run"], ["sync"]):
+        done = call(*words)
+        assert (done.code, "is not there" in done.err) == (1, True), words
+    assert "what was pushed there before is not there" in call("remote", "show", "usb").out
+    assert not any(disk.iterdir())
+    disk.rmdir()
+    (tmp_path / "away").rename(disk)
+    assert call("push").out == "usb has everything\n"
+    shutil.rmtree(disk)
+    assert call("remote", "test", "usb").code == 0  # a new one is what is meant
+    assert "1 run" in call("push").out

@@ -137,7 +137,9 @@ def push(options: argparse.Namespace) -> int:
         names += sorted(_data_of(folders) & known - set(names))
     screen = Screen.of(sys.stdout)
     if options.dry_run:
-        plan = pushing.make_plan(store, place, folders, names, kinds=options.kinds)
+        plan = pushing.make_plan(
+            store, place, folders, names, kinds=options.kinds, known_id=remote.id
+        )
         return _say_plan(screen, remote, plan, options)
     return _code(_send(screen, store, place, remote, folders, names, options))
 
@@ -194,11 +196,13 @@ def _send(
             folders,
             names,
             kinds=options.kinds,
+            known_id=remote.id,
             rows=lambda ids: _rows(store.path, ids),
             pace=Pace(options.limit),
             begins=lambda plan: progress.expect(plan.size_bytes),
             advance=progress.advance,
         )
+    named.note_id(store.path, remote, done.remote_id)
     if _is_where_runs_go(store.path, remote) and set(options.kinds) == set(KINDS):
         for run in over - done.held_back.keys():
             sending.forget(store.path, run)

@@ -99,11 +99,12 @@ def address(given: str) -> str:
 
 
 def tried(one: Remote) -> Remote:
-    """A remote with what it was seen to guarantee; raises what keeps it from being used."""
+    """A remote with what it was seen to be and to guarantee; raises why it cannot be used."""
     found = probing.probe(named.open_place(replace(one, guarantees=Guarantees())))
     if found.trouble is not None:
         raise found.trouble
-    return replace(one, guarantees=found.guarantees)
+    able = replace(one, guarantees=found.guarantees)
+    return replace(able, id=contents.read_id(named.open_place(able)) or "")
 
 
 def _say(one: Remote, screen: Screen, options: argparse.Namespace, did: str) -> int:
@@ -171,7 +172,12 @@ def _show(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(f"  {key:<8}  {visible(value)}")
     for line in _abilities(one.guarantees):
         screen.say(f"  {line}")
-    if identity is None:
+    if one.id and identity != one.id:
+        lost = "what was pushed there before is not there"
+        screen.say(
+            f"  {screen.paint.red(lost)}; `samebit remote test {one.name}` takes it as it is"
+        )
+    elif identity is None:
         screen.say("  nothing was pushed there yet")
     else:
         screen.say(f"  {counted(len(runs), 'run')}, {counted(len(data), 'name')} of data")
