@@ -219,9 +219,13 @@ def test_credentials_that_run_out_midway(
 
 def test_what_a_head_cannot_say_is_asked_for(between: Between, place: Place) -> None:
     """An answer to HEAD has no words; a clock that is wrong is not taken for wrong keys."""
-    between.does = lambda _method, _path: said("RequestTimeTooSkewed", 403)
-    with pytest.raises(RemoteError, match="refuses the time of this machine's clock"):
-        read_id(place)
+    words = b"<Error><Code>AccessDenied</Code><Message>The difference between the request time and "
+    late = Answer(400, words + b"the server&#39;s time&#10;is too large.</Message></Error>")
+    for answer in (said("RequestTimeTooSkewed", 403), late):
+        between.does = lambda _method, _path, answer=answer: answer
+        with pytest.raises(RemoteError, match="refuses the time of this machine's clock") as caught:
+            read_id(place)
+    assert "the server's time is too large." in str(caught.value)
 
 
 @pytest.mark.parametrize("answers", [True, False])

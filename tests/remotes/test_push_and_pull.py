@@ -264,6 +264,8 @@ def test_what_is_damaged_here_stays_here(store: Store, other: Store, place: Watc
     assert "is damaged here" in pushed.held_back[FINISHED]
     assert BROKEN_OFF in pushed.runs
     assert not list(place.list("objects"))
+    again = push_all(store, place)
+    assert (again.objects, again.size_bytes) == (0, 0)  # and it is not said to have gone
     pull_all(other, place)
     assert not (other.path / "runs" / FINISHED).exists()
 

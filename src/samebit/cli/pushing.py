@@ -190,6 +190,11 @@ def _send(
     over = {one.id for one in folders if one.id in waiting and _is_over(one)}
     began = time.monotonic()
     with ProgressLine(Screen.of(sys.stderr), 0, f"to {remote.name}", amount=size) as progress:
+
+        def begin(plan: Plan) -> None:
+            named.note_id(store.path, remote, plan.remote_id)
+            progress.expect(plan.size_bytes)
+
         done = pushing.push(
             store,
             place,
@@ -199,10 +204,9 @@ def _send(
             known_id=remote.id,
             rows=lambda ids: _rows(store.path, ids),
             pace=Pace(options.limit),
-            begins=lambda plan: progress.expect(plan.size_bytes),
+            begins=begin,
             advance=progress.advance,
         )
-    named.note_id(store.path, remote, done.remote_id)
     if _is_where_runs_go(store.path, remote) and set(options.kinds) == set(KINDS):
         for run in over - done.held_back.keys():
             sending.forget(store.path, run)
@@ -306,8 +310,8 @@ def _say_pushed(
         said = {
             "remote": remote.name,
             "runs": list(done.runs),
-            "data": plan.words,
-            "objects": plan.objects,
+            "data": done.words,
+            "objects": done.objects,
             "bytes": done.size_bytes,
             "held_back": done.held_back,
             "up_to_date": plan.up_to_date,
@@ -315,12 +319,13 @@ def _say_pushed(
         }
         screen.say(canonical_json(said).decode())
         return
-    if not (done.runs or plan.words or plan.objects):
-        screen.say(f"{remote.name} has everything")
+    if not (done.runs or done.words or done.objects):
+        if not done.held_back:
+            screen.say(f"{remote.name} has everything")
     else:
         what = [counted(len(done.runs), "run")] if done.runs else []
-        what += [f"{counted(len(plan.words), 'record')} of data"] if plan.words else []
-        what += [counted(plan.objects, "object")]
+        what += [f"{counted(len(done.words), 'record')} of data"] if done.words else []
+        what += [counted(done.objects, "object")]
         said = f"{', '.join(what)}; {size(done.size_bytes)} in {duration(seconds)}"
         screen.say(f"{screen.paint.green('pushed')} to {remote.name}: {said}")
     _say_rest(screen, plan.up_to_date if done.runs else 0, done.held_back)

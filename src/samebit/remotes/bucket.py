@@ -1,5 +1,6 @@
 """A remote that is a bucket of S3, Google Cloud Storage or Azure, through obstore."""
 
+import html
 import importlib
 import re
 import time
@@ -37,7 +38,9 @@ _TRIED_S = 5.0  # a request that took longer was tried again already
 _NOT_ALLOWED = re.compile(
     "status code: 40[13]|lacked the necessary privileges|ExpiredToken|TokenRefreshRequired"
 )
-_CLOCK = re.compile("RequestTimeTooSkewed|Request date header too old")
+_CLOCK = re.compile(
+    "RequestTimeTooSkewed|Request date header too old|difference between the request time"
+)
 _REFUSED = re.compile(r"status code: 4\d\d")
 _NO_ROLE = re.compile("/latest/api/token|/metadata/identity/|/computeMetadata/")  # asked last
 _ASKED = re.compile(r".*Error performing (\w+ \w+://[^/ ]+)\S* (?:in|after) .*?s - (.*)")
@@ -293,7 +296,7 @@ def _whole(error: Exception) -> str:
 
 def _words(error: Exception) -> str:
     """Of that what the server said, or why it could not be asked."""
-    line = _whole(error)
+    line = " ".join(html.unescape(_whole(error)).split())
     if found := _STATUS.fullmatch(line):
         line = ": ".join([found[1], *(_SAID.findall(found[2]) or [found[2].strip()])]).strip(": ")
     elif found := _ASKED.fullmatch(line):

@@ -67,6 +67,7 @@ class Plan(Struct):
     """What a push would do.
 
     Attributes:
+        remote_id: of the remote.
         transfers: files of objects.
         runs: of each run with something missing, what.
         words: files of `data/` that are missing, by their path.
@@ -74,6 +75,7 @@ class Plan(Struct):
         up_to_date: runs that are there whole.
     """
 
+    remote_id: str
     transfers: list[_Transfer] = field(default_factory=list)
     runs: list[tuple[Snapshot, list[Lack]]] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
@@ -94,10 +96,11 @@ class Plan(Struct):
 
 
 class Pushed(Struct, frozen=True):
-    """What a push did: the plan, and what became of it; to the remote of which id."""
+    """What a push did: the plan, and what became of it."""
 
-    remote_id: str
     plan: Plan
+    objects: int
+    words: list[str]
     runs: tuple[str, ...]
     held_back: dict[str, str]
     size_bytes: int
@@ -136,13 +139,14 @@ class _Planner:
         self._store = store
         self._place = place
         self._kinds = kinds
+        self._remote_id = remote_id
         self._contents = Contents(place, store, remote_id)
         self.recalled = Recalled(place, remote_id)
         self.bundles: dict[str, list[str]] = {}  # of each run, that are there already
         self._followed: dict[str, set[str]] = {}  # roots: all that they reach
 
     def plan(self, folders: list[RunFolder], names: list[str]) -> Plan:
-        plan = Plan()
+        plan = Plan(self._remote_id)
         self._store.list_packs()
         there = listing.list_bundles(self._place, [folder.id for folder in folders])
         self.bundles = {run: [one.path for one in some] for run, some in there.items()}
@@ -292,15 +296,16 @@ def push(
             )
             for taken, lacks in going
         )
-        for word in plan.words:
-            if f"data {word.split('/')[1]}" not in held_back:
-                sender.send(word, (store.path / word).read_bytes())
+        words = [word for word in plan.words if f"data {word.split('/')[1]}" not in held_back]
+        for word in words:
+            sender.send(word, (store.path / word).read_bytes())
         sent = tuple(taken.folder.id for taken, _ in going)
         if sent:
             there = [one.path for one in listing.list_rows(place)]
             path, file = encode_rows(rows(sent), listing.next_ns(there))
             sender.send(path, file, 0)
-    return Pushed(remote_id, plan, sent, held_back, sender.sent_bytes)
+    objects = plan.objects - len(sender.damaged)
+    return Pushed(plan, objects, words, sent, held_back, sender.sent_bytes)
 
 
 def _check_id(place: Place, found: str | None, known_id: str) -> None:
