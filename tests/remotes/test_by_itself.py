@@ -136,10 +136,11 @@ def test_what_went_elsewhere_or_in_part_is_still_to_be_sent(project: Project) ->
     """Another remote, or the record alone, is not what was asked for."""
     other = str(project.path.parent / "other")
     assert project.call(SAMEBIT, "remote", "add", "usb", other).code == 0
+    unsaid = project.call(SAMEBIT, "push", "--waiting")
+    assert (unsaid.code, "pushed by themselves?" in unsaid.err) == (2, True), unsaid.err
     project.write("samebit.toml", '[push]\nremote = "lab"\n')
     project.call(SAMEBIT, "run", "--quiet", "train.py")
     (run,) = [path.name for path in (project.store / "runs").iterdir()]
-    (project.store / "unpushed").mkdir()
     (project.store / "unpushed" / run).touch()
     for words in (["--remote", "usb"], ["--remote", "lab", "--with", "none"]):
         assert project.call(SAMEBIT, "push", *words).code == 0

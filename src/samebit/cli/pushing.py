@@ -153,6 +153,13 @@ def _push_waiting(options: argparse.Namespace) -> int:
         if not is_alone:
             return Exit.DONE
         options.remote = options.remote or places.read_settings(path).push_remote or None
+        known = sorted(named.read_all(path))
+        if options.remote is None and len(known) > 1:
+            raise UsageError(
+                "to which remote are runs to be pushed by themselves?",
+                known=", ".join(known),
+                hint='`remote = "NAME"` below `[push]` in samebit.toml says so',
+            )
         store, remote = _opened(options)
         folders = [RunFolder(path / "runs" / run) for run in sending.waiting(path)]
         for folder in [one for one in folders if not one.path.exists()]:
