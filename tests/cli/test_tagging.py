@@ -35,7 +35,7 @@ def test_sent_on_request(recorded: Project) -> None:
     done = recorded.call(SAMEBIT, "tags", "push", "first")
     assert (done.code, done.out) == (0, "1 ref at far\n"), done.err
     done = recorded.call(SAMEBIT, "tags", "push", "--all", "--to", "far")
-    assert (done.code, done.out) == (0, "2 refs at far; 1 of them were there\n"), done.err
+    assert (done.code, done.out) == (0, "2 refs at far; 1 of them there already\n"), done.err
     there = git(far, "for-each-ref", "--format=%(refname)").splitlines()
     assert there == refs
     # The code of that run, though nothing of it was ever committed.
@@ -54,7 +54,9 @@ def test_what_git_refuses_is_said(recorded: Project) -> None:
 
 
 def test_removed_here(recorded: Project) -> None:
+    recorded.write("train.py", "print('third')")  # one of its own: the other tests count two
+    assert recorded.run("--name", "third", "train.py").code == 0
     refs = recorded.call(SAMEBIT, "tags", "ls").out.splitlines()
-    done = recorded.call(SAMEBIT, "tags", "rm", "second")
+    done = recorded.call(SAMEBIT, "tags", "rm", "third")
     assert (done.code, done.out) == (0, "removed 1 ref; the store still has the code\n"), done.err
     assert len(recorded.call(SAMEBIT, "tags", "ls").out.splitlines()) == len(refs) - 1

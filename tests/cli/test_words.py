@@ -265,6 +265,19 @@ def test_progress_stays_on_one_line(columns: int, terminal: Terminal) -> None:
     assert drawn.endswith("0 of 3") is (columns == 60)
 
 
+def test_progress_says_nothing_that_is_not_known(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No bar before anything is expected; the time left is no finer than a second."""
+    with ProgressLine(Screen.of(terminal.stream), 0, "pull", amount=size) as line:
+        assert terminal.output() == "\rpull …"
+        later = time.monotonic() + 10
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        line.expect(1000)
+        line.advance(999)
+        assert terminal.output().endswith("999 B of 1.0 kB, 1 s left")
+
+
 def test_progress_is_cleared_when_the_work_fails(terminal: Terminal) -> None:
     with pytest.raises(KeyError):
         with ProgressLine(Screen.of(terminal.stream), 0, "pull", amount=size):

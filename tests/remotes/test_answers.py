@@ -217,13 +217,29 @@ def test_credentials_that_run_out_midway(
     assert_same(store, other)
 
 
-def test_no_credentials_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked last is the machine for its role; here none answers."""
+def test_what_a_head_cannot_say_is_asked_for(between: Between, place: Place) -> None:
+    """An answer to HEAD has no words; a clock that is wrong is not taken for wrong keys."""
+    words = b"<Error><Code>AccessDenied</Code><Message>The difference between the request time and "
+    late = Answer(400, words + b"the server&#39;s time&#10;is too large.</Message></Error>")
+    for answer in (said("RequestTimeTooSkewed", 403), late):
+        between.does = lambda _method, _path, answer=answer: answer
+        with pytest.raises(RemoteError, match="refuses the time of this machine's clock") as caught:
+            read_id(place)
+    assert "the server's time is too large." in str(caught.value)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_no_credentials_anywhere(
+    answers: bool, between: Between, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked last is the machine for its role; here none answers, or a proxy refuses."""
     for name in servers.KEYS:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    between.does = lambda _method, _path: Answer(403, b"denied")
+    asked = between.endpoint if answers else "http://127.0.0.1:9"
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", asked)
     monkeypatch.setitem(bucket._RETRIES, "max_retries", 0)  # pyright: ignore[reportPrivateUsage]
     place = named.open_place(named.of_url("x", "s3://b", {"endpoint": "http://127.0.0.1:9"}))
     with pytest.raises(RemoteError, match="there are no credentials for the remote") as caught:

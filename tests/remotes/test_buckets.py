@@ -244,6 +244,7 @@ def test_settings_of_remotes(store: Store) -> None:
         "file://relative/x",
         "file:relative",
         "s3://bucket?X-Amz-Signature=abc",
+        "s3://",
         "bucket",
         "",
     ],
@@ -268,6 +269,12 @@ def test_json_of_remotes(store: Store, tmp_path: Path) -> None:
     assert json.loads(done.out)["url"] == f"file://{tmp_path / 'r'}"
     assert project.call(SAMEBIT, "remote", "ls", "--json").json["remotes"][0]["name"] == "lab"
     assert project.call(SAMEBIT, "remote", "test", "lab").code == 0
+    # The same bucket of another server is another place; which one it is can be seen.
+    named.save(store.path, named.of_url("s", "s3://b", {"endpoint": "http://one:1"}))
+    other = project.call(SAMEBIT, "remote", "add", "s", "s3://b", "--endpoint", "http://two:2")
+    assert (other.code, "there is a remote 's' already" in other.err) == (2, True)
+    assert "http://one:1" in project.call(SAMEBIT, "remote", "ls").out
+    assert project.call(SAMEBIT, "remote", "rm", "s").code == 0
     assert project.call(SAMEBIT, "push", "nothing-like-this").code == 7
     assert project.call(SAMEBIT, "pull").code == 7
     assert project.call(SAMEBIT, "push", "--with", "other").code == 2

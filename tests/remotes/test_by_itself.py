@@ -114,7 +114,8 @@ def test_what_was_left_behind_is_sent_by_a_later_command(project: Project, other
     project.call(SAMEBIT, "ls", SAMEBIT_PUSH_AUTO="end")
     assert len(sending.waiting(project.store)) == 1
     os.utime(sending.log_of(project.store), (1_700_000_000, 1_700_000_000))
-    project.call(SAMEBIT, "ls", SAMEBIT_PUSH_AUTO="end")
+    below = project.write("below/notes.txt", "").parent  # a folder of the project will do
+    project.call(SAMEBIT, "ls", cwd=below, SAMEBIT_PUSH_AUTO="end", SAMEBIT_DIR="")
     until(lambda: whole_there(project, other))
 
 
@@ -129,6 +130,23 @@ def test_one_that_was_killed(project: Project, other: Store) -> None:
     assert project.call(SAMEBIT, "push").code == 0
     until(lambda: whole_there(project, other))
     assert files_of(other)
+
+
+def test_what_went_elsewhere_or_in_part_is_still_to_be_sent(project: Project) -> None:
+    """Another remote, or the record alone, is not what was asked for."""
+    other = str(project.path.parent / "other")
+    assert project.call(SAMEBIT, "remote", "add", "usb", other).code == 0
+    unsaid = project.call(SAMEBIT, "push", "--waiting")
+    assert (unsaid.code, "pushed by themselves?" in unsaid.err) == (2, True), unsaid.err
+    project.write("samebit.toml", '[push]\nremote = "lab"\n')
+    project.call(SAMEBIT, "run", "--quiet", "train.py")
+    (run,) = [path.name for path in (project.store / "runs").iterdir()]
+    (project.store / "unpushed" / run).touch()
+    for words in (["--remote", "usb"], ["--remote", "lab", "--with", "none"]):
+        assert project.call(SAMEBIT, "push", *words).code == 0
+        assert sending.waiting(project.store) == [run], words
+    assert project.call(SAMEBIT, "push", "--remote", "lab").code == 0
+    assert sending.waiting(project.store) == []
 
 
 def test_one_at_a_time(project: Project) -> None:

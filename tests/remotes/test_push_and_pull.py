@@ -13,7 +13,7 @@ from samebit.errors import Damaged, NotFound, SamebitError, StoreTooNew
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.objects.store import Store
-from samebit.remotes import bundles, moving, pushing
+from samebit.remotes import bundles, moving, probing, pushing
 from samebit.remotes.moving import Job, Pace
 from samebit.remotes.place import Guarantees, RemoteError
 from samebit.remotes.rows import read_rows
@@ -47,6 +47,24 @@ def test_without_ranges(store: Store, other: Store, place: Watched) -> None:
     push_all(store, place)
     place.place.guarantees = Guarantees(ranges=False)  # pyright: ignore[reportAttributeAccessIssue]
     pull_all(other, place, kinds=("code",))
+    pull_all(other, place)
+    assert_same(store, other)
+
+
+def test_who_may_only_read_can_pull(store: Store, other: Store, place: Watched) -> None:
+    def refuse(what: str, path: str) -> None:
+        if what in ("put", "remove"):
+            raise RemoteError("the remote does not let us in", path=path)
+
+    place.before = refuse
+    nothing = probing.probe(place)  # where there is nothing to be read, it is of no use
+    assert isinstance(nothing.trouble, RemoteError)
+    place.before = lambda what, path: None
+    push_all(store, place)
+    place.before = refuse
+    found = probing.probe(place)
+    assert found.trouble is None
+    assert found.guarantees == Guarantees(creates=False, ranges=True, writes=False)
     pull_all(other, place)
     assert_same(store, other)
 
@@ -246,6 +264,8 @@ def test_what_is_damaged_here_stays_here(store: Store, other: Store, place: Watc
     assert "is damaged here" in pushed.held_back[FINISHED]
     assert BROKEN_OFF in pushed.runs
     assert not list(place.list("objects"))
+    again = push_all(store, place)
+    assert (again.objects, again.size_bytes) == (0, 0)  # and it is not said to have gone
     pull_all(other, place)
     assert not (other.path / "runs" / FINISHED).exists()
 

@@ -181,12 +181,13 @@ def _chosen(every: list[Row], options: argparse.Namespace) -> list[Row]:
         return []
     known = _keys(every)
     names = [*(sorted(condition.names()) if condition else ()), *(sort.name for sort in order)]
-    _check_names([*names, *(options.columns or ())], known)
+    check_names([*names, *(options.columns or ())], known)
     chosen = condition.among(every, known) if condition is not None else every
     return where.sort_rows(chosen, order, known)
 
 
-def _check_names(names: Iterable[str], known: Set[str]) -> None:
+def check_names(names: Iterable[str], known: Set[str]) -> None:
+    """Raise UsageError for a name that no run has, with those that are near."""
     for name in names:
         if where.resolve(name, known) is not None:
             continue

@@ -117,13 +117,21 @@ def _on_a_screen(error: Exception) -> str:
 
 def _catch_up(name: str) -> None:
     """Have sent what runs that are pushed by themselves have left behind."""
-    store = os.environ.get("SAMEBIT_DIR", ".samebit")
-    if name not in _SENDING and os.path.isdir(os.path.join(store, "unpushed")):
-        from pathlib import Path  # noqa: PLC0415  (seldom needed)
+    if name in _SENDING:
+        return
+    from pathlib import Path  # noqa: PLC0415
 
-        from samebit.launch import sending  # noqa: PLC0415
+    from samebit import places  # noqa: PLC0415
 
-        sending.catch_up(Path.cwd())
+    try:
+        here = Path.cwd()
+        is_wanted = (places.choose_store(here) / "unpushed").is_dir()
+    except OSError:
+        return  # the command has done what it was asked for
+    if is_wanted:
+        from samebit.launch import sending  # noqa: PLC0415  (seldom needed)
+
+        sending.catch_up(here)
 
 
 def _help() -> str:

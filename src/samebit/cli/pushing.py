@@ -8,8 +8,10 @@ import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from samebit import places
+from samebit.cli.listing import check_names
 from samebit.cli.remotes import address, tried
 from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data import versions
@@ -135,7 +137,9 @@ def push(options: argparse.Namespace) -> int:
         names += sorted(_data_of(folders) & known - set(names))
     screen = Screen.of(sys.stdout)
     if options.dry_run:
-        plan = pushing.make_plan(store, place, folders, names, kinds=options.kinds)
+        plan = pushing.make_plan(
+            store, place, folders, names, kinds=options.kinds, known_id=remote.id
+        )
         return _say_plan(screen, remote, plan, options)
     return _code(_send(screen, store, place, remote, folders, names, options))
 
@@ -149,6 +153,13 @@ def _push_waiting(options: argparse.Namespace) -> int:
         if not is_alone:
             return Exit.DONE
         options.remote = options.remote or places.read_settings(path).push_remote or None
+        known = sorted(named.read_all(path))
+        if options.remote is None and len(known) > 1:
+            raise UsageError(
+                "to which remote are runs to be pushed by themselves?",
+                known=", ".join(known),
+                hint='`remote = "NAME"` below `[push]` in samebit.toml says so',
+            )
         store, remote = _opened(options)
         folders = [RunFolder(path / "runs" / run) for run in sending.waiting(path)]
         for folder in [one for one in folders if not one.path.exists()]:
@@ -186,21 +197,34 @@ def _send(
     over = {one.id for one in folders if one.id in waiting and _is_over(one)}
     began = time.monotonic()
     with ProgressLine(Screen.of(sys.stderr), 0, f"to {remote.name}", amount=size) as progress:
+
+        def begin(plan: Plan) -> None:
+            named.note_id(store.path, remote, plan.remote_id)
+            progress.expect(plan.size_bytes)
+
         done = pushing.push(
             store,
             place,
             folders,
             names,
             kinds=options.kinds,
+            known_id=remote.id,
             rows=lambda ids: _rows(store.path, ids),
             pace=Pace(options.limit),
-            begins=lambda plan: progress.expect(plan.size_bytes),
+            begins=begin,
             advance=progress.advance,
         )
-    for run in over - done.held_back.keys():
-        sending.forget(store.path, run)
+    if _is_where_runs_go(store.path, remote) and set(options.kinds) == set(KINDS):
+        for run in over - done.held_back.keys():
+            sending.forget(store.path, run)
     _say_pushed(screen, remote, done, time.monotonic() - began, options)
     return done
+
+
+def _is_where_runs_go(store: Path, remote: Remote) -> bool:
+    """Whether runs that are pushed by themselves go to this remote: then they need not again."""
+    wanted = places.read_settings(store).push_remote
+    return remote.name == wanted if wanted else len(named.read_all(store)) == 1
 
 
 def _rows(store: Path, ids: Collection[str]) -> list[dict[str, Any]]:
@@ -257,6 +281,8 @@ def _has(store: Path, version: str) -> bool:
 def _fitting(every: list[dict[str, Any]], condition: str) -> list[str]:
     parsed = where.parse(condition)
     known = {"damage", *index.COLUMNS}.union(*every)
+    if every:
+        check_names(sorted(parsed.names()), known)
     return [str(row["id"]) for row in parsed.among(every, known)]
 
 
@@ -291,8 +317,8 @@ def _say_pushed(
         said = {
             "remote": remote.name,
             "runs": list(done.runs),
-            "data": plan.words,
-            "objects": plan.objects,
+            "data": done.words,
+            "objects": done.objects,
             "bytes": done.size_bytes,
             "held_back": done.held_back,
             "up_to_date": plan.up_to_date,
@@ -300,12 +326,13 @@ def _say_pushed(
         }
         screen.say(canonical_json(said).decode())
         return
-    if not (done.runs or plan.words or plan.objects):
-        screen.say(f"{remote.name} has everything")
+    if not (done.runs or done.words or done.objects):
+        if not done.held_back:
+            screen.say(f"{remote.name} has everything")
     else:
         what = [counted(len(done.runs), "run")] if done.runs else []
-        what += [f"{counted(len(plan.words), 'record')} of data"] if plan.words else []
-        what += [counted(plan.objects, "object")]
+        what += [f"{counted(len(done.words), 'record')} of data"] if done.words else []
+        what += [counted(done.objects, "object")]
         said = f"{', '.join(what)}; {size(done.size_bytes)} in {duration(seconds)}"
         screen.say(f"{screen.paint.green('pushed')} to {remote.name}: {said}")
     _say_rest(screen, plan.up_to_date if done.runs else 0, done.held_back)
@@ -433,18 +460,24 @@ def sync(options: argparse.Namespace) -> int:
 def clone(options: argparse.Namespace) -> int:
     """A folder with a store that has everything of a remote, and knows it as `origin`."""
     given = {key: getattr(options, key) for key in named.OPTIONS if getattr(options, key)}
-    remote = tried(named.of_url("origin", address(options.url), given))
+    remote = named.of_url("origin", address(options.url), given)
+    if named.open_place(remote).find("format") is None:  # before a folder is made there
+        raise NotFound("nothing was ever pushed to this remote", remote=remote.url)
+    folder: Path = options.folder or Path(unquote(remote.url).rpartition("/")[2])
+    store = folder.resolve() / ".samebit"
+    if store.exists():
+        known = named.read_all(store).get("origin")
+        if known is None or (known.url, known.options) != (remote.url, remote.options):
+            raise UsageError(
+                "there is a store already",
+                path=folder,
+                hint="samebit remote add, then samebit pull",
+            )
+    remote = tried(remote)
+    named.save(places.make_store(store), remote)
     place = named.open_place(remote)
-    if contents.read_id(place) is None:
-        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
-    folder: Path = options.folder or Path(remote.url.rstrip("/").rpartition("/")[2])
-    if (folder / ".samebit").exists():
-        raise UsageError(
-            "there is a store already", path=folder, hint="samebit remote add, then samebit pull"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    store = places.make_store(folder.resolve() / ".samebit")
-    named.save(store, remote)
     runs, names = _chosen_there(place, [], None)
     screen = Screen.of(sys.stdout)
+    if not options.json:
+        screen.say(f"cloning into {visible(str(folder))}")
     return _pull(screen, Store(store), place, remote, runs, names, options)

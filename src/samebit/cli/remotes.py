@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from samebit import places
 from samebit.cli.sweeping import gc_arguments, gc_of_remote
@@ -79,10 +79,11 @@ def _add(options: argparse.Namespace, screen: Screen) -> int:
     made = named.of_url(options.name, address(options.url), given)
     store = places.make_store(places.choose_store(Path.cwd()))
     before = named.read_all(store).get(options.name)
-    if before is not None and before.url != made.url:
+    if before is not None and (before.url, before.options) != (made.url, made.options):
         raise UsageError(
             f"there is a remote {options.name!r} already",
             url=before.url,
+            **before.options,
             hint=f"samebit remote rm {options.name}",
         )
     seen = tried(made)
@@ -93,16 +94,17 @@ def _add(options: argparse.Namespace, screen: Screen) -> int:
 def address(given: str) -> str:
     """A path as an address; others as they are."""
     if given.startswith(("~", "/", "./", "../")):
-        return "file://" + str(Path(given).expanduser().resolve())
+        return Path(given).expanduser().resolve().as_uri()
     return given
 
 
 def tried(one: Remote) -> Remote:
-    """A remote with what it was seen to guarantee; raises what keeps it from being used."""
+    """A remote with what it was seen to be and to guarantee; raises why it cannot be used."""
     found = probing.probe(named.open_place(replace(one, guarantees=Guarantees())))
     if found.trouble is not None:
         raise found.trouble
-    return replace(one, guarantees=found.guarantees)
+    able = replace(one, guarantees=found.guarantees)
+    return replace(able, id=contents.read_id(named.open_place(able)) or "")
 
 
 def _say(one: Remote, screen: Screen, options: argparse.Namespace, did: str) -> int:
@@ -118,7 +120,9 @@ def _say(one: Remote, screen: Screen, options: argparse.Namespace, did: str) -> 
 def _abilities(can: Guarantees) -> list[str]:
     """What a place can do, and what we do where it cannot."""
     return [
-        "creates a name once only"
+        "can only be read: what is there can be pulled, and nothing pushed"
+        if not can.writes
+        else "creates a name once only"
         if can.creates
         else "does not refuse a second creation: nothing here needs it, names are digests",
         "gives parts of what lies there"
@@ -128,8 +132,7 @@ def _abilities(can: Guarantees) -> list[str]:
 
 
 def _as_data(one: Remote) -> dict[str, Any]:
-    can = {"creates": one.guarantees.creates, "ranges": one.guarantees.ranges}
-    return {"name": one.name, "url": one.url, **one.options, **can}
+    return {"name": one.name, "url": one.url, **one.options, **asdict(one.guarantees)}
 
 
 def _list(options: argparse.Namespace, screen: Screen) -> int:
@@ -138,8 +141,12 @@ def _list(options: argparse.Namespace, screen: Screen) -> int:
         every = [_as_data(one) for one in found.values()]
         screen.say(canonical_json({"remotes": every}).decode())
     elif found:
-        columns = [Column("name"), Column("url", shrink=1)]
-        cells = [[one.name, one.url] for _, one in sorted(found.items())]
+        shown = [key for key in named.OPTIONS if any(key in one.options for one in found.values())]
+        columns = [Column("name"), Column("url", shrink=1), *(Column(key) for key in shown)]
+        cells = [
+            [one.name, one.url, *(one.options.get(key) for key in shown)]
+            for _, one in sorted(found.items())
+        ]
         screen.say(table(columns, cells, columns_wide=screen.width, color=screen.color))
     else:
         screen.say(
@@ -165,7 +172,12 @@ def _show(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(f"  {key:<8}  {visible(value)}")
     for line in _abilities(one.guarantees):
         screen.say(f"  {line}")
-    if identity is None:
+    if one.id and identity != one.id:
+        lost = "what was pushed there before is not there"
+        screen.say(
+            f"  {screen.paint.red(lost)}; `samebit remote test {one.name}` takes it as it is"
+        )
+    elif identity is None:
         screen.say("  nothing was pushed there yet")
     else:
         screen.say(f"  {counted(len(runs), 'run')}, {counted(len(data), 'name')} of data")

@@ -40,7 +40,8 @@ def tags(options: argparse.Namespace) -> int:
     if options.action == "push":
         remote = options.to or _only_remote()
         new = _push(remote, chosen)
-        known = f"; {len(chosen) - new} of them were there" if new < len(chosen) else ""
+        there = len(chosen) - new
+        known = f"; {there} of them there already" if there else ""
         screen.say(f"{counted(len(chosen), 'ref')} at {visible(remote)}{known}")
         return 0
     for ref in chosen:

@@ -5,6 +5,7 @@ text that comes from elsewhere passes through `visible`. Whoever prints makes a 
 hands it on.
 """
 
+import math
 import os
 import sys
 import time
@@ -324,9 +325,11 @@ class ProgressLine:
         filled = round(share * _BAR_WIDTH)
         bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
         rest = f" {bar} {self._amount(self._done)} of {self._amount(self._total)}"
+        if not self._total:  # it is still being found out
+            rest = " …"
         passed_s = time.monotonic() - self._began
         if passed_s > _TELLING_S and _LEAST_TELLING < share < 1:
-            rest += f", {duration(passed_s * (1 - share) / share)} left"
+            rest += f", {duration(math.ceil(passed_s * (1 - share) / share))} left"
         room = (self._screen.width or 1) - 1  # a full line would move the cursor to the next one
         label = shorten(self._label, max(room - width(rest), _LEAST_LABEL_WIDTH))
         self._write(shorten(label + rest, room))

@@ -1,5 +1,6 @@
 """A remote that is a bucket of S3, Google Cloud Storage or Azure, through obstore."""
 
+import html
 import importlib
 import re
 import time
@@ -37,8 +38,11 @@ _TRIED_S = 5.0  # a request that took longer was tried again already
 _NOT_ALLOWED = re.compile(
     "status code: 40[13]|lacked the necessary privileges|ExpiredToken|TokenRefreshRequired"
 )
-_CLOCK = re.compile("RequestTimeTooSkewed|Request date header too old")
-_NO_KEYS = re.compile("/latest/api/token|token request")  # of the machine's role, asked last
+_CLOCK = re.compile(
+    "RequestTimeTooSkewed|Request date header too old|difference between the request time"
+)
+_REFUSED = re.compile(r"status code: 4\d\d")
+_NO_ROLE = re.compile("/latest/api/token|/metadata/identity/|/computeMetadata/")  # asked last
 _ASKED = re.compile(r".*Error performing (\w+ \w+://[^/ ]+)\S* (?:in|after) .*?s - (.*)")
 _STATUS = re.compile(r".*status code: (\d{3}[^:]*):?(.*)")
 _SAID = re.compile(r"<(?:Code|Message)>([^<]*)<")
@@ -60,8 +64,6 @@ def open_bucket(url: str, options: Mapping[str, str], guarantees: Guarantees) ->
     obstore = _obstore()
     scheme, _, rest = url.partition("://")
     name, _, prefix = rest.partition("/")
-    if not name:
-        raise UsageError(f"{url!r} names no bucket", hint=f"{scheme}://BUCKET/BEGINNING")
     config = clouds.CONFIGS[scheme](options)
     client: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=10),
@@ -208,7 +210,7 @@ class BucketPlace:
         except FileNotFoundError:
             return None
         except Exception as error:
-            raise self._refused(error, path) from error
+            raise self._refused(self._in_words(error, path), path) from error
 
     def list(self, folder: str) -> Iterator[Found]:
         """See `Place`."""
@@ -238,6 +240,16 @@ class BucketPlace:
         except Exception as error:
             raise self._refused(error, path, writes=True) from error
 
+    def _in_words(self, error: Exception, path: str) -> Exception:
+        """An answer to HEAD has no words: why it is refused is told to who asks for the bytes."""
+        if _REFUSED.search(str(error)):
+            try:
+                self._obstore.get(self._store, path, options={"range": (0, 1)})
+            except Exception as said:
+                if not isinstance(said, FileNotFoundError):
+                    return said
+        return error
+
     def _refused(self, error: Exception, path: str, *, writes: bool = False) -> Exception:
         """What to raise for an error of obstore."""
         whole = _whole(error)
@@ -252,18 +264,18 @@ class BucketPlace:
                 **facts,
                 hint="the same command goes on once the clock is right",
             )
+        if _NO_ROLE.search(whole):  # whatever answers there, or does not
+            return RemoteError(
+                "there are no credentials for the remote",
+                **facts,
+                hint="log in with the cloud's own tool, or set its variables: they are found there",
+            )
         if _NOT_ALLOWED.search(whole):
             return RemoteError(
                 "the remote does not let us in",
                 **facts,
                 hint="the same command goes on once the credentials are right; they are those that "
                 "the cloud's own tools use",
-            )
-        if _NO_KEYS.search(whole):
-            return RemoteError(
-                "there are no credentials for the remote",
-                **facts,
-                hint="log in with the cloud's own tool, or set its variables: they are found there",
             )
         hint = "the same command goes on where this one stopped"
         if _NO_RANGES in whole:
@@ -284,7 +296,7 @@ def _whole(error: Exception) -> str:
 
 def _words(error: Exception) -> str:
     """Of that what the server said, or why it could not be asked."""
-    line = _whole(error)
+    line = " ".join(html.unescape(_whole(error)).split())
     if found := _STATUS.fullmatch(line):
         line = ": ".join([found[1], *(_SAID.findall(found[2]) or [found[2].strip()])]).strip(": ")
     elif found := _ASKED.fullmatch(line):

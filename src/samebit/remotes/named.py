@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import disk, places
 from samebit.errors import NotFound, UsageError
@@ -24,11 +25,21 @@ from samebit.remotes.openssh import read_address
 from samebit.remotes.place import Guarantees, Place
 from samebit.remotes.server import ServerPlace
 
-__all__ = ["OPTIONS", "Remote", "choose", "forget", "of_url", "open_place", "read_all", "save"]
+__all__ = [
+    "OPTIONS",
+    "Remote",
+    "choose",
+    "forget",
+    "note_id",
+    "of_url",
+    "open_place",
+    "read_all",
+    "save",
+]
 
 OPTIONS = ("endpoint", "region", "profile", "account")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_GUARANTEES = ("creates", "ranges")
+_GUARANTEES = ("creates", "ranges", "writes")
 _AS_SCP_HAS_IT = re.compile(r"((?:[\w.-]+@)?[\w.-]+):(?!//)(.+)")
 
 
@@ -40,19 +51,22 @@ class Remote(Struct, frozen=True):
         url: `s3://…`, `gs://…`, `az://…`, `ssh://…`, `file:///…`.
         options: of OPTIONS, what was given.
         guarantees: what was found when it was added.
+        id: of what was found there or pushed there first; empty where nothing was yet.
     """
 
     name: str
     url: str
     options: dict[str, str] = {}
     guarantees: Guarantees = Guarantees()
+    id: str = ""
 
 
 def of_url(name: str, url: str, options: dict[str, str]) -> Remote:
     """A remote as somebody types it; UsageError where it can be none."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"a remote cannot be called {name!r}", hint="small letters, digits, - and _; not first"
+            f"a remote cannot be called {name!r}",
+            hint="small letters and digits; behind the first also - and _",
         )
     parts = urlsplit(url)
     is_ssh = parts.scheme == "ssh"
@@ -80,6 +94,8 @@ def of_url(name: str, url: str, options: dict[str, str]) -> Remote:
             else None
         )
         raise UsageError(f"{url!r} is not an address of a remote", known=known, hint=hint)
+    if not parts.netloc:
+        raise UsageError(f"{url!r} names no bucket", hint=f"{parts.scheme}://BUCKET/BEGINNING")
     return Remote(name, url.rstrip("/"), options)
 
 
@@ -87,7 +103,7 @@ def read_all(store: Path) -> dict[str, Remote]:
     """The remotes of a project by name."""
     found: dict[str, Remote] = {}
     for name, (table, where) in places.read_tables(store, "remotes").items():
-        unknown = set(table) - {"url", *OPTIONS, *_GUARANTEES}
+        unknown = set(table) - {"url", "id", *OPTIONS, *_GUARANTEES}
         if unknown or not isinstance(table.get("url"), str):
             raise UsageError(
                 f"the settings of the remote {name!r} cannot be read",
@@ -97,7 +113,7 @@ def read_all(store: Path) -> dict[str, Remote]:
         options = {key: str(table[key]) for key in OPTIONS if key in table}
         can = Guarantees(**{key: bool(table[key]) for key in _GUARANTEES if key in table})
         remote = of_url(name, table["url"], options)
-        found[name] = Remote(name, remote.url, options, can)
+        found[name] = Remote(name, remote.url, options, can, str(table.get("id", "")))
     return found
 
 
@@ -135,8 +151,17 @@ def save(store: Path, remote: Remote) -> None:
     lines += [f"{key} = {json.dumps(value)}" for key, value in sorted(remote.options.items())]
     for key in _GUARANTEES:
         lines.append(f"{key} = {str(getattr(remote.guarantees, key)).lower()}")
+    if remote.id:
+        lines.append(f"id = {json.dumps(remote.id)}")
     before = _without(_read(store), remote.name).rstrip("\n")
     _write(store, (before + "\n\n" if before else "") + "\n".join(lines) + "\n")
+
+
+def note_id(store: Path, remote: Remote, identity: str) -> None:
+    """Keep in mind what lies at a remote; of one that other settings have, nothing is kept here."""
+    text = _read(store)
+    if remote.id != identity and _without(text, remote.name) != text:
+        save(store, replace(remote, id=identity))
 
 
 def forget(store: Path, name: str) -> None:

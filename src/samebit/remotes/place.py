@@ -36,10 +36,12 @@ class Guarantees(Struct, frozen=True):
     Attributes:
         creates: of two who create one name, the second is refused.
         ranges: a part of what lies under a name can be read alone.
+        writes: not only what others have put there may be read.
     """
 
     creates: bool = True
     ranges: bool = True
+    writes: bool = True
 
 
 class Place(Protocol):

@@ -5,12 +5,14 @@ import os
 from msgspec import Struct
 from msgspec.structs import replace
 
+from samebit import places
 from samebit.errors import NotFound, SamebitError
 from samebit.remotes.place import Guarantees, Place, RemoteError
 
 __all__ = ["Probe", "probe"]
 
 _BODY = bytes(range(256)) * 4
+_FORMAT_BYTES = 4096  # as nobody writes one
 
 
 class Probe(Struct, frozen=True):
@@ -23,19 +25,24 @@ class Probe(Struct, frozen=True):
 def probe(place: Place) -> Probe:
     """Write, read, list and delete a name of its own under `claims/`.
 
-    The place must have been opened as one that can do everything.
+    Where nothing may be written, but something of ours lies there already, that is read: whoever
+    may only read can pull. The place must have been opened as one that can do everything.
     """
     path = f"claims/probe-{os.urandom(8).hex()}"
     found = Guarantees(creates=False, ranges=False)
     try:
+        place.put(path, _BODY)
+    except SamebitError as error:
+        readable = _readable(place)
+        return Probe(found, error) if readable is None else Probe(readable)
+    try:
         try:
-            place.put(path, _BODY)
             if b"".join(place.read(path)) != _BODY:
                 return Probe(found, RemoteError("what was written is not what is read there"))
             if not any(one.path == path for one in place.list("claims")):
                 return Probe(found, RemoteError("what was written is not listed there"))
             found = replace(found, creates=not place.put(path, _BODY, new=True))
-            found = replace(found, ranges=_gives_ranges(place, path))
+            found = replace(found, ranges=_gives_ranges(place, path, _BODY))
         finally:
             place.remove(path)
         if place.find(path) is not None:
@@ -45,9 +52,25 @@ def probe(place: Place) -> Probe:
     return Probe(found)
 
 
-def _gives_ranges(place: Place, path: str) -> bool:
+def _readable(place: Place) -> Guarantees | None:
+    """What can be had of a remote that others write; None where there is none to be read."""
+    data = bytearray()
     try:
-        return b"".join(place.read(path, 100, 300)) == _BODY[100:300]
+        for piece in place.read("format"):
+            data += piece
+            if len(data) > _FORMAT_BYTES:
+                return None
+        places.read_format(bytes(data), place.url)
+    except SamebitError:
+        return None
+    ranges = _gives_ranges(place, "format", bytes(data))
+    return Guarantees(creates=False, ranges=ranges, writes=False)
+
+
+def _gives_ranges(place: Place, path: str, data: bytes) -> bool:
+    begin, end = len(data) // 4, len(data) // 2
+    try:
+        return b"".join(place.read(path, begin, end)) == data[begin:end]
     except NotFound:
         raise
     except SamebitError:

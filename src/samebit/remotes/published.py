@@ -45,7 +45,9 @@ def name_in(link: str) -> str:
     """The name of a page in any of its links, or as it is; UsageError where none is in it."""
     match = _IN_LINK.search(unquote(link.partition("?")[0]).rstrip("/"))
     if match is None:
-        raise UsageError(f"{link!r} is no link to a page", hint="`samebit publish --ls` lists them")
+        raise UsageError(
+            f"{link!r} is no link to a page", hint="`samebit publish --to NAME --ls` lists them"
+        )
     return match[1]
 
 
@@ -55,7 +57,7 @@ def remove_page(place: Place, name: str) -> None:
         raise NotFound(
             f"there is no page {name!r} at the remote",
             remote=place.url,
-            hint="`samebit publish --ls` lists them",
+            hint="`samebit publish --to NAME --ls` lists them",
         )
     place.remove(_path(name))
 

@@ -330,7 +330,10 @@ class _Puller:
             for raw in raws:
                 self._looked_for.add(raw)
                 if isinstance(error, Damaged):
-                    self._damaged[raw] = f"{path} at the remote is damaged: {error.what}"
+                    why = f"{path} at the remote is damaged: {error.what}"
+                    self._damaged[raw] = (
+                        f"{why}; `samebit remote repair` where it is whole mends it"
+                    )
 
     def _came(self, size_bytes: int, objects: int) -> None:
         with self._lock:

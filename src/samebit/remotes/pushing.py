@@ -68,6 +68,7 @@ class Plan(Struct):
     """What a push would do.
 
     Attributes:
+        remote_id: of the remote.
         transfers: files of objects.
         runs: of each run with something missing, what.
         words: files of `data/` that are missing, by their path.
@@ -75,6 +76,7 @@ class Plan(Struct):
         up_to_date: runs that are there whole.
     """
 
+    remote_id: str
     transfers: list[_Transfer] = field(default_factory=list)
     runs: list[tuple[Snapshot, list[Lack]]] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
@@ -98,6 +100,8 @@ class Pushed(Struct, frozen=True):
     """What a push did: the plan, and what became of it."""
 
     plan: Plan
+    objects: int
+    words: list[str]
     runs: tuple[str, ...]
     held_back: dict[str, str]
     size_bytes: int
@@ -110,6 +114,7 @@ def make_plan(
     names: Iterable[str],
     *,
     kinds: Collection[str] = KINDS,
+    known_id: str = "",
 ) -> Plan:
     """Find out what is missing at a remote; nothing is written there.
 
@@ -119,12 +124,14 @@ def make_plan(
         folders: the runs that are to be there.
         names: of the data whose versions are to be there.
         kinds: of what runs keep, what travels with them: of KINDS.
+        known_id: of what is to be there; empty if it need not be known.
 
     Raises:
-        RemoteError: the remote cannot be read.
+        RemoteError: the remote cannot be read, or is another one than is known.
         StoreTooNew: it is of a newer version.
     """
     remote_id = read_id(place)
+    _check_id(place, remote_id, known_id)
     return _Planner(store, place, remote_id or "new", kinds).plan(list(folders), list(names))
 
 
@@ -133,13 +140,14 @@ class _Planner:
         self._store = store
         self._place = place
         self._kinds = kinds
+        self._remote_id = remote_id
         self._contents = Contents(place, store, remote_id)
         self.recalled = Recalled(place, remote_id)
         self.bundles: dict[str, list[str]] = {}  # of each run, that are there already
         self._followed: dict[str, set[str]] = {}  # roots: all that they reach
 
     def plan(self, folders: list[RunFolder], names: list[str]) -> Plan:
-        plan = Plan()
+        plan = Plan(self._remote_id)
         self._store.list_packs()
         there = listing.list_bundles(self._place, [folder.id for folder in folders])
         self.bundles = {run: [one.path for one in some] for run, some in there.items()}
@@ -241,6 +249,7 @@ def push(
     names: Iterable[str],
     *,
     kinds: Collection[str] = KINDS,
+    known_id: str = "",
     rows: Rows,
     pace: Pace | None = None,
     begins: Callable[[Plan], object] = lambda _: None,
@@ -254,17 +263,19 @@ def push(
         folders: the runs that are to be there.
         names: of the data whose versions are to be there.
         kinds: of what runs keep, what travels with them: of KINDS.
+        known_id: of what is to be there; empty if it need not be known, or be there.
         rows: what `samebit ls` shows of some runs.
         pace: how fast.
         begins: is told the plan.
         advance: is told how many more bytes were sent.
 
     Raises:
-        RemoteError: the remote cannot be written, does not let us in, or somebody sweeps it.
+        RemoteError: the remote cannot be written, does not let us in, is another one than is
+            known, or somebody sweeps it.
         StoreTooNew: it is of a newer version.
     """
     pace = pace or Pace()
-    remote_id = _own(place)
+    remote_id = _own(place, known_id)
     with Claim(place, PUSH) as claim:
         planner = _Planner(store, place, remote_id, kinds)
         plan = planner.plan(list(folders), list(names))
@@ -286,21 +297,35 @@ def push(
             )
             for taken, lacks in going
         )
-        for word in plan.words:
-            if f"data {word.split('/')[1]}" not in held_back:
-                sender.send(word, (store.path / word).read_bytes())
+        words = [word for word in plan.words if f"data {word.split('/')[1]}" not in held_back]
+        for word in words:
+            sender.send(word, (store.path / word).read_bytes())
         sent = tuple(taken.folder.id for taken, _ in going)
         if sent:
             there = [one.path for one in listing.list_rows(place)]
             path, file = encode_rows(rows(sent), listing.next_ns(there))
             sender.send(path, file, 0)
-    return Pushed(plan, sent, held_back, sender.sent_bytes)
+    objects = plan.objects - len(sender.damaged)
+    return Pushed(plan, objects, words, sent, held_back, sender.sent_bytes)
 
 
-def _own(place: Place) -> str:
-    """The id of a remote, which is made where there is none yet."""
+def _check_id(place: Place, found: str | None, known_id: str) -> None:
+    """A disk that is not mounted, or a bucket made anew, is not what is said to have everything."""
+    if known_id and found != known_id:
+        raise RemoteError(
+            "what was pushed to this remote before is not there"
+            if found is None
+            else "this is another remote than the one that was pushed to before",
+            remote=place.url,
+            hint="is it mounted, and the right one? `samebit remote test NAME` takes it as it is",
+        )
+
+
+def _own(place: Place, known_id: str) -> str:
+    """The id of a remote, which is made where there is none yet and none is known."""
     for _ in range(2):
         found = read_id(place)
+        _check_id(place, found, known_id)
         if found is not None:
             return found
         place.put("format", places.new_format().encode(), new=True)
