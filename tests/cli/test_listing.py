@@ -113,6 +113,16 @@ def test_ls_lists_the_newest_first_in_full_in_a_pipe(sweep: list[RunFolder]) -> 
     assert "\x1b" not in text
 
 
+def test_ls_says_on_a_terminal_what_is_still_to_be_pushed(sweep: list[RunFolder]) -> None:
+    assert "to be pushed" not in on_a_terminal("ls")
+    waiting = sweep[0].path.parents[1] / "unpushed"
+    waiting.mkdir()
+    (waiting / sweep[0].id).touch()
+    text = on_a_terminal("ls")
+    assert "still to be pushed: 1 run; `samebit remote show NAME` says how it went" in text
+    assert ids(output("ls")) == [run.id for run in reversed(sweep)]
+
+
 def test_ls_fits_a_terminal_and_colours_the_states(sweep: list[RunFolder]) -> None:
     text = on_a_terminal("ls")
     plain = re.sub(r"\x1b\[\d+m", "", text)

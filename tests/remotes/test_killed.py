@@ -366,7 +366,8 @@ def test_a_disk_that_is_full_on_a_pull(
     filling = fill(project.path, but_bytes=300_000)
     done = project.call(SAMEBIT, "pull", SAMEBIT_CACHE=str(tmp_path / "cache"))
     assert (done.code, "a fault of ours" in done.err, "Traceback" in done.err) == (1, False, False)
-    assert "No space left on device" in done.err
+    assert "what comes cannot be stored here: No space left on device" in done.err
+    assert f"store: {project.store}" in done.err
     assert_here_is_nothing_wrong(store, Store(project.store))
     filling.unlink()
     assert project.call(SAMEBIT, "pull", SAMEBIT_CACHE=str(tmp_path / "cache")).code == 0

@@ -1,6 +1,7 @@
 """What nothing at a remote names is taken away there: nothing that is named, and beside no push."""
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -140,8 +141,14 @@ def test_a_push_and_a_sweep_keep_apart(store: Store, place: Watched) -> None:
         with pytest.raises(RemoteError, match="somebody pushes"):
             drop(place, FINISHED)
     with Claim(place, SWEEP):
-        with pytest.raises(RemoteError, match="somebody sweeps"):
+        with pytest.raises(RemoteError, match="somebody sweeps") as caught:
             push_all(store, place)
+        assert f"by: process {os.getpid()} of {socket.gethostname()}" in str(caught.value)
+    place.put("claims/sweep-0123456789abcdef", b"{}")
+    with pytest.raises(RemoteError, match="somebody sweeps") as caught:
+        push_all(store, place)
+    assert "by: somebody who is not named" in str(caught.value)
+    place.remove("claims/sweep-0123456789abcdef")
     assert list(place.list("claims")) == []
 
 

@@ -102,8 +102,22 @@ def ls(options: argparse.Namespace) -> int:
             screen.say(screen.paint.dim(f"{len(shown)} of {len(chosen)} runs: --limit"))
     else:
         screen.say(_why_none(every))
+    if options.remote is None and not options.json and screen.width is not None:
+        _say_what_waits(screen)
     sys.stdout.flush()
     return 0
+
+
+def _say_what_waits(screen: Screen) -> None:
+    """A push by itself that always fails is seen nowhere else."""
+    store = places.find_store(Path.cwd())
+    if (store / "unpushed").is_dir():
+        from samebit.launch import sending  # noqa: PLC0415  (most stores have none)
+
+        if waiting := sending.waiting(store):
+            runs = words.counted(len(waiting), "run")
+            said = f"still to be pushed: {runs}; `samebit remote show NAME` says how it went"
+            screen.say(screen.paint.dim(said))
 
 
 def table(options: argparse.Namespace) -> int:

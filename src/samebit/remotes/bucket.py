@@ -46,6 +46,7 @@ _NO_ROLE = re.compile("/latest/api/token|/metadata/identity/|/computeMetadata/")
 _ASKED = re.compile(r".*Error performing (\w+ \w+://[^/ ]+)\S* (?:in|after) .*?s - (.*)")
 _STATUS = re.compile(r".*status code: (\d{3}[^:]*):?(.*)")
 _SAID = re.compile(r"<(?:Code|Message)>([^<]*)<")
+_NO_SERVER = "kind: Connect,"  # in its innards: the words are those of a line that is cut, too
 _NO_RANGES = "non-partial response"  # to what was asked for in part
 _MOST_WORDS = 200
 
@@ -278,6 +279,8 @@ class BucketPlace:
                 "the cloud's own tools use",
             )
         hint = "the same command goes on where this one stopped"
+        if _NO_SERVER in str(error):
+            return RemoteError("the remote cannot be reached", path=path, **facts, hint=hint)
         if _NO_RANGES in whole:
             hint = "`samebit remote test NAME` notes what it can do"
         return RemoteError("the remote does not answer as it should", path=path, **facts, hint=hint)

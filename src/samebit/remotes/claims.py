@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from samebit.errors import SamebitError
-from samebit.remotes.place import Found, Place, RemoteError
+from samebit.remotes.place import Found, Place, RemoteError, read_whole
 
 __all__ = ["PUSH", "SWEEP", "Claim"]
 
@@ -23,6 +23,7 @@ _STALE_NS = 1800 * 10**9
 _LOST_S = 1200.0
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while a laptop sleeps
 _PAUSES_S = (0.5, 2.0, 5.0)
+_MOST_WORDS_BYTES = 500
 
 
 class Claim:
@@ -87,9 +88,19 @@ class Claim:
                     if other == SWEEP
                     else "somebody pushes to this remote",
                     remote=self._place.url,
+                    by=self._by(one),
                     claim=one.path,
                     hint="try again in a while; a claim that nobody renews ends after half an hour",
                 )
+
+    def _by(self, claim: Found) -> str:
+        """Who has made a claim."""
+        try:
+            text = read_whole(self._place, claim.path, min(claim.size_bytes, _MOST_WORDS_BYTES))
+            said = json.loads(text)
+            return f"process {said['pid']} of {said['host']}"
+        except (SamebitError, ValueError, KeyError, TypeError):
+            return "somebody who is not named"
 
     def _listed(self) -> tuple[list[Found], int]:
         """All claims, and the time of this one: a listing may lag behind what was written."""

@@ -87,12 +87,20 @@ def pull(
     Raises:
         RemoteError: the remote cannot be read; what was stored is found by the next try.
         NotFound: nothing was ever pushed there.
+        SamebitError: the store cannot be written.
     """
     remote_id = read_id(place)
     if remote_id is None:
         raise NotFound("nothing was ever pushed to this remote", remote=place.url)
     puller = _Puller(store, place, remote_id, pace or Pace(), expects, advance)
-    return puller.pull(list(dict.fromkeys(runs)), list(names), kinds)
+    try:
+        return puller.pull(list(dict.fromkeys(runs)), list(names), kinds)
+    except OSError as error:
+        raise SamebitError(
+            f"what comes cannot be stored here: {error.strerror or error}",
+            store=store.path,
+            hint="the same command goes on where this one stopped",
+        ) from error
 
 
 class _Staged(Struct, frozen=True):
