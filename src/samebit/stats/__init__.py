@@ -1,0 +1,50 @@
+"""Statistics over seeds, tasks and searches: numbers in, frozen values that say what they are out.
+
+Nothing here knows a run, and nothing draws from NumPy's global generator. Importing this loads
+nothing; each name below is loaded when it is first used, and most of them need NumPy.
+"""
+
+from importlib import import_module
+
+from samebit.errors import UsageError
+
+TYPE_CHECKING = False  # type checkers know the name; importing typing would cost seven ms
+if TYPE_CHECKING:
+    from typing import Any
+
+    from samebit.stats.intervals import mean, proportion, sd, sem
+    from samebit.stats.values import Comparison, Estimate
+
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "mean",
+    "proportion",
+    "sd",
+    "sem",
+]
+
+_MODULES = {
+    "intervals": "mean proportion sd sem",
+    "values": "Comparison Estimate",
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> "Any":
+    if name not in _HOMES:
+        raise AttributeError(f"module 'samebit.stats' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(f"samebit.stats.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        raise UsageError(
+            "statistics need NumPy", hint="install it: pip install 'samebit[stats]'"
+        ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
