@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from samebit.stats.intervals import mean, proportion, sd, sem
+    from samebit.stats.tasks import over_tasks, performance_profile, probability_of_improvement
     from samebit.stats.values import Comparison, Estimate
 
 __all__ = [
     "Comparison",
     "Estimate",
     "mean",
+    "over_tasks",
+    "performance_profile",
+    "probability_of_improvement",
     "proportion",
     "sd",
     "sem",
@@ -26,6 +30,7 @@ __all__ = [
 
 _MODULES = {
     "intervals": "mean proportion sd sem",
+    "tasks": "over_tasks performance_profile probability_of_improvement",
     "values": "Comparison Estimate",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
