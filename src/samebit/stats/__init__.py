@@ -12,24 +12,50 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would cos
 if TYPE_CHECKING:
     from typing import Any
 
+    from samebit.stats.groups import levene, mann_whitney, one_way, welch_t
     from samebit.stats.intervals import mean, proportion, sd, sem
+    from samebit.stats.multiple import holm
+    from samebit.stats.pairs import (
+        Decision,
+        cohen_dz,
+        decide,
+        paired_t,
+        pairs_needed,
+        sign_flip,
+        wilcoxon,
+    )
     from samebit.stats.tasks import over_tasks, performance_profile, probability_of_improvement
     from samebit.stats.values import Comparison, Estimate
 
 __all__ = [
     "Comparison",
+    "Decision",
     "Estimate",
+    "cohen_dz",
+    "decide",
+    "holm",
+    "levene",
+    "mann_whitney",
     "mean",
+    "one_way",
     "over_tasks",
+    "paired_t",
+    "pairs_needed",
     "performance_profile",
     "probability_of_improvement",
     "proportion",
     "sd",
     "sem",
+    "sign_flip",
+    "welch_t",
+    "wilcoxon",
 ]
 
 _MODULES = {
+    "groups": "levene mann_whitney one_way welch_t",
     "intervals": "mean proportion sd sem",
+    "multiple": "holm",
+    "pairs": "Decision cohen_dz decide paired_t pairs_needed sign_flip wilcoxon",
     "tasks": "over_tasks performance_profile probability_of_improvement",
     "values": "Comparison Estimate",
 }
