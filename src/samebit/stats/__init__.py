@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         sign_flip,
         wilcoxon,
     )
+    from samebit.stats.search import expected_best
     from samebit.stats.tasks import over_tasks, performance_profile, probability_of_improvement
     from samebit.stats.values import Comparison, Estimate
 
@@ -33,6 +34,7 @@ __all__ = [
     "Estimate",
     "cohen_dz",
     "decide",
+    "expected_best",
     "holm",
     "levene",
     "mann_whitney",
@@ -56,6 +58,7 @@ _MODULES = {
     "intervals": "mean proportion sd sem",
     "multiple": "holm",
     "pairs": "Decision cohen_dz decide paired_t pairs_needed sign_flip wilcoxon",
+    "search": "expected_best",
     "tasks": "over_tasks performance_profile probability_of_improvement",
     "values": "Comparison Estimate",
 }
