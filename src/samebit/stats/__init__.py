@@ -12,6 +12,14 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would cos
 if TYPE_CHECKING:
     from typing import Any
 
+    from samebit.stats.curves import (
+        Fates,
+        fates,
+        rank_with_final,
+        spearman,
+        stopped_early,
+        stopping_cost,
+    )
     from samebit.stats.groups import levene, mann_whitney, one_way, welch_t
     from samebit.stats.intervals import mean, proportion, sd, sem
     from samebit.stats.multiple import holm
@@ -27,14 +35,21 @@ if TYPE_CHECKING:
     from samebit.stats.search import expected_best
     from samebit.stats.tasks import over_tasks, performance_profile, probability_of_improvement
     from samebit.stats.values import Comparison, Estimate
+    from samebit.stats.variances import Component, Crossed, best_versus_worst, crossed
 
 __all__ = [
     "Comparison",
+    "Component",
+    "Crossed",
     "Decision",
     "Estimate",
+    "Fates",
+    "best_versus_worst",
     "cohen_dz",
+    "crossed",
     "decide",
     "expected_best",
+    "fates",
     "holm",
     "levene",
     "mann_whitney",
@@ -46,14 +61,19 @@ __all__ = [
     "performance_profile",
     "probability_of_improvement",
     "proportion",
+    "rank_with_final",
     "sd",
     "sem",
     "sign_flip",
+    "spearman",
+    "stopped_early",
+    "stopping_cost",
     "welch_t",
     "wilcoxon",
 ]
 
 _MODULES = {
+    "curves": "Fates fates rank_with_final spearman stopped_early stopping_cost",
     "groups": "levene mann_whitney one_way welch_t",
     "intervals": "mean proportion sd sem",
     "multiple": "holm",
@@ -61,6 +81,7 @@ _MODULES = {
     "search": "expected_best",
     "tasks": "over_tasks performance_profile probability_of_improvement",
     "values": "Comparison Estimate",
+    "variances": "Component Crossed best_versus_worst crossed",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
