@@ -63,7 +63,9 @@ def test_a_console_block_prints_what_it_says(block: Block, demo: Demo, project: 
 
 
 @pytest.mark.parametrize("block", of("python"), ids=ids)
-def test_a_python_block_runs(block: Block, demo: Demo, tmp_path: Path) -> None:
+def test_a_python_block_runs_and_prints_what_it_says(
+    block: Block, demo: Demo, tmp_path: Path
+) -> None:
     script = tmp_path / "block.py"
     script.write_text("\n".join(block.lines) + "\n", encoding="utf-8")
     done = subprocess.run(
@@ -78,6 +80,9 @@ def test_a_python_block_runs(block: Block, demo: Demo, tmp_path: Path) -> None:
     assert "no record is kept" not in done.stderr
     if "run.log" in script.read_text(encoding="utf-8"):
         assert done.stdout.splitlines()[-1] == "[0.25]"
+    printed = [line.removeprefix("#> ") for line in block.lines if line.startswith("#> ")]
+    if printed:
+        assert done.stdout.splitlines() == printed
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=ids)

@@ -8,7 +8,6 @@ import pytest
 
 from samebit.folders.read import View
 from samebit.records import Verdict
-from samebit.replay import grades
 from samebit.replay.grades import regrade
 from samebit.replay.verify import judge
 from tests.replay.conftest import Recorder
@@ -120,10 +119,3 @@ def test_fewer_seeds_or_other_trainings_say_nothing(recorder: Recorder) -> None:
     assert regrade(recorded, replayed, verdict, [*others[1:], lr], 1e-5).grade == "different"
     again = [others[1]] * 4  # one seed, several times
     assert regrade(recorded, replayed, verdict, [*others[1:], *again], 1e-5).grade == "different"
-
-
-@pytest.mark.parametrize(
-    ("freedom", "expected"), [(4, 2.7764), (9, 2.2622), (30, 2.0423), (1000, 1.9623)]
-)
-def test_the_quantile_is_that_of_the_tables(freedom: int, expected: float) -> None:
-    assert grades._quantile(freedom) == pytest.approx(expected, rel=5e-4)

@@ -22,6 +22,7 @@ from samebit.replay.results import compare_data, compare_splits, is_volatile
 from samebit.states import comparing, numbers
 from samebit.states.comparing import LeafDifference, Side
 from samebit.states.stored import StoredState
+from samebit.stats.distributions import t_quantile
 
 __all__ = ["RTOL", "regrade"]
 
@@ -179,7 +180,7 @@ def _spread(
     for name in names:
         values = [each[name] for each in last]
         mean, sd = statistics.fmean(values), statistics.stdev(values)
-        half = _quantile(len(values) - 1) * sd * math.sqrt(1 + 1 / len(values))
+        half = t_quantile((1 + _LEVEL) / 2, len(values) - 1) * sd * math.sqrt(1 + 1 / len(values))
         value = now[name]
         is_in = abs(value - mean) <= half
         inside = inside and is_in
@@ -223,18 +224,3 @@ def _setting(view: View) -> tuple[object, ...]:
     plain = sorted((name, repr(v)) for name, v in values.items() if not _SEED.search(name))
     deterministic = view.start.deterministic if view.start is not None else None
     return (plain, deterministic, view.start.how if view.start is not None else None)
-
-
-def _quantile(freedom: int) -> float:
-    """The 97.5 % point of Student's t, by the expansion in 1/n of Abramowitz and Stegun, 26.7.5.
-
-    From 4 degrees of freedom on it is right to 0.04 %.
-    """
-    z = statistics.NormalDist().inv_cdf((1 + _LEVEL) / 2)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))

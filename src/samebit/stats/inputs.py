@@ -1,0 +1,98 @@
+"""What goes in: numbers that are numbers, tables without holes, pairs that are pairs."""
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from samebit.errors import UsageError
+
+__all__ = [
+    "Floats",
+    "check_confidence",
+    "matrix",
+    "pairs",
+    "series",
+]
+
+Floats = NDArray[np.float64]
+_LARGEST = 1e150  # whose square is a number
+
+
+def series(values: ArrayLike, name: str = "values") -> Floats:
+    """Numbers as a vector of float64; UsageError for none, for text, NaN, and infinities."""
+    found = _floats(values, name)
+    if found.ndim != 1:
+        raise UsageError(f"{name} are not one list of numbers", shape=found.shape)
+    return found
+
+
+def matrix(values: ArrayLike, name: str = "scores") -> Floats:
+    """Numbers as a table of float64; UsageError as in `series`, and for rows of unequal length."""
+    if not isinstance(values, np.ndarray) and isinstance(values, Sequence):
+        lengths = [len(row) if isinstance(row, Sequence | np.ndarray) else -1 for row in values]
+        if len(set(lengths)) > 1:
+            raise UsageError(f"{name}: the rows have different lengths", lengths=lengths)
+    found = _floats(values, name)
+    if found.ndim != 2:
+        raise UsageError(f"{name} are no table of numbers", shape=found.shape)
+    return found
+
+
+def pairs(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
+    """Two vectors of one length."""
+    first, second = series(a, "a"), series(b, "b")
+    if len(first) != len(second):
+        raise UsageError("pairs need as many values on both sides", a=len(first), b=len(second))
+    return first, second
+
+
+def check_confidence(confidence: float) -> None:
+    """UsageError for what is no confidence, as 95 is not."""
+    if not 0 < confidence < 1:
+        raise UsageError(f"a confidence lies between 0 and 1, not at {confidence:g}")
+
+
+def _floats(values: Any, name: str) -> Floats:
+    found = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=object)
+    if not found.ndim:
+        raise UsageError(f"{name}: no list of numbers, but {values!r}")
+    if not found.size:
+        raise UsageError(f"{name}: there is not one value")
+    if found.dtype.kind not in "biuf":
+        for at, value in np.ndenumerate(found):
+            if not _is_number(value):
+                raise UsageError(f"{name}: no number, but {value!r}", position=_position(at))
+            if not _is_usable(value):
+                raise _unusable(name, value, at)
+    numbers = np.ma.filled(found.astype(np.float64), np.nan)  # what is masked is a hole
+    for at in np.argwhere(~(np.abs(numbers) < _LARGEST)):
+        raise _unusable(name, numbers[tuple(at)], tuple(at))
+    return numbers
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
+
+
+def _is_usable(value: Any) -> bool:
+    try:
+        return abs(float(value)) < _LARGEST
+    except OverflowError:  # a whole number or a fraction that no float holds
+        return False
+
+
+def _unusable(name: str, value: Any, at: tuple[int, ...]) -> UsageError:
+    shown = value if isinstance(value, float) else "a number beyond 1e150"
+    return UsageError(
+        f"{name}: {shown} cannot be computed with",
+        position=_position(at),
+        hint="leave the run out, and say that it was left out",
+    )
+
+
+def _position(at: tuple[int, ...]) -> str:
+    words = {1: "value {}, from 0", 2: "row {}, column {}, from 0"}
+    return words.get(len(at), f"{at}, from 0").format(*at)
