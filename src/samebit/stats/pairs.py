@@ -248,6 +248,6 @@ def _note(differences: Floats, smallest: float, alpha: float) -> str:
     if not differ:
         return "no pair differs"
     same = len(differences) - differ
-    pairs_ = f"{differ} pairs" + (" that differ" if same else "")
+    pairs_ = f"{differ} pair{'' if differ == 1 else 's'}" + (" that differ" if same else "")
     parts = [f"{same} without a difference left out" if same else ""]
     return "; ".join(filter(None, [*parts, hopeless(pairs_, smallest, alpha)]))

@@ -63,7 +63,8 @@ class Comparison(Struct, frozen=True):
     @property
     def counted(self) -> str:
         """How many of what: `5 pairs by seed`."""
-        return f"{joined([str(each) for each in self.n])} {self.over}"
+        over = self.over.replace("pairs", "pair", 1) if self.n == (1,) else self.over
+        return f"{joined([str(each) for each in self.n])} {over}"
 
     def __str__(self) -> str:
         note = f"; {self.note}" if self.note else ""
