@@ -5,7 +5,6 @@ fault is tried where: `docs/design/024-remotes.md`.
 """
 
 import http.client
-import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -389,16 +388,3 @@ def test_what_a_stranger_wrote_cannot_command_a_terminal(
     done = project.call(SAMEBIT, "remote", "add", "other", url, "--endpoint", between.endpoint)
     assert (done.code, "\x1b" in done.err, "Traceback" in done.err) == (1, False, False)
     assert "418" in done.err
-
-
-def test_a_server_that_is_down_is_said_to_be(
-    monkeypatch: pytest.MonkeyPatch, server: Server
-) -> None:
-    monkeypatch.setitem(bucket._RETRIES, "max_retries", 0)  # pyright: ignore[reportPrivateUsage]
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        place = named.open_place(named.of_url("x", "s3://lab/a", {"endpoint": endpoint}))
-        with pytest.raises(RemoteError, match="the remote cannot be reached") as caught:
-            place.find("format")
-    assert "goes on where this one stopped" in lines_of(caught.value)[-1]
