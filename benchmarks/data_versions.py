@@ -13,15 +13,15 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import measure
 from blake3 import blake3
-from measure import clock
+from measure import clock, files_of, write_large, write_small
 
 ROUNDS = 3
-SMALL_FILES, SMALL_BYTES, FOLDERS = 10_000, 10_000, 100
+SMALL_FILES, SMALL_BYTES = 10_000, 10_000
 _BLOCK_BYTES = 1 << 20
 
 
@@ -61,10 +61,6 @@ class Adder:
         return measure.time_process(whole, cwd=self.top, env=self._environ) / 1e3
 
 
-def files_of(data: Path) -> Iterator[Path]:
-    yield from (sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() else [data])
-
-
 def raw(data: Path, to: Path | None) -> float:
     """Read and hash everything, and with `to` write it to one durable file; seconds."""
     began = clock()
@@ -84,28 +80,10 @@ def raw(data: Path, to: Path | None) -> float:
     return (clock() - began) / 1e9
 
 
-def make_small(top: Path) -> Path:
-    data = top / "small"
-    chance = random.Random(1)
-    for at in range(SMALL_FILES):
-        path = data / f"{at % FOLDERS:02}" / f"{at}.bin"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(chance.randbytes(SMALL_BYTES))
-    return data
-
-
 def change_small(data: Path, seed: int) -> None:
     chance = random.Random(seed)
-    for path in chance.sample(list(files_of(data)), SMALL_FILES // 100):
+    for path in chance.sample(files_of(data), SMALL_FILES // 100):
         path.write_bytes(chance.randbytes(SMALL_BYTES))
-
-
-def make_large(top: Path, mb: int) -> Path:
-    data = top / "large.bin"
-    with open(data, "wb") as stream:
-        for _ in range(mb):
-            stream.write(os.urandom(1_000_000))
-    return data
 
 
 def change_large(data: Path, seed: int) -> None:
@@ -169,8 +147,12 @@ def main(mb: int) -> None:
         else:
             print("dvc is not on PATH, and left out")
         for title, data, change in (
-            (f"{SMALL_FILES:,} files of {SMALL_BYTES:,} bytes", make_small(top), change_small),
-            (f"one file of {mb:,} MB", make_large(top, mb), change_large),
+            (
+                f"{SMALL_FILES:,} files of {SMALL_BYTES:,} bytes",
+                write_small(top / "small", SMALL_FILES, SMALL_BYTES),
+                change_small,
+            ),
+            (f"one file of {mb:,} MB", write_large(top / "large.bin", mb), change_large),
         ):
             print(f"\n{title}\n")
             compare(top, data, change, adders)

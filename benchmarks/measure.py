@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import random
 import shutil
 import statistics
 import subprocess
@@ -84,6 +85,30 @@ def tensorboard_writer(folder: Path) -> Any:
             continue
     print("left out: TensorBoard's writer; pip install -r benchmarks/peers.txt\n")
     return None
+
+
+def files_of(data: Path) -> list[Path]:
+    """The files of a folder, in order; of a file itself."""
+    return sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() else [data]
+
+
+def write_small(data: Path, files: int, size_bytes: int) -> Path:
+    """Many files of so many bytes, in a hundred folders; always the same ones."""
+    chance = random.Random(1)
+    for at in range(files):
+        path = data / f"{at % 100:02}" / f"{at}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chance.randbytes(size_bytes))
+    return data
+
+
+def write_large(data: Path, mb: int) -> Path:
+    """One file of so many MB of chance."""
+    data.parent.mkdir(parents=True, exist_ok=True)
+    with open(data, "wb") as stream:
+        for _ in range(mb):
+            stream.write(os.urandom(1_000_000))
+    return data
 
 
 def time_process(words: Sequence[str], **how: Any) -> float:

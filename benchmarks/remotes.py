@@ -13,7 +13,6 @@ sends them as they are. wandb's artifacts go to wandb's own server alone, and ar
 import itertools
 import math
 import os
-import random
 import shutil
 import socket
 import statistics
@@ -29,7 +28,7 @@ from typing import Any
 import boto3
 import measure
 import obstore
-from measure import clock
+from measure import clock, files_of, write_large, write_small
 from obstore.store import S3Store
 
 ROUNDS = 3
@@ -218,29 +217,6 @@ def timed(do: Callable[[Any], object], these: Iterable[Any]) -> float:
     return (clock() - began) / 1e9
 
 
-def files_of(data: Path) -> list[Path]:
-    return sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() else [data]
-
-
-def make_small(top: Path) -> Path:
-    data = top / "small" / "data"
-    chance = random.Random(1)
-    for at in range(SMALL_FILES):
-        path = data / f"{at % 100:02}" / f"{at}.bin"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(chance.randbytes(SMALL_BYTES))
-    return data
-
-
-def make_large(top: Path, mb: int) -> Path:
-    data = top / "large" / "data.bin"
-    data.parent.mkdir()
-    with open(data, "wb") as stream:
-        for _ in range(mb):
-            stream.write(os.urandom(1_000_000))
-    return data
-
-
 def tools() -> list[type[Tool]]:
     found: list[type[Tool]] = [Obstore, Samebit]
     for tool in (Dvc, Aws):
@@ -316,10 +292,10 @@ def main(mb: int) -> None:
     with measure.scratch_folder() as top, serving(top) as server:
         measure.print_machine(top)
         print(f"{SMALL_FILES:,} files of {SMALL_BYTES:,} bytes\n")
-        compare(top, server, make_small(top))
+        compare(top, server, write_small(top / "small" / "data", SMALL_FILES, SMALL_BYTES))
         shutil.rmtree(top / "small")
         print(f"one file of {mb:,} MB\n")
-        compare(top, server, make_large(top, mb))
+        compare(top, server, write_large(top / "large" / "data.bin", mb))
         print(f"`samebit ls` of a remote of {RUNS:,} runs\n")
         list_runs(top, server)
 

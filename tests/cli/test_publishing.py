@@ -68,10 +68,7 @@ def server(
 ) -> Generator[Server]:
     """Of moto, which knows policies of buckets, and of rclone, which looks at signatures."""
     folder = tmp_path_factory.mktemp(request.param)
-    started = servers.moto() if request.param == "moto" else servers.rclone(folder)
-    with started as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in servers.KEYS.items():
-            patch.setenv(name, value)
+    with servers.started(request.param, folder) as running:
         running.make_bucket("pages")
         yield running
 

@@ -13,7 +13,7 @@ from samebit.cli.sweeping import gc_arguments, gc_of_remote
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, counted, size, visible
 from samebit.digest import canonical_json
-from samebit.errors import Exit, NotFound, UsageError
+from samebit.errors import Exit, UsageError
 from samebit.launch import sending
 from samebit.objects.store import Store
 from samebit.records import plain
@@ -231,9 +231,7 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
 def _checked(name: str, *, full: bool) -> tuple[Checked, tuple[Place, Store, str]]:
     store = Store(places.find_store(Path.cwd()))
     place = named.open_place(named.choose(store.path, name))
-    identity = contents.read_id(place)
-    if identity is None:
-        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    identity = contents.known_id(place)
     with ProgressLine(Screen.of(sys.stderr), 0, f"at {name}", amount=size) as progress:
         found = checking.check(
             place,
@@ -267,9 +265,7 @@ def _repair(options: argparse.Namespace, screen: Screen) -> int:
 def _drop(options: argparse.Namespace, screen: Screen) -> int:
     one = named.choose(places.find_store(Path.cwd()), options.name)
     place = named.open_place(one)
-    identity = contents.read_id(place)
-    if identity is None:
-        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    identity = contents.known_id(place)
     every = rows.read_rows(place, identity)
     chosen = list(dict.fromkeys(rows.find(every, run, place.url) for run in options.runs))
     sweeping.drop(place, identity, chosen)

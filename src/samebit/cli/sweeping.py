@@ -13,7 +13,7 @@ from samebit import places
 from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data.versions import named_by_versions
 from samebit.digest import canonical_json
-from samebit.errors import Damaged, Exit, NotFound, SamebitError, UsageError
+from samebit.errors import Damaged, Exit, SamebitError, UsageError
 from samebit.folders import naming
 from samebit.folders.find import list_runs
 from samebit.objects import sweeping
@@ -88,9 +88,7 @@ def gc_of_remote(options: argparse.Namespace) -> int:
     """The same of a remote."""
     store = Store(places.find_store(Path.cwd()))
     place = named.open_place(named.choose(store.path, options.name))
-    identity = contents.read_id(place)
-    if identity is None:
-        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    identity = contents.known_id(place)
     if not options.delete:
         found, done = _unnamed_there(store, place, identity, time.time_ns(), options.grace)
         done.freed_bytes = sum(one.size_bytes for one in found)

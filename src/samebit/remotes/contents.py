@@ -18,7 +18,7 @@ from samebit.objects.stored import read_pack_index
 from samebit.remotes import moving
 from samebit.remotes.place import Found, Place, read_whole
 
-__all__ = ["Contents", "Packed", "name_of_object", "object_path", "read_id"]
+__all__ = ["Contents", "Packed", "known_id", "name_of_object", "object_path", "read_id"]
 
 _OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})")
 _PACK = re.compile(r"packs/([0-9a-f]{64})\.(?:pack|pieces)")
@@ -54,6 +54,14 @@ def read_id(place: Place) -> str | None:
         return None
     text = read_whole(place, "format", min(found.size_bytes, _FORMAT_BYTES))
     return places.read_format(text, place.url)
+
+
+def known_id(place: Place) -> str:
+    """The id of a remote; NotFound where nothing was ever pushed to it. Raises StoreTooNew."""
+    found = read_id(place)
+    if found is None:
+        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    return found
 
 
 class Contents:

@@ -24,7 +24,7 @@ from samebit.objects.store import Store
 from samebit.records import DataRecord, decode
 from samebit.remotes import bundles, laying, listing, moving
 from samebit.remotes.bundles import Part
-from samebit.remotes.contents import Contents, Packed, object_path, read_id
+from samebit.remotes.contents import Contents, Packed, known_id, object_path
 from samebit.remotes.moving import Job, Pace
 from samebit.remotes.objects import read_body, read_file
 from samebit.remotes.place import Found, Place, read_whole
@@ -89,9 +89,7 @@ def pull(
         NotFound: nothing was ever pushed there.
         SamebitError: the store cannot be written.
     """
-    remote_id = read_id(place)
-    if remote_id is None:
-        raise NotFound("nothing was ever pushed to this remote", remote=place.url)
+    remote_id = known_id(place)
     puller = _Puller(store, place, remote_id, pace or Pace(), expects, advance)
     try:
         return puller.pull(list(dict.fromkeys(runs)), list(names), kinds)
