@@ -1,0 +1,105 @@
+// What the server is asked, and its answers as values.
+
+/** What the server could not do, in its own words. */
+export class ApiError extends Error {
+  constructor(status, said) {
+    super(said.what);
+    this.status = status;
+    this.facts = said.facts ?? {};
+    this.hint = said.hint ?? "";
+  }
+}
+
+/** The address of an answer, for links as well. */
+export function address(path, params = {}) {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(params)) {
+    if (value !== null && value !== undefined && value !== "") query.set(key, value);
+  }
+  const text = query.toString();
+  return `/api/${path}${text ? `?${text}` : ""}`;
+}
+
+/** Ask for JSON. */
+export async function ask(path, params, { signal } = {}) {
+  return numbers(await (await fetched(path, params, signal)).json());
+}
+
+async function fetched(path, params, signal) {
+  let response;
+  try {
+    response = await fetch(address(path, params), { signal, headers: { Accept: "application/json" } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, { what: "the server does not answer", hint: "does `samebit ui` still run?" });
+  }
+  if (response.ok) return response;
+  let said = null;
+  try {
+    said = (await response.json()).error;
+  } catch {
+    // Not in our words: a proxy, or a fault.
+  }
+  throw new ApiError(response.status, said ?? { what: `the server answered ${response.status}` });
+}
+
+/** Floats that JSON cannot hold, and integers beyond 2^53, as values of JavaScript. */
+export function numbers(value) {
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) {
+      if (typeof value[at] === "object" && value[at] !== null) value[at] = numbers(value[at]);
+    }
+    return value;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  const keys = Object.keys(value);
+  if (keys.length === 1 && keys[0] === "$float") return float(value.$float);
+  if (keys.length === 1 && keys[0] === "$int") return integer(value.$int);
+  for (const key of keys) {
+    if (typeof value[key] === "object") value[key] = numbers(value[key]);
+  }
+  return value;
+}
+
+function float(text) {
+  return text === "inf" ? Infinity : text === "-inf" ? -Infinity : NaN;
+}
+
+function integer(text) {
+  return /^-?\d{1,4000}$/.test(text) ? BigInt(text) : String(text);
+}
+
+/**
+ * Envelopes of curves.
+ * @returns {Promise<{curves: Map<string, object>, missing: string[]}>} of each run `x`, `low`,
+ *   `high`, `last`, `mean` as arrays, and how many points there were.
+ */
+export async function askCurves(params, { signal } = {}) {
+  const buffer = await (await fetched("curves", params, signal)).arrayBuffer();
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = numbers(JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))));
+  const curves = new Map();
+  let at = 4 + length;
+  const block = (many) => {
+    const found = new Float32Array(buffer, at, many);
+    at += 4 * many;
+    return found;
+  };
+  for (const { id, points, drawn, origin, odd } of header.curves) {
+    const x = Float64Array.from(block(drawn), (offset) => origin + offset);
+    curves.set(id, { id, points, odd: odd ?? 0, x, low: block(drawn), high: block(drawn),
+      last: block(drawn), mean: block(drawn) });
+  }
+  return { ...header, curves, missing: header.missing ?? [] };
+}
+
+/** Listen to what changes; the browser reconnects by itself and says what it has. */
+export function listen(handlers, onState) {
+  const source = new EventSource("/api/events");
+  source.onopen = () => onState("live");
+  source.onerror = () => onState(source.readyState === EventSource.CLOSED ? "gone" : "waiting");
+  for (const [name, handle] of Object.entries(handlers)) {
+    source.addEventListener(name, (event) => handle(numbers(JSON.parse(event.data))));
+  }
+  return () => source.close();
+}

@@ -1,0 +1,157 @@
+// All runs of the store, kept up to date: columns that arrived, what is asked for, what changed.
+
+import { packed } from "./address.js";
+import { ask, listen } from "./api.js";
+import { Column } from "./columns.js";
+import { useEffect, useState } from "./html.js";
+
+const listeners = new Set();
+const grownListeners = new Set();
+
+/** The state of the page's runs. A change makes a new object, so that views can compare. */
+let state = { phase: "asking", error: null, live: "waiting", version: 0, ids: [], rowOf: new Map(),
+  columns: new Map(), keys: [], store: null };
+
+function update(change) {
+  state = { ...state, ...change };
+  for (const listener of [...listeners]) listener(state);
+}
+
+export function useRuns() {
+  const [now, setNow] = useState(state);
+  useEffect(() => {
+    listeners.add(setNow);
+    setNow(state);
+    return () => listeners.delete(setNow);
+  }, []);
+  return now;
+}
+
+/** Be told which runs have written more. */
+export function useGrown(handle) {
+  useEffect(() => {
+    grownListeners.add(handle);
+    return () => grownListeners.delete(handle);
+  }, [handle]);
+}
+
+/** What a run has under a key; null where it has nothing or the column is not here. */
+export function value(runs, id, key) {
+  const row = runs.rowOf.get(id);
+  return row === undefined ? null : runs.columns.get(key)?.get(row) ?? null;
+}
+
+/** What a run is called: its name, else its id. */
+export function label(runs, id) {
+  return value(runs, id, "name") ?? id;
+}
+
+export async function begin() {
+  try {
+    update({ store: await ask("store") });
+    await all();
+    listen({ rows: changed, gone, grown, again: all }, (live) => update({ live }));
+  } catch (error) {
+    update({ phase: "failed", error });
+  }
+}
+
+/** Everything anew, with the columns that are held. */
+async function all() {
+  const held = [...state.columns.keys()];
+  const answer = await ask("runs", held.length ? { columns: packed(held) } : {});
+  take(answer);
+}
+
+function take(answer) {
+  const columns = new Map(Object.entries(answer.columns)
+    .map(([key, packed]) => [key, new Column(packed, answer.ids.length)]));
+  update({ phase: "here", error: null, version: answer.version, ids: answer.ids, columns,
+    rowOf: new Map(answer.ids.map((id, row) => [id, row])), keys: answer.keys });
+}
+
+const asked = new Map();
+
+/** See to it that columns are here; those that are need nothing. */
+export async function want(keys) {
+  const missing = keys.filter((key) => !state.columns.has(key) && !asked.has(key));
+  if (missing.length === 0 || state.phase !== "here") {
+    await Promise.all(keys.map((key) => asked.get(key)));
+    return;
+  }
+  const asking = (async () => {
+    try {
+      const answer = await ask("runs", { columns: packed(missing) });
+      if (answer.version !== state.version) await all();
+      const columns = new Map(state.columns);
+      const rows = new Map(answer.ids.map((id, row) => [id, row]));
+      for (const key of missing) {
+        const column = new Column(answer.columns[key] ?? {}, answer.ids.length);
+        columns.set(key, column.taken(state.ids.map((id) => rows.get(id) ?? -1)));
+      }
+      update({ columns });
+    } catch (error) {
+      update({ error });
+    } finally {
+      for (const key of missing) asked.delete(key);
+    }
+  })();
+  for (const key of missing) asked.set(key, asking);
+  await asking;
+}
+
+let waiting = new Set();
+
+/** Changed rows are asked for together, at most four times a second. */
+function changed({ ids }) {
+  if (waiting.size === 0) setTimeout(fetchChanged, 250);
+  for (const id of ids) waiting.add(id);
+}
+
+async function fetchChanged() {
+  const ids = [...waiting];
+  waiting = new Set();
+  if (ids.length > 500) {
+    await all();
+    return;
+  }
+  try {
+    merge(await ask("runs", { ids: ids.join(","), columns: packed([...state.columns.keys()]) }));
+  } catch (error) {
+    update({ error });
+  }
+}
+
+function merge(answer) {
+  const fresh = answer.ids.filter((id) => !state.rowOf.has(id));
+  const ids = [...state.ids, ...fresh];
+  const rowOf = new Map(ids.map((id, row) => [id, row]));
+  const columns = new Map();
+  for (const [key, column] of state.columns) {
+    const next = column.taken(ids.map((_, row) => (row < column.length ? row : -1)));
+    const packed = answer.columns[key];
+    if (packed) {
+      const news = new Column(packed, answer.ids.length);
+      answer.ids.forEach((id, row) => next.set(rowOf.get(id), news.get(row)));
+    }
+    columns.set(key, next);
+  }
+  const keys = new Map(state.keys.map((key) => [key.key, key]));
+  for (const key of answer.keys ?? []) if (!keys.has(key.key)) keys.set(key.key, key);
+  update({ version: answer.version, ids, rowOf, columns, keys: [...keys.values()], error: null });
+}
+
+function gone({ ids, version }) {
+  const left = new Set(ids);
+  const rows = state.ids.map((id, row) => [id, row]).filter(([id]) => !left.has(id));
+  if (rows.length === state.ids.length) return;
+  const places = rows.map(([, row]) => row);
+  update({
+    version, ids: rows.map(([id]) => id), rowOf: new Map(rows.map(([id], row) => [id, row])),
+    columns: new Map([...state.columns].map(([key, column]) => [key, column.taken(places)])),
+  });
+}
+
+function grown({ ids }) {
+  for (const listener of [...grownListeners]) listener(ids);
+}

@@ -1,0 +1,3 @@
+// stub
+import { html } from "../lib/html.js";
+export function Compare() { return html`<main id="main">Compare</main>`; }

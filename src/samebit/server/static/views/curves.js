@@ -1,0 +1,3 @@
+// stub
+import { html } from "../lib/html.js";
+export function Curves() { return html`<main id="main">Curves</main>`; }

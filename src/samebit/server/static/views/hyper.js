@@ -1,0 +1,3 @@
+// stub
+import { html } from "../lib/html.js";
+export function Hyper() { return html`<main id="main">Hyper</main>`; }

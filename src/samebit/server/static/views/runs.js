@@ -1,0 +1,151 @@
+// The table of runs: what is shown of which runs, in which order, and what can be done with them.
+
+import { change, go, link, list, packed, unpacked } from "../lib/address.js";
+import { ask } from "../lib/api.js";
+import { sorted } from "../lib/columns.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
+import { useKeys } from "../lib/keys.js";
+import { defaultLayout, formatLayout, moved, parseLayout } from "../lib/layout.js";
+import { useRuns, want } from "../lib/runs.js";
+import { saveAnswer } from "../lib/save.js";
+import { keep, setting } from "../lib/settings.js";
+import { announce } from "../parts/announce.js";
+import { useAnswer } from "../parts/asking.js";
+import { Grid } from "../parts/grid.js";
+import { Empty, Trouble, Waiting } from "../parts/trouble.js";
+import { Groups } from "./groups.js";
+import { Bar, SelectionBar } from "./runs_bar.js";
+import { gridColumns } from "./runs_columns.js";
+
+export function Runs({ params }) {
+  const runs = useRuns();
+  if (runs.phase === "failed") return html`<main id="main"><${Trouble} error=${runs.error} /></main>`;
+  if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
+  if (runs.ids.length === 0) {
+    return html`<main id="main"><${Empty} title="No runs yet"><p>Record one, and it is here while it trains:</p>
+      <p><code>samebit run train.py</code></p></${Empty}></main>`;
+  }
+  return html`<${Table} runs=${runs} params=${params} />`;
+}
+
+/** The layout that the address, or this browser, or nobody chose. */
+function useLayout(runs, params) {
+  const name = `columns ${runs.store?.id}`;
+  const text = params.cols ?? setting(name, null);
+  const layout = useMemo(() => (text ? parseLayout(text) : defaultLayout(runs)), [text, text ? 0 : runs.columns]);
+  useEffect(() => { want(layout.keys); }, [layout]);
+  const setLayout = (next) => {
+    const formatted = next ? formatLayout(next) : "";
+    keep(name, formatted || null);
+    change({ cols: formatted }, { replace: true });
+  };
+  return [layout, setLayout];
+}
+
+/** The runs that the filter leaves, as places; all while there is none. */
+function useFilter(runs, where) {
+  const { answer, error, isCurrent } = useAnswer(
+    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "");
+  return useMemo(() => {
+    if (!where) return { rows: null, error: null };
+    if (isCurrent && error) return { rows: null, error };
+    if (!answer) return { rows: new Int32Array(0), error: null, isWaiting: true };
+    return { rows: Int32Array.from(answer.ids.map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined)), error: null };
+  }, [where, answer, error, isCurrent, runs.rowOf]);
+}
+
+function Table({ runs, params }) {
+  const [layout, setLayout] = useLayout(runs, params);
+  const filter = useFilter(runs, params.where ?? "");
+  const sort = parseSort(params.sort);
+  useEffect(() => { if (sort) want([sort.key]); }, [params.sort]);
+  const sortColumn = sort ? runs.columns.get(sort.key) : null;
+  const rows = useMemo(() => {
+    const archived = runs.columns.get("archived");
+    let found = filter.rows ?? Int32Array.from(runs.ids, (_, row) => row);
+    if (archived && !params.archived) found = found.filter((row) => archived.get(row) !== true);
+    return sort ? sorted(found, sortColumn, sort.descending) : newestFirst(found);
+  }, [runs.ids, runs.rowOf, filter.rows, params.sort, sortColumn, params.archived, runs.columns.get("archived")]);
+
+  const [selection, setSelection] = useState(() => new Set(list(params.ids)));
+  const [at, setCursor] = useState(0);
+  const cursor = Math.min(at, rows.length - 1);
+  const anchor = useRef(0);
+  const select = (next) => {
+    setSelection(next);
+    change({ ids: [...next].slice(0, 200).join(",") }, { replace: true });
+    announce(`${next.size} selected`);
+  };
+  const toggle = (place, isRange) => {
+    const next = new Set(selection);
+    const [from, to] = isRange ? [Math.min(anchor.current, place), Math.max(anchor.current, place)] : [place, place];
+    const on = !selection.has(runs.ids[rows[place]]);
+    for (let one = from; one <= to; one++) next[on ? "add" : "delete"](runs.ids[rows[one]]);
+    anchor.current = place;
+    select(next);
+  };
+  const allSelected = rows.length > 0 && rows.length <= selection.size && [...rows].every((row) => selection.has(runs.ids[row]));
+  const open = (row) => go(link("run", {}, runs.ids[row]));
+  const [widths, setWidths] = useState(() => setting("widths", {}));
+  const resize = (key, width) => {
+    setWidths((before) => {
+      const next = { ...before, [key]: width };
+      keep("widths", next);
+      return next;
+    });
+  };
+  const sortBy = (key) => {
+    const next = sort?.key !== key ? `${key}:desc` : sort.descending ? `${key}:asc` : "";
+    change({ sort: next }, { replace: true });
+  };
+  const chosen = [...selection].filter((id) => runs.rowOf.has(id));
+  const two = () => (chosen.length === 2 ? chosen : null);
+  const search = useRef(null);
+  useKeys([
+    ["/", "filter", () => search.current?.focus()],
+    ["j", "next run", () => setCursor(Math.min(rows.length - 1, cursor + 1))],
+    ["k", "run before", () => setCursor(Math.max(0, cursor - 1))],
+    ["x", "select the run", () => rows.length && toggle(cursor, false)],
+    ["Enter", "open the run", () => rows.length && open(rows[cursor])],
+    ["v", "curves of what is selected", () => go(link("curves", chosen.length ? { ids: chosen.join(",") } : { where: params.where }))],
+    ["c", "compare what is selected", () => (chosen.length > 1 ? go(link("compare", { ids: chosen.join(",") })) : announce("select two runs or more"))],
+    ["d", "where the traces of two part", () => (two() ? go(link("trace", { ids: two().join(",") })) : announce("select two runs"))],
+  ]);
+  const actions = { layout, setLayout, sortBy, resize, widths, params, runs,
+    groupBy: (key) => change({ by: packed([...new Set([...unpacked(params.by), key])]) }) };
+  const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, widths, params]);
+  const keys = layout.keys.filter((key) => runs.columns.has(key));
+  const exports_ = {
+    columns: keys,
+    csv: () => saveAnswer("runs.csv", { ids: idsOf(runs, rows), columns: packed(keys) }, "runs.csv"),
+    tex: () => saveAnswer("runs.tex", { ids: idsOf(runs, rows), columns: packed(keys) }, "runs.tex"),
+  };
+  const by = unpacked(params.by);
+  return html`<main id="main" class="full">
+    <h1 class="unseen">Runs</h1>
+    <${Bar} runs=${runs} rows=${rows} filter=${filter} actions=${actions} exports=${exports_} search=${search} />
+    ${by.length > 0
+      ? html`<${Groups} runs=${runs} by=${by} params=${params} metrics=${layout.keys} />`
+      : html`<${Grid} label="runs" columns=${columns} rows=${rows} idOf=${(row) => runs.ids[row]} sort=${sort} onSort=${sortBy}
+          isSelected=${(row) => selection.has(runs.ids[row])} onToggle=${toggle} allSelected=${allSelected}
+          onToggleAll=${() => select(allSelected ? new Set() : new Set([...rows].map((row) => runs.ids[row])))}
+          cursor=${cursor} onCursor=${setCursor} onOpen=${open} onWidth=${resize}
+          onMove=${(key, to) => setLayout(moved(layout, key, to))} />`}
+    <${SelectionBar} ids=${chosen} runs=${runs} clear=${() => select(new Set())} />
+    ${runs.error && html`<${Trouble} error=${runs.error} />`}
+  </main>`;
+}
+
+const idsOf = (runs, rows) => [...rows].map((row) => runs.ids[row]).join(",");
+
+function newestFirst(rows) {
+  return Int32Array.from(rows).reverse();
+}
+
+/** `acc:desc`, as the command line has it. */
+function parseSort(text) {
+  if (!text) return null;
+  const found = /^(.*?)(?::(asc|desc))?$/.exec(text);
+  return { key: found[1], descending: found[2] === "desc" };
+}
+

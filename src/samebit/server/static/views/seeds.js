@@ -1,0 +1,3 @@
+// stub
+import { html } from "../lib/html.js";
+export function Seeds() { return html`<main id="main">Seeds</main>`; }
