@@ -9,10 +9,8 @@ from pathlib import Path
 from samebit import places
 from samebit.cli.words import Screen
 from samebit.errors import Exit, UsageError
-from samebit.query import index
+from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.remotes import named
-from samebit.report.facts import FACTS
-from samebit.server.given import Given
 
 __all__ = ["ui", "ui_arguments"]
 
@@ -45,10 +43,9 @@ def ui(options: argparse.Namespace) -> int:
     store = places.find_store(Path.cwd())
     if options.remote is not None:
         named.choose(store, options.remote)
-    given = Given(
-        store, (index.ROWS, FACTS), remote=options.remote or "", may_edit=bool(options.edit)
-    )
-    from samebit.server.serving import serve  # noqa: PLC0415  (its libraries take a while)
+    # What these load takes a while, and all that may be wrong has been said.
+    from samebit.cli.telling import given  # noqa: PLC0415
+    from samebit.server.serving import serve  # noqa: PLC0415
 
     screen = Screen.of(sys.stdout)
 
@@ -63,7 +60,9 @@ def ui(options: argparse.Namespace) -> int:
                 webbrowser.open(link)
 
     try:
-        serve(given, options.port, ready)
+        load_numpy_when_it_pays()
+        shown = given(store, remote=options.remote or "", may_edit=bool(options.edit))
+        serve(shown, options.port, ready)
     except KeyboardInterrupt:
         if screen.width is not None:
             screen.say()

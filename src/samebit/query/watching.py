@@ -17,7 +17,7 @@ from samebit.folders.folder import is_run_id
 from samebit.query import index
 from samebit.query.index import Entry, Row, Table
 
-__all__ = ["Seen", "Watch"]
+__all__ = ["Seen", "Watch", "journal_bytes"]
 
 _AT_ONCE = 2000  # settled runs whose folders are looked at each time
 _READING_S = 0.3  # in which one look reads runs; the others wait for the next
@@ -97,7 +97,7 @@ class Watch:
         for name, one in self._known.items():
             if one.is_settled or one.is_stale:
                 continue
-            size = _journal_bytes(self._store, name)
+            size = journal_bytes(self._store, name)
             if size != one.size:
                 grown.append(name)
                 one.size = size
@@ -125,7 +125,7 @@ class Watch:
         before = began
         for name in due:
             one = self._known[name]
-            one.size = _journal_bytes(self._store, name)  # before reading: what comes later shows
+            one.size = journal_bytes(self._store, name)  # before reading: what comes later shows
             one.is_stale = False
             for _, read, settled in index.read_each(self._store, [name], self._tables):
                 if isinstance(read, dict):
@@ -156,7 +156,7 @@ def _merged(entries: Sequence[Entry[Row]]) -> Row:
     return row
 
 
-def _journal_bytes(store: Path, name: str) -> int:
+def journal_bytes(store: Path, name: str) -> int:
     """How long a run's journal is; it never becomes shorter but by damage."""
     try:
         with os.scandir(f"{store}/runs/{name}/journal") as entries:

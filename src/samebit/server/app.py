@@ -16,17 +16,20 @@ from starlette.routing import Route
 
 from samebit import places
 from samebit.errors import Damaged, NotFound, SamebitError, StoreNotFound, UsageError
+from samebit.folders.read import View
 from samebit.query.watching import Seen, Watch
 from samebit.remotes import named
-from samebit.server import pages
+from samebit.server import code, one, pages
 from samebit.server.answers import StoreAnswer, encode, error_body
 from samebit.server.given import Given
 from samebit.server.guard import Guard
 from samebit.server.looking import Looking
+from samebit.server.reading import Reader
 
 __all__ = ["Page"]
 
 T = TypeVar("T")
+Answer = Callable[[Request], Awaitable[Response]]
 
 _THREADS = 4
 _JSON = "application/json"
@@ -39,11 +42,18 @@ class Page:
         self._given = given
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="samebit-page")
         self.looking = Looking(_Here(given))
-        api: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        self._reader = Reader(given.store)
+        api: dict[str, Answer] = {
             "store": self._store,
             "runs": self._runs,
             "runs/filter": self._filter,
             "events": self._events,
+            "runs/{run}": self._run,
+            "runs/{run}/console": self._console,
+            "runs/{run}/files": self._of_run(code.files),
+            "runs/{run}/file": self._file,
+            "runs/{run}/patch": self._of_run(code.patch),
+            **{f"runs/{{run}}/{name}": self._of_run(tell) for name, tell in given.details.items()},
         }
         routes = [Route(f"/api/{path}", answer, methods=["GET"]) for path, answer in api.items()]
         routes += [
@@ -93,15 +103,12 @@ class Page:
     async def _runs(self, request: Request) -> Response:
         await self.looking.begun()
         asked = request.query_params
-        since = asked.get("since")
-        if since is not None and not since.isdecimal():
-            raise UsageError(f"no version: {since!r}")
         body = await self._in_thread(
             self.looking.runs,
             _list(asked, "columns"),
             replays=_flag(asked, "replays"),
             ids=_list(asked, "ids"),
-            since=int(since) if since is not None else None,
+            since=_number(asked, "since", None),
         )
         return _json(body)
 
@@ -111,6 +118,37 @@ class Page:
         replays = _flag(asked, "replays")
         found = await self._in_thread(self.looking.filter, asked.get("where", ""), replays=replays)
         return _json(encode(found))
+
+    async def _run(self, request: Request) -> Response:
+        run = str(request.path_params["run"])
+
+        def answer() -> bytes:
+            view = self._reader.view(run)
+            return encode(one.summary(view, self._given, self.looking.row(run)))
+
+        return _json(await self._in_thread(answer))
+
+    def _of_run(self, tell: Callable[[View], object]) -> Answer:
+        """An answer that one run gives."""
+
+        async def answer(request: Request) -> Response:
+            run = str(request.path_params["run"])
+            made = await self._in_thread(lambda: encode(tell(self._reader.view(run))))
+            return _json(made)
+
+        return answer
+
+    async def _file(self, request: Request) -> Response:
+        path = request.query_params.get("path", "")
+        return await self._of_run(lambda view: code.one_file(view, path))(request)
+
+    async def _console(self, request: Request) -> Response:
+        asked = request.query_params
+        folder = self._reader.folder(str(request.path_params["run"]))
+        execution = _number(asked, "execution", None)
+        after = _number(asked, "after", 0) or 0
+        rank = asked.get("rank")
+        return _json(encode(await self._in_thread(one.console, folder, execution, rank, after)))
 
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id")
@@ -143,6 +181,16 @@ def _list(asked: QueryParams, name: str) -> list[str] | None:
     if text is None and not alone:
         return None
     return [word for word in (text or "").split(",") if word] + alone
+
+
+def _number(asked: QueryParams, name: str, otherwise: int | None) -> int | None:
+    text = asked.get(name)
+    if text is None:
+        return otherwise
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UsageError(f"{name} is a whole number, not {text!r}") from error
 
 
 def _flag(asked: QueryParams, name: str) -> bool:
