@@ -34,7 +34,7 @@ from samebit.report.curves import Curve, stairs, thinned
 from samebit.report.page import Fact, Part, Told
 from samebit.states.stored import StoredState
 
-__all__ = ["tell"]
+__all__ = ["lead", "marks", "parts", "tell"]
 
 _MOST_CURVES = 4  # of learning rates: an optimizer may have a group for each layer
 _MOST_OPTIMIZERS = 8
@@ -56,13 +56,30 @@ def tell(view: View, columns: int, *, anonymous: bool) -> Told:
         anonymous: leave out the lines that could only be hidden.
     """
     curves = dict(_curves(view, columns))
-    parts: list[tuple[str, Lines]] = [
+    return Told(
+        view.name or view.id,
+        marks(view),
+        lead(view),
+        parts(view, _other_metrics(view, curves), anonymous=anonymous),
+        tuple(curves.items()),
+    )
+
+
+def marks(view: View) -> tuple[str, ...]:
+    """Its state, and its last verdict where it has one."""
+    grade = verdict_of(view.verdicts)
+    return (view.status, grade) if grade is not None else (view.status,)
+
+
+def parts(view: View, metrics: Lines, *, anonymous: bool) -> tuple[Part, ...]:
+    """All that is told in words, with these lines of metrics."""
+    told: list[tuple[str, Lines]] = [
         ("Run", _execution(view)),
         ("Hyper-parameters", [(name, value) for name, value, _ in config_entries(view)]),
         ("Training", _training(view)),
         ("Schedule", _schedule(view)),
         ("Randomness", randomness_lines(view)),
-        ("Metrics", _other_metrics(view, curves)),
+        ("Metrics", metrics),
         ("Verdicts", _verdicts(view.verdicts)),
         ("Code", _code(view)),
         ("Data", [*used_lines(view, _fingerprint), *link_lines(view)]),
@@ -73,17 +90,10 @@ def tell(view: View, columns: int, *, anonymous: bool) -> Told:
         ("Use of the machine", use_lines(view)),
         ("Missing from the record", _lacks(view)),
     ]
-    grade = verdict_of(view.verdicts)
-    return Told(
-        view.name or view.id,
-        (view.status, grade) if grade is not None else (view.status,),
-        _lead(view),
-        tuple(
-            Part(title, found)
-            for title, lines in parts
-            if (found := _facts(lines, _PERSONAL if anonymous else ()))
-        ),
-        tuple(curves.items()),
+    return tuple(
+        Part(title, found)
+        for title, lines in told
+        if (found := _facts(lines, _PERSONAL if anonymous else ()))
     )
 
 
@@ -105,7 +115,8 @@ def _utc(ns: int) -> str:
         return f"{ns} ns"  # no calendar reaches there; a damaged record does
 
 
-def _lead(view: View) -> str:
+def lead(view: View) -> str:
+    """Why it ended, when it was and how long it took, in a line."""
     cause = [view.cause] if view.cause else []
     took = [duration(taken)] if (taken := _seconds(view)) is not None else []
     return ", ".join([*cause, _utc(view.record.started_ns), *took])

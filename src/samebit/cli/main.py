@@ -29,6 +29,7 @@ COMMANDS = {
     "sync": ("samebit.cli.pushing", "pull and push everything"),
     "clone": ("samebit.cli.pushing", "a new folder with everything of a remote"),
     "publish": ("samebit.cli.publishing", "runs as a page that others read by a link"),
+    "ui": ("samebit.cli.looking", "the page: runs, curves, differences, in a browser"),
     "lineage": ("samebit.cli.lineage", "which run made a file or state, and what came of it"),
     "check": ("samebit.cli.checking", "read every stored byte and every journal"),
     "repair": ("samebit.cli.repairing", "heal what is damaged from another store"),

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
-from samebit.folders import ending, series, steps, streams
+from samebit.folders import ending, points, series, steps, streams
 from samebit.folders.facts import (
     MANY,
     FileFact,
@@ -24,6 +24,7 @@ from samebit.folders.facts import (
     read_fact,
 )
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
+from samebit.folders.points import Points
 from samebit.folders.series import Column, Schedule
 from samebit.folders.steps import TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
@@ -138,6 +139,10 @@ class View(Struct, frozen=True, dict=True):
             )
             for rank in [LAUNCH, *([self.rank] if self.rank else self.ranks)]
         }
+
+    def points(self, numpy: Any) -> dict[str, Points]:
+        """What of `metrics` is a number, as arrays in order of the steps."""
+        return points.read(self._streams, numpy)
 
     @property
     def replaced(self) -> list[Replaced]:

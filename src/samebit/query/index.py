@@ -6,7 +6,8 @@ is added to it changes one of these times. All other runs are read anew. Whateve
 the index, what comes out is the same, only later. Nothing is ever written into a store.
 
 One flat row of each run is what `samebit ls` lists; another room may keep something else of each
-run in the same file, as a `Table` of its own.
+run in the same file, as a `Table` of its own. `query.watching` keeps looking at what is here read
+once.
 """
 
 import json
@@ -28,7 +29,21 @@ if TYPE_CHECKING:
     from samebit.folders.read import View
     from samebit.records import Verdict
 
-__all__ = ["COLUMNS", "Table", "is_on_network", "of_each_run", "rows", "verdict_of"]
+__all__ = [
+    "COLUMNS",
+    "ROWS",
+    "Entry",
+    "Table",
+    "is_on_network",
+    "keep",
+    "names",
+    "of_each_run",
+    "read_each",
+    "recall",
+    "rows",
+    "stamp",
+    "verdict_of",
+]
 
 Row = dict[str, object]
 T = TypeVar("T")
@@ -84,7 +99,7 @@ class Table(Generic[T]):
 
 
 @dataclass(frozen=True)
-class _Entry(Generic[T]):
+class Entry(Generic[T]):
     """What the index holds of one run."""
 
     executions: str  # their numbers, with spaces between
@@ -100,35 +115,31 @@ def rows(store: Path, *, replays: bool = False) -> list[Row]:
     A run that cannot be read is a row with id, state and `damage`, which says why: `damaged`, `too
     new`, or `not begun` where a process has made the folder and nothing else, yet or for ever.
     """
-    found, unreadable = of_each_run(store, _ROWS)
+    found, unreadable = of_each_run(store, ROWS)
     found += unreadable
     return sorted((row for row in found if replays or row.get("kind") != "replay"), key=_age)
 
 
 def of_each_run(store: Path, table: Table[T]) -> tuple[list[T], list[Row]]:
     """What a table has of every run, in no order; and a row for each run that cannot be read."""
-    runs = os.path.join(store, "runs")
-    names = _names(runs)
-    file = _file(store)
-    known = _load(file, table)
+    there = names(store)
+    known = recall(store, table)
     current = {
         name: entry
         for name, entry in known.items()
-        if name in names and entry.stamp == _stamp(f"{runs}/{name}", entry.executions)
+        if name in there and entry.stamp == stamp(store, name, entry.executions)
     }
     found = [entry.value for entry in current.values()]
     unreadable: list[Row] = []
-    learnt: dict[str, _Entry[T]] = {}
-    for name, read, settled in _read(store, names - current.keys(), table):
-        if not isinstance(read, _Entry):
+    learnt: dict[str, Entry[T]] = {}
+    for name, read, settled in read_each(store, there - current.keys(), [table]):
+        if isinstance(read, dict):
             unreadable.append(read)
             continue
-        found.append(read.value)
+        found.append(read[0].value)
         if settled:
-            learnt[name] = read
-    gone = known.keys() - names
-    if learnt or gone:
-        _save(file, table, learnt, gone)
+            learnt[name] = read[0]
+    keep(store, table, learnt, known.keys() - there)
     return found, unreadable
 
 
@@ -137,7 +148,9 @@ def _age(row: Row) -> tuple[int, str]:
     return (started if isinstance(started, int) else 0), str(row["id"])
 
 
-def _names(folder: str) -> set[str]:
+def names(store: Path) -> set[str]:
+    """Every name in the store's folder of runs."""
+    folder = os.path.join(store, "runs")
     try:
         return set(os.listdir(folder))
     except FileNotFoundError:
@@ -147,8 +160,9 @@ def _names(folder: str) -> set[str]:
         raise SamebitError(what, path=folder) from error
 
 
-def _stamp(run: str, executions: str) -> str:
+def stamp(store: Path, name: str, executions: str) -> str:
     """When each of a run's folders last got or lost a name; told apart from any other state."""
+    run = f"{store}/runs/{name}"
     folders = [run, f"{run}/executions", f"{run}/notes", f"{run}/journal"]
     folders += [f"{run}/executions/{number}" for number in executions.split()]
     return " ".join(str(_modified_ns(folder)) for folder in folders)
@@ -161,10 +175,13 @@ def _modified_ns(folder: str) -> int:
         return 0  # a copy may have lost an empty folder
 
 
-def _read(
-    store: Path, names: Iterable[str], table: Table[T]
-) -> Iterator[tuple[str, _Entry[T] | Row, bool]]:
-    """What is to be known of these runs, or why it is not; whether it will stay so by itself."""
+def read_each(
+    store: Path, names: Iterable[str], tables: Sequence[Table[T]]
+) -> Iterator[tuple[str, list[Entry[T]] | Row, bool]]:
+    """What each table has of these runs, or why none has; whether it will stay so by itself.
+
+    A run that is gone meanwhile is passed over.
+    """
     if not names:
         return
     # They take as long to import as all the rest of `samebit ls`, and it seldom needs them.
@@ -175,17 +192,20 @@ def _read(
         folder = RunFolder(store / "runs" / name)
         executions = " ".join(map(str, folder.claimed()))
         now_ns = time.time_ns()
-        stamp = _stamp(os.fspath(folder.path), executions)  # before reading: what comes later shows
+        before = stamp(store, name, executions)  # before reading: what comes later shows
         try:
             view = read_run(folder)
-            text = table.describe(view)
-            value = table.parse(text)  # as it will come from the index
+            texts = [table.describe(view) for table in tables]
+            # As they will come from the index.
+            values = [table.parse(text) for table, text in zip(tables, texts, strict=True)]
         except Exception as error:  # it may be a stranger's run, with anything in it
             if folder.path.is_dir():
                 yield name, _unreadable(name, error), False
             continue
-        settled = max(map(int, stamp.split())) + _SETTLED_NS < now_ns
-        yield name, _Entry(executions, stamp, value, text), view.end is not None and settled
+        settled = max(map(int, before.split())) + _SETTLED_NS < now_ns
+        both = zip(values, texts, strict=True)
+        entries = [Entry(executions, before, value, text) for value, text in both]
+        yield name, entries, view.end is not None and settled
 
 
 def _unreadable(name: str, error: Exception) -> Row:
@@ -258,19 +278,21 @@ def _steps(view: "View") -> int | None:
     return max(logged, default=None)
 
 
-_ROWS = Table("runs", lambda view: json.dumps(_row(view)), json.loads)
+ROWS = Table("runs", lambda view: json.dumps(_row(view)), json.loads)
 
 
-def _load(file: Path | None, table: Table[T]) -> dict[str, _Entry[T]]:
+def recall(store: Path, table: Table[T]) -> dict[str, Entry[T]]:
+    """What the index has of each run, current or not; nothing where there is no index."""
+    file = _file(store)
     if file is None:
         return {}
-    _keep(file)
+    _use(file)
     try:
         with _opened(file, table) as connection:
             wanted = f"select id, executions, stamp, row from {table.name}"
             found = connection.execute(wanted).fetchall()
         return {
-            name: _Entry(executions, stamp, table.parse(text))
+            name: Entry(executions, stamp, table.parse(text))
             for name, executions, stamp, text in found
         }
     except sqlite3.OperationalError:
@@ -280,7 +302,7 @@ def _load(file: Path | None, table: Table[T]) -> dict[str, _Entry[T]]:
         return {}
 
 
-def _keep(file: Path) -> None:
+def _use(file: Path) -> None:
     """Say that an index is in use; with a new one, those go that nobody has used for a season."""
     now = time.time()
     try:
@@ -295,9 +317,10 @@ def _keep(file: Path) -> None:
         return  # somebody else's, or gone: nothing depends on it
 
 
-def _save(
-    file: Path | None, table: Table[T], learnt: Mapping[str, _Entry[T]], gone: Iterable[str]
-) -> None:
+def keep(store: Path, table: Table[T], learnt: Mapping[str, Entry[T]], gone: Iterable[str]) -> None:
+    """Put into the index what will stay as it is, and take out what is gone."""
+    left_behind = [(name,) for name in gone]
+    file = _file(store) if learnt or left_behind else None
     if file is None:
         return
     rows = [(name, entry.executions, entry.stamp, entry.text) for name, entry in learnt.items()]
@@ -306,7 +329,7 @@ def _save(
     try:
         with _opened(file, table) as connection, connection:
             connection.executemany(put, rows)
-            connection.executemany(drop, [(name,) for name in gone])
+            connection.executemany(drop, left_behind)
     except sqlite3.Error:
         return  # the caller has what it asked for; the next one reads it from the store again
 

@@ -35,7 +35,7 @@ from samebit.report.table import shown
 if TYPE_CHECKING:
     from samebit.folders.read import View
 
-__all__ = ["facts"]
+__all__ = ["FACTS", "facts"]
 
 Row = dict[str, object]
 
@@ -62,7 +62,7 @@ def facts(store: Path, *, replays: bool = False) -> list[Row]:
 
     A run that cannot be read is a row with id, state and `damage`, as there.
     """
-    found, _ = of_each_run(store, _FACTS)
+    found, _ = of_each_run(store, FACTS)
     method = {str(row["id"]): row for row in found}
     return [row | method.get(str(row["id"]), {}) for row in index.rows(store, replays=replays)]
 
@@ -86,7 +86,7 @@ def _describe(view: "View") -> str:
     return json.dumps(row)
 
 
-_FACTS = Table("facts", _describe, json.loads)
+FACTS = Table("facts", _describe, json.loads)
 
 
 def _metrics(view: "View") -> Iterator[tuple[str, object]]:

@@ -1,0 +1,106 @@
+"""What the page is told of runs: the words, the tables and the comparisons of the command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from samebit import records
+from samebit.cli import gathering
+from samebit.cli.scheduling import schedule_as_data
+from samebit.cli.verifying import in_words
+from samebit.cli.words import shown
+from samebit.folders import stated
+from samebit.folders.read import View
+from samebit.folders.splits import splits_of
+from samebit.query import index
+from samebit.remotes import named
+from samebit.report.facts import FACTS
+from samebit.server.answers import Command, Fact, Part, Told
+from samebit.server.given import Given
+
+__all__ = ["given"]
+
+_FACTS_OF_ENVIRONMENT = ("interpreter", "packages", "machine", "settings", "variables")
+
+
+def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
+    """Everything that the page is given."""
+    return Given(
+        store,
+        (index.ROWS, FACTS),
+        _tell,
+        {
+            "schedule": schedule_as_data,
+            "verdicts": _verdicts,
+            "states": _states,
+            "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
+            "environment": _environment,
+        },
+        remote=remote,
+        may_edit=may_edit,
+    )
+
+
+def _tell(view: View) -> Told:
+    parts = gathering.parts(view, _metrics(view), anonymous=False)
+    return Told(
+        view.name or view.id,
+        list(gathering.marks(view)),
+        gathering.lead(view),
+        [
+            Part(part.title, [Fact(fact.name, list(fact.values)) for fact in part.facts])
+            for part in parts
+        ],
+        list(_commands(view)),
+    )
+
+
+def _metrics(view: View) -> Iterator[tuple[str, object]]:
+    for name, column in view.metrics.items():
+        yield name, f"{shown(column.values[-1])} at step {column.steps[-1]}"
+
+
+def _commands(view: View) -> Iterator[Command]:
+    run = view.id
+    if view.record.kind == "run":
+        yield Command("run it again and compare every bit", f"samebit verify {run}")
+    if view.verdicts:
+        yield Command("state the verdict for others", f"samebit certificate make {run}")
+    final = view.states.get(stated.FINAL)
+    if final is not None and not final.get("dropped") and final.get("kept", True):
+        export = f"samebit state export {run}:{stated.FINAL} final.safetensors"
+        yield Command("its final parameters in a file", export)
+    yield Command("every point of its metrics", f"samebit metrics {run} --csv")
+    for remote in named.read_all(view.folder.store):
+        yield Command("send it there", f"samebit push {run} --remote {remote}")
+    yield Command("a page of it for others", f"samebit publish {run} --to {run}.html")
+
+
+def _verdicts(view: View) -> dict[str, Any]:
+    found = [records.plain(one) | {"words": in_words(one)} for one in view.verdicts]
+    return {"run": view.id, "verdicts": found}
+
+
+def _states(view: View) -> dict[str, Any]:
+    """Without their identities, for which all of each would have to be read."""
+    found = [
+        {
+            "name": one.name,
+            "rank": rank,
+            "step": one.step,
+            "optimizer": one.optimizer,
+            "size_bytes": one.size_bytes,
+            "kept": one.kept and not one.dropped,
+            "dropped": one.dropped,
+            "whole": one.whole,
+            "manifest": one.manifest,
+        }
+        for rank in view.ranks or [""]
+        for one in stated.states_of(view.at_rank(rank) if len(view.ranks) > 1 else view)
+    ]
+    return {"run": view.id, "states": found}
+
+
+def _environment(view: View) -> dict[str, Any]:
+    found = {name: view.facts[name] for name in _FACTS_OF_ENVIRONMENT if name in view.facts}
+    return {"run": view.id, **found}

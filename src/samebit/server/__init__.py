@@ -1,0 +1,1 @@
+"""The page: what a browser on this machine asks of a store, answered."""

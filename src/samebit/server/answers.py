@@ -1,0 +1,176 @@
+"""The shapes of what is answered, and the one way in which they become bytes.
+
+Names and values of runs are anybody's texts and numbers, so the bytes are those of `canonical_json`
+as everywhere: `{"$float": "nan"}`, `{"$int": "9007199254740993"}`, `{"$escaped": …}` for a text
+that UTF-8 cannot hold, and a key that begins with `$` has another `$` before it. What `from_json`
+gives back has these shapes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from samebit.digest import canonical_json
+
+__all__ = [
+    "Command",
+    "Console",
+    "ConsoleText",
+    "Fact",
+    "File",
+    "Files",
+    "Key",
+    "Lacking",
+    "OneFile",
+    "Part",
+    "Patch",
+    "RunAnswer",
+    "StoreAnswer",
+    "Told",
+    "encode",
+    "error_body",
+]
+
+
+class StoreAnswer(Struct, frozen=True):
+    """What is looked at."""
+
+    id: str
+    name: str
+    folder: str
+    runs: int
+    waiting: int  # runs that are still to be read
+    version: int
+    edit: bool
+    remotes: list[str]
+    shown: str  # "here", or a remote's name
+
+
+class Key(Struct, frozen=True):
+    """What rows have under a name."""
+
+    key: str
+    kind: str  # number, text, bool, mixed
+    distinct: int
+    missing: int
+
+
+class Fact(Struct, frozen=True):
+    """A name and what is said under it, a line each."""
+
+    name: str
+    values: list[str]
+
+
+class Part(Struct, frozen=True):
+    """Facts of one kind."""
+
+    title: str
+    facts: list[Fact]
+
+
+class Command(Struct, frozen=True):
+    """What to type, and what it does."""
+
+    what: str
+    command: str
+
+
+class Told(Struct, frozen=True):
+    """What the command line tells of a run."""
+
+    label: str
+    marks: list[str]  # its state, and its last verdict where it has one
+    lead: str
+    parts: list[Part]
+    commands: list[Command]
+
+
+class Lacking(Struct, frozen=True):
+    """One thing that a record lacks, and what to do the next time."""
+
+    key: str
+    what: str
+    fix: str
+
+
+class Console(Struct, frozen=True):
+    """What one process of an execution printed."""
+
+    execution: int
+    rank: str
+    size_bytes: int
+
+
+class RunAnswer(Struct, frozen=True):
+    """One run on one screen."""
+
+    id: str
+    label: str
+    status: str
+    marks: list[str]
+    lead: str
+    parts: list[Part]
+    lacks: list[Lacking]
+    gaps: list[str]  # what of its journal cannot be read
+    commands: list[Command]
+    consoles: list[Console]
+    metrics: list[str]
+    media: list[Any]
+    tags: list[str]
+    note: str | None
+    archived: bool
+
+
+class ConsoleText(Struct, frozen=True):
+    """Some of what was printed."""
+
+    text: str
+    at: int
+    next: int
+    size_bytes: int
+
+
+class File(Struct, frozen=True):
+    """A file of the code."""
+
+    path: str
+    size_bytes: int
+    kind: str  # file, exec, link
+
+
+class Files(Struct, frozen=True):
+    """The code of a run."""
+
+    tree: str
+    files: list[File]
+
+
+class OneFile(Struct, frozen=True):
+    """A file's text; None where it is none."""
+
+    path: str
+    text: str | None
+    size_bytes: int
+    cut: bool
+
+
+class Patch(Struct, frozen=True):
+    """What of the code no commit has; None where there is nothing to compare with."""
+
+    text: str | None
+    against: str | None
+    why: str | None  # there is no text
+
+
+def encode(answer: object) -> bytes:
+    """An answer as JSON."""
+    return canonical_json(msgspec.to_builtins(answer))
+
+
+def error_body(what: str, facts: Mapping[str, Any] | None = None, hint: str | None = None) -> bytes:
+    """An error as JSON."""
+    told = {name: str(value) for name, value in (facts or {}).items()}
+    return canonical_json({"error": {"what": what, "facts": told, "hint": hint}})

@@ -1,0 +1,218 @@
+"""Rows of runs held as columns: what each has under a name, what that name is like, as JSON.
+
+A run keeps its place for as long as the server lives: a later one comes behind, and one that is
+gone leaves a hole. Ten thousand runs with two hundred keys are two million values; a text that
+repeats is held once, and a column's JSON is made once for as long as nothing in it changes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from samebit.digest import canonical_json
+from samebit.server.answers import Key
+
+__all__ = ["Columns", "cut"]
+
+Row = dict[str, Any]
+
+_MOST_CHARACTERS = 10_000  # of a value in a table; its run has it whole
+_NO_PLACE = -1
+_TEXTS_REPEAT = 2  # texts are listed once where there are so many times fewer of them than rows
+
+
+class _Column(Struct):
+    """Values by place; UNSET where a run has none, or is gone: it may have had None."""
+
+    values: list[Any]
+    encoded: dict[bool, bytes] = {}  # with replays, and without
+    told: dict[bool, Key] = {}
+
+    def upto(self, count: int) -> list[Any]:
+        """All of them; as long as nothing stands behind it, a column may be shorter."""
+        return self.values + [UNSET] * (count - len(self.values))
+
+
+class Columns:
+    """What is known of all runs; whoever shares it between threads holds a lock."""
+
+    def __init__(self) -> None:
+        self.ids: list[str | None] = []
+        self.version = 0
+        self.places: dict[str, int] = {}
+        self._columns: dict[str, _Column] = {}
+        self._changed: list[int] = []  # by place, in which version
+        self._texts: dict[str, str] = {}
+
+    def put(self, rows: Sequence[Row]) -> list[str]:
+        """Take what was found of runs; the ids of those of which anything is new."""
+        changed: list[str] = []
+        for row in rows:
+            place = self.places.get(row["id"], _NO_PLACE)
+            is_new = place == _NO_PLACE
+            if is_new:
+                place = self.places[row["id"]] = len(self.ids)
+                self.ids.append(row["id"])
+                self._changed.append(0)
+                self._forget()
+            if self._fill(place, row) or is_new:
+                changed.append(row["id"])
+                self._changed[place] = self.version + 1
+        self.version += bool(changed)
+        return changed
+
+    def drop(self, ids: Iterable[str]) -> list[str]:
+        """Forget runs; the ids of those that were known."""
+        gone = [run for run in ids if run in self.places]
+        self.version += bool(gone)
+        if gone:
+            self._forget()
+        for run in gone:
+            place = self.places.pop(run)
+            self._fill(place, {})
+            self.ids[place] = None
+            self._changed[place] = self.version
+        return gone
+
+    def _fill(self, place: int, row: Row) -> bool:
+        changed = False
+        for key in row:
+            if key not in self._columns:
+                self._columns[key] = _Column([])
+        for key, column in self._columns.items():
+            value = self._held(row.get(key, UNSET))
+            values = column.values
+            if place >= len(values):
+                if value is UNSET:
+                    continue
+                values += [UNSET] * (place + 1 - len(values))
+            if not _is_same(values[place], value):
+                values[place] = value
+                column.encoded, column.told = {}, {}
+                changed = True
+        return changed
+
+    def _forget(self) -> None:
+        """What was made of columns that had another length."""
+        for column in self._columns.values():
+            column.encoded, column.told = {}, {}
+
+    def _held(self, value: Any) -> Any:
+        if type(value) is str:
+            value = cut(value)
+            return self._texts.setdefault(value, value)
+        if isinstance(value, (list, tuple, dict)):
+            text = canonical_json(value)
+            return value if len(text) <= _MOST_CHARACTERS else cut(text.decode())
+        if type(value) is int and len(str(value)) > _MOST_CHARACTERS:
+            return cut(str(value))
+        return value
+
+    def shown(self, *, replays: bool) -> list[str | None]:
+        """The id at each place; None where a run is gone, or a replay that nobody asked for."""
+        kinds = self._columns.get("kind") or _Column([])
+        hidden = () if replays else ("replay",)
+        upto = kinds.upto(len(self.ids))
+        return [None if kind in hidden else run for run, kind in zip(self.ids, upto, strict=True)]
+
+    def keys(self, *, replays: bool) -> list[Key]:
+        """Every name and what stands under it, in order of first appearance."""
+        there = [run is not None for run in self.shown(replays=replays)]
+        for key, column in self._columns.items():
+            if replays not in column.told:
+                column.told[replays] = _told(key, column.values, there)
+        return [column.told[replays] for column in self._columns.values()]
+
+    def names(self) -> list[str]:
+        """Every name."""
+        return list(self._columns)
+
+    def row(self, run: str) -> Row:
+        """What one run has; nothing for one that is not there."""
+        place = self.places.get(run, _NO_PLACE)
+        return {
+            key: column.values[place]
+            for key, column in self._columns.items()
+            if 0 <= place < len(column.values) and column.values[place] is not UNSET
+        }
+
+    def rows(self, keys: Iterable[str], *, replays: bool) -> list[tuple[int, Row]]:
+        """What each run has under these names, with its place; as rows are elsewhere."""
+        found: list[Row] = [{} for _ in self.ids]
+        for key in keys:
+            column = self._columns.get(key)
+            for row, value in zip(found, column.values if column else (), strict=False):
+                if value is not UNSET:
+                    row[key] = value
+        shown = self.shown(replays=replays)
+        return [(at, row) for at, row in enumerate(found) if shown[at] is not None]
+
+    def since(self, version: int) -> list[int]:
+        """The places of runs that have changed after a version."""
+        return [place for place, at in enumerate(self._changed) if at > version]
+
+    def encoded(self, key: str, places: Sequence[int] | None, *, replays: bool) -> bytes:
+        """A column, or what some places have of it, as JSON."""
+        column = self._columns.get(key) or _Column([])
+        if places is not None:
+            values = column.upto(len(self.ids))
+            return _encoded([values[place] for place in places], [True] * len(places))
+        if replays not in column.encoded:
+            there = [run is not None for run in self.shown(replays=replays)]
+            column.encoded[replays] = _encoded(column.upto(len(self.ids)), there)
+        return column.encoded[replays]
+
+
+def _told(key: str, values: Sequence[Any], is_there: Sequence[bool]) -> Key:
+    found = [
+        value
+        for value, there in zip(values, is_there, strict=False)
+        if there and value is not UNSET and value is not None
+    ]
+    return Key(key, _kind(found), _distinct(found), sum(is_there) - len(found))
+
+
+def cut(text: str) -> str:
+    """A text, or its beginning where it is very long."""
+    return text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "…"
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether nobody could tell them apart: 1, 1.0 and True are three values, NaN is one."""
+    if one is other:
+        return True
+    return type(one) is type(other) and (one == other or (one != one and other != other))
+
+
+_KINDS = {bool: "bool", int: "number", float: "number", str: "text"}
+
+
+def _kind(values: Sequence[Any]) -> str:
+    kinds = {_KINDS.get(kind, "mixed") for kind in {*map(type, values)}}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def _distinct(values: Sequence[Any]) -> int:
+    kinds = {*map(type, values)}
+    if kinds <= {str} or kinds <= {bool}:
+        return len({*values})
+    if kinds <= {int, float}:  # 1 and 1.0 are one number, and NaN is one value
+        ordered = {value for value in values if value == value}
+        return len(ordered) + any(value != value for value in values)
+    return len({*map(repr, values)})
+
+
+def _encoded(values: list[Any], is_there: list[bool]) -> bytes:
+    alive = [value for value, there in zip(values, is_there, strict=True) if there]
+    if not alive or all(_is_same(alive[0], value) for value in alive):
+        first = alive[0] if alive else UNSET
+        return b'{"same":' + canonical_json(None if first is UNSET else first) + b"}"
+    plain = [None if value is UNSET else value for value in values]
+    if {*map(type, plain)} <= {str, type(None)}:
+        texts = [text for text in dict.fromkeys(plain) if text is not None]
+        numbers = dict(zip(texts, range(len(texts)), strict=True))
+        if len(texts) * _TEXTS_REPEAT <= len(plain):
+            at = canonical_json([numbers.get(value) for value in plain])
+            return b'{"texts":' + canonical_json(texts) + b',"at":' + at + b"}"
+    return b'{"values":' + canonical_json(plain) + b"}"

@@ -1,0 +1,33 @@
+"""What the command line hands to the page: how runs are told, which other rooms know."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from samebit.folders.read import View
+from samebit.query.index import Row, Table
+from samebit.server.answers import Told
+
+__all__ = ["Given"]
+
+
+class Given(Struct, frozen=True):
+    """What is looked at, and how to tell it.
+
+    Attributes:
+        store: the store on this machine.
+        tables: what is kept of each run; a row is all of them together.
+        tell: a run in words, with the commands to verify, pull and export it.
+        details: by the last word of an address below a run, what it is as `--json` has it.
+        remote: the name of the remote whose runs are shown; empty for those that are here.
+        may_edit: whether notes may be written.
+    """
+
+    store: Path
+    tables: Sequence[Table[Row]]
+    tell: Callable[[View], Told]
+    details: dict[str, Callable[[View], Any]]
+    remote: str = ""
+    may_edit: bool = False

@@ -1,0 +1,181 @@
+"""Who may ask: the link's token, the names of this machine, pages of our own; and safe headers.
+
+A page that is open in the same browser can send requests to a port of this machine, and a name of
+its own can be made to mean 127.0.0.1. So a request must name this machine as its host, come from
+us or from no page at all, and bring the cookie that the link's token was changed into.
+"""
+
+import hmac
+import html
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
+
+from samebit.server.answers import error_body
+
+__all__ = ["Guard", "new_token"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+# Any port: `ssh -L` may give it another one. An address that is a name can be somebody else's.
+_HOST = re.compile(rb"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?")
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "media-src 'self' blob:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_OURS = (b"content-security-policy", _POLICY.encode())
+_READING = ("GET", "HEAD")
+_TOKEN_BYTES = 32
+_LONGEST_QUERY = 100_000  # bytes: thousands of ids
+
+
+def new_token() -> str:
+    """What a link holds: 256 random bits."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+class Guard:
+    """Lets through to an application what may ask, and puts safe headers on each answer."""
+
+    def __init__(self, app: App, token: str, port: int, writable: Iterable[str] = ()) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._cookie = f"samebit-{port}"  # cookies know no ports, so their names do
+        self._writable = tuple(writable)  # beginnings of the paths that take POST
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, _with_headers(send))
+        else:  # a web socket; we have none
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = list[Header](scope["headers"])
+        method, path = str(scope["method"]), str(scope["path"])
+        host = _only(headers, b"host")
+        if host is None or not _HOST.fullmatch(host.lower()):
+            what = "this page answers to 127.0.0.1 and localhost alone"
+            return await _refuse(scope, send, 403, what)
+        if len(scope["query_string"]) > _LONGEST_QUERY:
+            return await _refuse(scope, send, 400, "the address is too long")
+        is_page = method in _READING and not path.startswith("/api/")
+        if is_page and _is_followed(headers):
+            return await _ask_again(scope, send)
+        if not _is_from_us(headers, host):
+            return await _refuse(scope, send, 403, "the request comes from another page")
+        asked = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        if is_page and "token" in asked:
+            return await self._enter(scope, send, asked)
+        if not self._is_known(headers):
+            hint = "open the link that `samebit ui` printed; it holds the token"
+            return await _refuse(scope, send, 403, "this browser has not opened the link", hint)
+        may_write = method == "POST" and path.startswith(self._writable)
+        if method not in _READING and not may_write:
+            return await _refuse(scope, send, 405, f"{method} is not for this address")
+        return await self._app(scope, receive, send)
+
+    def _is_known(self, headers: list[Header]) -> bool:
+        for name, value in headers:
+            for part in value.split(b";") if name == b"cookie" else ():
+                cookie, _, held = part.strip().partition(b"=")
+                if cookie == self._cookie.encode() and hmac.compare_digest(held, self._token):
+                    return True
+        return False
+
+    async def _enter(self, scope: Scope, send: Send, asked: dict[str, str]) -> None:
+        """Change the token of the link into the cookie; the address is then without it."""
+        given = asked.pop("token").encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(given, self._token):
+            hint = "a link is good for as long as its `samebit ui` runs"
+            return await _refuse(scope, send, 403, "this link is no longer good", hint)
+        target = _path(scope) + (f"?{urlencode(asked)}" if asked else "")
+        cookie = f"{self._cookie}={self._token.decode()}; Path=/; HttpOnly; SameSite=Strict"
+        found = [(b"set-cookie", cookie.encode()), (b"location", target.encode())]
+        return await _answer(send, 303, b"", "text/plain", found)
+
+
+def _is_followed(headers: list[Header]) -> bool:
+    """Whether somebody followed a link in a page elsewhere: that one's cookies stay at home."""
+    told = [_only(headers, b"sec-fetch-" + name) for name in (b"site", b"mode", b"dest")]
+    return told[0] in (b"cross-site", b"same-site") and told[1:] == [b"navigate", b"document"]
+
+
+async def _ask_again(scope: Scope, send: Send) -> None:
+    """Have the browser ask for the same address once more, from a page of ours."""
+    query = scope["query_string"].decode("latin-1")
+    to = html.escape(_path(scope) + (f"?{query}" if query else ""), quote=True)
+    page = f'<!doctype html><title>Samebit</title><meta http-equiv="refresh" content="0; url={to}">'
+    await _answer(send, 200, page.encode(), "text/html; charset=utf-8", ())
+
+
+def _path(scope: Scope) -> str:
+    """The path as it was asked for; with two slashes first it would be another host's address."""
+    raw: bytes = scope.get("raw_path") or b"/"
+    return "/" + quote(unquote_to_bytes(raw.partition(b"?")[0]).lstrip(b"/\\"))
+
+
+def _is_from_us(headers: list[Header], host: bytes) -> bool:
+    site = _only(headers, b"sec-fetch-site")
+    if site not in (None, b"same-origin", b"none"):
+        return False
+    origin = _only(headers, b"origin")
+    return origin is None or origin.lower() == b"http://" + host.lower()
+
+
+def _only(headers: Iterable[Header], name: bytes) -> bytes | None:
+    """A header's value; of one that is there twice a value that fits nothing."""
+    found = [value for key, value in headers if key == name]
+    return found[0] if len(found) == 1 else (b"\0" if found else None)
+
+
+def _with_headers(send: Send) -> Send:
+    async def checked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = list[Header](message.get("headers") or ())
+            names = {name.lower() for name, _ in given}
+            more = [*_HEADERS, _OURS] if _OURS[0] not in names else [*_HEADERS]
+            if b"cache-control" not in names:
+                more.append((b"cache-control", b"no-store"))
+            message = {**message, "headers": given + more}
+        await send(message)
+
+    return checked
+
+
+async def _refuse(
+    scope: Scope, send: Send, status: int, what: str, hint: str | None = None
+) -> None:
+    if str(scope["path"]).startswith("/api/"):
+        body, kind = error_body(what, hint=hint), "application/json"
+    else:
+        said = html.escape(what) + (f"; {html.escape(hint)}" if hint else "")
+        body = f"<!doctype html><title>Samebit</title><p>{said}.".encode()
+        kind = "text/html; charset=utf-8"
+    await _answer(send, status, body, kind, ())
+
+
+async def _answer(
+    send: Send, status: int, body: bytes, kind: str, headers: Iterable[Header]
+) -> None:
+    length = str(len(body)).encode()
+    told = [(b"content-type", kind.encode()), (b"content-length", length), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": told})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,79 @@
+"""What happens in the store, told to every page that listens: numbered, so that none misses any."""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator
+from itertools import islice
+from typing import Any
+
+from samebit.digest import canonical_json
+
+__all__ = ["Live"]
+
+_REMEMBERED = 10_000  # events; a page that slept through more asks for everything
+_SILENCE_S = 15.0  # after which a line is sent that says nothing, so that a lost page is noticed
+
+
+class Live:
+    """The events since the server began; used by the thread that answers requests alone."""
+
+    def __init__(self) -> None:
+        # Numbers of another server, that had this port before, are not ours.
+        self._own = secrets.token_hex(4)
+        self._last = 0
+        self._events: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
+        self._more = asyncio.Event()
+        self._is_over = False
+        self.listeners = 0
+
+    def tell(self, name: str, value: dict[str, Any]) -> None:
+        """Something has happened."""
+        self._last += 1
+        data = canonical_json(value).decode()
+        event = f"id: {self._own}-{self._last}\nevent: {name}\ndata: {data}\n\n".encode()
+        self._events.append((self._last, event))
+        self._wake()
+
+    def close(self) -> None:
+        """End every stream."""
+        self._is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._more.set()
+        self._more = asyncio.Event()
+
+    async def stream(self, last_id: str | None, version: int) -> AsyncIterator[bytes]:
+        """Events as they come, from the one after `last_id` on."""
+        heard = self._number(last_id)
+        first = self._events[0][0] if self._events else self._last + 1
+        if heard is None or heard + 1 < first:
+            heard = self._last
+            data = canonical_json({"version": version}).decode()
+            name = "event: again\n" if last_id is not None else ""
+            # Also without an event the number is sent, from which a page goes on that is cut off.
+            said = f"id: {self._own}-{heard}\n{name}" + (f"data: {data}\n" if name else "")
+            yield f"retry: 1000\n{said}\n".encode()
+        self.listeners += 1
+        try:
+            while not self._is_over:
+                more = self._more
+                for number, event in self._after(heard):
+                    yield event
+                    heard = number
+                try:
+                    await asyncio.wait_for(more.wait(), _SILENCE_S)
+                except TimeoutError:
+                    yield b": nothing new\n\n"
+        finally:
+            self.listeners -= 1
+
+    def _after(self, number: int) -> list[tuple[int, bytes]]:
+        first = self._events[0][0] if self._events else 0
+        return list(islice(self._events, max(0, number + 1 - first), None))
+
+    def _number(self, last_id: str | None) -> int | None:
+        own, _, number = (last_id or "").partition("-")
+        is_ours = own == self._own and number.isdecimal() and int(number) <= self._last
+        return int(number) if is_ours else None

@@ -1,0 +1,212 @@
+"""The runs that a page shows: looked at while somebody looks, and answered as columns."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from samebit.digest import canonical_json
+from samebit.errors import SamebitError
+from samebit.query import choosing, where
+from samebit.query.watching import Seen
+from samebit.server.answers import Key, encode
+from samebit.server.columns import Columns
+from samebit.server.live import Live
+
+__all__ = ["InThread", "Looking", "Source"]
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+# What is shown at first where anything stands in it; then settings that vary, then metrics.
+_LEADING = (
+    *("id", "name", "state", "started", "seconds", "steps", "seed", "verdict", "missing"),
+    *("cause", "kind", "of", "group", "tags", "note", "archived", "damage"),
+)
+_MOST_SHOWN = 60  # columns of settings at first, and of metrics
+_MOST_TOLD = 500  # runs by name; what has more of them asks for everything
+_EVERY_S = 0.5
+_IDLE_S = 5.0  # nobody looks at what was asked for so long ago
+_FIRST_S = 0.4  # that the first answer waits for, so that most stores come whole
+
+
+class InThread(Protocol):
+    """Calls something in a thread, and waits for what it gives."""
+
+    def __call__(self, call: Callable[..., T], *given: Any) -> Awaitable[T]:
+        """Call it."""
+        ...
+
+
+class Source(Protocol):
+    """Where runs come from."""
+
+    def look(self) -> Seen:
+        """What has come since the last time; raises SamebitError where there is nothing."""
+        ...
+
+
+class Looking:
+    """All runs of a store, or a remote, as they are now."""
+
+    def __init__(self, source: Source) -> None:
+        self.live = Live()
+        self.waiting = 0  # runs that are still to be read
+        self.trouble: SamebitError | None = None  # why nothing can be seen
+        self._source = source
+        self._columns = Columns()
+        self._lock = threading.Lock()
+        self._asked = time.monotonic()
+        self._begun = asyncio.Event()
+
+    async def keep_looking(self, in_thread: InThread) -> None:
+        """Look for as long as the server lives; where nobody listens or asks, not at all."""
+        while True:
+            told = await in_thread(self._look)
+            self._begun.set()
+            for name, value in told:
+                self.live.tell(name, value)
+            while self.waiting == 0 or self.trouble is not None:
+                await asyncio.sleep(_EVERY_S)
+                if self.live.listeners or time.monotonic() - self._asked < _IDLE_S:
+                    break
+
+    def _look(self) -> list[tuple[str, Row]]:
+        """Look once; what is to be told of it."""
+        try:
+            seen = self._source.look()
+        except SamebitError as error:
+            was_here, self.trouble = self.trouble is None, error
+            return [("again", {"version": self._columns.version})] if was_here else []
+        was_away, self.trouble = self.trouble is not None, None
+        with self._lock:
+            changed = self._columns.put(sorted(seen.changed.values(), key=_age))
+            gone = self._columns.drop(seen.gone)
+            version = self._columns.version
+        self.waiting = seen.waiting
+        told: list[tuple[str, Row]] = []
+        if was_away or len(changed) > _MOST_TOLD:
+            told.append(("again", {"version": version}))
+        elif changed:
+            told.append(("rows", {"ids": changed, "version": version}))
+        if gone:
+            told.append(("gone", {"ids": gone, "version": version}))
+        if seen.grown:
+            told.append(("grown", {"ids": seen.grown}))
+        return told
+
+    async def begun(self) -> None:
+        """Wait until something is known; until everything is where that takes a moment only."""
+        self._asked = time.monotonic()
+        await self._begun.wait()
+        until = self._asked + _FIRST_S
+        while self.waiting and self.trouble is None and time.monotonic() < until:
+            await asyncio.sleep(_FIRST_S / 10)
+        if self.trouble is not None:
+            raise self.trouble
+
+    @property
+    def version(self) -> int:
+        """Which changes with any row."""
+        return self._columns.version
+
+    @property
+    def count(self) -> int:
+        """How many runs there are, replays among them."""
+        return len(self._columns.places)
+
+    def has(self, run: str) -> bool:
+        """Whether a run was seen."""
+        return run in self._columns.places
+
+    def row(self, run: str) -> Row:
+        """What is known of one run."""
+        with self._lock:
+            return self._columns.row(run)
+
+    def runs(
+        self,
+        keys: Sequence[str] | None,
+        *,
+        replays: bool,
+        ids: Sequence[str] | None = None,
+        since: int | None = None,
+    ) -> bytes:
+        """Columns of all runs, or of some: those asked for, or changed after a version."""
+        with self._lock:
+            columns = self._columns
+            told = columns.keys(replays=replays) if keys is None or ids is None else []
+            chosen = _first_shown(told) if keys is None else self._meant(keys)
+            places: list[int] | None = None
+            shown = columns.shown(replays=replays)
+            if ids is not None:
+                known = (columns.places.get(run) for run in ids)
+                places = [at for at in known if at is not None and shown[at] is not None]
+            elif since is not None:
+                places = [at for at in columns.since(since) if shown[at] is not None]
+            if places is not None:
+                shown = [shown[at] for at in places]
+            parts = (
+                canonical_json(name) + b":" + columns.encoded(key, places, replays=replays)
+                for name, key in chosen
+            )
+            head: Row = {"version": columns.version, "waiting": self.waiting, "ids": shown}
+            if places is not None:
+                head["places"] = places
+            whole = canonical_json(head)[:-1] + b',"columns":{' + b",".join(parts) + b"}"
+            return whole + (b',"keys":' + encode(told) if places is None else b"") + b"}"
+
+    def filter(self, condition: str, *, replays: bool) -> Row:
+        """The places of the runs that fit a condition."""
+        names = where.parse(condition).names()
+        with self._lock:
+            version, known = self._columns.version, self._known()
+            keys = {where.resolve(name, known) or name for name in names}
+            found = self._columns.rows(keys, replays=replays)
+        fitting = {id(row) for row in _fitting([row for _, row in found], condition, known)}
+        return {"version": version, "rows": [at for at, row in found if id(row) in fitting]}
+
+    def rows(self, condition: str | None, *, replays: bool) -> list[Row]:
+        """Whole rows of the runs that fit, oldest first."""
+        with self._lock:
+            found = self._columns.rows(self._columns.names(), replays=replays)
+            known = self._known()
+        rows = [row for _, row in found]
+        return rows if condition is None else _fitting(rows, condition, known)
+
+    def _known(self) -> set[str]:
+        return choosing.keys_of([dict.fromkeys(self._columns.names())])
+
+    def _meant(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Each name as it was asked for, and the key that it means."""
+        known = self._known()
+        choosing.check_names(names, known)
+        return [(name, where.resolve(name, known) or name) for name in names]
+
+
+def _fitting(rows: list[Row], condition: str, known: set[str]) -> list[Row]:
+    """The rows for which a condition holds; a name that no run has raises UsageError."""
+    parsed = where.parse(condition)
+    if rows:
+        choosing.check_names(sorted(parsed.names()), known)
+    return parsed.among(rows, known)
+
+
+def _age(row: Row) -> tuple[int, str]:
+    started = row.get("started")
+    return (started if isinstance(started, int) else 0), str(row["id"])
+
+
+def _first_shown(keys: Sequence[Key]) -> list[tuple[str, str]]:
+    told = {key.key: key for key in keys}
+    chosen = [key for key in _LEADING if key in told and told[key].distinct]
+    varied = [
+        key.key
+        for key in keys
+        if key.key.startswith("config.") and key.distinct + bool(key.missing) > 1
+    ]
+    metrics = [key for key in keys if key.key.startswith("metric.")]
+    metrics.sort(key=lambda key: key.missing)
+    chosen += [*varied[:_MOST_SHOWN], *(key.key for key in metrics[:_MOST_SHOWN])]
+    return [(key, key) for key in chosen]
