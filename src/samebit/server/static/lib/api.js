@@ -53,13 +53,16 @@ export function numbers(value) {
   }
   if (typeof value !== "object" || value === null) return value;
   const keys = Object.keys(value);
-  if (keys.length === 1 && keys[0] === "$float") return float(value.$float);
-  if (keys.length === 1 && keys[0] === "$int") return integer(value.$int);
+  if (keys.length === 1 && keys[0] in MARKED) return MARKED[keys[0]](value[keys[0]]);
   for (const key of keys) {
     if (typeof value[key] === "object") value[key] = numbers(value[key]);
   }
-  return value;
+  // A key that begins with the sign of what is marked has another one before it.
+  return keys.some((key) => key.startsWith("$$"))
+    ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key.replace(/^\$\$/, "$"), one])) : value;
 }
+
+const MARKED = { $float: float, $int: integer, $escaped: String };
 
 function float(text) {
   return text === "inf" ? Infinity : text === "-inf" ? -Infinity : NaN;
@@ -81,13 +84,12 @@ export async function askCurves(params, { signal } = {}) {
   const curves = new Map();
   let at = 4 + length;
   const block = (many) => {
-    const found = new Float32Array(buffer, at, many);
-    at += 4 * many;
+    const found = new Float64Array(buffer, at, many);
+    at += 8 * many;
     return found;
   };
-  for (const { id, points, drawn, origin, odd } of header.curves) {
-    const x = Float64Array.from(block(drawn), (offset) => origin + offset);
-    curves.set(id, { id, points, odd: odd ?? 0, x, low: block(drawn), high: block(drawn),
+  for (const { id, points, drawn, odd } of header.curves) {
+    curves.set(id, { id, points, odd: odd ?? 0, x: block(drawn), low: block(drawn), high: block(drawn),
       last: block(drawn), mean: block(drawn) });
   }
   return { ...header, curves, missing: header.missing ?? [] };
