@@ -1,6 +1,8 @@
 """What the page is told of runs: the words, the tables and the comparisons of the command line."""
 
-from collections.abc import Iterator
+import fnmatch
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from samebit.folders.read import View
 from samebit.folders.splits import splits_of
 from samebit.query import index
 from samebit.remotes import named
+from samebit.replay.results import VOLATILE
+from samebit.report import results
 from samebit.report.facts import FACTS
-from samebit.server.answers import Command, Fact, Part, Told
+from samebit.server.answers import Command, Fact, Group, Part, Told
 from samebit.server.given import Given
 
 __all__ = ["given"]
@@ -36,6 +40,9 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
             "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
             "environment": _environment,
         },
+        results.groups,
+        _result,
+        _is_volatile,
         remote=remote,
         may_edit=may_edit,
     )
@@ -53,6 +60,31 @@ def _tell(view: View) -> Told:
         ],
         list(_commands(view)),
     )
+
+
+def _result(
+    rows: Sequence[Mapping[str, object]], metric: str, take: str, values: tuple[object, ...]
+) -> Group:
+    found = results.result(rows, metric, take=take)
+    estimate, points = found.estimate, found.values
+    return Group(
+        values=list(values),
+        runs=list(found.runs),
+        n=len(points),
+        mean=estimate.value if estimate is not None else None,
+        low=estimate.low if estimate is not None else None,
+        high=estimate.high if estimate is not None else None,
+        median=statistics.median(points) if points else None,
+        sd=statistics.stdev(points) if len(points) > 1 else None,
+        method=estimate.method if estimate is not None else "",
+        points=list(points),
+        left_out=[list(one) for one in found.left_out],
+        notes=[*found.notes, *([estimate.note] if estimate is not None and estimate.note else [])],
+    )
+
+
+def _is_volatile(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
 def _metrics(view: View) -> Iterator[tuple[str, object]]:

@@ -18,11 +18,18 @@ __all__ = [
     "Command",
     "Console",
     "ConsoleText",
+    "CurvePoints",
     "Fact",
     "File",
     "Files",
+    "Group",
+    "GroupCurve",
+    "GroupCurves",
+    "Groups",
     "Key",
     "Lacking",
+    "Metric",
+    "Metrics",
     "OneFile",
     "Part",
     "Patch",
@@ -163,6 +170,81 @@ class Patch(Struct, frozen=True):
     text: str | None
     against: str | None
     why: str | None  # there is no text
+
+
+class Metric(Struct, frozen=True):
+    """A metric of some runs."""
+
+    name: str
+    runs: int
+    points: int
+    last: float | None  # the largest step
+    volatile: bool  # a fact of the clock or the machine
+
+
+class Metrics(Struct, frozen=True):
+    """By name, those of the clock and the machine last."""
+
+    metrics: list[Metric]
+
+
+class GroupCurve(Struct, frozen=True):
+    """The mean of a group of runs, and its interval; None where there is none."""
+
+    values: list[Any]
+    n: int
+    runs: list[str]
+    x: list[float | None]
+    mean: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    count: list[int]  # runs that have a point there
+
+
+class GroupCurves(Struct, frozen=True):
+    """One for each group."""
+
+    by: list[str]
+    metric: str
+    x: str
+    confidence: float
+    method: str
+    groups: list[GroupCurve]
+
+
+class CurvePoints(Struct, frozen=True):
+    """Step, value, and seconds since the run began."""
+
+    points: list[list[Any]]
+    total: int
+    next: int | None  # the offset of the next ones
+
+
+class Group(Struct, frozen=True):
+    """What a group of runs came to in a metric; None where there is nothing to tell."""
+
+    values: list[Any]
+    runs: list[str]  # of the points, in their order
+    n: int
+    mean: float | None
+    low: float | None
+    high: float | None
+    median: float | None
+    sd: float | None
+    method: str
+    points: list[float]
+    left_out: list[list[str]]  # a run's id, and why
+    notes: list[str]
+
+
+class Groups(Struct, frozen=True):
+    """One for each."""
+
+    by: list[str]
+    metric: str
+    take: str
+    confidence: float
+    groups: list[Group]
 
 
 def encode(answer: object) -> bytes:

@@ -1,8 +1,9 @@
 """Rows of runs held as columns: what each has under a name, what that name is like, as JSON.
 
 A run keeps its place for as long as the server lives: a later one comes behind, and one that is
-gone leaves a hole. Ten thousand runs with two hundred keys are two million values; a text that
-repeats is held once, and a column's JSON is made once for as long as nothing in it changes.
+gone leaves a hole, of which nobody hears. Ten thousand runs with two hundred keys are two million
+values; a text that repeats is held once, and a column's JSON is made once for as long as nothing in
+it changes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,6 +33,11 @@ class _Column(Struct):
     def upto(self, count: int) -> list[Any]:
         """All of them; as long as nothing stands behind it, a column may be shorter."""
         return self.values + [UNSET] * (count - len(self.values))
+
+    def at(self, places: Sequence[int], count: int) -> list[Any]:
+        """Those at some places."""
+        values = self.upto(count)
+        return values if len(places) == count else [values[place] for place in places]
 
 
 class Columns:
@@ -109,19 +115,19 @@ class Columns:
             return cut(str(value))
         return value
 
-    def shown(self, *, replays: bool) -> list[str | None]:
-        """The id at each place; None where a run is gone, or a replay that nobody asked for."""
-        kinds = self._columns.get("kind") or _Column([])
+    def places_of(self, *, replays: bool) -> list[int]:
+        """Where the runs stand that are there, without replays or with them."""
+        kinds = (self._columns.get("kind") or _Column([])).upto(len(self.ids))
         hidden = () if replays else ("replay",)
-        upto = kinds.upto(len(self.ids))
-        return [None if kind in hidden else run for run, kind in zip(self.ids, upto, strict=True)]
+        both = zip(self.ids, kinds, strict=True)
+        return [at for at, (run, kind) in enumerate(both) if run is not None and kind not in hidden]
 
     def keys(self, *, replays: bool) -> list[Key]:
         """Every name and what stands under it, in order of first appearance."""
-        there = [run is not None for run in self.shown(replays=replays)]
+        places = self.places_of(replays=replays)
         for key, column in self._columns.items():
             if replays not in column.told:
-                column.told[replays] = _told(key, column.values, there)
+                column.told[replays] = _told(key, column.at(places, len(self.ids)))
         return [column.told[replays] for column in self._columns.values()]
 
     def names(self) -> list[str]:
@@ -137,40 +143,35 @@ class Columns:
             if 0 <= place < len(column.values) and column.values[place] is not UNSET
         }
 
-    def rows(self, keys: Iterable[str], *, replays: bool) -> list[tuple[int, Row]]:
-        """What each run has under these names, with its place; as rows are elsewhere."""
-        found: list[Row] = [{} for _ in self.ids]
+    def rows(self, keys: Iterable[str], *, replays: bool) -> list[Row]:
+        """What each run has under these names, as rows are elsewhere."""
+        places = self.places_of(replays=replays)
+        found: list[Row] = [{} for _ in places]
         for key in keys:
-            column = self._columns.get(key)
-            for row, value in zip(found, column.values if column else (), strict=False):
+            column = self._columns.get(key) or _Column([])
+            for row, value in zip(found, column.at(places, len(self.ids)), strict=True):
                 if value is not UNSET:
                     row[key] = value
-        shown = self.shown(replays=replays)
-        return [(at, row) for at, row in enumerate(found) if shown[at] is not None]
+        return found
 
-    def since(self, version: int) -> list[int]:
+    def since(self, version: int) -> set[int]:
         """The places of runs that have changed after a version."""
-        return [place for place, at in enumerate(self._changed) if at > version]
+        return {place for place, at in enumerate(self._changed) if at > version}
 
     def encoded(self, key: str, places: Sequence[int] | None, *, replays: bool) -> bytes:
         """A column, or what some places have of it, as JSON."""
         column = self._columns.get(key) or _Column([])
         if places is not None:
-            values = column.upto(len(self.ids))
-            return _encoded([values[place] for place in places], [True] * len(places))
+            return _encoded(column.at(places, len(self.ids)))
         if replays not in column.encoded:
-            there = [run is not None for run in self.shown(replays=replays)]
-            column.encoded[replays] = _encoded(column.upto(len(self.ids)), there)
+            every = self.places_of(replays=replays)
+            column.encoded[replays] = _encoded(column.at(every, len(self.ids)))
         return column.encoded[replays]
 
 
-def _told(key: str, values: Sequence[Any], is_there: Sequence[bool]) -> Key:
-    found = [
-        value
-        for value, there in zip(values, is_there, strict=False)
-        if there and value is not UNSET and value is not None
-    ]
-    return Key(key, _kind(found), _distinct(found), sum(is_there) - len(found))
+def _told(key: str, values: Sequence[Any]) -> Key:
+    found = [value for value in values if value is not UNSET and value is not None]
+    return Key(key, _kind(found), _distinct(found), len(values) - len(found))
 
 
 def cut(text: str) -> str:
@@ -203,16 +204,14 @@ def _distinct(values: Sequence[Any]) -> int:
     return len({*map(repr, values)})
 
 
-def _encoded(values: list[Any], is_there: list[bool]) -> bytes:
-    alive = [value for value, there in zip(values, is_there, strict=True) if there]
-    if not alive or all(_is_same(alive[0], value) for value in alive):
-        first = alive[0] if alive else UNSET
-        return b'{"same":' + canonical_json(None if first is UNSET else first) + b"}"
+def _encoded(values: Sequence[Any]) -> bytes:
     plain = [None if value is UNSET else value for value in values]
+    if all(_is_same(plain[0], value) for value in plain):
+        return b'{"same":' + canonical_json(plain[0] if plain else None) + b"}"
     if {*map(type, plain)} <= {str, type(None)}:
         texts = [text for text in dict.fromkeys(plain) if text is not None]
-        numbers = dict(zip(texts, range(len(texts)), strict=True))
         if len(texts) * _TEXTS_REPEAT <= len(plain):
+            numbers = dict(zip(texts, range(len(texts)), strict=True))
             at = canonical_json([numbers.get(value) for value in plain])
             return b'{"texts":' + canonical_json(texts) + b',"at":' + at + b"}"
     return b'{"values":' + canonical_json(plain) + b"}"

@@ -1,6 +1,6 @@
 """What the command line hands to the page: how runs are told, which other rooms know."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,12 @@ from msgspec import Struct
 
 from samebit.folders.read import View
 from samebit.query.index import Row, Table
-from samebit.server.answers import Told
+from samebit.server.answers import Group, Told
 
 __all__ = ["Given"]
+
+AnyRow = Mapping[str, object]
+Values = tuple[object, ...]
 
 
 class Given(Struct, frozen=True):
@@ -21,6 +24,9 @@ class Given(Struct, frozen=True):
         tables: what is kept of each run; a row is all of them together.
         tell: a run in words, with the commands to verify, pull and export it.
         details: by the last word of an address below a run, what it is as `--json` has it.
+        groups: rows by what they have under some names.
+        result: what the runs of a group came to in a metric; which metric, how it is taken.
+        is_volatile: whether a metric is a fact of the clock or the machine, by its name.
         remote: the name of the remote whose runs are shown; empty for those that are here.
         may_edit: whether notes may be written.
     """
@@ -29,5 +35,8 @@ class Given(Struct, frozen=True):
     tables: Sequence[Table[Row]]
     tell: Callable[[View], Told]
     details: dict[str, Callable[[View], Any]]
+    groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
+    result: Callable[[Sequence[AnyRow], str, str, Values], Group]
+    is_volatile: Callable[[str], bool]
     remote: str = ""
     may_edit: bool = False

@@ -41,7 +41,7 @@ _HEADERS: tuple[Header, ...] = (
 _OURS = (b"content-security-policy", _POLICY.encode())
 _READING = ("GET", "HEAD")
 _TOKEN_BYTES = 32
-_LONGEST_QUERY = 100_000  # bytes: thousands of ids
+_LONGEST_QUERY = 256_000  # bytes: ten thousand ids
 
 
 def new_token() -> str:

@@ -59,6 +59,7 @@ class Looking:
         self._lock = threading.Lock()
         self._asked = time.monotonic()
         self._begun = asyncio.Event()
+        self._patient_until = 0.0
 
     async def keep_looking(self, in_thread: InThread) -> None:
         """Look for as long as the server lives; where nobody listens or asks, not at all."""
@@ -97,11 +98,11 @@ class Looking:
         return told
 
     async def begun(self) -> None:
-        """Wait until something is known; until everything is where that takes a moment only."""
+        """Wait until something is known; the first who asks, a moment longer for the rest of it."""
         self._asked = time.monotonic()
         await self._begun.wait()
-        until = self._asked + _FIRST_S
-        while self.waiting and self.trouble is None and time.monotonic() < until:
+        self._patient_until = self._patient_until or self._asked + _FIRST_S
+        while self.waiting and self.trouble is None and time.monotonic() < self._patient_until:
             await asyncio.sleep(_FIRST_S / 10)
         if self.trouble is not None:
             raise self.trouble
@@ -136,52 +137,51 @@ class Looking:
         """Columns of all runs, or of some: those asked for, or changed after a version."""
         with self._lock:
             columns = self._columns
-            told = columns.keys(replays=replays) if keys is None or ids is None else []
-            chosen = _first_shown(told) if keys is None else self._meant(keys)
-            places: list[int] | None = None
-            shown = columns.shown(replays=replays)
+            places = columns.places_of(replays=replays)
             if ids is not None:
-                known = (columns.places.get(run) for run in ids)
-                places = [at for at in known if at is not None and shown[at] is not None]
+                there = {columns.ids[at]: at for at in places}
+                places = [there[run] for run in ids if run in there]
             elif since is not None:
-                places = [at for at in columns.since(since) if shown[at] is not None]
-            if places is not None:
-                shown = [shown[at] for at in places]
+                changed = columns.since(since)
+                places = [at for at in places if at in changed]
+            is_all = ids is None and since is None
+            told = columns.keys(replays=replays) if is_all or keys is None else []
+            chosen = _first_shown(told) if keys is None else self._meant(keys)
             parts = (
-                canonical_json(name) + b":" + columns.encoded(key, places, replays=replays)
+                canonical_json(name)
+                + b":"
+                + columns.encoded(key, None if is_all else places, replays=replays)
                 for name, key in chosen
             )
-            head: Row = {"version": columns.version, "waiting": self.waiting, "ids": shown}
-            if places is not None:
-                head["places"] = places
-            whole = canonical_json(head)[:-1] + b',"columns":{' + b",".join(parts) + b"}"
-            return whole + (b',"keys":' + encode(told) if places is None else b"") + b"}"
+            shown = [columns.ids[at] for at in places]
+            head = canonical_json(
+                {"version": columns.version, "waiting": self.waiting, "ids": shown}
+            )
+            whole = head[:-1] + b',"columns":{' + b",".join(parts) + b"}"
+            return whole + (b',"keys":' + encode(told) if is_all else b"") + b"}"
 
     def filter(self, condition: str, *, replays: bool) -> Row:
-        """The places of the runs that fit a condition."""
+        """The ids of the runs that fit a condition."""
         names = where.parse(condition).names()
         with self._lock:
             version, known = self._columns.version, self._known()
-            keys = {where.resolve(name, known) or name for name in names}
+            keys = {"id", *(where.resolve(name, known) or name for name in names)}
             found = self._columns.rows(keys, replays=replays)
-        fitting = {id(row) for row in _fitting([row for _, row in found], condition, known)}
-        return {"version": version, "rows": [at for at, row in found if id(row) in fitting]}
+        return {"version": version, "ids": [row["id"] for row in _fitting(found, condition, known)]}
 
     def rows(self, condition: str | None, *, replays: bool) -> list[Row]:
         """Whole rows of the runs that fit, oldest first."""
         with self._lock:
-            found = self._columns.rows(self._columns.names(), replays=replays)
+            rows = self._columns.rows(self._columns.names(), replays=replays)
             known = self._known()
-        rows = [row for _, row in found]
         return rows if condition is None else _fitting(rows, condition, known)
 
     def _known(self) -> set[str]:
         return choosing.keys_of([dict.fromkeys(self._columns.names())])
 
     def _meant(self, names: Sequence[str]) -> list[tuple[str, str]]:
-        """Each name as it was asked for, and the key that it means."""
+        """Each name as it was asked for, and the key that it means; nobody need have it."""
         known = self._known()
-        choosing.check_names(names, known)
         return [(name, where.resolve(name, known) or name) for name in names]
 
 

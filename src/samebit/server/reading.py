@@ -11,7 +11,7 @@ from samebit.folders.read import View, read_run
 from samebit.query import index
 from samebit.query.watching import journal_bytes
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "stamp"]
 
 _KEPT = 3  # runs; each may be hundreds of megabytes
 _KEPT_S = 20.0
@@ -36,9 +36,9 @@ class Reader:
         """A run as it is now; of many that are compared none is kept."""
         folder = self.folder(run)
         with self._lock:
-            stamp = _stamp(folder)
+            now = stamp(folder)
             kept = self._kept.get(run)
-            if kept is not None and kept[0] == stamp:
+            if kept is not None and kept[0] == now:
                 return kept[2]
             try:
                 view = read_run(folder)
@@ -46,7 +46,7 @@ class Reader:
                 self.folder(run)  # it may have been deleted meanwhile
                 raise
             if keep:
-                self._kept[run] = (stamp, time.monotonic(), view)
+                self._kept[run] = (now, time.monotonic(), view)
                 self._kept.move_to_end(run)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
@@ -61,8 +61,8 @@ class Reader:
                 del self._kept[run]
 
 
-def _stamp(folder: RunFolder) -> str:
+def stamp(folder: RunFolder) -> str:
     """Another one whenever anything was added to a run."""
     executions = " ".join(map(str, folder.claimed()))
-    stamp = index.stamp(folder.store, folder.id, executions)
-    return f"{stamp} {journal_bytes(folder.store, folder.id)}"
+    folders = index.stamp(folder.store, folder.id, executions)
+    return f"{folders} {journal_bytes(folder.store, folder.id)}"

@@ -15,6 +15,7 @@ from samebit.server.guard import new_token
 __all__ = ["serve"]
 
 _ADDRESS = "127.0.0.1"
+_LONGEST_LINE = 300_000  # bytes of a request before its body: it may name ten thousand runs
 _GRACE_S = 1  # that answers under way have when it is stopped
 
 
@@ -50,6 +51,8 @@ def serve(given: Given, port: int, ready: Callable[[str], None]) -> None:
         server_header=False,
         date_header=False,
         ws="none",
+        http="h11",
+        h11_max_incomplete_event_size=_LONGEST_LINE,
         lifespan="on",
         timeout_graceful_shutdown=_GRACE_S,
     )

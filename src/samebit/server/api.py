@@ -1,0 +1,205 @@
+"""What each address below `/api` answers, as plain functions of what was asked."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from samebit import places
+from samebit.errors import UsageError
+from samebit.folders.read import View
+from samebit.remotes import named
+from samebit.server import code, curves, one
+from samebit.server.answers import (
+    GroupCurves,
+    Groups,
+    Metric,
+    Metrics,
+    StoreAnswer,
+    encode,
+)
+from samebit.server.asked import flag, real, whole, words
+from samebit.server.given import Given
+from samebit.server.looking import Looking
+from samebit.server.points import PointsCache
+from samebit.server.reading import Reader
+
+__all__ = ["Api", "Request"]
+
+Row = dict[str, Any]
+
+_CONFIDENCE = 0.95
+_JSON, _BINARY = "application/json", "application/octet-stream"
+_MOST_RUNS = 1000  # whose curves are drawn at once
+_TAKES = ("last", "first", "min", "max")
+
+
+class Request:
+    """A request, as far as an answer depends on it."""
+
+    def __init__(self, query: QueryParams, path: Mapping[str, str]) -> None:
+        self.query = query
+        self.run = path.get("run", "")
+
+
+Answer = Callable[[Request], bytes]
+
+
+class Api:
+    """The answers; each is called in a thread of the pool, when something of the runs is known."""
+
+    def __init__(self, given: Given, looking: Looking) -> None:
+        self.reader = Reader(given.store)
+        self._given = given
+        self._looking = looking
+        self._points = PointsCache(self.reader)
+
+    def addresses(self) -> dict[str, tuple[Answer, str]]:
+        """By path, what answers it, and of which kind it is."""
+        of_runs: dict[str, Callable[[View], object]] = {
+            "files": code.files,
+            "patch": code.patch,
+            **self._given.details,
+        }
+        return {
+            "store": (self._store, _JSON),
+            "runs": (self._runs, _JSON),
+            "runs/filter": (self._filter, _JSON),
+            "runs/groups": (self._groups, _JSON),
+            "metrics": (self._metrics, _JSON),
+            "curves": (self._curves, _BINARY),
+            "curves/groups": (self._group_curves, _JSON),
+            "curves/points": (self._curve_points, _JSON),
+            "runs/{run}": (self._run, _JSON),
+            "runs/{run}/console": (self._console, _JSON),
+            "runs/{run}/file": (self._file, _JSON),
+            **{
+                f"runs/{{run}}/{name}": (self._of_run(tell), _JSON)
+                for name, tell in of_runs.items()
+            },
+        }
+
+    def _store(self, _: Request) -> bytes:
+        store = self._given.store
+        answer = StoreAnswer(
+            id=places.store_id(store),
+            name=store.parent.name,
+            folder=str(store),
+            runs=self._looking.count,
+            waiting=self._looking.waiting,
+            version=self._looking.version,
+            edit=self._given.may_edit,
+            remotes=sorted(named.read_all(store)),
+            shown=self._given.remote or "here",
+        )
+        return encode(answer)
+
+    def _runs(self, asked: Request) -> bytes:
+        return self._looking.runs(
+            words(asked.query, "columns"),
+            replays=flag(asked.query, "replays"),
+            ids=words(asked.query, "ids"),
+            since=whole(asked.query, "since"),
+        )
+
+    def _filter(self, asked: Request) -> bytes:
+        condition = asked.query.get("where", "")
+        return encode(self._looking.filter(condition, replays=flag(asked.query, "replays")))
+
+    def _groups(self, asked: Request) -> bytes:
+        by = words(asked.query, "by") or []
+        metric, take = _metric(asked), asked.query.get("take", "last")
+        if take not in _TAKES:
+            raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
+        found = [
+            self._given.result(rows, metric, take, values)
+            for values, rows in self._given.groups(self._chosen(asked), by)
+        ]
+        return encode(Groups(by, metric, take, _CONFIDENCE, found))
+
+    def _chosen(self, asked: Request) -> list[Row]:
+        """Rows of the runs that are meant: those named, or those that fit a condition."""
+        rows = self._looking.rows(
+            asked.query.get("where") or None, replays=flag(asked.query, "replays")
+        )
+        ids = words(asked.query, "ids")
+        if ids is None:
+            return rows
+        by_id = {row["id"]: row for row in rows}
+        return [by_id[run] for run in ids if run in by_id]
+
+    def _metrics(self, asked: Request) -> bytes:
+        """From the rows alone: nothing is read."""
+        found: dict[str, list[tuple[int, float | None]]] = {}
+        for row in self._chosen(asked):
+            for key in row:
+                name = key.removeprefix("points.")
+                is_drawn = name != key and f"first.{name}" in row
+                if is_drawn:
+                    step = row.get(f"step.{name}")
+                    last = float(step) if isinstance(step, (int, float)) else None
+                    found.setdefault(name, []).append((row[key], last))
+        metrics = [
+            Metric(
+                name,
+                len(of_runs),
+                sum(points for points, _ in of_runs),
+                max((last for _, last in of_runs if last is not None), default=None),
+                self._given.is_volatile(name),
+            )
+            for name, of_runs in found.items()
+        ]
+        return encode(Metrics(sorted(metrics, key=lambda one: (one.volatile, one.name))))
+
+    def _curves(self, asked: Request) -> bytes:
+        ids = words(asked.query, "ids") or []
+        if len(ids) > _MOST_RUNS:
+            hint = "curves/groups draws the mean of any number"
+            raise UsageError(f"at most {_MOST_RUNS} curves at once, not {len(ids)}", hint=hint)
+        return curves.curves(self._points, ids, _drawn(asked))
+
+    def _group_curves(self, asked: Request) -> bytes:
+        by, drawn = words(asked.query, "by") or [], _drawn(asked)
+        groups = self._given.groups(self._chosen(asked), by)
+        found = [
+            curves.group_curve(self._points, values, [str(row["id"]) for row in rows], drawn)
+            for values, rows in groups
+        ]
+        told = [one for one in found if one is not None]
+        answer = GroupCurves(by, drawn.metric, drawn.x, _CONFIDENCE, "t interval", told)
+        return encode(answer)
+
+    def _curve_points(self, asked: Request) -> bytes:
+        run = asked.query.get("id", "")
+        offset = max(0, whole(asked.query, "offset") or 0)
+        return encode(curves.points(self.reader.view(run), _drawn(asked), offset))
+
+    def _run(self, asked: Request) -> bytes:
+        view = self.reader.view(asked.run)
+        return encode(one.summary(view, self._given, self._looking.row(asked.run)))
+
+    def _of_run(self, tell: Callable[[View], object]) -> Answer:
+        return lambda asked: encode(tell(self.reader.view(asked.run)))
+
+    def _file(self, asked: Request) -> bytes:
+        return encode(code.one_file(self.reader.view(asked.run), asked.query.get("path", "")))
+
+    def _console(self, asked: Request) -> bytes:
+        execution, after = whole(asked.query, "execution"), whole(asked.query, "after") or 0
+        folder = self.reader.folder(asked.run)
+        return encode(one.console(folder, execution, asked.query.get("rank"), after))
+
+
+def _metric(asked: Request) -> str:
+    return asked.query.get("metric", "").removeprefix("metric.")
+
+
+def _drawn(asked: Request) -> curves.Asked:
+    query = asked.query
+    return curves.Asked(
+        _metric(asked),
+        query.get("x", "step").removeprefix("metric."),
+        real(query, "from"),
+        real(query, "to"),
+        whole(query, "columns") or 800,
+    ).checked()

@@ -1,0 +1,203 @@
+"""Curves of many runs: each as an envelope, groups of them as a mean with its interval."""
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from samebit.digest import canonical_json
+from samebit.errors import NotFound, UsageError
+from samebit.folders.read import View
+from samebit.server.answers import CurvePoints, GroupCurve
+from samebit.server.envelopes import envelope
+from samebit.server.points import PointsCache, Series, load_numpy
+from samebit.stats.distributions import t_quantile
+
+__all__ = ["MOST_POINTS", "Asked", "curves", "group_curve", "points"]
+
+MOST_POINTS = 10_000  # of a table behind a chart, in one answer
+_MOST_COLUMNS = 10_000
+_CONFIDENCE = 0.95
+_ALIGNED = 8  # bytes: of the blocks behind the header
+_LENGTH_BYTES = 4
+
+Row = dict[str, Any]
+
+
+class Asked(Struct, frozen=True):
+    """What of a metric is to be drawn."""
+
+    metric: str
+    x: str = "step"  # step, time, relative, or another metric's name
+    begin: float | None = None
+    end: float | None = None
+    columns: int = 800
+
+    def checked(self) -> "Asked":
+        """The same; UsageError where it cannot be drawn."""
+        if not self.metric:
+            raise UsageError("which metric?")
+        if not 1 <= self.columns <= _MOST_COLUMNS:
+            raise UsageError(f"a curve has 1 to {_MOST_COLUMNS} columns, not {self.columns}")
+        bounds = [bound for bound in (self.begin, self.end) if bound is not None]
+        if not all(map(math.isfinite, bounds)) or (len(bounds) == 2 and bounds[0] > bounds[1]):
+            raise UsageError("a curve is drawn from a number to a larger one")
+        return self
+
+
+def curves(cache: PointsCache, ids: Sequence[str], asked: Asked) -> bytes:
+    """A header of JSON and the blocks of each curve: x, low, high, last, mean."""
+    numpy = load_numpy()
+    told: list[Row] = []
+    missing: list[str] = []
+    blocks: list[bytes] = []
+    for run in ids:
+        found = _found(cache, run, asked, numpy)
+        if found is None:
+            missing.append(run)
+            continue
+        series, xs, ys = found
+        drawn = envelope(xs, ys, asked.columns, asked.begin, asked.end, numpy)
+        told.append({"id": run, "points": series.points, "drawn": len(drawn.x), "odd": series.odd})
+        for block in (drawn.x, drawn.low, drawn.high, drawn.last, drawn.mean):
+            blocks.append(block.astype("<f8").tobytes())
+    head: Row = {"metric": asked.metric, "x": asked.x, "from": asked.begin, "to": asked.end}
+    header = canonical_json(head | {"curves": told, "missing": missing})
+    header += b" " * (-(len(header) + _LENGTH_BYTES) % _ALIGNED)
+    return b"".join([len(header).to_bytes(_LENGTH_BYTES, "little"), header, *blocks])
+
+
+def _found(
+    cache: PointsCache, run: str, asked: Asked, numpy: Any
+) -> tuple[Series, Any, Any] | None:
+    """A metric, and its points in order of x; None where the run is gone or has none."""
+    try:
+        series = cache.series(run, asked.metric)
+        by = cache.series(run, asked.x) if asked.x not in _AXES else None
+    except NotFound:
+        return None  # it was deleted meanwhile, or cannot be read: its row says so
+    if series is None:
+        return None
+    if asked.x in _AXES:
+        xs, ys = _AXES[asked.x](series, numpy), series.values(numpy)
+    elif by is None:
+        return None
+    else:
+        _, mine, other = numpy.intersect1d(
+            series.steps(numpy), by.steps(numpy), assume_unique=True, return_indices=True
+        )
+        xs, ys = by.values(numpy)[other], series.values(numpy)[mine]
+        finite = numpy.isfinite(xs)
+        xs, ys = xs[finite], ys[finite]
+    if not len(xs):
+        return None
+    if (xs[1:] < xs[:-1]).any():
+        order = numpy.argsort(xs, kind="stable")
+        xs, ys = xs[order], ys[order]
+    return series, xs, ys
+
+
+_AXES: dict[str, Any] = {
+    "step": lambda series, numpy: series.steps(numpy),
+    "time": lambda series, numpy: series.seconds(numpy),
+    "relative": lambda series, numpy: series.seconds(numpy) - series.begun_ns / 1e9,
+}
+
+
+def group_curve(
+    cache: PointsCache, values: Sequence[Any], ids: Sequence[str], asked: Asked
+) -> GroupCurve | None:
+    """The mean of all of a group's runs at each place, and its interval; None where none has any.
+
+    Where runs have few places together these are told; else each run counts with the mean of what
+    it has in a column. A place that only some runs have says of how many it is.
+    """
+    numpy = load_numpy()
+    found = {run: one for run in ids if (one := _found(cache, run, asked, numpy)) is not None}
+    parts = {run: _within(xs, ys, asked, numpy) for run, (_, xs, ys) in found.items()}
+    parts = {run: part for run, part in parts.items() if len(part[0])}
+    if not parts:
+        return None
+    grid, table = _table(list(parts.values()), asked, numpy)
+    counts = (~numpy.isnan(table)).sum(axis=0)
+    some = counts > 0
+    grid, table, counts = grid[some], table[:, some], counts[some]
+    # Halved twice over would lose nothing; a sum of the largest numbers is told as missing.
+    with numpy.errstate(all="ignore"):
+        means = numpy.nansum(table, axis=0) / counts
+        squares = numpy.nansum((table - means) ** 2, axis=0)
+        spreads = numpy.sqrt(squares / numpy.maximum(counts - 1, 1) / counts)
+    factors = {int(n): t_quantile(0.5 + _CONFIDENCE / 2, int(n) - 1) for n in {*counts} if n > 1}
+    halves = spreads * numpy.array([factors.get(int(n), math.nan) for n in counts])
+    return GroupCurve(
+        values=list(values),
+        n=len(parts),
+        runs=list(parts),
+        x=_plain(grid),
+        mean=_plain(means),
+        low=_plain(means - halves),
+        high=_plain(means + halves),
+        count=[int(n) for n in counts],
+    )
+
+
+def _within(xs: Any, ys: Any, asked: Asked, numpy: Any) -> tuple[Any, Any]:
+    """The finite points between the bounds."""
+    first = 0 if asked.begin is None else int(numpy.searchsorted(xs, asked.begin, "left"))
+    behind = len(xs) if asked.end is None else int(numpy.searchsorted(xs, asked.end, "right"))
+    xs, ys = xs[first:behind], ys[first:behind]
+    finite = numpy.isfinite(ys)
+    return (xs, ys) if finite.all() else (xs[finite], ys[finite])
+
+
+def _table(parts: Sequence[tuple[Any, Any]], asked: Asked, numpy: Any) -> tuple[Any, Any]:
+    """Places, and what each run has there: (runs, places), NaN for nothing."""
+    low = min(float(xs[0]) for xs, _ in parts)
+    high = max(float(xs[-1]) for xs, _ in parts)
+    if all(len(xs) <= asked.columns for xs, _ in parts):
+        grid = numpy.unique(numpy.concatenate([xs for xs, _ in parts]))
+        if len(grid) <= asked.columns:
+            return grid, _binned(parts, grid, numpy)
+    edges = low + (high - low) * (numpy.arange(asked.columns) / asked.columns)
+    middles = edges + (high - low) / asked.columns / 2
+    return middles, _binned(parts, edges, numpy)
+
+
+def _binned(parts: Sequence[tuple[Any, Any]], edges: Any, numpy: Any) -> Any:
+    """The mean of each run's points from one edge to before the next."""
+    table = numpy.full((len(parts), len(edges)), numpy.nan)
+    for row, (xs, ys) in zip(table, parts, strict=True):
+        starts = numpy.searchsorted(xs, edges, "left")
+        ends = numpy.append(starts[1:], len(xs))
+        some = ends > starts
+        with numpy.errstate(over="ignore"):
+            sums = numpy.add.reduceat(ys, starts[some])
+        row[some] = sums / (ends - starts)[some]
+    return table
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]
+
+
+def points(view: View, asked: Asked, offset: int) -> CurvePoints:
+    """Exact points as they were logged, in order of the steps."""
+    column = view.metrics.get(asked.metric)
+    if column is None:
+        raise NotFound("this run has no such metric", metric=asked.metric)
+    begin = -sys.float_info.max if asked.begin is None else asked.begin
+    end = sys.float_info.max if asked.end is None else asked.end
+    begun_ns = view.record.started_ns
+    found = [
+        (step, value, (time_ns - begun_ns) / 1e9)
+        for step, time_ns, value in zip(column.steps, column.times_ns, column.values, strict=True)
+        if begin <= step <= end
+    ]
+    found.sort(key=lambda point: point[0])
+    part = found[offset : offset + MOST_POINTS]
+    is_more = offset + len(part) < len(found)
+    return CurvePoints(
+        [list(one) for one in part], len(found), offset + len(part) if is_more else None
+    )
