@@ -4,6 +4,7 @@ import { padded, span, tickLabels, ticks } from "./scales.js";
 import { shown } from "../lib/text.js";
 
 const MOST_NAMES = 24;
+const MOST_TICKS = 8;  // distinct numbers that are all labelled
 
 /**
  * Where values lie on an axis, from 0 to 1; -1 where a run has none.
@@ -32,13 +33,16 @@ function ofNumbers(column, rows, wanted) {
   const [low, high] = found === null ? [0, 1] : found[0] === found[1] ? padded(found, isLog) : found;
   const of = isLog ? Math.log10 : (value) => value;
   const share = (value) => (of(value) - of(low)) / (of(high) - of(low));
-  const at = ticks(low, high, 5, isLog);
+  const distinct = [...new Set(values)].filter(Number.isFinite).sort((one, other) => one - other);
+  const few = distinct.length <= MOST_TICKS;
+  const at = few ? distinct : ticks(low, high, 5, isLog);
   const back = (one) => {
     const value = of(low) + one * (of(high) - of(low));
     return isLog ? 10 ** value : value;
   };
   return { isLog, shares: Float64Array.from(values, (value) => (Number.isFinite(value) ? share(value) : -1)),
-    ticks: tickLabels(at, isLog).map((label, nth) => [share(at[nth]), label]), range: ([from, to]) => [back(from), back(to)] };
+    isDiscrete: few,
+    ticks: (few ? at.map(shown) : tickLabels(at, isLog)).map((label, nth) => [share(at[nth]), label]), range: ([from, to]) => [back(from), back(to)] };
 }
 
 function ofNames(column, rows) {
@@ -46,7 +50,7 @@ function ofNames(column, rows) {
     .sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
   const place = new Map(names.map((name, at) => [name, names.length > 1 ? (at + 0.5) / names.length : 0.5]));
   const every = Math.ceil(names.length / MOST_NAMES);
-  return { shares: Float64Array.from(rows, (row) => (column.get(row) === null ? -1 : place.get(shown(column.get(row))))),
+  return { isDiscrete: true, shares: Float64Array.from(rows, (row) => (column.get(row) === null ? -1 : place.get(shown(column.get(row))))),
     ticks: names.filter((_, at) => at % every === 0).map((name) => [place.get(name), name.slice(0, 24)]),
     range: ([from, to]) => names.filter((name) => place.get(name) >= from && place.get(name) <= to) };
 }

@@ -7,6 +7,8 @@ import { resolved } from "./colors.js";
 const TOP = 40;
 const BOTTOM = 40;  // below the axes lie those runs that have no value there
 const SIDE = 90;
+const SPREAD = 9;
+const MOST_FAINT = 2000;  // lines of those that brushes leave out: a background
 const ROOM = 120;  // pixels to an axis at least
 
 /**
@@ -24,18 +26,19 @@ export function Parallel({ axes, brushes, onBrush, kept, tones, bright, label })
     const y = (share) => (share < 0 ? height - BOTTOM / 2 : height - BOTTOM - share * (height - TOP - BOTTOM));
     const line = (row) => {
       canvas.beginPath();
-      axes.forEach(({ axis }, at) => canvas[at ? "lineTo" : "moveTo"](x[at], y(axis.shares[row])));
+      axes.forEach(({ axis }, at) => canvas[at ? "lineTo" : "moveTo"](x[at], y(axis.shares[row]) + (axis.isDiscrete ? apart(row, at) : 0)));
       canvas.stroke();
     };
     const order = Array.from({ length: count }, (_, row) => row).sort((one, other) => tones[one] - tones[other]);
     canvas.lineWidth = 1;
     if (brushes.size > 0) {
-      canvas.globalAlpha = Math.max(0.03, Math.min(0.35, 60 / count));
+      canvas.globalAlpha = Math.max(0.15, Math.min(0.6, 150 / count));
       canvas.strokeStyle = colors["--rule"];
-      for (const row of order) if (!kept[row]) line(row);
+      const every = Math.ceil(count / MOST_FAINT);
+      for (let at = 0; at < count; at += every) if (!kept[order[at]]) line(order[at]);
     }
     const many = kept.reduce((sum, one) => sum + one, 0);
-    canvas.globalAlpha = Math.max(0.08, Math.min(0.85, 250 / many));
+    canvas.globalAlpha = Math.max(0.035, Math.min(0.85, 250 / many));
     for (const row of order) {
       if (!kept[row]) continue;
       canvas.strokeStyle = tones[row] < 0 ? colors["--rule"] : tone(tones[row]);
@@ -54,6 +57,9 @@ export function Parallel({ axes, brushes, onBrush, kept, tones, bright, label })
     ${axes.map((one, at) => html`<${Axis} key=${one.key} ...${one} at=${at} of=${axes.length} brush=${brushes.get(one.key)} onBrush=${onBrush} />`)}
   </div></div>`;
 }
+
+/** A few pixels up or down, always the same: equal values would be one line, however many runs have them. */
+const apart = (row, at) => (((row * 2654435761 + at * 40503) >>> 8) % 1000) / 1000 * SPREAD - SPREAD / 2;
 
 const place = (at, of, width) => (of === 1 ? width / 2 : SIDE + (at * (width - 2 * SIDE)) / (of - 1));
 

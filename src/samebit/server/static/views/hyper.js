@@ -15,6 +15,8 @@ import { useChosen } from "./curves.js";
 import { Choices, FilterBox } from "./runs_bar.js";
 
 const MOST_AXES = 7;  // at first
+const FEWEST_AXES = 4;
+const LEAST_SHARE = 0.005;
 const LISTED = 30;
 
 export function Hyper({ params }) {
@@ -53,7 +55,7 @@ function Related({ runs, ids, keys, metrics, metric, params, error }) {
   const weights = useMemo(() => keys.map((key) => ({ key, ...importance(Array.from(rows, (row) => runs.columns.get(key).get(row)), results) }))
     .filter(({ n }) => n).sort((one, other) => other.share - one.share), [rows, results, keys, runs.columns]);
   const shownKeys = params.axes ? unpacked(params.axes).filter((key) => runs.columns.has(key))
-    : (weights.length ? weights.map(({ key }) => key) : keys).slice(0, MOST_AXES);
+    : (weights.length ? weights.filter(({ share }, at) => share > LEAST_SHARE || at < FEWEST_AXES).map(({ key }) => key) : keys).slice(0, MOST_AXES);
   const logs = new Set(params.log === undefined ? shownKeys.filter((key) => wantsLog(runs.columns.get(key), rows)) : unpacked(params.log));
   const flips = new Set(unpacked(params.flip));
   const axes = useMemo(() => [...shownKeys, metric].map((key) => ({
