@@ -11,6 +11,7 @@ from samebit.capture.secrets import mask_url
 from samebit.capture.variables import variable_class
 
 __all__ = [
+    "comparable",
     "differences",
     "interpreter",
     "normalised",
@@ -235,16 +236,31 @@ def differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list
     section that only one of them has was not compared, and gives no sentence.
     """
     both = recorded.keys() & current.keys()
-    then = dict(_flat({name: recorded[name] for name in both}))
-    now = dict(_flat({name: current[name] for name in both}))
-    found: list[tuple[int, str, str]] = []
-    for path in then.keys() | now.keys():
-        known = variable_class(path.partition(".")[2]) if path.startswith("variables.") else None
-        if then.get(path) == now.get(path) or _PASSING.match(path) or known == "place":
-            continue
-        rank = next((at for at, order in enumerate(_ORDER) if order.match(path)), len(_ORDER))
-        found.append((rank, path, _sentence(path, then.get(path), now.get(path))))
-    return [sentence for _, _, sentence in sorted(found)]
+    then = comparable({name: recorded[name] for name in both})
+    now = comparable({name: current[name] for name in both})
+    return [
+        _sentence(path, then.get(path), now.get(path))
+        for path in sorted(then.keys() | now.keys(), key=_rank)
+        if then.get(path) != now.get(path)
+    ]
+
+
+def comparable(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an environment is compared, flat and by name; what may change results most first."""
+    found = {
+        path: value
+        for path, value in _flat(environment)
+        if not _PASSING.match(path)
+        and not (
+            path.startswith("variables.") and variable_class(path.partition(".")[2]) == "place"
+        )
+    }
+    return {path: found[path] for path in sorted(found, key=_rank)}
+
+
+def _rank(path: str) -> tuple[int, str]:
+    at = next((at for at, order in enumerate(_ORDER) if order.match(path)), len(_ORDER))
+    return at, path
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -29,7 +29,15 @@ from samebit.replay.scope import not_comparable
 from samebit.trace import compare
 from samebit.trace.compare import Matched
 
-__all__ = ["diff", "diff_arguments"]
+__all__ = [
+    "config_of",
+    "diff",
+    "diff_arguments",
+    "environment_of",
+    "exact",
+    "results_of",
+    "why_not_comparable",
+]
 
 _DIFF_LINES = 60  # of one file, on a terminal
 # As the training showed it, whatever names a configuration has for it.
@@ -66,15 +74,15 @@ def diff(options: argparse.Namespace) -> int:
         return _op(options, store, first, second, matched, screen)
     if options.trace and not options.json:
         return _trace(first, second, matched, screen)
-    results = _pairs(_results(first), _results(second))
+    results = _pairs(results_of(first), results_of(second))
     parted = bool(results) or matched.divergence is not None or not matched.rows
     sections = {
-        "config": _pairs(_config(first), _config(second)),
+        "config": _pairs(config_of(first), config_of(second)),
         "code": _code(first, second),
         "data": [line for _, line in used.differences(first, second)],
         "splits": splits.differences(first, second),
         "randomness": randomness.differences(first, second, parted=parted),
-        "environment": environment.differences(_environment(first), _environment(second)),
+        "environment": environment.differences(environment_of(first), environment_of(second)),
         "results": results,
         "trace": _trace_lines(first, second, matched),
     }
@@ -149,7 +157,8 @@ def _colored(line: str, section: str, screen: Screen) -> str:
     return screen.paint.cyan(line) if line.startswith("@@") else line
 
 
-def _config(view: View) -> dict[str, Any]:
+def config_of(view: View) -> dict[str, Any]:
+    """What a run was asked to do, by name."""
     config = view.facts.get("config")
     found = flat(config) if isinstance(config, dict) else {}
     if view.start is not None:
@@ -162,7 +171,8 @@ def _config(view: View) -> dict[str, Any]:
     return found
 
 
-def _results(view: View) -> dict[str, Any]:
+def results_of(view: View) -> dict[str, Any]:
+    """What it came to: the last value of each metric but those of the clock and the machine."""
     found: dict[str, Any] = {
         name: column.values[-1]
         for name, column in view.metrics.items()
@@ -178,18 +188,20 @@ def _pairs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
         mine, other = ours.get(name), theirs.get(name)
         # repr, because 1 and 1.0, or NaN and NaN, are told apart or together by it as by bits
         if repr(mine) != repr(other) or (name in ours) != (name in theirs):
-            sides = [_exact(side[name]) if name in side else "not there" for side in (ours, theirs)]
+            sides = [exact(side[name]) if name in side else "not there" for side in (ours, theirs)]
             lines.append(f"{name}: {sides[0]} → {sides[1]}")
     return lines
 
 
-def _exact(value: Any) -> str:
+def exact(value: Any) -> str:
+    """A value in words that tell it apart from any other."""
     if value is None:
         return "nothing"
     return repr(value) if isinstance(value, float) else shown(value)
 
 
-def _environment(view: View) -> dict[str, Any]:
+def environment_of(view: View) -> dict[str, Any]:
+    """What may change a result from outside, as `environment.differences` takes it."""
     names = ("packages", "interpreter", "settings", "variables", "machine")
     facts = {name: view.facts[name] for name in names if name in view.facts}
     if "settings" in facts:
@@ -257,11 +269,12 @@ def _trace_lines(first: View, second: View, matched: Matched) -> list[str]:
     if matched.divergence is not None:
         return [f"{matched.divergence.where}: {matched.divergence.what}"]
     if not matched.rows:
-        return [_not_comparable(first, second)] if first.trace or second.trace else []
+        return [why_not_comparable(first, second)] if first.trace or second.trace else []
     return []
 
 
-def _not_comparable(first: View, second: View) -> str:
+def why_not_comparable(first: View, second: View) -> str:
+    """Why two runs have no step that can be compared."""
     if not first.trace or not second.trace:
         return f"run {first.id if not first.trace else second.id} has no trace"
     return "not comparable: the traces were made by different algorithms"
@@ -276,7 +289,7 @@ def _trace(first: View, second: View, matched: Matched, screen: Screen) -> int:
     paint = screen.paint
     found = matched.divergence
     if found is None and not matched.rows:
-        screen.say(paint.yellow(_not_comparable(first, second)))
+        screen.say(paint.yellow(why_not_comparable(first, second)))
         return int(Exit.UNKNOWN)
     if found is None:
         ranks = f" of {len(first.traces)} ranks" if len(first.traces) > 1 else ""

@@ -2,24 +2,40 @@
 
 import fnmatch
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from samebit import records
+from samebit.capture.environment import comparable
 from samebit.cli import gathering
+from samebit.cli.comparing import (
+    config_of,
+    environment_of,
+    exact,
+    results_of,
+    why_not_comparable,
+)
 from samebit.cli.scheduling import schedule_as_data
+from samebit.cli.showing import randomness_lines
 from samebit.cli.verifying import in_words
-from samebit.cli.words import shown
+from samebit.cli.words import shown, visible
+from samebit.digest import short
+from samebit.errors import SamebitError
 from samebit.folders import stated
 from samebit.folders.read import View
 from samebit.folders.splits import splits_of
+from samebit.folders.used import data_of
+from samebit.objects.store import Store
+from samebit.objects.tree import read_tree
 from samebit.query import index
 from samebit.remotes import named
+from samebit.replay.pairs import compare_traces, rank_of
 from samebit.replay.results import VOLATILE
+from samebit.replay.scope import not_comparable
 from samebit.report import results
 from samebit.report.facts import FACTS
-from samebit.server.answers import Command, Fact, Group, Part, Told
+from samebit.server.answers import Command, Fact, FirstDifference, Group, Part, Told
 from samebit.server.given import Given
 
 __all__ = ["given"]
@@ -40,6 +56,8 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
             "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
             "environment": _environment,
         },
+        _compare,
+        _first_difference,
         results.groups,
         _result,
         _is_volatile,
@@ -59,6 +77,74 @@ def _tell(view: View) -> Told:
             for part in parts
         ],
         list(_commands(view)),
+    )
+
+
+def _compare(view: View) -> dict[str, dict[str, str]]:
+    """By section, in words that tell values apart."""
+    data = {name: str(fact["fingerprint"]) for name, fact in data_of(view).items()}
+    data |= {f"split {name}": str(fact["manifest"]) for name, fact in splits_of(view).items()}
+    told = {
+        "config": {name: exact(value) for name, value in config_of(view).items()},
+        "code": _code(view),
+        "data": data,
+        "randomness": dict(_joined(randomness_lines(view))),
+        "environment": {
+            name: shown(value) for name, value in comparable(environment_of(view)).items()
+        },
+        "results": {name: exact(value) for name, value in results_of(view).items()},
+        "states": {
+            name: fact["manifest"]
+            for name, fact in view.states.items()
+            if name == "step 0" or name.startswith("final")
+        },
+    }
+    return {
+        title: {key: visible(value) for key, value in one.items()} for title, one in told.items()
+    }
+
+
+def _code(view: View) -> dict[str, str]:
+    """The files that ran, each by its content."""
+    if view.code is None:
+        return {}
+    found = {"(commit)": view.code.head or "none"}
+    try:
+        entries = read_tree(Store(view.folder.store), view.code.tree).entries
+    except SamebitError as error:
+        return found | {"(files)": f"cannot be read: {error.what}"}
+    return found | {entry.path: short(entry.digest) for entry in entries}
+
+
+def _joined(lines: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
+    """Lines of one name as one."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for key, value in lines:
+        name = key.strip() or name
+        found.setdefault(name, []).append(shown(value))
+    return ((name, "; ".join(said)) for name, said in found.items())
+
+
+def _first_difference(first: View, second: View) -> tuple[FirstDifference | None, str | None]:
+    matched = compare_traces(first, second)
+    found = matched.divergence
+    note = not_comparable(matched) if matched.apart else None
+    if found is None:
+        return None, note if matched.rows else why_not_comparable(first, second)
+    return (
+        FirstDifference(
+            step=found.step,
+            after=found.after,
+            optimizer=found.optimizer,
+            cause=found.cause,
+            what=found.what,
+            where=found.where,
+            rank=rank_of(found.rank) if found.rank else "",
+            groups=list(found.groups),
+            facts=list(found.facts),
+        ),
+        note,
     )
 
 

@@ -10,18 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from samebit.digest import canonical_json
 
 __all__ = [
     "Command",
+    "Comparison",
     "Console",
     "ConsoleText",
     "CurvePoints",
     "Fact",
     "File",
     "Files",
+    "FirstDifference",
     "Group",
     "GroupCurve",
     "GroupCurves",
@@ -34,8 +36,12 @@ __all__ = [
     "Part",
     "Patch",
     "RunAnswer",
+    "Section",
+    "SectionRow",
     "StoreAnswer",
     "Told",
+    "Trace",
+    "TraceStep",
     "encode",
     "error_body",
 ]
@@ -245,6 +251,65 @@ class Groups(Struct, frozen=True):
     take: str
     confidence: float
     groups: list[Group]
+
+
+class SectionRow(Struct, frozen=True):
+    """What each run has under a name; None where it has nothing."""
+
+    key: str
+    values: list[str | None]
+    same: bool
+
+
+class Section(Struct, frozen=True):
+    """What is told of runs of one kind."""
+
+    title: str
+    rows: list[SectionRow]
+
+
+class Comparison(Struct, frozen=True):
+    """Runs beside each other."""
+
+    ids: list[str]
+    labels: list[str]
+    sections: list[Section]
+
+
+class FirstDifference(Struct, frozen=True):
+    """Where two traces part, and why."""
+
+    step: int
+    after: int | None  # set where only (after, step] is known
+    optimizer: int
+    cause: str
+    what: str
+    where: str
+    rank: str  # empty where there is one
+    groups: list[str]
+    facts: list[str]
+    row: int | None = None  # its place among all rows
+
+
+class TraceStep(Struct, frozen=True):
+    """A step of two runs; None where a group is not of both, or is a generator nobody drew from."""
+
+    optimizer: int
+    step: int
+    equal: list[bool | None]
+
+
+class Trace(Struct, frozen=True):
+    """Steps of two runs."""
+
+    ids: list[str]
+    labels: list[str]
+    groups: list[str]  # in causal order
+    total: int
+    begin: int = field(name="from")
+    rows: list[TraceStep]
+    first: FirstDifference | None  # None where none was found
+    note: str | None  # why nothing could be compared, or what was not
 
 
 def encode(answer: object) -> bytes:

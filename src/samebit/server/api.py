@@ -19,6 +19,7 @@ from samebit.server.answers import (
     encode,
 )
 from samebit.server.asked import flag, real, whole, words
+from samebit.server.comparing import Comparer
 from samebit.server.given import Given
 from samebit.server.looking import Looking
 from samebit.server.points import PointsCache
@@ -53,6 +54,7 @@ class Api:
         self._given = given
         self._looking = looking
         self._points = PointsCache(self.reader)
+        self._comparer = Comparer(self.reader, given)
 
     def addresses(self) -> dict[str, tuple[Answer, str]]:
         """By path, what answers it, and of which kind it is."""
@@ -70,6 +72,8 @@ class Api:
             "curves": (self._curves, _BINARY),
             "curves/groups": (self._group_curves, _JSON),
             "curves/points": (self._curve_points, _JSON),
+            "compare": (self._compare, _JSON),
+            "trace": (self._trace, _JSON),
             "runs/{run}": (self._run, _JSON),
             "runs/{run}/console": (self._console, _JSON),
             "runs/{run}/file": (self._file, _JSON),
@@ -173,6 +177,14 @@ class Api:
         run = asked.query.get("id", "")
         offset = max(0, whole(asked.query, "offset") or 0)
         return encode(curves.points(self.reader.view(run), _drawn(asked), offset))
+
+    def _compare(self, asked: Request) -> bytes:
+        return encode(self._comparer.compare(words(asked.query, "ids") or []))
+
+    def _trace(self, asked: Request) -> bytes:
+        ids = words(asked.query, "ids") or []
+        begin, count = whole(asked.query, "from") or 0, whole(asked.query, "count") or 200
+        return encode(self._comparer.trace(ids, begin, count))
 
     def _run(self, asked: Request) -> bytes:
         view = self.reader.view(asked.run)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from samebit.folders.read import View
 from samebit.query.index import Row, Table
-from samebit.server.answers import Group, Told
+from samebit.server.answers import FirstDifference, Group, Told
 
 __all__ = ["Given"]
 
@@ -24,6 +24,8 @@ class Given(Struct, frozen=True):
         tables: what is kept of each run; a row is all of them together.
         tell: a run in words, with the commands to verify, pull and export it.
         details: by the last word of an address below a run, what it is as `--json` has it.
+        compare: by section, what of a run is compared with others, in words.
+        first_difference: where the traces of two runs part, or why that cannot be said.
         groups: rows by what they have under some names.
         result: what the runs of a group came to in a metric; which metric, how it is taken.
         is_volatile: whether a metric is a fact of the clock or the machine, by its name.
@@ -35,6 +37,8 @@ class Given(Struct, frozen=True):
     tables: Sequence[Table[Row]]
     tell: Callable[[View], Told]
     details: dict[str, Callable[[View], Any]]
+    compare: Callable[[View], Mapping[str, Mapping[str, str]]]
+    first_difference: Callable[[View, View], tuple[FirstDifference | None, str | None]]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]
     is_volatile: Callable[[str], bool]
