@@ -23,6 +23,7 @@ from samebit.cli.verifying import in_words
 from samebit.cli.words import duration, shown, size
 from samebit.errors import SamebitError
 from samebit.folders.read import View
+from samebit.folders.said import KINDS
 from samebit.folders.series import Schedule
 from samebit.folders.steps import last_counts
 from samebit.objects.store import Store
@@ -40,7 +41,7 @@ _MOST_CURVES = 4  # of learning rates: an optimizer may have a group for each la
 _MOST_OPTIMIZERS = 8
 _MOST_VERDICTS = 8
 # Of these alone something is said in a note that is somebody's own words.
-_OUR_NOTES = frozenset({"name", "verdict", "dropped", "certificate"})
+_OUR_NOTES = frozenset({"verdict", "dropped", "certificate", *KINDS})
 # Whole lines that tell whose a run is.
 _PERSONAL = frozenset({"by", "on", "job", "inside run", "commit", "kept as", "repository"})
 
@@ -153,6 +154,10 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     exception = view.facts.get("exception")
     if isinstance(exception, str) and exception.strip():
         yield "exception", exception.strip().splitlines()[-1]
+    yield "tags", ", ".join(view.said.tags)
+    yield "note", view.said.text
+    if view.said.archived:
+        yield "archived", "yes"
     for note in view.notes:
         if note.kind not in _OUR_NOTES and isinstance(note.value, str):
             yield note.kind, note.value

@@ -35,6 +35,7 @@ from samebit.replay.results import VOLATILE
 from samebit.replay.scope import not_comparable
 from samebit.report import results
 from samebit.report.facts import FACTS
+from samebit.report.table import rows_to_csv, runs_table
 from samebit.server.answers import Command, Fact, FirstDifference, Group, Part, Told
 from samebit.server.given import Given
 
@@ -60,6 +61,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         _first_difference,
         results.groups,
         _result,
+        lambda rows, columns: rows_to_csv(*runs_table(rows, columns)),
         _is_volatile,
         remote=remote,
         may_edit=may_edit,

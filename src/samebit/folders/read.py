@@ -25,6 +25,7 @@ from samebit.folders.facts import (
 )
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
 from samebit.folders.points import Points
+from samebit.folders.said import Said, said_by
 from samebit.folders.series import Column, Schedule
 from samebit.folders.steps import TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
@@ -98,6 +99,11 @@ class View(Struct, frozen=True, dict=True):
         """The name given last."""
         given = [n.value for n in self.notes if n.kind == "name" and isinstance(n.value, str)]
         return given[-1] if given else self.record.name
+
+    @property
+    def said(self) -> Said:
+        """What people said of it afterwards."""
+        return said_by(self.notes)
 
     @cached_property
     def ranks(self) -> list[str]:

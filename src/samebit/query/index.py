@@ -49,6 +49,7 @@ Row = dict[str, object]
 T = TypeVar("T")
 
 # What every row has, but for one of a run that cannot be read: that has id, state and damage.
+# `tags`, `note` and `archived` are there only where somebody has said so.
 COLUMNS = (
     "id",
     "name",
@@ -73,7 +74,7 @@ COLUMNS = (
     "job",  # of a batch system, as `squeue` prints it
 )
 
-_SCHEMA = 5  # part of the file's name; a change of rows or table takes the next number
+_SCHEMA = 6  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists {} (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
@@ -244,6 +245,9 @@ def _row(view: "View") -> Row:
         "executions": len(view.starts) if len(view.starts) > 1 else None,
         "job": batch.job_of(view.facts.get("variables") or {}),
     }
+    said = view.said
+    told = {"tags": ", ".join(said.tags), "note": said.text, "archived": said.archived}
+    row |= {key: value for key, value in told.items() if value}
     given = view.facts.get("config")
     if isinstance(given, dict):
         row |= {f"config.{key}": value for key, value in config.flat(given).items()}

@@ -72,6 +72,12 @@ class Watch:
         waiting = sum(one.is_stale for one in self._known.values())
         return Seen(changed, gone, grown, waiting)
 
+    def again(self, name: str) -> None:
+        """Have a run read at the next look, whatever its folders say."""
+        one = self._known.get(name)
+        if one is not None:
+            one.is_stale, one.due = True, 0.0
+
     def _recall(self, there: set[str]) -> dict[str, Row]:
         """The runs of which the index knows all that is asked for, as they are now."""
         self._has_recalled = True

@@ -36,6 +36,8 @@ __all__ = [
     "Part",
     "Patch",
     "RunAnswer",
+    "SaidAnswer",
+    "SaysSo",
     "Section",
     "SectionRow",
     "StoreAnswer",
@@ -310,6 +312,23 @@ class Trace(Struct, frozen=True):
     rows: list[TraceStep]
     first: FirstDifference | None  # None where none was found
     note: str | None  # why nothing could be compared, or what was not
+
+
+class SaysSo(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is sent to be said of a run: a name, tag, untag, text, or archived."""
+
+    kind: str
+    value: str | bool
+
+
+class SaidAnswer(Struct, frozen=True):
+    """What is said of a run now."""
+
+    id: str
+    name: str | None
+    tags: list[str]
+    note: str | None
+    archived: bool
 
 
 def encode(answer: object) -> bytes:

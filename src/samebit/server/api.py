@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from starlette.datastructures import QueryParams
 
 from samebit import places
 from samebit.errors import UsageError
 from samebit.folders.read import View
+from samebit.folders.said import check
 from samebit.remotes import named
 from samebit.server import code, curves, one
 from samebit.server.answers import (
@@ -15,6 +17,8 @@ from samebit.server.answers import (
     Groups,
     Metric,
     Metrics,
+    SaidAnswer,
+    SaysSo,
     StoreAnswer,
     encode,
 )
@@ -31,6 +35,7 @@ Row = dict[str, Any]
 
 _CONFIDENCE = 0.95
 _JSON, _BINARY = "application/json", "application/octet-stream"
+_CSV = "text/csv; charset=utf-8"
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _TAKES = ("last", "first", "min", "max")
 
@@ -67,6 +72,7 @@ class Api:
             "store": (self._store, _JSON),
             "runs": (self._runs, _JSON),
             "runs/filter": (self._filter, _JSON),
+            "runs.csv": (self._csv, _CSV),
             "runs/groups": (self._groups, _JSON),
             "metrics": (self._metrics, _JSON),
             "curves": (self._curves, _BINARY),
@@ -187,8 +193,28 @@ class Api:
         return encode(self._comparer.trace(ids, begin, count))
 
     def _run(self, asked: Request) -> bytes:
-        view = self.reader.view(asked.run)
-        return encode(one.summary(view, self._given, self._looking.row(asked.run)))
+        return encode(one.summary(self.reader.view(asked.run), self._given))
+
+    def say(self, run: str, body: bytes) -> bytes:
+        """Keep what somebody says of a run, as a note in the store."""
+        if not self._given.may_edit:
+            raise UsageError("this page only shows", hint="`samebit ui --edit` lets it write notes")
+        try:
+            asked = msgspec.json.decode(body, type=SaysSo)
+        except msgspec.DecodeError as error:
+            raise UsageError(f"not a note: {error}") from error
+        check(asked.kind, asked.value)
+        self.reader.folder(run).add_note(asked.kind, asked.value)
+        self._looking.source.again(run)
+        view = self.reader.view(run)
+        told = view.said
+        return encode(SaidAnswer(run, view.name, list(told.tags), told.text, told.archived))
+
+    def _csv(self, asked: Request) -> bytes:
+        """Exactly what is shown: these runs and columns, in this order."""
+        columns = words(asked.query, "columns")
+        rows = [row for row in self._chosen(asked) if "damage" not in row]
+        return self._given.csv(rows, columns).encode()
 
     def _of_run(self, tell: Callable[[View], object]) -> Answer:
         return lambda asked: encode(tell(self.reader.view(asked.run)))

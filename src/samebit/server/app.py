@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _THREADS = 4
 _LET_GO_S = 10.0
+_LONGEST_NOTE = 100_000  # bytes
 _JSON = "application/json"
 
 
@@ -43,6 +44,7 @@ class Page:
         ]
         routes += [
             Route("/api/events", self._events, methods=["GET"]),
+            Route("/api/notes/{run}", self._say, methods=["POST"]),
             Route("/api/{path:path}", _no_address, methods=["GET", "POST"]),
             Route("/static/{path:path}", pages.static_file, methods=["GET"]),
             Route("/{path:path}", pages.page, methods=["GET"]),
@@ -52,7 +54,7 @@ class Page:
             exception_handlers={SamebitError: _error, OSError: _refused, Exception: _fault},
             lifespan=self._life,
         )
-        self.app = Guard(inner, token, port)
+        self.app = Guard(inner, token, port, writable=("/api/notes/",))
 
     def close(self) -> None:
         """End what would go on for ever; called in the thread that answers."""
@@ -88,6 +90,16 @@ class Page:
 
         return answer
 
+    async def _say(self, request: Request) -> Response:
+        if request.headers.get("content-type") != "application/json":
+            raise UsageError("a note comes as application/json")
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _LONGEST_NOTE:
+                raise UsageError("a note is not that long")
+        return _json(await self._in_thread(self._api.say, request.path_params["run"], body))
+
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id")
         stream = self._looking.live.stream(last, self._looking.version)
@@ -106,6 +118,9 @@ class _Here:
             hint = "it may come back; the page looks for it again"
             raise StoreNotFound("the store is gone", store=self._store, hint=hint)
         return self._watch.look()
+
+    def again(self, name: str) -> None:
+        self._watch.again(name)
 
 
 async def _no_address(request: Request) -> Response:

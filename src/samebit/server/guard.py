@@ -79,7 +79,7 @@ class Guard:
         is_page = method in _READING and not path.startswith("/api/")
         if is_page and _is_followed(headers):
             return await _ask_again(scope, send)
-        if not _is_from_us(headers, host):
+        if not _is_from_us(headers, host, is_reading=method in _READING):
             return await _refuse(scope, send, 403, "the request comes from another page")
         asked = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         if is_page and "token" in asked:
@@ -132,12 +132,14 @@ def _path(scope: Scope) -> str:
     return "/" + quote(unquote_to_bytes(raw.partition(b"?")[0]).lstrip(b"/\\"))
 
 
-def _is_from_us(headers: list[Header], host: bytes) -> bool:
+def _is_from_us(headers: list[Header], host: bytes, *, is_reading: bool) -> bool:
     site = _only(headers, b"sec-fetch-site")
     if site not in (None, b"same-origin", b"none"):
         return False
     origin = _only(headers, b"origin")
-    return origin is None or origin.lower() == b"http://" + host.lower()
+    if origin is None:
+        return is_reading  # a browser says whose page writes
+    return origin.lower() == b"http://" + host.lower()
 
 
 def _only(headers: Iterable[Header], name: bytes) -> bytes | None:

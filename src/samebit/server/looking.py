@@ -46,6 +46,10 @@ class Source(Protocol):
         """What has come since the last time; raises SamebitError where there is nothing."""
         ...
 
+    def again(self, name: str) -> None:
+        """Have a run read at the next look."""
+        ...
+
 
 class Looking:
     """All runs of a store, or a remote, as they are now."""
@@ -54,7 +58,7 @@ class Looking:
         self.live = Live()
         self.waiting = 0  # runs that are still to be read
         self.trouble: SamebitError | None = None  # why nothing can be seen
-        self._source = source
+        self.source = source
         self._columns = Columns()
         self._lock = threading.Lock()
         self._asked = time.monotonic()
@@ -76,7 +80,7 @@ class Looking:
     def _look(self) -> list[tuple[str, Row]]:
         """Look once; what is to be told of it."""
         try:
-            seen = self._source.look()
+            seen = self.source.look()
         except SamebitError as error:
             was_here, self.trouble = self.trouble is None, error
             return [("again", {"version": self._columns.version})] if was_here else []

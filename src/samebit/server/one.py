@@ -9,7 +9,6 @@ from typing import Any
 from samebit.errors import NotFound
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View
-from samebit.query.index import Row
 from samebit.query.lacks import find_lacks
 from samebit.server.answers import Console, ConsoleText, Lacking, RunAnswer
 from samebit.server.given import Given
@@ -20,11 +19,9 @@ _MOST_BYTES = 256_000  # of a console in one answer
 _LONGEST_CHARACTER = 4  # bytes in UTF-8
 
 
-def summary(view: View, given: Given, row: Row) -> RunAnswer:
+def summary(view: View, given: Given) -> RunAnswer:
     """A run on one screen."""
     told = given.tell(view)
-    tags = str(row.get("tags") or "")
-    note = row.get("note")
     return RunAnswer(
         id=view.id,
         label=told.label,
@@ -38,9 +35,9 @@ def summary(view: View, given: Given, row: Row) -> RunAnswer:
         consoles=list(_consoles(view.folder)),
         metrics=list(view.metrics),
         media=_media(view),
-        tags=tags.split(", ") if tags else [],
-        note=note if isinstance(note, str) else None,
-        archived=bool(row.get("archived")),
+        tags=list(view.said.tags),
+        note=view.said.text,
+        archived=view.said.archived,
     )
 
 
