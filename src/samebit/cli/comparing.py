@@ -14,8 +14,8 @@ from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
 from samebit.folders.find import find_run
-from samebit.folders.read import View, read_run
 from samebit.folders.media import media_of
+from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import TraceRow, row_at
 from samebit.folders.used import data_of

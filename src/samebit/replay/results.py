@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from samebit.digest import canonical_json
-from samebit.folders.read import View
 from samebit.folders.media import media_of
+from samebit.folders.read import View
 from samebit.folders.series import Column
 from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
@@ -258,7 +258,9 @@ class Media(Struct, frozen=True):
     listed: list[str]  # names whose bytes a library made: not judged
 
 
-def compare_media(recorded: View, replayed: View, *, cut: bool = False, more: bool = False) -> Media:
+def compare_media(
+    recorded: View, replayed: View, *, cut: bool = False, more: bool = False
+) -> Media:
     """All of the run whose bytes follow from the logged values.
 
     Args:

@@ -79,7 +79,7 @@ def scope(
     if same := media.count - len(media.differing):
         lines.append(f"media identical: {same} of {media.count}")
     if media.listed:
-        lines.append(f"not judged (rendered or encoded by a library): {', '.join(media.listed)}")
+        lines.append(f"media that are not judged: {', '.join(media.listed)}")
     if metrics.volatile:
         lines.append(f"not judged (clock or machine): {', '.join(metrics.volatile)}")
     for problem in recorded.all_facts("problem"):

@@ -35,6 +35,11 @@ class RecordedMedia:
         return self._fact.get("at", 0)
 
     @property
+    def of(self) -> int:
+        """How many were logged together: a list has several."""
+        return self._fact["of"]
+
+    @property
     def kind(self) -> str:
         """`image`, `histogram`, `table`, `text`, `audio`, `video` or `figure`."""
         return self._fact["kind"]
