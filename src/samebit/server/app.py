@@ -101,6 +101,8 @@ class Page:
         if wanted is None:
             return Response(found.data, media_type=found.type, headers=headers)
         begin, end = wanted
+        if begin >= end:
+            return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
         headers["content-range"] = f"bytes {begin}-{end - 1}/{size}"
         return Response(found.data[begin:end], 206, headers=headers, media_type=found.type)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from samebit.digest import from_json
-from samebit.errors import Damaged, NotFound, SamebitError
+from samebit.errors import NotFound, SamebitError
 from samebit.folders.facts import MediaFact
 from samebit.folders.media import find_media
 from samebit.folders.read import View
@@ -95,18 +95,10 @@ def _in_table(store: Store, fact: MediaFact) -> Iterator[tuple[str, str]]:
 
 
 def part(asked: str | None, size: int) -> tuple[int, int] | None:
-    """From where to where of so many bytes is asked for; None for all of them.
-
-    Raises Damaged where that lies outside.
-    """
+    """From where to where of so many bytes is asked for, empty if outside; None for all of them."""
     match = _RANGE.fullmatch(asked or "")
     if match is None or not (match[1] or match[2]):
         return None  # what we do not understand is as if nobody had said it
     if match[1] is None:
-        begin, end = max(0, size - int(match[2])), size
-    else:
-        begin = int(match[1])
-        end = min(int(match[2]) + 1, size) if match[2] else size
-    if begin >= end:
-        raise Damaged("these bytes are not there", size=size)
-    return begin, end
+        return max(0, size - int(match[2])), size
+    return int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
