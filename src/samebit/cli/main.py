@@ -17,6 +17,7 @@ COMMANDS = {
     "certificate": ("samebit.cli.certifying", "state and sign a verdict for others; check one"),
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
+    "media": ("samebit.cli.media", "pictures, tables, sound that a run logged: list, export"),
     "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "split": ("samebit.cli.splitting", "show, export and use the splits of runs"),

@@ -25,7 +25,7 @@ from samebit.objects.store import Store
 
 __all__ = ["du", "du_arguments"]
 
-_KINDS = ("state", "code", "file")
+_KINDS = ("state", "code", "file", "media")
 
 
 class _Share(Struct):
@@ -128,9 +128,10 @@ def _say(
     if rows:
         columns = [Column("run"), Column("name", shrink=1), Column("states", "right")]
         columns += [
-            Column(t, "right") for t in ("kept", "code", "files", "record", "own", "shared")
+            Column(t, "right")
+            for t in ("kept", "code", "files", "media", "record", "own", "shared")
         ]
-        amounts = ("state", "code", "file", "folder", "own", "shared")
+        amounts = ("state", "code", "file", "media", "folder", "own", "shared")
         cells = [
             [row["id"], row["name"], row["states"], *(size(row[f"{a}_bytes"]) for a in amounts)]
             for row in rows

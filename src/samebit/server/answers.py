@@ -30,6 +30,7 @@ __all__ = [
     "Groups",
     "Key",
     "Lacking",
+    "Media",
     "Metric",
     "Metrics",
     "OneFile",
@@ -119,6 +120,22 @@ class Console(Struct, frozen=True):
     size_bytes: int
 
 
+class Media(Struct, frozen=True):
+    """Something that was logged beside numbers."""
+
+    name: str
+    step: int
+    at: int  # which of the things under this name and step, from 0
+    of: int
+    kind: str
+    type: str
+    digest: str
+    size_bytes: int
+    kept: bool  # False: its bytes are not here, and need not be
+    caption: str | None
+    about: dict[str, Any]
+
+
 class RunAnswer(Struct, frozen=True):
     """One run on one screen."""
 
@@ -133,7 +150,7 @@ class RunAnswer(Struct, frozen=True):
     commands: list[Command]
     consoles: list[Console]
     metrics: list[str]
-    media: list[Any]
+    media: list[Media]
     tags: list[str]
     note: str | None
     archived: bool

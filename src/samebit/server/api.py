@@ -11,7 +11,7 @@ from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
 from samebit.remotes import named
-from samebit.server import code, curves, one
+from samebit.server import code, curves, media, one
 from samebit.server.answers import (
     GroupCurves,
     Groups,
@@ -194,6 +194,10 @@ class Api:
 
     def _run(self, asked: Request) -> bytes:
         return encode(one.summary(self.reader.view(asked.run), self._given))
+
+    def media(self, run: str, digest: str) -> media.Given:
+        """The bytes of something that a run logged."""
+        return media.read(self.reader.view(run), digest)
 
     def say(self, run: str, body: bytes) -> bytes:
         """Keep what somebody says of a run, as a note in the store."""

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from samebit.errors import Damaged, NotFound, SamebitError, StoreNotFound, UsageError
 from samebit.query.watching import Seen, Watch
-from samebit.server import api, pages
+from samebit.server import api, media, pages
 from samebit.server.answers import error_body
 from samebit.server.api import Api
 from samebit.server.given import Given
@@ -44,6 +44,7 @@ class Page:
         ]
         routes += [
             Route("/api/events", self._events, methods=["GET"]),
+            Route("/api/media/{digest}", self._media, methods=["GET"]),
             Route("/api/notes/{run}", self._say, methods=["POST"]),
             Route("/api/{path:path}", _no_address, methods=["GET", "POST"]),
             Route("/static/{path:path}", pages.static_file, methods=["GET"]),
@@ -89,6 +90,21 @@ class Page:
             return Response(await self._in_thread(tell, asked), media_type=kind)
 
         return answer
+
+    async def _media(self, request: Request) -> Response:
+        run, digest = request.query_params.get("run", ""), request.path_params["digest"]
+        found = await self._in_thread(self._api.media, run, digest)
+        how = "inline" if found.is_shown else "attachment"
+        headers = {**media.HEADERS, "content-disposition": f'{how}; filename="{found.name}"'}
+        headers["accept-ranges"] = "bytes"
+        wanted, size = media.part(request.headers.get("range"), len(found.data)), len(found.data)
+        if wanted is None:
+            return Response(found.data, media_type=found.type, headers=headers)
+        begin, end = wanted
+        if begin >= end:
+            return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
+        headers["content-range"] = f"bytes {begin}-{end - 1}/{size}"
+        return Response(found.data[begin:end], 206, headers=headers, media_type=found.type)
 
     async def _say(self, request: Request) -> Response:
         if request.headers.get("content-type") != "application/json":

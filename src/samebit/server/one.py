@@ -4,12 +4,12 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from samebit.errors import NotFound
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View
 from samebit.query.lacks import find_lacks
+from samebit.server import media
 from samebit.server.answers import Console, ConsoleText, Lacking, RunAnswer
 from samebit.server.given import Given
 
@@ -34,15 +34,11 @@ def summary(view: View, given: Given) -> RunAnswer:
         commands=told.commands,
         consoles=list(_consoles(view.folder)),
         metrics=list(view.metrics),
-        media=_media(view),
+        media=media.listed(view),
         tags=list(view.said.tags),
         note=view.said.text,
         archived=view.said.archived,
     )
-
-
-def _media(view: View) -> list[Any]:
-    return []
 
 
 def _consoles(run: RunFolder) -> Iterator[Console]:
