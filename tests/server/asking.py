@@ -1,0 +1,45 @@
+"""A browser that asks the page's server, in this process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from starlette.testclient import TestClient
+
+from samebit.cli.telling import given
+from samebit.digest import from_json
+from samebit.server.app import Page
+
+TOKEN, PORT = "a-token", 4000
+OURS = f"http://127.0.0.1:{PORT}"
+
+
+def client(store: Path, **more: Any) -> TestClient:
+    """One that knows nothing yet, and has not begun."""
+    page = Page(replace(given(store), **more), TOKEN, PORT)
+    return TestClient(
+        page.app, base_url=OURS, raise_server_exceptions=False, follow_redirects=False
+    )
+
+
+@contextmanager
+def opened(store: Path, **more: Any) -> Iterator[TestClient]:
+    """One that has opened the link."""
+    with client(store, **more) as browser:
+        browser.cookies.set(f"samebit-{PORT}", TOKEN)
+        yield browser
+
+
+def ask(browser: TestClient, path: str, **query: Any) -> Any:
+    """A good answer, as values."""
+    answer = browser.get(f"/api/{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return from_json(answer.content)
+
+
+def refusal(browser: TestClient, path: str, **query: Any) -> tuple[int, Any]:
+    """How something was refused: the status, and the words."""
+    answer = browser.get(f"/api/{path}", params=query)
+    return answer.status_code, from_json(answer.content)["error"]
