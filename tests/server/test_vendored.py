@@ -20,9 +20,9 @@ OURS = sorted(
 # Each would make code, or markup, of a text; of the last two the policy of the page knows nothing.
 FORBIDDEN = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|dangerouslySetInnerHTML|srcdoc"
-    r"|\beval\b|new Function|setTimeout\(\s*[\"'`]|createContextualFragment|parseFromString"
+    r"|\beval\s*\(|new Function|setTimeout\(\s*[\"'`]|createContextualFragment|parseFromString"
     r"|setAttribute\(\s*[\"']style|\bstyle\s*=\s*[\"'][^\"']|\son[a-z]+\s*=\s*[\"']"
-    r"|javascript:|https?://(?!www\.w3\.org/)|@import|url\("
+    r"|javascript:|https?://(?!www\.w3\.org/)|@import|url\((?!#)"
 )
 
 

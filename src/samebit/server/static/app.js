@@ -39,7 +39,7 @@ function Page() {
       ${runs.store && html`<span class="store" title=${visible(runs.store.folder ?? "")}>${visible(runs.store.name)}${runs.store.shown !== "here" && html`<small>${` · ${visible(runs.store.shown)}`}</small>`}</span>`}
       <${Live} live=${runs.live} />
       <${Theme} />
-      <button type="button" class="quiet" aria-label="keys" onClick=${() => setHelp(true)}><kbd>?</kbd></button>
+      <button type="button" class="quiet" aria-label="? keys" onClick=${() => setHelp(true)}><kbd>?</kbd></button>
     </header>
     ${View ? html`<${Guarded} key=${here.view + here.id} view=${View} here=${here} />`
       : html`<main id="main"><${Empty} title="There is no such view"><p><a href="/">All runs</a></p></${Empty}></main>`}

@@ -8,6 +8,7 @@ const TOP = 40;
 const BOTTOM = 40;  // below the axes lie those runs that have no value there
 const SIDE = 90;
 const SPREAD = 9;
+const EDGE = 0.02;  // so near to an end of an axis its end is meant
 const MOST_FAINT = 2000;  // lines of those that brushes leave out: a background
 const ROOM = 120;  // pixels to an axis at least
 
@@ -70,7 +71,10 @@ function Axis({ title, axis, menu, at, of, brush, onBrush, isResult, key: _, nam
     event.preventDefault();
     const target = event.currentTarget;
     const rect = target.getBoundingClientRect();
-    const share = (move) => Math.max(0, Math.min(1, 1 - (move.clientY - rect.top) / rect.height));
+    const share = (move) => {
+      const found = 1 - (move.clientY - rect.top) / rect.height;
+      return found > 1 - EDGE ? 1 : found < EDGE ? 0 : found;
+    };
     const from = share(event);
     target.setPointerCapture(event.pointerId);
     target.onpointermove = (move) => onBrush(name, [Math.min(from, share(move)), Math.max(from, share(move))]);

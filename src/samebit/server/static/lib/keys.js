@@ -1,6 +1,6 @@
 // Keys that do something: a view names its own while it is shown, and `?` lists them.
 
-import { useEffect } from "./html.js";
+import { useLayoutEffect } from "./html.js";
 
 const layers = [];
 
@@ -9,7 +9,7 @@ const layers = [];
  * @param {Array<[string, string, function]>} keys - the key, what it does, and the doing.
  */
 export function useKeys(keys) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     layers.push(keys);
     return () => layers.splice(layers.indexOf(keys), 1);
   });
@@ -27,6 +27,7 @@ function press(event) {
   const at = event.target;
   const types = at.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
   if (types || at.closest?.("dialog[open]")) return;
+  if (event.key === "Enter" && at.closest?.("a, button, summary")) return;  // it has a meaning of its own
   for (const layer of [...layers].reverse()) {
     const found = layer.find(([key]) => key === event.key);
     if (found) {

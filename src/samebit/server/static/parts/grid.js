@@ -31,6 +31,7 @@ export function Grid(props) {
   const root = useRef(null);
   const [view, setView] = useState({ top: 0, left: 0, width: 1200, height: 700 });
   const look = useCallback(() => {
+    if (!root.current) return;  // told late, of a table that has gone
     const { scrollTop, scrollLeft, clientWidth, clientHeight } = root.current;
     setView((before) => (before.top === scrollTop && before.left === scrollLeft && before.width === clientWidth &&
       before.height === clientHeight ? before

@@ -58,14 +58,14 @@ export function ChartCard(props) {
       <${Menu} kind="quiet-menu" label="save" name=${`save ${title}`}>${(close) => html`
         <${Item} onClick=${() => { close(); save.svg(); }}>chart as SVG</${Item}>
         <${Item} onClick=${() => { close(); save.csv(); }}>what is drawn as CSV</${Item}>`}</${Menu}>
-      <button type="button" class="quiet" aria-label=${isLarge ? `make ${title} small` : `make ${title} large`} onClick=${props.onLarge}>${isLarge ? "smaller" : "larger"}</button>
+      <button type="button" class="quiet" aria-label=${`${isLarge ? "smaller" : "larger"}: ${title}`} onClick=${props.onLarge}>${isLarge ? "smaller" : "larger"}</button>
     </figcaption>
     ${error && isCurrent && html`<${Trouble} error=${error} />`}
     <div class=${classes("plot-box", !isCurrent && "stale")}>
       ${inView && answer && curves.length > 0 && html`<${Curves} curves=${curves} zoom=${how.zoom} isXLog=${how.isXLog} isYLog=${how.isYLog} bright=${props.bright}
         xTicks=${how.x === "relative" ? secondsTick : how.x === "time" ? dateTick : undefined}
         label=${described(title, curves)} onZoom=${props.onZoom} onLook=${setLook} />`}
-      ${answer && curves.length === 0 && html`<p class="waiting">none of these runs has it</p>`}
+      ${answer && curves.length === 0 && html`<p class="dim none">none of these runs has it</p>`}
       ${look && look.found.length > 0 && html`<${Look} look=${look} how=${how} />`}
     </div>
     <p class="chart-note"><small>${[xTitle(how), points ? `all of ${count(points)} points` : "", far && !how.by ? "bands of the one pointed at" : "", note(how)].filter(Boolean).join(" · ")}</small></p>

@@ -72,13 +72,13 @@ export function Charts({ runs, ids, all = ids, params, plain = false }) {
   const card = (metric) => html`<${ChartCard} key=${metric} metric=${metric} ids=${how.by.length > 0 ? all : ids} lines=${lines} hidden=${hidden} how=${how}
     bright=${bright} isLarge=${metric === large} onZoom=${onZoom} onLarge=${() => change({ large: metric === large ? "" : metric })} />`;
   return html`
-    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${of ? of.last - of.first : 0} plain=${plain} onZoom=${onZoom} />
+    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${of ? of.last - (of.first ?? 0) : 0} plain=${plain} onZoom=${onZoom} />
     <${Trouble} error=${error} />
     <div class=${classes("charts-layout", !plain && how.by.length === 0 && "with-legend")}>
       ${!plain && how.by.length === 0 && html`<${Legend} runs=${runs} ids=${ids} all=${all} hidden=${hidden} setHidden=${setHidden} bright=${bright} setBright=${setBright} />`}
       <div>
         ${!answer && !error && html`<${Waiting} what="asking which metrics there are…" />`}
-        ${answer && found.length === 0 && html`<p class="waiting">${metrics.length ? "no chart has such a name" : "these runs have no metrics"}</p>`}
+        ${answer && found.length === 0 && html`<p class="dim">${metrics.length ? "no chart has such a name" : "these runs have no metrics"}</p>`}
         ${large && found.some(({ name }) => name === large) ? html`<div class="charts one">${card(large)}</div>`
           : html`<div class="charts">${found.slice(0, FIRST_CHARTS).map(({ name }) => card(name))}</div>`}
         ${found.length > FIRST_CHARTS && html`<p class="dim">${`and ${several(found.length - FIRST_CHARTS, "chart")} more: search for them`}</p>`}
@@ -98,7 +98,7 @@ function patternOf(text) {
 }
 
 function next(how, metrics) {
-  const range = Math.max(1, ...metrics.map(({ first, last }) => last - first));
+  const range = Math.max(1, ...metrics.map(({ first, last }) => last - (first ?? 0)));
   const smooth = how.smooth === 0 ? range / 500 : how.smooth * 2;
   return smooth > range / 4 ? "" : number(smooth);
 }

@@ -27,8 +27,8 @@ export function Groups({ runs, by, params, metrics }) {
   const [open, setOpen] = useState(new Set());
   const [sort, setSort] = useState(null);
   if (error) return html`<${Trouble} error=${error} />`;
-  if (columns.length === 0) return html`<${Waiting} what="no metric is shown of which groups could have a mean" />`;
-  if (!answer || answer.length !== columns.length) return html`<${Waiting} what="counting groups…" />`;
+  if (columns.length === 0) return html`<p class="dim inset">no metric is shown of which groups could have a mean</p>`;
+  if (!answer || answer.length !== columns.length) return html`<div class="inset"><${Waiting} what="counting groups…" /></div>`;
   const groups = ordered(answer[0].groups.map((group, at) => ({ ...group, cells: answer.map((one) => one.groups[at]) })), sort);
   const toggle = (name) => {
     const next = new Set(open);

@@ -175,9 +175,9 @@ function AxisMenu({ name, isResult, keys, logs, flips }) {
 
 function Weights({ weights, across }) {
   if (weights.length === 0) return html`<p class="dim">Five runs with a result are needed.</p>`;
-  return html`<table class="plain"><thead><tr><th scope="col">key</th><th scope="col">share of variance</th><th scope="col" class="numeric">rank correlation</th><th scope="col" class="numeric">n</th></tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="what matters"><table class="plain"><thead><tr><th scope="col">key</th><th scope="col">share of variance</th><th scope="col" class="numeric">rank correlation</th><th scope="col" class="numeric">n</th></tr></thead>
     <tbody>${weights.slice(0, 12).map(({ key, share, rank, n }) => html`<tr key=${key}><th scope="row"><button type="button" class="quiet" aria-pressed=${String(key === across)} onClick=${() => change({ across: key }, { replace: true })}>${title(key)}</button></th>
       <td class="bar-cell"><i style=${{ width: `${Math.round(60 * share)}%` }}></i><span class="share">${`${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`}</span></td>
-      <td class="numeric">${rank === null ? "" : rank.toFixed(2)}</td><td class="numeric">${count(n)}</td></tr>`)}</tbody></table>
+      <td class="numeric">${rank === null ? "" : rank.toFixed(2)}</td><td class="numeric">${count(n)}</td></tr>`)}</tbody></table></div>
     <p><small>${METHOD}</small></p>`;
 }

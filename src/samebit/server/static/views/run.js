@@ -64,7 +64,7 @@ function Tab({ tab, run, params, edit, again }) {
   if (tab === "console") return html`<${Console} run=${run} params=${params} />`;
   if (tab === "code") return html`<${Parts} parts=${parts} /><${Code} id=${run.id} params=${params} />`;
   if (tab === "media") return html`<${Media} run=${run} />`;
-  if (parts) return parts.length ? html`<${Parts} parts=${parts} />` : html`<${Waiting} what="nothing of this was recorded" />`;
+  if (parts) return parts.length ? html`<${Parts} parts=${parts} />` : html`<p class="dim">nothing of this was recorded</p>`;
   return html`<${Overview} run=${run} edit=${edit} again=${again} />`;
 }
 

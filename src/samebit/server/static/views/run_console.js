@@ -5,22 +5,24 @@ import { ask } from "../lib/api.js";
 import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../lib/html.js";
 import { useGrown } from "../lib/runs.js";
 import { size, visibleLines } from "../lib/text.js";
-import { Trouble, Waiting } from "../parts/trouble.js";
+import { Trouble } from "../parts/trouble.js";
 
 const FIRST = 64_000;  // bytes of its end
+const ASK_MS = 2000;
+const ENDED = new Set(["finished", "failed", "killed"]);
 const MOST = 2_000_000;  // letters that are kept in the page
 
 export function Console({ run, params }) {
-  if (run.consoles.length === 0) return html`<${Waiting} what="nothing was written to the console" />`;
+  if (run.consoles.length === 0) return html`<p class="dim">nothing was written to the console</p>`;
   const names = run.consoles.map(({ execution, rank }) => `${execution}.${rank}`);
   const chosen = Math.max(0, names.indexOf(params.console ?? names.at(-1)));
   return html`
     ${run.consoles.length > 1 && html`<p><label>console of <select value=${names[chosen]} onChange=${(event) => change({ console: event.target.value })}>
       ${run.consoles.map(({ execution, rank }, at) => html`<option key=${names[at]} value=${names[at]}>${`execution ${execution}, rank ${rank}`}</option>`)}</select></label></p>`}
-    <${Stream} key=${names[chosen]} id=${run.id} console=${run.consoles[chosen]} />`;
+    <${Stream} key=${names[chosen]} id=${run.id} isOpen=${!ENDED.has(run.status)} console=${run.consoles[chosen]} />`;
 }
 
-function Stream({ id, console: { execution, rank } }) {
+function Stream({ id, isOpen, console: { execution, rank } }) {
   const [state, setState] = useState({ text: "", at: 0, next: 0, size: 0, error: null, begun: false });
   const now = useRef(state);
   now.current = state;
@@ -49,6 +51,12 @@ function Stream({ id, console: { execution, rank } }) {
     }
   }, [id, execution, rank]);
   useEffect(() => { more(-FIRST); }, [more]);
+  // Its journal tells when it grows; a console of which nothing is logged meanwhile is asked.
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const timer = setInterval(() => { if (now.current.begun && !document.hidden) more(now.current.next); }, ASK_MS);
+    return () => clearInterval(timer);
+  }, [more, isOpen]);
   useGrown(useCallback((ids) => { if (ids.includes(id) && now.current.begun) more(now.current.next); }, [more, id]));
   useLayoutEffect(() => {
     if (follow.current && box.current) box.current.scrollTop = box.current.scrollHeight;

@@ -8,7 +8,7 @@ import { duration, moment, shown, title } from "../lib/text.js";
 import { State, Verdict } from "../parts/marks.js";
 import { Item, Menu } from "../parts/menu.js";
 
-const WIDTHS = { name: 200, state: 118, verdict: 132, started: 150, seconds: 92, missing: 200, note: 220, tags: 150, id: 104 };
+const WIDTHS = { name: 200, state: 118, verdict: 132, started: 150, seconds: 112, missing: 200, note: 220, tags: 150, id: 104 };
 const STEP = 40;  // pixels by which a key makes a column wider
 
 /** The columns of a grid, for the layout of a table. */

@@ -43,7 +43,7 @@ async function askTrace(ids, from, signal) {
 function Found({ answer, step }) {
   const { first, note } = answer;
   return html`
-    ${first ? html`<section class="verdict apart"><h2>${first.after === null || first.after === undefined ? `Step ${count(first.step)}` : `Between steps ${count(first.after)} and ${count(first.step)}`}${first.optimizer ? `, optimizer ${first.optimizer}` : ""}: ${visible(first.what)}</h2>
+    ${first ? html`<section class="verdict apart"><h2>${`${visible(first.where)}: ${visible(first.what)}`}</h2>
         ${first.facts.map((fact, at) => html`<p key=${at} class="mono">${visible(fact)}</p>`)}
         <${Command} what="which operation" command=${`samebit diff ${answer.ids.join(" ")} --trace --op`} /></section>`
       : html`<section class="verdict equal"><h2>${answer.total > 0 ? `Equal in all ${count(answer.total)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}

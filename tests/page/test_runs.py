@@ -1,0 +1,219 @@
+"""The table of runs, as a person uses it: look, filter, sort, group, choose, take away."""
+
+import csv
+import io
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.page import stores
+from tests.page.conftest import SWEPT, Opened, Site, opened_at, shown
+
+pytestmark = pytest.mark.usefixtures("site")
+ALL = SWEPT + 2
+
+
+def names(page: Any) -> list[str]:
+    """The runs in view, from above."""
+    return [text.strip() for text in page.locator(".grid-body .cell.pinned").all_inner_texts()]
+
+
+def values(page: Any, title: str) -> list[str]:
+    """What stands in a column, of the rows that are elements."""
+    at = page.get_by_role("columnheader", name=title).first.get_attribute("aria-colindex")
+    return page.locator(f'.grid-body [aria-colindex="{at}"]').all_inner_texts()
+
+
+def is_said(page: Any, text: str | re.Pattern[str]) -> None:
+    page.locator(".count").filter(has_text=text).wait_for()
+
+
+def test_it_says_how_many_rows_there_are_and_makes_elements_of_those_in_view(
+    opened: Opened,
+) -> None:
+    grid = opened.page.get_by_role("grid", name="runs")
+    assert grid.get_attribute("aria-rowcount") == str(ALL + 1)
+    assert 20 < opened.page.locator(".grid-body .grid-row").count() < 50
+    assert names(opened.page)[:3] == ["second-twin", "first-twin", "kind-otter-79"]
+    grid.evaluate("grid => { grid.scrollTop = grid.scrollHeight; }")
+    opened.page.get_by_role("link", name="brave-otter-0", exact=True).wait_for()
+    assert opened.page.locator(f'[aria-rowindex="{ALL + 1}"]').count() == 1
+
+
+def test_a_state_and_a_verdict_are_words_not_colours(opened: Opened) -> None:
+    assert {"finished", "failed"} <= set(values(opened.page, "state"))
+    assert {"identical", "different", "close"} <= set(values(opened.page, "verdict"))
+
+
+def test_columns_in_which_runs_differ_come_first(opened: Opened) -> None:
+    titles = [text.strip() for text in opened.page.locator(".head .title").all_inner_texts()]
+    assert titles[:5] == ["name", "state", "verdict", "started", "lr"]
+    assert "model.width" not in titles[:9], "it is the same in all runs"
+
+
+def test_the_filter_is_the_command_lines_and_so_are_its_errors(opened: Opened) -> None:
+    page = opened.page
+    page.keyboard.press("/")
+    page.keyboard.type("lr < 0.01 and optimizer == sgd")
+    is_said(page, re.compile(f"^20 of {ALL} runs$"))
+    assert set(values(page, "lr")) == {"0.0001", "0.001"}
+    assert "where=" in page.url
+    page.get_by_role("searchbox", name="filter runs").fill("lr <")
+    page.get_by_role("alert").filter(has_text="cannot read this filter").wait_for()
+    assert page.get_by_role("searchbox", name="filter runs").get_attribute("aria-invalid") == "true"
+    page.get_by_role("searchbox", name="filter runs").fill("")
+    is_said(page, f"{ALL} runs")
+
+
+def test_sorting_says_its_direction_and_puts_what_is_missing_last(opened: Opened) -> None:
+    page = opened.page
+    head = page.get_by_role("columnheader", name="dropout")
+    page.get_by_role("grid", name="runs").evaluate("grid => { grid.scrollLeft = 600; }")
+    head.get_by_role("button").first.click()
+    page.locator('.head[aria-sort="descending"]').filter(has_text="dropout").wait_for()
+    assert values(page, "dropout")[0] == "0.1"
+    head.get_by_role("button").first.click()
+    page.locator('.head[aria-sort="ascending"]').filter(has_text="dropout").wait_for()
+    assert values(page, "dropout")[0] == "0.1"
+    page.get_by_role("grid", name="runs").evaluate(
+        "grid => { grid.scrollTop = grid.scrollHeight; }"
+    )
+    page.locator(f'[aria-rowindex="{ALL + 1}"]').wait_for()
+    assert values(page, "dropout")[-1] == ""
+
+
+def test_keys_move_choose_and_open(opened: Opened) -> None:
+    page = opened.page
+    for key in ("j", "x", "j", "x"):
+        page.keyboard.press(key)
+    bar = page.get_by_role("region", name="selected runs")
+    assert "2 runs selected" in bar.inner_text()
+    page.keyboard.press("c")
+    page.get_by_role("heading", name="Compare").wait_for()
+    assert page.locator(".chip").count() == 2
+    page.go_back()
+    bar.wait_for()
+    page.keyboard.press("d")
+    page.get_by_role("heading", name="Where two runs part").wait_for()
+    page.go_back()
+    page.get_by_role("grid", name="runs").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="second-twin").wait_for()
+    page.keyboard.press("?")
+    assert "filter" not in page.get_by_role("dialog").inner_text()
+    assert "Console" in page.get_by_role("dialog").inner_text()
+
+
+def test_a_view_is_its_address(opened: Opened, browser: Any, site: Site) -> None:
+    page = opened.page
+    page.get_by_role("searchbox", name="filter runs").fill("state == failed")
+    is_said(page, f"7 of {ALL} runs")
+    page.get_by_role("columnheader", name="loss").get_by_role("button").first.click()
+    page.keyboard.press("x")
+    seen = names(page)
+    with opened_at(browser, site) as other:
+        other.go(page.url.removeprefix(site.origin))
+        is_said(other.page, f"7 of {ALL} runs")
+        assert names(other.page) == seen
+        assert "1 run selected" in other.page.locator(".selection").inner_text()
+
+
+def test_columns_are_hidden_pinned_moved_and_shown_again(opened: Opened) -> None:
+    page = opened.page
+
+    def choose(column: str, thing: str) -> None:
+        head = page.get_by_role("columnheader", name=column)
+        head.hover()
+        head.get_by_role("button", name=f"column {column}").click()
+        page.get_by_role("menuitem", name=thing).click()
+
+    def titles() -> list[str]:
+        return [text.strip() for text in page.locator(".head .title").all_inner_texts()]
+
+    choose("optimizer", "hide")
+    page.get_by_role("columnheader", name="optimizer").wait_for(state="detached")
+    choose("lr", "keep at the left")
+    page.locator(".head.pinned").filter(has_text="lr").wait_for()
+    assert titles()[:3] == ["name", "lr", "state"]
+    choose("loss", "move left")
+    assert titles().index("loss") < titles().index("seed")
+    page.get_by_role("button", name="columns that are shown").click()
+    page.get_by_role("searchbox", name="find columns").fill("width")
+    page.get_by_role("checkbox", name=re.compile("config.model.width")).check()
+    page.reload()
+    page.get_by_role("grid", name="runs").wait_for()
+    assert titles()[:3] == ["name", "lr", "state"], "the address has it"
+    page.get_by_role("button", name="columns that are shown").click()
+    page.get_by_role("button", name="as at first").click()
+    page.get_by_role("columnheader", name="optimizer").wait_for()
+
+
+def test_a_metric_is_shown_by_its_best_as_well_as_by_its_last(opened: Opened) -> None:
+    page = opened.page
+    last = [float(text) for text in values(page, "loss")]
+    head = page.get_by_role("columnheader", name="loss")
+    head.hover()
+    head.get_by_role("button", name="column loss").click()
+    page.get_by_role("menuitemradio", name="lowest (best)").click()
+    page.get_by_role("columnheader", name="loss lowest").wait_for()
+    lowest = [float(text) for text in values(page, "loss lowest")]
+    assert all(low <= end for low, end in zip(lowest, last, strict=True))
+    assert lowest != last
+
+
+def test_groups_have_n_mean_and_interval_over_all_of_their_runs(opened: Opened) -> None:
+    opened.go("/?by=config.lr,config.optimizer")
+    table = opened.page.get_by_role("region", name="groups of runs")
+    row = table.get_by_role("row").filter(has_text="0.0001").filter(has_text="sgd").first
+    row.wait_for()
+    cells = row.get_by_role("cell").all_inner_texts()
+    assert cells[2] == "10"
+    assert re.search(r"0\.\d+\s+0\.\d+ to 0\.\d+\s+n = 9", cells[3]), cells[3]
+    row.get_by_role("button").click()
+    table.get_by_text("left out: failed").first.wait_for()
+
+
+def test_what_is_shown_is_saved_as_csv_and_latex(opened: Opened) -> None:
+    page = opened.page
+    page.get_by_role("searchbox", name="filter runs").fill("optimizer == sgd and lr == 0.1")
+    is_said(page, re.compile(f"^12 of {ALL} runs$"))
+    page.get_by_role("columnheader", name="loss").get_by_role("button").first.click()
+    page.locator('.head[aria-sort="descending"]').wait_for()
+    shown_names = names(page)
+    page.get_by_role("button", name="save what is shown").click()
+    with page.expect_download() as saving:
+        page.get_by_role("menuitem", name="table as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(saving.value.path()).read_text())))
+    assert [row["name"] for row in rows] == shown_names
+    page.get_by_role("button", name="save what is shown").click()
+    with page.expect_download() as saving:
+        page.get_by_role("menuitem", name="table as LaTeX").click()
+    assert r"\toprule" in Path(saving.value.path()).read_text()
+
+
+def test_a_run_that_begins_is_there_by_itself_and_one_that_is_deleted_goes(
+    browser: Any, tmp_path: Path
+) -> None:
+    store = stores.new_store(tmp_path / "project")
+    first = stores.record(store, name="first", rows=[{"loss": 1.0}])
+    with shown(tmp_path / "project") as site, opened_at(browser, site) as opened:
+        assert names(opened.page) == ["first"]
+        stores.record(store, name="second", config={"lr": 1}, rows=[{"loss": 0.5}])
+        opened.page.get_by_role("link", name="second").wait_for()
+        is_said(opened.page, "2 runs")
+        shutil.rmtree(first.path)
+        opened.page.get_by_role("link", name="first").wait_for(state="detached")
+        is_said(opened.page, "1 run")
+
+
+def test_an_empty_store_says_how_to_record(browser: Any, tmp_path: Path) -> None:
+    stores.new_store(tmp_path / "project")
+    with shown(tmp_path / "project") as site:
+        page = browser.new_page()
+        page.goto(site.link)
+        page.get_by_text("samebit run train.py").wait_for()
+        page.close()

@@ -1,0 +1,178 @@
+"""One run, curves, hyper-parameters, comparisons, traces, seeds: what a person does in each."""
+
+import re
+import xml.etree.ElementTree
+from pathlib import Path
+from typing import Any
+
+from tests.page import stores
+from tests.page.conftest import SWEPT, Opened, opened_at, shown
+
+ALL = SWEPT + 2
+
+
+def open_run(opened: Opened, name: str) -> str:
+    """Go to a run by its name; its id."""
+    opened.page.get_by_role("link", name=name, exact=True).click()
+    opened.page.get_by_role("heading", name=name).wait_for()
+    return opened.page.url.rpartition("/")[2].partition("?")[0]
+
+
+def twins(opened: Opened) -> str:
+    """The ids of the two runs whose traces part."""
+    asking = (
+        "async (name) => (await (await fetch(`/api/runs/filter?where=name==${name}`)).json()).ids"
+    )
+    found = [opened.page.evaluate(asking, name)[0] for name in ("first-twin", "second-twin")]
+    return ",".join(found)
+
+
+def test_a_run_is_told_in_one_screen_with_the_commands_to_go_on(opened: Opened) -> None:
+    run = open_run(opened, "first-twin")
+    page = opened.page
+    for title in ("Hyper-parameters", "Run", "Training", "Metrics", "See for yourself"):
+        page.get_by_role("heading", name=title, exact=True).wait_for()
+    assert f"samebit verify {run}" in page.locator(".side-column").inner_text()
+    page.get_by_role("link", name="Code").click()
+    page.get_by_role("button", name=re.compile("train.py")).click()
+    page.locator(".lines").filter(has_text="print(lr)").wait_for()
+    page.reload()
+    page.locator(".lines").filter(has_text="print(lr)").wait_for()
+    page.get_by_role("link", name="Console").click()
+    page.get_by_role("log", name="console").filter(has_text="step 39 loss").wait_for()
+
+
+def test_a_run_that_is_not_there_is_said_to_be_so(opened: Opened) -> None:
+    opened.go("/run/0000000000")
+    opened.page.get_by_role("alert").filter(has_text="0000000000").wait_for()
+    opened.go("/nowhere")
+    opened.page.get_by_role("heading", name="There is no such view").wait_for()
+
+
+def test_a_console_goes_on_while_it_is_read(browser: Any, tmp_path: Path) -> None:
+    store = stores.new_store(tmp_path / "project")
+    run = stores.record(store, name="talks", rows=[{"loss": 1.0}], console="begun\n", status=None)
+    with shown(tmp_path / "project") as site, opened_at(browser, site) as opened:
+        opened.go(f"/run/{run.id}?tab=console")
+        log = opened.page.get_by_role("log", name="console")
+        log.filter(has_text="begun").wait_for()
+        with (run.console(1) / "0.log").open("a", encoding="utf-8") as console:
+            console.write("and on\n")
+        log.filter(has_text="and on").wait_for()
+
+
+def test_curves_say_what_was_done_to_them_and_a_zoom_asks_again(opened: Opened) -> None:
+    page = opened.page
+    opened.go("/curves?where=lr+%3D%3D+0.01")
+    chart = page.locator("figure").filter(has_text="val/acc")
+    chart.locator("canvas").wait_for()
+    chart.get_by_text(re.compile("all of 3[0-9]0 points")).wait_for()
+    box = chart.locator(".u-over").bounding_box()
+    assert box is not None
+    with page.expect_response(re.compile(r"/api/curves\?.*from=\d")):
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40, steps=4)
+        page.mouse.up()
+    assert "zoom=" in page.url
+    page.get_by_role("button", name="no zoom").click()
+    page.get_by_role("slider", name=re.compile("smoothing")).fill("6")
+    chart.get_by_text(re.compile("exponential mean, half-life")).wait_for()
+    page.get_by_role("checkbox", name="log y").check()
+    chart.get_by_text("logarithmic").wait_for()
+    page.get_by_role("searchbox", name="find charts").fill("^val/")
+    page.locator("figure").filter(has_text=re.compile("^loss")).wait_for(state="detached")
+    assert page.locator("figure").count() == 1
+
+
+def test_behind_a_chart_lie_its_numbers_and_files(opened: Opened) -> None:
+    page = opened.page
+    opened.go(f"/curves?ids={twins(opened)}&charts=loss")
+    chart = page.locator("figure")
+    chart.get_by_role("button", name="table").click()
+    chart.get_by_role("rowheader").filter(has_text="first-twin").wait_for()
+    chart.get_by_role("button", name="all points of first-twin").click()
+    chart.get_by_role("heading", name="first-twin: 40 points, exactly").wait_for()
+    chart.get_by_role("button", name="save loss").click()
+    with page.expect_download() as saving:
+        page.get_by_role("menuitem", name="chart as SVG").click()
+    drawing = xml.etree.ElementTree.parse(saving.value.path()).getroot()
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "first-twin" in "".join(drawing.itertext())
+    chart.get_by_role("button", name="save loss").click()
+    with page.expect_download() as saving:
+        page.get_by_role("menuitem", name="what is drawn as CSV").click()
+    lines = Path(saving.value.path()).read_text().splitlines()
+    assert lines[0] == "run,step,lowest,highest,last,mean"
+    assert len(lines) == 1 + 2 * 40
+
+
+def test_a_mean_of_groups_is_over_all_runs_and_says_n(opened: Opened) -> None:
+    opened.go("/curves?by=config.optimizer&charts=loss")
+    page = opened.page
+    page.get_by_text("mean and 95 % interval over all runs of each group").wait_for()
+    page.locator(".small-legend li").first.wait_for()
+    said = page.locator(".small-legend").inner_text()
+    assert re.search(r"adamw \(n = 40\)", said), said
+    assert re.search(r"sgd \(n = 42\)", said), said
+
+
+def test_only_charts_in_view_are_drawn(browser: Any, tmp_path: Path) -> None:
+    store = stores.new_store(tmp_path / "project")
+    rows = [{f"metric{at:02}": float(step) for at in range(60)} for step in range(3)]
+    stores.record(store, name="wide", rows=rows)
+    with shown(tmp_path / "project") as site, opened_at(browser, site) as opened:
+        opened.go("/curves")
+        page = opened.page
+        page.locator("figure canvas").first.wait_for()
+        assert page.locator("figure").count() == 60
+        assert page.locator("figure canvas").count() < 20
+        page.locator("figure").last.scroll_into_view_if_needed()
+        page.locator("figure").last.locator("canvas").wait_for()
+
+
+def test_a_brush_filters_the_runs_and_is_a_filter_of_the_table(opened: Opened) -> None:
+    page = opened.page
+    opened.go("/hyper?metric=metric.val/acc&axes=config.lr,config.optimizer")
+    page.locator("canvas").first.wait_for()
+    page.get_by_text("epsilon squared").wait_for()
+    line = page.get_by_role("slider", name="range of lr")
+    box = line.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 10, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 10, box["y"] + box["height"] * 0.2, steps=4)
+    page.mouse.up()
+    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
+    page.reload()
+    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
+    page.get_by_role("link", name="these in the table").click()
+    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
+
+
+def test_runs_beside_each_other_show_what_differs_and_their_code(opened: Opened) -> None:
+    page = opened.page
+    opened.go(f"/compare?ids={twins(opened)}")
+    page.get_by_role("button", name="train.py").click()
+    page.locator(".line.added").filter(has_text="lr *= 2").wait_for()
+    assert page.get_by_role("rowheader", name=re.compile("model.py")).count() == 0
+    page.get_by_role("checkbox", name="only what differs").uncheck()
+    page.get_by_role("rowheader", name=re.compile("model.py")).wait_for()
+    page.get_by_role("link", name="Where they part").click()
+    page.get_by_role(
+        "heading", name=re.compile(f"^step {stores.PARTS_AT}: the backward")
+    ).wait_for()
+    first = page.locator("tr.first")
+    assert "the first difference" in first.inner_text()
+    assert "not equal the cause" in " ".join(first.locator(".cause").inner_text().split())
+
+
+def test_seeds_have_their_mean_interval_and_best_of_n(opened: Opened) -> None:
+    opened.go("/seeds?by=config.lr,config.optimizer&metric=metric.loss")
+    page = opened.page
+    table = page.get_by_role("region", name="groups")
+    table.wait_for()
+    assert table.locator("svg circle").count() >= SWEPT - 7
+    page.get_by_text("Tang et al. 2020").wait_for()
+    heads = table.get_by_role("columnheader").all_inner_texts()
+    assert heads[-4:-1] == ["best of 2", "best of 3", "best of 5"]
