@@ -18,7 +18,7 @@ pytest.importorskip("starlette", reason="`samebit ui` needs starlette and uvicor
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-_WAIT_MS = 4_000
+_WAIT_MS = 20_000
 SWEPT = 80
 
 

@@ -8,10 +8,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 from samebit import places
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
+from samebit.media.drafts import draft
+from samebit.media.given import Histogram, Image, Media, Table, Text
 from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile, save_tree
 from samebit.records import ExecutionEnd, ExecutionStart, Verdict
@@ -57,6 +62,7 @@ def record(
     traced: int = 0,
     parts_at: int | None = None,
     seconds: float = 90.0,
+    media: Mapping[str, Media] | None = None,
 ) -> RunFolder:
     """A run; without a status it is one of another machine that still goes on."""
     run = runs.begin(store, name=name, group=group)
@@ -84,6 +90,7 @@ def record(
     for step, values in enumerate(rows, 1):
         writer.row(values, step)
     _trace(writer, traced, parts_at)
+    _log_media(writer, store, media or {})
     writer.close()
     if console:
         folder = run.console(start.number)
@@ -112,6 +119,19 @@ def _trace(writer: Writer, steps: int, parts_at: int | None) -> None:
             for at, group in enumerate(groups)
         )
         writer.trace(0, count, mask, digests)
+
+
+def _log_media(writer: Writer, store: Path, media: Mapping[str, Media]) -> None:
+    """Things beside numbers, by name, each at step 1."""
+    for name, given in media.items():
+        found = draft(given, lambda _: pytest.fail("nothing lies on a device"))
+        made = found.make()
+        fact = {"name": name, "step": 1, "kind": found.kind, "of": 1}
+        writer.fact("media", fact)
+        more = {"at": 0, "type": made.type, "object": Store(store).put(made.data)}
+        more |= {"size_bytes": len(made.data), "exact": found.exact, "about": made.about}
+        more |= {"caption": found.caption} if found.caption else {}
+        writer.fact("media", fact | more)
 
 
 def curve(chance: random.Random, steps: int, rate: float) -> list[dict[str, float]]:
@@ -165,7 +185,14 @@ def traced_pair(store: Path) -> tuple[RunFolder, RunFolder]:
     rows = curve(random.Random(1), 40, 3.0)
     common = {"config": config, "seed": 1, "traced": 40, "rows": rows}
     console = "".join(f"step {step} loss {row['loss']:.4f}\n" for step, row in enumerate(rows))
-    first = record(store, name="first-twin", sources=sources, console=console, **common)
+    media: dict[str, Media] = {
+        "samples": Image(np.zeros((8, 12, 3), np.uint8), caption="black"),
+        "weights": Histogram(np.arange(100.0), bins=10),
+        "answers": Table(["question", "answer"], [["<b>2 + 2</b>", 4]]),
+        "said": Text("</pre><script>alert(1)</script>"),
+    }
+    more = {"sources": sources, "console": console, "media": media}
+    first = record(store, name="first-twin", **more, **common)
     other = {**sources, "train.py": b"lr = 0.1\nlr *= 2\nprint(lr)\n"}
     second = record(store, name="second-twin", sources=other, parts_at=PARTS_AT, **common)
     return first, second

@@ -42,6 +42,21 @@ def test_a_run_is_told_in_one_screen_with_the_commands_to_go_on(opened: Opened) 
     page.get_by_role("log", name="console").filter(has_text="step 39 loss").wait_for()
 
 
+def test_what_was_logged_beside_numbers_is_seen_read_and_kept_from_running(
+    opened: Opened,
+) -> None:
+    open_run(opened, "first-twin")
+    page = opened.page
+    page.get_by_role("link", name="Media").click()
+    picture = page.get_by_role("img", name="black")
+    picture.wait_for()
+    page.wait_for_timeout(300)
+    assert picture.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [12, 8]
+    page.get_by_role("img", name=re.compile("100 values from 0 to 99")).wait_for()
+    page.get_by_role("cell", name="<b>2 + 2</b>").wait_for()
+    page.get_by_text("</pre><script>alert(1)</script>").wait_for()
+
+
 def test_a_run_that_is_not_there_is_said_to_be_so(opened: Opened) -> None:
     opened.go("/run/0000000000")
     opened.page.get_by_role("alert").filter(has_text="0000000000").wait_for()

@@ -25,10 +25,16 @@ export async function ask(path, params, { signal } = {}) {
   return numbers(await (await fetched(path, params, signal)).json());
 }
 
-async function fetched(path, params, signal) {
+/** Send a note; the one thing that is ever written. */
+export async function post(path, body) {
+  return numbers(await (await fetched(path, {}, undefined, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json());
+}
+
+async function fetched(path, params, signal, how = {}) {
   let response;
   try {
-    response = await fetch(address(path, params), { signal, headers: { Accept: "application/json" } });
+    response = await fetch(address(path, params), { signal, ...how });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, { what: "the server does not answer", hint: "does `samebit ui` still run?" });

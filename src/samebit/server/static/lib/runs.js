@@ -2,7 +2,7 @@
 
 import { packed } from "./address.js";
 import { ask, listen } from "./api.js";
-import { Column } from "./columns.js";
+import { Column, sorted } from "./columns.js";
 import { useEffect, useState } from "./html.js";
 
 const listeners = new Set();
@@ -44,6 +44,11 @@ export function value(runs, id, key) {
 /** What a run is called: its name, else its id. */
 export function label(runs, id) {
   return value(runs, id, "name") ?? id;
+}
+
+/** Places of runs, the newest first: the order in which they came here is another one. */
+export function newestFirst(runs, rows) {
+  return sorted(rows, runs.columns.get("started"), true);
 }
 
 export async function begin() {

@@ -4,7 +4,7 @@ import { change, link, list, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { classes, html, useCallback, useMemo, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
-import { label, useRuns } from "../lib/runs.js";
+import { label, newestFirst, useRuns } from "../lib/runs.js";
 import { number, several, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
@@ -35,7 +35,8 @@ export function useChosen(runs, params, most = MOST_OVERLAID) {
     where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "");
   return useMemo(() => {
     const named = list(params.ids);
-    const all = named.length > 0 ? named : where ? [...(answer?.ids ?? [])].reverse() : [...runs.ids].reverse();
+    const rows = (where ? answer?.ids ?? [] : runs.ids).map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined);
+    const all = named.length > 0 ? named : [...newestFirst(runs, rows)].map((row) => runs.ids[row]);
     return { all, ids: all.slice(0, most), error: isCurrent ? error : null };
   }, [params.ids, where, answer, error, runs.ids]);
 }

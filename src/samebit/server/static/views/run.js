@@ -63,7 +63,7 @@ function Tab({ tab, run, params, edit, again }) {
   const parts = named && run.parts.filter(({ title }) => named.includes(title));
   if (tab === "console") return html`<${Console} run=${run} params=${params} />`;
   if (tab === "code") return html`<${Parts} parts=${parts} /><${Code} id=${run.id} params=${params} />`;
-  if (tab === "media") return html`<${Media} run=${run} />`;
+  if (tab === "media") return html`<${Media} run=${run} params=${params} />`;
   if (parts) return parts.length ? html`<${Parts} parts=${parts} />` : html`<p class="dim">nothing of this was recorded</p>`;
   return html`<${Overview} run=${run} edit=${edit} again=${again} />`;
 }
@@ -73,6 +73,7 @@ function Overview({ run, edit, again }) {
   const first = run.parts.filter(({ title }) => !ELSEWHERE.has(title));
   return html`<div class="overview">
     <div class="main-column">
+      ${(run.gaps ?? []).length > 0 && html`<section class="trouble"><strong>Not all of its journal can be read</strong>${run.gaps.map((gap, at) => html`<div key=${at}>${visible(gap)}</div>`)}</section>`}
       <${Lacks} lacks=${run.lacks} />
       ${config && html`<section class="card"><h2>Hyper-parameters</h2><${Facts} facts=${config.facts.slice(0, SHORT)} />
         ${config.facts.length > SHORT && html`<a href=${link("run", { tab: "config" }, run.id)}>${`all ${config.facts.length}`}</a>`}</section>`}
@@ -81,7 +82,7 @@ function Overview({ run, edit, again }) {
     <div class="side-column">
       <section class="card"><h2>See for yourself</h2>${run.commands.map(({ what, command }) => html`<${Command} key=${command} what=${visible(what)} command=${visible(command)} />`)}</section>
       ${first.filter(({ title }) => title === "Verdicts").map((part) => html`<${Part} key=${part.title} part=${part} />`)}
-      ${edit && html`<${Notes} run=${run} again=${again} />`}
+      <${Notes} run=${run} edit=${edit} again=${again} />
     </div>
   </div>`;
 }

@@ -41,7 +41,7 @@ function File({ found: { answer, error, isCurrent }, path }) {
 function Patch({ found: { answer, error } }) {
   if (error) return html`<${Trouble} error=${error} />`;
   if (!answer) return html`<${Waiting} what="comparing…" />`;
-  if (!answer.text) return html`<p class="dim">Nothing differs from the commit.</p>`;
+  if (!answer.text) return html`<p class="dim">${answer.why ? visible(answer.why) : "Nothing differs from the commit."}</p>`;
   return html`${answer.against && html`<p class="dim">against commit <code>${visible(answer.against)}</code></p>`}<${Difference} text=${answer.text} />`;
 }
 

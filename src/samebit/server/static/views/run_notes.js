@@ -1,20 +1,21 @@
-// What people write to a run, where the server was started with --edit: a record in the store each.
+// What people say of a run: a name, tags, a note, that it is archived; each a record of its own in the store.
 
-import { address, ApiError } from "../lib/api.js";
+import { post } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
+import { visible } from "../lib/text.js";
 import { Trouble } from "../parts/trouble.js";
 
-const KINDS = [["tag", "tag"], ["name", "name"], ["note", "note"]];
+const KINDS = [["tag", "tag"], ["name", "name"], ["text", "note"]];
 
-export function Notes({ run, again }) {
+export function Notes({ run, edit, again }) {
   const [text, setText] = useState("");
   const [kind, setKind] = useState("tag");
   const [error, setError] = useState(null);
-  const send = async (body) => {
+  const said = (run.tags ?? []).length > 0 || run.note || run.archived;
+  if (!edit && !said) return null;
+  const send = async (what, value) => {
     try {
-      const response = await fetch(address(`notes/${run.id}`), {
-        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-      if (!response.ok) throw new ApiError(response.status, (await response.json()).error);
+      await post(`notes/${run.id}`, { kind: what, value });
       setText("");
       setError(null);
       again();
@@ -23,12 +24,15 @@ export function Notes({ run, again }) {
     }
   };
   return html`<section class="card"><h2>Notes</h2>
-    <form class="notes" onSubmit=${(event) => { event.preventDefault(); if (text.trim()) send({ kind, text: text.trim() }); }}>
+    ${run.archived && html`<p class="dim">archived: left out of the table</p>`}
+    ${(run.tags ?? []).length > 0 && html`<p class="picker">${run.tags.map((tag) => html`<span class="chip" key=${tag}>${visible(tag)}${edit && html`<button type="button" class="quiet" aria-label=${`without the tag ${visible(tag)}`} onClick=${() => send("untag", tag)}>×</button>`}</span>`)}</p>`}
+    ${run.note && html`<p class="note-text">${visible(run.note)}</p>`}
+    ${edit && html`<form class="notes" onSubmit=${(event) => { event.preventDefault(); if (text.trim()) send(kind, text.trim()); }}>
       <label class="unseen" for="note-kind">kind of note</label>
-      <select id="note-kind" value=${kind} onChange=${(event) => setKind(event.target.value)}>${KINDS.map(([name, said]) => html`<option key=${name} value=${name}>${said}</option>`)}</select>
+      <select id="note-kind" value=${kind} onChange=${(event) => setKind(event.target.value)}>${KINDS.map(([name, word]) => html`<option key=${name} value=${name}>${word}</option>`)}</select>
       <label class="unseen" for="note-text">text</label>
-      <input id="note-text" type="text" maxlength="2000" value=${text} onInput=${(event) => setText(event.target.value)} />
+      <input id="note-text" type="text" maxlength="2000" autocomplete="off" value=${text} onInput=${(event) => setText(event.target.value)} />
       <button type="submit">add</button>
-      <button type="button" onClick=${() => send({ kind: "archive", text: "" })}>archive</button>
-    </form><${Trouble} error=${error} /></section>`;
+      <button type="button" onClick=${() => send("archived", !run.archived)}>${run.archived ? "take back" : "archive"}</button>
+    </form>`}<${Trouble} error=${error} /></section>`;
 }

@@ -5,9 +5,10 @@ import { ask } from "../lib/api.js";
 import { sorted } from "../lib/columns.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
+import { latex } from "../lib/latex.js";
 import { defaultLayout, formatLayout, moved, parseLayout } from "../lib/layout.js";
-import { useRuns, want } from "../lib/runs.js";
-import { saveAnswer } from "../lib/save.js";
+import { newestFirst, useRuns, want } from "../lib/runs.js";
+import { saveAnswer, saveText } from "../lib/save.js";
 import { keep, setting } from "../lib/settings.js";
 import { announce } from "../parts/announce.js";
 import { useAnswer } from "../parts/asking.js";
@@ -64,8 +65,8 @@ function Table({ runs, params }) {
     const archived = runs.columns.get("archived");
     let found = filter.rows ?? Int32Array.from(runs.ids, (_, row) => row);
     if (archived && !params.archived) found = found.filter((row) => archived.get(row) !== true);
-    return sort ? sorted(found, sortColumn, sort.descending) : newestFirst(found);
-  }, [runs.ids, runs.rowOf, filter.rows, params.sort, sortColumn, params.archived, runs.columns.get("archived")]);
+    return sort ? sorted(found, sortColumn, sort.descending) : newestFirst(runs, found);
+  }, [runs.ids, runs.rowOf, filter.rows, params.sort, sortColumn, params.archived, runs.columns.get("archived"), runs.columns.get("started")]);
 
   const [selection, setSelection] = useState(() => new Set(list(params.ids)));
   const [at, setCursor] = useState(0);
@@ -118,7 +119,8 @@ function Table({ runs, params }) {
   const exports_ = {
     columns: keys,
     csv: () => saveAnswer("runs.csv", { ids: idsOf(runs, rows), columns: packed(keys) }, "runs.csv"),
-    tex: () => saveAnswer("runs.tex", { ids: idsOf(runs, rows), columns: packed(keys) }, "runs.tex"),
+    tex: () => saveText(latex(columns.map((column) => column.title), [...rows].map((row) => columns.map((column) => column.text(row))),
+      columns.map(({ numeric }) => numeric)), "runs.tex", "text/x-tex"),
   };
   const by = unpacked(params.by);
   return html`<main id="main" class="full">
@@ -137,10 +139,6 @@ function Table({ runs, params }) {
 }
 
 const idsOf = (runs, rows) => [...rows].map((row) => runs.ids[row]).join(",");
-
-function newestFirst(rows) {
-  return Int32Array.from(rows).reverse();
-}
 
 /** `acc:desc`, as the command line has it. */
 function parseSort(text) {

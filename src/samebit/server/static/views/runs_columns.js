@@ -9,6 +9,7 @@ import { State, Verdict } from "../parts/marks.js";
 import { Item, Menu } from "../parts/menu.js";
 
 const WIDTHS = { name: 200, state: 118, verdict: 132, started: 150, seconds: 112, missing: 200, note: 220, tags: 150, id: 104 };
+const LONG = 200;  // letters of a cell
 const STEP = 40;  // pixels by which a key makes a column wider
 
 /** The columns of a grid, for the layout of a table. */
@@ -22,7 +23,7 @@ export function gridColumns(actions) {
       key, title: heading, numeric, dim: !column.varies && key !== "name",
       width: widths[key] ?? WIDTHS[key] ?? Math.max(numeric ? 104 : 110, Math.min(180, heading.length * 7.5 + 44)),
       pinned: layout.pinned.has(key),
-      cell: cellOf(key, column, runs),
+      cell: cellOf(key, column, runs), text: textOf(key, column, runs),
       menu: html`<${HeadMenu} column=${key} actions=${actions} />`,
     };
   });
@@ -38,13 +39,20 @@ function cellOf(key, column, runs) {
   }
   if (key === "state") return (row) => html`<${State} state=${column.get(row) ?? "unknown"} />`;
   if (key === "verdict") return (row) => html`<${Verdict} verdict=${column.get(row)} />`;
+  const text = textOf(key, column, runs);
+  return (row) => {
+    const whole = text(row);
+    return whole.length > LONG ? `${whole.slice(0, LONG)}…` : whole;
+  };
+}
+
+/** What a cell says, as a text. */
+function textOf(key, column, runs) {
+  if (key === "name") return (row) => shown(column.get(row) ?? runs.ids[row]);
   if (key === "started") return (row) => (column.get(row) === null ? "" : moment(column.get(row)));
   if (key === "seconds") return (row) => duration(column.get(row));
   if (key === "tags") return (row) => shown(listed(column.get(row)));
-  return (row) => {
-    const text = shown(column.get(row));
-    return text.length > 200 ? `${text.slice(0, 200)}…` : text;
-  };
+  return (row) => shown(column.get(row));
 }
 
 const listed = (value) => (Array.isArray(value) ? value.join(", ") : value);
