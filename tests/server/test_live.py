@@ -50,9 +50,19 @@ def test_one_that_slept_too_long_or_knew_another_server_asks_for_everything() ->
         for at in range(live._REMEMBERED + 10):
             told.tell("rows", {"ids": [str(at)]})
         own = told._own
-        for last in (f"{own}-1", f"other-{live._REMEMBERED}", f"{own}-99999", "rubbish", f"{own}-x"):
+        for last in (
+            f"{own}-1",
+            f"other-{live._REMEMBERED}",
+            f"{own}-99999",
+            "rubbish",
+            f"{own}-x",
+        ):
             ((number, name, value),) = await heard(told, last, 1)
-            assert (number, name, value) == (f"{own}-{live._REMEMBERED + 10}", "again", {"version": 7})
+            assert (number, name, value) == (
+                f"{own}-{live._REMEMBERED + 10}",
+                "again",
+                {"version": 7},
+            )
         assert len(told._events) == live._REMEMBERED
 
     asyncio.run(go())
@@ -81,5 +91,3 @@ def test_a_text_of_a_stranger_cannot_end_an_event() -> None:
         assert (name, found) == ("rows", value)
 
     asyncio.run(go())
-
-
