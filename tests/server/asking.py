@@ -32,14 +32,14 @@ def opened(store: Path, **more: Any) -> Iterator[TestClient]:
         yield browser
 
 
-def ask(browser: TestClient, path: str, **query: Any) -> Any:
+def ask(browser: TestClient, path: str, /, **query: Any) -> Any:
     """A good answer, as values."""
     answer = browser.get(f"/api/{path}", params=query)
     assert answer.status_code == 200, answer.text
     return from_json(answer.content)
 
 
-def refusal(browser: TestClient, path: str, **query: Any) -> tuple[int, Any]:
+def refusal(browser: TestClient, path: str, /, **query: Any) -> tuple[int, Any]:
     """How something was refused: the status, and the words."""
     answer = browser.get(f"/api/{path}", params=query)
     return answer.status_code, from_json(answer.content)["error"]

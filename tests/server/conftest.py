@@ -25,9 +25,7 @@ def some_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = [SourceFile("train.py", "file", b"print('<b>')\n"), SourceFile("b", "file", b"\0\xff")]
     tree, _ = save_tree(Store(store), files)
     for at, rate in enumerate((0.1, 0.1, 0.1, 0.01)):
-        rows = [
-            ({"loss": (1 + at) / (step + 1), "acc": step / 50}, step) for step in range(50)
-        ]
+        rows = [({"loss": (1 + at) / (step + 1), "acc": step / 50}, step) for step in range(50)]
         config = {"lr": rate, "seed": at}
         run = record(store, config=config, rows=rows, seed=at, name=f"n{at}", tree=tree)
         (run.console(1) / "0.log").write_text("héllo\n" * 10)

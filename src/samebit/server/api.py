@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
 from samebit import places
@@ -237,11 +238,11 @@ def _metric(asked: Request) -> str:
 
 
 def _drawn(asked: Request) -> curves.Asked:
-    query = asked.query
-    return curves.Asked(
+    query, columns = asked.query, whole(asked.query, "columns")
+    found = curves.Asked(
         _metric(asked),
         query.get("x", "step").removeprefix("metric."),
         real(query, "from"),
         real(query, "to"),
-        whole(query, "columns") or 800,
-    ).checked()
+    )
+    return (found if columns is None else replace(found, columns=columns)).checked()

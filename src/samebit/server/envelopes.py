@@ -59,21 +59,14 @@ def _reduced(xs: Any, ys: Any, starts: Any, ends: Any, numpy: Any) -> Envelope:
     base = int(starts[0])
     part, at = ys[base : int(ends[-1])], starts - base
     finite = numpy.isfinite(part)
-    x, last = xs[(starts + ends) // 2], ys[ends - 1]
-    if finite.all():
-        lows = numpy.minimum.reduceat(part, at)
-        highs = numpy.maximum.reduceat(part, at)
-        counts = ends - starts
-        sums = numpy.add.reduceat(part, at)
-    else:
-        lows = numpy.minimum.reduceat(numpy.where(finite, part, numpy.inf), at)
-        highs = numpy.maximum.reduceat(numpy.where(finite, part, -numpy.inf), at)
-        counts = numpy.add.reduceat(finite.astype(numpy.int64), at)
-        sums = numpy.add.reduceat(numpy.where(finite, part, 0.0), at)
-        for edge in (lows, highs):
-            edge[counts == 0] = numpy.nan
+    is_whole = bool(finite.all())
+    lows = numpy.minimum.reduceat(part if is_whole else numpy.where(finite, part, numpy.inf), at)
+    highs = numpy.maximum.reduceat(part if is_whole else numpy.where(finite, part, -numpy.inf), at)
+    counts = ends - starts if is_whole else numpy.add.reduceat(finite.astype(numpy.int64), at)
+    lows[counts == 0] = highs[counts == 0] = numpy.nan
     with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        means = sums / counts
-    # A sum of numbers near the largest is infinite, and the rounding of one may lie outside.
-    means = numpy.where(numpy.isfinite(means), means, lows / 2 + highs / 2)
+        sums = numpy.add.reduceat(part if is_whole else numpy.where(finite, part, 0.0), at)
+        # A sum of numbers near the largest is infinite, and the rounding of one may lie outside.
+        means = numpy.where(numpy.isfinite(sums), sums / counts, lows / 2 + highs / 2)
+    x, last = xs[(starts + ends) // 2], ys[ends - 1]
     return Envelope(x, lows, highs, last, numpy.clip(means, lows, highs))
