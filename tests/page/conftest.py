@@ -14,9 +14,6 @@ import pytest
 
 from tests.page import stores
 
-pytest.importorskip("starlette", reason="`samebit ui` needs starlette and uvicorn")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _WAIT_MS = 20_000
 SWEPT = 80
@@ -49,6 +46,7 @@ def shown(project: Path, *options: str) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, or whichever is there."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = os.environ.get("SAMEBIT_CHROMIUM") or next(
         filter(None, map(shutil.which, _NAMES)), None
     )

@@ -29,11 +29,14 @@ function Page() {
   useEffect(() => {
     document.title = [visible(name), visible(runs.store?.name ?? ""), "Samebit"].filter(Boolean).join(" · ");
   }, [name, runs.store]);
+  const places = useRef(null);
+  // On a phone the places do not fit, and the one where somebody is must be seen.
+  useEffect(() => { places.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); }, [here.view]);
   return html`
     <a class="skip" href="#main">skip to the content</a>
     <header class="top">
       <a class="brand" href="/"><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3.5 6h9M3.5 10h9" /></svg>samebit</a>
-      <nav aria-label="views">${PLACES.map(([view, title]) => html`<a key=${view} href=${link(view, kept(here, view))}
+      <nav aria-label="views" ref=${places}>${PLACES.map(([view, title]) => html`<a key=${view} href=${link(view, kept(here, view))}
         aria-current=${view === here.view ? "page" : null}>${title}</a>`)}</nav>
       <span class="grow"></span>
       ${runs.store && html`<span class="store" title=${visible(runs.store.folder ?? "")}>${visible(runs.store.name)}${runs.store.shown !== "here" && html`<small>${` · ${visible(runs.store.shown)}`}</small>`}</span>`}

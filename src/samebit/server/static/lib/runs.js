@@ -9,7 +9,7 @@ const listeners = new Set();
 const grownListeners = new Set();
 
 /** The state of the page's runs. A change makes a new object, so that views can compare. */
-let state = { phase: "asking", error: null, live: "waiting", version: 0, ids: [], rowOf: new Map(),
+let state = { phase: "asking", error: null, live: "waiting", version: 0, waiting: 0, ids: [], rowOf: new Map(),
   columns: new Map(), keys: [], store: null };
 
 function update(change) {
@@ -71,7 +71,7 @@ async function all() {
 function take(answer) {
   const columns = new Map(Object.entries(answer.columns)
     .map(([key, packed]) => [key, new Column(packed, answer.ids.length)]));
-  update({ phase: "here", error: null, version: answer.version, ids: answer.ids, columns,
+  update({ phase: "here", error: null, version: answer.version, waiting: answer.waiting ?? 0, ids: answer.ids, columns,
     rowOf: new Map(answer.ids.map((id, row) => [id, row])), keys: answer.keys });
 }
 
@@ -143,7 +143,7 @@ function merge(answer) {
   }
   const keys = new Map(state.keys.map((key) => [key.key, key]));
   for (const key of answer.keys ?? []) if (!keys.has(key.key)) keys.set(key.key, key);
-  update({ version: answer.version, ids, rowOf, columns, keys: [...keys.values()], error: null });
+  update({ version: answer.version, waiting: answer.waiting ?? 0, ids, rowOf, columns, keys: [...keys.values()], error: null });
 }
 
 function gone({ ids, version }) {

@@ -8,6 +8,7 @@ import { Bars } from "../charts/bars.js";
 import { useAnswer } from "../parts/asking.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 
+const SMALL = 64;  // pixels; such a picture is drawn larger, each of its pixels as a square
 const MOST_ROWS = 200;
 const MOST_BYTES = 5_000_000;  // of a text or a table that is shown here; a larger one is a file
 
@@ -44,7 +45,7 @@ export function Thing({ run, one }) {
   const href = address(path, { run: run.id });
   const what = visible(one.caption ?? `${one.name}, step ${one.step}`);
   if (!one.kept) return html`<p class="dim">its bytes were not kept</p>`;
-  if (/^image\//.test(one.type)) return html`<img src=${href} alt=${what} loading="lazy" />`;
+  if (/^image\//.test(one.type)) return html`<img class=${one.about?.width < SMALL ? "small" : ""} src=${href} alt=${what} loading="lazy" />`;
   if (/^audio\//.test(one.type)) return html`<audio src=${href} controls aria-label=${what} preload="none"></audio>`;
   if (/^video\//.test(one.type)) return html`<video src=${href} controls aria-label=${what} preload="none"></video>`;
   if (one.size_bytes <= MOST_BYTES && one.kind in READ) return html`<${Read} run=${run} one=${one} what=${what} path=${path} />`;

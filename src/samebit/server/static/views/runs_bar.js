@@ -15,7 +15,7 @@ export function Bar({ runs, rows, filter, actions, exports, search }) {
   return html`<div class="bar">
     <${FilterBox} where=${params.where ?? ""} search=${search} error=${filter.error} />
     <span class="count" role="status">${rows.length === runs.ids.length ? several(rows.length, "run")
-      : `${count(rows.length)} of ${several(runs.ids.length, "run")}`}</span>
+      : `${count(rows.length)} of ${several(runs.ids.length, "run")}`}${runs.waiting > 0 ? `, ${count(runs.waiting)} still to be read` : ""}</span>
     <span class="grow"></span>
     <${GroupMenu} runs=${runs} params=${params} />
     <${ColumnMenu} actions=${actions} />
@@ -73,7 +73,7 @@ function ColumnMenu({ actions }) {
 /** A list with boxes that a few letters make shorter. */
 export function Choices({ keys, isOn, toggle, what }) {
   const [text, setText] = useState("");
-  const found = keys.filter(({ key }) => key.toLowerCase().includes(text.toLowerCase()));
+  const found = keys.filter(({ key, distinct }) => (distinct ?? 1) > 0 && key.toLowerCase().includes(text.toLowerCase()));
   return html`<div class="choices">
     <input type="search" aria-label=${`find ${what}`} placeholder=${`find ${what}`} value=${text} onInput=${(event) => setText(event.target.value)} />
     <div class="choice-list" role="group" aria-label=${what}>

@@ -2,7 +2,7 @@
 
 import { change, link, list } from "../lib/address.js";
 import { ask } from "../lib/api.js";
-import { classes, html } from "../lib/html.js";
+import { classes, html, useEffect, useRef } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
 import { useRuns } from "../lib/runs.js";
 import { count, visible } from "../lib/text.js";
@@ -62,7 +62,9 @@ function Found({ answer, step }) {
 const SAID = new Map([[true, ["=", "equal"]], [false, ["≠", "differs"]], [null, ["·", "unknown"]]]);
 
 function StepRow({ row, answer, isFirst }) {
-  return html`<tr class=${classes(isFirst && "first")}><th scope="row" class="numeric">${answer.rows.some(({ optimizer }) => optimizer) ? `${row.optimizer}: ` : ""}${count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
+  const line = useRef(null);
+  useEffect(() => { if (isFirst) line.current.scrollIntoView({ block: "center" }); }, [isFirst]);
+  return html`<tr ref=${line} class=${classes(isFirst && "first")}><th scope="row" class="numeric">${answer.rows.some(({ optimizer }) => optimizer) ? `${row.optimizer}: ` : ""}${count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
     ${row.equal.map((equal, at) => {
       const [sign, name] = SAID.get(equal);
       const isCause = isFirst && answer.groups[at] === answer.first.cause;

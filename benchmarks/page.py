@@ -1,0 +1,239 @@
+"""The page in Chromium: 10,000 runs until they are seen, sorted, filtered; 100 × 100,000 points.
+
+What is timed is what a person waits for: from going to an address, or from a key or a click, until
+what was asked for is in the document and two frames have been drawn. The server is warm, as it is
+from its second second on; its first answer after a cold start is told apart.
+"""
+
+import math
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import measure
+
+from samebit import places
+from samebit.folders import folder as runs
+from samebit.journal.writer import Writer
+from samebit.records import ExecutionEnd, ExecutionStart
+
+RUNS, KEYS = 10_000, 50  # and 20 metrics
+CURVES, POINTS = 100, 100_000
+ROUNDS = 7
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+# Resolves with the time since the page was begun when something is there, and has been drawn.
+WAIT = """
+window.whenThere = (check, since = 0) => new Promise((done) => {
+  const look = () => {
+    if (!check()) requestAnimationFrame(look);
+    else requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - since)));
+  };
+  look();
+});
+"""
+# A canvas is drawn once it has a column of pixels that are not those of its paper.
+DRAWN = """() => { const all = [...document.querySelectorAll('.chart')].filter((one) => {
+    const { top, bottom } = one.getBoundingClientRect(); return top < innerHeight && bottom > 0; });
+  return all.length > 0 && !document.querySelector('.plot-box.stale') && all.every((one) => {
+    const canvas = one.querySelector('canvas'); if (!canvas || !canvas.width) return false;
+    const { data } = canvas.getContext('2d').getImageData(canvas.width >> 2, 0, 1, canvas.height);
+    let colours = 0;
+    for (let at = 0; at < data.length; at += 4) colours += data[at + 3] > 200;
+    return colours > 8; }); }"""
+
+
+def main() -> None:
+    """Print the table."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        print("left out: playwright is not installed")
+        return
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        print("left out: no Chromium is installed")
+        return
+    with measure.scratch_folder() as folder, sync_playwright() as playwright:
+        measure.print_machine(folder)
+        begun = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        try:
+            _table(begun, folder)
+            _curves(begun, folder)
+        finally:
+            begun.close()
+    print(f"Targets: 1 s, 100 ms, 100 ms; 1 s, 200 ms. {measure.load()}")
+
+
+def _table(browser: Any, folder: Path) -> None:
+    project = folder / "wide"
+    store = places.make_store(project / places.STORE_NAME)
+    began = time.monotonic()
+    for number in range(RUNS):
+        _wide_run(store, number)
+    print(f"{RUNS:,} runs of {KEYS + 20} keys made in {time.monotonic() - began:.0f} s", flush=True)
+    with _shown(project, folder / "cache") as link:
+        page = _page(browser, link)
+        print(f"first table of a cold index: {_until_all(page):.1f} s\n", flush=True)
+        _say("first paint of all runs", [_goto(page, link, "/", _ROWS) for _ in range(ROUNDS)])
+        sort = "const first = document.querySelector('[aria-rowindex=\"2\"]').id; document.querySelectorAll('.head')[4].querySelector('.sort').click()"
+        _say("sort by a column", [_act(page, sort, _OTHER_ORDER) for _ in range(ROUNDS)])
+        filters: list[float] = []
+        for at in range(ROUNDS):
+            said = "document.querySelector('.count').textContent"
+            before = page.evaluate(said)
+            there = f"() => {said} !== {before!r}"
+            filters.append(_act(page, _typed(f"config.key3 < 0.{at + 1}"), there) - _TYPING_MS)
+        _say("filter (after 200 ms without a key)", filters)
+        page.close()
+
+
+def _curves(browser: Any, folder: Path) -> None:
+    project = folder / "long"
+    store = places.make_store(project / places.STORE_NAME)
+    began = time.monotonic()
+    for number in range(CURVES):
+        _long_run(store, number)
+    print(
+        f"\n{CURVES} runs of {POINTS:,} points made in {time.monotonic() - began:.0f} s", flush=True
+    )
+    with _shown(project, folder / "cache") as link:
+        page = _page(browser, link)
+        _until_all(page, CURVES)
+        print(f"first time, journals unread: {_goto(page, link, '/curves', DRAWN) / 1000:.1f} s\n")
+        _say("100 curves", [_goto(page, link, "/curves", DRAWN) for _ in range(ROUNDS)])
+        zooms: list[float] = []
+        for at in range(ROUNDS):
+            low, high = 10_000 + 5000 * at, 40_000 + 5000 * at
+            zoom = f"""history.pushState(null, '', '/curves?zoom={low}~{high}');
+                dispatchEvent(new PopStateEvent('popstate'));"""
+            asked = """() => window.answered > window.before"""
+            zooms.append(_act(page, f"window.before = window.answered ?? 0; {zoom}", asked))
+        _say("zoom", zooms)
+        page.close()
+
+
+# The first row is another one than it was.
+_OTHER_ORDER = "() => document.querySelector('[aria-rowindex=\"2\"]').id !== first"
+_TYPING_MS = 200  # that the page waits for another key
+_ROWS = f"() => document.querySelector('.count')?.textContent.startsWith('{RUNS:,} ') " + (
+    "&& document.querySelectorAll('.grid-body .grid-row').length > 20"
+)
+
+
+def _say(what: str, times: list[float]) -> None:
+    times.sort()
+    print(
+        f"{what:40} {statistics.median(times):7.0f} ms  ({times[0]:.0f} to {times[-1]:.0f})",
+        flush=True,
+    )
+
+
+def _page(browser: Any, link: str) -> Any:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script(WAIT)
+    page.add_init_script(
+        """const ask = window.fetch; window.fetch = async (...given) => { const found = await ask(...given);
+        if (String(given[0]).startsWith('/api/curves')) found.clone().arrayBuffer().then(() => {
+          requestAnimationFrame(() => { window.answered = (window.answered ?? 0) + 1; }); });
+        return found; };"""
+    )
+    page.goto(link)
+    page.set_default_timeout(180_000)
+    return page
+
+
+def _until_all(page: Any, count: int = RUNS) -> float:
+    began = time.monotonic()
+    there = f"() => document.querySelector('.count')?.textContent.startsWith('{count:,} ')"
+    page.evaluate(f"window.whenThere({there})")
+    return time.monotonic() - began
+
+
+def _goto(page: Any, link: str, path: str, there: str) -> float:
+    page.goto(link.split("/?")[0] + path, wait_until="commit")
+    return float(page.evaluate(f"window.whenThere({there})"))
+
+
+def _act(page: Any, action: str, there: str) -> float:
+    return float(
+        page.evaluate(
+            f"async () => {{ const began = performance.now(); {action};"
+            f" return window.whenThere({there}, began); }}"
+        )
+    )
+
+
+def _typed(text: str) -> str:
+    return (
+        f"const box = document.querySelector('#filter'); box.value = {text!r};"
+        " box.dispatchEvent(new Event('input', { bubbles: true }))"
+    )
+
+
+@contextmanager
+def _shown(project: Path, cache: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "samebit.cli.main", "ui", "--no-open"]
+    env = measure.child_environment(SAMEBIT_CACHE=str(cache))
+    with subprocess.Popen(command, cwd=project, env=env, stdout=subprocess.PIPE, text=True) as one:
+        try:
+            assert one.stdout is not None
+            yield one.stdout.readline().strip()
+        finally:
+            status = Path(f"/proc/{one.pid}/status")
+            if status.exists():
+                peak = next(line for line in status.read_text().splitlines() if "VmHWM" in line)
+                print(f"memory of the server, at most: {int(peak.split()[1]) // 1000} MB")
+            one.send_signal(signal.SIGINT)
+
+
+def _begin(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[], None]]:
+    run = runs.begin(store, name=name)
+    start = run.begin_execution(
+        ExecutionStart(
+            number=0,
+            started_ns=time.time_ns(),
+            how="script",
+            argv=("train.py",),
+            cwd=str(store.parent),
+            host=socket.gethostname(),
+            user=runs.user_name(),
+        )
+    )
+    writer = Writer(run.journal, run.id)
+
+    def end() -> None:
+        writer.close()
+        run.end_execution(start.number, ExecutionEnd(time.time_ns(), "finished", exit_code=0))
+
+    return run, writer, end
+
+
+def _wide_run(store: Path, number: int) -> None:
+    chance = random.Random(number)
+    _, writer, end = _begin(store, f"run-{number}")
+    writer.fact("config", {f"key{at}": round(chance.random(), 4) for at in range(KEYS)})
+    writer.row({f"metric{at}": chance.random() for at in range(20)}, 1)
+    end()
+
+
+def _long_run(store: Path, number: int) -> None:
+    chance = random.Random(number)
+    _, writer, end = _begin(store, f"run-{number}")
+    for step in range(POINTS):
+        writer.row({"loss": math.exp(-step / 30_000) + 0.1 * chance.random()}, step)
+    end()
+
+
+if __name__ == "__main__":
+    os.environ.pop("SAMEBIT_DIR", None)
+    main()
