@@ -29,12 +29,13 @@ export function number(value) {
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return value.toString();
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e15)) {
+  const rounded = Number(size.toPrecision(4));
+  if (size !== 0 && (rounded < 1e-4 || size >= 1e7)) {
     const [mantissa, power] = value.toExponential(3).split("e");
     const digits = Math.abs(Number(power)).toString().padStart(2, "0");
     return `${mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa}e${power[0]}${digits}`;
   }
-  if (size >= 1e4) return value.toFixed(0);
+  if (rounded >= 1e4) return value.toFixed(0);
   return String(Number(value.toPrecision(4)));
 }
 

@@ -1,0 +1,147 @@
+"""What the page computes by itself is what Samebit computes elsewhere: words, statistics, files."""
+
+import math
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from samebit import stats
+from samebit.cli.words import duration, size
+from samebit.report.table import number, rows_to_csv, visible
+from tests.page import stores
+from tests.page.conftest import Site
+
+
+@pytest.fixture(scope="module")
+def modules(browser: Any, site: Site) -> Iterator[Any]:
+    """A function of a module of the page, called with plain values."""
+    page = browser.new_page()
+    page.goto(site.link)
+
+    def call(module: str, name: str, *given: Any) -> Any:
+        asking = (
+            "async ([module, name, given]) => (await import(`/static/${module}`))[name](...given)"
+        )
+        return page.evaluate(asking, [module, name, list(given)])
+
+    yield call
+    page.close()
+
+
+def test_numbers_and_lengths_of_time_read_as_on_the_command_line(modules: Any) -> None:
+    chance = random.Random(3)
+    values = [0.1, 1 / 3, 1e-5, 1.5e-7, 123456.7, 0.00012345, 2.5e20, -2.5, 12345.678, 5, 0, 1e-300]
+    values += [chance.uniform(-1, 1) * 10 ** chance.randint(-12, 12) for _ in range(300)]
+    for value in values:
+        assert modules("lib/text.js", "number", value) == number(value), value
+    for seconds in [
+        0,
+        0.0001,
+        0.5,
+        0.9996,
+        1,
+        59.94,
+        59.96,
+        61,
+        3599,
+        3600,
+        7261,
+        86399,
+        90000,
+        1e7,
+    ]:
+        assert modules("lib/text.js", "duration", seconds) == duration(seconds), seconds
+    for count in (0, 999, 1000, 123456, 999_949, 999_951, 10**9, 5 * 10**15):
+        assert modules("lib/text.js", "size", count) == size(count)
+
+
+def test_what_is_not_seen_is_escaped_as_on_the_command_line(modules: Any) -> None:
+    for text in (*stores.EVIL, "a\nb\tc", "\x00\x7f\x85", "é ü 漢字 🎉", "\u2028"):
+        assert modules("lib/text.js", "visible", text) == visible(text), text
+    # And what has no width: two names that look alike are told apart.
+    assert modules("lib/text.js", "visible", "a\u200bb\ufeff") == "a\\u200bb\\ufeff"
+
+
+def test_a_csv_is_that_of_the_command_line(modules: Any) -> None:
+    rows = [["a,b", 'say "x"', "", None, 1.5, "line\nbreak"], [1, 2.25, "x", "y", None, ""]]
+    heads = ["a", "b", "c", "d", "e", "f"]
+    assert modules("lib/save.js", "csv", [heads, *rows]) == rows_to_csv(heads, rows)
+
+
+def test_the_best_of_n_is_that_of_the_statistics(modules: Any) -> None:
+    chance = random.Random(1)
+    scores = [chance.gauss(0, 1) for _ in range(23)]
+    for lower in (False, True):
+        expected = stats.expected_best(scores, range(1, 24), lower_is_better=lower)
+        found = [modules("lib/search.js", "expectedBest", scores, n, lower) for n in range(1, 24)]
+        assert found == pytest.approx([one.value for one in expected], rel=1e-12)
+
+
+def test_importance_is_what_its_method_says(modules: Any) -> None:
+    chance = np.random.default_rng(2)
+    keys = chance.integers(0, 4, 60)
+    results = keys * 0.5 + chance.normal(0, 1, 60)
+    found = modules("lib/importance.js", "importance", keys.tolist(), results.tolist())
+    groups = [results[keys == key] for key in range(4)]
+    between = sum(len(one) * (one.mean() - results.mean()) ** 2 for one in groups)
+    total = ((results - results.mean()) ** 2).sum()
+    noise = (total - between) / (60 - 4)
+    assert found["share"] == pytest.approx((between - 3 * noise) / total)
+    assert found["rank"] == pytest.approx(scipy_stats.spearmanr(keys, results).statistic)
+    assert found["n"] == 60
+
+
+def test_half_of_a_smoothed_curve_is_forgotten_in_a_half_life(modules: Any) -> None:
+    asking = ("charts/smoothing.js", "smoothed")
+    steps = list(range(0, 400))
+    found = modules(*asking, steps, [0.0] * 200 + [1.0] * 200, 10)
+    found = [found[str(at)] for at in range(400)] if isinstance(found, dict) else found
+    assert found[199] == 0
+    assert found[209] == pytest.approx(0.5, abs=0.01)
+    assert found[399] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_patch_turns_one_text_into_the_other(modules: Any) -> None:
+    chance = random.Random(5)
+    for _ in range(40):
+        before = [chance.choice("abcdef") for _ in range(chance.randint(1, 30))]
+        after = [line for line in before if chance.random() > 0.2]
+        for _ in range(chance.randint(0, 4)):
+            after.insert(chance.randint(0, len(after)), chance.choice("xyz"))
+        after = after or ["x"]
+        text = modules("lib/diff.js", "patch", "\n".join(before), "\n".join(after), ["a", "b"])
+        lines = [line for line in text.split("\n")[2:] if not line.startswith("@@")]
+        removed = [line[1:] for line in lines if line.startswith("-")]
+        added = [line[1:] for line in lines if line.startswith("+")]
+        assert len(before) - len(removed) + len(added) == len(after)
+        kept = [line[1:] for line in lines if line.startswith(" ")]
+        assert all(line in before for line in removed + kept)
+        assert all(line in after for line in added + kept)
+        assert (text == "") == (before == after)
+
+
+def test_a_table_for_a_paper_has_every_letter_as_itself(modules: Any) -> None:
+    found = modules(
+        "lib/latex.js", "latex", ["a_b", "50 %"], [["\\input{x}", "-1.5"]], [False, True]
+    )
+    assert "  a\\_b & 50 \\% \\\\" in found
+    assert "  \\textbackslash{}input\\{x\\} & $-$1.5 \\\\" in found
+    assert found.count("\\begin{tabular}{lr}") == 1
+
+
+def test_ticks_are_round_and_labels_tell_them_apart(modules: Any) -> None:
+    chance = random.Random(7)
+    for _ in range(200):
+        low = chance.uniform(-1, 1) * 10 ** chance.randint(-6, 6)
+        high = low + 10 ** chance.uniform(-6, 6)
+        ticks = modules("charts/scales.js", "ticks", low, high)
+        labels = modules("charts/scales.js", "tickLabels", ticks)
+        wide = high - low
+        assert all(low - wide * 1e-6 <= tick <= high + wide * 1e-6 for tick in ticks)
+        if wide > abs(low) * 1e-4:
+            assert len(set(labels)) == len(labels), (low, high, labels)
+        assert not any(math.isnan(tick) for tick in ticks)
