@@ -1,4 +1,4 @@
-"""Runs of strangers, and of a bad day: whatever stands in them is told as text, and nothing stops."""
+"""Runs of strangers, and of a bad day: what stands in them is told as text, and nothing stops."""
 
 import json
 import math

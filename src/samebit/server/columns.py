@@ -6,10 +6,12 @@ values; a text that repeats is held once, and a column's JSON is made once for a
 it changes.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from msgspec import UNSET, Struct
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 from samebit.digest import canonical_json
 from samebit.server.answers import Key
@@ -20,6 +22,7 @@ Row = dict[str, Any]
 
 _MOST_CHARACTERS = 10_000  # of a value in a table; its run has it whole
 _NO_PLACE = -1
+_HELD_AS_THEY_ARE = {float, bool, type(None), UnsetType}
 _TEXTS_REPEAT = 2  # texts are listed once where there are so many times fewer of them than rows
 
 
@@ -53,20 +56,32 @@ class Columns:
 
     def put(self, rows: Sequence[Row]) -> list[str]:
         """Take what was found of runs; the ids of those of which anything is new."""
+        self._append([row for row in rows if row["id"] not in self.places])
         changed: list[str] = []
         for row in rows:
-            place = self.places.get(row["id"], _NO_PLACE)
-            is_new = place == _NO_PLACE
-            if is_new:
-                place = self.places[row["id"]] = len(self.ids)
-                self.ids.append(row["id"])
-                self._changed.append(0)
-                self._forget()
-            if self._fill(place, row) or is_new:
+            place = self.places[row["id"]]
+            if self._changed[place] > self.version or self._fill(place, row):
                 changed.append(row["id"])
                 self._changed[place] = self.version + 1
         self.version += bool(changed)
         return changed
+
+    def _append(self, rows: Sequence[Row]) -> None:
+        """Take many new runs at once, column by column: at first all of them are new."""
+        if not rows:
+            return
+        begin = len(self.ids)
+        for place, row in enumerate(rows, start=begin):
+            self.places[row["id"]] = place
+            self.ids.append(row["id"])
+            self._changed.append(self.version + 1)
+        for key in dict.fromkeys(key for row in rows for key in row):
+            column = self._columns.setdefault(key, _Column([]))
+            values = [row.get(key, UNSET) for row in rows]
+            if not {*map(type, values)} <= _HELD_AS_THEY_ARE:
+                values = list(map(self._held, values))
+            column.values += [UNSET] * (begin - len(column.values)) + values
+        self._forget()
 
     def drop(self, ids: Iterable[str]) -> list[str]:
         """Forget runs; the ids of those that were known."""
@@ -199,19 +214,22 @@ def _distinct(values: Sequence[Any]) -> int:
     if kinds <= {str} or kinds <= {bool}:
         return len({*values})
     if kinds <= {int, float}:  # 1 and 1.0 are one number, and NaN is one value
-        ordered = {value for value in values if value == value}
-        return len(ordered) + any(value != value for value in values)
+        ordered = [value for value in values if value == value]
+        return len({*ordered}) + (len(ordered) < len(values))
     return len({*map(repr, values)})
 
 
 def _encoded(values: Sequence[Any]) -> bytes:
-    plain = [None if value is UNSET else value for value in values]
-    if all(_is_same(plain[0], value) for value in plain):
+    plain: list[Any] = [None if value is UNSET else value for value in values]
+    kinds = {*map(type, plain)}
+    if len(kinds) <= 1 and all(_is_same(plain[0], value) for value in plain):
         return b'{"same":' + canonical_json(plain[0] if plain else None) + b"}"
-    if {*map(type, plain)} <= {str, type(None)}:
+    if kinds <= {str, type(None)}:
         texts = [text for text in dict.fromkeys(plain) if text is not None]
         if len(texts) * _TEXTS_REPEAT <= len(plain):
             numbers = dict(zip(texts, range(len(texts)), strict=True))
-            at = canonical_json([numbers.get(value) for value in plain])
+            at = msgspec.json.encode([numbers.get(value) for value in plain])
             return b'{"texts":' + canonical_json(texts) + b',"at":' + at + b"}"
+    if kinds == {float} and all(map(math.isfinite, plain)):
+        return b'{"values":' + msgspec.json.encode(plain) + b"}"  # canonical as it is
     return b'{"values":' + canonical_json(plain) + b"}"

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from samebit.digest import canonical_json
@@ -70,6 +71,8 @@ class Looking:
         while True:
             told = await in_thread(self._look)
             self._begun.set()
+            if any(name == "again" for name, _ in told):  # a page will ask for everything
+                await in_thread(partial(self.runs, None, replays=False))
             for name, value in told:
                 self.live.tell(name, value)
             while self.waiting == 0 or self.trouble is not None:

@@ -1,0 +1,213 @@
+"""`samebit ui` as a process: it prints a link, answers, and ends when it is told to."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.projects import SAMEBIT, Project
+from tests.server.recorded import begin, finish, record
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Ui:
+    """A `samebit ui` that runs, and what a browser does with its link."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout
+        self.process = process
+        self.link = process.stdout.readline().strip()
+        address = urlsplit(self.link)
+        self.host = address.netloc
+        self.cookie = ""
+        answer = self.get(f"{address.path}?{address.query}")
+        self.cookie = answer.headers["set-cookie"].partition(";")[0]
+
+    def connect(self, path: str, **headers: str) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection.request("GET", path, headers={"cookie": self.cookie, **headers})
+        return connection
+
+    def get(self, path: str, **headers: str) -> Answer:
+        with closing(self.connect(path, **headers)) as connection:
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, found, answer.read())
+
+    def ask(self, path: str) -> Any:
+        return json.loads(self.get(f"/api/{path}").body)
+
+    def stop(self, how: int = signal.SIGINT) -> tuple[int, str]:
+        self.process.send_signal(how)
+        _, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def project(tmp_path: Path, store: Path) -> Project:
+    return Project(store.parent)
+
+
+@pytest.fixture
+def serve(project: Project) -> Iterator[Callable[..., Ui]]:
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(*words: str) -> Ui:
+        process = subprocess.Popen(
+            [SAMEBIT, "ui", *words],
+            cwd=project.path,
+            env=project.environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(process)
+        return Ui(process)
+
+    yield start
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@contextmanager
+def listening(ui: Ui, last: str = "") -> Iterator[Iterator[tuple[str, str, Any]]]:
+    """Events as they come: id, name, value."""
+    headers = {"last-event-id": last} if last else {}
+    with closing(ui.connect("/api/events", **headers)) as connection:
+        answer = connection.getresponse()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        with closing(answer):
+            yield _events(answer)
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[tuple[str, str, Any]]:
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if name:
+            fields[name] = value
+        elif "event" in fields:
+            yield fields["id"], fields["event"], json.loads(fields["data"])
+            fields = {}
+
+
+def test_a_link_on_one_line_and_an_end_without_a_word(serve: Callable[..., Ui]) -> None:
+    ui = serve()
+    assert ui.link.startswith("http://127.0.0.1:")
+    assert ui.ask("store")["runs"] == 0
+    with listening(ui):
+        assert ui.stop() == (0, "")
+    assert ui.process.stdout is not None
+
+
+def test_several_at_once_each_with_its_own_key(serve: Callable[..., Ui]) -> None:
+    one, other = serve(), serve()
+    assert one.ask("store") == other.ask("store")
+    assert one.get("/api/store", cookie=other.cookie).status == 403
+    assert one.get("/api/store", cookie=f"{other.cookie}; {one.cookie}").status == 200
+    assert one.stop()[0] == 0
+    assert other.ask("store")["runs"] == 0
+
+
+def test_a_port_that_somebody_has_is_said(serve: Callable[..., Ui], project: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = project.call(SAMEBIT, "ui", "--port", str(port))
+        assert ended.code == 1
+        assert ended.err.startswith(f"samebit: cannot listen on port {port}: somebody else has it")
+    ui = serve("--port", str(port))
+    assert ui.host == f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
+def test_others_are_sent_to_a_tunnel(project: Project, host: str) -> None:
+    ended = project.call(SAMEBIT, "ui", "--host", host)
+    assert ended.code == 2
+    assert "ssh -L" in ended.err
+
+
+def test_no_store_no_page(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    project = Project(tmp_path / "empty")
+    assert project.call(SAMEBIT, "ui").code == 7
+
+
+def test_what_happens_is_told_and_a_page_goes_on_where_it_was(
+    serve: Callable[..., Ui], store: Path
+) -> None:
+    ui = serve()
+    assert ui.ask("runs")["ids"] == []
+    with listening(ui) as events:
+        run, writer = begin(store)
+        writer.row({"a": 1.0}, 1)
+        number, name, value = next(events)
+        assert (name, value["ids"]) == ("rows", [run.id])
+        writer.row({"a": 2.0}, 2)
+        told = {next(events)[1], next(events)[1]}
+        assert told == {"grown", "rows"}
+    finish(run, writer)
+    deadline = time.monotonic() + 60
+    while ui.ask("runs?columns=state")["columns"]["state"] != {"same": "finished"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with listening(ui, last=number) as events:
+        assert {next(events)[1], next(events)[1]} == {"grown", "rows"}
+        shutil.rmtree(run.path)
+        found = next(event for event in events if event[1] == "gone")
+        assert found[2]["ids"] == [run.id]
+
+
+def test_a_store_that_is_gone_is_said_until_it_is_back(
+    serve: Callable[..., Ui], store: Path, tmp_path: Path
+) -> None:
+    record(store)
+    ui = serve()
+    assert len(ui.ask("runs")["ids"]) == 1
+    with listening(ui) as events:
+        os.rename(store, tmp_path / "away")
+        assert next(events)[1] == "again"
+        answer = ui.get("/api/runs")
+        assert answer.status == 404
+        assert json.loads(answer.body)["error"]["what"] == "the store is gone"
+        os.rename(tmp_path / "away", store)
+        assert next(events)[1] == "again"
+        assert len(ui.ask("runs")["ids"]) == 1
+
+
+def test_a_request_may_name_ten_thousand_runs_and_no_more_than_fit(
+    serve: Callable[..., Ui], store: Path
+) -> None:
+    run = record(store)
+    ui = serve()
+    many = "%2C".join([run.id] + ["0123456789"] * 10_000)
+    assert ui.ask(f"runs?columns=id&ids={many}")["ids"] == [run.id]
+    assert ui.get(f"/api/runs?x={'a' * 280_000}").status == 400
+
+
+def test_importing_samebit_loads_no_server(project: Project) -> None:
+    script = "import samebit, sys; samebit.init; print({'starlette', 'uvicorn'} & set(sys.modules))"
+    assert project.python("-c", script).out == "set()\n"
