@@ -22,6 +22,7 @@ NAMES = (
     "data_versions",
     "remotes",
     "ssh_remote",
+    "page",
 )
 
 

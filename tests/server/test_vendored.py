@@ -69,6 +69,23 @@ def test_a_module_takes_only_what_lies_beside_it() -> None:
             assert (path.parent / name).is_file(), f"{path.name}: {name}"
 
 
+def test_the_page_names_the_modules_of_its_first_view_at_once() -> None:
+    """Found one after the other, each would take a round trip of its own."""
+
+    def needed(path: Path, seen: set[Path]) -> set[Path]:
+        for name in re.findall(r'from\s*"(\.[^"]+)"', path.read_text(encoding="utf-8")):
+            found = (path.parent / name).resolve()
+            if found not in seen:
+                seen.add(found)
+                needed(found, seen)
+        return seen
+
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    named = re.findall(r'modulepreload" href="/static/([^"]+)"', page)
+    modules = needed(STATIC / "app.js", set())
+    assert named == sorted(path.relative_to(STATIC).as_posix() for path in modules)
+
+
 @pytest.mark.parametrize(
     "evil",
     ["x.innerHTML = y", "eval(y)", '<b style="a">', '<a onclick="f()">', "setTimeout('f()')"],

@@ -7,16 +7,19 @@ import { begin, useRuns } from "./lib/runs.js";
 import { applyTheme, keep, setting, THEMES } from "./lib/settings.js";
 import { visible } from "./lib/text.js";
 import { Announcer } from "./parts/announce.js";
+import { later } from "./parts/later.js";
 import { Empty, Trouble } from "./parts/trouble.js";
-import { Compare } from "./views/compare.js";
-import { Curves } from "./views/curves.js";
-import { Hyper } from "./views/hyper.js";
-import { Run } from "./views/run.js";
 import { Runs } from "./views/runs.js";
-import { Seeds } from "./views/seeds.js";
-import { Trace } from "./views/trace.js";
 
-const VIEWS = { runs: Runs, run: Run, curves: Curves, hyper: Hyper, compare: Compare, trace: Trace, seeds: Seeds };
+const VIEWS = {
+  runs: Runs,
+  run: later(() => import("./views/run.js"), "Run"),
+  curves: later(() => import("./views/curves.js"), "Curves"),
+  hyper: later(() => import("./views/hyper.js"), "Hyper"),
+  compare: later(() => import("./views/compare.js"), "Compare"),
+  trace: later(() => import("./views/trace.js"), "Trace"),
+  seeds: later(() => import("./views/seeds.js"), "Seeds"),
+};
 const PLACES = [["runs", "Runs"], ["curves", "Curves"], ["hyper", "Hyper-parameters"], ["compare", "Compare"], ["seeds", "Seeds"]];
 
 function Page() {

@@ -34,7 +34,10 @@ export async function post(path, body) {
 async function fetched(path, params, signal, how = {}) {
   let response;
   try {
-    response = await fetch(address(path, params), { signal, ...how });
+    const asked = address(path, params);
+    const early = window.early?.get(asked);  // lib/early.js, once
+    window.early?.delete(asked);
+    response = await (early ?? fetch(asked, { signal, ...how }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, { what: "the server does not answer", hint: "does `samebit ui` still run?" });

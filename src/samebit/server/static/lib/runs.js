@@ -53,8 +53,8 @@ export function newestFirst(runs, rows) {
 
 export async function begin() {
   try {
-    update({ store: await ask("store") });
-    await all();
+    const [store] = await Promise.all([ask("store"), all()]);
+    update({ store });
     listen({ rows: changed, gone, grown, again: all }, (live) => update({ live }));
   } catch (error) {
     update({ phase: "failed", error });
