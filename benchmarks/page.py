@@ -85,7 +85,7 @@ def _table(browser: Any, folder: Path) -> None:
         page = _page(browser, link)
         print(f"first table of a cold index: {_until_all(page):.1f} s\n", flush=True)
         _say("first paint of all runs", [_goto(page, link, "/", _ROWS) for _ in range(ROUNDS)])
-        sort = "const first = document.querySelector('[aria-rowindex=\"2\"]').id; document.querySelectorAll('.head')[4].querySelector('.sort').click()"
+        sort = f"const first = {_FIRST}; document.querySelectorAll('.head .sort')[4].click()"
         _say("sort by a column", [_act(page, sort, _OTHER_ORDER) for _ in range(ROUNDS)])
         filters: list[float] = []
         for at in range(ROUNDS):
@@ -123,7 +123,8 @@ def _curves(browser: Any, folder: Path) -> None:
 
 
 # The first row is another one than it was.
-_OTHER_ORDER = "() => document.querySelector('[aria-rowindex=\"2\"]').id !== first"
+_FIRST = "document.querySelector('[aria-rowindex=\"2\"]').id"
+_OTHER_ORDER = f"() => {_FIRST} !== first"
 _ROWS = f"() => document.querySelector('.count')?.textContent.startsWith('{RUNS:,} ') " + (
     "&& document.querySelectorAll('.grid-body .grid-row').length > 20"
 )
