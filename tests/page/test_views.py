@@ -5,6 +5,7 @@ import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any
 
+from samebit.journal.writer import Writer
 from tests.page import stores
 from tests.page.conftest import SWEPT, Opened, opened_at, shown
 
@@ -130,6 +131,20 @@ def test_a_mean_of_groups_is_over_all_runs_and_says_n(opened: Opened) -> None:
     said = page.locator(".small-legend").inner_text()
     assert re.search(r"adamw \(n = 40\)", said), said
     assert re.search(r"sgd \(n = 42\)", said), said
+
+
+def test_a_curve_grows_while_it_is_looked_at(browser: Any, tmp_path: Path) -> None:
+    store = stores.new_store(tmp_path / "project")
+    run = stores.record(store, name="goes on", rows=[{"loss": 1.0}, {"loss": 0.9}], status=None)
+    with shown(tmp_path / "project") as site, opened_at(browser, site) as opened:
+        opened.go("/curves")
+        chart = opened.page.locator("figure")
+        chart.get_by_text("all of 2 points").wait_for()
+        writer = Writer(run.journal, run.id)
+        for step in range(3, 6):
+            writer.row({"loss": 1 / step}, step)
+        writer.close()
+        chart.get_by_text("all of 5 points").wait_for()
 
 
 def test_only_charts_in_view_are_drawn(browser: Any, tmp_path: Path) -> None:

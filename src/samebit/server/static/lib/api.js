@@ -1,7 +1,7 @@
 // What the server is asked, and its answers as values.
 
 /** What the server could not do, in its own words. */
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, said) {
     super(said.what);
     this.status = status;

@@ -67,7 +67,7 @@ function epsilonSquared(groups, results) {
 }
 
 /** Rank correlation, ties with their mean rank. */
-export function spearman(rows, values, results) {
+function spearman(rows, values, results) {
   const first = ranks(rows, values);
   const second = ranks(rows, results);
   const middle = (rows.length + 1) / 2;

@@ -96,7 +96,7 @@ export function moment(nanoseconds) {
 }
 
 /** Nanoseconds as a text, a number or a large integer, in milliseconds. */
-export function milliseconds(nanoseconds) {
+function milliseconds(nanoseconds) {
   return Number(nanoseconds) / 1e6;
 }
 

@@ -1,6 +1,6 @@
 // An answer of the server while a view is shown: asked again when what is asked for changes.
 
-import { useEffect, useRef, useState } from "../lib/html.js";
+import { useEffect, useState } from "../lib/html.js";
 
 /**
  * Ask, and show the last answer until the next one is here.
@@ -9,7 +9,6 @@ import { useEffect, useRef, useState } from "../lib/html.js";
  */
 export function useAnswer(asking, key) {
   const [found, setFound] = useState({ answer: null, error: null, key: null });
-  const again = useRef(0);
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     if (!asking) return undefined;
@@ -21,6 +20,5 @@ export function useAnswer(asking, key) {
       });
     return () => control.abort();
   }, [key, turn, asking === null]);
-  again.current = turn;
-  return { ...found, isCurrent: found.key === key, askAgain: () => setTurn(again.current + 1) };
+  return { ...found, isCurrent: found.key === key, askAgain: () => setTurn((before) => before + 1) };
 }

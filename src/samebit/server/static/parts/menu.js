@@ -51,11 +51,6 @@ export function Item({ onClick, checked, disabled, children }) {
     aria-checked=${checked === undefined ? null : String(checked)} onClick=${onClick}>${children}</button>`;
 }
 
-/** A thing to go to or to fetch. */
-export function LinkItem({ href, download, children }) {
-  return html`<a class="item" role="menuitem" tabindex="-1" href=${href} download=${download}>${children}</a>`;
-}
-
 const things = (body) => [...body.querySelectorAll("button, a[href], input, select")].filter((one) => !one.disabled);
 const first = (body) => things(body)[0];
 

@@ -21,12 +21,12 @@ const AGAIN_MS = 1000;  // at most so often while runs go on
 const SHOWN = 8;  // values beside the pointer
 
 /**
- * @param {{metric: string, ids: string[], lines: Map<string, {label, number}>, hidden: Set<string>, how: object,
+ * @param {{metric: string, ids: string[], scope: object, lines: Map<string, {label, number}>, hidden: Set<string>, how: object,
  *   bright: string|null, onBright: function, isLarge: boolean, onLarge: function, onZoom: function}} props -
- *   `how`: x, zoom, smooth (a half-life), isXLog, isYLog, by (keys of groups).
+ *   `scope`: the runs of which groups are means, as ids or as a filter. `how`: x, zoom, smooth (a half-life), isXLog, isYLog, by (keys of groups).
  */
 export function ChartCard(props) {
-  const { metric, ids, how, isLarge } = props;
+  const { metric, ids, scope, how, isLarge } = props;
   const root = useRef(null);
   const inView = useInView(root);
   const [turn, setTurn] = useState(0);
@@ -38,7 +38,7 @@ export function ChartCard(props) {
   }, [ids]));
   useEffect(() => () => clearTimeout(timer.current), []);
   const columns = Math.min(MOST_COLUMNS, Math.max(200, Math.round(root.current?.clientWidth ?? 400)));
-  const key = JSON.stringify([metric, ids, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, turn, isLarge]);
+  const key = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, turn, isLarge]);
   const { answer, error, isCurrent } = useAnswer(inView ? (signal) => asked(props, columns, signal) : null, key);
   const curves = useMemo(() => (answer ? drawn(answer, props) : []), [answer, how.smooth, props.lines, props.hidden]);
   const [look, setLook] = useState(null);
@@ -85,8 +85,8 @@ function useInView(root) {
   return inView;
 }
 
-async function asked({ metric, ids, how }, columns, signal) {
-  if (how.by.length > 0) return { groups: (await ask("curves/groups", { ids: ids.join(","), metric, by: packed(how.by), x: how.x }, { signal })) };
+async function asked({ metric, ids, scope, how }, columns, signal) {
+  if (how.by.length > 0) return { groups: (await ask("curves/groups", { ...scope, metric, by: packed(how.by), x: how.x }, { signal })) };
   const [from, to] = how.zoom ?? [null, null];
   const lead = how.zoom && how.smooth ? LEAD * how.smooth : 0;
   return askCurves({ ids: ids.join(","), metric, x: how.x, from: from === null ? null : from - lead, to, columns }, { signal });
@@ -130,7 +130,7 @@ function described(title, curves) {
   return `${title} of ${several(curves.length, "curve")}; last values: ${said.join(", ")}${curves.length > 8 ? ", …" : ""}`;
 }
 
-export function lastOf(values) {
+function lastOf(values) {
   for (let at = values.length - 1; at >= 0; at--) if (Number.isFinite(values[at])) return values[at];
   return NaN;
 }

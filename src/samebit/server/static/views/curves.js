@@ -42,7 +42,7 @@ export function useChosen(runs, params, most = MOST_OVERLAID) {
 }
 
 /** How charts are looked at, as the address has it. */
-export function useHow(params) {
+function useHow(params) {
   return useMemo(() => ({
     x: params.x || "step", zoom: zoomOf(params.zoom), smooth: Math.max(0, Number(params.smooth) || 0),
     isXLog: params.xlog === "1", isYLog: params.ylog === "1", by: unpacked(params.by),
@@ -59,8 +59,9 @@ export function Charts({ runs, ids, all = ids, params, plain = false }) {
   const how = useHow(params);
   const [bright, setBright] = useState(null);
   const [hidden, setHidden] = useState(new Set());
-  const forMetrics = how.by.length > 0 ? all.slice(0, 1000) : ids;
-  const { answer, error } = useAnswer((signal) => ask("metrics", { ids: forMetrics.join(",") }, { signal }), JSON.stringify(forMetrics));
+  const isOfAll = how.by.length > 0 && !params.ids && !plain;
+  const scope = useMemo(() => (isOfAll ? { where: params.where ?? "" } : { ids: ids.join(",") }), [isOfAll, params.where, ids]);
+  const { answer, error } = useAnswer((signal) => ask("metrics", scope, { signal }), JSON.stringify(scope));
   const lines = useMemo(() => new Map(ids.map((id, at) => [id, { label: label(runs, id), number: at }])), [ids, runs.columns.get("name")]);
   const onZoom = useCallback((zoom) => change({ zoom: zoom ? zoom.map((one) => Number(one.toPrecision(10))).join("~") : "" }), []);
   const metrics = answer?.metrics ?? [];
@@ -70,7 +71,7 @@ export function Charts({ runs, ids, all = ids, params, plain = false }) {
   useKeys([["0", "no zoom", () => onZoom(null)], ["s", "smooth more", () => change({ smooth: next(how, metrics) }, { replace: true })],
     ["l", "logarithmic values", () => change({ ylog: how.isYLog ? "" : "1" }, { replace: true })]]);
   const of = metrics.find(({ name }) => name === found[0]?.name);
-  const card = (metric) => html`<${ChartCard} key=${metric} metric=${metric} ids=${how.by.length > 0 ? all : ids} lines=${lines} hidden=${hidden} how=${how}
+  const card = (metric) => html`<${ChartCard} key=${metric} metric=${metric} ids=${how.by.length > 0 ? all : ids} scope=${scope} lines=${lines} hidden=${hidden} how=${how}
     bright=${bright} isLarge=${metric === large} onZoom=${onZoom} onLarge=${() => change({ large: metric === large ? "" : metric })} />`;
   return html`
     <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${of ? of.last - (of.first ?? 0) : 0} plain=${plain} onZoom=${onZoom} />

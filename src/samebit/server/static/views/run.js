@@ -96,7 +96,7 @@ function Lacks({ lacks }) {
     <strong>${visible(key)}</strong><span>${visible(what)}${fix && html`<small>${visible(fix)}</small>`}</span></li>`)}</ul></section>`;
 }
 
-export function Parts({ parts }) {
+function Parts({ parts }) {
   return html`<div class="parts">${parts.map((part) => html`<${Part} key=${part.title} part=${part} />`)}</div>`;
 }
 

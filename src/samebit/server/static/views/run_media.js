@@ -40,7 +40,7 @@ function about({ about: facts, size_bytes: bytes }) {
 }
 
 /** One thing, from its own address; what the page does not know is a file to take. */
-export function Thing({ run, one }) {
+function Thing({ run, one }) {
   const path = `media/${encodeURIComponent(one.digest)}`;
   const href = address(path, { run: run.id });
   const what = visible(one.caption ?? `${one.name}, step ${one.step}`);

@@ -3,7 +3,7 @@
 import { change, link, list, packed, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { bestOf, isMetric } from "../lib/columns.js";
-import { html, useMemo } from "../lib/html.js";
+import { html, useEffect } from "../lib/html.js";
 import { label, useRuns, want } from "../lib/runs.js";
 import { expectedBest } from "../lib/search.js";
 import { number, several, shown, title, visible } from "../lib/text.js";
@@ -76,7 +76,7 @@ function deviation(values) {
 function Grid({ runs, params, metric, group }) {
   const seeds = runs.keys.filter(({ key, distinct }) => isSeed(key) && distinct > 1).map(({ key }) => key);
   const [down, across] = [params.down ?? seeds[0], params.across ?? seeds[1]];
-  useMemo(() => { want([down, across, metric].filter(Boolean)); }, [down, across, metric]);
+  useEffect(() => { want([down, across, metric].filter(Boolean)); }, [down, across, metric]);
   if (seeds.length < 2 || !group || !runs.columns.has(down) || !runs.columns.has(across)) return null;
   const cells = new Map();
   for (const id of group.runs) {
