@@ -87,6 +87,7 @@ def record(
         writer.fact("code", {"root": str(store.parent), "tree": tree, **sizes})
     if config is not None:
         writer.fact("config", config)
+        writer.fact("config_sources", {"values": dict.fromkeys(config, "cli")})
     for step, values in enumerate(rows, 1):
         writer.row(values, step)
     _trace(writer, traced, parts_at)

@@ -34,6 +34,11 @@ def test_a_run_is_told_in_one_screen_with_the_commands_to_go_on(opened: Opened) 
     for title in ("Hyper-parameters", "Run", "Training", "Metrics", "See for yourself"):
         page.get_by_role("heading", name=title, exact=True).wait_for()
     assert f"samebit verify {run}" in page.locator(".side-column").inner_text()
+    page.get_by_role("link", name="Config").click()
+    setting = (
+        page.get_by_role("region", name="configuration").get_by_role("row").filter(has_text="lr")
+    )
+    setting.get_by_role("cell", name="cli").wait_for()
     page.get_by_role("link", name="Code").click()
     page.get_by_role("button", name=re.compile("train.py")).click()
     page.locator(".lines").filter(has_text="print(lr)").wait_for()

@@ -12,6 +12,7 @@ import { Mark } from "../parts/marks.js";
 import { Tabs } from "../parts/tabs.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 import { Code } from "./run_code.js";
+import { Config } from "./run_config.js";
 import { Console } from "./run_console.js";
 import { Media } from "./run_media.js";
 import { RunCurves } from "./run_curves.js";
@@ -20,7 +21,7 @@ import { Notes } from "./run_notes.js";
 // Which parts of what is told stand behind which tab; what nobody names stands at the overview.
 const TABS = [
   ["", "Overview"],
-  ["config", "Config", ["Hyper-parameters", "Training", "Schedule"]],
+  ["config", "Config", ["Training", "Schedule"]],
   ["curves", "Curves"],
   ["code", "Code", ["Code"]],
   ["environment", "Environment", ["Environment", "Use of the machine"]],
@@ -63,6 +64,7 @@ function Tab({ tab, run, params, edit, again }) {
   const parts = named && run.parts.filter(({ title }) => named.includes(title));
   if (tab === "console") return html`<${Console} run=${run} params=${params} />`;
   if (tab === "code") return html`<${Parts} parts=${parts} /><${Code} id=${run.id} params=${params} />`;
+  if (tab === "config") return html`<${Config} run=${run} /><${Parts} parts=${parts} />`;
   if (tab === "media") return html`<${Media} run=${run} params=${params} />`;
   if (parts) return parts.length ? html`<${Parts} parts=${parts} />` : html`<p class="dim">nothing of this was recorded</p>`;
   return html`<${Overview} run=${run} edit=${edit} again=${again} />`;
