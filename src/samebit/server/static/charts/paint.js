@@ -27,10 +27,13 @@ export function paint(canvas, curves, how) {
   const last = curves.find(({ id }) => id === how.bright);
   const rest = curves.filter((curve) => curve !== last);
   const withBands = curves.length <= MOST_BANDS;
-  canvas.lineJoin = "round";
-  canvas.lineCap = "round";
+  // Lines of one pixel are drawn forty times as fast as those of a little more, and round joins
+  // take twice as long: of a hundred noisy curves nobody sees either.
+  canvas.lineJoin = "bevel";
+  canvas.lineCap = "butt";
+  const width = withBands ? 1.4 : 1 / how.scale;
   for (const curve of rest) if (withBands) band(canvas, curve, how, last ? 0.05 : 0.14);
-  for (const curve of rest) lines(canvas, curve, how, last ? 0.25 : 1, 1.4);
+  for (const curve of rest) lines(canvas, curve, how, last ? 0.25 : 1, width);
   if (last) {
     band(canvas, last, how, 0.18);
     lines(canvas, last, how, 1, 2.4);

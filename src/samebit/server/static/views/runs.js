@@ -50,7 +50,7 @@ function useFilter(runs, where) {
   return useMemo(() => {
     if (!where) return { rows: null, error: null };
     if (isCurrent && error) return { rows: null, error };
-    if (!answer) return { rows: new Int32Array(0), error: null, isWaiting: true };
+    if (!answer) return { rows: null, error: null };  // all of them for a moment, rather than none
     return { rows: Int32Array.from(answer.ids.map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined)), error: null };
   }, [where, answer, error, isCurrent, runs.rowOf]);
 }
