@@ -55,8 +55,8 @@ Answer = Callable[[Request], bytes]
 class Api:
     """The answers; each is called in a thread of the pool, when something of the runs is known."""
 
-    def __init__(self, given: Given, looking: Looking) -> None:
-        self.reader = Reader(given.store)
+    def __init__(self, given: Given, looking: Looking, reader: Reader) -> None:
+        self.reader = reader
         self._given = given
         self._looking = looking
         self._points = PointsCache(self.reader)
@@ -202,7 +202,7 @@ class Api:
 
     def say(self, run: str, body: bytes) -> bytes:
         """Keep what somebody says of a run, as a note in the store."""
-        if not self._given.may_edit:
+        if not self._given.may_edit or self._given.remote:
             raise UsageError("this page only shows", hint="`samebit ui --edit` lets it write notes")
         try:
             asked = msgspec.json.decode(body, type=SaysSo)
