@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -28,6 +28,7 @@ _LEADING = (
     *("id", "name", "state", "started", "seconds", "steps", "seed", "verdict", "missing"),
     *("cause", "kind", "of", "group", "tags", "note", "archived", "damage"),
 )
+_ALWAYS = ("id", "state", "damage")
 _MOST_SHOWN = 60  # columns of settings at first, and of metrics
 _MOST_TOLD = 500  # runs by name; what has more of them asks for everything
 _EVERY_S = 0.5
@@ -204,11 +205,25 @@ class Looking:
             found = self._columns.rows(keys, replays=replays)
         return {"version": version, "ids": [row["id"] for row in _fitting(found, condition, known)]}
 
-    def rows(self, condition: str | None, *, replays: bool) -> list[Row]:
-        """Whole rows of the runs that fit, oldest first."""
+    def rows(
+        self,
+        condition: str | None,
+        *,
+        replays: bool,
+        names: Iterable[str],
+        beginnings: tuple[str, ...] = (),
+    ) -> list[Row]:
+        """What the runs that fit have under some names, and under all that begin so."""
+        asked = where.parse(condition).names() if condition is not None else ()
         with self._lock:
-            rows = self._columns.rows(self._columns.names(), replays=replays)
             known = self._known()
+            meant = {where.resolve(name, known) or name for name in (*names, *asked)}
+            chosen = [
+                key
+                for key in self._columns.names()
+                if key in meant or key in _ALWAYS or (beginnings and key.startswith(beginnings))
+            ]
+            rows = self._columns.rows(chosen, replays=replays)
         return rows if condition is None else _fitting(rows, condition, known)
 
     def _known(self) -> set[str]:
