@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from samebit.cli.telling import given
@@ -18,7 +17,7 @@ OURS = f"http://127.0.0.1:{PORT}"
 
 def client(store: Path, **more: Any) -> TestClient:
     """One that knows nothing yet, and has not begun."""
-    page = Page(replace(given(store), **more), TOKEN, PORT)
+    page = Page(given(store, **more), TOKEN, PORT)
     return TestClient(
         page.app, base_url=OURS, raise_server_exceptions=False, follow_redirects=False
     )

@@ -1,8 +1,10 @@
 """What the page is told of runs: the words, the tables and the comparisons of the command line."""
 
 import fnmatch
+import shlex
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     return Given(
         store,
         (index.ROWS, FACTS),
-        _tell,
+        partial(_tell, store, remote),
         {
             "schedule": schedule_as_data,
             "verdicts": _verdicts,
@@ -68,7 +70,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     )
 
 
-def _tell(view: View) -> Told:
+def _tell(store: Path, remote: str, view: View) -> Told:
     parts = gathering.parts(view, _metrics(view), anonymous=False)
     return Told(
         view.name or view.id,
@@ -78,7 +80,7 @@ def _tell(view: View) -> Told:
             Part(part.title, [Fact(fact.name, list(fact.values)) for fact in part.facts])
             for part in parts
         ],
-        list(_commands(view)),
+        list(_commands(store, remote, view)),
     )
 
 
@@ -180,8 +182,11 @@ def _metrics(view: View) -> Iterator[tuple[str, object]]:
         yield name, f"{shown(column.values[-1])} at step {column.steps[-1]}"
 
 
-def _commands(view: View) -> Iterator[Command]:
+def _commands(store: Path, remote: str, view: View) -> Iterator[Command]:
     run = view.id
+    if remote:
+        yield Command("get it here, whole", f"samebit pull {run} --remote {shlex.quote(remote)}")
+        return
     if view.record.kind == "run":
         yield Command("run it again and compare every bit", f"samebit verify {run}")
     if view.verdicts:
@@ -191,8 +196,8 @@ def _commands(view: View) -> Iterator[Command]:
         export = f"samebit state export {run}:{stated.FINAL} final.safetensors"
         yield Command("its final parameters in a file", export)
     yield Command("every point of its metrics", f"samebit metrics {run} --csv")
-    for remote in named.read_all(view.folder.store):
-        yield Command("send it there", f"samebit push {run} --remote {remote}")
+    for name in named.read_all(store):
+        yield Command("send it there", f"samebit push {run} --remote {shlex.quote(name)}")
     yield Command("a page of it for others", f"samebit publish {run} --to {run}.html")
 
 

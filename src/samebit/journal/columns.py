@@ -146,7 +146,7 @@ def unpack(items: Sequence[Any]) -> list[Block] | None:
             return None
         bits = [_numbers(column) for column in packed]
         blocks = [_block(bits, *block) for block in found]
-    except (TypeError, ValueError, IndexError, struct.error):
+    except (TypeError, ValueError, LookupError, struct.error):
         return None
     return blocks if sum(len(block.counts) for block in blocks) <= _MOST_ROWS else None
 

@@ -42,6 +42,7 @@ __all__ = [
     "recall",
     "rows",
     "stamp",
+    "stamps",
     "verdict_of",
 ]
 
@@ -285,25 +286,48 @@ def _steps(view: "View") -> int | None:
 ROWS = Table("runs", lambda view: json.dumps(_row(view)), json.loads)
 
 
-def recall(store: Path, table: Table[T]) -> dict[str, Entry[T]]:
-    """What the index has of each run, current or not; nothing where there is no index."""
-    file = _file(store)
-    if file is None:
-        return {}
-    _use(file)
+def recall(store: Path, table: Table[T], names: Iterable[str] | None = None) -> dict[str, Entry[T]]:
+    """What the index has of each run, or of some, current or not; nothing where there is none."""
+    wanted = f"select id, executions, stamp, row from {table.name}"
+    given = None if names is None else list(names)
+    if given is not None:
+        wanted += f" where id in ({', '.join('?' * len(given))})"
+    found = _ask(store, table, wanted, given or ())
     try:
-        with _opened(file, table) as connection:
-            wanted = f"select id, executions, stamp, row from {table.name}"
-            found = connection.execute(wanted).fetchall()
         return {
             name: Entry(executions, stamp, table.parse(text))
             for name, executions, stamp, text in found
         }
-    except sqlite3.OperationalError:
-        return {}  # locked for too long, read-only, no space: nothing is wrong with the file
     except Exception:  # rubbish, of whatever kind: the next one begins anew
-        _remove(file)
+        _forget(store)
         return {}
+
+
+def stamps(store: Path, table: Table[T]) -> dict[str, tuple[str, str]]:
+    """The executions and the stamp of each run that the index has in a table."""
+    found = _ask(store, table, f"select id, executions, stamp from {table.name}", ())
+    return {name: (executions, stamp) for name, executions, stamp in found}
+
+
+def _ask(store: Path, table: Table[T], wanted: str, given: Sequence[str]) -> list[tuple[str, ...]]:
+    file = _file(store)
+    if file is None:
+        return []
+    _use(file)
+    try:
+        with _opened(file, table) as connection:
+            return connection.execute(wanted, given).fetchall()
+    except sqlite3.OperationalError:
+        return []  # locked for too long, read-only, no space: nothing is wrong with the file
+    except sqlite3.Error:
+        _remove(file)
+        return []
+
+
+def _forget(store: Path) -> None:
+    file = _file(store)
+    if file is not None:
+        _remove(file)
 
 
 def _use(file: Path) -> None:

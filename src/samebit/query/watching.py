@@ -6,11 +6,15 @@ reading takes more than a small share of the time; that it died nobody writes do
 is read again, too.
 """
 
+import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from samebit.folders.folder import is_run_id
@@ -19,6 +23,7 @@ from samebit.query.index import Entry, Row, Table
 
 __all__ = ["Seen", "Watch", "journal_bytes"]
 
+_RECALLED = 500  # runs that are asked of the index at once
 _AT_ONCE = 2000  # settled runs whose folders are looked at each time
 _READING_S = 0.3  # in which one look reads runs; the others wait for the next
 _REST = 10.0  # times as long as reading a run took, it is left alone
@@ -53,23 +58,27 @@ class Watch:
 
     def __init__(self, store: Path, tables: Sequence[Table[Row]]) -> None:
         self._store = store
-        self._tables = tables
+        self._tables = [replace(table, parse=_parsed) for table in tables]
         self._known: dict[str, _Known] = {}
         self._sweep: list[str] = []
-        self._has_recalled = False
+        # What the index has, by run its executions and stamp; taken from it a part at each look,
+        # since ten thousand rows as dicts are a few hundred megabytes.
+        self._indexed: dict[str, tuple[str, str]] | None = None
 
     def look(self) -> Seen:
-        """What has come since the last look; at the first one everything, as fast as it comes."""
+        """What has come since the last look; at the first ones all there is, part by part."""
         there = set(filter(is_run_id, index.names(self._store)))
+        if self._indexed is None:
+            self._indexed = self._all_know(there)
         gone = [name for name in self._known if name not in there]
         for name in gone:
             del self._known[name]
-        changed = {} if self._has_recalled else self._recall(there)
-        for name in there - self._known.keys():
+        changed = self._recall(there) if self._indexed else {}
+        for name in there - self._known.keys() - self._indexed.keys():
             self._known[name] = _Known()
         grown = self._mark()
         changed |= self._read()
-        waiting = sum(one.is_stale for one in self._known.values())
+        waiting = sum(one.is_stale for one in self._known.values()) + len(self._indexed)
         return Seen(changed, gone, grown, waiting)
 
     def again(self, name: str) -> None:
@@ -78,22 +87,34 @@ class Watch:
         if one is not None:
             one.is_stale, one.due = True, 0.0
 
+    def _all_know(self, there: set[str]) -> dict[str, tuple[str, str]]:
+        """The runs of which every table of the index knows the same state."""
+        first, *others = (index.stamps(self._store, table) for table in self._tables)
+        return {
+            name: said
+            for name, said in first.items()
+            if name in there and all(other.get(name) == said for other in others)
+        }
+
     def _recall(self, there: set[str]) -> dict[str, Row]:
-        """The runs of which the index knows all that is asked for, as they are now."""
-        self._has_recalled = True
-        first, *others = (index.recall(self._store, table) for table in self._tables)
+        """The next runs that are still as the index has them."""
+        assert self._indexed is not None
+        until = time.monotonic() + _READING_S
         found: dict[str, Row] = {}
-        for name in there & first.keys():
-            entries: list[Entry[Row]] = [first.pop(name)]
-            entries += [other.pop(name) for other in others if name in other]
-            stamps = {entry.stamp for entry in entries}
-            executions = entries[0].executions
-            is_current = stamps == {index.stamp(self._store, name, executions)}
-            if is_current and len(entries) == len(self._tables):
-                found[name] = _merged(entries)
-                self._known[name] = _Known(
-                    executions, entries[0].stamp, is_settled=True, is_stale=False
-                )
+        while self._indexed and time.monotonic() < until:
+            part = {
+                name: said
+                for name, said in islice(self._indexed.items(), _RECALLED)
+                if name in there and said[1] == index.stamp(self._store, name, said[0])
+            }
+            for name in list(islice(self._indexed, _RECALLED)):
+                del self._indexed[name]
+            entries = [index.recall(self._store, table, part) for table in self._tables]
+            for name, (executions, stamp) in part.items():
+                mine = [one[name] for one in entries if name in one]
+                if len(mine) == len(self._tables):
+                    found[name] = _merged(mine)
+                    self._known[name] = _Known(executions, stamp, is_settled=True, is_stale=False)
         return found
 
     def _mark(self) -> list[str]:
@@ -153,6 +174,13 @@ class Watch:
         for table, kept in zip(self._tables, learnt, strict=True):
             index.keep(self._store, table, kept, ())
         return changed
+
+
+def _parsed(text: str) -> Row:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, ValueError):  # a NaN, an infinity, a lone surrogate
+        return json.loads(text)
 
 
 def _merged(entries: Sequence[Entry[Row]]) -> Row:

@@ -1,6 +1,6 @@
 """What each address below `/api` answers, as plain functions of what was asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,7 @@ _CONFIDENCE = 0.95
 _JSON, _BINARY = "application/json", "application/octet-stream"
 _CSV = "text/csv; charset=utf-8"
 _MOST_RUNS = 1000  # whose curves are drawn at once
+_METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 _TAKES = ("last", "first", "min", "max")
 
 
@@ -55,8 +56,8 @@ Answer = Callable[[Request], bytes]
 class Api:
     """The answers; each is called in a thread of the pool, when something of the runs is known."""
 
-    def __init__(self, given: Given, looking: Looking) -> None:
-        self.reader = Reader(given.store)
+    def __init__(self, given: Given, looking: Looking, reader: Reader) -> None:
+        self.reader = reader
         self._given = given
         self._looking = looking
         self._points = PointsCache(self.reader)
@@ -122,16 +123,22 @@ class Api:
         metric, take = _metric(asked), asked.query.get("take", "last")
         if take not in _TAKES:
             raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
+        names = [*by, "seed", "code.tree", *(f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))]
         found = [
             self._given.result(rows, metric, take, values)
-            for values, rows in self._given.groups(self._chosen(asked), by)
+            for values, rows in self._given.groups(self._chosen(asked, names, _METHOD), by)
         ]
         return encode(Groups(by, metric, take, _CONFIDENCE, found))
 
-    def _chosen(self, asked: Request) -> list[Row]:
-        """Rows of the runs that are meant: those named, or those that fit a condition."""
+    def _chosen(
+        self, asked: Request, names: Sequence[str], beginnings: tuple[str, ...] = ()
+    ) -> list[Row]:
+        """Of the runs that are meant (named, or fitting a condition) what is under some names."""
         rows = self._looking.rows(
-            asked.query.get("where") or None, replays=flag(asked.query, "replays")
+            asked.query.get("where") or None,
+            replays=flag(asked.query, "replays"),
+            names=names,
+            beginnings=beginnings,
         )
         ids = words(asked.query, "ids")
         if ids is None:
@@ -142,7 +149,7 @@ class Api:
     def _metrics(self, asked: Request) -> bytes:
         """From the rows alone: nothing is read."""
         found: dict[str, list[tuple[int, float | None]]] = {}
-        for row in self._chosen(asked):
+        for row in self._chosen(asked, (), ("points.", "step.", "first.")):
             for key in row:
                 name = key.removeprefix("points.")
                 is_drawn = name != key and f"first.{name}" in row
@@ -171,7 +178,7 @@ class Api:
 
     def _group_curves(self, asked: Request) -> bytes:
         by, drawn = words(asked.query, "by") or [], _drawn(asked)
-        groups = self._given.groups(self._chosen(asked), by)
+        groups = self._given.groups(self._chosen(asked, by), by)
         found = [
             curves.group_curve(self._points, values, [str(row["id"]) for row in rows], drawn)
             for values, rows in groups
@@ -202,7 +209,7 @@ class Api:
 
     def say(self, run: str, body: bytes) -> bytes:
         """Keep what somebody says of a run, as a note in the store."""
-        if not self._given.may_edit:
+        if not self._given.may_edit or self._given.remote:
             raise UsageError("this page only shows", hint="`samebit ui --edit` lets it write notes")
         try:
             asked = msgspec.json.decode(body, type=SaysSo)
@@ -218,7 +225,9 @@ class Api:
     def _csv(self, asked: Request) -> bytes:
         """Exactly what is shown: these runs and columns, in this order."""
         columns = words(asked.query, "columns")
-        rows = [row for row in self._chosen(asked) if "damage" not in row]
+        beginnings = ("config.", "metric.") if columns is None else ()
+        chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
+        rows = [row for row in chosen if "damage" not in row]
         return self._given.csv(rows, columns).encode()
 
     def _of_run(self, tell: Callable[[View], object]) -> Answer:

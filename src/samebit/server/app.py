@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -12,14 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from samebit.errors import Damaged, NotFound, SamebitError, StoreNotFound, UsageError
-from samebit.query.watching import Seen, Watch
+from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.server import api, media, pages
 from samebit.server.answers import error_body
 from samebit.server.api import Api
 from samebit.server.given import Given
 from samebit.server.guard import Guard
-from samebit.server.looking import Looking
+from samebit.server.looking import Here, Looking
+from samebit.server.reading import Reader
+from samebit.server.there import There
 
 __all__ = ["Page"]
 
@@ -36,8 +36,9 @@ class Page:
 
     def __init__(self, given: Given, token: str, port: int) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="samebit-page")
-        self._looking = Looking(_Here(given))
-        self._api = Api(given, self._looking)
+        there = There(given.store, given.remote) if given.remote else None
+        self._looking = Looking(there or Here(given.store, given.tables))
+        self._api = Api(given, self._looking, there or Reader(given.store))
         routes = [
             Route(f"/api/{path}", self._answer(tell, kind), methods=["GET"])
             for path, (tell, kind) in self._api.addresses().items()
@@ -120,23 +121,6 @@ class Page:
         last = request.headers.get("last-event-id")
         stream = self._looking.live.stream(last, self._looking.version)
         return StreamingResponse(stream, media_type="text/event-stream")
-
-
-class _Here:
-    """The runs of a store on this machine."""
-
-    def __init__(self, given: Given) -> None:
-        self._store: Path = given.store
-        self._watch = Watch(given.store, given.tables)
-
-    def look(self) -> Seen:
-        if not (self._store / "format").exists():
-            hint = "it may come back; the page looks for it again"
-            raise StoreNotFound("the store is gone", store=self._store, hint=hint)
-        return self._watch.look()
-
-    def again(self, name: str) -> None:
-        self._watch.again(name)
 
 
 async def _no_address(request: Request) -> Response:

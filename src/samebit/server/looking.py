@@ -3,19 +3,22 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from samebit.digest import canonical_json
-from samebit.errors import SamebitError
+from samebit.errors import SamebitError, StoreNotFound
 from samebit.query import choosing, where
-from samebit.query.watching import Seen
+from samebit.query.index import Row as TableRow
+from samebit.query.index import Table
+from samebit.query.watching import Seen, Watch
 from samebit.server.answers import Key, encode
 from samebit.server.columns import Columns
 from samebit.server.live import Live
 
-__all__ = ["InThread", "Looking", "Source"]
+__all__ = ["Here", "InThread", "Looking", "Source"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -25,9 +28,11 @@ _LEADING = (
     *("id", "name", "state", "started", "seconds", "steps", "seed", "verdict", "missing"),
     *("cause", "kind", "of", "group", "tags", "note", "archived", "damage"),
 )
+_ALWAYS = ("id", "state", "damage")
 _MOST_SHOWN = 60  # columns of settings at first, and of metrics
 _MOST_TOLD = 500  # runs by name; what has more of them asks for everything
 _EVERY_S = 0.5
+_AGAIN_S = 3.0
 _IDLE_S = 5.0  # nobody looks at what was asked for so long ago
 _FIRST_S = 0.4  # that the first answer waits for, so that most stores come whole
 
@@ -52,6 +57,25 @@ class Source(Protocol):
         ...
 
 
+class Here:
+    """The runs of a store on this machine."""
+
+    def __init__(self, store: Path, tables: Sequence[Table[TableRow]]) -> None:
+        self._store = store
+        self._watch = Watch(store, tables)
+
+    def look(self) -> Seen:
+        """What has come; a store that is gone raises, for as long as it is."""
+        if not (self._store / "format").exists():
+            hint = "it may come back; the page looks for it again"
+            raise StoreNotFound("the store is gone", store=self._store, hint=hint)
+        return self._watch.look()
+
+    def again(self, name: str) -> None:
+        """Have a run read at the next look."""
+        self._watch.again(name)
+
+
 class Looking:
     """All runs of a store, or a remote, as they are now."""
 
@@ -65,13 +89,15 @@ class Looking:
         self._asked = time.monotonic()
         self._begun = asyncio.Event()
         self._patient_until = 0.0
+        self._asks_again = False  # pages are to ask for everything
+        self._told_again = time.monotonic()
 
     async def keep_looking(self, in_thread: InThread) -> None:
         """Look for as long as the server lives; where nobody listens or asks, not at all."""
         while True:
             told = await in_thread(self._look)
             self._begun.set()
-            if any(name == "again" for name, _ in told):  # a page will ask for everything
+            if not self.waiting and any(name == "again" for name, _ in told):  # it will be asked
                 await in_thread(partial(self.runs, None, replays=False))
             for name, value in told:
                 self.live.tell(name, value)
@@ -87,16 +113,19 @@ class Looking:
         except SamebitError as error:
             was_here, self.trouble = self.trouble is None, error
             return [("again", {"version": self._columns.version})] if was_here else []
-        was_away, self.trouble = self.trouble is not None, None
+        asks_again, self.trouble = self.trouble is not None or self._asks_again, None
         with self._lock:
             changed = self._columns.put(sorted(seen.changed.values(), key=_age))
             gone = self._columns.drop(seen.gone)
             version = self._columns.version
         self.waiting = seen.waiting
         told: list[tuple[str, Row]] = []
-        if was_away or len(changed) > _MOST_TOLD:
+        self._asks_again = asks_again = asks_again or len(changed) > _MOST_TOLD
+        # While an index is read, everything changes at each look: that is told now and then.
+        if asks_again and (not self.waiting or time.monotonic() > self._told_again + _AGAIN_S):
+            self._asks_again, self._told_again = False, time.monotonic()
             told.append(("again", {"version": version}))
-        elif changed:
+        elif changed and not asks_again:
             told.append(("rows", {"ids": changed, "version": version}))
         if gone:
             told.append(("gone", {"ids": gone, "version": version}))
@@ -176,11 +205,25 @@ class Looking:
             found = self._columns.rows(keys, replays=replays)
         return {"version": version, "ids": [row["id"] for row in _fitting(found, condition, known)]}
 
-    def rows(self, condition: str | None, *, replays: bool) -> list[Row]:
-        """Whole rows of the runs that fit, oldest first."""
+    def rows(
+        self,
+        condition: str | None,
+        *,
+        replays: bool,
+        names: Iterable[str],
+        beginnings: tuple[str, ...] = (),
+    ) -> list[Row]:
+        """What the runs that fit have under some names, and under all that begin so."""
+        asked = where.parse(condition).names() if condition is not None else ()
         with self._lock:
-            rows = self._columns.rows(self._columns.names(), replays=replays)
             known = self._known()
+            meant = {where.resolve(name, known) or name for name in (*names, *asked)}
+            chosen = [
+                key
+                for key in self._columns.names()
+                if key in meant or key in _ALWAYS or (beginnings and key.startswith(beginnings))
+            ]
+            rows = self._columns.rows(chosen, replays=replays)
         return rows if condition is None else _fitting(rows, condition, known)
 
     def _known(self) -> set[str]:
