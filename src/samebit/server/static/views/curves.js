@@ -4,7 +4,7 @@ import { change, link, list, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { classes, html, useCallback, useMemo, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
-import { label, newestFirst, useRuns } from "../lib/runs.js";
+import { label, newestFirst, unarchived, useRuns } from "../lib/runs.js";
 import { number, several, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
@@ -36,9 +36,9 @@ export function useChosen(runs, params, most = MOST_OVERLAID) {
   return useMemo(() => {
     const named = list(params.ids);
     const rows = (where ? answer?.ids ?? [] : runs.ids).map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined);
-    const all = named.length > 0 ? named : [...newestFirst(runs, rows)].map((row) => runs.ids[row]);
+    const all = named.length > 0 ? named : [...newestFirst(runs, unarchived(runs, rows))].map((row) => runs.ids[row]);
     return { all, ids: all.slice(0, most), error: isCurrent ? error : null };
-  }, [params.ids, where, answer, error, runs.ids]);
+  }, [params.ids, where, answer, error, runs.ids, runs.columns.get("archived"), runs.columns.get("started")]);
 }
 
 /** How charts are looked at, as the address has it. */
