@@ -62,13 +62,13 @@ export function ChartCard(props) {
     </figcaption>
     ${error && isCurrent && html`<${Trouble} error=${error} />`}
     <div class=${classes("plot-box", !isCurrent && "stale")}>
-      ${inView && answer && curves.length > 0 && html`<${Curves} curves=${curves} zoom=${how.zoom} isXLog=${how.isXLog} isYLog=${how.isYLog} bright=${props.bright}
+      ${inView && answer && curves.length > 0 && html`<${Curves} curves=${curves} zoom=${how.zoom} isXLog=${how.isXLog} isYLog=${how.isYLog} bright=${props.bright ?? (curves.length > 1 && look?.isNear ? look.found[0].curve.id : null)}
         xTicks=${how.x === "relative" ? secondsTick : how.x === "time" ? dateTick : undefined}
         label=${described(title, curves)} onZoom=${props.onZoom} onLook=${setLook} />`}
       ${answer && curves.length === 0 && html`<p class="dim none">none of these runs has it</p>`}
       ${look && look.found.length > 0 && html`<${Look} look=${look} how=${how} />`}
     </div>
-    <p class="chart-note"><small>${[xTitle(how), points ? `all of ${count(points)} points` : "", far && !how.by ? "bands of the one pointed at" : "", note(how)].filter(Boolean).join(" · ")}</small></p>
+    <p class="chart-note"><small>${[xTitle(how), points ? `all of ${count(points)} points` : "", far && how.by.length === 0 ? "bands of the one pointed at" : "", note(how)].filter(Boolean).join(" · ")}</small></p>
     ${how.by.length > 0 && curves.length <= 12 && html`<ul class="small-legend">${curves.map((curve) => html`<li key=${curve.id}><span class=${`swatch c${curve.number % 8}`}></span>${visible(curve.label)}</li>`)}</ul>`}
     ${table && html`<${ValueTable} curves=${curves} metric=${metric} how=${how} />`}
   </figure>`;
