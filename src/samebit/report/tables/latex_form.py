@@ -18,7 +18,11 @@ from samebit.stats.values import Estimate
 __all__ = ["to_latex"]
 
 _LONG = 40  # rows, from which on a table may break across pages
-_WIDE = 44  # characters, from which on the text of a cell may break
+_PAGE = 70  # characters of a line
+_GAP = 3  # between columns
+_LEAST = 16  # of a column whose texts break
+_BAR = ", separate-uncertainty, table-align-uncertainty=false"  # siunitx 2 and 3 know them
+_BOLD = ", detect-weight"
 _DECIMAL = re.compile(r"(-?)(\d+)(?:\.(\d+))?")
 
 
@@ -58,7 +62,7 @@ def to_latex(table: Table, *, plain: bool = False, made_by: str = "samebit table
 
 def _header(table: Table, packages: Sequence[str], made_by: str) -> str:
     lines = [
-        f"Made by `{made_by}`; made again it would be written over.",
+        f"Made by `{made_by}`: make it again rather than edit it.",
         f"needs: \\usepackage{{{','.join(packages)}}}",
         f"shape: {table.shape}",
         f"records: {table.records}",
@@ -78,32 +82,49 @@ def _label(table: Table) -> str:
 
 
 def _layout(table: Table, *, plain: bool) -> _Layout:
+    """Each column as wide as it is, unless the page is too narrow: then the widest texts break."""
+    count = len(table.columns)
+    numeric = [is_numeric(table, at) for at in range(count)]
+    widths = [_characters(table, at) for at in range(count)]
+    left = _PAGE - _GAP * count
+    breaks = [False] * count
+    while sum(widths) - sum(
+        w for w, is_wide in zip(widths, breaks, strict=True) if is_wide
+    ) > left - _LEAST * sum(breaks):
+        texts = [
+            at for at in range(count) if not (numeric[at] or breaks[at]) and widths[at] > _LEAST
+        ]
+        if not texts:
+            break
+        breaks[max(texts, key=widths.__getitem__)] = True
+    broken = sum(w for w, is_wide in zip(widths, breaks, strict=True) if is_wide)
+    room = max(left - (sum(widths) - broken), _LEAST * sum(breaks)) / _PAGE
     kinds: list[str] = []
     specs: list[str] = []
-    width = len(table.columns)
-    wide = [_is_wide(table, at) for at in range(width)]
-    for at in range(width):
-        spec = "" if plain or not is_numeric(table, at) else _format(table, at)
-        if wide[at]:
-            share = 0.9 - 0.15 * (width - sum(wide))
+    for at in range(count):
+        spec = "" if plain or not numeric[at] else _format(table, at)
+        if breaks[at]:
             kinds.append("p")
-            specs.append(rf"p{{{max(share, 0.5) / sum(wide):.2g}\linewidth}}")
+            specs.append(rf"p{{{room * widths[at] / broken:.2f}\linewidth}}")
         elif spec:
             kinds.append("S")
-            specs.append(f"S[table-format={spec}]")
+            specs.append(f"S[table-format={spec}{_BAR * ('(' in spec)}{_BOLD}]")
         else:
-            kinds.append("r" if is_numeric(table, at) else "l")
+            kinds.append("r" if numeric[at] else "l")
             specs.append(kinds[-1])
-    return _Layout(kinds, specs, width)
+    return _Layout(kinds, specs, count)
 
 
-def _is_wide(table: Table, at: int) -> bool:
-    return any(
-        len(plain_text(cell.value)) > _WIDE
-        for line in table.lines
-        for place, cell in _placed(line)
-        if place == at and cell.across == 1 and not isinstance(cell.value, (int, float, Estimate))
-    )
+def _characters(table: Table, at: int) -> int:
+    """About how wide a column is."""
+    texts = [table.columns[at].title]
+    for line in table.lines:
+        texts += [
+            plain_text(cell.value, table.columns[at].digits)
+            for place, cell in _placed(line)
+            if place == at and cell.across == 1
+        ]
+    return max(map(len, texts))
 
 
 def _placed(line: Line) -> list[tuple[int, Cell]]:

@@ -132,9 +132,10 @@ def labels(keys: Sequence[str], own: Mapping[str, str]) -> dict[str, str]:
     counts: dict[str, int] = {}
     for text in found.values():
         counts[text] = counts.get(text, 0) + 1
+    plain = [plain_name(key) for key in keys]
     return {
-        key: text if counts[text] == 1 else f"{text} ({plain_name(key)})"
-        for key, text in found.items()
+        key: text if counts[text] == 1 else f"{text} ({name if plain.count(name) == 1 else key})"
+        for (key, text), name in zip(found.items(), plain, strict=True)
     }
 
 

@@ -309,7 +309,8 @@ def _notes_of_tests(
         none = "; ".join(dict.fromkeys(test.why_none for test in tests)) or "there is one group"
         return [f"no {options.test} test: {none}"]
     counted = ", ".join(dict.fromkeys(one.counted for one in made))
-    notes = [f"p: {made[0].method} against {titles[reference] or 'the first'}, {counted}"]
+    against = titles[reference] or "the first"
+    notes = [f"p: {made[0].method}, against {against}, {counted}"]
     notes += dict.fromkeys(one.note for one in made if one.note)
     notes += dict.fromkeys(f"no test: {test.why_none}" for test in tests if test.why_none)
     return notes

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from samebit.errors import UsageError
 from samebit.report.results import Result, groups, result
 from samebit.report.tables.cells import columns_of, distinct, group_runs
-from samebit.report.tables.keys import folded, sort_keys, whole_keys
+from samebit.report.tables.keys import sort_keys, whole_keys
 from samebit.report.tables.naming import better, label, labels, matches
 from samebit.report.tables.options import Options
 from samebit.report.tables.results import metrics_of
@@ -25,12 +25,14 @@ Row = Mapping[str, object]
 def search(rows: Sequence[Row], options: Options) -> Table:
     """Setting, space, and the best value; of several groups the best of each."""
     across = whole_keys(options.group, rows)
-    rows, _, notes = folded(rows, across)
     settings = options.settings
+    notes: list[str] = []
     keys = [
         key.key
         for key in sort_keys(rows, (), settings)
-        if key.kind in ("searched", "varies") and key.key not in across
+        if key.kind in ("searched", "varies")
+        and key.key not in across
+        and key.key.startswith("config.")
     ]
     if options.columns is not None:
         keys = [key for key in keys if matches(key, options.columns)]
@@ -115,11 +117,11 @@ def _counts(
     has_best: bool,
 ) -> list[Line]:
     """How many settings were tried, and with how many runs."""
-    before = [Cell()] * has_sampler
+    before = [Cell("")] * has_sampler
 
     def line(name: str, whole: int, each: Sequence[int], is_apart: bool) -> Line:
         counts = [Cell(count) for count in each] if has_best and len(each) > 1 else []
-        rest = counts or [Cell()] * (len(grouped) * has_best)
+        rest = counts or [Cell("")] * (len(grouped) * has_best)
         return Line((Cell(name), Cell(whole), *before, *rest), is_apart=is_apart)
 
     trials = [len(groups(members, keys)) for _, members in grouped]

@@ -16,6 +16,7 @@ Row = Mapping[str, object]
 
 _HOUR_S = 3600
 _DIGITS = 3
+_HASH = "seeds.hash"
 
 
 def compute(rows: Sequence[Row], options: Options) -> Table:
@@ -77,35 +78,43 @@ def _states(rows: Sequence[Row]) -> dict[str, int]:
 def seeds(rows: Sequence[Row], options: Options) -> Table:
     """What was seeded with what in each group; and how many runs began and finished."""
     grouped = group_runs(rows, options.group)
+    parts = [members for _, members in grouped.groups]
     known = dict.fromkeys(key for row in rows for key in row)
     keys = [key for key in known if _is_seed(key, rows) and key not in grouped.keys]
-    names = labels(keys, options.settings.labels)
+    own = [key for key in keys if key == "seed" or not _is_that_of_the_run(key, rows)]
+    drawn = len(rows) > 1 and len(distinct(_HASH, rows)) == len(rows)
+    shown = [key for key in own if key != _HASH or not drawn]
+    names = labels(shown, options.settings.labels)
     lines = [
-        Line((Cell(names[key]), *(cell(key, members) for _, members in grouped.groups)))
-        for key in sorted(keys, key=lambda key: key != "seed")
+        Line((Cell(names[key]), *(cell(key, members) for members in parts)))
+        for key in sorted(shown, key=lambda key: key != "seed")
     ]
-    parts = [_states(members) for _, members in grouped.groups]
-    started = Line(
-        (Cell("runs started"), *(Cell(len(members)) for _, members in grouped.groups)),
-        is_apart=bool(lines),
-    )
-    states = dict.fromkeys(state for part in parts for state in part)
+    states = [_states(members) for members in parts]
+    counts = {"runs started": [len(members) for members in parts]}
+    counts |= {
+        name: [part.get(name, 0) for part in states]
+        for name in dict.fromkeys(state for part in states for state in part)
+    }
     lines += [
-        started,
-        *(Line((Cell(state), *(Cell(part.get(state, 0)) for part in parts))) for state in states),
+        Line((Cell(name), *map(Cell, each)), is_apart=name == "runs started" and bool(shown))
+        for name, each in counts.items()
     ]
-    unseeded = sum(all(row.get(key) is None for key in keys) for row in rows)
+    unseeded = sum(all(row.get(key) is None for key in keys if key != _HASH) for row in rows)
     notes = [f"runs of which no seed is known: {unseeded}"] if unseeded else []
-    columns = (Column("seed"), *columns_of(grouped, options.settings))
+    notes += ["the seed of Python's hashes was another in each run"] if drawn else []
+    columns = (Column("seeds"), *columns_of(grouped, options.settings))
     return Table("seeds", columns, tuple(lines), tuple(notes))
 
 
 def _is_seed(key: str, rows: Sequence[Row]) -> bool:
-    if not (
+    is_one = (
         key == "seed" or key.startswith("seeds.") or (key.startswith("config.") and is_seed(key))
-    ):
-        return False
-    return any(row.get(key) is not None for row in rows)
+    )
+    return is_one and any(row.get(key) is not None for row in rows)
+
+
+def _is_that_of_the_run(key: str, rows: Sequence[Row]) -> bool:
+    return key.startswith("config.") and all(row.get(key) == row.get("seed") for row in rows)
 
 
 def data(rows: Sequence[Row], options: Options) -> Table:
