@@ -7,6 +7,7 @@ hands it on.
 
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "few",
     "number",
     "say_list",
+    "seconds_of",
     "shorten",
     "shown",
     "size",
@@ -35,6 +37,9 @@ __all__ = [
     "width",
     "write_data",
 ]
+
+_LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(m|min|h|d|w)$")
+_LENGTHS_S = {"m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 _ELLIPSIS = "…"
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -256,6 +261,12 @@ def duration(seconds: float) -> str:
 def _two(count: int, many: int, large: str, small: str) -> str:
     """So many of the small unit in both, but for none of it: `2 h 5 min`, `14 d`."""
     return f"{count // many} {large}" + (f" {count % many} {small}" if count % many else "")
+
+
+def seconds_of(text: str) -> float | None:
+    """How long `30min`, `12h`, `14d` or `2w` is; None for what is no such length."""
+    match = _LENGTH.match(text)
+    return float(match[1]) * _LENGTHS_S[match[2]] if match is not None else None
 
 
 def size(size_bytes: int) -> str:
