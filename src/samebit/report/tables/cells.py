@@ -8,7 +8,8 @@ from samebit.report.results import groups, is_seed, same
 from samebit.report.tables.keys import whole_keys
 from samebit.report.tables.naming import label, plain_name
 from samebit.report.tables.settings import Settings
-from samebit.report.tables.values import Cell, Column, Several, Words, in_words
+from samebit.report.tables.values import Cell, Column, Several, Words
+from samebit.report.tables.wording import in_words
 
 __all__ = ["Grouped", "cell", "columns_of", "distinct", "group_runs", "members_of"]
 

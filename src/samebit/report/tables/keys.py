@@ -15,9 +15,9 @@ from samebit.report.numerals import numeral
 from samebit.report.results import groups, is_seed, same
 from samebit.report.tables.naming import last_part, matches, plain_name
 from samebit.report.tables.settings import Settings
-from samebit.report.tables.values import in_words
+from samebit.report.tables.wording import in_words
 
-__all__ = ["Key", "folded", "sort_keys", "whole_keys", "why_left_out"]
+__all__ = ["Key", "folded", "sort_keys", "whole_keys", "why_left_out", "without_left_out"]
 
 Row = Mapping[str, object]
 
@@ -123,6 +123,13 @@ def why_left_out(key: str, rows: Sequence[Row], settings: Settings) -> str:
     if texts and all(isinstance(text, str) and _A_PATH.fullmatch(text) for text in texts):
         return "a path, by its value"
     return ""
+
+
+def without_left_out(rows: Sequence[Row], settings: Settings) -> list[Row]:
+    """Runs without the entries that are no settings: in them they do not differ."""
+    known = dict.fromkeys(key for row in rows for key in row if key.startswith("config."))
+    left = {key for key in known if why_left_out(key, rows, settings)}
+    return [{key: value for key, value in row.items() if key not in left} for row in rows]
 
 
 def _ordered(keys: Iterable[str], first: Sequence[str]) -> list[str]:

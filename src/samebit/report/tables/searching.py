@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from samebit.errors import UsageError
 from samebit.report.results import Result, groups, result
 from samebit.report.tables.cells import columns_of, distinct, group_runs
-from samebit.report.tables.keys import sort_keys, whole_keys
+from samebit.report.tables.keys import sort_keys, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label, labels, matches
 from samebit.report.tables.options import Options
 from samebit.report.tables.results import metrics_of
 from samebit.report.tables.settings import Searched, Settings
-from samebit.report.tables.values import Cell, Column, Line, Several, Table, in_words
+from samebit.report.tables.values import Cell, Column, Line, Several, Table
+from samebit.report.tables.wording import in_words
 
 __all__ = ["search"]
 
@@ -26,6 +27,7 @@ def search(rows: Sequence[Row], options: Options) -> Table:
     """Setting, space, and the best value; of several groups the best of each."""
     across = whole_keys(options.group, rows)
     settings = options.settings
+    rows = without_left_out(rows, settings)
     notes: list[str] = []
     keys = [
         key.key

@@ -30,7 +30,7 @@ def compute(rows: Sequence[Row], options: Options) -> Table:
         shown = values if "machine.device" in known else (*values, None)
         lines.append(Line((*map(Cell, shown), *_spent(members))))
     if len(lines) > 1:
-        blank = [Cell()] * len(keys)
+        blank = [Cell("")] * len(keys)
         lines.append(Line((Cell("all"), *blank, *_spent(rows)), is_apart=True))
     own = options.settings.labels
     columns = (
@@ -124,7 +124,7 @@ def data(rows: Sequence[Row], options: Options) -> Table:
     for key in known:
         if key.startswith("data."):
             name = key.removeprefix("data.")
-            cells = (Cell(name), Cell(), _of(f"data_rows.{name}", rows), _digests(key, rows))
+            cells = (Cell(name), Cell(""), _of(f"data_rows.{name}", rows), _digests(key, rows))
             lines.append(Line(cells))
     for key in known:
         if not key.startswith("split_digest."):
@@ -135,7 +135,7 @@ def data(rows: Sequence[Row], options: Options) -> Table:
         for part in parts:
             is_first = part == parts[0]
             title = Cell(f"split {name}" if is_first else "")
-            mark = _digests(key, rows) if is_first else Cell()
+            mark = _digests(key, rows) if is_first else Cell("")
             cells = (title, Cell(part.removeprefix(prefix)), _of(part, rows), mark)
             lines.append(Line(cells, is_apart=is_first and bool(lines)))
     if not lines:
