@@ -60,10 +60,9 @@ def cell(key: str, rows: Sequence[Row]) -> Cell:
     found = distinct(key, rows)
     if key.startswith("seeds.") or is_seed(key):
         return Cell(found[0] if len(found) == 1 else Several(tuple(found), is_list=True))
-    if len(found) == 1:
-        is_said = isinstance(found[0], str) and key.startswith("optimizer")
-        return Cell(Words(str(found[0])) if is_said else found[0])
-    return Cell(Several(tuple(found)))
+    if key.startswith("optimizer"):  # a schedule
+        found = [Words(value) if isinstance(value, str) else value for value in found]
+    return Cell(found[0] if len(found) == 1 else Several(tuple(found)))
 
 
 def distinct(key: str, rows: Sequence[Row]) -> list[object]:

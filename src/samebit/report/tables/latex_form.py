@@ -29,7 +29,7 @@ from samebit.stats.values import Estimate
 __all__ = ["to_latex"]
 
 _LONG = 40  # rows, from which on a table may break across pages
-_PAGE = 70  # characters of a line
+_PAGE = 66  # characters of a line
 _GAP = 3  # between columns
 _LEAST = 16  # of a column whose texts break
 _BAR = ", separate-uncertainty, table-align-uncertainty=false"  # siunitx 2 and 3 know them
@@ -272,4 +272,4 @@ def _notes(table: Table) -> str:
     if not table.notes:
         return ""
     said = "; ".join(table.notes)
-    return f"\\par\\smallskip{{\\footnotesize {numbers_in(said)}.\\par}}\n"
+    return f"\\par\\smallskip\\noindent{{\\footnotesize {numbers_in(said)}.\\par}}\n"

@@ -258,7 +258,8 @@ def _notes(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
     method = _method(strips)
     notes = [method]
     if any(any(strip.is_best) for strip in strips):
-        notes.append("bold: the best, and what has an interval that overlaps the best one's")
+        bar = next((one.method for strip in strips for one in _estimates(strip) if one), "")
+        notes.append(f"bold: the best, and those whose {bar or 'value'} overlaps the best one's")
     unknown = dict.fromkeys(strip.metric for strip in strips if strip.direction is None)
     if unknown and len(titles) > 1:
         notes.append(f"whether higher or lower is better is not known of {', '.join(unknown)}")

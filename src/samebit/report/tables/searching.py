@@ -15,7 +15,7 @@ from samebit.report.tables.naming import better, label, labels, matches
 from samebit.report.tables.options import Options
 from samebit.report.tables.results import metrics_of
 from samebit.report.tables.settings import Searched, Settings
-from samebit.report.tables.values import Cell, Column, Line, Several, Table
+from samebit.report.tables.values import Cell, Column, Line, Several, Table, Words
 from samebit.report.tables.wording import in_words
 
 __all__ = ["search"]
@@ -52,7 +52,10 @@ def search(rows: Sequence[Row], options: Options) -> Table:
     lines: list[Line] = []
     for key in keys:
         space = spaces[key]
-        cells = [Cell(names[key]), Cell(space.space if isinstance(space, Searched) else space)]
+        cells = [
+            Cell(names[key]),
+            Cell(Words(space.space) if isinstance(space, Searched) else space),
+        ]
         cells += [Cell(space.sampler if isinstance(space, Searched) else None)] * has_sampler
         cells += [Cell(best[0].get(key) if best else None) for best in found] * bool(metric)
         lines.append(Line(tuple(cells)))
