@@ -166,6 +166,8 @@ def test_a_project_s_settings_are_followed(
         (["--shape", "results", "--where", "acc > 5"], "none of 7 runs is so"),
         (["--group", "lr", "--test", "welch", "--against", "5"], "there is no group '5'"),
         (["--group", "lr", "--confidence", "95"], "between 0 and 1"),
+        (["--shape", "compute", "--metric", "acc"], "--metric means nothing to a table of compute"),
+        (["--group", "lr", "--columns", "acc"], "--columns means nothing to a table of results"),
         (["--to", "table.pdf"], "the ending of 'table.pdf' says no form"),
         (["--direction", "acc=up"], "'acc=up' is no direction"),
         (["--explain", "--where", "acc > 5"], "none of 7 runs is so"),

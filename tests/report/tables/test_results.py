@@ -202,6 +202,17 @@ def test_very_many_metrics_are_not_all_put_into_a_paper() -> None:
         make("results", [one | many for one in runs(ours=A)], Options())
 
 
+def test_what_the_rules_leave_out_may_still_be_grouped_by() -> None:
+    rows = [one | {"config.device": one["config.method"]} for one in runs(ours=A, base=B)]
+    table = make("results", rows, Options(group=("device",)))
+    assert [line.cells[0].value for line in table.lines] == ["ours", "base"]
+
+
+def test_what_the_statistics_say_of_a_method_stands_below() -> None:
+    table = make("results", runs(ours=A), Options(group=("method",), how="bca"))
+    assert any("too narrow" in note and "(ours)" in note for note in table.notes)
+
+
 def test_csv_has_the_bounds_whole() -> None:
     text = to_csv(make("results", runs(ours=A), Options(group=("method",))))
     mean = stats.mean(A)
