@@ -48,17 +48,6 @@ _ENDINGS = {
     ".csv": "csv",
     ".json": "json",
 }
-# What each shape makes something of; methods and directions go with metrics.
-_USES: dict[str, tuple[str, ...]] = {
-    "runs": ("columns",),
-    "parameters": ("group", "columns", "transpose"),
-    "results": ("group", "metric", "test", "against", "transpose"),
-    "search": ("group", "columns", "metric"),
-    "supplement": (),
-    "compute": ("group",),
-    "seeds": ("group",),
-    "data": (),
-}
 _INTERVALS = ("t", "sd", "sem", "percentile", "bca")
 
 
@@ -124,7 +113,6 @@ def table(options: argparse.Namespace) -> int:
     if options.explain:
         _explain([row for row in chosen if "damage" not in row], wanted)
         return 0
-    _check_uses(shape, options)
     made = make(shape, chosen, wanted)
     text = (
         to_latex(made, plain=options.plain, made_by=_command(options))
@@ -139,14 +127,6 @@ def table(options: argparse.Namespace) -> int:
     for note in made.notes:
         errors.say(f"  {visible(note)}")
     return 0
-
-
-def _check_uses(shape: str, options: argparse.Namespace) -> None:
-    """Refuse what would be asked for in vain."""
-    for name in dict.fromkeys(used for uses in _USES.values() for used in uses):
-        if getattr(options, name) and name not in _USES[shape]:
-            uses = ", ".join(f"--{used}" for used in _USES[shape]) or "none of its kind"
-            raise UsageError(f"--{name} means nothing to a table of {shape}", it_takes=uses)
 
 
 def _shape(options: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from samebit.errors import UsageError
 from samebit.report.results import Result, is_seed
 from samebit.stats.values import Comparison
 
-__all__ = ["TESTS", "Tested", "compare", "corrected"]
+__all__ = ["TESTS", "Tested", "by_seed", "compare", "corrected"]
 
 Row = Mapping[str, object]
 
@@ -31,7 +31,7 @@ def compare(
         if test == "welch":
             over = "seeds" if _over(ours[0]) == _over(theirs[0]) == "seeds" else "runs"
             return Tested(stats.welch_t(ours[0].values, theirs[0].values, over=over))
-        a, b = _by_seed(*ours), _by_seed(*theirs)
+        a, b = by_seed(*ours), by_seed(*theirs)
         shared = [seed for seed in a if seed in b]
         if not shared:
             return Tested(None, "no seed is in both groups")
@@ -48,7 +48,7 @@ def _over(found: Result) -> str:
     return found.estimate.over if found.estimate is not None else "runs"
 
 
-def _by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
+def by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
     """The values of a group by what pairs them with those of another."""
     by_id = {str(row["id"]): row for row in rows}
     values: dict[object, float] = {}
