@@ -53,7 +53,7 @@ def test_a_group_makes_a_table_of_results(capsys: pytest.CaptureFixture[str]) ->
         "| 0.01 | **0.900 ± 0.025** |",
     ]
     assert "mean ± 95 % t interval over 3 seeds" in out
-    assert "left out: 1 failed (learning rate 0.1)" in out
+    assert "left out, failed: 1 of learning rate 0.1" in out
     assert err == ""
 
 
@@ -97,7 +97,7 @@ def test_a_file_s_ending_says_its_form(
     assert out == ""
     assert file.read_text(encoding="utf-8").startswith(begins)
     assert f"{file}: 7 runs, " in err
-    assert "left out: 1 failed" in err
+    assert "left out, failed: 1" in err
     said(capsys, "--group", "lr", "--to", str(file))  # made again, it is written over
     other, _ = said(capsys, "--group", "lr", "--csv", "--to", str(tmp_path / "other.txt"))
     assert other == ""

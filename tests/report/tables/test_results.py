@@ -103,9 +103,9 @@ def test_who_has_no_result_is_counted_by_reason_and_group() -> None:
     del rows[-1]["metric.acc"]
     table = make("results", rows, Options(group=("method",)))
     assert {why for _, why in table.left_out} == {"failed", "not a number", "no such metric"}
-    assert "left out: 1 failed (ours)" in table.notes
-    assert "left out: 1 not a number (ours)" in table.notes
-    assert "left out: 1 no acc (base)" in table.notes
+    assert "left out, failed: 1 of ours" in table.notes
+    assert "left out, not a number: 1 of ours" in table.notes
+    assert "left out, no acc: 1 of base" in table.notes
     assert table.method == "mean ± 95 % t interval over 4 seeds"
 
 

@@ -270,15 +270,24 @@ def _notes(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
             if note and note != _ONE_VALUE
         ]
     )
-    left: dict[tuple[str, str], set[str]] = {}
+    return notes + _left_out(strips, titles)
+
+
+def _left_out(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
+    """How many runs have no result, and why; of several groups, how many of each."""
+    found: dict[str, dict[str, set[str]]] = {}
     for strip in strips:
         for one, title in zip(strip.results, titles, strict=True):
             for run, why in one.left_out if one else ():
-                why_so = f"no {strip.metric}" if why == "no such metric" else why
-                left.setdefault((why_so, title), set()).add(run)
-    notes += _counted(
-        [(f"left out: {len(runs)} {why}", title) for (why, title), runs in left.items()]
-    )
+                said = f"no {strip.metric}" if why == "no such metric" else why
+                found.setdefault(said, {}).setdefault(title, set()).add(run)
+    notes: list[str] = []
+    for why, groups in found.items():
+        each = [
+            f"{len(runs)} of {title}" if title else f"{len(runs)}" for title, runs in groups.items()
+        ]
+        whole = f"{sum(map(len, groups.values()))} of {len(groups)} groups"
+        notes.append(f"left out, {why}: {whole if len(each) > _MOST_TOLD else ', '.join(each)}")
     return notes
 
 
