@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit.report.latex import comment, escape, interval, number, numbers_in
 from samebit.report.table import number as rounded
@@ -44,12 +45,16 @@ class _Layout(Struct, frozen=True):
 
     kinds: list[str]
     specs: list[str]
-    width: int
+    takes: list[float]  # of a line
+    end: str  # of a row; after cells that break, `\\` would be a line of the cell
 
-    @property
-    def end(self) -> str:
-        r"""What ends a row; in cells that break, `\\` would be a line of the cell."""
-        return r" \tabularnewline" if "p" in self.kinds else r" \\"
+    def share_of(self, cell: Cell, at: int) -> float:
+        """Of a line, for a text across columns that has no room in one; else 0."""
+        if cell.across == 1:
+            return 0.0
+        inside = sum(self.takes[at : at + cell.across])
+        room = max(inside, 1 - (sum(self.takes) - inside)) - _GAP / _PAGE
+        return room if len(plain_text(cell.value)) > room * _PAGE else 0.0
 
 
 def to_latex(table: Table, *, plain: bool = False, made_by: str = "samebit table") -> str:
@@ -97,7 +102,8 @@ def _label(table: Table) -> str:
 def _layout(table: Table, *, plain: bool) -> _Layout:
     columns = list(zip(table.columns, cells_by_column(table), strict=True))
     numeric = [is_numeric(cells) for _, cells in columns]
-    shares = _shares([_characters(*column) for column in columns], numeric)
+    widths = [_characters(*column) for column in columns]
+    shares = _shares(widths, numeric)
     kinds: list[str] = []
     specs: list[str] = []
     for (column, cells), is_number, share in zip(columns, numeric, shares, strict=True):
@@ -112,7 +118,13 @@ def _layout(table: Table, *, plain: bool) -> _Layout:
         else:
             kinds.append("r" if is_number else "l")
             specs.append(kinds[-1])
-    return _Layout(kinds, specs, len(columns))
+    takes = [
+        (share or width / _PAGE) + _GAP / _PAGE for share, width in zip(shares, widths, strict=True)
+    ]
+    found = _Layout(kinds, specs, takes, r" \\")
+    placed = (one for line in table.lines for one in _placed(line))
+    breaks = any(shares) or any(found.share_of(cell, at) for at, cell in placed)
+    return replace(found, end=r" \tabularnewline") if breaks else found
 
 
 def _shares(widths: Sequence[int], numeric: Sequence[bool]) -> list[float]:
@@ -218,7 +230,7 @@ def _long(table: Table, layout: _Layout) -> str:
     rows = "".join(_lines(table, layout))
     return (
         f"\\begin{{longtable}}{{{''.join(layout.specs)}}}\n{caption}{head}\\endfirsthead\n"
-        f"{head}\\endhead\n\\midrule\n\\multicolumn{{{layout.width}}}{{r}}{{continued}} \\\\\n"
+        f"{head}\\endhead\n\\midrule\n\\multicolumn{{{len(layout.kinds)}}}{{r}}{{continued}} \\\\\n"
         f"\\endfoot\n\\bottomrule\n\\endlastfoot\n{rows}\\end{{longtable}}\n"
     )
 
@@ -228,16 +240,19 @@ def _lines(table: Table, layout: _Layout) -> list[str]:
     for line in table.lines:
         if line.section:
             gap = "\\addlinespace\n" if found else ""
-            title = rf"\multicolumn{{{layout.width}}}{{l}}{{\emph{{{escape(line.section)}}}}}"
+            title = rf"\multicolumn{{{len(layout.kinds)}}}{{l}}{{\emph{{{escape(line.section)}}}}}"
             found.append(f"{gap}{title}{layout.end}\n")
             continue
         rule = "\\midrule\n" if line.is_apart and found else ""
-        cells = [_cell(cell, table.columns[at], layout.kinds[at]) for at, cell in _placed(line)]
+        cells = [
+            _cell(cell, table.columns[at], layout.kinds[at], layout.share_of(cell, at))
+            for at, cell in _placed(line)
+        ]
         found.append(f"{rule}{' & '.join(cells)}{layout.end}\n")
     return found
 
 
-def _cell(cell: Cell, column: Column, kind: str) -> str:
+def _cell(cell: Cell, column: Column, kind: str, share: float) -> str:
     value = cell.value
     if kind == "S" and cell.across == 1 and value is not None:
         texts = _digits(value, column.digits)
@@ -246,6 +261,9 @@ def _cell(cell: Cell, column: Column, kind: str) -> str:
     text = _set(value, column.digits)
     if cell.is_best:
         text = rf"{{\bfseries\boldmath {text}}}"
+    if share:
+        broken = rf"p{{{share:.2f}\linewidth}}"
+        return rf"\multicolumn{{{cell.across}}}{{{broken}}}{{\raggedright {text}}}"
     if cell.across > 1:
         return rf"\multicolumn{{{cell.across}}}{{c}}{{{text}}}"
     if kind == "p":
