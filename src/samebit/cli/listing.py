@@ -6,7 +6,7 @@ With the index warm `ls` must answer in a blink, so what only `metrics` needs is
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from samebit import places
 from samebit.cli import tables, words
 from samebit.cli.words import Screen, visible
-from samebit.errors import NotFound, UsageError
-from samebit.query import index, where
+from samebit.errors import NotFound
+from samebit.query import choosing, index, where
 from samebit.report.table import rows_to_csv, rows_to_markdown, runs_table
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ Row = dict[str, object]
 _LEADING = ("id", "name", "state", "started", "seconds", "seed", "verdict")
 # Of most runs there is nothing to say in these.
 _WHERE_ANY = ("cause", "ranks", "executions", "job")
-_NAMES_SHOWN = 20
 _CURVE_COLUMNS = 20
 
 
@@ -189,36 +188,11 @@ def _runs_there(options: argparse.Namespace) -> list[Row]:
 
 def _chosen(every: list[Row], options: argparse.Namespace) -> list[Row]:
     """The runs that were asked for, in order; names that no run has raise UsageError."""
-    condition = where.parse(options.where) if options.where is not None else None
-    order = where.parse_sort(options.sort)
-    if not every:
-        return []
-    known = _keys(every)
-    names = [*(sorted(condition.names()) if condition else ()), *(sort.name for sort in order)]
-    check_names([*names, *(options.columns or ())], known)
-    chosen = condition.among(every, known) if condition is not None else every
-    return where.sort_rows(chosen, order, known)
-
-
-def check_names(names: Iterable[str], known: Set[str]) -> None:
-    """Raise UsageError for a name that no run has, with those that are near."""
-    for name in names:
-        if where.resolve(name, known) is not None:
-            continue
-        import difflib  # noqa: PLC0415  (seldom needed)
-
-        short = {key.removeprefix("metric.").removeprefix("config.") for key in known}
-        near = difflib.get_close_matches(name, sorted(known | short))
-        some = ", ".join(visible(key) for key in near or sorted(known)[:_NAMES_SHOWN])
-        raise UsageError(
-            f"no run here has {visible(name)!r}",
-            **{"near_names" if near else "some_names": some},
-            hint="`samebit ls --json` shows everything that can be asked for",
-        )
-
-
-def _keys(rows: Iterable[Row]) -> set[str]:
-    return {"damage", *index.COLUMNS}.union(*rows)
+    known = choosing.keys_of(every)
+    chosen = choosing.fitting(every, options.where) if options.where is not None else every
+    if every and options.columns:
+        choosing.check_names(options.columns, known)
+    return choosing.sorted_by(chosen, options.sort, known)
 
 
 def _why_none(every: Sequence[Row]) -> str:
@@ -228,12 +202,12 @@ def _why_none(every: Sequence[Row]) -> str:
 
 
 def _picked(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    known = _keys(rows)
+    known = choosing.keys_of(rows)
     return [{name: row.get(where.resolve(name, known) or name) for name in names} for row in rows]
 
 
 def _listed(rows: Sequence[Row], names: Sequence[str] | None, screen: Screen) -> str:
-    known = _keys(rows)
+    known = choosing.keys_of(rows)
     everywhere: list[str] = []
     if names is None and screen.width is not None:
         rows, everywhere = _without_what_all_lack(rows)

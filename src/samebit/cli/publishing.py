@@ -29,7 +29,7 @@ from samebit.errors import Exit, NotFound, UsageError
 from samebit.folders.find import find_run
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
-from samebit.query import index, where
+from samebit.query import choosing, index
 from samebit.remotes import listing, named, published
 from samebit.remotes.named import Remote
 from samebit.report.anonymous import numbered
@@ -141,13 +141,10 @@ def _chosen(store: Path, references: Sequence[str], condition: str | None) -> li
     if not references and condition is None:
         raise UsageError("which runs?", hint="samebit publish @last --to …, or --where EXPR")
     found = {one.id: one for one in (find_run(store, word) for word in references)}
-    if condition is not None:
-        every = index.rows(store)
-        known = {"damage", *index.COLUMNS}.union(*every)
-        fits = where.parse(condition).among(every, known)
-        for row in (row for row in fits if "damage" not in row):
-            folder = RunFolder(store / "runs" / str(row["id"]))
-            found.setdefault(folder.id, folder)
+    fits = choosing.fitting(index.rows(store), condition) if condition is not None else []
+    for row in (row for row in fits if "damage" not in row):
+        folder = RunFolder(store / "runs" / str(row["id"]))
+        found.setdefault(folder.id, folder)
     if not found:
         raise NotFound("no run is so", hint="`samebit ls --where …` lists the same runs")
     return list(found.values())

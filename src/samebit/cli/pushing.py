@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from samebit import places
-from samebit.cli.listing import check_names
 from samebit.cli.remotes import address, tried
 from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
 from samebit.data import versions
@@ -22,7 +21,7 @@ from samebit.folders.folder import RunFolder, is_run_id
 from samebit.folders.read import read_run
 from samebit.launch import sending
 from samebit.objects.store import Store
-from samebit.query import index, where
+from samebit.query import choosing, index
 from samebit.remotes import contents, listing, named, pulling, pushing, snapshot
 from samebit.remotes.moving import Pace
 from samebit.remotes.named import Remote
@@ -279,11 +278,7 @@ def _has(store: Path, version: str) -> bool:
 
 
 def _fitting(every: list[dict[str, Any]], condition: str) -> list[str]:
-    parsed = where.parse(condition)
-    known = {"damage", *index.COLUMNS}.union(*every)
-    if every:
-        check_names(sorted(parsed.names()), known)
-    return [str(row["id"]) for row in parsed.among(every, known)]
+    return [str(row["id"]) for row in choosing.fitting(every, condition)]
 
 
 def _say_plan(screen: Screen, remote: Remote, plan: Plan, options: argparse.Namespace) -> int:

@@ -1,0 +1,162 @@
+"""What a group of runs came to in one metric: an estimate over its seeds, and who was left out.
+
+A run that failed has no result, and neither has a NaN; both are told, since a mean over the runs
+that went well is a mean over chosen runs.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from samebit import stats
+from samebit.errors import UsageError
+from samebit.query.where import resolve
+
+if TYPE_CHECKING:
+    from samebit.stats.intervals import How
+
+__all__ = ["TAKES", "Result", "groups", "is_seed", "result", "same", "seed_of", "varied"]
+
+Row = Mapping[str, object]
+
+# What of a metric's points counts, and where a row of `report.facts` has it.
+TAKES = {"last": "metric.", "first": "first.", "min": "min.", "max": "max."}
+_SEEDS = frozenset({"seed", "seeds", "random_state", "rng", "prng", "rngseed", "randomseed"})
+
+
+class Result(Struct, frozen=True):
+    """One cell of a table of results."""
+
+    metric: str
+    take: str
+    estimate: "stats.Estimate | None"  # None where no run has a number
+    values: tuple[float, ...]
+    runs: tuple[str, ...]  # of the values, in their order
+    left_out: tuple[tuple[str, str], ...]  # a run's id, and why: "failed", "not a number", …
+    notes: tuple[str, ...] = ()  # what a reader must know of how they were chosen
+
+
+def result(
+    rows: Sequence[Row],
+    metric: str,
+    *,
+    take: str = "last",
+    how: "How" = "t",
+    confidence: float = 0.95,
+) -> Result:
+    """What runs came to.
+
+    Args:
+        rows: of `report.facts`; of one group, so that all of them count as the same thing.
+        metric: its name, short or in full.
+        take: the last point of each run, its first, its lowest, its highest.
+        how: `t`, `percentile` or `bca` intervals, `sd` or `sem`; see `samebit.stats.mean`.
+        confidence: of an interval, between 0 and 1.
+
+    Raises:
+        UsageError: there is no such way, or values are texts.
+    """
+    if take not in TAKES:
+        raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(TAKES))
+    key = TAKES[take] + metric.removeprefix("metric.")
+    values: list[float] = []
+    runs: list[str] = []
+    left_out: list[tuple[str, str]] = []
+    for row in rows:
+        found = _value(row, key, metric)
+        if isinstance(found, str):
+            left_out.append((str(row["id"]), found))
+        else:
+            values.append(found)
+            runs.append(str(row["id"]))
+    counted = [row for row in rows if row["id"] in set(runs)]
+    over, notes = _over(counted)
+    if take in ("min", "max") and values:
+        notes.append(f"the {take} over a run's points, which chooses the best of many")
+    estimate = stats.mean(values, how=how, confidence=confidence, over=over) if values else None
+    return Result(metric, take, estimate, tuple(values), tuple(runs), tuple(left_out), tuple(notes))
+
+
+def _value(row: Row, key: str, metric: str) -> float | str:
+    """The number, or why there is none."""
+    if "damage" in row:
+        return "damaged"
+    if row.get("state") != "finished":
+        return str(row.get("state") or "not finished")
+    value = row.get(key)
+    if value is None:
+        return "no such metric"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(
+            f"{metric} is no number in run {row['id']}", value=value, hint="take another metric"
+        )
+    return float(value) if math.isfinite(value) else "not a number"
+
+
+def groups(rows: Sequence[Row], keys: Sequence[str]) -> list[tuple[tuple[object, ...], list[Row]]]:
+    """Runs by what they have under some names, in order of first appearance.
+
+    1 and 1.0 are one value, True and 1 are two; what a run does not have is None.
+    Raises UsageError for a name that no run has.
+    """
+    known = {"id", "name", "state", "seed", "group"}.union(*rows)
+    meant = [resolve(key, known) for key in keys]
+    if rows and None in meant:
+        name = keys[meant.index(None)]
+        raise UsageError(f"no run here has {name!r}", hint="`samebit ls --json` shows all there is")
+    found: dict[tuple[object, ...], tuple[tuple[object, ...], list[Row]]] = {}
+    for row in rows:
+        values = tuple(row.get(key) if key else None for key in meant)
+        found.setdefault(tuple(map(same, values)), (values, []))[1].append(row)
+    return list(found.values())
+
+
+def same(value: object) -> object:
+    """A stand-in for a plain value that is equal for values which people take for the same."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value if value == value else "nan"
+    return repr(value)
+
+
+def is_seed(name: str) -> bool:
+    """Whether a setting is a seed, by its name: `seed`, `data.split_seed`, `random_state`."""
+    last = name.rpartition(".")[2].lower()
+    words = last.replace("-", "_").split("_")
+    return last in _SEEDS or "seed" in words
+
+
+def varied(rows: Sequence[Row]) -> list[str]:
+    """The settings in which runs differ, seeds included, in the order of the first run's."""
+    keys = dict.fromkeys(key for row in rows for key in row if key.startswith("config."))
+    return [key for key in keys if len({same(row.get(key)) for row in rows}) > 1]
+
+
+def seed_of(row: Row) -> tuple[tuple[str, object], ...]:
+    """Everything that a run was seeded with: equal for two runs that are repeats of each other."""
+    return tuple(
+        (key, repr(value))
+        for key, value in sorted(row.items())
+        if (key == "seed" and value is not None)
+        or key.startswith("seeds.")
+        or (key.startswith("config.") and is_seed(key))
+    )
+
+
+def _over(rows: Sequence[Row]) -> tuple[str, list[str]]:
+    """What varied, in a word; and what a mean over these would hide."""
+    notes: list[str] = []
+    others = [key.removeprefix("config.") for key in varied(rows) if not is_seed(key)]
+    if others:
+        named = ", ".join(others[:4]) + (" …" if len(others) > 4 else "")
+        notes.append(f"the runs differ in more than seeds: {named}")
+    seeds = [seed_of(row) for row in rows]
+    unseeded = sum(not seed for seed in seeds)
+    repeats = len(seeds) - len(set(seeds)) - max(0, unseeded - 1)
+    if repeats:
+        notes.append(f"runs with the seeds of another: {repeats}")
+    trees = {row.get("code.tree") for row in rows}
+    if len(trees) > 1:
+        notes.append(f"the runs had {len(trees)} versions of the code")
+    return ("runs" if others or unseeded else "seeds"), notes

@@ -1,0 +1,143 @@
+"""What a group of runs came to: over seeds, with who was left out, and never silently."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samebit import stats
+from samebit.errors import UsageError
+from samebit.report.results import groups, is_seed, result, seed_of, varied
+
+
+def run(at: int, acc: Any = 0.9, **more: Any) -> dict[str, Any]:
+    row = {"id": f"run{at}", "state": "finished", "seed": at, "metric.acc": acc, "config.lr": 0.1}
+    return row | more
+
+
+ROWS = [run(at, acc) for at, acc in enumerate([0.91, 0.89, 0.93, 0.90, 0.92])]
+
+
+def test_over_seeds_it_is_the_mean_of_the_statistics() -> None:
+    found = result(ROWS, "acc")
+    assert found.estimate == stats.mean([0.91, 0.89, 0.93, 0.90, 0.92])
+    assert found.values == (0.91, 0.89, 0.93, 0.90, 0.92)
+    assert (found.left_out, found.notes) == ((), ())
+    assert str(result(ROWS, "metric.acc", how="sd").estimate) == "0.910 ± 0.016 (SD over 5 seeds)"
+
+
+def test_who_has_no_result_is_left_out_and_told() -> None:
+    rows = [
+        run(0),
+        run(1, math.nan),
+        run(2, state="failed"),
+        {"id": "run3", "state": "damaged", "damage": "torn"},
+        {k: v for k, v in run(4).items() if k != "metric.acc"},
+        run(5, state="running"),
+        run(6, math.inf),
+    ]
+    found = result(rows, "acc")
+    assert found.runs == ("run0",)
+    assert str(found.estimate) == "0.9 (one value: no interval)"
+    assert found.left_out == (
+        ("run1", "not a number"),
+        ("run2", "failed"),
+        ("run3", "damaged"),
+        ("run4", "no such metric"),
+        ("run5", "running"),
+        ("run6", "not a number"),
+    )
+
+
+def test_where_nobody_has_a_result_there_is_no_estimate() -> None:
+    assert result([run(0, math.nan)], "acc").estimate is None
+    assert result([], "acc").estimate is None
+
+
+def test_what_else_differs_is_said_and_then_they_are_no_seeds() -> None:
+    found = result([run(0), run(1, **{"config.lr": 0.2})], "acc")
+    assert found.notes == ("the runs differ in more than seeds: lr",)
+    assert found.estimate
+    assert found.estimate.over == "runs"
+    found = result([run(0, seed=None), run(1, seed=None)], "acc")
+    assert found.estimate
+    assert found.estimate.over == "runs"
+
+
+def test_repeats_are_no_more_seeds() -> None:
+    found = result([run(0), run(1, seed=0), run(2, seed=0)], "acc")
+    assert found.notes == ("runs with the seeds of another: 2",)
+
+
+def test_other_code_is_said() -> None:
+    found = result([run(0, **{"code.tree": "x"}), run(1, **{"code.tree": "y"})], "acc")
+    assert found.notes == ("the runs had 2 versions of the code",)
+
+
+def test_the_best_point_of_a_run_is_named_as_chosen() -> None:
+    rows = [run(0, 0.5, **{"max.acc": 0.95}), run(1, 0.5, **{"max.acc": 0.9})]
+    found = result(rows, "acc", take="max")
+    assert found.values == (0.95, 0.9)
+    assert found.notes == ("the max over a run's points, which chooses the best of many",)
+
+
+def test_a_text_is_no_result() -> None:
+    with pytest.raises(UsageError, match="acc is no number in run run0"):
+        result([run(0, "good")], "acc")
+    with pytest.raises(UsageError, match="no way to take"):
+        result(ROWS, "acc", take="best")
+    with pytest.raises(UsageError, match="no interval is called 'u'"):
+        result(ROWS, "acc", how="u")  # pyright: ignore[reportArgumentType]
+
+
+def test_groups_keep_the_order_of_first_appearance() -> None:
+    given = [0.1, True, 1, 1.0, None, math.nan, math.nan, [1], "1", [1]]
+    rows = [run(at, **{"config.lr": lr}) for at, lr in enumerate(given)]
+    found = [
+        (repr(key), [row["id"][3:] for row in members]) for key, members in groups(rows, ["lr"])
+    ]
+    assert found == [
+        ("(0.1,)", ["0"]),
+        ("(True,)", ["1"]),
+        ("(1,)", ["2", "3"]),
+        ("(None,)", ["4"]),
+        ("(nan,)", ["5", "6"]),
+        ("([1],)", ["7", "9"]),
+        ("('1',)", ["8"]),
+    ]
+    assert groups(rows, []) == [((), rows)]
+    with pytest.raises(UsageError, match="no run here has 'lrr'"):
+        groups(rows, ["lrr"])
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("seed", True),
+        ("data.split_seed", True),
+        ("random_state", True),
+        ("config.seed", True),
+        ("reseed_every", False),
+        ("seedling", False),
+        ("forget_seed", True),
+        ("lr", False),
+    ],
+)
+def test_a_seed_is_told_by_its_name(name: str, answer: bool) -> None:
+    assert is_seed(name) is answer
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=8))
+def test_nobody_is_lost(pairs: list[tuple[int, int]]) -> None:
+    rows = [run(at, seed=seed, **{"config.lr": lr}) for at, (seed, lr) in enumerate(pairs)]
+    found = groups(rows, ["lr"])
+    assert sorted(row["id"] for _, members in found for row in members) == [
+        row["id"] for row in rows
+    ]
+    for _, members in found:
+        assert varied(members) == []
+        counted = result(members, "acc")
+        assert len(counted.runs) + len(counted.left_out) == len(members)
+        assert len({seed_of(row) for row in members}) == len({row["seed"] for row in members})
