@@ -7,6 +7,7 @@ hands it on.
 
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ __all__ = [
     "few",
     "number",
     "say_list",
+    "seconds_of",
     "shorten",
     "shown",
     "size",
@@ -35,6 +37,9 @@ __all__ = [
     "when",
     "width",
 ]
+
+_LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(m|min|h|d|w)$")
+_LENGTHS_S = {"m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 _ELLIPSIS = "…"
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -232,6 +237,12 @@ def ago(ns: int, now_ns: int) -> str:
             length, unit = next_length, next_unit
     text = f"{seconds // length} {unit}"
     return f"{text} ago" if ns < now_ns else f"in {text}"
+
+
+def seconds_of(text: str) -> float | None:
+    """How long `30min`, `12h`, `14d` or `2w` is; None for what is no such length."""
+    match = _LENGTH.match(text)
+    return float(match[1]) * _LENGTHS_S[match[2]] if match is not None else None
 
 
 def when(ns: int) -> str:
