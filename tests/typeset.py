@@ -11,6 +11,10 @@ __all__ = ["needs_tex", "on_the_page"]
 
 _PROGRAMS = ("pdflatex", "pdftotext")
 _MISSING = [program for program in _PROGRAMS if shutil.which(program) is None]
+if not _MISSING:
+    styles = ("booktabs.sty", "siunitx.sty", "longtable.sty")
+    found = subprocess.run(["kpsewhich", *styles], capture_output=True, text=True, check=False)
+    _MISSING += [style for style in styles if style not in found.stdout]
 needs_tex = pytest.mark.skipif(
     bool(_MISSING), reason=f"needs TeX Live and Poppler: no {', '.join(_MISSING)} here"
 )

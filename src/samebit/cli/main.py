@@ -19,6 +19,7 @@ COMMANDS = {
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
     "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),
+    "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "split": ("samebit.cli.splitting", "show, export and use the splits of runs"),
     "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),

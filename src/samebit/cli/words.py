@@ -36,6 +36,7 @@ __all__ = [
     "visible",
     "when",
     "width",
+    "write_data",
 ]
 
 _LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(m|min|h|d|w)$")
@@ -317,3 +318,12 @@ class ProgressLine:
         except OSError:
             self._silent = True  # the terminal has gone; what is being done goes on
         self._drawn = width(text)
+
+
+def write_data(text: str) -> None:
+    """Data as it is, in UTF-8; on a terminal nothing in it may be obeyed."""
+    if sys.stdout.isatty():
+        text = "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

@@ -54,11 +54,11 @@ def few(texts: Sequence[str], most: int = 4) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def number(value: float) -> str:
-    """A number for people: four significant digits, integers whole."""
+def number(value: float, digits: int = 4) -> str:
+    """A number for people: four significant digits, or so many; integers whole."""
     if isinstance(value, int):
         return str(int(value))
-    text = f"{value:.4g}"
+    text = f"{value:.{digits}g}"
     if "e+" in text and abs(value) < _LARGEST_WITHOUT_EXPONENT:
         return f"{value:.0f}"
     return text
