@@ -67,7 +67,8 @@ _CHOICES = {
     "push_auto": ("off", "end", "during"),
     "states_keep": ("auto", "all", "digest", "none"),
 }
-_TABLES = ("remotes",)  # sections that have tables, and no settings (`read_tables`)
+# Sections that are no settings: `read_tables` reads those of remotes, `report` the others.
+_TABLES = ("remotes", "paper", "table")
 _SETTINGS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
+    "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "split": ("samebit.cli.splitting", "show, export and use the splits of runs"),
     "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),
