@@ -3,22 +3,33 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from samebit import disk, places
-from samebit.cli.words import Screen, counted, visible
+from samebit.cli.words import Screen, counted, size, visible, when
 from samebit.digest import canonical_json
-from samebit.errors import Damaged, Exit, NotFound, StoreNotFound
+from samebit.errors import Damaged, Exit, NotFound, StoreNotFound, UsageError
+from samebit.objects.store import Store
 from samebit.replay.results import VOLATILE
 from samebit.report.facts import facts
-from samebit.report.paper import checking, compiling, settings, starting, tex
+from samebit.report.paper import (
+    checking,
+    compiling,
+    history,
+    keeping,
+    settings,
+    starting,
+    templates,
+    tex,
+)
 from samebit.report.paper.finding import Finding
+from samebit.report.paper.lock import NAME as LOCK
 from samebit.report.paper.lock import Lock, read_lock
-from samebit.report.paper.making import Made, make
+from samebit.report.paper.making import make
 from samebit.report.paper.settings import GENERATED, Paper
 
 __all__ = ["paper", "paper_arguments"]
@@ -40,7 +51,12 @@ def paper_arguments(parser: argparse.ArgumentParser) -> None:
     checks = commands.add_parser("check", help="which lines are not as the runs say")
     _path(checks)
     checks.add_argument("--strict", action="store_true", help="warnings fail, too")
-    for one in (init, build, checks):
+    log = commands.add_parser("log", help="what became of the numbers, commit by commit")
+    _path(log)
+    log.add_argument("--all", action="store_true", help="commits that changed no number, too")
+    log.add_argument("--pdf", metavar="COMMIT", help="the PDF that is kept of a commit, instead")
+    log.add_argument("--to", metavar="FILE", type=Path, help="where to (with --pdf)")
+    for one in (init, build, checks, log):
         one.add_argument("--json", action="store_true", help="as one JSON object")
 
 
@@ -61,6 +77,7 @@ def paper(options: argparse.Namespace) -> int:
         "init": _init,
         "build": _build,
         "check": _check,
+        "log": _log,
     }
     return does[options.action](options, Screen.of(sys.stdout))
 
@@ -171,21 +188,33 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
             f"{counted(len(findings), 'value or drawing')} cannot be made, and nothing was written",
             hint="--draft goes on without them",
         )
-    changed = _write(found, made)
+    main, files = found.main, made.files
+    if found.template:
+        main = templates.rendered_name(found.main)
+        text = templates.render(found, made)
+        files = {**files, Path(main).name: text}
+    changed = _write(found, files)
     lines = [f"{counted(len(made.lock.values), 'value')} of {counted(len(made.lock.runs), 'run')}"]
     lines += [f"{GENERATED}/{name}" for name in changed]
-    compiled = None
+    compiled = clean = None
     if not options.no_pdf:
         keys = [f"{k}/{p}" if p else k for k, v in made.lock.values.items() for p in v.parts]
-        compiled = compiling.compile_tex(found, found.main, keys, draft=options.draft)
+        clean = keeping.clean_commit(found.folder)
+        at_s = clean[1] if clean is not None else None
+        compiled = compiling.compile_tex(found, main, keys, draft=options.draft, at_s=at_s)
         findings += compiled.errors if compiled is not None else ()
     pdf = compiled.pdf if compiled is not None else None
+    kept = None
+    if pdf is not None and clean is not None and not options.draft:
+        lock = found.generated / LOCK
+        kept = keeping.keep(store, found.folder, found.main, clean[0], pdf=pdf, values=lock)
     if options.json:
         said = {
             "written": changed,
             "values": len(made.lock.values),
             "runs": len(made.lock.runs),
             "pdf": str(pdf) if pdf else None,
+            "kept_of": kept.commit if kept else None,
             "errors": [f"{one.where}: {one.what}" for one in findings],
         }
         screen.say(canonical_json(said).decode())
@@ -197,7 +226,8 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
             screen.say("  everything generated was up to date")
         _say_findings(screen, findings)
         if pdf is not None:
-            screen.say(screen.paint.green(f"{_shown(pdf)}"))
+            of = f", kept as that of commit {kept.commit[:8]}" if kept is not None else ""
+            screen.say(screen.paint.green(_shown(pdf)) + of)
     if options.no_pdf or pdf is not None:
         return Exit.DONE
     if compiled is None:
@@ -208,6 +238,63 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
     return Exit.USAGE
 
 
+def _log(options: argparse.Namespace, screen: Screen) -> int:
+    found, store = _read(options)
+    if (options.pdf is None) is not (options.to is None):
+        raise UsageError("--pdf COMMIT and --to FILE go together")
+    if options.pdf is not None:
+        record = history.find_kept(store, options.pdf, found.folder)
+        data = Store(store).read(record.pdf)
+        to: Path = options.to
+        to = to / f"{Path(record.main).stem}-{record.commit[:8]}.pdf" if to.is_dir() else to
+        if to.exists():
+            raise UsageError("there is such a file, and it was left as it is", path=to)
+        disk.create(to, data, to.absolute().parent)
+        if options.json:
+            said = {"commit": record.commit, "path": str(to), "bytes": len(data)}
+            screen.say(canonical_json(said).decode())
+        else:
+            screen.say(
+                f"{visible(str(to))}: the paper of commit {record.commit[:8]}, {size(len(data))}"
+            )
+        return Exit.DONE
+    entries = history.history(store, found.folder)
+    if options.json:
+        plain = [
+            {
+                "commit": one.commit,
+                "at_s": one.at_s,
+                "subject": one.subject,
+                "changes": [{"key": c.key, "old": c.old, "new": c.new} for c in one.changes],
+                "pdf": one.pdf.pdf if one.pdf else None,
+                "damage": one.damage or None,
+            }
+            for one in entries
+        ]
+        screen.say(canonical_json({"commits": plain}).decode())
+        return Exit.DONE
+    shown = [one for one in entries if options.all or one.changes or one.damage or one.pdf]
+    for one in shown:
+        pdf = screen.paint.green("  PDF") if one.pdf is not None else ""
+        head = f"{screen.paint.cyan(one.commit[:8])}  {when(one.at_s * 10**9)}{pdf}"
+        screen.say(f"{head}  {visible(one.subject)}")
+        if one.damage:
+            screen.say(f"  {screen.paint.yellow('unknown')}: {visible(one.damage)}")
+        for change in one.changes:
+            screen.say(f"  {change.key}: {visible(_became(change))}")
+    if not shown:
+        screen.say("no commit has changed a number of this paper; `--all` lists every commit")
+    return Exit.DONE
+
+
+def _became(change: history.Change) -> str:
+    if change.old is None:
+        return f"new, {change.new}"
+    return (
+        f"{change.old} → {change.new}" if change.new is not None else f"gone, it was {change.old}"
+    )
+
+
 def _shown(path: Path) -> str:
     try:
         return str(path.relative_to(Path.cwd()))
@@ -215,11 +302,11 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _write(found: Paper, made: Made) -> list[str]:
+def _write(found: Paper, files: Mapping[str, str]) -> list[str]:
     """Write what is not there already; what is generated and not wanted any more goes."""
     changed: list[str] = []
     before = _lock(found)[0]
-    for name, text in made.files.items():
+    for name, text in files.items():
         path = found.generated / name
         data = text.encode()
         if path.is_file() and path.read_bytes() == data:
@@ -229,7 +316,7 @@ def _write(found: Paper, made: Made) -> list[str]:
         changed.append(name)
     for name in before.files if before is not None else ():
         path = found.generated / name
-        if name not in made.files and path.is_file() and ".." not in Path(name).parts:
+        if name not in files and path.is_file() and ".." not in Path(name).parts:
             path.unlink()
             changed.append(name)
     return changed

@@ -12,15 +12,15 @@ from msgspec import Struct, field
 
 from samebit import digest
 from samebit.errors import Damaged
+from samebit.records import decode
 from samebit.report.paper.claims import Judged
 from samebit.report.paper.settings import GENERATED
 from samebit.report.paper.values import Value
 
 __all__ = ["FORMAT", "NAME", "Lock", "as_text", "parse", "read_lock"]
 
-FORMAT = "samebit-paper 1"
+FORMAT = "samebit-values 1"
 NAME = "values.json"
-_FORMAT_NAME = FORMAT.split()[0]
 
 
 class Lock(Struct, frozen=True):
@@ -67,17 +67,10 @@ def read_lock(folder: Path) -> Lock | None:
 def parse(data: bytes, where: str) -> Lock:
     """What such a file says; Damaged where it is none, as after a merge that was not finished."""
     try:
-        plain = digest.from_json(data)
-        lock = msgspec.convert(plain, Lock)
-    except (Damaged, msgspec.ValidationError) as error:
-        raise Damaged(
-            f"{NAME} cannot be read: {error}",
+        return decode(data, Lock, where)
+    except Damaged as error:
+        raise type(error)(
+            f"{NAME} cannot be read: {error.what}",
             path=where,
             hint="`samebit paper build` writes it anew",
         ) from error
-    if lock.format.split()[0] != _FORMAT_NAME or lock.format != FORMAT:
-        raise Damaged(
-            f"{NAME} has format {lock.format!r}, and this version of Samebit knows {FORMAT!r}",
-            path=where,
-        )
-    return lock

@@ -41,7 +41,7 @@ def values_tex(
     lines = [latex.comment(f"{HEAD}\nHow each came about is in values.json, too."), _MACROS]
     for key, value in sorted(values.items()):
         runs = few([f"{run} ({short(records[run])})" for run in value.runs], _SHOWN_RUNS)
-        said = value.method.replace("±", "+-")
+        said = "; ".join([value.method, *value.notes]).replace("±", "+-")
         left_out = "; ".join(f"without {run}: {why}" for run, why in value.left_out[:_SHOWN_RUNS])
         lines.append("\n" + latex.comment(f"{key}: {said}\nruns: {runs or 'none'}"))
         if left_out:

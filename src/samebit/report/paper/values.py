@@ -138,8 +138,7 @@ def _value(asked: ValueOf, selected: Mapping[str, Selected], form: Form) -> Valu
 def _made(parts: dict[str, Part], found: Result, said: str, method: str) -> Value:
     n = len(found.values)
     parts |= {"n": Part(str(n), n), "method": Part(latex.numbers_in(method))}
-    method = "; ".join([said, *found.notes])
-    return Value(parts, found.runs, n, method, found.left_out, found.notes)
+    return Value(parts, found.runs, n, said, found.left_out, found.notes)
 
 
 def _method(estimate: Estimate) -> str:
