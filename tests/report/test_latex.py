@@ -45,6 +45,8 @@ HOSTILE = [
         ("\u00ef", r"\"{\i{}}"),
         ("\u0142\u00f3d\u017a", r"\l{}\'{o}d\'{z}"),
         ("\u03bb", r"\ensuremath{\lambda}"),
+        ("\u03b2\u2081 10\u207b\u2074", r"\ensuremath{\beta_{1}} 10\ensuremath{^{-4}}"),
+        ("\u00b2\u2081\u00b2", r"\ensuremath{^{2}{}_{1}{}^{2}}"),
         ("\u4e2d", "U+4E2D"),
         ("a\nb\x1b", r"a\textbackslash{}nb\textbackslash{}x1b"),
         ("\u202eabc", r"\textbackslash{}u202eabc"),

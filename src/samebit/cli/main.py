@@ -17,7 +17,7 @@ COMMANDS = {
     "certificate": ("samebit.cli.certifying", "state and sign a verdict for others; check one"),
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
-    "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
+    "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "split": ("samebit.cli.splitting", "show, export and use the splits of runs"),

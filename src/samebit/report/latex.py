@@ -8,6 +8,7 @@ first in a row of a table, where a bare `[` or `*` would be an option of `\\`.
 
 import math
 import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from samebit.report.numerals import numeral
@@ -165,17 +166,33 @@ _ENOUGH_DIGITS = 5  # from which on an integer has thin spaces
 def escape(text: str) -> str:
     """A text as it reads; its control characters and those that turn the line stand as escapes."""
     pieces: list[str] = []
+    signs: list[str] = []
     before = ""
     for character in visible(text):
-        pieces.append(
-            "{}" * (character == before and character in _LIGATURES) + _character(character)
-        )
-        before = character
-    return "".join(pieces)
+        if (sign := _SIGNS.get(character)) is not None:
+            signs.append(sign)
+            continue
+        pieces += [_formula(signs), "{}" * (character == before and character in _LIGATURES)]
+        pieces.append(_character(character))
+        signs, before = [], character
+    return "".join([*pieces, _formula(signs)])
+
+
+def _formula(signs: Sequence[str]) -> str:
+    r"""Signs as one formula; of two exponents in a row TeX makes an error."""
+    found = last = ""
+    for sign in signs:
+        if sign[:2] == last[:2] and sign[0] in "^_":
+            found = found[:-1] + sign[2:]
+        else:
+            found += "{}" * (sign[0] in "^_" and last[:1] in ("^", "_"))
+            found += " " * (sign[0].isalpha() and bool(last)) + sign
+        last = sign
+    return rf"\ensuremath{{{found}}}" if found else ""
 
 
 def _character(character: str) -> str:
-    if (known := _KNOWN.get(character)) is not None:
+    if (known := _COMMANDS.get(character)) is not None:
         return known
     if character.isascii():
         return character
@@ -186,18 +203,16 @@ def _character(character: str) -> str:
     return f"U+{ord(character):04X}"
 
 
-def _known() -> dict[str, str]:
-    maths = _MATHS | {
-        unicodedata.lookup(
-            f"GREEK {'CAPITAL' if name[0].isupper() else 'SMALL'} LETTER "
-            f"{name.upper().replace('LAMBDA', 'LAMDA')}"
-        ): f"\\{name}"
-        for name in _GREEK.split()
-    }
-    return _COMMANDS | {sign: rf"\ensuremath{{{command}}}" for sign, command in maths.items()}
+def _letters() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _GREEK.split():
+        case = "CAPITAL" if name[0].isupper() else "SMALL"
+        spelled = name.upper().replace("LAMBDA", "LAMDA")
+        found[unicodedata.lookup(f"GREEK {case} LETTER {spelled}")] = f"\\{name}"
+    return found
 
 
-_KNOWN = _known()
+_SIGNS = _MATHS | _letters()
 
 
 def number(value: float) -> str:
