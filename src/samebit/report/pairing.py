@@ -1,28 +1,26 @@
 """Two groups of runs beside each other: as pairs by seed where they are, and compared."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
 from samebit import stats
 from samebit.errors import UsageError
-from samebit.report.results import Result, is_seed, seed_of
+from samebit.report.results import Result
+from samebit.report.tables.testing import by_seed
 from samebit.stats import Comparison
 
-__all__ = ["TESTS", "Paired", "compare", "pair"]
+__all__ = ["Paired", "Test", "compare", "pair"]
 
 Row = Mapping[str, object]
+Test = Literal["sign-flip", "wilcoxon", "paired-t", "welch", "mann-whitney"]
 
 _OF_PAIRS: dict[str, Callable[..., Comparison]] = {
-    "sign_flip": lambda a, b, by, _: stats.sign_flip(a, b, by=by),
-    "wilcoxon": lambda a, b, by, _: stats.wilcoxon(a, b, by=by),
-    "paired_t": lambda a, b, by, _: stats.paired_t(a, b, by=by),
+    "sign-flip": lambda a, b, alpha: stats.sign_flip(a, b, alpha=alpha),
+    "wilcoxon": lambda a, b, alpha: stats.wilcoxon(a, b, alpha=alpha),
+    "paired-t": lambda a, b, _: stats.paired_t(a, b),
 }
-_OF_GROUPS: dict[str, Callable[..., Comparison]] = {
-    "welch_t": lambda a, b, _, over: stats.welch_t(a, b, over=over),
-    "mann_whitney": lambda a, b, _, over: stats.mann_whitney(a, b, over=over),
-}
-TESTS = (*_OF_PAIRS, *_OF_GROUPS)
 
 
 class Paired(Struct, frozen=True):
@@ -30,56 +28,37 @@ class Paired(Struct, frozen=True):
 
     a: tuple[float, ...]
     b: tuple[float, ...]
-    by: str = ""  # "seed"; empty where they are no pairs
-    why: str = ""  # they are none
-    over: str = "seeds"
+    why: str = ""  # they are no pairs; empty where they are
+    over: str = "runs"
 
 
-def pair(a: Result, b: Result, rows: Sequence[Row]) -> Paired:
-    """Set the runs of two results side by side.
-
-    They are pairs where each side has every seed of the other, once. What a run was seeded with is
-    the seed that it was given, else those of its configuration, else every seed it recorded.
-    """
-    by_id = {str(row["id"]): row for row in rows}
-    over = "runs"
-    if a.estimate is not None and b.estimate is not None and a.estimate.over == b.estimate.over:
-        over = a.estimate.over
-    why = "their runs have no seeds"
-    for key in (_given, _of_config, seed_of):
-        first = {key(by_id[run]): value for run, value in zip(a.runs, a.values, strict=True)}
-        second = {key(by_id[run]): value for run, value in zip(b.runs, b.values, strict=True)}
-        if () in first or () in second:
-            continue
-        if len(first) < len(a.runs) or len(second) < len(b.runs):
-            why = "a seed was used more than once on one side"
-        elif first.keys() != second.keys():
-            why = "their runs have different seeds"
-        else:
-            values = tuple(first.values()), tuple(second[seed] for seed in first)
-            return Paired(*values, by="seed", over=over)
-    return Paired(a.values, b.values, why=why, over=over)
+def pair(a: tuple[Result, Sequence[Row]], b: tuple[Result, Sequence[Row]]) -> Paired:
+    """Set the runs of two groups side by side: pairs where each has every seed of the other."""
+    first, second = a[0], b[0]
+    of_both = [one.estimate.over for one in (first, second) if one.estimate is not None]
+    over = "seeds" if of_both == ["seeds", "seeds"] else "runs"
+    try:
+        ours, theirs = by_seed(*a), by_seed(*b)
+    except UsageError as error:
+        return Paired(first.values, second.values, error.what, over)
+    if ours.keys() != theirs.keys():
+        return Paired(first.values, second.values, "their runs have different seeds", over)
+    return Paired(tuple(ours.values()), tuple(theirs[seed] for seed in ours), "", over)
 
 
-def _given(row: Row) -> tuple[object, ...]:
-    return () if row.get("seed") is None else (row["seed"],)
-
-
-def _of_config(row: Row) -> tuple[object, ...]:
-    found = ((key, repr(row[key])) for key in sorted(row) if key.startswith("config."))
-    return tuple((key, value) for key, value in found if is_seed(key))
-
-
-def compare(paired: Paired, name: str | None = None) -> Comparison:
+def compare(paired: Paired, test: Test | None = None, *, alpha: float = 0.05) -> Comparison:
     """Whether both sides differ; by sign-flips of pairs, or by Welch's t where there are none.
 
     Raises UsageError for a test of pairs where there are none, and where there are too few values.
     """
-    name = name or ("sign_flip" if paired.by else "welch_t")
-    if name in _OF_PAIRS and not paired.by:
-        raise UsageError(
-            f"{name} needs pairs, and these are none: {paired.why}",
-            hint="welch_t and mann_whitney need none",
-        )
-    how = _OF_PAIRS.get(name) or _OF_GROUPS[name]
-    return how(paired.a, paired.b, paired.by, paired.over)
+    test = test or ("welch" if paired.why else "sign-flip")
+    if test in _OF_PAIRS:
+        if paired.why:
+            raise UsageError(
+                f"{test} needs pairs, and these are none: {paired.why}",
+                hint="welch and mann-whitney need none",
+            )
+        return _OF_PAIRS[test](paired.a, paired.b, alpha)
+    if test == "welch":
+        return stats.welch_t(paired.a, paired.b, over=paired.over)
+    return stats.mann_whitney(paired.a, paired.b, over=paired.over, alpha=alpha)

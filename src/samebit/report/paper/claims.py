@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from samebit import stats
 from samebit.errors import SamebitError, UsageError
 from samebit.report import pairing
+from samebit.report.pairing import Test
 from samebit.report.paper.settings import CLAIMS, Paper, convert, load_toml
 from samebit.report.paper.values import Row, Selected
 from samebit.report.results import Result, result
@@ -39,9 +40,7 @@ class Claim(Struct, frozen=True, forbid_unknown_fields=True):
     take: Literal["last", "first", "min", "max"] = "last"
     lower: bool = False  # whether lower is better
     by: float = 0.0  # at least so much
-    test: Literal[
-        "auto", "none", "decide", "sign_flip", "wilcoxon", "paired_t", "welch_t", "mann_whitney"
-    ] = "auto"
+    test: Literal["auto", "none", "decide"] | Test = "auto"
     gamma: float = 0.75  # of `decide`: in which share of pairs it must be better
     alpha: float = 0.05
     line: int = 0  # of the file
@@ -68,7 +67,7 @@ def read_claims(paper: Paper) -> dict[str, Claim]:
     found: dict[str, Claim] = {}
     for at, (one, line) in enumerate(zip(listed, _lines(path, len(listed)), strict=True), 1):
         claim = _claim(one, f"{CLAIMS}:{line}", paper)
-        key = claim.key or f"claim{at}"
+        key = claim.key or str(at)
         if key in found:
             raise UsageError(f"{CLAIMS}:{line}: there are two claims {key!r}")
         found[key] = replace(claim, key=key, line=line)
@@ -123,14 +122,16 @@ def judge(claim: Claim, selected: Mapping[str, Selected]) -> Judged:
                 return Judged("unknown", f"no run of {name} has a number for {claim.metric}: {why}")
         runs = tuple(dict.fromkeys(run for one in results for run in one.runs))
         if isinstance(claim.than, str):
-            rows = [row for name in names for row in selected[name].rows]
-            holds, evidence = _compared(claim, results[0], results[1], rows)
+            ours, theirs = (
+                (one, selected[name].rows) for name, one in zip(names, results, strict=True)
+            )
+            holds, evidence = _compared(claim, ours, theirs)
         else:
             holds, evidence = _bounded(claim, claim.than, results[0])
     except SamebitError as error:
         return Judged("unknown", error.what)
     left_out = sum(len(one.left_out) for one in results)
-    also = f"; {left_out} runs left out, which have no result" if left_out else ""
+    also = f"; left out, having no result: {left_out}" if left_out else ""
     return Judged(holds, evidence + also, runs)
 
 
@@ -155,33 +156,33 @@ def _bounded(claim: Claim, bound: float, found: Result) -> tuple[Holds, str]:
     return "does not hold", f"{said}, which is inside of the interval"
 
 
-def _compared(claim: Claim, ours: Result, theirs: Result, rows: Sequence[Row]) -> tuple[Holds, str]:
+def _compared(
+    claim: Claim, ours: tuple[Result, Sequence[Row]], theirs: tuple[Result, Sequence[Row]]
+) -> tuple[Holds, str]:
     """Whether one side is better by enough, and by more than chance."""
-    paired = pairing.pair(ours, theirs, rows)
-    assert ours.estimate is not None
-    assert theirs.estimate is not None
-    sign = -1.0 if claim.lower else 1.0
-    margin = sign * (ours.estimate.value - theirs.estimate.value)
-    said = f"{claim.better} {number(ours.estimate.value)}, {claim.than} "
-    said += f"{number(theirs.estimate.value)}: {'better' if margin > 0 else 'not better'} by "
-    said += number(abs(margin)) if margin > 0 else number(max(0.0, -margin))
+    paired = pairing.pair(ours, theirs)
+    a, b = ours[0].estimate, theirs[0].estimate
+    assert a is not None
+    assert b is not None
+    margin = (-1.0 if claim.lower else 1.0) * (a.value - b.value)
+    how = f"{'better' if margin > 0 else 'worse'} by {number(abs(margin))}" if margin else "equal"
+    said = f"{claim.better} {number(a.value)}, {claim.than} {number(b.value)}: {how}"
     if margin <= 0 or margin < claim.by:
         asked = f", and the claim is by {number(claim.by)}" if claim.by else ""
         return "does not hold", said + asked
     if claim.test == "none":
         return "holds", f"{said}; no test was asked for"
     if claim.test == "decide":
-        if not paired.by:
+        if paired.why:
             return "unknown", f"{said}; decide needs pairs, and these are none: {paired.why}"
         better, worse = (paired.b, paired.a) if claim.lower else (paired.a, paired.b)
-        decision = stats.decide(
-            better, worse, gamma=claim.gamma, by=paired.by, confidence=1 - claim.alpha
-        )
+        decision = stats.decide(better, worse, gamma=claim.gamma, confidence=1 - claim.alpha)
         if 2.0 ** (1 - len(paired.a)) > claim.alpha:
             return "unknown", f"{said}; {decision}"
         is_enough = decision.answer == "significant and meaningful"
         return ("holds" if is_enough else "does not hold"), f"{said}; {decision}"
-    compared = pairing.compare(paired, None if claim.test == "auto" else claim.test)
+    test = None if claim.test == "auto" else claim.test
+    compared = pairing.compare(paired, test, alpha=claim.alpha)
     said = f"{said}; {compared}"
     if compared.p <= claim.alpha:
         return "holds", said

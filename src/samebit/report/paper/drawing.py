@@ -14,12 +14,13 @@ from samebit import stats
 from samebit.errors import NotFound, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
-from samebit.report import latex
+from samebit.report import latex, tables
 from samebit.report.curves import thinned
 from samebit.report.paper.macros import HEAD
-from samebit.report.paper.settings import Figure, Paper
-from samebit.report.paper.values import Selected
+from samebit.report.paper.settings import Figure, Paper, TableOf, load_toml
+from samebit.report.paper.values import Row, Selected
 from samebit.report.table import few
+from samebit.report.tables.settings import of_project, read
 
 __all__ = ["Drawing", "wanted"]
 
@@ -57,16 +58,49 @@ def wanted(
     store: Path, paper: Paper, selected: Mapping[str, Selected]
 ) -> Iterator[tuple[str, str, Callable[[], Drawing]]]:
     """What is asked for: `tables` or `figures`, a name, and what draws it."""
+    for name, table in paper.tables.items():
+        yield "tables", name, lambda table=table: _table(store, paper, table, selected)
     for name, figure in paper.figures.items():
         yield "figures", name, lambda figure=figure: draw(store, figure, selected)
+
+
+def _table(store: Path, paper: Paper, asked: TableOf, selected: Mapping[str, Selected]) -> Drawing:
+    """A table as `samebit table` makes it, of the runs of some selections."""
+    rows: dict[object, Row] = {}
+    for name in asked.selections:
+        _refuse_problem(name, selected)
+        rows |= {row["id"]: row for row in selected[name].rows}
+    own = load_toml(paper.file).get("table")
+    said = tables.Settings() if own is None else read(own, paper.file)
+    options = tables.Options(
+        group=asked.group,
+        columns=asked.columns,
+        metrics=asked.metrics,
+        take=asked.take,
+        how=asked.interval,
+        confidence=asked.confidence,
+        test=asked.test,
+        against=asked.against,
+        transpose=asked.transpose,
+        settings=(of_project(store) if own is None else said).with_direction(asked.direction),
+        caption=asked.caption,
+        label=asked.label,
+    )
+    made = tables.make(asked.shape, list(rows.values()), options)
+    text = tables.to_latex(made, plain=not paper.siunitx, made_by="samebit paper build")
+    return Drawing(text, made.runs)
+
+
+def _refuse_problem(name: str, selected: Mapping[str, Selected]) -> None:
+    if selected[name].problem:
+        raise NotFound(f"selection {name}: {selected[name].problem}")
 
 
 def draw(store: Path, figure: Figure, selected: Mapping[str, Selected]) -> Drawing:
     """A figure; NotFound where a selection has no run with such a curve."""
     curves: list[_Curve] = []
     for name in figure.selections:
-        if selected[name].problem:
-            raise NotFound(f"selection {name}: {selected[name].problem}")
+        _refuse_problem(name, selected)
         curves.append(_curve(store, figure, name, selected[name]))
     runs = tuple(dict.fromkeys(run for curve in curves for run in curve.runs))
     return Drawing(_tex(figure, curves), runs)

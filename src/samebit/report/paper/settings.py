@@ -13,6 +13,9 @@ import msgspec
 from msgspec import Struct, field
 
 from samebit.errors import NotFound, UsageError
+from samebit.report.pairing import Test
+from samebit.report.tables import SHAPES
+from samebit.report.tables.testing import TESTS
 
 __all__ = [
     "CLAIMS",
@@ -22,6 +25,7 @@ __all__ = [
     "Figure",
     "Paper",
     "Selector",
+    "TableOf",
     "ValueOf",
     "convert",
     "find_paper",
@@ -36,7 +40,6 @@ GENERATED = "generated"
 
 Selector = str | tuple[str, ...]  # a condition as in --where, or runs by word
 Aggregate = Literal["mean", "median", "min", "max", "sd", "count"]
-Test = Literal["sign_flip", "wilcoxon", "paired_t", "welch_t", "mann_whitney"]
 T = TypeVar("T")
 
 # What \detokenize, a TOML key and a line of `paper check` all read as it is written.
@@ -59,6 +62,30 @@ class ValueOf(Struct, frozen=True, forbid_unknown_fields=True):
     digits: int | None = None  # decimals; without them by how sure the value is
     percent: bool = False  # times 100, and the sign behind it
     sci: bool = False  # with an exponent
+
+
+class TableOf(Struct, frozen=True, forbid_unknown_fields=True):
+    """One table: of which runs, and what `samebit table` would be asked for."""
+
+    of: str | tuple[str, ...]
+    shape: str = "results"
+    group: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+    take: Literal["last", "first", "min", "max"] = "last"
+    interval: Literal["t", "sd", "sem", "percentile", "bca"] = "t"
+    confidence: float = 0.95
+    test: str | None = None
+    against: str | None = None
+    direction: tuple[str, ...] = ()  # "loss=lower"
+    transpose: bool = False
+    caption: str = ""  # with it the file is a whole float
+    label: str = ""
+
+    @property
+    def selections(self) -> tuple[str, ...]:
+        """Whose runs."""
+        return (self.of,) if isinstance(self.of, str) else self.of
 
 
 class Figure(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +113,7 @@ class Paper(Struct, frozen=True):
     main: str  # TeX, or a template of it where it ends in .j2
     selections: dict[str, Selector]
     values: dict[str, ValueOf]
-    tables: dict[str, dict[str, Any]]
+    tables: dict[str, TableOf]
     figures: dict[str, Figure]
     template: bool = False  # `main` is one
     engine: str = "pdflatex"
@@ -237,11 +264,16 @@ def _figure(name: str, value: Any, where: str) -> Figure:
     return found
 
 
-def _table(name: str, value: Any, where: str) -> dict[str, Any]:
+def _table(name: str, value: Any, where: str) -> TableOf:
     _check_file(name, where)
-    if not isinstance(value, dict):
-        raise UsageError(f"{where}: must be a table of options")
-    return value
+    found = convert(value, TableOf, where)
+    if found.shape not in SHAPES:
+        raise UsageError(f"{where}: no shape {found.shape!r}", known=", ".join(SHAPES))
+    if found.test not in (None, *TESTS):
+        raise UsageError(f"{where}: no test {found.test!r}", known=", ".join(TESTS))
+    if not found.selections:
+        raise UsageError(f"{where}: a table of which selections?")
+    return found
 
 
 def _check_file(name: str, where: str) -> None:
@@ -251,6 +283,7 @@ def _check_file(name: str, where: str) -> None:
 
 def _check_selections(paper: Paper) -> None:
     asked = [("values", key, (one.of, one.minus)) for key, one in paper.values.items()]
+    asked += [("tables", name, one.selections) for name, one in paper.tables.items()]
     asked += [("figures", name, one.selections) for name, one in paper.figures.items()]
     for table, key, names in asked:
         for name in filter(None, names):

@@ -152,6 +152,13 @@ def _settings(
             percent = ", percent = true" if _is_share(members, metric) else ""
             of = f'of = "{name}", metric = {_toml(metric)}'
             lines.append(f'"{_key(name, metric)}" = {{ {of}{percent} }}')
+    if any(metrics.values()):
+        names = ", ".join(f'"{name}"' for name in selections)
+        group = ', group = ["group"]' if len(selections) > 1 else ""
+        shown_metrics = dict.fromkeys(name for each in metrics.values() for name in each)
+        said = ", ".join(map(_toml, shown_metrics))
+        lines += ["", "[paper.tables]"]
+        lines.append(f"results = {{ of = [{names}]{group}, metrics = [{said}] }}")
     curve = _curve(selections, metrics)
     if curve is not None:
         metric, of = curve
@@ -180,10 +187,10 @@ def _main(metrics: Mapping[str, Sequence[str]], curve: tuple[str, list[str]] | N
             )
     if not said:
         said = ["There are no finished runs yet."]
-    figure = ""
+    figure = _TABLE if any(metrics.values()) else ""
     if curve is not None:
         metric = latex.escape(shown(curve[0]))
-        figure = _FIGURE.replace("METRIC", f"\\texttt{{{metric}}}")
+        figure += _FIGURE.replace("METRIC", f"\\texttt{{{metric}}}")
     return _MAIN.replace("SENTENCES", "\n".join(said)).replace("FIGURE", figure)
 
 
@@ -205,6 +212,14 @@ _MAIN = r"""\documentclass{article}
 SENTENCES
 FIGURE
 \end{document}
+"""
+
+_TABLE = r"""
+\begin{table}[h]
+  \centering
+  \input{generated/tables/results}
+  \caption{Mean over seeds.}
+\end{table}
 """
 
 _FIGURE = r"""

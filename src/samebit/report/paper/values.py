@@ -137,8 +137,13 @@ def _value(asked: ValueOf, selected: Mapping[str, Selected], form: Form) -> Valu
 
 def _made(parts: dict[str, Part], found: Result, said: str, method: str) -> Value:
     n = len(found.values)
-    parts |= {"n": Part(str(n), n), "method": Part(latex.numbers_in(method))}
+    parts |= {"n": Part(str(n), n), "method": Part(_unbroken(method))}
     return Value(parts, found.runs, n, said, found.left_out, found.notes)
+
+
+def _unbroken(sentence: str) -> str:
+    """As TeX, in which no line ends between a number and its percent sign."""
+    return latex.numbers_in(sentence).replace(r" \%", r"\,\%")
 
 
 def _method(estimate: Estimate) -> str:
@@ -248,11 +253,11 @@ def _fact(asked: ValueOf, rows: Sequence[Row], form: Form) -> Value:
 
 def _difference(asked: ValueOf, ours: Sequence[Row], theirs: Sequence[Row], form: Form) -> Value:
     first, second = _result(asked, asked.of, ours), _result(asked, asked.minus, theirs)
-    paired = pairing.pair(first, second, [*ours, *theirs])
+    paired = pairing.pair((first, ours), (second, theirs))
     assert first.estimate is not None
     assert second.estimate is not None
     value = first.estimate.value - second.estimate.value
-    if paired.by:
+    if not paired.why:
         off = [a - b for a, b in zip(paired.a, paired.b, strict=True)]
         estimate = stats.mean(
             off, over="pairs by seed", how=asked.interval, confidence=asked.confidence
@@ -271,12 +276,12 @@ def _difference(asked: ValueOf, ours: Sequence[Row], theirs: Sequence[Row], form
         said.append(f"no test: {error.what}")
     else:
         parts["p"] = Part(form.p(compared.p), compared.p)
-        parts["test"] = Part(latex.numbers_in(str(compared)))
+        parts["test"] = Part(_unbroken(str(compared)))
         said.append(str(compared))
     left_out = tuple(dict.fromkeys([*first.left_out, *second.left_out]))
     notes = tuple(dict.fromkeys([*first.notes, *second.notes]))
     runs = tuple(dict.fromkeys([*first.runs, *second.runs]))
     both = replace(first, values=paired.a + paired.b, runs=runs, left_out=left_out, notes=notes)
     made = _made(parts, both, "; ".join(said), method)
-    n = len(paired.a) if paired.by else len(both.values)
+    n = len(both.values) if paired.why else len(paired.a)
     return replace(made, n=n, parts=made.parts | {"n": Part(str(n), n)})
