@@ -18,7 +18,7 @@ from samebit.report.table import visible
 if TYPE_CHECKING:
     from samebit.stats import Estimate
 
-__all__ = ["comment", "escape", "interval", "number", "numbers_in"]
+__all__ = ["bare", "comment", "escape", "interval", "number", "numbers_in", "typeset"]
 
 _COMMANDS = {
     "\\": r"\textbackslash{}",
@@ -221,16 +221,16 @@ def number(value: float) -> str:
     r"""A number in a text: `$3\times10^{-4}$`, `$10^{-4}$`, `0.999`, `65\,536`."""
     if not isinstance(value, int) and not math.isfinite(value):
         return {math.inf: r"$\infty$", -math.inf: r"$-\infty$"}.get(value, "NaN")
-    return _typeset(numeral(value))
+    return typeset(numeral(value))
 
 
-def _typeset(digits: str) -> str:
+def typeset(digits: str) -> str:
     """A decimal number in the language of LaTeX."""
-    plain = _bare(digits)
+    plain = bare(digits)
     return f"${plain}$" if "\\times" in plain or plain.startswith(("-", "10^")) else plain
 
 
-def _bare(digits: str) -> str:
+def bare(digits: str) -> str:
     """The same, as it stands inside of a formula."""
     mantissa, e, exponent = digits.partition("e")
     if e:
@@ -247,10 +247,10 @@ def interval(estimate: "Estimate") -> str:
     r"""An estimate in a text: `$0.910 \pm 0.020$`, or `$0.980$ $[0.920, 0.990]$`."""
     digits = estimate.digits()
     if digits.half is not None:
-        return rf"${_bare(digits.value)} \pm {_bare(digits.half)}$"
+        return rf"${bare(digits.value)} \pm {bare(digits.half)}$"
     if digits.low is None or digits.high is None:
-        return _typeset(digits.value)
-    return f"${_bare(digits.value)}$ $[{_bare(digits.low)}, {_bare(digits.high)}]$"
+        return typeset(digits.value)
+    return f"${bare(digits.value)}$ $[{bare(digits.low)}, {bare(digits.high)}]$"
 
 
 def numbers_in(text: str) -> str:
@@ -258,7 +258,7 @@ def numbers_in(text: str) -> str:
     pieces: list[str] = []
     at = 0
     for found in _WITH_EXPONENT.finditer(text):
-        pieces += [escape(text[at : found.start()]), _typeset(found[0])]
+        pieces += [escape(text[at : found.start()]), typeset(found[0])]
         at = found.end()
     return "".join([*pieces, escape(text[at:])])
 
