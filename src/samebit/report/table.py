@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from samebit.errors import UsageError
 from samebit.query.where import resolve
 
-__all__ = ["few", "number", "rows_to_csv", "rows_to_markdown", "runs_table", "shown", "visible"]
+__all__ = [
+    "few",
+    "markup_free",
+    "number",
+    "rows_to_csv",
+    "rows_to_markdown",
+    "runs_table",
+    "shown",
+    "visible",
+]
 
 _UNSEEN = re.compile(
     "["
@@ -97,7 +106,7 @@ def rows_to_markdown(headers: Sequence[str], rows: Iterable[Sequence[object]]) -
     body = [list(row) for row in rows]
     columns = list(zip(*body, strict=True)) if body else [()] * len(headers)
     rule = ["---:" if _is_numeric(column) else "---" for column in columns]
-    cells = [[_markup_free(shown(cell)) for cell in row] for row in [headers, *body]]
+    cells = [[markup_free(shown(cell)) for cell in row] for row in [headers, *body]]
     cells.insert(1, rule)
     return "".join("| " + " | ".join(row) + " |\n" for row in cells)
 
@@ -109,7 +118,8 @@ def _is_numeric(column: Iterable[object]) -> bool:
     )
 
 
-def _markup_free(text: str) -> str:
+def markup_free(text: str) -> str:
+    """A text that Markdown shows as it is."""
     return _MARKUP.sub(lambda found: "\\" + found[0], text)
 
 
