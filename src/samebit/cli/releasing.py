@@ -116,7 +116,7 @@ def _make(options: argparse.Namespace) -> int:
     with draft(target) as made:
         located, no_lock = _located(runs, options)
         wanted = Wanted(
-            options.title or _title(runs, store),
+            options.title or _title(runs, store, anonymous=options.anonymous),
             options.anonymous,
             "data" in options.parts,
             "outputs" in options.parts,
@@ -179,7 +179,10 @@ def _chosen(store: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _title(runs: Sequence[GivenRun], store: Path) -> str:
+def _title(runs: Sequence[GivenRun], store: Path, *, anonymous: bool) -> str:
+    """Of an anonymous one nothing: a project's name may be known."""
+    if anonymous:
+        return "Anonymous release"
     names = list(dict.fromkeys(run.view.name for run in runs if run.view.name))
     return names[0] if len(names) == 1 else f"Runs of {store.parent.name}"
 

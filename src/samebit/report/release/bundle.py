@@ -140,6 +140,7 @@ class ReleasedRun(Struct, frozen=True):
     written: tuple[WrittenFile, ...]
     verdict: dict[str, Any] | None
     executions: int = 1
+    unseeded: int = 0  # generators that nobody seeded
     person: str = ""
     doubts: tuple[str, ...] = ()  # why it cannot be run again as it was, if so
 

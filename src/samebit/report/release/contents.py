@@ -38,7 +38,7 @@ from samebit.report.release.writing import Draft
 from samebit.states.export import to_safetensors
 from samebit.states.stored import StoredState
 
-__all__ = ["Laid", "file_name", "lay_out_data", "command_of", "lay_out_outputs", "metrics_csv"]
+__all__ = ["Laid", "command_of", "file_name", "lay_out_data", "lay_out_outputs", "metrics_csv"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _DIGITS = 8  # of a digest in a name

@@ -51,6 +51,11 @@ def hurdles(release: Release, top: Path) -> Iterator[str]:
         masked += [name for name, value in run.command.variables.items() if MASK in value]
         if masked:
             yield f"secrets: the command of run {run.id} needs {few(masked, 3)}"
+        if run.unseeded:
+            yield (
+                f"randomness: run {run.id} drew from {run.unseeded} generators that nobody seeded, "
+                "so its command gives other numbers each time"
+            )
         for doubt in run.doubts:
             yield f"run {run.id}: {doubt}"
         for state in run.states:

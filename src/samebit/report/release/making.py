@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from samebit import __version__
 from samebit.errors import UsageError
@@ -24,7 +25,7 @@ from samebit.report.release.crate import METADATA, crate
 from samebit.report.release.given import GivenRun, Wanted
 from samebit.report.release.opening import CONTENTS, STATEMENT
 from samebit.report.release.packages import Environment, pylock, requirements
-from samebit.report.release.project import Project, citation_cff, read_project
+from samebit.report.release.project import TOLD_IN, Project, citation_cff, read_project
 from samebit.report.release.readme import readme, training_commands
 from samebit.report.release.statement import payload
 from samebit.report.release.writing import SUMS, Draft, sums_of
@@ -69,7 +70,8 @@ def make(
     codes = _lay_out_codes(laid, runs)
     data = tuple(lay_out_data(laid, runs, with_bytes=wanted.data))
     released = tuple(_run(laid, run, wanted, codes[at]) for at, run in enumerate(runs))
-    project = _project(runs[0], store, author)
+    files = _top_files(runs[0], store)
+    project = read_project(files, author)
     newest = max(runs, key=lambda run: run.view.record.started_ns)
     environment = newest.environment
     made.write("requirements.txt", requirements(environment, wording))
@@ -87,7 +89,7 @@ def make(
             "commands, and compares metrics, states and files"
         )
     if project.license_file is not None and not wording.is_anonymous:
-        made.put("LICENSE", _top_file(runs[0], store, project.license_file))
+        made.put("LICENSE", files[project.license_file])
     release = Release(
         wording.text(wanted.title),
         __version__,
@@ -174,6 +176,7 @@ def _run(laid: Laid, run: GivenRun, wanted: Wanted, code: str) -> ReleasedRun:
         written=tuple(lay_out_outputs(laid, run, with_bytes=wanted.outputs)),
         verdict=verdict,
         executions=len(view.starts),
+        unseeded=len(view.all_facts("unseeded")),
         person="" if wording.is_anonymous else view.record.user,
         doubts=tuple(wording.text(line) for line in run.doubts),
     )
@@ -214,18 +217,23 @@ def _other_packages(runs: Iterable[GivenRun], newest: GivenRun, wording: Wording
     ]
 
 
-def _project(run: GivenRun, store: Store, author: Sequence[str]) -> Project:
-    files = {
+def _top_files(run: GivenRun, store: Store) -> dict[str, bytes]:
+    """What tells whose the project is: as it was recorded, else as it lies there now.
+
+    Outside of a repository only sources are recorded.
+    """
+    found: dict[str, bytes] = {}
+    for folder in (run.root, store.path.parent):
+        for name in TOLD_IN:
+            with suppress(OSError):
+                found[name] = (folder / name).read_bytes()
+        if found:
+            break
+    return found | {
         entry.path: store.read(entry.digest)
         for entry in run.tree.entries
-        if "/" not in entry.path and entry.kind != "link"
+        if entry.path in TOLD_IN and entry.kind != "link"
     }
-    return read_project(files, author)
-
-
-def _top_file(run: GivenRun, store: Store, name: str) -> bytes:
-    (entry,) = [entry for entry in run.tree.entries if entry.path == name]
-    return store.read(entry.digest)
 
 
 def _machine(run: GivenRun) -> str:

@@ -14,7 +14,7 @@ from samebit.report.codecheck import TO_FILL
 from samebit.report.release.bundle import Release
 from samebit.report.yaml import yaml_lines
 
-__all__ = ["Author", "Project", "citation_cff", "read_project"]
+__all__ = ["TOLD_IN", "Author", "Project", "citation_cff", "read_project"]
 
 _LICENCES = (
     ("MIT", r"\bMIT License\b|Permission is hereby granted, free of charge, to any person"),
@@ -32,6 +32,7 @@ _LICENCES = (
     ("Unlicense", r"This is free and unencumbered software"),
 )
 _LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "COPYING")
+TOLD_IN = (*_LICENCE_FILES, "pyproject.toml", "CITATION.cff")  # at the top of a project
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 

@@ -52,7 +52,7 @@ def _summary(release: Release) -> str:
         said[grade] = said.get(grade, 0) + 1
     grades = ", ".join(f"{count} {grade}" for grade, count in said.items())
     return (
-        f"{runs}, recorded with Samebit {markup_free(release.samebit)}; and when they were run again: {grades}. "
+        f"{runs}, recorded with Samebit {markup_free(release.samebit)}; run again: {grades}. "
         "Everything below is made from the records, and `release.json` has it for programs."
     )
 
@@ -127,6 +127,12 @@ def _training(release: Release) -> Iterator[str]:
         yield (
             "A run of several executions was stopped and resumed; `samebit release test` runs them "
             "one after the other."
+        )
+    if unseeded := [run.id for run in trained if run.unseeded]:
+        yield (
+            f"Nobody seeded all generators of {few(unseeded)}: these commands give other numbers "
+            "each time. `samebit verify`, with the records in `samebit/`, gives back what they "
+            "began from."
         )
     for run in trained:
         for doubt in run.doubts[:4]:
@@ -217,15 +223,17 @@ def _results(release: Release, tables: Sequence[str]) -> Iterator[str]:
         return
     yield from tables
     rows = [
-        [run.id, run.seed, *(run.results.get(name) for name in names), *_verdict_of(run)]
+        [
+            run.id,
+            run.seed,
+            *(run.results.get(name) for name in names),
+            run.status,
+            run.verdict["grade"] if run.verdict else "not verified",
+        ]
         for run in release.runs
     ]
     yield "The last value of each metric:"
-    yield rows_to_markdown(["run", "seed", *names, "verdict"], rows).rstrip("\n")
-
-
-def _verdict_of(run: ReleasedRun) -> tuple[str]:
-    return (str(run.verdict["grade"]) if run.verdict else "not verified",)
+    yield rows_to_markdown(["run", "seed", *names, "state", "verdict"], rows).rstrip("\n")
 
 
 def _checking(release: Release) -> Iterator[str]:
