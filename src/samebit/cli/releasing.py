@@ -45,6 +45,25 @@ __all__ = ["release", "release_arguments"]
 
 _NOTE = "release"  # the kind of the note that has the salt of an anonymous one
 _SHOWN = 12
+# Some are called so; a command without these words would be another one.
+_WORDS = frozenset(
+    {
+        *(
+            "seed",
+            "run",
+            "code",
+            "data",
+            "test",
+            "train",
+            "model",
+            "state",
+            "loss",
+            "step",
+            "batch",
+        ),
+        *("python", "release", "samebit", "file", "split", "table", "read", "note", "key", "name"),
+    }
+)
 _ACTIONS = ("check", "test")
 
 
@@ -194,7 +213,8 @@ def _wording(
         return OPEN
     views = [run.view for run in runs]
     views += [run.replay for run in runs if run.replay is not None]
-    return salted(salt, views, people(project) | set(author))
+    names = {name for name in people(project) | set(author) if name.lower() not in _WORDS}
+    return salted(salt, views, names)
 
 
 def _given(view: View) -> GivenRun:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
+from samebit.capture.secrets import mask_url
 from samebit.report.anonymous import Wording
 
 __all__ = ["Environment", "Located", "Pinned", "pylock", "read_pins", "requirements"]
@@ -65,7 +66,8 @@ def requirements(environment: Environment, wording: Wording) -> str:
     ]
     for pin in environment.pins:
         own = pin.address.partition("+")[2] if "+" in pin.address[:5] else pin.address
-        if pin.address and (wording.is_anonymous or own.startswith(_LOCAL)):
+        is_open = mask_url(own) == own and not own.startswith(_LOCAL)
+        if pin.address and (wording.is_anonymous or not is_open):
             lines.append(f"# {pin.name} {pin.version}: from elsewhere than an index")
         else:
             lines.append(pin.line)
