@@ -56,6 +56,7 @@ class Walk:
         self.away.mkdir()
         self.project.write("train.py", TRAIN)
         self.project.write("LICENSE", "MIT License\n")
+        self.project.write(".gitignore", "data/\nout/\n")  # or they were part of the code
         rows = [[(i * j) % 7 / 7 for j in range(1, 9)] + [i % 4] for i in range(1, 81)]
         text = "\n".join(",".join(map(str, row)) for row in rows)
         self.project.write("data/digits.csv", text + "\n")
