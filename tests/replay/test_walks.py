@@ -109,7 +109,7 @@ def test_the_scope_says_what_was_read_and_what_was_not_judged(verified: Verified
     scope = verified.verdict["scope"]
     assert "data: 6 files that were read had the recorded bytes" in scope
     assert "not judged (clock or machine): time_s" in scope
-    assert "all with 1 threads" in scope  # the recorded number, not the verifier's
+    assert "all with 1 thread" in scope  # the recorded number, not the verifier's
     assert any("OMP_NUM_THREADS" in line for line in verified.verdict["evidence"]["variables_set"])
 
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "release": ("samebit.cli.releasing", "runs as a bundle that a stranger can use; test one"),
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
-    "table": ("samebit.cli.listing", "runs by configuration and metrics, as Markdown or CSV"),
+    "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "split": ("samebit.cli.splitting", "show, export and use the splits of runs"),
     "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),

@@ -23,7 +23,7 @@ from samebit.capture.git import read_author
 from samebit.capture.secrets import mask_text
 from samebit.cli.gathering import tell
 from samebit.cli.tables import Column, table
-from samebit.cli.words import ProgressLine, Screen, counted, size, visible, when
+from samebit.cli.words import ProgressLine, Screen, counted, seconds_of, size, visible, when
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.folders.find import find_run
@@ -45,7 +45,6 @@ _READ_HERE = 8  # runs; of more it pays to start processes
 _FOR_OTHERS = ("endpoint", "region", "account")  # a profile is everybody's own
 _NAMED_RUNS = 6  # in the commands
 _SLUG_WORDS, _SLUG_LENGTH, _DIGITS = 6, 40, 12
-_UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _LONGEST_S = 7 * 86_400  # of a signed link, for S3 and Google Cloud Storage
 _SHORTEST_NAME = 3  # letters of a part of a name that are worth hiding
 Row = dict[str, Any]
@@ -78,11 +77,10 @@ def publish_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _time(text: str) -> int:
-    match = re.fullmatch(r"(\d+)([mhd])", text)
-    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-    if 0 < seconds <= _LONGEST_S:
-        return seconds
-    raise argparse.ArgumentTypeError(f"a time such as 30m, 12h or 7d (the longest), not {text!r}")
+    seconds = seconds_of(text) or 0
+    if 1 <= seconds <= _LONGEST_S:
+        return int(seconds)
+    raise argparse.ArgumentTypeError(f"a time is like 30min, 12h or 7d (the longest), not {text!r}")
 
 
 def publish(options: argparse.Namespace) -> int:

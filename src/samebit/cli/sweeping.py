@@ -1,7 +1,6 @@
 """`samebit gc` and `samebit remote gc`: what nothing names any more, and its removal."""
 
 import argparse
-import re
 import sys
 import threading
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from samebit import places
-from samebit.cli.words import ProgressLine, Screen, counted, duration, size, visible
+from samebit.cli.words import ProgressLine, Screen, counted, duration, seconds_of, size, visible
 from samebit.data.versions import named_by_versions
 from samebit.digest import canonical_json
 from samebit.errors import Damaged, Exit, SamebitError, UsageError
@@ -28,8 +27,6 @@ from samebit.remotes.sweeping import Unnamed
 __all__ = ["gc", "gc_arguments", "gc_of_remote"]
 
 _GRACE_S = 14 * 86400.0
-_UNITS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-_LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(min|h|d|w)$")
 
 
 def gc_arguments(parser: argparse.ArgumentParser) -> None:
@@ -191,10 +188,9 @@ def _marked(store: Store) -> set[str]:
 
 
 def _length(text: str) -> float:
-    match = _LENGTH.match(text)
-    if match is None:
+    seconds = seconds_of(text)
+    if seconds is None:
         raise argparse.ArgumentTypeError(f"a time is like 14d, 36h or 90min, not {text!r}")
-    seconds = float(match[1]) * _UNITS[match[2]]
     if seconds < sweeping.LEAST_GRACE_S:
         raise UsageError(
             f"the grace time must be an hour or more, not {text}",

@@ -307,7 +307,7 @@ def in_words(verdict: Verdict) -> str:
     divergence = verdict.evidence.get("divergence")
     line = verdict.grade
     if verdict.until is not None and verdict.grade == "identical":
-        line += f" (steps 1 to {verdict.until})"
+        line += " (step 1)" if verdict.until == 1 else f" (steps 1 to {verdict.until})"
     if divergence:
         line += f": {visible(divergence['where'])}"
     if verdict.cause:

@@ -7,6 +7,7 @@ hands it on.
 
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "few",
     "number",
     "say_list",
+    "seconds_of",
     "shorten",
     "shown",
     "size",
@@ -33,7 +35,11 @@ __all__ = [
     "visible",
     "when",
     "width",
+    "write_data",
 ]
+
+_LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(m|min|h|d|w)$")
+_LENGTHS_S = {"m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 _ELLIPSIS = "…"
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -257,6 +263,12 @@ def _two(count: int, many: int, large: str, small: str) -> str:
     return f"{count // many} {large}" + (f" {count % many} {small}" if count % many else "")
 
 
+def seconds_of(text: str) -> float | None:
+    """How long `30min`, `12h`, `14d` or `2w` is; None for what is no such length."""
+    match = _LENGTH.match(text)
+    return float(match[1]) * _LENGTHS_S[match[2]] if match is not None else None
+
+
 def size(size_bytes: int) -> str:
     """A number of bytes in decimal units, as disks and networks count."""
     if size_bytes < 1000:
@@ -346,3 +358,12 @@ class ProgressLine:
         except OSError:
             self._silent = True  # the terminal has gone; what is being done goes on
         self._drawn = width(text)
+
+
+def write_data(text: str) -> None:
+    """Data as it is, in UTF-8; on a terminal nothing in it may be obeyed."""
+    if sys.stdout.isatty():
+        text = "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

@@ -61,9 +61,9 @@ def scope(
     if matched.divergence is None or matched.divergence.cause != "init":
         initial = manifest_of(recorded, "step 0")
         if initial is not None and manifest_of(replayed, "step 0") is not None:
-            lines.append(f"initial state identical: {len(leaves_of(initial))} arrays")
+            lines.append(f"initial state identical: {_counted(len(leaves_of(initial)), 'array')}")
     if final is not None and not final.differing:
-        lines.append(f"final state identical: {final.count} arrays")
+        lines.append(f"final state identical: {_counted(final.count, 'array')}")
     if same := checkpoints.count - len(checkpoints.differing):
         lines.append(f"checkpoints identical: {same} of {checkpoints.count}")
     if same := splits.count - len(splits.differing):
@@ -73,7 +73,8 @@ def scope(
         lines.append(f"data as used identical: {same} of {data.count}{sampled}")
     agreeing = len(metrics.compared) - len(metrics.differing)
     if agreeing:
-        lines.append(f"metrics identical: {agreeing} names, {metrics.points} values")
+        names, values = _counted(agreeing, "name"), _counted(metrics.points, "value")
+        lines.append(f"metrics identical: {names}, {values}")
     if metrics.volatile:
         lines.append(f"not judged (clock or machine): {', '.join(metrics.volatile)}")
     for problem in recorded.all_facts("problem"):
@@ -82,8 +83,12 @@ def scope(
             lines.append(line)
     settings = recorded.facts.get("settings") or {}
     if lines and "torch.threads" in settings:
-        lines.append(f"all with {settings['torch.threads']} threads")
+        lines.append(f"all with {_counted(settings['torch.threads'], 'thread')}")
     return lines
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def not_comparable(matched: Matched) -> str:
@@ -99,8 +104,9 @@ def _steps(traces: Mapping[str, Sequence[TraceRow]], count: int) -> str:
         return f"{count} steps of several processes"
     first, last = rows[0].count, rows[count - 1].count
     optimizers = {optimizer for optimizer, _ in steps_of(rows)[:count]}
-    text = f"steps {first} to {last}" if len(optimizers) == 1 else f"{count} steps"
-    return text if len(optimizers) == 1 else f"{text} of {len(optimizers)} optimizers"
+    if len(optimizers) > 1:
+        return f"{count} steps of {len(optimizers)} optimizers"
+    return f"steps {first} to {last}" if first < last else f"step {first}"
 
 
 def _of_executions(executions: Sequence[tuple[Pair, int]]) -> str:

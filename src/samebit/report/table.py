@@ -13,6 +13,7 @@ from samebit.errors import UsageError
 from samebit.query.where import resolve
 
 __all__ = [
+    "exact",
     "few",
     "markup_free",
     "number",
@@ -53,11 +54,11 @@ def few(texts: Sequence[str], most: int = 4) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def number(value: float) -> str:
-    """A number for people: four significant digits, integers whole."""
+def number(value: float, digits: int = 4) -> str:
+    """A number for people: four significant digits, or so many; integers whole."""
     if isinstance(value, int):
         return str(int(value))
-    text = f"{value:.4g}"
+    text = f"{value:.{digits}g}"
     if "e+" in text and abs(value) < _LARGEST_WITHOUT_EXPONENT:
         return f"{value:.0f}"
     return text
@@ -67,10 +68,11 @@ def shown(value: object) -> str:
     """Any plain value for people; None is an empty text."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return number(value)
-    return visible(_exact(value))
+    return visible(exact(value))
 
 
-def _exact(value: object) -> str:
+def exact(value: object) -> str:
+    """Any plain value for programs, nothing rounded; None is an empty text."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -95,7 +97,7 @@ def rows_to_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 
 def _csv_field(value: object) -> str:
-    text = _exact(value)
+    text = exact(value)
     if _CSV_QUOTED.search(text) or (text == "" and value is not None):
         return '"' + text.replace('"', '""') + '"'
     return text
@@ -119,7 +121,7 @@ def _is_numeric(column: Iterable[object]) -> bool:
 
 
 def markup_free(text: str) -> str:
-    """A text that Markdown shows as it is."""
+    """A text in which Markdown finds nothing of its own."""
     return _MARKUP.sub(lambda found: "\\" + found[0], text)
 
 
