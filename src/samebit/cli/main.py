@@ -15,6 +15,7 @@ COMMANDS = {
     "verify": ("samebit.cli.verifying", "run a recorded run again and compare every bit"),
     "env": ("samebit.cli.environments", "list and remove the environments of replays"),
     "certificate": ("samebit.cli.certifying", "state and sign a verdict for others; check one"),
+    "release": ("samebit.cli.releasing", "runs as a bundle that a stranger can use; test one"),
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from samebit.capture import environment
+from samebit.capture.environment import normalised
 from samebit.capture.secrets import mask_text
 from samebit.replay.recipe import Pin, Recipe
 
@@ -28,6 +29,7 @@ __all__ = [
     "find_interpreter",
     "find_uv",
     "install",
+    "locate",
     "make_venv",
     "pip_for",
     "reason_of",
@@ -334,6 +336,61 @@ def _run(words: Sequence[str], tell: Callable[[str], object]) -> tuple[int, str]
             child.terminate()
             raise
     return child.returncode, "".join(lines)
+
+
+def locate(
+    lines: Sequence[str], known: Callable[[], object]
+) -> list[tuple[str, str, str, str]] | None:
+    """Of each pin the file that the configured index has for this Python; None where none answers.
+
+    pip is asked what it would install, and installs nothing. What it cannot find is left out: it is
+    asked for halves, until that is known.
+
+    Returns:
+        Name, version, address and SHA-256.
+    """
+    with tempfile.TemporaryDirectory(prefix="samebit-") as aside:
+        tool = pip_for(_this(), Path(aside) / "pip")
+        if tool is None:
+            return None
+        found: list[tuple[str, str, str, str]] = []
+        try:
+            _locate(tool, list(lines), Path(aside) / "report.json", found, known)
+        except Unreachable:
+            return None
+    return found or None
+
+
+def _locate(
+    tool: Tool,
+    lines: list[str],
+    report: Path,
+    found: list[tuple[str, str, str, str]],
+    known: Callable[[], object],
+) -> None:
+    listed = report.with_suffix(".txt")
+    listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    asked = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:"]
+    own = ["--no-input", "--disable-pip-version-check", "--no-color", "--quiet"]
+    words = [*tool.words, *asked, *own, "--report", str(report), "-r", str(listed)]
+    code, output = _run(words, lambda line: None)
+    if code == 0:
+        for one in json.loads(report.read_text(encoding="utf-8"))["install"]:
+            told, where = one["metadata"], one["download_info"]
+            hashes = (where.get("archive_info") or {}).get("hashes") or {}
+            if "sha256" in hashes:
+                name = normalised(told["name"])
+                found.append((name, told["version"], where["url"], hashes["sha256"]))
+            known()
+        return
+    if _NO_NETWORK.search(output):
+        raise Unreachable
+    if len(lines) > 1:
+        half = len(lines) // 2
+        _locate(tool, lines[:half], report, found, known)
+        _locate(tool, lines[half:], report, found, known)
+    else:
+        known()
 
 
 # What they say ---------------------------------------------------------------------------------
