@@ -81,7 +81,7 @@ def test_no_golden_table_is_left_over() -> None:
 @needs_tex
 @pytest.mark.parametrize("form", [".tex", ".plain.tex"])
 def test_every_golden_table_compiles_in_an_ordinary_document(form: str, tmp_path: Path) -> None:
-    """By `\\input`, with the packages that its header asks for and no others."""
+    r"""By `\input`, with the packages that its header asks for and no others."""
     packages: dict[str, None] = {}
     names = [name for name, other in FILES if other == form]
     for name in names:
