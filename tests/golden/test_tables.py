@@ -93,6 +93,7 @@ def test_every_golden_table_compiles_in_an_ordinary_document(form: str, tmp_path
     assert ("siunitx" in packages) == (form == ".tex")
     body = "\n\n".join(f"\\section*{{{name}}}\\input{{{name}}}" for name in names)
     page = on_the_page(body, tmp_path, [f"{{{package}}}" for package in packages])
+    page = " ".join(page.split())
     assert "0.940 ± 0.025" in page
     assert "linear warm-up 500 steps" in page
     assert "3 pairs cannot be significant" in page

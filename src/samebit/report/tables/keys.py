@@ -17,7 +17,15 @@ from samebit.report.tables.naming import last_part, matches, plain_name
 from samebit.report.tables.settings import Settings
 from samebit.report.tables.wording import in_words
 
-__all__ = ["Key", "folded", "sort_keys", "whole_keys", "why_left_out", "without_left_out"]
+__all__ = [
+    "Key",
+    "folded",
+    "is_setting",
+    "sort_keys",
+    "whole_keys",
+    "why_left_out",
+    "without_left_out",
+]
 
 Row = Mapping[str, object]
 
@@ -132,9 +140,14 @@ def without_left_out(rows: Sequence[Row], settings: Settings) -> list[Row]:
     return [{key: value for key, value in row.items() if key not in left} for row in rows]
 
 
+def is_setting(key: str) -> bool:
+    """Whether a key is what somebody set, or what of that was seen to be used."""
+    return key.startswith(_PREFIXES) or key in _ALSO
+
+
 def _ordered(keys: Iterable[str], first: Sequence[str]) -> list[str]:
     """Settings, those of the optimizer first, and those that `order` names before all."""
-    found = [key for key in keys if key.startswith(_PREFIXES) or key in _ALSO]
+    found = [key for key in keys if is_setting(key)]
     place = {prefix: at for at, prefix in enumerate(_PREFIXES)}
 
     def rank(key: str) -> tuple[int, int, int]:
