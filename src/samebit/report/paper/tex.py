@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from samebit.errors import NotFound, UsageError
 
-__all__ = ["Source", "Use", "blank", "braced", "read_sources", "uses"]
+__all__ = ["Source", "Use", "blank", "read_sources", "uses"]
 
 _LARGEST_BYTES = 20_000_000
 _MOST_FILES = 2_000
@@ -31,7 +31,8 @@ _NO_TEXT = re.compile(
       | (?P<comment>%[^\n]*)""",
     re.VERBOSE | re.DOTALL,
 )
-_TEMPLATE = re.compile(r"\#=.*?=\#|\#<.*?>\#|<<.*?>>", re.DOTALL)
+_REMARK = re.compile(r"#=.*?=#", re.DOTALL)
+_TEMPLATE = re.compile(r"#<.*?>#|<<.*?>>", re.DOTALL)
 _NOT_NEWLINE = re.compile(r"[^\n]")
 _TYPED = re.compile(r"%\s*samebit:\s*typed\b", re.IGNORECASE)
 _INCLUDED = re.compile(
@@ -52,7 +53,8 @@ class Source(Struct, frozen=True, dict=True):
     @cached_property
     def masked(self) -> str:
         """The text with spaces for what is no text of the paper."""
-        return blank(self.text, _NO_TEXT, keep=lambda found: found["kept"] is not None)
+        text = blank(self.text, _REMARK) if self.template else self.text
+        return blank(text, _NO_TEXT, keep=lambda found: found["kept"] is not None)
 
     @cached_property
     def prose(self) -> str:
@@ -158,24 +160,8 @@ def uses(sources: Iterable[Source]) -> list[Use]:
     found: list[Use] = []
     for source in sources:
         patterns = [_USE, _USE_IN_TEMPLATE] if source.template else [_USE]
-        for pattern in patterns:
-            for one in pattern.finditer(source.masked):
-                if "#" not in one[2]:  # the parameter of a macro of the author's
-                    found.append(Use(one[1], one[2], source.name, source.line(one.start())))
-    return sorted(found, key=lambda one: ([s.name for s in sources].index(one.file), one.line))
-
-
-def braced(text: str, at: int) -> int:
-    """Where the group ends that begins with the brace at a place; the end of the text if never."""
-    depth = 0
-    while at < len(text):
-        if text[at] == "\\":
-            at += 1
-        elif text[at] == "{":
-            depth += 1
-        elif text[at] == "}":
-            depth -= 1
-            if not depth:
-                return at + 1
-        at += 1
-    return at
+        hits = [one for pattern in patterns for one in pattern.finditer(source.masked)]
+        for one in sorted(hits, key=lambda hit: hit.start()):
+            if "#" not in one[2]:  # the parameter of a macro of the author's
+                found.append(Use(one[1], one[2], source.name, source.line(one.start())))
+    return found

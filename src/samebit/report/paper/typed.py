@@ -163,7 +163,7 @@ def numerals(source: Source) -> Iterator[Numeral]:
         yield Numeral(
             " ".join(found[0].split()).strip("$}"),
             found.start("digits"),
-            (-1 if found["sign"] else 1) * float(digits) * 10.0**exponent,
+            float(f"{'-' if found['sign'] else ''}{digits}e{exponent}"),
             10.0 ** (exponent - len(fraction)),
             found["percent"] is not None,
             significant,
@@ -219,14 +219,17 @@ def _words(metric: str) -> frozenset[str]:
     return frozenset({*own, *(other for word in own for other in _ALSO.get(word, ()))})
 
 
-def _scale(one: Numeral, recorded: _Recorded) -> float:
-    return 100.0 if one.percent or recorded.percent else 1.0
+def _scales(one: Numeral, recorded: _Recorded) -> tuple[float, ...]:
+    """By what a recorded number is written larger: a share of 0.91 is 91 %, and also 0.91."""
+    if one.percent:
+        return (100.0,)
+    return (100.0, 1.0) if recorded.percent else (1.0,)
 
 
 def _equals(one: Numeral, recorded: _Recorded, words: frozenset[str]) -> bool:
     if one.significant < _ENOUGH and not (one.is_telling and recorded.words & words):
         return False
-    off = abs(recorded.number * _scale(one, recorded) - one.value)
+    off = min(abs(recorded.number * s - one.value) for s in _scales(one, recorded))
     return off <= one.unit / 2 * (1 + 1e-9)
 
 
@@ -237,12 +240,11 @@ def _contradicted(
     if not one.is_telling:
         return None
     near = [
-        (abs(other.number * scale - one.value), at, other)
+        (abs(other.number * scale - one.value) / scale, at, other)
         for at, other in enumerate(recorded)
-        for scale in [_scale(one, other)]
-        if other.is_itself
-        and other.words & words
-        and abs(other.number * scale - one.value) <= other.near * scale
+        if other.is_itself and other.words & words
+        for scale in _scales(one, other)
+        if abs(other.number * scale - one.value) <= other.near * scale
     ]
     return min(near)[2] if near else None
 
@@ -250,5 +252,7 @@ def _contradicted(
 def _shown(one: Numeral, recorded: _Recorded) -> str:
     """A recorded number with one digit more than was typed."""
     places = max(0, 1 - round(math.log10(one.unit)))
-    value = recorded.number * _scale(one, recorded)
+    value = min(
+        (recorded.number * s for s in _scales(one, recorded)), key=lambda x: abs(x - one.value)
+    )
     return f"{value:.{places}f}" if places < 12 else f"{value:.4g}"

@@ -30,7 +30,7 @@ class Part(Struct, frozen=True):
     """One thing that a text can say of a value: as TeX, and as a number where it is one."""
 
     text: str
-    number: float | None = None
+    number: int | float | None = None  # whole ones stay whole in the lock
 
 
 class Value(Struct, frozen=True):
