@@ -78,7 +78,7 @@ def make(
     hashed = _lock(made, environment, wanted, laid)
     laid.left_out += _other_packages(runs, newest, wording)
     for name, text in tables().items():
-        made.write(f"tables/{name}", wording.text(text) if wording.is_anonymous else text)
+        made.write(f"tables/{name}", text)
     kept = ""
     if not wording.is_anonymous:
         kept = record.FOLDER
