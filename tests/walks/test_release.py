@@ -123,7 +123,7 @@ def test_a_stranger_runs_the_zip_and_gets_the_same_bits(walk: Walk) -> None:
         assert any("1 of 1 have the same bytes" in line for line in one["compared"]["same"])
     assert all(item["good"] for item in found["complete"])
     assert not any("missing data" in hit for hit in found["hits"])
-    assert any("imports samebit" in hit for hit in found["hits"])
+    assert any("Samebit itself is needed" in hit for hit in found["hits"])
 
 
 def test_one_byte_that_was_changed_is_named_and_nothing_is_run(walk: Walk) -> None:
