@@ -118,12 +118,12 @@ def test_a_stranger_runs_the_zip_and_gets_the_same_bits(walk: Walk) -> None:
     assert [one["grade"] for one in found["runs"]] == ["identical", "identical"]
     for one in found["runs"]:
         assert "steps 1 to 12" in one["verdict"]["scope"][0]
-        assert "final state identical: 1 arrays" in one["verdict"]["scope"]
+        assert "final state identical: 1 array" in one["verdict"]["scope"]
         assert "metrics: 13 values" in one["compared"]["same"]
         assert any("1 of 1 have the same bytes" in line for line in one["compared"]["same"])
     assert all(item["good"] for item in found["complete"])
     assert not any("missing data" in hit for hit in found["hits"])
-    assert any("imports samebit" in hit for hit in found["hits"])
+    assert any("Samebit itself is needed" in hit for hit in found["hits"])
 
 
 def test_one_byte_that_was_changed_is_named_and_nothing_is_run(walk: Walk) -> None:

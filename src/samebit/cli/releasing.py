@@ -4,7 +4,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from samebit.replay.inputs import Input
 from samebit.replay.plan import Plan, make_plan
 from samebit.replay.recipe import make_recipe
 from samebit.replay.results import is_volatile
-from samebit.report import signing
+from samebit.report import signing, tables
 from samebit.report.anonymous import OPEN, Wording, new_salt, salted
 from samebit.report.certificate import PAYLOAD_TYPE, read_replay
 from samebit.report.dsse import Envelope, encode_envelope, signed_bytes
+from samebit.report.facts import facts
 from samebit.report.release import making, searching
 from samebit.report.release.bundle import Release
 from samebit.report.release.given import GivenFile, GivenRun, Wanted
@@ -39,7 +40,7 @@ from samebit.report.release.packages import Environment, Located, Pinned
 from samebit.report.release.searching import Place
 from samebit.report.release.writing import SUMS, draft, publish, sha256_of
 from samebit.report.signatures import form_of
-from samebit.report.table import rows_to_csv, rows_to_markdown, runs_table
+from samebit.report.tables.settings import of_project
 
 __all__ = ["release", "release_arguments"]
 
@@ -64,6 +65,7 @@ _WORDS = frozenset(
         *("python", "release", "samebit", "file", "split", "table", "read", "note", "key", "name"),
     }
 )
+_TABLES = {"results": "results", "hyperparameters": "parameters"}  # file: shape
 _ACTIONS = ("check", "test")
 
 
@@ -149,7 +151,7 @@ def _make(options: argparse.Namespace) -> int:
             wanted,
             wording,
             author=author,
-            tables=partial(_tables, rows, wording),
+            tables=partial(_tables, store, [view.id for view in views], wording),
             sign=sign,
         )
         told = searching.search(made, wording) if options.anonymous else []
@@ -324,17 +326,30 @@ def _located(
     return tuple(Located(*one) for one in found), ""
 
 
-def _tables(rows: Sequence[dict[str, Any]], wording: Wording) -> Tables:
-    """Results and hyper-parameters."""
-    headers, cells = runs_table(rows, None)
-    cells = [
-        [wording.id(str(cell)) if at == 0 else cell for at, cell in enumerate(line)]
-        for line in cells
-    ]
-    return {
-        "runs.md": rows_to_markdown(headers, cells),
-        "runs.csv": rows_to_csv(headers, cells),
+def _tables(store: Path, ids: Sequence[str], wording: Wording) -> Tables:
+    """Results and hyper-parameters, for the README and for papers."""
+    every = {str(row["id"]): row for row in facts(store)}
+    rows = [_worded(every[one], wording) for one in ids]
+    settings = of_project(store)
+    found: Tables = {}
+    for name, shape in _TABLES.items():
+        try:
+            table = tables.make(shape, rows, tables.Options(settings=settings))
+        except UsageError:
+            continue  # these runs have no such thing: no metric, for one
+        found[f"{name}.md"] = tables.to_markdown(table)
+        found[f"{name}.tex"] = tables.to_latex(table, made_by="samebit release")
+        found[f"{name}.csv"] = tables.to_csv(table)
+    return found
+
+
+def _worded(row: Mapping[str, object], wording: Wording) -> dict[str, object]:
+    """A row without names, before a table is made of it: markup is no text of anybody's."""
+    worded = {
+        wording.text(key): wording.text(value) if isinstance(value, str) else value
+        for key, value in row.items()
     }
+    return worded | {"id": wording.id(str(row["id"]))}
 
 
 def _signed(key: Path, forms: list[str], payload: bytes) -> bytes:

@@ -140,7 +140,7 @@ class ReleasedRun(Struct, frozen=True):
     written: tuple[WrittenFile, ...]
     verdict: dict[str, Any] | None
     executions: int = 1
-    unseeded: int = 0  # generators that nobody seeded
+    unseeded: tuple[str, ...] = ()  # generators that nobody seeded, and that count
     person: str = ""
     doubts: tuple[str, ...] = ()  # why it cannot be run again as it was, if so
 
@@ -162,6 +162,7 @@ class Release(Struct, frozen=True):
     hashed: str  # how `pylock.toml` came by its hashes; empty where there is none
     machine: str
     license: str | None  # an SPDX identifier
+    needs_samebit: bool  # the code imports it, or the commands begin with it
     left_out: tuple[str, ...] = ()
     record: str = ""  # the folder of the runs' own records
     format: str = FORMAT

@@ -19,9 +19,7 @@ from samebit.states.containers import read_container
 
 __all__ = ["Item", "completeness", "hurdles"]
 
-_IMPORTS_OURS = re.compile(r"^\s*(?:import|from)\s+samebit\b", re.MULTILINE)
 _ABSOLUTE = re.compile(r"^(?:-[^=]*=)?(?:/|~|[A-Za-z]:[\\/]|<path>|<home>)")
-_SOURCE_BYTES = 4 << 20
 
 
 class Item(Struct, frozen=True):
@@ -53,8 +51,8 @@ def hurdles(release: Release, top: Path) -> Iterator[str]:
             yield f"secrets: the command of run {run.id} needs {few(masked, 3)}"
         if run.unseeded:
             yield (
-                f"randomness: run {run.id} drew from {run.unseeded} generators that nobody seeded, "
-                "so its command gives other numbers each time"
+                f"randomness: nobody seeded {few(list(run.unseeded), 3)} in run {run.id}, so its "
+                "command gives other numbers each time"
             )
         for doubt in run.doubts:
             yield f"run {run.id}: {doubt}"
@@ -68,8 +66,8 @@ def hurdles(release: Release, top: Path) -> Iterator[str]:
             )
     for line in _not_installable(top):
         yield f"packages: {line}"
-    if _needs_us(release, top) and not _lists_us(top):
-        yield "packages: the code imports samebit, which requirements.txt does not install"
+    if release.needs_samebit and not _lists_us(top):
+        yield "packages: Samebit itself is needed, which requirements.txt does not install"
     if release.license is None:
         yield "licence: there is none, so nobody may use it"
 
@@ -83,16 +81,6 @@ def _not_installable(top: Path) -> Iterator[str]:
             yield f"{line.partition(' @ ')[0]} comes from an address of its own"
         elif "+" in line.partition("==")[2]:
             yield f"{line} is a local version: it needs the index that it came from"
-
-
-def _needs_us(release: Release, top: Path) -> bool:
-    for code in release.codes:
-        for path in sorted((top / code.folder).rglob("*.py")):
-            if path.stat().st_size <= _SOURCE_BYTES and _IMPORTS_OURS.search(
-                path.read_text(encoding="utf-8", errors="replace")
-            ):
-                return True
-    return any(run.command.is_by_samebit for run in release.runs)
 
 
 def _lists_us(top: Path) -> bool:

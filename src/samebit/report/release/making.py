@@ -1,10 +1,12 @@
 """Making a bundle: everything of it is written into a draft, summed, and last of all signed."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from samebit import __version__
+from samebit.capture.unseeded import find_unseeded
 from samebit.errors import UsageError
 from samebit.objects.store import Store
 from samebit.report.anonymous import Wording
@@ -35,6 +37,7 @@ __all__ = ["Tables", "make"]
 # Each table by its file's name, as text; those in Markdown go into the README, too.
 Tables = dict[str, str]
 _SECOND_NS = 10**9
+_IMPORTS_US = re.compile(rb"^\s*(?:import|from)\s+samebit\b", re.MULTILINE)
 
 
 def make(
@@ -78,7 +81,7 @@ def make(
     hashed = _lock(made, environment, wanted, laid)
     laid.left_out += _other_packages(runs, newest, wording)
     for name, text in tables().items():
-        made.write(f"tables/{name}", wording.text(text) if wording.is_anonymous else text)
+        made.write(f"tables/{name}", text)
     kept = ""
     if not wording.is_anonymous:
         kept = record.FOLDER
@@ -105,6 +108,7 @@ def make(
         hashed,
         _machine(newest),
         project.license,
+        _needs_samebit(runs, store, released),
         tuple(dict.fromkeys(laid.left_out)),
         kept,
     )
@@ -176,7 +180,11 @@ def _run(laid: Laid, run: GivenRun, wanted: Wanted, code: str) -> ReleasedRun:
         written=tuple(lay_out_outputs(laid, run, with_bytes=wanted.outputs)),
         verdict=verdict,
         executions=len(view.starts),
-        unseeded=len(view.all_facts("unseeded")),
+        unseeded=tuple(
+            wording.text(one.short)
+            for one in find_unseeded(view.all_facts, view.seed)
+            if one.matters == "likely" or (one.matters != "unlikely" and not one.given_back)
+        ),
         person="" if wording.is_anonymous else view.record.user,
         doubts=tuple(wording.text(line) for line in run.doubts),
     )
@@ -234,6 +242,18 @@ def _top_files(run: GivenRun, store: Store) -> dict[str, bytes]:
         for entry in run.tree.entries
         if entry.path in TOLD_IN and entry.kind != "link"
     }
+
+
+def _needs_samebit(runs: Sequence[GivenRun], store: Store, released: Sequence[ReleasedRun]) -> bool:
+    sources = {
+        entry.digest
+        for run in runs
+        for entry in run.tree.entries
+        if entry.path.endswith(".py") and entry.kind != "link"
+    }
+    return any(run.command.is_by_samebit for run in released) or any(
+        _IMPORTS_US.search(store.read(name)) for name in sorted(sources)
+    )
 
 
 def _machine(run: GivenRun) -> str:

@@ -67,11 +67,11 @@ def _requirements(release: Release) -> Iterator[str]:
     yield fenced([f"python{version} -m venv env", ". env/bin/activate", install])
     if release.hashed:
         yield "`pylock.toml` has the same with hashes, for `pip install -r pylock.toml` or `uv`."
-    if any(run.command.is_by_samebit for run in release.runs):
-        yield (
-            "The runs were seeded by `samebit run`, so their commands need Samebit: "
-            "`pip install samebit`."
-        )
+    if release.needs_samebit:
+        why = "The code imports Samebit"
+        if any(run.command.is_by_samebit for run in release.runs):
+            why = "The runs were seeded by `samebit run`, which their commands begin with"
+        yield f"{why}: `pip install samebit`, where the list has not got it."
     if release.links:
         yield "The code has links, which a bundle has not:"
         yield fenced(
@@ -131,8 +131,9 @@ def _training(release: Release) -> Iterator[str]:
     if unseeded := [run.id for run in trained if run.unseeded]:
         yield (
             f"Nobody seeded all generators of {few(unseeded)}: these commands give other numbers "
-            "each time. `samebit verify`, with the records in `samebit/`, gives back what they "
-            "began from."
+            "each time."
+            + " `samebit verify`, with the records in `samebit/`, gives back what they began from."
+            * bool(release.record)
         )
     for run in trained:
         for doubt in run.doubts[:4]:
