@@ -1,6 +1,7 @@
 """A paper over a week: set up, built, checked; a run changes, and the check names the line."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,7 @@ for seed in map(int, sys.argv[3:]):
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("paper"))
+    assert project.call("git", "init", "-q", ".").code == 0
     project.write("train.py", TRAIN)
     for group, shift in (("ours", "0.1"), ("base", "0")):
         done = project.python("train.py", group, shift, *"012345")
@@ -136,6 +138,93 @@ def test_a_paper_without_a_project_or_a_run_says_so(tmp_path: Path) -> None:
     code, out = said(bare, "check")
     assert code == 2
     assert "line 1" in out
+
+
+def test_a_claim_that_does_not_hold_any_more_is_told_where_it_stands(project: Project) -> None:
+    claim = 'better = "ours"\nthan = "base"\nmetric = "test_acc"\n'
+    (project.path / "paper/claims.toml").write_text(
+        f'[[claim]]\nkey = "beats"\ntext = "We are better."\n{claim}'
+        f'[[claim]]\ntext = "And it is a fact."\n{claim}'
+    )
+    main = project.path / "paper/main.tex"
+    text = main.read_text().replace(
+        "\\maketitle", "\\maketitle\n\\claim{beats} And it\n is a fact."
+    )
+    main.write_text(text)
+    at = 1 + text.splitlines().index("\\claim{beats} And it")
+    assert paper(project, "build", "--no-pdf") == 0
+    assert paper(project, "check") == 0
+    for view in project.views():
+        if view.record.group == "ours":
+            shutil.rmtree(project.store / "runs" / view.id)
+    assert project.python("train.py", "ours", "-0.1", *"012345").code == 0
+    code, out = said(project, "check")
+    assert code == 5
+    assert f"main.tex:{at}: error: claim beats does not hold any more: ours" in out
+    assert f"main.tex:{at}: error: claim 2 does not hold any more" in out
+    main.write_text(text.replace("And it\n is a fact.", ""))
+    assert "claims.toml:7: warning: claim 2 stands in no text any more" in said(project, "check")[1]
+
+
+def test_the_log_tells_what_became_of_the_numbers(project: Project) -> None:
+    commit(project, "before")
+    assert paper(project, "build", "--no-pdf") == 0
+    commit(project, "the paper")
+    assert project.python("train.py", "ours", "0.05", "7").code == 0
+    assert paper(project, "build", "--no-pdf") == 0
+    commit(project, "one more")
+    code, out = said(project, "log", "--json")
+    assert code == 0
+    newest, first, *_ = json.loads(out)["commits"]
+    assert (newest["subject"], first["subject"]) == ("one more", "the paper")
+    changed = {one["key"]: (one["old"], one["new"]) for one in newest["changes"]}
+    assert set(changed) == {"ours/runs", "ours/test-acc", "ours/loss"}
+    assert changed["ours/runs"] == ("6 finished runs of 6", "7 finished runs of 7")
+    assert "one more" in said(project, "log")[1]
+    lock = project.path / "paper/generated/values.json"
+    lock.write_text("<<<<<<< HEAD\n" + lock.read_text())
+    assert said(project, "check")[0] == 5
+    commit(project, "a merge that was not finished")
+    assert "cannot be read" in said(project, "log")[1]
+    code, out = said(project, "log", "--pdf", "HEAD", "--to", "x.pdf")
+    assert (code, "no PDF of commit HEAD is kept" in out) == (7, True)
+
+
+def commit(project: Project, message: str) -> None:
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for words in (["add", "-A"], [*author, "commit", "-q", "-m", message]):
+        done = project.call("git", *words)
+        assert done.code == 0, done.err
+
+
+@needs_tex
+def test_the_pdf_of_a_commit_is_kept_checked_and_not_swept(project: Project) -> None:
+    assert paper(project, "build", "--no-pdf") == 0
+    commit(project, "the paper")
+    code, out = said(project, "build", "--json")
+    assert code == 0, out
+    kept = json.loads(out.splitlines()[-1])["kept_of"]
+    pdf = (project.path / "paper/build/main.pdf").read_bytes()
+    assert len(kept) == 40
+    assert paper(project, "build") == 0  # the same commit: equal bytes, and one record
+    assert (project.path / "paper/build/main.pdf").read_bytes() == pdf
+    (record,) = (project.store / "papers" / kept).iterdir()
+    assert paper(project, "log", "--pdf", kept[:7], "--to", "old.pdf") == 0
+    assert (project.path / "paper").parent.joinpath("old.pdf").read_bytes() == pdf
+    main = project.path / "paper/main.tex"
+    main.write_text(main.read_text() + "% changed\n")
+    code, out = said(project, "build", "--json")
+    assert json.loads(out.splitlines()[-1])["kept_of"] is None
+    name = json.loads(record.read_text())["pdf"]
+    for path in project.store.rglob("*"):  # long ago, so that a sweep could take anything
+        os.utime(path, (0, 0))
+    assert project.call("samebit", "gc", "--delete").code == 0
+    assert paper(project, "log", "--pdf", kept, "--to", "again.pdf") == 0
+    assert project.call("samebit", "check").code == 0
+    hidden = name.partition(":")[2]
+    (project.store / "objects" / hidden[:2] / hidden[2:]).unlink()
+    found = project.call("samebit", "check")
+    assert (found.code, f"paper paper of commit {kept[:8]}: its PDF" in found.out) == (7, True)
 
 
 @needs_tex

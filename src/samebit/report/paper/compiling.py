@@ -20,8 +20,10 @@ __all__ = ["BUILD", "Compiled", "compile_tex", "install_hint"]
 BUILD = "build"
 _ENGINES = {"pdflatex": "-pdf", "lualatex": "-pdflua", "xelatex": "-pdfxe"}
 _TIMEOUT_S = 600
-_ERROR = re.compile(r"^(?:\./)?(?P<file>[^:\n]{1,300}):(?P<line>\d+): (?P<what>.+)$", re.MULTILINE)
-_BARE = re.compile(r"^! (?P<what>.+)$", re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?:! (?P<bare>.+)|(?:\./)?(?P<file>[^:\n]{1,300}):(?P<line>\d+): (?P<what>.+))$",
+    re.MULTILINE,
+)
 _UNKNOWN_KEY = re.compile(r"unknown key in \\(?P<what>val|claim)\s*\{?(?P<key>[^\s}]*)")
 _MISSING = re.compile(r"File `([^']+\.(?:sty|cls))' not found")
 _MOST = 8
@@ -100,12 +102,19 @@ def compile_tex(
 
 
 def _errors(log: str, keys: list[str]) -> Iterator[Finding]:
-    found = list(_ERROR.finditer(log))
-    places = [(f"{one['file']}:{one['line']}", one["what"]) for one in found]
-    for where, what in places or [("", one["what"]) for one in _BARE.finditer(log)]:
-        if "==> Fatal error" in what or "Emergency stop" in what:
+    """Each complaint once; one without a place has that of the stop which it led to."""
+    bare: list[str] = []
+    for found in _ERROR.finditer(log):
+        if found["bare"]:
+            bare.append(found["bare"].strip())
             continue
-        yield Finding("error", where, what.strip(), _hint(what, keys))
+        where, what = f"{found['file']}:{found['line']}", found["what"].strip()
+        if "Fatal error" in what:
+            continue
+        said = bare if what.startswith("Emergency stop") else [*bare, what]
+        yield from (Finding("error", where, one, _hint(one, keys)) for one in said)
+        bare = []
+    yield from (Finding("error", "", one, _hint(one, keys)) for one in bare)
 
 
 def _hint(what: str, keys: list[str]) -> str:

@@ -1,5 +1,6 @@
 """The folder of a new paper: its settings, made of the runs there are, and a text that compiles."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -87,20 +88,21 @@ def _selections(finished: Sequence[Row]) -> dict[str, tuple[str, list[Row]]]:
 
 
 def _metrics(members: Sequence[Row], is_volatile: Callable[[str], bool]) -> list[str]:
-    """Numbers that all of them have, those of a test or an accuracy first."""
-    names = [
+    """Numbers that at least half of them have, those of a test or an accuracy first."""
+    keys = dict.fromkeys(key for row in members for key in row if key.startswith("metric."))
+    found = [
         key.removeprefix("metric.")
-        for key in (members[0] if members else {})
-        if key.startswith("metric.")
+        for key in keys
+        if not is_volatile(key.removeprefix("metric."))
+        and all(type(row[key]) in (int, float) for row in members if key in row)
+        and 2 * sum(_is_finite(row.get(key)) for row in members) >= len(members)
     ]
-    shared = [
-        name
-        for name in names
-        if not is_volatile(name)
-        and all(type(row.get(f"metric.{name}")) in (int, float) for row in members)
-    ]
-    shared.sort(key=lambda name: (not _TEST.search(name), not _SHARE.search(name)))
-    return shared[:_MOST_METRICS]
+    found.sort(key=lambda name: (not _TEST.search(name), not _SHARE.search(name)))
+    return found[:_MOST_METRICS]
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _curve(
@@ -111,7 +113,7 @@ def _curve(
         of = [
             name
             for name, (_, members) in selections.items()
-            if members and all(_points(row, metric) > 2 for row in members)
+            if any(_points(row, metric) > 2 for row in members)
         ]
         if of:
             return metric, of
@@ -123,8 +125,17 @@ def _points(row: Row, metric: str) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _key(selection: str, metric: str) -> str:
-    return f"{selection}/{_SLUG.sub('-', metric).strip('-') or 'metric'}"
+def _keys(selection: str, metrics: Sequence[str]) -> dict[str, str]:
+    """A key for each metric of a selection; no two are the same."""
+    found: dict[str, str] = {}
+    for metric in metrics:
+        key = base = f"{selection}/{_SLUG.sub('-', metric).strip('-')[:40] or 'metric'}"
+        at = 1
+        while key in found.values() or key == f"{selection}/runs":
+            at += 1
+            key = f"{base}-{at}"
+        found[metric] = key
+    return found
 
 
 def _toml(text: str) -> str:
@@ -148,10 +159,10 @@ def _settings(
     lines += ["# come by themselves"]
     for name, (_, members) in selections.items():
         lines.append(f'"{name}/runs" = {{ of = "{name}", aggregate = "count" }}')
-        for metric in metrics[name]:
+        for metric, key in _keys(name, metrics[name]).items():
             percent = ", percent = true" if _is_share(members, metric) else ""
             of = f'of = "{name}", metric = {_toml(metric)}'
-            lines.append(f'"{_key(name, metric)}" = {{ {of}{percent} }}')
+            lines.append(f'"{key}" = {{ {of}{percent} }}')
     if any(metrics.values()):
         names = ", ".join(f'"{name}"' for name in selections)
         group = ', group = ["group"]' if len(selections) > 1 else ""
@@ -178,8 +189,7 @@ def _is_share(members: Sequence[Row], metric: str) -> bool:
 def _main(metrics: Mapping[str, Sequence[str]], curve: tuple[str, list[str]] | None) -> str:
     said: list[str] = []
     for name, names in metrics.items():
-        for metric in names[:1]:
-            key = _key(name, metric)
+        for metric, key in _keys(name, names[:1]).items():
             said.append(
                 f"The mean of \\texttt{{{latex.escape(shown(metric))}}} over the runs "
                 f"\\textit{{{latex.escape(name)}}} is \\val{{{key}/interval}} "
