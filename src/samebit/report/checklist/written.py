@@ -73,7 +73,8 @@ def _proposal(answer: Answer) -> str:
 def to_latex(checklist: Checklist) -> str:
     """For a paper: an enumeration of all items."""
     head = f"{checklist.title}, from the records of {checklist.about}, by samebit checklist.\n"
-    head += "Every answer is yours: replace \\answerTODO{} and \\justificationTODO{}."
+    head += "Every answer is yours: replace \\answerTODO{} and \\justificationTODO{}.\n"
+    head += "samebit: typed throughout (or `samebit paper check` would want to know its numbers)"
     items = "".join(_item(answer, evidence) for answer, evidence in _once(checklist))
     title = f"\\section*{{{escape(checklist.title)}}}\n"
     return f"{comment(head)}{_MACROS}{title}\\begin{{enumerate}}\n{items}\\end{{enumerate}}\n"
