@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from samebit.report.results import groups, is_seed, same
-from samebit.report.tables.keys import whole_keys
+from samebit.report.results import groups, same
+from samebit.report.tables.keys import are_seeds, whole_keys
 from samebit.report.tables.naming import label, plain_name
 from samebit.report.tables.settings import Settings
 from samebit.report.tables.values import Cell, Column, Several, Words
@@ -58,7 +58,7 @@ def columns_of(grouped: Grouped, settings: Settings) -> list[Column]:
 def cell(key: str, rows: Sequence[Row]) -> Cell:
     """What some runs have under a key."""
     found = distinct(key, rows)
-    if key.startswith("seeds.") or is_seed(key):
+    if are_seeds(key, rows):
         return Cell(found[0] if len(found) == 1 else Several(tuple(found), is_list=True))
     if key.startswith("optimizer"):  # a schedule
         found = [Words(value) if isinstance(value, str) else value for value in found]

@@ -19,6 +19,7 @@ from samebit.report.tables.wording import in_words
 
 __all__ = [
     "Key",
+    "are_seeds",
     "folded",
     "is_setting",
     "sort_keys",
@@ -101,7 +102,8 @@ def _sorted(
         return Key(key, "column", "the columns are made by it")
     if why := why_left_out(key, rows, settings):
         return Key(key, "left out", why)
-    if key.startswith("config.") and is_seed(key) and not matches(key, settings.keep):
+    is_kept = matches(key, settings.keep)
+    if key.startswith("config.") and not is_kept and are_seeds(key, rows):
         return Key(key, "seed", "by its name")
     if matches(key, settings.search):
         return Key(key, "searched", "declared in [table.search]")
@@ -138,6 +140,12 @@ def without_left_out(rows: Sequence[Row], settings: Settings) -> list[Row]:
     known = dict.fromkeys(key for row in rows for key in row if key.startswith("config."))
     left = {key for key in known if why_left_out(key, rows, settings)}
     return [{key: value for key, value in row.items() if key not in left} for row in rows]
+
+
+def are_seeds(key: str, rows: Sequence[Row]) -> bool:
+    """Whether what runs have under a key are seeds."""
+    is_one = key == "seed" or key.startswith("seeds.")
+    return is_one or (key.startswith("config.") and all(is_seed(key, row.get(key)) for row in rows))
 
 
 def is_setting(key: str) -> bool:

@@ -35,6 +35,8 @@ _CHARACTER_EM = 0.5  # about as wide as one is
 _LEAST = 16  # of a column whose texts break
 _BAR = ", separate-uncertainty, table-align-uncertainty=false"  # siunitx 2 and 3 know them
 _STYLE = ", detect-weight, group-digits=integer"
+_BREAK = r"\allowbreak{}"
+_PARTS = re.compile(r"[^/_.:=\\-]*[/_.:=\\-]*")
 _DECIMAL = re.compile(r"(-?)(\d+)(?:\.(\d+))?")
 
 
@@ -273,8 +275,18 @@ def _cell(cell: Cell, column: Column, kind: str) -> str:
     if cell.across > 1:
         return rf"\multicolumn{{{cell.across}}}{{c}}{{{text}}}"
     if kind == "p":
-        return rf"\raggedright {text}"
+        return rf"\raggedright {_broken(value) if isinstance(value, str) else text}"
     return f"{{{text}}}" if kind == "S" else text
+
+
+def _broken(text: str) -> str:
+    """A text of which long words, such as paths, may break where their parts meet."""
+    return " ".join(
+        _BREAK.join(map(escape, filter(None, _PARTS.findall(word))))
+        if len(word) > _LEAST
+        else escape(word)
+        for word in text.split(" ")
+    )
 
 
 def _set(value: object, digits: int | None) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from samebit.errors import UsageError
-from samebit.report.results import is_seed
 from samebit.report.tables.cells import cell, columns_of, distinct, group_runs
-from samebit.report.tables.keys import whole_keys
+from samebit.report.tables.keys import are_seeds, whole_keys
 from samebit.report.tables.naming import label, labels
 from samebit.report.tables.options import Options
 from samebit.report.tables.values import Cell, Column, Digest, Line, Several, Table
@@ -80,7 +79,7 @@ def seeds(rows: Sequence[Row], options: Options) -> Table:
     grouped = group_runs(rows, options.group)
     parts = [members for _, members in grouped.groups]
     known = dict.fromkeys(key for row in rows for key in row)
-    keys = [key for key in known if _is_seed(key, rows) and key not in grouped.keys]
+    keys = [key for key in known if key not in grouped.keys and _is_seed(key, rows)]
     own = [key for key in keys if key == "seed" or not _is_that_of_the_run(key, rows)]
     drawn = len(rows) > 1 and len(distinct(_HASH, rows)) == len(rows)
     shown = [key for key in own if key != _HASH or not drawn]
@@ -107,10 +106,7 @@ def seeds(rows: Sequence[Row], options: Options) -> Table:
 
 
 def _is_seed(key: str, rows: Sequence[Row]) -> bool:
-    is_one = (
-        key == "seed" or key.startswith("seeds.") or (key.startswith("config.") and is_seed(key))
-    )
-    return is_one and any(row.get(key) is not None for row in rows)
+    return are_seeds(key, rows) and any(row.get(key) is not None for row in rows)
 
 
 def _is_that_of_the_run(key: str, rows: Sequence[Row]) -> bool:
