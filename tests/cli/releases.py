@@ -70,7 +70,7 @@ def record(
     writer.fact("config", {"lr": 0.1, HOSTILE: HOSTILE})
     versions = {"numpy": "2.4.6", "mine": "1.0", "secret": "2.0"}
     origins = {
-        "mine": {"kind": "editable", "url": "file:///home/ada/mine"},
+        "mine": {"kind": "editable", "url": "file:///home/me/mine"},
         "secret": {"kind": "archive", "url": "https://ada:hunter2@example.org/secret.whl"},
     }
     packages = {"versions": versions, "origins": origins, "installers": {}, "broken": []}
@@ -84,7 +84,7 @@ def record(
             "platform": "linux",
         },
     )
-    writer.fact("variables", {"OMP_NUM_THREADS": "2", "PYTHONPATH": "/home/ada/x"})
+    writer.fact("variables", {"OMP_NUM_THREADS": "2", "PYTHONPATH": "/home/me/x"})
     for path, digest, given in read:
         status_of = path.stat() if path.exists() else None
         fact = {

@@ -250,7 +250,7 @@ def test_a_lock_has_the_hashes_and_no_index_of_the_users_own(
         Located(
             "numpy",
             "2.4.6",
-            f"https://me:pw@mirror.example/x/packages/{digits}/numpy-2.4.6-cp311-cp311-linux_x86_64.whl",
+            f"https://me:pw@index.example/x/packages/{digits}/numpy-2.4.6-cp311-cp311-linux_x86_64.whl",
             "a" * 64,
         ),
     ]
@@ -262,7 +262,7 @@ def test_a_lock_has_the_hashes_and_no_index_of_the_users_own(
     run = record(store)
     assert main(["release", run.id, "--to", "out"]) == 0
     text = Path("out/pylock.toml").read_text()
-    assert "mirror.example" not in text + capsys.readouterr().out
+    assert "index.example" not in text + capsys.readouterr().out
     lock = pylock.Pylock.from_dict(tomllib.loads(text))
     (package,) = lock.packages
     assert package.wheels[0].hashes == {"sha256": "a" * 64}

@@ -87,7 +87,9 @@ def release_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("data", "outputs"),
         help="the bytes, too, of data, or of what the runs wrote",
     )
-    making_options.add_argument("--title", help="its heading (default: the project's name)")
+    making_options.add_argument(
+        "--title", metavar="TITLE", help="its heading (default: the project's name)"
+    )
     making_options.add_argument(
         "--anonymous", action="store_true", help="without names, hosts, paths, git and records"
     )
