@@ -15,7 +15,7 @@ Row = Mapping[str, object]
 
 _HOUR_S = 3600
 _DIGITS = 3
-_ENOUGH = 100  # of a unit, from which on the next larger one is taken
+_ENOUGH = 60  # of a unit, from which on the next larger one is taken
 _HASH = "seeds.hash"
 
 
