@@ -207,8 +207,9 @@ def _seeds(view: "View") -> Iterator[tuple[str, object]]:
         yield f"seeds.{library}", distinct[0] if len(distinct) == 1 else distinct
     for role, root in ((view.facts.get("seeds") or {}).get("roles") or {}).items():
         yield f"seeds.{role}", root.get("seed")
-    if view.start is not None:
-        yield "seeds.hash", view.start.hash_seed
+    if view.start is not None and view.start.hash_seed:
+        text = view.start.hash_seed
+        yield "seeds.hash", int(text) if text.isdecimal() else text
 
 
 def _data(view: "View") -> Iterator[tuple[str, object]]:
