@@ -259,8 +259,8 @@ def _notes(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
     notes = [method]
     if any(any(strip.is_best) for strip in strips):
         bars = [one.method for strip in strips for one in _estimates(strip) if one and one.method]
-        ties = f", and those whose {bars[0]} overlaps the best one's" if bars else ""
-        notes.append("bold: the best" + ties)
+        ties = f"and those whose {bars[0]} overlaps the best one's" if bars else ""
+        notes.append(f"bold: the best, {ties or 'and nothing tells how sure that is'}")
     unknown = dict.fromkeys(strip.metric for strip in strips if strip.direction is None)
     if unknown and len(titles) > 1:
         notes.append(f"whether higher or lower is better is not known of {', '.join(unknown)}")
