@@ -1,6 +1,7 @@
 """`samebit paper`: a folder with a text whose numbers are those of its runs."""
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ from samebit.report.paper.making import make
 from samebit.report.paper.settings import GENERATED, Paper
 
 __all__ = ["paper", "paper_arguments"]
+
+_DRAWN = re.compile(r"(?:tables|figures)/[A-Za-z0-9][A-Za-z0-9._-]*\.tex")
 
 
 def paper_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +162,8 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
     levels = Counter(one.level for one in findings)
     if levels:
         screen.say(", ".join(counted(number, level) for level, number in levels.items()))
+    if code and "error" not in levels:
+        screen.say("--strict: warnings fail")
     return code
 
 
@@ -194,8 +199,6 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
         text = templates.render(found, made)
         files = {**files, Path(main).name: text}
     changed = _write(found, files)
-    lines = [f"{counted(len(made.lock.values), 'value')} of {counted(len(made.lock.runs), 'run')}"]
-    lines += [f"{GENERATED}/{name}" for name in changed]
     compiled = clean = None
     if not options.no_pdf:
         keys = [f"{k}/{p}" if p else k for k, v in made.lock.values.items() for p in v.parts]
@@ -219,9 +222,11 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
         }
         screen.say(canonical_json(said).decode())
     else:
-        screen.say(lines[0])
+        values, runs = len(made.lock.values), len(made.lock.runs)
+        screen.say(f"{counted(values, 'value')} of {counted(runs, 'run')}")
         for name in changed:
-            screen.say(f"  wrote {GENERATED}/{name}")
+            is_there = (found.generated / name).exists()
+            screen.say(f"  {'wrote' if is_there else 'removed'} {GENERATED}/{name}")
         if not changed:
             screen.say("  everything generated was up to date")
         _say_findings(screen, findings)
@@ -316,7 +321,8 @@ def _write(found: Paper, files: Mapping[str, str]) -> list[str]:
         changed.append(name)
     for name in before.files if before is not None else ():
         path = found.generated / name
-        if name not in files and path.is_file() and ".." not in Path(name).parts:
+        # The lock may be a stranger's: of what it names only what we write is ever removed.
+        if name not in files and _DRAWN.fullmatch(name) and path.is_file():
             path.unlink()
             changed.append(name)
     return changed

@@ -172,6 +172,9 @@ def test_what_cannot_be_derived_is_a_problem_with_its_line(tmp_path: Path) -> No
         ("[paper.figures.f]\nof = 'ours'", "samebit.toml:6: f: .*metric"),
         ("[paper.figures]\n'../x' = { of = 'ours', metric = 'a' }", "no name for a file"),
         ("[paper]\nx = 1", "unknown field `x`"),
+        ("[paper]\nmain = '-e=die'", "samebit.toml:7: main must be a file"),
+        ("[paper]\nmain = '/etc/passwd'", "main must be a file of the paper's folder"),
+        ("[paper]\nmain = 'a/../../b.tex'", "main must be a file of the paper's folder"),
         ("[paper.values]", "cannot read samebit.toml"),
     ],
 )
@@ -206,6 +209,16 @@ def test_the_lock_is_one_line_a_value_and_comes_back_as_it_was(tmp_path: Path) -
     assert parse(text.encode(), "here") == lock
     assert [line for line in text.splitlines() if line.startswith('"a/b":')]
     assert as_text(parse(text.encode(), "here")) == text
+
+
+def test_a_key_that_is_a_part_of_another_is_a_problem(tmp_path: Path) -> None:
+    text = f"""{SELECTIONS}
+a = {{ of = "ours", metric = "acc" }}
+"a/n" = {{ of = "ours", aggregate = "count" }}
+"a/x" = {{ of = "ours", aggregate = "count" }}
+"""
+    made = made_of(paper_of(tmp_path, text), runs())
+    assert [one.what for one in made.problems] == ["a/n is a part of a already"]
 
 
 def test_a_folder_without_a_paper_table_is_none(tmp_path: Path) -> None:

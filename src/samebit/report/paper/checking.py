@@ -46,6 +46,7 @@ def check(
     findings += _claims(made, lock, sources, found)
     findings += typed.typed_numbers(paper, made, sources)
     findings += _doubtful(made, rows)
+    findings += _noted(made)
     findings += _unused(paper, made, sources, found)
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(dict.fromkeys(findings), key=lambda one: order[one.level])
@@ -279,6 +280,16 @@ def _doubtful(made: Made, rows: Sequence[Row]) -> Iterator[Finding]:
             f"run {run} is left out of {few(keys)}: {why}",
             "a mean over the runs that went well is one over chosen runs",
         )
+
+
+def _noted(made: Made) -> Iterator[Finding]:
+    """What a mean would hide: runs that differ in more than seeds, the best of many points."""
+    notes: dict[str, list[str]] = defaultdict(list)
+    for key, value in made.lock.values.items():
+        for note in value.notes:
+            notes[note].append(key)
+    for note, keys in notes.items():
+        yield Finding("warning", "samebit.toml", f"{few(keys)}: {note}")
 
 
 def _counted(runs: Sequence[str]) -> str:

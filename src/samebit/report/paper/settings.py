@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 # What \detokenize, a TOML key and a line of `paper check` all read as it is written.
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,119}")
+_MAIN = re.compile(r"[A-Za-z0-9_][^\\\x00-\x1f]*")  # no option of latexmk's
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -188,6 +189,12 @@ def read_paper(folder: Path) -> Paper:
     if not isinstance(found, dict):
         raise UsageError(f"[paper] of {NAME} must be a table", path=path)
     options = convert(found, _Options, f"{NAME}:{line_of(text, 'paper', '')}: [paper]")
+    main = Path(options.main)
+    if not _MAIN.fullmatch(options.main) or main.is_absolute() or ".." in main.parts:
+        raise UsageError(
+            f"{NAME}:{line_of(text, 'paper', 'main')}: main must be a file of the paper's folder",
+            main=repr(options.main),
+        )
     selections = {
         name: _selector(name, value, _at(text, "selections", name))
         for name, value in options.selections.items()
