@@ -75,7 +75,7 @@ def _look_into(top: Path, options: argparse.Namespace) -> Findings:
     findings.wrong += [f"file: {name} is gone" for name in sums.absent]
     findings.wrong += [f"file: {name} was not released" for name in sums.unlisted]
     if sums.right:
-        findings.right.append(f"files: {sums.right:,} have the released bytes")
+        findings.right.append(f"{sums.right:,} files have the released bytes")
     path = top / opening.STATEMENT
     if not path.exists():
         findings.unclear.append("signature: there is none")
@@ -93,6 +93,7 @@ def _say_release(screen: Screen, release: Release) -> None:
     verdicts = [run.verdict["grade"] if run.verdict else "not verified" for run in release.runs]
     counts = {grade: verdicts.count(grade) for grade in dict.fromkeys(verdicts)}
     grades = ", ".join(f"{count} {visible(str(grade))}" for grade, count in counts.items())
+    grades = grades if len(verdicts) > 1 else visible(str(verdicts[0]))
     kind = ", anonymous" if release.anonymous else ""
     screen.say(f"  {counted(len(release.runs), 'run')}{kind}; stated: {grades}")
     here = [one for one in release.data if one.place]
