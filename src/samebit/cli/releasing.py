@@ -322,10 +322,11 @@ def _located(
     if not pins:
         return None, "no package came from an index"
     with ProgressLine(Screen.of(sys.stderr), len(pins), "hashes of packages") as progress:
-        found = installers.locate([pin.line for pin in pins], progress.advance)
-    if found is None:
+        uv = installers.find_uv(os.environ)
+        found = installers.locate([pin.line for pin in pins], uv, progress.advance)
+    if not found:
         return None, "no index answered"
-    return tuple(Located(*one) for one in found), ""
+    return tuple(Located(one.name, one.version, one.url, one.sha256) for one in found), ""
 
 
 def _tables(store: Path, ids: Sequence[str], wording: Wording) -> Tables:

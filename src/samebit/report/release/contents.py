@@ -38,8 +38,17 @@ from samebit.report.release.writing import Draft
 from samebit.states.export import to_safetensors
 from samebit.states.stored import StoredState
 
-__all__ = ["Laid", "command_of", "file_name", "lay_out_data", "lay_out_outputs", "metrics_csv"]
+__all__ = [
+    "HEADER",
+    "Laid",
+    "command_of",
+    "file_name",
+    "lay_out_data",
+    "lay_out_outputs",
+    "metrics_csv",
+]
 
+HEADER = ("metric", "step", "value")  # of a `metrics.csv`
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _DIGITS = 8  # of a digest in a name
 _CODE, _DATA, _ELSEWHERE = "code", "data", "elsewhere"
@@ -352,7 +361,7 @@ def metrics_csv(view: View) -> str:
     """Every point of every metric, exact: metric, step, value."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["metric", "step", "value"])
+    writer.writerow(HEADER)
     for name, column in sorted(view.metrics.items()):
         for step, value in zip(column.steps, column.values, strict=True):
             writer.writerow([name, step, repr(value) if isinstance(value, float) else value])

@@ -12,6 +12,8 @@ from msgspec import Struct
 from samebit.capture.secrets import MASK
 from samebit.errors import SamebitError
 from samebit.report.release.bundle import Release
+from samebit.report.release.comparing import points_of
+from samebit.report.release.opening import read_small
 from samebit.report.release.readme import training_commands
 from samebit.report.table import few
 from samebit.states import storing
@@ -129,14 +131,12 @@ def _evaluation(release: Release, top: Path) -> Item:
     wrong: list[str] = []
     names: dict[str, None] = {}
     for run in release.runs:
-        last: dict[str, str] = {}
-        for line in _lines(top / run.metrics)[1:]:
-            name, _, value = line.rpartition(",")
-            last[name.rpartition(",")[0].strip('"')] = value
+        points = points_of(read_small(top / run.metrics).decode("utf-8", "replace"))
+        last = {name: rows[-1][1] for name, rows in points.items()}
         for name, value in run.results.items():
             if name not in run.volatile:
                 names[name] = None
-            if isinstance(value, float) and last.get(name.replace('"', '""')) != repr(value):
+            if isinstance(value, float) and last.get(name) != repr(value):
                 wrong.append(f"{name} of run {run.id}")
     if wrong:
         return Item("evaluation code", False, f"results that no metrics.csv has: {few(wrong)}")

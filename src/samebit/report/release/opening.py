@@ -27,6 +27,8 @@ __all__ = [
     "opened",
     "parse_sums",
     "read_contents",
+    "read_small",
+    "unpack",
 ]
 
 CONTENTS = "release.json"
