@@ -431,6 +431,7 @@ def test_what_cannot_be_installed_is_told_and_nothing_is_run(
     found = json.loads(capsys.readouterr().out)
     assert found["grade"] == "unknown"
     assert found["runs"] == []
+    assert not found["complete"][0]["good"]
     assert any(hit.startswith("packages: ") and "2.4.6" in hit for hit in found["hits"])
 
 

@@ -12,7 +12,9 @@ from samebit.folders.read import View
 from samebit.report.release.bundle import ReleasedRun
 from samebit.report.release.contents import HEADER, metrics_csv
 
-__all__ = ["Compared", "compare", "points_of"]
+__all__ = ["ENDED", "Compared", "compare", "points_of"]
+
+ENDED = "it ended"
 
 
 class Compared(Struct):
@@ -41,7 +43,7 @@ def compare(stated: ReleasedRun, top: Path, found: View, folder: Path) -> Compar
     """
     compared = Compared()
     if found.status != stated.status:
-        compared.other.append(f"it ended {found.status}, and had ended {stated.status}")
+        compared.other.append(f"{ENDED} {found.status}, and had ended {stated.status}")
     _metrics(stated, top, found, compared)
     _states(stated, found, compared)
     _files(stated, found, folder, compared)

@@ -233,13 +233,14 @@ def command_of(run: GivenRun, wording: Wording) -> Command:
     if paths := _search_path(run, cwd):
         variables["PYTHONPATH"] = os.pathsep.join(paths)
     words = [_from_here(word, run.root, cwd) for word in run.words]
+    asked = start if start is not None and start.how != "init" else None  # it seeds itself then
     return Command(
         run.how,
         tuple(wording.text(word) for word in words),
         here.as_posix(),
         variables,
-        start.seed if start is not None else None,
-        bool(start is not None and start.deterministic),
+        asked.seed if asked is not None else None,
+        asked is not None and asked.deterministic,
     )
 
 
