@@ -196,6 +196,9 @@ def test_a_crate_says_what_process_run_crate_asks_for(
     for one in set(references):
         outside = one.startswith("http://schema.org/") or one == "https://w3id.org/ro/crate/1.1"
         assert outside or one in entities, one
+    for one in entities.values():
+        is_file = "File" in (one["@type"] if isinstance(one["@type"], list) else [one["@type"]])
+        assert not is_file or {"@id": one["@id"]} in root["hasPart"]
     for part in root["hasPart"]:
         assert (Path("new") / part["@id"].replace("%20", " ")).exists(), part
 
@@ -257,7 +260,7 @@ def test_a_lock_has_the_hashes_and_no_index_of_the_users_own(
     monkeypatch.setattr(
         releasing.installers,
         "locate",
-        lambda lines, known: [(one.name, one.version, one.url, one.sha256) for one in found],
+        lambda lines, uv, known: found,
     )
     run = record(store)
     assert main(["release", run.id, "--to", "out"]) == 0
@@ -407,3 +410,51 @@ def test_records_travel_so_that_whoever_has_samebit_reads_them(
     assert main(["show", run.id]) == 0
     assert "lr" in capsys.readouterr().out
     assert stores.said(capsys, "ls")[0] == 0
+
+
+def test_what_cannot_be_installed_is_told_and_nothing_is_run(
+    store: Path,
+    tmp_path: Path,
+    released: Released,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    released(record(store).id, "--to", "out")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    for name in ("PIP_CONFIG_FILE", "UV_NO_CONFIG", "UV_OFFLINE"):
+        monkeypatch.setenv(name, os.devnull if name == "PIP_CONFIG_FILE" else "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    capsys.readouterr()
+    assert main(["release", "test", "out", "--yes", "--json"]) == 6
+    found = json.loads(capsys.readouterr().out)
+    assert found["grade"] == "unknown"
+    assert found["runs"] == []
+    assert not found["complete"][0]["good"]
+    assert any(hit.startswith("packages: ") and "2.4.6" in hit for hit in found["hits"])
+
+
+def test_reading_a_bundle_runs_nothing_of_it(
+    store: Path, released: Released, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = b"open('sprung', 'w')\n"
+    names = ("sitecustomize.py", "samebit.py", "numpy.py", "train.py", "conftest.py", "json.py")
+    run = record(store, files=[SourceFile(name, "file", trap) for name in names])
+    released(run.id, "--to", "out")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("samebit")), "release", "check", ".", "--json"],
+        cwd="out/code/..",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(Path().rglob("sprung"))
+
+
+def test_a_model_card_is_read_by_the_hubs_own_library(store: Path, released: Released) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    released(record(store).id, "--to", "out", "--title", "Digits")
+    card = hub.ModelCard.load("out/MODEL_CARD.md")
+    assert card.data.model_name == "Digits"
+    assert card.data.eval_results[0].metric_value == 2 / 3

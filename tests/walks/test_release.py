@@ -157,6 +157,10 @@ def test_other_numbers_are_different_and_missing_data_is_told(walk: Walk, tmp_pa
         6,
     )
     assert any("missing data: 1 files" in hit for hit in found["hits"])
+    good = {item["name"]: item["good"] for item in found["complete"]}
+    assert good["dependencies"]
+    assert not good["training code"]
+    assert not good["evaluation code"]
     (only,) = found["runs"]
     assert "data/digits.csv not found" in only["console"]
     # Somebody who makes up results has to sum and sign them, too: and then the run shows it.

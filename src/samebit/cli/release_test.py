@@ -75,7 +75,7 @@ def _look_into(top: Path, options: argparse.Namespace) -> Findings:
     findings.wrong += [f"file: {name} is gone" for name in sums.absent]
     findings.wrong += [f"file: {name} was not released" for name in sums.unlisted]
     if sums.right:
-        findings.right.append(f"files: {sums.right:,} have the released bytes")
+        findings.right.append(f"{sums.right:,} files have the released bytes")
     path = top / opening.STATEMENT
     if not path.exists():
         findings.unclear.append("signature: there is none")
@@ -93,6 +93,7 @@ def _say_release(screen: Screen, release: Release) -> None:
     verdicts = [run.verdict["grade"] if run.verdict else "not verified" for run in release.runs]
     counts = {grade: verdicts.count(grade) for grade in dict.fromkeys(verdicts)}
     grades = ", ".join(f"{count} {visible(str(grade))}" for grade, count in counts.items())
+    grades = grades if len(verdicts) > 1 else visible(str(verdicts[0]))
     kind = ", anonymous" if release.anonymous else ""
     screen.say(f"  {counted(len(release.runs), 'run')}{kind}; stated: {grades}")
     here = [one for one in release.data if one.place]
@@ -139,11 +140,17 @@ def test(options: argparse.Namespace, path: Path) -> int:
         _ask(release, yes=options.yes)
         items = hurdles.completeness(release, top)
         hits = list(hurdles.hurdles(release, top))
-        tried, environment = _try(release, top, options, hits)
-    worst = min((one.grade for one in tried), key=_WORST_FIRST.index, default="unknown")
+        tried, environment, installed = _try(release, top, options, hits)
+        compared = {one.run: one.compared for one in tried}
+        items = hurdles.when_tried(items, compared, installed=installed)
+    grades = [one.grade for one in tried]
+    if len(tried) < len(runs):  # doubt is never a pass
+        grades.append("unknown")
+    worst = min(grades, key=_WORST_FIRST.index)
     if options.json:
         screen.say(_json(tried, items, hits, findings, environment, worst))
     else:
+        say_list(screen, screen.paint.yellow("cannot be told"), findings.unclear)
         _say_tried(screen, tried, environment)
         _say_items(screen, items)
         say_list(screen, screen.paint.yellow("a stranger would hit"), hits)
@@ -165,13 +172,17 @@ def _ask(release: Release, *, yes: bool) -> None:
 
 def _try(
     release: Release, top: Path, options: argparse.Namespace, hits: list[str]
-) -> tuple[list[Tried], str]:
-    """Each run in a folder of its own, which goes again unless it is to stay."""
+) -> tuple[list[Tried], str, bool]:
+    """Each run in a folder of its own, which goes again unless it is to stay.
+
+    Returns:
+        How each came out; in what they ran; and whether that was to be had.
+    """
     try:
         environment = trying.here(top) if options.env == "here" else trying.rebuilt(release, top)
     except CannotRebuild as error:
         hits += [f"packages: {reason}" for reason in error.reasons]
-        return [], "requirements.txt cannot be installed; --env here uses what is here"
+        return [], "requirements.txt cannot be installed; --env here uses what is here", False
     tried: list[Tried] = []
     runs = [run for run in release.runs if options.only in (None, run.id)]
     with trying.place_for(options.folder) as place:
@@ -191,13 +202,13 @@ def _try(
             )
             if options.folder is None:
                 shutil.rmtree(folder, ignore_errors=True)
-    return tried, environment.said
+    return tried, environment.said, True
 
 
 def _say_tried(screen: Screen, tried: Sequence[Tried], environment: str) -> None:
     paint = screen.paint
     colors = {"identical": paint.green, "different": paint.red}
-    screen.say(f"in {visible(environment)}")
+    screen.say(f"{'in ' if tried else ''}{visible(environment)}")
     for one in tried:
         color = colors.get(one.grade, paint.yellow)
         why = f": {visible(one.why)}" if one.why else ""

@@ -233,17 +233,18 @@ def _given(view: View) -> GivenRun:
     verdict = view.verdicts[-1] if view.verdicts else None
     store = Store(view.folder.store)
     config = view.facts.get("config")
+    how, words = _command(plan)
     return GivenRun(
         view=view,
         verdict=verdict,
         replay=read_replay(view, verdict) if verdict is not None else None,
-        how=plan.how,
-        words=_without_interpreter(plan),
+        how=how,
+        words=words,
         root=plan.root,
         tree=plan.tree,
         import_roots=plan.import_roots,
         sources=tuple((file, content) for _, file, content in plan.sources),
-        inputs=tuple(_given_file(item, store) for item in plan.inputs),
+        inputs=tuple(_given_file(item, store) for item in plan.inputs if _is_data(item, plan)),
         environment=_environment(view, plan),
         doubts=plan.blockers,
         is_volatile=partial(_is_volatile, view),
@@ -255,11 +256,18 @@ def _is_volatile(view: View, name: str) -> bool:
     return is_volatile(name, view)
 
 
-def _without_interpreter(plan: Plan) -> tuple[str, ...]:
-    """Of a command that began with the interpreter itself, that it is `python`."""
-    if plan.how == "command" and plan.words[:1] == (sys.executable,):
-        return ("python", *plan.words[1:])
-    return plan.words
+def _command(plan: Plan) -> tuple[str, tuple[str, ...]]:
+    """How it was started, as a stranger would: by `python`, wherever that lies."""
+    if plan.how != "command" or plan.words[:1] != (sys.executable,):
+        return plan.how, plan.words
+    if len(plan.words) > 1 and not plan.words[1].startswith("-"):
+        return "script", plan.words[1:]
+    return "command", ("python", *plan.words[1:])
+
+
+def _is_data(item: Input, plan: Plan) -> bool:
+    """Git's own files change with every commit, and are no data."""
+    return not item.path.is_relative_to(plan.root / ".git")
 
 
 def _given_file(item: Input, store: Store) -> GivenFile:
@@ -322,10 +330,11 @@ def _located(
     if not pins:
         return None, "no package came from an index"
     with ProgressLine(Screen.of(sys.stderr), len(pins), "hashes of packages") as progress:
-        found = installers.locate([pin.line for pin in pins], progress.advance)
-    if found is None:
+        uv = installers.find_uv(os.environ)
+        found = installers.locate([pin.line for pin in pins], uv, progress.advance)
+    if not found:
         return None, "no index answered"
-    return tuple(Located(*one) for one in found), ""
+    return tuple(Located(one.name, one.version, one.url, one.sha256) for one in found), ""
 
 
 def _tables(store: Path, ids: Sequence[str], wording: Wording) -> Tables:

@@ -1,5 +1,6 @@
 """A stranger's bundle: whatever its names and sizes say, nothing leads out of a folder."""
 
+import json
 import os
 import stat
 import struct
@@ -133,3 +134,84 @@ def test_a_line_that_says_nothing_is_refused(line: str) -> None:
         opening.parse_sums(f"{line}\n", "sums")
     with pytest.raises(Damaged):
         opening.parse_sums(f"{'0' * 64}  a\n" * 2, "sums")
+
+
+RUN = {
+    "id": "a",
+    "name": "",
+    "status": "finished",
+    "started": "",
+    "ended": None,
+    "seconds": None,
+    "code": "code",
+    "command": {"how": "script", "words": ["a.py"], "cwd": ".", "variables": {}},
+    "seed": None,
+    "config": {},
+    "results": {},
+    "volatile": [],
+    "steps": 0,
+    "metrics": "m.csv",
+    "states": [],
+    "splits": {},
+    "written": [],
+    "verdict": None,
+}
+CODE = {"folder": "code", "tree": "", "swhid": "", "files": 0, "size_bytes": 0}
+DATUM = {"path": "d", "size_bytes": 1, "digest": None, "is_inside": True}
+CONTENTS = {
+    "format": "samebit-release 1",
+    "title": "",
+    "samebit": "",
+    "anonymous": False,
+    "date": "",
+    "codes": [CODE],
+    "links": [],
+    "data": [],
+    "runs": [RUN],
+    "python": "3.11.7",
+    "abi": "",
+    "packages": 0,
+    "hashed": "",
+    "machine": "",
+    "license": None,
+    "needs_samebit": False,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"codes": [CODE | {"folder": "../code"}]},
+        {"runs": [RUN | {"code": "/code"}]},
+        {"runs": [RUN | {"id": "a/b"}]},
+        {"runs": [RUN | {"id": "../b"}]},
+        {"runs": [RUN | {"metrics": "../../etc/passwd"}]},
+        {"runs": [RUN | {"command": RUN["command"] | {"cwd": ".."}}]},
+        {"runs": [RUN | {"splits": {"s": "../s"}}]},
+        {"links": [{"path": "code/link", "target": "../../outside"}]},
+        {"links": [{"path": "code/link", "target": "/etc"}]},
+        {"links": [{"path": "../link", "target": "a"}]},
+        {
+            "data": [
+                {"path": "d", "size_bytes": 1, "digest": None, "is_inside": True, "place": "/d"}
+            ]
+        },
+        {"record": "../.samebit"},
+    ],
+)
+def test_contents_name_nothing_outside(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "release.json"
+    path.write_text(json.dumps(CONTENTS))
+    assert opening.read_contents(tmp_path).runs[0].id == "a"
+    path.write_text(json.dumps(CONTENTS | change))
+    with pytest.raises(Damaged, match="names what is not in it"):
+        opening.read_contents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": "samebit-release 2"}', "\xff", "{" * 9999]
+)
+def test_what_is_no_release_is_said_to_be_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "release.json").write_text(text, encoding="latin-1")
+    with pytest.raises(Damaged):
+        opening.read_contents(tmp_path)

@@ -140,6 +140,7 @@ class ReleasedRun(Struct, frozen=True):
     written: tuple[WrittenFile, ...]
     verdict: dict[str, Any] | None
     executions: int = 1
+    late: bool = False  # its record begins within the script, and not before its first line
     unseeded: tuple[str, ...] = ()  # generators that nobody seeded, and that count
     person: str = ""
     doubts: tuple[str, ...] = ()  # why it cannot be run again as it was, if so

@@ -1,5 +1,7 @@
 """What a bundle states of a run, against a run of its documented command: results and digests."""
 
+import csv
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -8,9 +10,11 @@ from msgspec import Struct, field
 
 from samebit.folders.read import View
 from samebit.report.release.bundle import ReleasedRun
-from samebit.report.release.contents import metrics_csv
+from samebit.report.release.contents import HEADER, metrics_csv
 
-__all__ = ["Compared", "compare"]
+__all__ = ["ENDED", "Compared", "compare", "points_of"]
+
+ENDED = "it ended"
 
 
 class Compared(Struct):
@@ -39,7 +43,7 @@ def compare(stated: ReleasedRun, top: Path, found: View, folder: Path) -> Compar
     """
     compared = Compared()
     if found.status != stated.status:
-        compared.other.append(f"it ended {found.status}, and had ended {stated.status}")
+        compared.other.append(f"{ENDED} {found.status}, and had ended {stated.status}")
     _metrics(stated, top, found, compared)
     _states(stated, found, compared)
     _files(stated, found, folder, compared)
@@ -47,8 +51,8 @@ def compare(stated: ReleasedRun, top: Path, found: View, folder: Path) -> Compar
 
 
 def _metrics(stated: ReleasedRun, top: Path, found: View, compared: Compared) -> None:
-    theirs = _points((top / stated.metrics).read_text(encoding="utf-8"))
-    ours = _points(metrics_csv(found))
+    theirs = points_of((top / stated.metrics).read_text(encoding="utf-8"))
+    ours = points_of(metrics_csv(found))
     points = 0
     for name, rows in theirs.items():
         if name in stated.volatile:
@@ -64,13 +68,12 @@ def _metrics(stated: ReleasedRun, top: Path, found: View, compared: Compared) ->
         compared.same.append(f"metrics: {points:,} values")
 
 
-def _points(text: str) -> dict[str, list[tuple[str, str]]]:
-    """By metric the step and value of each point, as the file has them."""
+def points_of(text: str) -> dict[str, list[tuple[str, str]]]:
+    """By metric the step and value of each point, as a `metrics.csv` has them."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for line in text.splitlines()[1:]:
-        rest, _, value = line.rpartition(",")
-        name, _, step = rest.rpartition(",")
-        found.setdefault(name, []).append((step, value))
+    for row in [*csv.reader(io.StringIO(text, newline=""))][1:]:
+        if len(row) == len(HEADER):
+            found.setdefault(row[0], []).append((row[1], row[2]))
     return found
 
 

@@ -38,8 +38,17 @@ from samebit.report.release.writing import Draft
 from samebit.states.export import to_safetensors
 from samebit.states.stored import StoredState
 
-__all__ = ["Laid", "command_of", "file_name", "lay_out_data", "lay_out_outputs", "metrics_csv"]
+__all__ = [
+    "HEADER",
+    "Laid",
+    "command_of",
+    "file_name",
+    "lay_out_data",
+    "lay_out_outputs",
+    "metrics_csv",
+]
 
+HEADER = ("metric", "step", "value")  # of a `metrics.csv`
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _DIGITS = 8  # of a digest in a name
 _CODE, _DATA, _ELSEWHERE = "code", "data", "elsewhere"
@@ -224,13 +233,14 @@ def command_of(run: GivenRun, wording: Wording) -> Command:
     if paths := _search_path(run, cwd):
         variables["PYTHONPATH"] = os.pathsep.join(paths)
     words = [_from_here(word, run.root, cwd) for word in run.words]
+    asked = start if start is not None and start.how != "init" else None  # it seeds itself then
     return Command(
         run.how,
         tuple(wording.text(word) for word in words),
         here.as_posix(),
         variables,
-        start.seed if start is not None else None,
-        bool(start is not None and start.deterministic),
+        asked.seed if asked is not None else None,
+        asked is not None and asked.deterministic,
     )
 
 
@@ -352,7 +362,7 @@ def metrics_csv(view: View) -> str:
     """Every point of every metric, exact: metric, step, value."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["metric", "step", "value"])
+    writer.writerow(HEADER)
     for name, column in sorted(view.metrics.items()):
         for step, value in zip(column.steps, column.values, strict=True):
             writer.writerow([name, step, repr(value) if isinstance(value, float) else value])

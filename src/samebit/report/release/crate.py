@@ -39,6 +39,7 @@ def crate(release: Release, project: Project, files: Sequence[str], sizes: dict[
     authors = _authors(release, project)
     actions = [action for run in release.runs for action in _actions(release, run)]
     folders = _folders(release, files)
+    scripts = [script for run in release.runs if (script := _script(run)) is not None]
     root: Entity = {
         "@id": "./",
         "@type": "Dataset",
@@ -50,7 +51,7 @@ def crate(release: Release, project: Project, files: Sequence[str], sizes: dict[
         "conformsTo": _reference(_PROFILE),
         "author": [_reference(one["@id"]) for one in authors],
         "hasPart": [_reference(one["@id"]) for one in folders]
-        + [_reference(_id(name)) for name in files],
+        + [_reference(_id(name)) for name in dict.fromkeys([*files, *scripts])],
         "mentions": [_reference(one["@id"]) for one in actions],
     }
     graph = [

@@ -4,7 +4,7 @@ Both are read off the bundle alone: whatever happens to lie on this machine does
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,12 +12,14 @@ from msgspec import Struct
 from samebit.capture.secrets import MASK
 from samebit.errors import SamebitError
 from samebit.report.release.bundle import Release
+from samebit.report.release.comparing import ENDED, Compared, points_of
+from samebit.report.release.opening import read_small
 from samebit.report.release.readme import training_commands
 from samebit.report.table import few
 from samebit.states import storing
 from samebit.states.containers import read_container
 
-__all__ = ["Item", "completeness", "hurdles"]
+__all__ = ["Item", "completeness", "hurdles", "when_tried"]
 
 _ABSOLUTE = re.compile(r"^(?:-[^=]*=)?(?:/|~|[A-Za-z]:[\\/]|<path>|<home>)")
 
@@ -49,6 +51,11 @@ def hurdles(release: Release, top: Path) -> Iterator[str]:
         masked += [name for name, value in run.command.variables.items() if MASK in value]
         if masked:
             yield f"secrets: the command of run {run.id} needs {few(masked, 3)}"
+        if run.late:
+            yield (
+                f"record: that of run {run.id} begins within its script, at `init`: what it read "
+                "before that is not known"
+            )
         if run.unseeded:
             yield (
                 f"randomness: nobody seeded {few(list(run.unseeded), 3)} in run {run.id}, so its "
@@ -105,6 +112,26 @@ def completeness(release: Release, top: Path) -> Sequence[Item]:
     )
 
 
+def when_tried(
+    items: Sequence[Item], tried: Mapping[str, Compared], *, installed: bool
+) -> Sequence[Item]:
+    """The same items, once the commands of runs were tried: what did not work is not there."""
+    failed = [run for run, one in tried.items() if any(x.startswith(ENDED) for x in one.other)]
+    lines = {run: [*one.other, *one.absent] for run, one in tried.items()}
+    other = [run for run in lines if any(line.startswith("metric ") for line in lines[run])]
+    found: dict[str, str] = {}
+    if not installed:
+        found["dependencies"] = "they cannot be installed"
+    if failed:
+        found["training code"] = f"the command of run {few(failed)} ended otherwise"
+    if other:
+        found["evaluation code"] = f"run {few(other)} has other results"
+    return [
+        Item(item.name, False, found[item.name]) if item.good and item.name in found else item
+        for item in items
+    ]
+
+
 def _dependencies(release: Release, top: Path) -> Item:
     pins = [line for line in _lines(top / "requirements.txt") if line and line[0] != "#"]
     exact = [line for line in pins if "==" in line or " @ " in line]
@@ -129,14 +156,12 @@ def _evaluation(release: Release, top: Path) -> Item:
     wrong: list[str] = []
     names: dict[str, None] = {}
     for run in release.runs:
-        last: dict[str, str] = {}
-        for line in _lines(top / run.metrics)[1:]:
-            name, _, value = line.rpartition(",")
-            last[name.rpartition(",")[0].strip('"')] = value
+        points = points_of(read_small(top / run.metrics).decode("utf-8", "replace"))
+        last = {name: rows[-1][1] for name, rows in points.items()}
         for name, value in run.results.items():
             if name not in run.volatile:
                 names[name] = None
-            if isinstance(value, float) and last.get(name.replace('"', '""')) != repr(value):
+            if isinstance(value, float) and last.get(name) != repr(value):
                 wrong.append(f"{name} of run {run.id}")
     if wrong:
         return Item("evaluation code", False, f"results that no metrics.csv has: {few(wrong)}")

@@ -180,6 +180,7 @@ def _run(laid: Laid, run: GivenRun, wanted: Wanted, code: str) -> ReleasedRun:
         written=tuple(lay_out_outputs(laid, run, with_bytes=wanted.outputs)),
         verdict=verdict,
         executions=len(view.starts),
+        late=start is not None and start.how == "init",
         unseeded=tuple(
             wording.text(one.short)
             for one in find_unseeded(view.all_facts, view.seed)

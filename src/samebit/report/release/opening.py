@@ -27,6 +27,8 @@ __all__ = [
     "opened",
     "parse_sums",
     "read_contents",
+    "read_small",
+    "unpack",
 ]
 
 CONTENTS = "release.json"
@@ -150,7 +152,8 @@ def _refuse_strange(top: Path) -> None:
 def read_contents(top: Path) -> Release:
     """What a bundle says of itself; Damaged where it names what is outside of it."""
     found = read_release(read_small(top / CONTENTS), top / CONTENTS)
-    for name in _names_in(found):
+    names = [*_names_in(found), *("/" + run.id for run in found.runs if "/" in run.id)]
+    for name in names:
         if not _is_inside(name):
             raise Damaged("a bundle that names what is not in it", path=top / CONTENTS, name=name)
     return found

@@ -50,7 +50,7 @@ class Environment(Struct, frozen=True):
 
 
 class Located(Struct, frozen=True):
-    """The file that an index offers for a pin."""
+    """A file that an index offers for a pin."""
 
     name: str
     version: str
@@ -88,16 +88,26 @@ def pylock(environment: Environment, found: Sequence[Located]) -> str:
         f"requires-python = {_text(f'=={major}.{minor}.*')}",
         'created-by = "samebit"',
     ]
-    for one in sorted(found, key=lambda one: one.name):
-        file = unquote(urlsplit(one.url).path.rpartition("/")[2])
-        # An archive is built before it is installed; PEP 751 keeps it apart from wheels.
-        kind = "wheels = [{ {} }]" if file.endswith(".whl") else "sdist = { {} }"
-        inside = f"name = {_text(file)}, {_where(one.url, file)}"
-        inside += f", hashes = {{ sha256 = {_text(one.sha256)} }}"
-        lines += ["", "[[packages]]", f"name = {_text(one.name)}"]
-        lines += [f"version = {_text(one.version)}", kind.replace("{} ", f"{inside} ")]
+    for name in sorted({one.name for one in found}):
+        files = {one.url: one for one in found if one.name == name}
+        wheels = [_file(one) for one in files.values() if _name_of(one.url).endswith(".whl")]
+        archives = [_file(one) for one in files.values() if not _name_of(one.url).endswith(".whl")]
+        version = next(one.version for one in files.values())
+        lines += ["", "[[packages]]", f"name = {_text(name)}", f"version = {_text(version)}"]
+        lines += [f"sdist = {archives[0]}"] if archives else []
+        lines += ["wheels = [", *(f"  {wheel}," for wheel in wheels), "]"] if wheels else []
     lines += ["", "[tool.samebit]", f"note = {_text(f'resolved when it was released: {INFERRED}')}"]
     return "\n".join(lines) + "\n"
+
+
+def _name_of(url: str) -> str:
+    return unquote(urlsplit(url).path.rpartition("/")[2])
+
+
+def _file(one: Located) -> str:
+    name = _name_of(one.url)
+    inside = f"name = {_text(name)}, {_where(one.url, name)}"
+    return f"{{ {inside}, hashes = {{ sha256 = {_text(one.sha256)} }} }}"
 
 
 def _where(url: str, file: str) -> str:
