@@ -176,6 +176,19 @@ def test_a_table_of_hundreds_of_rows_goes_over_pages_with_its_head(tmp_path: Pat
     assert len(re.findall(r"\brun\d{7}\b", page)) == 200
 
 
+@needs_tex
+def test_titles_stand_in_the_middle_of_what_their_columns_share(tmp_path: Path) -> None:
+    shared = "a sentence that is much wider than both columns"
+    table = Table(
+        "parameters",
+        (Column("key"), Column("ab"), Column("cd")),
+        (Line((Cell("x"), Cell("y"), Cell("z"))), Line((Cell("w"), Cell(shared, across=2)))),
+    )
+    head, last = on_the_page(to_latex(table), tmp_path, ["{booktabs}"]).strip().splitlines()[:3:2]
+    left, right = (head.index(title) - last.index(shared) for title in ("ab", "cd"))
+    assert 0 < left < len(shared) / 2 < right
+
+
 def test_the_header_names_runs_records_and_packages() -> None:
     table = make("results", study(), Options(group=("method",)))
     text = to_latex(table, made_by="samebit table --group method")

@@ -84,3 +84,16 @@ def test_data_and_splits_have_their_rows_and_names() -> None:
 def test_runs_that_recorded_no_data_say_so() -> None:
     with pytest.raises(UsageError, match="nothing is recorded of the data"):
         make("data", [row(0)], Options())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (4.5, ("seconds per run", "4.5")),
+        (90.0, ("minutes per run", "1.5")),
+        (9000.0, ("hours per run", "2.5")),
+    ],
+)
+def test_a_runs_time_is_told_in_a_unit_of_its_size(seconds: float, told: tuple[str, str]) -> None:
+    head, line = shown(make("compute", [row(0, seconds=seconds)], Options()))
+    assert (head[3], line[3]) == told

@@ -32,6 +32,7 @@ __all__ = ["to_latex"]
 _LONG = 40  # rows, from which on a table may break across pages
 _PAGE = 66  # characters of a line
 _GAP = 3  # between columns
+_CHARACTER_EM = 0.5  # about as wide as one is
 _LEAST = 16  # of a column whose texts break
 _BAR = ", separate-uncertainty, table-align-uncertainty=false"  # siunitx 2 and 3 know them
 _STYLE = ", detect-weight, group-digits=integer"
@@ -47,6 +48,7 @@ class _Layout(Struct, frozen=True):
     specs: list[str]
     takes: list[float]  # of a line
     end: str  # of a row; after cells that break, `\\` would be a line of the cell
+    least: list[float]  # of a column's title in em, where a cell across columns needs the room
 
     def share_of(self, cell: Cell, at: int) -> float:
         """Of a line, for a text across columns that has no room in one; else 0."""
@@ -121,10 +123,34 @@ def _layout(table: Table, *, plain: bool) -> _Layout:
     takes = [
         (share or width / _PAGE) + _GAP / _PAGE for share, width in zip(shares, widths, strict=True)
     ]
-    found = _Layout(kinds, specs, takes, r" \\")
-    placed = (one for line in table.lines for one in _placed(line))
+    found = _Layout(kinds, specs, takes, r" \\", [0.0] * len(kinds))
+    placed = [one for line in table.lines for one in _placed(line)]
+    least = _least(placed, widths, found)
+    specs = [
+        "c" if spec == "l" and needed else spec for spec, needed in zip(specs, least, strict=True)
+    ]
     breaks = any(shares) or any(found.share_of(cell, at) for at, cell in placed)
-    return replace(found, end=r" \tabularnewline") if breaks else found
+    end = r" \tabularnewline" if breaks else r" \\"
+    return replace(found, specs=specs, end=end, least=least)
+
+
+def _least(
+    placed: Sequence[tuple[int, Cell]], widths: Sequence[int], layout: _Layout
+) -> list[float]:
+    """Columns of equal width under a cell that is wider than they are.
+
+    Else LaTeX gives all that it is wider to the last of them, and no title is where it belongs.
+    """
+    found = [0.0] * len(widths)
+    for at, cell in placed:
+        columns = range(at, at + cell.across)
+        share = layout.share_of(cell, at)
+        wide = share * _PAGE or len(plain_text(cell.value))
+        wide -= _GAP * (cell.across - 1)
+        if cell.across > 1 and wide > sum(widths[one] for one in columns):
+            for one in columns:
+                found[one] = max(found[one], wide / cell.across * _CHARACTER_EM)
+    return found
 
 
 def _shares(widths: Sequence[int], numeric: Sequence[bool]) -> list[float]:
@@ -207,11 +233,17 @@ def _head(table: Table, layout: _Layout) -> str:
         lines.append(" & ".join(cells) + layout.end)
         lines.append("".join(rules))
     titles = [
-        f"{{{escape(column.title)}}}" if kind == "S" else escape(column.title)
-        for column, kind in zip(table.columns, layout.kinds, strict=True)
+        _title(escape(column.title), kind, least)
+        for column, kind, least in zip(table.columns, layout.kinds, layout.least, strict=True)
     ]
     lines.append(" & ".join(titles) + layout.end)
     return "\n".join(lines) + "\n"
+
+
+def _title(title: str, kind: str, least: float) -> str:
+    if least and kind == "l":
+        return rf"\makebox[{least:.1f}em]{{{title}}}"
+    return f"{{{title}}}" if kind == "S" else title
 
 
 def _short(table: Table, layout: _Layout) -> str:

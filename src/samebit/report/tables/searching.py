@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from samebit.errors import UsageError
 from samebit.report.results import Result, result, same
+from samebit.report.table import number as rounded
 from samebit.report.tables.cells import Grouped, columns_of, distinct, group_runs, told
 from samebit.report.tables.keys import sort_keys, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label, labels, matches
@@ -167,9 +168,7 @@ def _notes(
         return [*notes, which] if has_metrics else notes
     name = label("metric." + metric, options.settings.labels)
     said = ", ".join(
-        " ".join(
-            filter(None, [told(grouped.keys, values, options.settings), str(best[1].estimate)])
-        )
+        " ".join(filter(None, [told(grouped.keys, values, options.settings), _came_to(best[1])]))
         for (values, _), best in zip(grouped.groups, found, strict=True)
         if best is not None
     )
@@ -182,3 +181,11 @@ def _notes(
     if failed:
         notes.append(f"runs that did not finish, among these: {failed}")
     return notes
+
+
+def _came_to(best: Result) -> str:
+    """The mean with its interval, or what the only run came to."""
+    estimate = best.estimate
+    if estimate is not None and estimate.n == 1:
+        return f"{rounded(estimate.value)} in one run"
+    return str(estimate)

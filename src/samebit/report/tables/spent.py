@@ -15,6 +15,7 @@ Row = Mapping[str, object]
 
 _HOUR_S = 3600
 _DIGITS = 3
+_ENOUGH = 60  # of a unit, from which on the next larger one is taken
 _HASH = "seeds.hash"
 
 
@@ -24,20 +25,21 @@ def compute(rows: Sequence[Row], options: Options) -> Table:
     known = set().union(*rows)
     by = [*keys, "machine.device"] if "machine.device" in known else keys
     grouped = group_runs(rows, by)
+    unit, unit_s = _unit(rows)
     lines: list[Line] = []
     for values, members in grouped.groups:
         shown = values if "machine.device" in known else (*values, None)
-        lines.append(Line((*map(Cell, shown), *_spent(members))))
+        lines.append(Line((*map(Cell, shown), *_spent(members, unit_s))))
     if len(lines) > 1:
         blank = [Cell("")] * len(keys)
-        lines.append(Line((Cell("all"), *blank, *_spent(rows)), is_apart=True))
+        lines.append(Line((Cell("all"), *blank, *_spent(rows, unit_s)), is_apart=True))
     own = options.settings.labels
     columns = (
         *(Column(label(key, own), name=key) for key in keys),
         Column("device"),
         Column("runs"),
         Column("finished"),
-        Column("hours per run", digits=_DIGITS),
+        Column(f"{unit} per run", digits=_DIGITS),
         Column("device-hours", digits=_DIGITS),
     )
     unknown = sum(row.get("device_hours") is None for row in rows)
@@ -48,16 +50,26 @@ def compute(rows: Sequence[Row], options: Options) -> Table:
     return Table("compute", columns, tuple(lines), tuple(notes))
 
 
-def _spent(rows: Sequence[Row]) -> list[Cell]:
+def _unit(rows: Sequence[Row]) -> tuple[str, int]:
+    """In what the time of a run is told, so that most numbers have something before the point."""
+    longest = max(_took(rows), default=0.0)
+    units = {"seconds": 1, "minutes": 60, "hours": _HOUR_S}
+    return next(one for one in units.items() if longest < _ENOUGH * one[1] or one[1] == _HOUR_S)
+
+
+def _took(rows: Sequence[Row]) -> list[float]:
+    seconds = [_number(row.get("seconds")) for row in rows if row.get("state") == "finished"]
+    return [one for one in seconds if one is not None]
+
+
+def _spent(rows: Sequence[Row], unit_s: int) -> list[Cell]:
     hours = [_number(row.get("device_hours")) for row in rows]
-    finished = [row for row in rows if row.get("state") == "finished"]
-    seconds = [_number(row.get("seconds")) for row in finished]
-    took = [one / _HOUR_S for one in seconds if one is not None]
+    took = _took(rows)
     held = [one for one in hours if one is not None]
     return [
         Cell(len(rows)),
-        Cell(len(finished)),
-        Cell(sum(took) / len(took) if took else None),
+        Cell(sum(row.get("state") == "finished" for row in rows)),
+        Cell(sum(took) / len(took) / unit_s if took else None),
         Cell(sum(held) if held else None),
     ]
 
