@@ -21,7 +21,7 @@ from samebit.report.table import few, shown
 from samebit.stats import Estimate
 from samebit.stats.values import level
 
-__all__ = ["Part", "Problem", "Selected", "Value", "derive", "select"]
+__all__ = ["Part", "Problem", "Selected", "Value", "derive", "explained", "keys_of", "select"]
 
 Row = dict[str, object]
 
@@ -59,6 +59,15 @@ class Selected(Struct, frozen=True):
     problem: str = ""
 
 
+def keys_of(values: Mapping[str, Value]) -> dict[str, tuple[str, str]]:
+    """Every key that a text may use: of which value it is, and which part."""
+    return {
+        f"{key}/{part}" if part else key: (key, part)
+        for key, value in values.items()
+        for part in value.parts
+    }
+
+
 def select(
     store: Path, rows: Sequence[Row], selections: Mapping[str, Selector]
 ) -> dict[str, Selected]:
@@ -73,10 +82,13 @@ def _selected(store: Path, rows: Sequence[Row], selector: Selector) -> Selected:
             return Selected(tuple(found), "" if found else f"no run fits: {selector}")
         return Selected(tuple(choose(store, rows, selector)))
     except SamebitError as error:
-        facts = "; ".join(
-            f"{name}: {value}" for name, value in error.facts.items() if name != "store"
-        )
-        return Selected((), f"{error.what}{f' ({facts})' if facts else ''}")
+        return Selected((), explained(error))
+
+
+def explained(error: SamebitError) -> str:
+    """What happened, with its facts, in a line."""
+    facts = [f"{name}: {value}" for name, value in error.facts.items() if name != "store"]
+    return f"{error.what} ({'; '.join(facts)})" if facts else error.what
 
 
 def derive(
@@ -97,12 +109,7 @@ def derive(
         try:
             found[key] = _value(asked, selected, Form.of(asked, siunitx=paper.siunitx))
         except SamebitError as error:
-            facts = "; ".join(f"{name}: {value}" for name, value in error.facts.items())
-            problems.append(
-                Problem(
-                    where, f"{key}: {error.what}{f' ({facts})' if facts else ''}", error.hint or ""
-                )
-            )
+            problems.append(Problem(where, f"{key}: {explained(error)}", error.hint or ""))
     clashes = [
         Problem(paper.where("paper.values", key), f"{key} is a part of {above} already")
         for key in found
