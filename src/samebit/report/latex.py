@@ -7,6 +7,7 @@ first in a row of a table, where a bare `[` or `*` would be an option of `\\`.
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -160,6 +161,7 @@ _ACCENTS = {
     "\u0331": "b",
 }
 _LIGATURES = frozenset("-',")  # `--` would be a dash, `''` a quote, `,,` a low one in some fonts
+_WITH_EXPONENT = re.compile(r"(?<![\w.^-])-?[0-9]+(?:\.[0-9]+)?e-?[0-9]+(?![\w.])")
 _ENOUGH_DIGITS = 5  # from which on an integer has thin spaces
 
 
@@ -252,23 +254,13 @@ def interval(estimate: "Estimate") -> str:
 
 
 def numbers_in(text: str) -> str:
-    """A sentence of ours about numbers, escaped, in which `3e-4` is set as a number."""
-    words = text.split(" ")
-    return " ".join(_word(word) for word in words)
-
-
-def _word(word: str) -> str:
-    inner = word.strip("(),;")
-    mantissa, e, exponent = inner.partition("e")
-    is_number = e and _is_decimal(mantissa) and exponent.lstrip("-").isdecimal()
-    if not (is_number and inner.isascii()):
-        return escape(word)
-    before, _, after = word.partition(inner)
-    return escape(before) + typeset(inner) + escape(after)
-
-
-def _is_decimal(text: str) -> bool:
-    return text.lstrip("-").replace(".", "", 1).isdecimal()
+    """A sentence about numbers, escaped, in which `3e-4` is set as a number."""
+    pieces: list[str] = []
+    at = 0
+    for found in _WITH_EXPONENT.finditer(text):
+        pieces += [escape(text[at : found.start()]), typeset(found[0])]
+        at = found.end()
+    return "".join([*pieces, escape(text[at:])])
 
 
 def comment(text: str) -> str:

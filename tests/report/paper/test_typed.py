@@ -105,3 +105,23 @@ def test_of_many_runs_and_a_long_text_it_stays_quick(tmp_path: Path) -> None:
     made = made_of(paper, runs([0.9 + at / 1e5 for at in range(500)]))
     text = "The accuracy of 12.34\\% is old. " * 3000 + "{" * 5000
     assert list(typed_numbers(paper, made, [Source("main.tex", text)])) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"its 95\,\% interval",
+        r"95~\% t interval",
+        r"90\% bootstrap confidence intervals",
+        r"a $99\%$ CI",
+    ],
+)
+def test_the_level_of_an_interval_is_no_result(text: str) -> None:
+    assert numbers(text) == []
+    assert len(numbers(text.partition("%")[0] + "% of the runs")) == 1
+
+
+def test_a_file_may_say_that_all_its_numbers_are_meant_so(tmp_path: Path) -> None:
+    text = "% samebit: typed throughout\n\nThe accuracy is 91.4\\%.\n"
+    assert found_in(tmp_path, text) == []
+    assert len(found_in(tmp_path, text.replace(" throughout", ""))) == 1

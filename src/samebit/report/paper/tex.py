@@ -34,7 +34,7 @@ _NO_TEXT = re.compile(
 _REMARK = re.compile(r"#=.*?=#", re.DOTALL)
 _TEMPLATE = re.compile(r"#<.*?>#|<<.*?>>", re.DOTALL)
 _NOT_NEWLINE = re.compile(r"[^\n]")
-_TYPED = re.compile(r"%\s*samebit:\s*typed\b", re.IGNORECASE)
+_TYPED = re.compile(r"%\s*samebit:\s*typed\b(?P<all>\s+throughout\b)?", re.IGNORECASE)
 _INCLUDED = re.compile(
     r"\\(?:input|include|subfile|InputIfFileExists)\s*(?:\{\s*([^{}]+?)\s*\}|([^\s{}\\]+))"
     r"|\\(?:sub)?import\*?\s*\{\s*([^{}]*?)\s*\}\s*\{\s*([^{}]+?)\s*\}"
@@ -71,8 +71,14 @@ class Source(Struct, frozen=True, dict=True):
 
     @cached_property
     def typed(self) -> frozenset[int]:
-        """Lines that say their numbers are typed on purpose: `% samebit: typed`."""
-        return frozenset(self.line(found.start()) for found in _TYPED.finditer(self.text))
+        """Lines that say their numbers are typed on purpose: `% samebit: typed`.
+
+        With the word `throughout` one line says it of the whole file.
+        """
+        said = list(_TYPED.finditer(self.text))
+        if any(found["all"] for found in said):
+            return frozenset(range(1, len(self._lines) + 1))
+        return frozenset(self.line(found.start()) for found in said)
 
 
 class Use(Struct, frozen=True):

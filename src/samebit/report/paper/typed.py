@@ -5,8 +5,9 @@ have three digits that count; two are enough with a point or a percent sign, whe
 names the metric. It *contradicts* one if its sentence names the metric and cites nobody, and it
 lies within 5 % of the value or within its interval, without being any recorded number. Years,
 references, lengths, names such as ResNet-50, what stands before the document, in pictures and in
-displayed formulas are no numbers of a result. `% samebit: typed` at the end of a line says that its
-numbers are meant so.
+displayed formulas are no numbers of a result; neither is the level of an interval, as in `95 % t
+interval`. `% samebit: typed` at the end of a line says that its numbers are meant so, and with
+`throughout` those of the file.
 """
 
 import math
@@ -66,6 +67,10 @@ _NUMERAL = re.compile(
 _NAMED_BEFORE = re.compile(
     r"(?:sec(?:tion|t)?|fig(?:ure)?|tab(?:le)?|eq(?:uation)?|chap(?:ter)?|app(?:endix)?|alg(?:orithm)?|"
     r"theorem|lemma|page|pp?|part|step|version|line|item|footnote|python|cuda|seeds?)s?\.?[~\s(]*\Z",
+    re.IGNORECASE,
+)
+_LEVEL = re.compile(
+    r"[\s~}$-]*(?:[a-z]+[\s~-]+){0,2}(?:interval|confidence|credible|CIs?\b|band|quantile|percentile)",
     re.IGNORECASE,
 )
 _SENTENCE_ENDS = re.compile(r"[.!?](?=\s)|\n[ \t]*\n|\\\\|\\(?:item|section|paragraph|caption)\b")
@@ -153,6 +158,8 @@ def numerals(source: Source) -> Iterator[Numeral]:
         digits = re.sub(r"[^\d.]", "", found["digits"])
         before = text[max(0, found.start() - 24) : found.start()]
         if _NAMED_BEFORE.search(before) or (not found["percent"] and _is_year(digits)):
+            continue
+        if found["percent"] and _LEVEL.match(text, found.end()):
             continue
         exponent = int((found["e"] or found["power"] or "0").replace("−", "-"))
         if abs(exponent) > 300 or len(digits) > 40:

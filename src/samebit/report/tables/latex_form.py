@@ -11,18 +11,32 @@ from msgspec import Struct
 
 from samebit.report.latex import comment, escape, interval, number, numbers_in
 from samebit.report.table import number as rounded
-from samebit.report.tables.text_forms import is_numeric, listed, plain_text, spanners
-from samebit.report.tables.values import Cell, Column, Digest, Line, Several, Table, Words, in_words
+from samebit.report.tables.text_forms import spanners
+from samebit.report.tables.values import (
+    Cell,
+    Column,
+    Digest,
+    Line,
+    Several,
+    Table,
+    Words,
+    cells_by_column,
+    is_numeric,
+)
+from samebit.report.tables.wording import in_words, listed, plain_text
 from samebit.stats.values import Estimate
 
 __all__ = ["to_latex"]
 
 _LONG = 40  # rows, from which on a table may break across pages
-_PAGE = 70  # characters of a line
+_PAGE = 66  # characters of a line
 _GAP = 3  # between columns
+_CHARACTER_EM = 0.5  # about as wide as one is
 _LEAST = 16  # of a column whose texts break
 _BAR = ", separate-uncertainty, table-align-uncertainty=false"  # siunitx 2 and 3 know them
-_BOLD = ", detect-weight"
+_STYLE = ", detect-weight, group-digits=integer"
+_BREAK = r"\allowbreak{}"
+_PARTS = re.compile(r"[^/_.:=\\-]*[/_.:=\\-]*")
 _DECIMAL = re.compile(r"(-?)(\d+)(?:\.(\d+))?")
 
 
@@ -32,6 +46,7 @@ class _Layout(Struct, frozen=True):
     kinds: list[str]
     specs: list[str]
     width: int
+    least: list[float]  # of a column's title in em, where a cell across columns needs the room
 
     @property
     def end(self) -> str:
@@ -82,49 +97,64 @@ def _label(table: Table) -> str:
 
 
 def _layout(table: Table, *, plain: bool) -> _Layout:
-    """Each column as wide as it is, unless the page is too narrow: then the widest texts break."""
-    count = len(table.columns)
-    numeric = [is_numeric(table, at) for at in range(count)]
-    widths = [_characters(table, at) for at in range(count)]
-    left = _PAGE - _GAP * count
-    breaks = [False] * count
-    while sum(widths) - sum(
-        w for w, is_wide in zip(widths, breaks, strict=True) if is_wide
-    ) > left - _LEAST * sum(breaks):
-        texts = [
-            at for at in range(count) if not (numeric[at] or breaks[at]) and widths[at] > _LEAST
-        ]
-        if not texts:
-            break
-        breaks[max(texts, key=widths.__getitem__)] = True
-    broken = sum(w for w, is_wide in zip(widths, breaks, strict=True) if is_wide)
-    room = max(left - (sum(widths) - broken), _LEAST * sum(breaks)) / _PAGE
+    columns = list(zip(table.columns, cells_by_column(table), strict=True))
+    numeric = [is_numeric(cells) for _, cells in columns]
+    widths = [_characters(*column) for column in columns]
+    shares = _shares(widths, numeric)
+    least = _least(table, widths)
     kinds: list[str] = []
     specs: list[str] = []
-    for at in range(count):
-        spec = "" if plain or not numeric[at] else _format(table, at)
-        if breaks[at]:
+    for (column, cells), is_number, share in zip(columns, numeric, shares, strict=True):
+        spec = "" if plain or not is_number else _format(column, cells)
+        if share:
             kinds.append("p")
-            specs.append(rf"p{{{room * widths[at] / broken:.2f}\linewidth}}")
+            specs.append(rf"p{{{share:.2f}\linewidth}}")
         elif spec:
             kinds.append("S")
-            specs.append(f"S[table-format={spec}{_BAR * ('(' in spec)}{_BOLD}]")
+            bar = _BAR * ("(" in spec)
+            specs.append(f"S[table-format={spec}{bar}{_STYLE}]")
         else:
-            kinds.append("r" if numeric[at] else "l")
-            specs.append(kinds[-1])
-    return _Layout(kinds, specs, count)
+            kinds.append("r" if is_number else "l")
+            specs.append("c" if kinds[-1] == "l" and least[len(specs)] else kinds[-1])
+    return _Layout(kinds, specs, len(columns), least)
 
 
-def _characters(table: Table, at: int) -> int:
-    """About how wide a column is."""
-    texts = [table.columns[at].title]
+def _least(table: Table, widths: Sequence[int]) -> list[float]:
+    """Columns of equal width under a cell that is wider than they are.
+
+    Else LaTeX gives all that it is wider to the last of them, and no title is where it belongs.
+    """
+    found = [0.0] * len(widths)
     for line in table.lines:
-        texts += [
-            plain_text(cell.value, table.columns[at].digits)
-            for place, cell in _placed(line)
-            if place == at and cell.across == 1
-        ]
-    return max(map(len, texts))
+        for at, cell in _placed(line):
+            columns = range(at, at + cell.across)
+            wide = len(plain_text(cell.value)) - _GAP * (cell.across - 1)
+            if cell.across > 1 and wide > sum(widths[one] for one in columns):
+                for one in columns:
+                    found[one] = max(found[one], wide / cell.across * _CHARACTER_EM)
+    return found
+
+
+def _shares(widths: Sequence[int], numeric: Sequence[bool]) -> list[float]:
+    """Of a line, for the widest texts where not all have room beside each other; else 0."""
+    free = _PAGE - _GAP * len(widths) - sum(widths)
+    broken: list[int] = []
+    by_width = sorted(range(len(widths)), key=widths.__getitem__, reverse=True)
+    for at in by_width:
+        if free >= _LEAST * len(broken):
+            break
+        if not numeric[at] and widths[at] > _LEAST:
+            broken.append(at)
+            free += widths[at]
+    room = max(free, _LEAST * len(broken)) / _PAGE
+    whole = sum(widths[at] for at in broken)
+    return [room * width / whole if at in broken else 0.0 for at, width in enumerate(widths)]
+
+
+def _characters(column: Column, cells: Sequence[Cell]) -> int:
+    """About how wide a column is."""
+    texts = [plain_text(cell.value, column.digits) for cell in cells if cell.across == 1]
+    return max(map(len, [column.title, *texts]))
 
 
 def _placed(line: Line) -> list[tuple[int, Cell]]:
@@ -136,24 +166,21 @@ def _placed(line: Line) -> list[tuple[int, Cell]]:
     return found
 
 
-def _format(table: Table, at: int) -> str:
-    """The widest number of a column in siunitx's words; empty where it is not the column for it."""
+def _format(column: Column, cells: Sequence[Cell]) -> str:
+    """The widest number of a column in siunitx's words; empty where one of them is no decimal."""
     whole = fraction = uncertain = 0
     sign = ""
-    for line in table.lines:
-        for place, cell in _placed(line):
-            if place != at or cell.value is None or cell.across > 1:
-                continue
-            texts = _digits(cell.value, table.columns[at].digits)
-            read = [_DECIMAL.fullmatch(text) for text in texts]
-            if not texts or None in read:
-                return ""
-            found = read[0]
-            assert found is not None
-            sign = "-" if found[1] else sign
-            whole, fraction = max(whole, len(found[2])), max(fraction, len(found[3] or ""))
-            if len(texts) > 1:
-                uncertain = max(uncertain, len(_uncertainty(texts[1])))
+    for cell in cells:
+        if cell.value is None or cell.across > 1:
+            continue
+        texts = _digits(cell.value, column.digits)
+        found = [_DECIMAL.fullmatch(text) for text in texts]
+        if not found or found[0] is None or found[-1] is None:
+            return ""
+        sign = "-" if found[0][1] else sign
+        whole = max(whole, len(found[0][2]))
+        fraction = max(fraction, len(found[0][3] or ""))
+        uncertain = max(uncertain, *(len(_uncertainty(text)) for text in texts[1:]), 0)
     bar = f"({uncertain})" if uncertain else ""
     return f"{sign}{whole}{f'.{fraction}' if fraction else ''}{bar}"
 
@@ -188,11 +215,17 @@ def _head(table: Table, layout: _Layout) -> str:
         lines.append(" & ".join(cells) + layout.end)
         lines.append("".join(rules))
     titles = [
-        f"{{{escape(column.title)}}}" if kind == "S" else escape(column.title)
-        for column, kind in zip(table.columns, layout.kinds, strict=True)
+        _title(escape(column.title), kind, least)
+        for column, kind, least in zip(table.columns, layout.kinds, layout.least, strict=True)
     ]
     lines.append(" & ".join(titles) + layout.end)
     return "\n".join(lines) + "\n"
+
+
+def _title(title: str, kind: str, least: float) -> str:
+    if least and kind == "l":
+        return rf"\makebox[{least:.1f}em]{{{title}}}"
+    return f"{{{title}}}" if kind == "S" else title
 
 
 def _short(table: Table, layout: _Layout) -> str:
@@ -242,8 +275,18 @@ def _cell(cell: Cell, column: Column, kind: str) -> str:
     if cell.across > 1:
         return rf"\multicolumn{{{cell.across}}}{{c}}{{{text}}}"
     if kind == "p":
-        return rf"\raggedright {text}"
+        return rf"\raggedright {_broken(value) if isinstance(value, str) else text}"
     return f"{{{text}}}" if kind == "S" else text
+
+
+def _broken(text: str) -> str:
+    """A text of which long words, such as paths, may break where their parts meet."""
+    return " ".join(
+        _BREAK.join(map(escape, filter(None, _PARTS.findall(word))))
+        if len(word) > _LEAST
+        else escape(word)
+        for word in text.split(" ")
+    )
 
 
 def _set(value: object, digits: int | None) -> str:
@@ -257,8 +300,7 @@ def _set(value: object, digits: int | None) -> str:
     if isinstance(value, Words):
         return numbers_in(value.text)
     if isinstance(value, Several):
-        texts = [_set(one, digits) if one is not None else "none" for one in value.values]
-        return listed(value, texts, r"\{", r"\}", r"\textendash{}")
+        return listed(value, lambda one: _set(one, digits), r"\{", r"\}", r"\textendash{}")
     if isinstance(value, (list, tuple)):
         return "(" + ", ".join(_set(one, digits) for one in value) + ")"
     return escape(plain_text(value) if isinstance(value, Digest) else in_words(value))
@@ -268,4 +310,4 @@ def _notes(table: Table) -> str:
     if not table.notes:
         return ""
     said = "; ".join(table.notes)
-    return f"\\par\\smallskip{{\\footnotesize {numbers_in(said)}.\\par}}\n"
+    return f"\\par\\smallskip\\noindent{{\\footnotesize {numbers_in(said)}.\\par}}\n"

@@ -16,11 +16,12 @@ from samebit.report.tables.cells import (
     group_runs,
     members_of,
 )
-from samebit.report.tables.keys import Key, folded, sort_keys, whole_keys
+from samebit.report.tables.keys import Key, folded, is_setting, sort_keys, whole_keys
 from samebit.report.tables.naming import label, labels, matches, plain_name, section
 from samebit.report.tables.options import Options
 from samebit.report.tables.settings import Settings
-from samebit.report.tables.values import Cell, Column, Line, Table, in_words
+from samebit.report.tables.values import Cell, Column, Line, Table
+from samebit.report.tables.wording import in_words, plain_text
 
 __all__ = ["parameters", "shown_keys", "supplement"]
 
@@ -87,7 +88,7 @@ def _is_shown(key: Key, rows: Sequence[Row], across: Sequence[str]) -> bool:
 def _meant(name: str, rows: Sequence[Row]) -> list[str]:
     known = dict.fromkeys(key for row in rows for key in row)
     whole = [key for key in whole_keys([name], rows) if key in known]
-    found = whole or [key for key in known if "." in key and matches(key, [name])]
+    found = whole or [key for key in known if is_setting(key) and matches(key, [name])]
     if not found:
         raise UsageError(f"no run here has {name!r}", hint="`samebit ls --json` shows all there is")
     return found
@@ -110,7 +111,7 @@ def _said(key: str, rows: Sequence[Row]) -> tuple[object, ...]:
 
 def _lines(keys: Sequence[str], parts: Sequence[Sequence[Row]], options: Options) -> list[Line]:
     """The rows of some keys below the titles of their sections, where there are several."""
-    sections = _by_section(keys, options.settings)
+    sections = _by_section(keys, options.settings) if options.columns is None else {"": list(keys)}
     lines: list[Line] = []
     for title, inside in sections.items():
         lines += [Line(section=title)] if len(sections) > 1 else []
@@ -153,7 +154,7 @@ def _down(grouped: Grouped, keys: Sequence[str], notes: list[str], options: Opti
     ]
     every = [members for _, members in grouped.groups]
     constant = [key for key in keys if key not in varying]
-    said = [f"{label(key, own)} {in_words(distinct(key, every[0])[0])}" for key in constant]
+    said = [f"{label(key, own)} {plain_text(cell(key, every[0]).value)}" for key in constant]
     if said:
         more = f" and {len(said) - _MOST_SAID} more" if len(said) > _MOST_SAID else ""
         notes = [*notes, "the same in all rows: " + ", ".join(said[:_MOST_SAID]) + more]
@@ -179,7 +180,7 @@ def supplement(rows: Sequence[Row], options: Options) -> Table:
                 Cell(title if is_first else ""),
                 Cell(plain_name(name)),
                 cell(key, folded_rows),
-                Cell(_source(sources.get(key, key), rows)),
+                Cell(_source(sources.get(key, key), rows) or None),
             )
             lines.append(Line(cells, is_apart=is_first and bool(lines)))
     columns = tuple(map(Column, ("group", "parameter", "value", "source")))

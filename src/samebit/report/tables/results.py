@@ -10,14 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit.errors import UsageError
-from samebit.report.results import Result, is_seed, result, same, varied
+from samebit.report.results import Result, result, same, varied
 from samebit.report.table import few, visible
 from samebit.report.tables.cells import group_runs
-from samebit.report.tables.keys import whole_keys, why_left_out
+from samebit.report.tables.keys import are_seeds, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label
 from samebit.report.tables.options import Options
 from samebit.report.tables.testing import Tested, compare, corrected
-from samebit.report.tables.values import Cell, Column, Line, Table, in_words
+from samebit.report.tables.values import Cell, Column, Line, Table
+from samebit.report.tables.wording import in_words
 from samebit.stats.values import Estimate, level
 
 __all__ = ["best_of", "differing", "metrics_of", "results"]
@@ -43,7 +44,8 @@ class _Strip(Struct, frozen=True):
 
 def results(rows: Sequence[Row], options: Options) -> Table:
     """A row for each group; of several keys the last one makes columns."""
-    names = whole_keys(options.group or differing(rows, options), rows)
+    rows = without_left_out(rows, options.settings)
+    names = whole_keys(options.group or differing(rows), rows)
     is_wide = len(options.group) > 1
     down = group_runs(rows, names[:-1] if is_wide else names)
     across = group_runs(rows, names[-1:] if is_wide else ())
@@ -85,13 +87,9 @@ def results(rows: Sequence[Row], options: Options) -> Table:
     )
 
 
-def differing(rows: Sequence[Row], options: Options) -> list[str]:
-    """The settings in which runs differ, but for seeds and what the rules leave out."""
-    return [
-        key
-        for key in varied(rows)
-        if not is_seed(key) and not why_left_out(key, rows, options.settings)
-    ]
+def differing(rows: Sequence[Row]) -> list[str]:
+    """The settings in which runs differ, but for seeds."""
+    return [key for key in varied(rows) if not are_seeds(key, rows)]
 
 
 def metrics_of(rows: Sequence[Row], options: Options) -> tuple[list[str], list[str]]:
@@ -126,7 +124,7 @@ def metrics_of(rows: Sequence[Row], options: Options) -> tuple[list[str], list[s
 def _told(keys: Sequence[str], values: Sequence[object], options: Options) -> str:
     """A group in words: its texts, and its other values with what they are values of."""
     own = options.settings.labels
-    return ", ".join(
+    return " / ".join(
         value if isinstance(value, str) else f"{label(key, own)} {in_words(value)}"
         for key, value in zip(keys, values, strict=True)
     )
@@ -260,7 +258,9 @@ def _notes(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
     method = _method(strips)
     notes = [method]
     if any(any(strip.is_best) for strip in strips):
-        notes.append("bold: the best, and what has an interval that overlaps the best one's")
+        bars = [one.method for strip in strips for one in _estimates(strip) if one and one.method]
+        ties = f"and those whose {bars[0]} overlaps the best one's" if bars else ""
+        notes.append(f"bold: the best, {ties or 'and nothing tells how sure that is'}")
     unknown = dict.fromkeys(strip.metric for strip in strips if strip.direction is None)
     if unknown and len(titles) > 1:
         notes.append(f"whether higher or lower is better is not known of {', '.join(unknown)}")

@@ -3,22 +3,24 @@
 import html
 from collections.abc import Sequence
 
-from samebit import digest
-from samebit.report.numerals import numeral
-from samebit.report.table import markup_free, number, shown, visible
-from samebit.report.tables.values import Cell, Column, Digest, Line, Several, Table, Words, in_words
-from samebit.stats.values import Estimate
+from samebit.report.table import markup_free, shown, visible
+from samebit.report.tables.values import (
+    Cell,
+    Column,
+    Table,
+    cells_by_column,
+    is_numeric,
+)
+from samebit.report.tables.wording import plain_text
 
-__all__ = ["is_numeric", "listed", "to_html", "to_markdown"]
+__all__ = ["spanners", "to_html", "to_markdown"]
 
-MOST_VALUES = 8  # in one pair of braces
-MOST_SEEDS = 10
 _MINUS = "\u2212"
 
 
 def to_markdown(table: Table) -> str:
     """A pipe table; what spans columns stands in each of them."""
-    numeric = [is_numeric(table, at) for at in range(len(table.columns))]
+    numeric = [is_numeric(cells) for cells in cells_by_column(table)]
     titles = [markup_free(visible(_whole_title(column))) for column in table.columns]
     rows = [titles, ["---:" if right else "---" for right in numeric]]
     for line in table.lines:
@@ -26,19 +28,17 @@ def to_markdown(table: Table) -> str:
             title = f"**{markup_free(visible(line.section))}**"
             rows.append([title, *[""] * (len(table.columns) - 1)])
             continue
-        rows.append([_markdown(cell, table.columns[at], table.shape) for at, cell in _spread(line)])
+        spread = [cell for cell in line.cells for _ in range(cell.across)]
+        rows.append(
+            [
+                _markdown(cell, column, table.shape)
+                for cell, column in zip(spread, table.columns, strict=True)
+            ]
+        )
     text = "".join("| " + " | ".join(row) + " |\n" for row in rows)
     caption = f"{markup_free(visible(table.caption))}\n\n" if table.caption else ""
     notes = "".join(f"\n{markup_free(visible(note))}  " for note in table.notes)
     return caption + text + (notes.rstrip(" ") + "\n" if notes else "")
-
-
-def _spread(line: Line) -> list[tuple[int, Cell]]:
-    """The cells by column; one that spans several is there several times."""
-    found: list[tuple[int, Cell]] = []
-    for cell in line.cells:
-        found += [(len(found) + more, cell) for more in range(cell.across)]
-    return found
 
 
 def _whole_title(column: Column) -> str:
@@ -52,71 +52,9 @@ def _markdown(cell: Cell, column: Column, shape: str) -> str:
     return f"**{text}**" if cell.is_best and text else text
 
 
-def plain_text(value: object, digits: int | None = None) -> str:
-    """A value in a line of text, safe on a screen; `---` where there is none."""
-    return visible(_text(value, digits))
-
-
-def _text(value: object, digits: int | None) -> str:
-    if value is None:
-        return "---"
-    if isinstance(value, Estimate):
-        found = value.digits()
-        if found.half is not None:
-            return f"{found.value} ± {found.half}"
-        return found.value if found.low is None else f"{found.value} [{found.low}, {found.high}]"
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return number(value, digits) if digits else numeral(value)
-    if isinstance(value, Words):
-        return value.text
-    if isinstance(value, Digest):
-        return digest.short(value.text)
-    if isinstance(value, Several):
-        texts = [_text(one, digits) if one is not None else "none" for one in value.values]
-        return listed(value, texts, "{", "}", "…")
-    return in_words(value)
-
-
-def listed(several: Several, texts: Sequence[str], begin: str, end: str, dots: str) -> str:
-    """Several values in one cell; of very many how many, and between which they lie."""
-    values = several.values
-    is_whole = all(type(value) is int for value in values)
-    most = MOST_SEEDS if several.is_list else MOST_VALUES
-    if several.is_list and is_whole and len(values) > 2 and _is_run(values):
-        return f"{texts[0]}{dots}{texts[-1]}"
-    if len(texts) > most:
-        are_numbers = all(
-            isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
-        )
-        between = f" between {texts[0]} and {texts[-1]}" if are_numbers else ""
-        return f"{len(texts)} values{between}"
-    joined = ", ".join(texts)
-    return joined if several.is_list else f"{begin}{joined}{end}"
-
-
-def _is_run(values: Sequence[object]) -> bool:
-    numbers = [value for value in values if isinstance(value, int)]
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
-def is_numeric(table: Table, at: int) -> bool:
-    """Whether a column holds numbers and estimates only."""
-    values = [
-        cell.value
-        for line in table.lines
-        if not line.section
-        for place, cell in _spread(line)
-        if place == at and cell.value is not None
-    ]
-    return bool(values) and all(
-        isinstance(value, (int, float, Estimate)) and not isinstance(value, bool)
-        for value in values
-    )
-
-
 def to_html(table: Table) -> str:
     """A fragment: a table element, its notes in the foot; nothing in it is anything but text."""
-    numeric = [is_numeric(table, at) for at in range(len(table.columns))]
+    numeric = [is_numeric(cells) for cells in cells_by_column(table)]
     width = len(table.columns)
     lines = [f'<table class="samebit" data-records="{_escape(table.records)}">']
     if table.caption:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from samebit import digest
-from samebit.report.numerals import numeral
+from samebit.stats.values import Estimate
 
 __all__ = [
     "Cell",
@@ -15,7 +15,8 @@ __all__ = [
     "Several",
     "Table",
     "Words",
-    "in_words",
+    "cells_by_column",
+    "is_numeric",
     "names_of",
     "record_digest",
 ]
@@ -85,11 +86,33 @@ class Table(Struct, frozen=True):
     label: str = ""
 
 
+def cells_by_column(table: Table) -> list[list[Cell]]:
+    """The cells of each column from above; one that spans columns is in each of them."""
+    found: list[list[Cell]] = [[] for _ in table.columns]
+    for line in table.lines:
+        at = 0
+        for cell in line.cells:
+            for column in found[at : at + cell.across]:
+                column.append(cell)
+            at += cell.across
+    return found
+
+
+def is_numeric(cells: Sequence[Cell]) -> bool:
+    """Whether a column holds numbers and estimates only, and any at all."""
+    values = [cell.value for cell in cells if cell.value is not None]
+    return bool(values) and all(
+        isinstance(value, (int, float, Estimate)) and not isinstance(value, bool)
+        for value in values
+    )
+
+
 def names_of(table: Table) -> list[str]:
-    """What programs call the columns; each name once."""
+    """What programs call the columns; each name once, and of characters that UTF-8 has."""
     found: list[str] = []
     for column in table.columns:
         name = column.name or " ".join(filter(None, [column.above, column.title]))
+        name = name.encode("utf-8", "backslashreplace").decode()
         while name in found:
             name += "'"
         found.append(name)
@@ -98,18 +121,6 @@ def names_of(table: Table) -> list[str]:
 
 def record_digest(rows: Sequence[Row]) -> str:
     """The name of what is recorded of some runs, in their order."""
-    kept = [{key: row[key] for key in sorted(row) if key not in _PASSING} for row in rows]
+    # Pairs, since a name may be a text that no key of JSON can be.
+    kept = [[[key, row[key]] for key in sorted(row) if key not in _PASSING] for row in rows]
     return digest.of_bytes(digest.canonical_json(kept))
-
-
-def in_words(value: object) -> str:
-    """A plain value as people read it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        return numeral(value)
-    if isinstance(value, (list, tuple)):
-        return "(" + ", ".join(map(in_words, value)) + ")"
-    return str(value)
