@@ -118,6 +118,7 @@ def test_the_same_runs_give_the_same_bytes(store: Path, released: Released) -> N
         names = archive.namelist()
         assert names == sorted(names)
         modes = {one.filename: one.external_attr >> 16 for one in archive.infolist()}
+        assert {one.date_time for one in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert stat.S_IMODE(modes["code/sub/run.sh"]) == 0o755
     assert stat.S_IMODE(modes["code/train.py"]) == 0o644
     assert sum(name.startswith("code") and name.endswith("train.py") for name in names) == 1
