@@ -231,6 +231,17 @@ def test_data_travels_when_asked_and_is_named_when_not(store: Path, released: Re
     assert any("a b.csv: it has other bytes now" in line for line in said["left_out"])
 
 
+def test_a_file_that_is_called_as_secrets_are_never_travels(
+    store: Path, released: Released
+) -> None:
+    secret = store.parent / "credentials.json"
+    secret.write_text("key")
+    run = record(store, read=[(secret, digest.of_file(secret)[0], "relative")])
+    said = released(run.id, "--to", "out", "--with", "data")
+    assert "credentials.json: it is called as secrets are" in " ".join(said["left_out"])
+    assert not any(path.read_bytes() == b"key" for path in Path("out").rglob("*.json"))
+
+
 def test_no_address_with_a_password_and_no_path_is_a_requirement(
     store: Path, released: Released
 ) -> None:
