@@ -10,27 +10,7 @@ from hypothesis import strategies as st
 
 from samebit import stats
 from samebit.report.latex import comment, escape, interval, number, numbers_in
-from tests.typeset import needs_tex, on_the_page
-
-HOSTILE = [
-    r"\input{/etc/passwd}",
-    r"\immediate\write18{touch pwned}",
-    r"\end{document}",
-    r"\end{tabular}\def\x{",
-    "^^5cinput{/etc/passwd}",
-    r"100% of $x_1^2$ & #1 ~ {a} \\ [b] * <c> | `d` \"e\" 'f' ''g'' --h--",
-    "two\nlines\r\nand\ttabs\x00\x1b[31m",
-    "\u202eright to left\u202c \u05d0\u05d1\u05d2 \u0627\u0644",
-    "caf\u00e9 na\u00efve \u0142\u00f3d\u017a \u015a \u00ef \u0130 \u01f0 \u1ebf \u0105",
-    "\u4e2d\u6587 \U0001f600 \ufb01 \u2028 \ud800 \u200b \ufeff \ue000 \u0301",
-    "\u03bb \u03b1\u0392\u03c9 \u00d7 \u00b1 \u2264 \u2192 \u221e 10\u207b\u2074 x\u2081 \u00b5",
-    "[5cm]",
-    "*",
-    "",
-    " ",
-    "%",
-    "\\",
-]
+from tests.typeset import HOSTILE, needs_tex, on_the_page
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
+    "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
+    "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),
     "state": ("samebit.cli.states", "list, show, compare, export and let go of states"),
     "split": ("samebit.cli.splitting", "show, export and use the splits of runs"),
     "identify": ("samebit.cli.identifying", "the identity of a model in a file; compare two"),

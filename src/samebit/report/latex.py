@@ -7,6 +7,7 @@ first in a row of a table, where a bare `[` or `*` would be an option of `\\`.
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from samebit.report.table import visible
 if TYPE_CHECKING:
     from samebit.stats import Estimate
 
-__all__ = ["comment", "escape", "interval", "number", "numbers_in"]
+__all__ = ["bare", "comment", "escape", "interval", "number", "numbers_in", "typeset"]
 
 _COMMANDS = {
     "\\": r"\textbackslash{}",
@@ -160,6 +161,7 @@ _ACCENTS = {
     "\u0331": "b",
 }
 _LIGATURES = frozenset("-',")  # `--` would be a dash, `''` a quote, `,,` a low one in some fonts
+_WITH_EXPONENT = re.compile(r"(?<![\w.^-])-?[0-9]+(?:\.[0-9]+)?e-?[0-9]+(?![\w.])")
 _ENOUGH_DIGITS = 5  # from which on an integer has thin spaces
 
 
@@ -219,16 +221,16 @@ def number(value: float) -> str:
     r"""A number in a text: `$3\times10^{-4}$`, `$10^{-4}$`, `0.999`, `65\,536`."""
     if not isinstance(value, int) and not math.isfinite(value):
         return {math.inf: r"$\infty$", -math.inf: r"$-\infty$"}.get(value, "NaN")
-    return _typeset(numeral(value))
+    return typeset(numeral(value))
 
 
-def _typeset(digits: str) -> str:
+def typeset(digits: str) -> str:
     """A decimal number in the language of LaTeX."""
-    plain = _bare(digits)
+    plain = bare(digits)
     return f"${plain}$" if "\\times" in plain or plain.startswith(("-", "10^")) else plain
 
 
-def _bare(digits: str) -> str:
+def bare(digits: str) -> str:
     """The same, as it stands inside of a formula."""
     mantissa, e, exponent = digits.partition("e")
     if e:
@@ -245,30 +247,20 @@ def interval(estimate: "Estimate") -> str:
     r"""An estimate in a text: `$0.910 \pm 0.020$`, or `$0.980$ $[0.920, 0.990]$`."""
     digits = estimate.digits()
     if digits.half is not None:
-        return rf"${_bare(digits.value)} \pm {_bare(digits.half)}$"
+        return rf"${bare(digits.value)} \pm {bare(digits.half)}$"
     if digits.low is None or digits.high is None:
-        return _typeset(digits.value)
-    return f"${_bare(digits.value)}$ $[{_bare(digits.low)}, {_bare(digits.high)}]$"
+        return typeset(digits.value)
+    return f"${bare(digits.value)}$ $[{bare(digits.low)}, {bare(digits.high)}]$"
 
 
 def numbers_in(text: str) -> str:
-    """A sentence of ours about numbers, escaped, in which `3e-4` is set as a number."""
-    words = text.split(" ")
-    return " ".join(_word(word) for word in words)
-
-
-def _word(word: str) -> str:
-    inner = word.strip("(),;")
-    mantissa, e, exponent = inner.partition("e")
-    is_number = e and _is_decimal(mantissa) and exponent.lstrip("-").isdecimal()
-    if not (is_number and inner.isascii()):
-        return escape(word)
-    before, _, after = word.partition(inner)
-    return escape(before) + _typeset(inner) + escape(after)
-
-
-def _is_decimal(text: str) -> bool:
-    return text.lstrip("-").replace(".", "", 1).isdecimal()
+    """A sentence about numbers, escaped, in which `3e-4` is set as a number."""
+    pieces: list[str] = []
+    at = 0
+    for found in _WITH_EXPONENT.finditer(text):
+        pieces += [escape(text[at : found.start()]), typeset(found[0])]
+        at = found.end()
+    return "".join([*pieces, escape(text[at:])])
 
 
 def comment(text: str) -> str:

@@ -67,7 +67,9 @@ def study() -> list[dict[str, Any]]:
                 split__digits__test=360,
                 split_digest__digits="blake3:" + "cd" * 32,
             )
-            runs.append(found | {"source.method": "command line", "source.optim.lr": "file:/c/a.yaml"})
+            runs.append(
+                found | {"source.method": "command line", "source.optim.lr": "file:/c/a.yaml"}
+            )
     return runs
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from samebit.report.results import groups, is_seed, same
-from samebit.report.tables.keys import whole_keys
+from samebit.report.results import groups, same
+from samebit.report.tables.keys import are_seeds, whole_keys
 from samebit.report.tables.naming import label, plain_name
 from samebit.report.tables.settings import Settings
 from samebit.report.tables.values import Cell, Column, Several, Words
@@ -58,12 +58,11 @@ def columns_of(grouped: Grouped, settings: Settings) -> list[Column]:
 def cell(key: str, rows: Sequence[Row]) -> Cell:
     """What some runs have under a key."""
     found = distinct(key, rows)
-    if key.startswith("seeds.") or is_seed(key):
+    if are_seeds(key, rows):
         return Cell(found[0] if len(found) == 1 else Several(tuple(found), is_list=True))
-    if len(found) == 1:
-        is_said = isinstance(found[0], str) and key.startswith("optimizer")
-        return Cell(Words(str(found[0])) if is_said else found[0])
-    return Cell(Several(tuple(found)))
+    if key.startswith("optimizer"):  # a schedule
+        found = [Words(value) if isinstance(value, str) else value for value in found]
+    return Cell(found[0] if len(found) == 1 else Several(tuple(found)))
 
 
 def distinct(key: str, rows: Sequence[Row]) -> list[object]:

@@ -17,7 +17,16 @@ from samebit.report.tables.naming import last_part, matches, plain_name
 from samebit.report.tables.settings import Settings
 from samebit.report.tables.wording import in_words
 
-__all__ = ["Key", "folded", "sort_keys", "whole_keys", "why_left_out", "without_left_out"]
+__all__ = [
+    "Key",
+    "are_seeds",
+    "folded",
+    "is_setting",
+    "sort_keys",
+    "whole_keys",
+    "why_left_out",
+    "without_left_out",
+]
 
 Row = Mapping[str, object]
 
@@ -93,7 +102,8 @@ def _sorted(
         return Key(key, "column", "the columns are made by it")
     if why := why_left_out(key, rows, settings):
         return Key(key, "left out", why)
-    if key.startswith("config.") and is_seed(key) and not matches(key, settings.keep):
+    is_kept = matches(key, settings.keep)
+    if key.startswith("config.") and not is_kept and are_seeds(key, rows):
         return Key(key, "seed", "by its name")
     if matches(key, settings.search):
         return Key(key, "searched", "declared in [table.search]")
@@ -132,9 +142,20 @@ def without_left_out(rows: Sequence[Row], settings: Settings) -> list[Row]:
     return [{key: value for key, value in row.items() if key not in left} for row in rows]
 
 
+def are_seeds(key: str, rows: Sequence[Row]) -> bool:
+    """Whether what runs have under a key are seeds."""
+    is_one = key == "seed" or key.startswith("seeds.")
+    return is_one or (key.startswith("config.") and all(is_seed(key, row.get(key)) for row in rows))
+
+
+def is_setting(key: str) -> bool:
+    """Whether a key is what somebody set, or what of that was seen to be used."""
+    return key.startswith(_PREFIXES) or key in _ALSO
+
+
 def _ordered(keys: Iterable[str], first: Sequence[str]) -> list[str]:
     """Settings, those of the optimizer first, and those that `order` names before all."""
-    found = [key for key in keys if key.startswith(_PREFIXES) or key in _ALSO]
+    found = [key for key in keys if is_setting(key)]
     place = {prefix: at for at, prefix in enumerate(_PREFIXES)}
 
     def rank(key: str) -> tuple[int, int, int]:

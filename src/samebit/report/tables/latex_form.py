@@ -29,11 +29,14 @@ from samebit.stats.values import Estimate
 __all__ = ["to_latex"]
 
 _LONG = 40  # rows, from which on a table may break across pages
-_PAGE = 70  # characters of a line
+_PAGE = 66  # characters of a line
 _GAP = 3  # between columns
+_CHARACTER_EM = 0.5  # about as wide as one is
 _LEAST = 16  # of a column whose texts break
 _BAR = ", separate-uncertainty, table-align-uncertainty=false"  # siunitx 2 and 3 know them
 _STYLE = ", detect-weight, group-digits=integer"
+_BREAK = r"\allowbreak{}"
+_PARTS = re.compile(r"[^/_.:=\\-]*[/_.:=\\-]*")
 _DECIMAL = re.compile(r"(-?)(\d+)(?:\.(\d+))?")
 
 
@@ -43,6 +46,7 @@ class _Layout(Struct, frozen=True):
     kinds: list[str]
     specs: list[str]
     width: int
+    least: list[float]  # of a column's title in em, where a cell across columns needs the room
 
     @property
     def end(self) -> str:
@@ -95,7 +99,9 @@ def _label(table: Table) -> str:
 def _layout(table: Table, *, plain: bool) -> _Layout:
     columns = list(zip(table.columns, cells_by_column(table), strict=True))
     numeric = [is_numeric(cells) for _, cells in columns]
-    shares = _shares([_characters(*column) for column in columns], numeric)
+    widths = [_characters(*column) for column in columns]
+    shares = _shares(widths, numeric)
+    least = _least(table, widths)
     kinds: list[str] = []
     specs: list[str] = []
     for (column, cells), is_number, share in zip(columns, numeric, shares, strict=True):
@@ -109,8 +115,24 @@ def _layout(table: Table, *, plain: bool) -> _Layout:
             specs.append(f"S[table-format={spec}{bar}{_STYLE}]")
         else:
             kinds.append("r" if is_number else "l")
-            specs.append(kinds[-1])
-    return _Layout(kinds, specs, len(columns))
+            specs.append("c" if kinds[-1] == "l" and least[len(specs)] else kinds[-1])
+    return _Layout(kinds, specs, len(columns), least)
+
+
+def _least(table: Table, widths: Sequence[int]) -> list[float]:
+    """Columns of equal width under a cell that is wider than they are.
+
+    Else LaTeX gives all that it is wider to the last of them, and no title is where it belongs.
+    """
+    found = [0.0] * len(widths)
+    for line in table.lines:
+        for at, cell in _placed(line):
+            columns = range(at, at + cell.across)
+            wide = len(plain_text(cell.value)) - _GAP * (cell.across - 1)
+            if cell.across > 1 and wide > sum(widths[one] for one in columns):
+                for one in columns:
+                    found[one] = max(found[one], wide / cell.across * _CHARACTER_EM)
+    return found
 
 
 def _shares(widths: Sequence[int], numeric: Sequence[bool]) -> list[float]:
@@ -193,11 +215,17 @@ def _head(table: Table, layout: _Layout) -> str:
         lines.append(" & ".join(cells) + layout.end)
         lines.append("".join(rules))
     titles = [
-        f"{{{escape(column.title)}}}" if kind == "S" else escape(column.title)
-        for column, kind in zip(table.columns, layout.kinds, strict=True)
+        _title(escape(column.title), kind, least)
+        for column, kind, least in zip(table.columns, layout.kinds, layout.least, strict=True)
     ]
     lines.append(" & ".join(titles) + layout.end)
     return "\n".join(lines) + "\n"
+
+
+def _title(title: str, kind: str, least: float) -> str:
+    if least and kind == "l":
+        return rf"\makebox[{least:.1f}em]{{{title}}}"
+    return f"{{{title}}}" if kind == "S" else title
 
 
 def _short(table: Table, layout: _Layout) -> str:
@@ -247,8 +275,18 @@ def _cell(cell: Cell, column: Column, kind: str) -> str:
     if cell.across > 1:
         return rf"\multicolumn{{{cell.across}}}{{c}}{{{text}}}"
     if kind == "p":
-        return rf"\raggedright {text}"
+        return rf"\raggedright {_broken(value) if isinstance(value, str) else text}"
     return f"{{{text}}}" if kind == "S" else text
+
+
+def _broken(text: str) -> str:
+    """A text of which long words, such as paths, may break where their parts meet."""
+    return " ".join(
+        _BREAK.join(map(escape, filter(None, _PARTS.findall(word))))
+        if len(word) > _LEAST
+        else escape(word)
+        for word in text.split(" ")
+    )
 
 
 def _set(value: object, digits: int | None) -> str:
@@ -272,4 +310,4 @@ def _notes(table: Table) -> str:
     if not table.notes:
         return ""
     said = "; ".join(table.notes)
-    return f"\\par\\smallskip{{\\footnotesize {numbers_in(said)}.\\par}}\n"
+    return f"\\par\\smallskip\\noindent{{\\footnotesize {numbers_in(said)}.\\par}}\n"

@@ -120,7 +120,7 @@ def label(key: str, own: Mapping[str, str] | None = None) -> str:
     last = last_part(key)
     if last in _LABELS:
         return _LABELS[last]
-    if key.startswith("metric.") or "/" in key:
+    if key.startswith("metric."):
         words = plain_name(key).replace("_", " ").split("/")
         return " ".join(_LABELS.get(word.lower(), word) for word in words)
     return key.rpartition(".")[2].replace("_", " ").strip() or key

@@ -16,7 +16,7 @@ from samebit.report.tables.cells import (
     group_runs,
     members_of,
 )
-from samebit.report.tables.keys import Key, folded, sort_keys, whole_keys
+from samebit.report.tables.keys import Key, folded, is_setting, sort_keys, whole_keys
 from samebit.report.tables.naming import label, labels, matches, plain_name, section
 from samebit.report.tables.options import Options
 from samebit.report.tables.settings import Settings
@@ -88,7 +88,7 @@ def _is_shown(key: Key, rows: Sequence[Row], across: Sequence[str]) -> bool:
 def _meant(name: str, rows: Sequence[Row]) -> list[str]:
     known = dict.fromkeys(key for row in rows for key in row)
     whole = [key for key in whole_keys([name], rows) if key in known]
-    found = whole or [key for key in known if "." in key and matches(key, [name])]
+    found = whole or [key for key in known if is_setting(key) and matches(key, [name])]
     if not found:
         raise UsageError(f"no run here has {name!r}", hint="`samebit ls --json` shows all there is")
     return found
@@ -111,7 +111,7 @@ def _said(key: str, rows: Sequence[Row]) -> tuple[object, ...]:
 
 def _lines(keys: Sequence[str], parts: Sequence[Sequence[Row]], options: Options) -> list[Line]:
     """The rows of some keys below the titles of their sections, where there are several."""
-    sections = _by_section(keys, options.settings)
+    sections = _by_section(keys, options.settings) if options.columns is None else {"": list(keys)}
     lines: list[Line] = []
     for title, inside in sections.items():
         lines += [Line(section=title)] if len(sections) > 1 else []

@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit.errors import UsageError
-from samebit.report.results import Result, is_seed, result, same, varied
+from samebit.report.results import Result, result, same, varied
 from samebit.report.table import few, visible
 from samebit.report.tables.cells import group_runs
-from samebit.report.tables.keys import whole_keys, without_left_out
+from samebit.report.tables.keys import are_seeds, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label
 from samebit.report.tables.options import Options
 from samebit.report.tables.testing import Tested, compare, corrected
@@ -89,7 +89,7 @@ def results(rows: Sequence[Row], options: Options) -> Table:
 
 def differing(rows: Sequence[Row]) -> list[str]:
     """The settings in which runs differ, but for seeds."""
-    return [key for key in varied(rows) if not is_seed(key)]
+    return [key for key in varied(rows) if not are_seeds(key, rows)]
 
 
 def metrics_of(rows: Sequence[Row], options: Options) -> tuple[list[str], list[str]]:
@@ -258,7 +258,9 @@ def _notes(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
     method = _method(strips)
     notes = [method]
     if any(any(strip.is_best) for strip in strips):
-        notes.append("bold: the best, and what has an interval that overlaps the best one's")
+        bars = [one.method for strip in strips for one in _estimates(strip) if one and one.method]
+        ties = f"and those whose {bars[0]} overlaps the best one's" if bars else ""
+        notes.append(f"bold: the best, {ties or 'and nothing tells how sure that is'}")
     unknown = dict.fromkeys(strip.metric for strip in strips if strip.direction is None)
     if unknown and len(titles) > 1:
         notes.append(f"whether higher or lower is better is not known of {', '.join(unknown)}")

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from samebit.errors import UsageError
 from samebit.report.results import Result, groups, result
+from samebit.report.table import number
 from samebit.report.tables.cells import columns_of, distinct, group_runs
 from samebit.report.tables.keys import sort_keys, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label, labels, matches
 from samebit.report.tables.options import Options
 from samebit.report.tables.results import metrics_of
 from samebit.report.tables.settings import Searched, Settings
-from samebit.report.tables.values import Cell, Column, Line, Several, Table
+from samebit.report.tables.values import Cell, Column, Line, Several, Table, Words
 from samebit.report.tables.wording import in_words
 
 __all__ = ["search"]
@@ -52,7 +53,10 @@ def search(rows: Sequence[Row], options: Options) -> Table:
     lines: list[Line] = []
     for key in keys:
         space = spaces[key]
-        cells = [Cell(names[key]), Cell(space.space if isinstance(space, Searched) else space)]
+        cells = [
+            Cell(names[key]),
+            Cell(Words(space.space) if isinstance(space, Searched) else space),
+        ]
         cells += [Cell(space.sampler if isinstance(space, Searched) else None)] * has_sampler
         cells += [Cell(best[0].get(key) if best else None) for best in found] * bool(metric)
         lines.append(Line(tuple(cells)))
@@ -152,7 +156,7 @@ def _notes(
         return [*notes, "which was best depends on the metric: --metric NAME"]
     name = label("metric." + metric, options.settings.labels)
     said = ", ".join(
-        " ".join(filter(None, [", ".join(map(in_words, values)), str(best[1].estimate)]))
+        " ".join(filter(None, [", ".join(map(in_words, values)), _came_to(best[1])]))
         for (values, _), best in zip(grouped, found, strict=True)
         if best is not None
     )
@@ -165,3 +169,11 @@ def _notes(
     if failed:
         notes.append(f"runs that did not finish, among these: {failed}")
     return notes
+
+
+def _came_to(best: Result) -> str:
+    """The mean with its interval, or what the only run came to."""
+    estimate = best.estimate
+    if estimate is not None and estimate.n == 1:
+        return f"{number(estimate.value)} in one run"
+    return str(estimate)

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from samebit.errors import UsageError
-from samebit.report.results import is_seed
 from samebit.report.tables.cells import cell, columns_of, distinct, group_runs
-from samebit.report.tables.keys import whole_keys
+from samebit.report.tables.keys import are_seeds, whole_keys
 from samebit.report.tables.naming import label, labels
 from samebit.report.tables.options import Options
 from samebit.report.tables.values import Cell, Column, Digest, Line, Several, Table
@@ -16,6 +15,7 @@ Row = Mapping[str, object]
 
 _HOUR_S = 3600
 _DIGITS = 3
+_ENOUGH = 60  # of a unit, from which on the next larger one is taken
 _HASH = "seeds.hash"
 
 
@@ -25,20 +25,21 @@ def compute(rows: Sequence[Row], options: Options) -> Table:
     known = set().union(*rows)
     by = [*keys, "machine.device"] if "machine.device" in known else keys
     grouped = group_runs(rows, by)
+    unit, unit_s = _unit(rows)
     lines: list[Line] = []
     for values, members in grouped.groups:
         shown = values if "machine.device" in known else (*values, None)
-        lines.append(Line((*map(Cell, shown), *_spent(members))))
+        lines.append(Line((*map(Cell, shown), *_spent(members, unit_s))))
     if len(lines) > 1:
         blank = [Cell("")] * len(keys)
-        lines.append(Line((Cell("all"), *blank, *_spent(rows)), is_apart=True))
+        lines.append(Line((Cell("all"), *blank, *_spent(rows, unit_s)), is_apart=True))
     own = options.settings.labels
     columns = (
         *(Column(label(key, own), name=key) for key in keys),
         Column("device"),
         Column("runs"),
         Column("finished"),
-        Column("hours per run", digits=_DIGITS),
+        Column(f"{unit} per run", digits=_DIGITS),
         Column("device-hours", digits=_DIGITS),
     )
     unknown = sum(row.get("device_hours") is None for row in rows)
@@ -49,16 +50,26 @@ def compute(rows: Sequence[Row], options: Options) -> Table:
     return Table("compute", columns, tuple(lines), tuple(notes))
 
 
-def _spent(rows: Sequence[Row]) -> list[Cell]:
+def _unit(rows: Sequence[Row]) -> tuple[str, int]:
+    """In what the time of a run is told, so that most numbers have something before the point."""
+    longest = max(_took(rows), default=0.0)
+    units = {"seconds": 1, "minutes": 60, "hours": _HOUR_S}
+    return next(one for one in units.items() if longest < _ENOUGH * one[1] or one[1] == _HOUR_S)
+
+
+def _took(rows: Sequence[Row]) -> list[float]:
+    seconds = [_number(row.get("seconds")) for row in rows if row.get("state") == "finished"]
+    return [one for one in seconds if one is not None]
+
+
+def _spent(rows: Sequence[Row], unit_s: int) -> list[Cell]:
     hours = [_number(row.get("device_hours")) for row in rows]
-    finished = [row for row in rows if row.get("state") == "finished"]
-    seconds = [_number(row.get("seconds")) for row in finished]
-    took = [one / _HOUR_S for one in seconds if one is not None]
+    took = _took(rows)
     held = [one for one in hours if one is not None]
     return [
         Cell(len(rows)),
-        Cell(len(finished)),
-        Cell(sum(took) / len(took) if took else None),
+        Cell(sum(row.get("state") == "finished" for row in rows)),
+        Cell(sum(took) / len(took) / unit_s if took else None),
         Cell(sum(held) if held else None),
     ]
 
@@ -80,7 +91,7 @@ def seeds(rows: Sequence[Row], options: Options) -> Table:
     grouped = group_runs(rows, options.group)
     parts = [members for _, members in grouped.groups]
     known = dict.fromkeys(key for row in rows for key in row)
-    keys = [key for key in known if _is_seed(key, rows) and key not in grouped.keys]
+    keys = [key for key in known if key not in grouped.keys and _is_seed(key, rows)]
     own = [key for key in keys if key == "seed" or not _is_that_of_the_run(key, rows)]
     drawn = len(rows) > 1 and len(distinct(_HASH, rows)) == len(rows)
     shown = [key for key in own if key != _HASH or not drawn]
@@ -107,10 +118,7 @@ def seeds(rows: Sequence[Row], options: Options) -> Table:
 
 
 def _is_seed(key: str, rows: Sequence[Row]) -> bool:
-    is_one = (
-        key == "seed" or key.startswith("seeds.") or (key.startswith("config.") and is_seed(key))
-    )
-    return is_one and any(row.get(key) is not None for row in rows)
+    return are_seeds(key, rows) and any(row.get(key) is not None for row in rows)
 
 
 def _is_that_of_the_run(key: str, rows: Sequence[Row]) -> bool:

@@ -9,7 +9,7 @@ from samebit.errors import UsageError
 from samebit.report.results import Result, is_seed
 from samebit.stats.values import Comparison
 
-__all__ = ["TESTS", "Tested", "compare", "corrected"]
+__all__ = ["TESTS", "Tested", "by_seed", "compare", "corrected"]
 
 Row = Mapping[str, object]
 
@@ -30,7 +30,7 @@ def compare(
     try:
         if test == "welch":
             return Tested(stats.welch_t(ours[0].values, theirs[0].values))
-        a, b = _by_seed(*ours), _by_seed(*theirs)
+        a, b = by_seed(*ours), by_seed(*theirs)
         shared = [seed for seed in a if seed in b]
         if not shared:
             return Tested(None, "no seed is in both groups")
@@ -43,7 +43,7 @@ def compare(
         return Tested(None, error.what)
 
 
-def _by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
+def by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
     """The values of a group by what pairs them with those of another."""
     by_id = {str(row["id"]): row for row in rows}
     values: dict[object, float] = {}

@@ -108,10 +108,11 @@ def is_numeric(cells: Sequence[Cell]) -> bool:
 
 
 def names_of(table: Table) -> list[str]:
-    """What programs call the columns; each name once."""
+    """What programs call the columns; each name once, and of characters that UTF-8 has."""
     found: list[str] = []
     for column in table.columns:
         name = column.name or " ".join(filter(None, [column.above, column.title]))
+        name = name.encode("utf-8", "backslashreplace").decode()
         while name in found:
             name += "'"
         found.append(name)
@@ -120,5 +121,6 @@ def names_of(table: Table) -> list[str]:
 
 def record_digest(rows: Sequence[Row]) -> str:
     """The name of what is recorded of some runs, in their order."""
-    kept = [{key: row[key] for key in sorted(row) if key not in _PASSING} for row in rows]
+    # Pairs, since a name may be a text that no key of JSON can be.
+    kept = [[[key, row[key]] for key in sorted(row) if key not in _PASSING] for row in rows]
     return digest.of_bytes(digest.canonical_json(kept))

@@ -54,14 +54,13 @@ def _text(value: object, digits: int | None) -> str:
 
 def listed(several: Several, say: Callable[[object], str], begin: str, end: str, dots: str) -> str:
     """Several values in one cell; of very many how many, and between which they lie."""
-    values = several.values
+    values = list(several.values)
     are_numbers = all(type(value) in (int, float) for value in values)
     if several.is_list and len(values) > 2 and _is_run(values):
         return f"{say(values[0])}{dots}{say(values[-1])}"
     if len(values) > (_MOST_SEEDS if several.is_list else _MOST_VALUES):
-        first, *_, last = values
-        ends = f" between {say(_rough(first))} and {say(_rough(last))}" if are_numbers else ""
-        return f"{len(values)} values{ends}"
+        ends = f" between {say(_rough(values[0]))} and {say(_rough(values[-1]))}"
+        return f"{len(values)} values{ends if are_numbers else ''}"
     joined = ", ".join("none" if value is None else say(value) for value in values)
     return joined if several.is_list else f"{begin}{joined}{end}"
 
