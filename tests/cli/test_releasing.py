@@ -339,7 +339,8 @@ def test_an_anonymous_one_tells_nothing_and_names_what_the_users_own_files_tell(
         assert verified.run.id not in name
         if path.is_file() and name not in own:
             text = path.read_bytes().decode("latin-1").lower()
-            for word in (USER, HOST, COMMIT, verified.run.id, verified.replay.id, "my thesis"):
+            ids = (COMMIT, verified.run.id, verified.replay.id)
+            for word in (USER, HOST, *ids, "my thesis", "lovelace"):
                 assert word not in text, (name, word)
     assert not Path("hidden/samebit").exists()
     notes = [note for note in verified.run.notes() if note.kind == "release"]
@@ -403,7 +404,9 @@ def test_a_state_whose_bytes_are_gone_is_named_and_the_rest_is_released(
     assert "is not in this store" in Path("out/README.md").read_text()
 
 
-def test_a_name_that_is_taken_is_left_as_it_is(store: Path, released: Released) -> None:
+def test_a_name_that_is_taken_is_left_as_it_is(
+    store: Path, released: Released, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = record(store)
     Path("out").mkdir()
     Path("link").symlink_to("nowhere")
@@ -413,6 +416,12 @@ def test_a_name_that_is_taken_is_left_as_it_is(store: Path, released: Released) 
     assert "which runs?" in released("--to", "new", ends=2)["error"]
     assert "where does it go?" in released(run.id, ends=2)["error"]
     assert "there is no run" in released("zzz", "--to", "new", ends=7)["error"]
+    for words, option in (
+        (("check", "out", "--anonymous"), "--anonymous"),
+        ((run.id, "--yes"), "--yes"),
+    ):
+        assert main(["release", *words]) == 2
+        assert f"{option} is not for" in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_nothing_behind_and_says_so_once(

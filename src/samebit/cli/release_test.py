@@ -39,7 +39,6 @@ def arguments(parser: Any) -> None:
     parser.add_argument(
         "--env",
         choices=("rebuild", "here"),
-        default="rebuild",
         help="an environment by its requirements.txt, or the one that is here",
     )
     parser.add_argument("--only", metavar="RUN", help="one run of the bundle")
