@@ -92,5 +92,6 @@ def test_one_more_run_makes_the_check_name_the_lines(paper: Project) -> None:
     assert f"main.tex:{at}: error: \\val{{plain/acc/interval}} says" in done.out
     (at,) = (n for n, line in enumerate(lines, 1) if "\\input{generated/tables/results}" in line)
     assert f"main.tex:{at}: error: what tables/results.tex shows has changed" in done.out
-    (at,) = (n for n, line in enumerate(lines, 1) if "\\val{epochs} epochs with" in line)
-    assert any(f"main.tex:{at}" in line or "epochs" in line for line in done.out.splitlines())
+    (at,) = (n for n, line in enumerate(lines, 1) if line.startswith("\\claim{worse}"))
+    assert f"main.tex:{at}: error: claim worse does not hold any more: plain 0." in done.out
+    assert "epochs: the runs of plain differ in config.epochs (values: 15, 1)" in done.out
