@@ -11,7 +11,7 @@ from samebit.report.tables.settings import Settings
 from samebit.report.tables.values import Cell, Column, Several, Words
 from samebit.report.tables.wording import in_words
 
-__all__ = ["Grouped", "cell", "columns_of", "distinct", "group_runs", "members_of"]
+__all__ = ["Grouped", "cell", "columns_of", "distinct", "group_runs", "members_of", "told"]
 
 Row = Mapping[str, object]
 
@@ -53,6 +53,14 @@ def columns_of(grouped: Grouped, settings: Settings) -> list[Column]:
         )
         for values, _ in grouped.groups
     ]
+
+
+def told(keys: Sequence[str], values: Sequence[object], settings: Settings) -> str:
+    """A group in words: its texts, and its other values with what they are values of."""
+    return " / ".join(
+        value if isinstance(value, str) else f"{label(key, settings.labels)} {in_words(value)}"
+        for key, value in zip(keys, values, strict=True)
+    )
 
 
 def cell(key: str, rows: Sequence[Row]) -> Cell:

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from samebit.errors import UsageError
 from samebit.report.results import Result, groups, result
 from samebit.report.table import number
-from samebit.report.tables.cells import columns_of, distinct, group_runs
+from samebit.report.tables.cells import Grouped, columns_of, distinct, group_runs, told
 from samebit.report.tables.keys import sort_keys, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label, labels, matches
 from samebit.report.tables.options import Options
 from samebit.report.tables.results import metrics_of
 from samebit.report.tables.settings import Searched, Settings
 from samebit.report.tables.values import Cell, Column, Line, Several, Table, Words
-from samebit.report.tables.wording import in_words
 
 __all__ = ["search"]
 
@@ -28,7 +27,7 @@ def search(rows: Sequence[Row], options: Options) -> Table:
     """Setting, space, and the best value; of several groups the best of each."""
     across = whole_keys(options.group, rows)
     settings = options.settings
-    rows = without_left_out(rows, settings)
+    rows = without_left_out(rows, settings, across)
     notes: list[str] = []
     keys = [
         key.key
@@ -64,7 +63,7 @@ def search(rows: Sequence[Row], options: Options) -> Table:
     tried = [names[key] for key, one in spaces.items() if not isinstance(one, Searched)]
     if tried:
         notes.append(f"no space is declared for {', '.join(tried)}: these are the values tried")
-    notes += _notes(rows, keys, found, grouped.groups, metric, direction, options)
+    notes += _notes(rows, keys, found, grouped, metric, direction, options)
     columns = [Column("parameter"), Column("search space", name="space")]
     columns += [Column("sampler")] * has_sampler
     columns += [_titled(column) for column in columns_of(grouped, settings)] * bool(metric)
@@ -142,7 +141,7 @@ def _notes(
     rows: Sequence[Row],
     keys: Sequence[str],
     found: Sequence[tuple[Row, Result] | None],
-    grouped: Sequence[tuple[tuple[object, ...], list[Row]]],
+    grouped: Grouped,
     metric: str | None,
     direction: str,
     options: Options,
@@ -156,8 +155,8 @@ def _notes(
         return [*notes, "which was best depends on the metric: --metric NAME"]
     name = label("metric." + metric, options.settings.labels)
     said = ", ".join(
-        " ".join(filter(None, [", ".join(map(in_words, values)), _came_to(best[1])]))
-        for (values, _), best in zip(grouped, found, strict=True)
+        " ".join(filter(None, [told(grouped.keys, values, options.settings), _came_to(best[1])]))
+        for (values, _), best in zip(grouped.groups, found, strict=True)
         if best is not None
     )
     notes.append(
