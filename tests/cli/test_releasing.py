@@ -118,6 +118,7 @@ def test_the_same_runs_give_the_same_bytes(store: Path, released: Released) -> N
         names = archive.namelist()
         assert names == sorted(names)
         modes = {one.filename: one.external_attr >> 16 for one in archive.infolist()}
+        assert {one.date_time for one in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert stat.S_IMODE(modes["code/sub/run.sh"]) == 0o755
     assert stat.S_IMODE(modes["code/train.py"]) == 0o644
     assert sum(name.startswith("code") and name.endswith("train.py") for name in names) == 1
@@ -228,6 +229,17 @@ def test_data_travels_when_asked_and_is_named_when_not(store: Path, released: Re
     said = released(run.id, "--to", "changed", "--with", "data")
     assert not Path("changed/data/data/a b.csv").exists()
     assert any("a b.csv: it has other bytes now" in line for line in said["left_out"])
+
+
+def test_a_file_that_is_called_as_secrets_are_never_travels(
+    store: Path, released: Released
+) -> None:
+    secret = store.parent / "credentials.json"
+    secret.write_text("key")
+    run = record(store, read=[(secret, digest.of_file(secret)[0], "relative")])
+    said = released(run.id, "--to", "out", "--with", "data")
+    assert "credentials.json: it is called as secrets are" in " ".join(said["left_out"])
+    assert not any(path.read_bytes() == b"key" for path in Path("out").rglob("*.json"))
 
 
 def test_no_address_with_a_password_and_no_path_is_a_requirement(

@@ -187,18 +187,12 @@ def _try(
     runs = [run for run in release.runs if options.only in (None, run.id)]
     with trying.place_for(options.folder) as place:
         for run in runs:
-            if run.executions > 1:
-                hits.append(
-                    f"run {run.id} was stopped and resumed: its commands are not one; `samebit "
-                    "verify` runs them again from its record"
-                )
-                continue
             folder = place / run.id
             folder.mkdir()
+            # Several commands, of which each goes on from the one before, are no one command.
+            act = trying.try_run if run.executions == 1 else trying.replay_run
             tried.append(
-                trying.try_run(
-                    release, run, top, folder, environment, allow_writes=options.allow_writes
-                )
+                act(release, run, top, folder, environment, allow_writes=options.allow_writes)
             )
             if options.folder is None:
                 shutil.rmtree(folder, ignore_errors=True)

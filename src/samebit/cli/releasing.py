@@ -146,16 +146,19 @@ def _make(options: argparse.Namespace) -> int:
             located,
             no_lock,
         )
-        done = making.make(
-            made,
-            Store(store),
-            runs,
-            wanted,
-            wording,
-            author=author,
-            tables=partial(_tables, store, [view.id for view in views], wording),
-            sign=sign,
-        )
+        total = sum(item.size_bytes for run in runs for item in run.inputs) if wanted.data else 0
+        with ProgressLine(Screen.of(sys.stderr), total, "release", amount=size) as progress:
+            done = making.make(
+                made,
+                Store(store),
+                runs,
+                wanted,
+                wording,
+                author=author,
+                tables=partial(_tables, store, [view.id for view in views], wording),
+                sign=sign,
+                advance=progress.advance,
+            )
         told = searching.search(made, wording) if options.anonymous else []
         if told and not options.anyway:
             raise UsageError(

@@ -16,14 +16,10 @@ from samebit.report.outputs import UNKNOWN
 from samebit.report.release import record
 from samebit.report.release.bundle import Release, ReleasedRun, encode, pretty
 from samebit.report.release.card import model_card
-from samebit.report.release.contents import (
-    Laid,
-    command_of,
-    lay_out_data,
-    lay_out_outputs,
-    metrics_csv,
-)
+from samebit.report.release.commands import command_of
+from samebit.report.release.contents import Laid, metrics_csv
 from samebit.report.release.crate import METADATA, crate
+from samebit.report.release.files import lay_out_data, lay_out_outputs
 from samebit.report.release.given import GivenRun, Wanted
 from samebit.report.release.opening import CONTENTS, STATEMENT
 from samebit.report.release.packages import Environment, pylock, requirements
@@ -50,6 +46,7 @@ def make(
     author: Sequence[str] = (),
     tables: Callable[[], Tables] = dict,
     sign: Callable[[bytes], bytes],
+    advance: Callable[[int], object] = int,
 ) -> Release:
     """Write a whole bundle into a draft.
 
@@ -62,6 +59,7 @@ def make(
         author: name and address under which git commits in the project.
         tables: makes the tables of results and hyper-parameters.
         sign: makes the signed statement of a payload.
+        advance: is told of how many more bytes of data are laid out.
 
     Raises:
         UsageError: there is a run that cannot be released.
@@ -71,7 +69,7 @@ def make(
     made.top.mkdir()
     laid = Laid(made, store, wording)
     codes = _lay_out_codes(laid, runs)
-    data = tuple(lay_out_data(laid, runs, with_bytes=wanted.data))
+    data = tuple(lay_out_data(laid, runs, advance, with_bytes=wanted.data))
     released = tuple(_run(laid, run, wanted, codes[at]) for at, run in enumerate(runs))
     files = _top_files(runs[0], store)
     project = read_project(files, author)
