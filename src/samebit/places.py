@@ -69,7 +69,7 @@ _CHOICES = {
     "states_keep": ("auto", "all", "digest", "none"),
 }
 # Sections that are no settings: `read_tables` and `read_sections` are for those who know them.
-_TABLES = ("remotes", "table", "paper")
+_TABLES = ("remotes", "table", "paper", "checklist")
 _SETTINGS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 

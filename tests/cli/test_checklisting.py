@@ -146,3 +146,21 @@ def test_runs_that_cannot_be_read_are_said_to_be_that(
     (store / "runs" / found / "run.json").write_text("{")
     assert main(["checklist"]) == 7
     assert "samebit ls --where damage" in capsys.readouterr().err
+
+
+def test_what_a_project_declares_stands_in_its_settings(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(store, 1)
+    settings = store.parent / "samebit.toml"
+    settings.write_text(
+        '[checklist]\nchosen = "by hand"\n[table.search]\nlr = { space = "{0.1}" }\n'
+    )
+    found = listed(capsys)
+    assert evidence(found, "how hyper-parameters were chosen") == ["declared: by hand"]
+    assert evidence(found, "values tried")[0] == "declared: lr in {0.1}"
+    settings.write_text("[checklist]\nchose = 1\n")
+    assert main(["checklist"]) == 2
+    told = capsys.readouterr().err
+    assert "[checklist] cannot be read" in told
+    assert "known: chosen, preprocessing" in told

@@ -10,9 +10,11 @@ from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import choosing
 from samebit.records import SplitManifest
+from samebit.report.checklist.declared import declared_beside
 from samebit.report.checklist.project import Project, Row, Split, is_test, names_under
 from samebit.report.facts import facts
 from samebit.report.table import few, shown
+from samebit.report.tables.settings import of_project
 
 __all__ = ["gather"]
 
@@ -61,6 +63,11 @@ def gather(
         test_rule="as asked for" if tests else _RULE,
         splits=tuple(_splits(store, whole)),
         files=tuple(_files(store, whole)),
+        declared=declared_beside(store),
+        searched=tuple(
+            (name, f"{one.space}, {one.sampler}" if one.sampler else one.space)
+            for name, one in of_project(store).search.items()
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from samebit.errors import UsageError
 from samebit.report.amounts import counted
-from samebit.report.checklist import method, outcomes
+from samebit.report.checklist import assets, method, outcomes
 from samebit.report.checklist.project import Evidence, Project, configurations, missing_of, of
 
 __all__ = ["CHECKLISTS", "Answer", "Checklist", "fill"]
@@ -161,13 +161,13 @@ _NEURIPS = (
     _Asked(
         "4",
         "Reproducibility: the paper says all that is needed to get its main results again",
-        (outcomes.verdicts, method.code, method.environment, method.seeds, method.models),
+        (outcomes.verdicts, method.code, method.environment, method.seeds, assets.models),
         _reproducible,
     ),
     _Asked(
         "5",
         "Open access to data and code, with instructions that suffice",
-        (method.code, method.commands, method.requirements, method.readme, method.data),
+        (method.code, method.commands, assets.requirements, assets.readme, method.data),
         _open_access,
     ),
     _Asked(
@@ -204,12 +204,12 @@ _NEURIPS = (
     _Asked(
         "12",
         "Licences of what others made: credited, and their terms kept to",
-        (method.assets, method.licences),
+        (assets.assets, assets.licences),
     ),
     _Asked(
         "13",
         "New assets: documented, with a licence, given along",
-        (method.models, method.own_licence, method.readme),
+        (assets.models, assets.own_licence, assets.readme),
         _new_assets,
     ),
     _Asked("14", "People as subjects: instructions, screens, what they were paid"),
@@ -235,17 +235,21 @@ _ML_REPRO = (
     _Asked(
         "3.2", "Data: which part is for training, validation, test", (method.splits, method.leaks)
     ),
-    _Asked("3.3", "Data: what was left out, and every step of preprocessing"),
-    _Asked("3.4", "Data: where to get it, or a simulation of it", (method.assets,)),
+    _Asked(
+        "3.3",
+        "Data: what was left out, and every step of preprocessing",
+        (method.preprocessing,),
+    ),
+    _Asked("3.4", "Data: where to get it, or a simulation of it", (assets.assets,)),
     _Asked("3.5", "New data: how it was collected, and how its quality was kept"),
-    _Asked("4.1", "Code: what it depends on", (method.environment, method.requirements)),
+    _Asked("4.1", "Code: what it depends on", (method.environment, assets.requirements)),
     _Asked("4.2", "Code: the training", (method.code, method.commands)),
-    _Asked("4.3", "Code: the evaluation", (method.evaluation,)),
-    _Asked("4.4", "Code: trained models", (method.models,)),
+    _Asked("4.3", "Code: the evaluation", (assets.evaluation,)),
+    _Asked("4.4", "Code: trained models", (assets.models,)),
     _Asked(
         "4.5",
         "Code: a README with a table of results and the exact command of each",
-        (method.readme, method.commands),
+        (assets.readme, method.commands),
     ),
     _Asked(
         "5.1",
@@ -272,14 +276,14 @@ _ML_REPRO = (
 )
 
 _COMPLETENESS = (
-    _Asked("1", "Dependencies", (method.requirements, method.environment)),
+    _Asked("1", "Dependencies", (assets.requirements, method.environment)),
     _Asked("2", "Training code", (method.code, method.commands)),
-    _Asked("3", "Evaluation code", (method.evaluation,)),
-    _Asked("4", "Pre-trained models", (method.models,)),
+    _Asked("3", "Evaluation code", (assets.evaluation,)),
+    _Asked("4", "Pre-trained models", (assets.models,)),
     _Asked(
         "5",
         "README with a table of results and the precise command for each",
-        (method.readme, outcomes.verdicts),
+        (assets.readme, outcomes.verdicts),
     ),
 )
 

@@ -17,27 +17,22 @@ from samebit.report.checklist.project import (
     numbers_under,
     of,
     spread,
+    with_package,
 )
 from samebit.report.results import same, varied
 from samebit.report.table import few, shown
 
 __all__ = [
-    "assets",
     "chosen",
     "code",
     "commands",
     "data",
     "environment",
-    "evaluation",
     "hardware",
     "leaks",
-    "licences",
-    "models",
     "optimizer",
-    "own_licence",
     "parameters",
-    "readme",
-    "requirements",
+    "preprocessing",
     "search",
     "seeds",
     "settings",
@@ -48,15 +43,12 @@ _MOST_SPLITS = 6
 _MOST_TRIED = 8
 _MOST_SEEDS = 12
 _MOST_VALUES = 4
-_LICENCES = ("license", "licence", "copying")
 _SET_BY = {
     "command line": "the command line",
     "default": "a default",
     "environment": "the environment",
     "file": "a file",
 }
-_LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "conda-lock.yml")
-_REQUIREMENTS = (*_LOCKS, "requirements.txt", "pyproject.toml", "environment.yml", "setup.py")
 
 
 def code(project: Project) -> Evidence:
@@ -91,7 +83,9 @@ def environment(project: Project) -> Evidence:
     """Versions of software, and whether they are locked."""
     rows = project.runs
     names = names_under(rows, "software.")
-    said = [f"{_called(name)} {each(_with(rows, name), f'software.{name}')}" for name in names]
+    said = [
+        f"{_called(name)} {each(with_package(rows, name), f'software.{name}')}" for name in names
+    ]
     if not said:
         return Evidence("software", (), "`samebit run` records it")
     lines = [", ".join(said)]
@@ -101,11 +95,6 @@ def environment(project: Project) -> Evidence:
         return Evidence("software", tuple(lines), "no lock file: `uv lock` makes one")
     lines.append(f"the project has a lock file: {of(len(locked), len(rows))}")
     return Evidence("software", tuple(lines))
-
-
-def _with(rows: Sequence[Row], package: str) -> list[Row]:
-    """A package that only some of the runs need is not missing of the others."""
-    return [row for row in rows if row.get(f"software.{package}") is not None]
 
 
 def _called(name: str) -> str:
@@ -238,21 +227,34 @@ def search(project: Project) -> Evidence:
         for key in varied(every)
         if not all(is_a_seed(key, row[key]) for row in every if key in row)
     ]
+    about, space = "values tried", [f"{name} in {where}" for name, where in project.searched]
+    lines = [f"declared: {'; '.join(space)}"] if space else []
     if not names:
-        known = names_under(every, "config.")
-        lines = ("one value of each hyper-parameter was ever run",) if known else ()
-        return Evidence("values tried", lines)
+        if names_under(every, "config."):
+            lines.append("one value of each hyper-parameter was ever run")
+        return Evidence(about, tuple(lines))
     tried = [f"{name}: {_range(every, name)}" for name in names[:_MOST_TRIED]]
     if (more := len(names) - _MOST_TRIED) > 0:
         tried.append(f"and {more:,} more")
-    line = f"over {counted(len(every), 'run')} of the project: {'; '.join(tried)}"
-    return Evidence("values tried", (line,), "say the space that you searched, and how")
+    lines.append(f"over {counted(len(every), 'run')} of the project: {'; '.join(tried)}")
+    hint = "" if space else "[table.search] in samebit.toml says the space that you searched"
+    return Evidence(about, tuple(lines), hint)
 
 
-def chosen(_: Project) -> Evidence:
+def chosen(project: Project) -> Evidence:
     """How hyper-parameters were chosen: no record knows."""
-    hint = "say by which rule and on which score the final values were chosen"
-    return Evidence("how hyper-parameters were chosen", (), hint)
+    hint = 'chosen = "…" below [checklist] in samebit.toml says by which rule and on which score'
+    return _declared("how hyper-parameters were chosen", project.declared.chosen, hint)
+
+
+def preprocessing(project: Project) -> Evidence:
+    """What was done to the data, and what was left out."""
+    hint = 'preprocessing = "…" below [checklist] in samebit.toml says it'
+    return _declared("preprocessing and what was left out", project.declared.preprocessing, hint)
+
+
+def _declared(about: str, said: str, hint: str) -> Evidence:
+    return Evidence(about, (f"declared: {said}",)) if said else Evidence(about, (), hint)
 
 
 def seeds(project: Project) -> Evidence:
@@ -294,7 +296,10 @@ def hardware(project: Project) -> Evidence:
         lines.append(f"processor: {each(rows, 'machine.cpu')}")
     if memory := numbers_under(rows, "machine.memory_bytes"):
         lines.append(f"memory of a machine: {spread(memory, lambda count: size(int(count)))}")
-    return Evidence("hardware", tuple(lines), "say whose they are: your own, a cluster, a provider")
+    whose = project.declared.machines
+    lines += [f"declared: {whose}"] if whose else []
+    hint = 'machines = "…" below [checklist] in samebit.toml says whose they are'
+    return Evidence("hardware", tuple(lines), "" if whose else hint)
 
 
 def parameters(project: Project) -> Evidence:
@@ -311,89 +316,3 @@ def parameters(project: Project) -> Evidence:
 
 def _grouped(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else shown(value)
-
-
-def models(project: Project) -> Evidence:
-    """Which trained models could be given to others."""
-    kept = [row for row in project.runs if row.get("state.final") == "kept"]
-    if not kept:
-        hint = "`samebit run` keeps what a PyTorch optimizer trains; `run.checkpoint` keeps others"
-        return Evidence("trained models", (), hint)
-    total = sum(numbers_under(kept, "state.final_bytes"))
-    line = f"the final state of {of(len(kept), len(project.runs))} is kept, {size(int(total))}"
-    return Evidence(
-        "trained models", (line,), "`samebit state export RUN` writes a file of weights"
-    )
-
-
-def evaluation(project: Project) -> Evidence:
-    """What computes the test scores."""
-    tested = [
-        row
-        for row in project.runs
-        if any(row.get(f"metric.{name}") is not None for name in project.tests)
-    ]
-    if not tested:
-        hint = "log test scores in a recorded run: then its code and command are recorded"
-        return Evidence("evaluation code", (), hint)
-    trained = sum(1 for row in tested if row.get("optimizer.name") or row.get("training.batch"))
-    line = f"{of(len(tested), len(project.runs))} logged test scores"
-    if trained:
-        line += f", {trained:,} of them in the command that also trained"
-    return Evidence("evaluation code", (line,))
-
-
-def readme(project: Project) -> Evidence:
-    """Whether the code says how to use it."""
-    found = [_named(names, "readme") for names in project.files]
-    named = list(dict.fromkeys(name for names in found for name in names))
-    hint = "`samebit release` writes one with the results and the exact command of each"
-    if not named:
-        return Evidence("README", (), hint)
-    whole = sum(1 for names in found if names)
-    line = f"{few(named)} in {of(whole, len(project.files), 'version')} of the code"
-    return Evidence(
-        "README", (line,), f"does it have a table of results and their commands? {hint}"
-    )
-
-
-def requirements(project: Project) -> Evidence:
-    """Which file of the code names the packages that it needs."""
-    named = list(
-        dict.fromkeys(name for names in project.files for name in names if name in _REQUIREMENTS)
-    )
-    hint = "" if named else "`pip freeze > requirements.txt` is one; `samebit release` writes one"
-    lines = (f"in the code: {few(named)}",) if named else ()
-    return Evidence("list of dependencies", lines, hint)
-
-
-def assets(project: Project) -> Evidence:
-    """What of others was used: packages and data."""
-    rows = project.runs
-    lines: list[str] = []
-    if packages := [name for name in names_under(rows, "software.") if name != "python"]:
-        said = [f"{name} {each(_with(rows, name), f'software.{name}')}" for name in packages]
-        lines.append(f"packages: {few(said, 12)}")
-    if names := names_under(rows, "data."):
-        lines.append(f"data: {few(names, 8)}")
-    return Evidence("assets used", tuple(lines), "cite each with its version and address")
-
-
-def licences(_: Project) -> Evidence:
-    """Under which licence others gave what was used: no record knows."""
-    hint = "name the licence of every package, data set and model that you used"
-    return Evidence("licences of what was used", (), hint)
-
-
-def own_licence(project: Project) -> Evidence:
-    """Under which licence the code itself is given."""
-    named = {
-        name for names in project.files for start in _LICENCES for name in _named(names, start)
-    }
-    lines = (f"in the code: {few(sorted(named))}",) if named else ()
-    hint = "" if named else "a file LICENSE in the project says what others may do with it"
-    return Evidence("licence of the code", lines, hint)
-
-
-def _named(names: Sequence[str], start: str) -> list[str]:
-    return [name for name in names if "/" not in name and name.lower().startswith(start)]

@@ -283,7 +283,10 @@ def _called(test: str) -> str:
 
 
 def measures(project: Project) -> Evidence:
-    """What was measured; how it is defined, no record knows."""
+    """What was measured; how it is defined, only its authors know."""
+    declared = project.declared.measures
     names = names_under(project.runs, "metric.")
-    lines = (f"logged: {few(names, 8)}",) if names else ()
-    return Evidence("measures", lines, "say how each is defined: averaging, library, unit")
+    lines = [f"logged: {few(names, 8)}"] if names else []
+    lines += [f"declared: {name} is {what}" for name, what in declared.items()]
+    hint = 'below [checklist.measures] in samebit.toml: METRIC = "averaging, library, unit"'
+    return Evidence("measures", tuple(lines), "" if declared else hint)

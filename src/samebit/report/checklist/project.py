@@ -13,10 +13,12 @@ from statistics import median
 from msgspec import Struct
 
 from samebit.report.amounts import counted
+from samebit.report.checklist.declared import Declared
 from samebit.report.results import is_seed, same
 from samebit.report.table import few, shown
 
 __all__ = [
+    "NOTHING",
     "SEEDED",
     "Evidence",
     "Project",
@@ -33,11 +35,13 @@ __all__ = [
     "of",
     "spread",
     "validation_of",
+    "with_package",
     "words_of",
 ]
 
 Row = dict[str, object]
 
+NOTHING = "No evidence recorded"
 SEEDED = {"hash": "Python's hashes"}  # where the name of a seed says too little
 _MOST = 4  # values in one sentence
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -85,6 +89,8 @@ class Project(Struct, frozen=True):
         test_rule: by which rule they are that.
         splits: that the paper's runs used.
         files: the names of all files of each version of their code.
+        declared: what the authors say, where no record can know.
+        searched: where settings were searched, as the authors say.
     """
 
     runs: tuple[Row, ...]
@@ -95,6 +101,8 @@ class Project(Struct, frozen=True):
     test_rule: str = ""
     splits: tuple[Split, ...] = ()
     files: tuple[tuple[str, ...], ...] = ()
+    declared: Declared = Declared()
+    searched: tuple[tuple[str, str], ...] = ()
 
     @property
     def every(self) -> tuple[Row, ...]:
@@ -156,6 +164,11 @@ def missing_of(row: Row) -> list[str]:
 def numbers_under(rows: Iterable[Row], key: str) -> list[float]:
     """The finite numbers under a key."""
     return [number for row in rows if (number := number_under(row, key)) is not None]
+
+
+def with_package(rows: Sequence[Row], package: str) -> list[Row]:
+    """A package that only some of the runs need is not missing of the others."""
+    return [row for row in rows if row.get(f"software.{package}") is not None]
 
 
 def spread(values: Sequence[float], say: Callable[[float], str] = shown) -> str:

@@ -12,13 +12,12 @@ from msgspec import structs
 
 from samebit.digest import canonical_json
 from samebit.report.checklist.items import Answer, Checklist
-from samebit.report.checklist.project import Evidence
+from samebit.report.checklist.project import NOTHING, Evidence
 from samebit.report.latex import comment, escape
 from samebit.report.table import markup_free, visible
 
-__all__ = ["NOTHING", "to_json", "to_latex", "to_markdown"]
+__all__ = ["to_json", "to_latex", "to_markdown"]
 
-NOTHING = "No evidence recorded"
 _MACROS = r"""% For documents without NeurIPS' style, which has its own.
 \providecommand{\answerYes}[1][]{[Yes] #1}
 \providecommand{\answerNo}[1][]{[No] #1}
