@@ -40,7 +40,8 @@ def _fewest(value: float) -> str:
         text = f"{value:.{precision}g}"
         if abs(float(text) - value) <= _NOISE * abs(value):
             break
-    if _count(text) > _LONG and _as_float32(value) == value:
+    # A large whole number, such as 2**53, is one that a float32 holds exactly, and none that was.
+    if _count(text) > _LONG and not value.is_integer() and _as_float32(value) == value:
         for precision in range(1, _LONG + 1):
             shorter = f"{value:.{precision}g}"
             if _as_float32(float(shorter)) == value:
