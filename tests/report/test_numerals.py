@@ -34,7 +34,7 @@ from samebit.report.numerals import numeral
         (math.nan, "nan"),
         (math.inf, "inf"),
         (10**400, "1" + "0" * 400),
-        (2.0**53, "9.007199254741e15"),
+        (2.0**53, "9007199254740992"),
         (123456792.0, "123456792"),
     ],
 )
@@ -46,7 +46,7 @@ def test_as_papers_write_it(value: float, text: str) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_what_is_written_is_the_number(value: float) -> None:
     # What a float32 holds was one, and is written as one: 0.1, not 0.10000000149011612.
-    is_single = np.float32(value) == value and not value.is_integer()
+    is_single = np.float32(value) == value and not (value.is_integer() and abs(value) <= 2**53)
     assert float(numeral(value)) == pytest.approx(value, rel=2.0**-24 if is_single else 1e-12)
 
 

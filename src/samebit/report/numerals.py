@@ -12,6 +12,7 @@ __all__ = ["numeral"]
 
 _NOISE = 1e-12  # relative; a few roundings of double precision
 _MOST_DIGITS = 17
+_LAST_WHOLE = 2**53  # up to which each whole number has a float of its own
 _LONG = 9  # digits of a number that was not meant with so many
 _LEAST_PLAIN, _MOST_PLAIN = 0.01, 1e5  # outside of these papers write an exponent
 
@@ -35,13 +36,14 @@ def numeral(value: float) -> str:
 
 def _fewest(value: float) -> str:
     """The shortest decimal that is this number, as double or as the float32 that it was."""
+    if value.is_integer() and abs(value) <= _LAST_WHOLE:
+        return str(int(value))
     text = repr(value)
     for precision in range(1, _MOST_DIGITS + 1):
         text = f"{value:.{precision}g}"
         if abs(float(text) - value) <= _NOISE * abs(value):
             break
-    # A large whole number, such as 2**53, is one that a float32 holds exactly, and none that was.
-    if _count(text) > _LONG and not value.is_integer() and _as_float32(value) == value:
+    if _count(text) > _LONG and _as_float32(value) == value:
         for precision in range(1, _LONG + 1):
             shorter = f"{value:.{precision}g}"
             if _as_float32(float(shorter)) == value:
