@@ -97,8 +97,8 @@ class SessionMedia:
                 continue
             self._count += len(drafts)
             if self._count > self._most:
-                said = f"more than {self._most:,} (media.most): later ones are not recorded"
-                self._problem("media", said)
+                said = f"more than {self._most:,} things were logged: later ones are not recorded"
+                self._problem("media.most", said)
                 return
             self._promise(name, step, drafts, time_ns)
         if self._held_bytes > _MOST_BYTES:
@@ -198,8 +198,8 @@ class SessionMedia:
         if self._kept_bytes + size_bytes <= most:
             self._kept_bytes += size_bytes
             return True
-        limit = f"{most >> 20} MiB (media.budget_mb, or half of the free disk)"
-        self._problem("media", f"more than {limit}: of later ones only digests are kept")
+        limit = f"{most >> 20} MiB (or half of the free disk)"
+        self._problem("media.budget_mb", f"more than {limit}: of later ones only digests are kept")
         return False
 
 
