@@ -77,7 +77,7 @@ def diff(options: argparse.Namespace) -> int:
         "randomness": randomness.differences(first, second, parted=parted),
         "environment": environment.differences(_environment(first), _environment(second)),
         "results": results,
-        "media": list(media.differences(first, second)),
+        "media": list(media.differences(first, second, lambda name: is_volatile(name, first))),
         "trace": _trace_lines(first, second, matched),
     }
     if options.json:
