@@ -31,11 +31,9 @@ for step in range(1, 4):
 """
 
 
-def run(recorder: Recorder, *facts: Any, trace: bool = True, w: float = 1.0, **more: Any) -> View:
-    rows = [{"loss": bytes(8)}] if trace else []
-    return recorder.run(
-        [("media", fact) for fact in facts], trace=rows, final={"w": np.array([w])}, **more
-    )
+def run(recorder: Recorder, *facts: Any, w: float = 1.0, **more: Any) -> View:
+    said = [("media", fact) for fact in facts]
+    return recorder.run(said, trace=[{"loss": bytes(8)}], final={"w": np.array([w])}, **more)
 
 
 def test_another_picture_is_a_difference_also_where_all_else_agrees(recorder: Recorder) -> None:
