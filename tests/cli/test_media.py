@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from samebit.data.recorded_media import find_object
 from samebit.errors import Damaged
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
+from samebit.folders.read import read_run
 from samebit.journal.writer import Writer
 from samebit.media import given as shown
 from samebit.media.drafts import draft
@@ -21,6 +23,7 @@ from samebit.objects.store import Store
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session.reading import open_run
 from tests.cli.stores import flip, new_store, said
+from tests.media.test_png import read_png
 
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 LARGE = np.random.default_rng(1).integers(0, 256, (200, 200, 3), dtype=np.uint8)
@@ -117,8 +120,10 @@ def test_media_are_written_into_files(
 ) -> None:
     run = usual(store)
     code, text = said(capsys, "media", "export", run.id, "-o", "out")
-    assert (code, text.split(",")[0]) == (0, "out: 7 files")
-    names = sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.*g"))
+    assert (code, text.split(",")[0]) == (0, "out: 8 files")
+    inside = read_png(Path("out/table/00000002/0-p.png").read_bytes())
+    np.testing.assert_array_equal(inside, PIXELS[::-1])
+    names = sorted(str(path.relative_to("out")) for path in Path("out").glob("val*/*.*g"))
     folder = names[0].partition("/")[0]
     assert folder.startswith("val_samples.")
     assert [name.partition("/")[2] for name in names] == [
@@ -188,6 +193,7 @@ def test_a_stranger_s_type_and_kind_are_a_claim(
         *logged(objects, "liar", 1, html, type="image/png"),
         *logged(objects, "bytes", 1, b"\xff\xfe\x00", kind="text", type="text/plain"),
         *logged(objects, "deep", 1, b"[" * 100_000, kind="table", type="application/json"),
+        *logged(objects, "lies", 1, b'{"columns":[],"rows":3}', kind="table", type="audio/wav"),
         *logged(objects, "odd", 1, b"a", kind=ESCAPE, type=ESCAPE, about={"width": ESCAPE}),
         *logged(objects, "good", 1, shown.Text("x")),
     )
@@ -274,3 +280,55 @@ def test_bytes_of_a_file_come_back_as_they_were(store: Path) -> None:
     run = record(store, *logged(Store(store), "s", 1, shown.Audio(stream.getvalue())))
     (one,) = open_run(run.id).media()
     assert (one.type, one.read()) == ("audio/ogg", stream.getvalue())
+
+
+def test_an_object_is_found_by_its_name_if_the_run_logged_it(store: Path) -> None:
+    run = usual(store)
+    objects = Store(store)
+    view = read_run(run)
+    for one in open_run(run.id).media():
+        found = find_object(view, objects, one.digest)
+        assert found is not None
+        assert found.read() == one.read()
+    (table,) = open_run(run.id).media("table")
+    ((row, column, inside),) = table.cells()
+    assert (row, column, inside.kind) == (0, "p", "image")
+    found = find_object(view, objects, inside.digest)
+    assert found is not None
+    np.testing.assert_array_equal(read_png(found.read()), PIXELS[::-1])
+    assert find_object(view, objects, objects.put(b"not logged")) is None
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '{"media":3}',
+        '{"media":{}}',
+        '{"media":{"kind":"image","object":"../../etc/passwd"}}',
+        '{"media":{"kind":"table","type":"application/json","object":"%s"}}',
+        '{"media":{"kind":"image","type":["a"],"object":"%s"}}',
+    ],
+)
+def test_a_stranger_s_cells_are_no_things(
+    store: Path, cell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = Store(store)
+    cell = cell.replace("%s", objects.put(b"a"))
+    table = f'{{"columns":["\\u001b","b"],"rows":[[{cell}]]}}'.encode()
+    facts = logged(objects, "t", 1, table, kind="table", type="application/json")
+    run = record(store, *facts)
+    code, _ = said(capsys, "media", "export", run.id, "-o", "out")
+    assert code == 7
+    assert [path.name for path in Path("out/t").iterdir()] == ["00000001.json"]
+    assert find_object(read_run(run), objects, objects.put(b"a")) is None
+
+
+def test_columns_of_one_name_have_files_of_their_own(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = [shown.Image(PIXELS), shown.Image(PIXELS[::-1]), shown.Text("a")]
+    run = record(store, *logged(Store(store), "t", 1, shown.Table(["p", "p", "p"], [row, row])))
+    assert said(capsys, "media", "export", run.id, "-o", "out")[0] == 0
+    names = sorted(path.name for path in Path("out/t/00000001").iterdir())
+    assert len(names) == 6
+    assert [path.suffix for path in map(Path, names)].count(".txt") == 2

@@ -90,5 +90,5 @@ odd       3  hologram  later         18 B  9b63eb7a
     )
     exported = samebit(store.parent, "media", "export", RUN, "-o", "out")
     assert exported.code == 7  # what is of a later version, and what is a digest alone
-    assert exported.out.startswith("out: 14 files")
-    assert sum(len(files) for _, _, files in os.walk(store.parent / "out")) == 14
+    assert exported.out.startswith("out: 15 files")
+    assert sum(len(files) for _, _, files in os.walk(store.parent / "out")) == 15

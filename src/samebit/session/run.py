@@ -436,10 +436,17 @@ def _keep(
                 continue
             number = plain_number(value) if isinstance(key, str) else None
             if number is None:
-                raise UsageError(f"a {type(value).__name__} is no number, and names are texts")
+                raise UsageError(_no_number(key, value))
             kept[name] = _sound(number) if isinstance(number, str) else number
         except Exception as error:
             recording.trouble(f"log of {name!r}", error)
+
+
+def _no_number(name: Any, value: Any) -> str:
+    if not isinstance(name, str):
+        return "names are texts"
+    what = f"a {type(value).__name__} is no number"
+    return f"{what}; samebit.Image, Histogram, Figure and Table are for what is none"
 
 
 def _sound(text: str) -> str:
