@@ -53,7 +53,7 @@ def test_a_group_makes_a_table_of_results(capsys: pytest.CaptureFixture[str]) ->
         "| 0.01 | **0.900 ± 0.025** |",
     ]
     assert "mean ± 95 % t interval over 3 seeds" in out
-    assert "left out: 1 failed (learning rate 0.1)" in out
+    assert "left out, failed: 1 of learning rate 0.1" in out
     assert err == ""
 
 
@@ -97,7 +97,7 @@ def test_a_file_s_ending_says_its_form(
     assert out == ""
     assert file.read_text(encoding="utf-8").startswith(begins)
     assert f"{file}: 7 runs, " in err
-    assert "left out: 1 failed" in err
+    assert "left out, failed: 1" in err
     said(capsys, "--group", "lr", "--to", str(file))  # made again, it is written over
     other, _ = said(capsys, "--group", "lr", "--csv", "--to", str(tmp_path / "other.txt"))
     assert other == ""
@@ -166,6 +166,8 @@ def test_a_project_s_settings_are_followed(
         (["--shape", "results", "--where", "acc > 5"], "none of 7 runs is so"),
         (["--group", "lr", "--test", "welch", "--against", "5"], "there is no group '5'"),
         (["--group", "lr", "--confidence", "95"], "between 0 and 1"),
+        (["--shape", "compute", "--metric", "acc"], "nothing to a table of compute: metric"),
+        (["--group", "lr", "--columns", "acc"], "nothing to a table of results: columns"),
         (["--to", "table.pdf"], "the ending of 'table.pdf' says no form"),
         (["--direction", "acc=up"], "'acc=up' is no direction"),
         (["--explain", "--where", "acc > 5"], "none of 7 runs is so"),

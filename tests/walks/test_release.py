@@ -46,6 +46,28 @@ TRAIN = """
 """
 
 
+RESUMED = """
+    import sys
+    import numpy as np
+    import samebit
+
+    rows = np.loadtxt("data/digits.csv", delimiter=",")
+    run = samebit.init(seed=1)
+    w, begin = np.zeros(9), 0
+    if (went := run.resume_state()) is not None:
+        w, begin = went.extra["w"], went.extra["at"]
+    run.trace(params={"w": w})
+    for at in range(begin, 12):
+        w = w + 0.1 * rows[at]
+        run.trace(at + 1, params={"w": w}, loss=float(w.sum()))
+        run.log({"loss": float(w.sum())}, step=at + 1)
+        if begin == 0 and at == 5:
+            run.checkpoint(extra={"w": w, "at": at + 1})
+        if begin == 0 and at == 7:
+            sys.exit(3)
+"""
+
+
 class Walk:
     """A project with two runs, one verified, and its zip in another home."""
 
@@ -212,3 +234,21 @@ def test_the_code_of_a_bundle_writes_nowhere_else(walk: Walk, tmp_path: Path) ->
     assert not outside.exists()
     assert found.code in (5, 6)
     assert "Permission denied" in found.json["runs"][0]["console"]
+
+
+def test_a_run_that_was_resumed_is_run_again_from_its_record(walk: Walk, tmp_path: Path) -> None:
+    project = Project(tmp_path / "resumed")
+    project.path.mkdir()
+    project.write("train.py", RESUMED)
+    shutil.copytree(walk.project.path / "data", project.path / "data")
+    assert project.run("train.py").code == 3
+    assert project.run("--resume", "@last", "train.py").code == 0
+    words = ("release", "@last", "--no-lock", "--with", "data")
+    done = project.call(SAMEBIT, *words, "--to", str(tmp_path / "given.zip"))
+    assert done.code == 0, done.err
+    project.path.rename(tmp_path / "hidden")  # what it read comes from the bundle alone
+    given = str(tmp_path / "given.zip")
+    found = data_of(walk.stranger("test", given, "--env", "here", "--yes", "--json"), 0)
+    scope = found["runs"][0]["verdict"]["scope"]
+    assert scope[0].startswith("2 executions, steps 1 to ")
+    assert any("1 of them laid out from released-data@" in line for line in scope)

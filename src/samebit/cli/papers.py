@@ -30,8 +30,9 @@ from samebit.report.paper import (
 from samebit.report.paper.finding import Finding
 from samebit.report.paper.lock import NAME as LOCK
 from samebit.report.paper.lock import Lock, read_lock
-from samebit.report.paper.making import make
+from samebit.report.paper.making import Made, make
 from samebit.report.paper.settings import GENERATED, Paper
+from samebit.report.paper.values import keys_of
 
 __all__ = ["paper", "paper_arguments"]
 
@@ -199,40 +200,34 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
         text = templates.render(found, made)
         files = {**files, Path(main).name: text}
     changed = _write(found, files)
-    compiled = clean = None
+    compiled = clean = kept = None
     if not options.no_pdf:
-        keys = [f"{k}/{p}" if p else k for k, v in made.lock.values.items() for p in v.parts]
+        keys = keys_of(made.lock.values)
         clean = keeping.clean_commit(found.folder)
         at_s = clean[1] if clean is not None else None
         compiled = compiling.compile_tex(found, main, keys, draft=options.draft, at_s=at_s)
         findings += compiled.errors if compiled is not None else ()
     pdf = compiled.pdf if compiled is not None else None
-    kept = None
     if pdf is not None and clean is not None and not options.draft:
         lock = found.generated / LOCK
         kept = keeping.keep(store, found.folder, found.main, clean[0], pdf=pdf, values=lock)
+    of = kept.commit if kept is not None else None
     if options.json:
         said = {
             "written": changed,
             "values": len(made.lock.values),
             "runs": len(made.lock.runs),
             "pdf": str(pdf) if pdf else None,
-            "kept_of": kept.commit if kept else None,
+            "kept_of": of,
             "errors": [f"{one.where}: {one.what}" for one in findings],
         }
         screen.say(canonical_json(said).decode())
     else:
-        values, runs = len(made.lock.values), len(made.lock.runs)
-        screen.say(f"{counted(values, 'value')} of {counted(runs, 'run')}")
-        for name in changed:
-            is_there = (found.generated / name).exists()
-            screen.say(f"  {'wrote' if is_there else 'removed'} {GENERATED}/{name}")
-        if not changed:
-            screen.say("  everything generated was up to date")
+        _say_built(screen, found, made, changed)
         _say_findings(screen, findings)
         if pdf is not None:
-            of = f", kept as that of commit {kept.commit[:8]}" if kept is not None else ""
-            screen.say(screen.paint.green(_shown(pdf)) + of)
+            kept_of = f", kept as that of commit {of[:8]}" if of is not None else ""
+            screen.say(screen.paint.green(_shown(pdf)) + kept_of)
     if options.no_pdf or pdf is not None:
         return Exit.DONE
     if compiled is None:
@@ -243,26 +238,22 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
     return Exit.USAGE
 
 
+def _say_built(screen: Screen, found: Paper, made: Made, changed: Sequence[str]) -> None:
+    values, runs = len(made.lock.values), len(made.lock.runs)
+    screen.say(f"{counted(values, 'value')} of {counted(runs, 'run')}")
+    for name in changed:
+        is_there = (found.generated / name).exists()
+        screen.say(f"  {'wrote' if is_there else 'removed'} {GENERATED}/{name}")
+    if not changed:
+        screen.say("  everything generated was up to date")
+
+
 def _log(options: argparse.Namespace, screen: Screen) -> int:
     found, store = _read(options)
     if (options.pdf is None) is not (options.to is None):
         raise UsageError("--pdf COMMIT and --to FILE go together")
     if options.pdf is not None:
-        record = history.find_kept(store, options.pdf, found.folder)
-        data = Store(store).read(record.pdf)
-        to: Path = options.to
-        to = to / f"{Path(record.main).stem}-{record.commit[:8]}.pdf" if to.is_dir() else to
-        if to.exists():
-            raise UsageError("there is such a file, and it was left as it is", path=to)
-        disk.create(to, data, to.absolute().parent)
-        if options.json:
-            said = {"commit": record.commit, "path": str(to), "bytes": len(data)}
-            screen.say(canonical_json(said).decode())
-        else:
-            screen.say(
-                f"{visible(str(to))}: the paper of commit {record.commit[:8]}, {size(len(data))}"
-            )
-        return Exit.DONE
+        return _give_pdf(options, screen, found, store)
     entries = history.history(store, found.folder)
     if options.json:
         plain = [
@@ -289,6 +280,23 @@ def _log(options: argparse.Namespace, screen: Screen) -> int:
             screen.say(f"  {change.key}: {visible(_became(change))}")
     if not shown:
         screen.say("no commit has changed a number of this paper; `--all` lists every commit")
+    return Exit.DONE
+
+
+def _give_pdf(options: argparse.Namespace, screen: Screen, found: Paper, store: Path) -> int:
+    record = history.find_kept(store, options.pdf, found.folder)
+    data = Store(store).read(record.pdf)
+    to: Path = options.to
+    to = to / f"{Path(record.main).stem}-{record.commit[:8]}.pdf" if to.is_dir() else to
+    if to.exists():
+        raise UsageError("there is such a file, and it was left as it is", path=to)
+    disk.create(to, data, to.absolute().parent)
+    if options.json:
+        said = {"commit": record.commit, "path": str(to), "bytes": len(data)}
+        screen.say(canonical_json(said).decode())
+    else:
+        what = f"the paper of commit {record.commit[:8]}, {size(len(data))}"
+        screen.say(f"{visible(str(to))}: {what}")
     return Exit.DONE
 
 

@@ -39,7 +39,6 @@ def arguments(parser: Any) -> None:
     parser.add_argument(
         "--env",
         choices=("rebuild", "here"),
-        default="rebuild",
         help="an environment by its requirements.txt, or the one that is here",
     )
     parser.add_argument("--only", metavar="RUN", help="one run of the bundle")
@@ -58,7 +57,7 @@ def check(options: argparse.Namespace, path: Path) -> int:
     screen = Screen.of(sys.stdout)
     with opening.opened(path) as top:
         release = opening.read_contents(top)
-        findings = _look_into(top, options)
+        findings = _look_into(release, top, options)
         if options.json:
             said = {"contents": records.plain(release), **records.plain(findings)}
             screen.say(canonical_json(said | {"damaged": bool(findings.wrong)}).decode())
@@ -68,12 +67,13 @@ def check(options: argparse.Namespace, path: Path) -> int:
     return int(Exit.NOT_FOUND if findings.wrong else findings.exit)
 
 
-def _look_into(top: Path, options: argparse.Namespace) -> Findings:
+def _look_into(release: Release, top: Path, options: argparse.Namespace) -> Findings:
     findings = Findings()
     sums = opening.check_sums(top)
     findings.wrong += [f"file: {name} has other bytes than were released" for name in sums.wrong]
     findings.wrong += [f"file: {name} is gone" for name in sums.absent]
     findings.wrong += [f"file: {name} was not released" for name in sums.unlisted]
+    findings.wrong += [f"{name} is named and not there" for name in opening.lacking(release, top)]
     if sums.right:
         findings.right.append(f"{sums.right:,} files have the released bytes")
     path = top / opening.STATEMENT
@@ -126,7 +126,7 @@ def test(options: argparse.Namespace, path: Path) -> int:
         raise UsageError("the folder for the test must be new", path=options.folder)
     with opening.opened(path) as top:
         release = opening.read_contents(top)
-        findings = _look_into(top, options)
+        findings = _look_into(release, top, options)
         if findings.wrong:
             _say_release(screen, release)
             _say_findings(screen, findings)
@@ -187,18 +187,12 @@ def _try(
     runs = [run for run in release.runs if options.only in (None, run.id)]
     with trying.place_for(options.folder) as place:
         for run in runs:
-            if run.executions > 1:
-                hits.append(
-                    f"run {run.id} was stopped and resumed: its commands are not one; `samebit "
-                    "verify` runs them again from its record"
-                )
-                continue
             folder = place / run.id
             folder.mkdir()
+            # Several commands, of which each goes on from the one before, are no one command.
+            act = trying.try_run if run.executions == 1 else trying.replay_run
             tried.append(
-                trying.try_run(
-                    release, run, top, folder, environment, allow_writes=options.allow_writes
-                )
+                act(release, run, top, folder, environment, allow_writes=options.allow_writes)
             )
             if options.folder is None:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -58,14 +58,16 @@ def table_arguments(parser: argparse.ArgumentParser) -> None:
     add("--where", metavar="EXPR", help="such as: acc > 0.9 and config.lr < 0.01 and name ~ 'b*'")
     add("--sort", metavar="KEY[:desc],…", help="such as acc:desc,seed; else as they began")
     add("--replays", action="store_true", help="replays, too")
-    add("--shape", choices=SHAPES, help="else results with --group or --metric, else runs")
+    shapes = ", ".join(SHAPES)
+    add("--shape", choices=SHAPES, metavar="SHAPE", help=f"{shapes}; else results or runs")
     add("--group", metavar="KEY,…", type=names, help="a row or column for each value of these")
     add("--columns", metavar="a,b,c", type=names, help="these settings, in this order")
     add("--metric", metavar="a,b,c", type=names, help="these metrics, in this order")
-    add("--take", choices=TAKES, default="last", help="which point of a metric; else last")
-    add("--interval", choices=_INTERVALS, default="t", help="else t, Student's")
+    takes, kinds, tests = (", ".join(some) for some in (TAKES, _INTERVALS, TESTS))
+    add("--take", choices=TAKES, default="last", metavar="POINT", help=f"{takes}; else last")
+    add("--interval", choices=_INTERVALS, default="t", metavar="KIND", help=f"{kinds}; else t")
     add("--confidence", type=float, default=0.95, metavar="P", help="of the interval; else 0.95")
-    add("--test", choices=TESTS, help="every group against one of them, by Holm's correction")
+    add("--test", choices=TESTS, metavar="TEST", help=f"of each group against one: {tests}")
     add(
         "--against",
         metavar="VALUE",

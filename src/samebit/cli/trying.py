@@ -18,17 +18,22 @@ from msgspec.structs import replace
 from samebit import disk, places
 from samebit.capture.environment import normalised, packages
 from samebit.capture.variables import for_replay
+from samebit.cli.verifying import execute
 from samebit.cli.words import ProgressLine, Screen
-from samebit.errors import CannotStart, SamebitError
+from samebit.data.adding import add
+from samebit.data.files import survey
+from samebit.errors import CannotStart, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.launch import landlock
+from samebit.objects.store import Store
 from samebit.records import Verdict
 from samebit.replay import environments
 from samebit.replay.environments import CannotRebuild
 from samebit.replay.installers import find_uv
-from samebit.replay.plan import environment_differences
-from samebit.replay.recipe import Pin, Rebuilt, Recipe, make_recipe
+from samebit.replay.plan import environment_differences, make_plan
+from samebit.replay.recipe import Pin, Rebuilt, make_recipe
+from samebit.replay.running import refuse, replay_and_judge
 from samebit.replay.verify import judge
 from samebit.report.release.bundle import Release, ReleasedRun
 from samebit.report.release.comparing import Compared, compare
@@ -42,6 +47,7 @@ __all__ = [
     "here",
     "place_for",
     "rebuilt",
+    "replay_run",
     "try_run",
 ]
 
@@ -56,7 +62,7 @@ class Environment(Struct, frozen=True):
     python: str
     path: tuple[str, ...]  # what comes first on PATH
     said: str
-    recipe: Recipe | None = None  # None: this process's own
+    rebuilt: Rebuilt | None = None  # None: this process's own
 
 
 class Tried(Struct, frozen=True):
@@ -113,7 +119,7 @@ def rebuilt(release: Release, top: Path) -> Environment:
 def _of(found: Rebuilt) -> Environment:
     bin_folder = str(found.folder / "bin")
     said = f"requirements.txt installed: {len(found.recipe.pins)} packages, Python {found.python}"
-    return Environment(found.executable, (bin_folder,), said, found.recipe)
+    return Environment(found.executable, (bin_folder,), said, found)
 
 
 # Running ----------------------------------------------------------------------------------------
@@ -158,7 +164,10 @@ def try_run(
             output.fileno(),
             allow_writes,
         )
-        launched = launch(request)
+        try:
+            launched = launch(request)
+        except (CannotStart, OSError) as error:  # no such script, program or folder
+            return Tried(stated.id, "unknown", in_a_line(error), None, Compared(), "")
     printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
     if launched.folder is None:
         raise SamebitError("the command left no record")
@@ -179,12 +188,42 @@ def try_run(
     return Tried(stated.id, grade, why, verdict, compared, printed)
 
 
+def replay_run(
+    release: Release,
+    stated: ReleasedRun,
+    top: Path,
+    folder: Path,
+    environment: Environment,
+    *,
+    allow_writes: bool,
+) -> Tried:
+    """Run one again from its record in the bundle, as `verify` does: of a run that was resumed.
+
+    Its commands are several, each of which goes on from what the one before has left.
+    """
+    recorded = _recorded(release, stated, top, folder / "record")
+    if recorded is None:
+        why = "it was stopped and resumed, which only its record can repeat, and that is not here"
+        return Tried(stated.id, "unknown", why, None, Compared(), "")
+    for name in ("data", "elsewhere"):
+        if (top / name).is_dir():
+            add(Store(folder / "record"), survey(top / name), f"released-{name}")
+    plan = make_plan(recorded, os.environ, elsewhere=environment.rebuilt is not None)
+    if plan.blockers:
+        return Tried(stated.id, "unknown", "; ".join(plan.blockers), refuse(plan), Compared(), "")
+    if environment.rebuilt is not None:
+        plan = environments.in_environment(plan, environment.rebuilt)
+    result = replay_and_judge(plan, execute, allow_writes=allow_writes)
+    verdict = result.verdict
+    return Tried(stated.id, verdict.grade, verdict.cause, verdict, Compared(), result.console)
+
+
 def _recorded(release: Release, stated: ReleasedRun, top: Path, folder: Path) -> View | None:
     """The record that the bundle has of a run, in a place where it may be read; None without."""
     if not release.record:
         return None
     shutil.copytree(top / release.record, folder)
-    places.check_format(folder)
+    places.make_store(folder)  # its empty folders did not travel
     return read_run(RunFolder(folder / "runs" / stated.id))
 
 
@@ -224,8 +263,8 @@ def _environ(
     environ |= {"TMPDIR": str(temporary)}
     environ["PATH"] = os.pathsep.join([*environment.path, own.get("PATH", os.defpath)])
     search = [str(cwd / one) for one in given.get("PYTHONPATH", "").split(os.pathsep) if one]
-    if environment.recipe is not None:
-        environments.lay_beside(folder / "beside", environment.recipe)
+    if environment.rebuilt is not None:
+        environments.lay_beside(folder / "beside", environment.rebuilt.recipe)
         search.append(str(folder / "beside"))
         environ.pop("PYTHONHOME", None)
         environ["VIRTUAL_ENV"] = str(Path(environment.python).parent.parent)

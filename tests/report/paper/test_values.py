@@ -114,15 +114,35 @@ def test_a_difference_of_pairs_has_their_interval_and_their_test(tmp_path: Path)
     assert value.parts["p"].number == pytest.approx(stats.welch_t(ACCURACIES, theirs).p)
 
 
-def test_a_difference_without_pairs_has_no_interval(tmp_path: Path) -> None:
-    rows = [*runs(), *(run(at + 9, acc, "base") for at, acc in enumerate([0.8, 0.81]))]
-    value = derived(tmp_path, 'of = "ours", metric = "acc", minus = "base"', rows)
-    assert "interval" not in value.parts
-    assert "Welch" in value.method
-    rows = runs([0.9]) + runs([0.8], "base")
-    value = derived(tmp_path, 'of = "ours", metric = "acc", minus = "base"', rows)
+def test_a_difference_without_pairs_has_the_interval_of_the_test_that_needs_none(
+    tmp_path: Path,
+) -> None:
+    line = 'of = "ours", metric = "acc", minus = "base"'
+    theirs = [0.88, 0.90, 0.89, 0.87, 0.905, 0.86]
+    rows = [*runs(), *(run(at + 9, acc, "base") for at, acc in enumerate(theirs))]
+    value = derived(tmp_path, line, rows)
+    assert (value.n, value.parts["method"].text) == (
+        11,
+        r"95\,\% Welch's t interval over 11 seeds (5 and 6)",
+    )
+    oracle = pytest.importorskip("scipy.stats").ttest_ind(ACCURACIES, theirs, equal_var=False)
+    interval = oracle.confidence_interval(0.95)
+    assert value.parts["low"].number == pytest.approx(interval.low, rel=1e-9)
+    assert value.parts["high"].number == pytest.approx(interval.high, rel=1e-9)
+    assert value.parts["p"].number == pytest.approx(oracle.pvalue, rel=1e-9)
+
+
+def test_a_difference_of_single_runs_has_no_interval(tmp_path: Path) -> None:
+    line = 'of = "ours", metric = "acc", minus = "base"'
+    value = derived(tmp_path, line, runs([0.9]) + runs([0.8], "base"))
+    assert value.parts["interval"].text == value.parts[""].text == "0.1"
     assert value.parts["p"].number == 1.0
-    assert "one pair" in value.method or "1 pair" in value.method
+    value = derived(tmp_path, line, [*runs(), run(9, 0.8, "base")])
+    assert value.method == (
+        "0.11 (difference of means, 6 seeds (5 and 1); one value: no interval); "
+        "no test: b has one value, and no spread to compare with"
+    )
+    assert "p" not in value.parts
 
 
 def test_who_has_no_result_is_left_out_and_told(tmp_path: Path) -> None:

@@ -106,3 +106,24 @@ def test_a_key_that_makes_the_columns_stays_as_it_is() -> None:
     assert [sorted(key for key in one if key.endswith(".lr")) for one in found] == [
         ["config.lr"]
     ] * 2
+
+
+@pytest.mark.parametrize("name", ["norm.eps", "env.batch_size", "bn.momentum", "ema.lr", "name"])
+def test_a_name_means_the_optimizer_s_only_where_it_is_one(name: str) -> None:
+    facts = {"optimizer__eps": 0.5, "training__batch": 0.5, "optimizer__momentum": 0.5}
+    facts |= {"optimizer__lr": 0.5, "optimizer__name": "0.5"}
+    rows = [row(0, **{f"config__{name}": 0.5}, **facts)]
+    assert folded(rows, []) == (rows, {}, [])
+
+
+@pytest.mark.parametrize("name", ["lr", "optim.lr", "train.optimizer.lr", "optimizer.params.lr"])
+def test_it_may_stand_below_what_is_called_an_optimizer(name: str) -> None:
+    rows = [row(0, **{f"config__{name}": 0.5}, optimizer__lr=0.5)]
+    assert folded(rows, [])[1] == {f"config.{name}": "optimizer.lr"}
+
+
+def test_the_optimizer_s_name_is_folded_from_where_it_stands() -> None:
+    rows = [
+        row(0, config__optimizer__name="adamw", config__model__name="x", optimizer__name="AdamW")
+    ]
+    assert folded(rows, [])[1] == {"config.optimizer.name": "optimizer.name"}

@@ -103,9 +103,9 @@ def test_who_has_no_result_is_counted_by_reason_and_group() -> None:
     del rows[-1]["metric.acc"]
     table = make("results", rows, Options(group=("method",)))
     assert {why for _, why in table.left_out} == {"failed", "not a number", "no such metric"}
-    assert "left out: 1 failed (ours)" in table.notes
-    assert "left out: 1 not a number (ours)" in table.notes
-    assert "left out: 1 no acc (base)" in table.notes
+    assert "left out, failed: 1 of ours" in table.notes
+    assert "left out, not a number: 1 of ours" in table.notes
+    assert "left out, no acc: 1 of base" in table.notes
     assert table.method == "mean ± 95 % t interval over 4 seeds"
 
 
@@ -200,6 +200,17 @@ def test_very_many_metrics_are_not_all_put_into_a_paper() -> None:
     many = {f"metric.m{at}": 0.5 for at in range(40)}
     with pytest.raises(UsageError, match="these runs have 41 metrics"):
         make("results", [one | many for one in runs(ours=A)], Options())
+
+
+def test_what_the_rules_leave_out_may_still_be_grouped_by() -> None:
+    rows = [one | {"config.device": one["config.method"]} for one in runs(ours=A, base=B)]
+    table = make("results", rows, Options(group=("device",)))
+    assert [line.cells[0].value for line in table.lines] == ["ours", "base"]
+
+
+def test_what_the_statistics_say_of_a_method_stands_below() -> None:
+    table = make("results", runs(ours=A), Options(group=("method",), how="bca"))
+    assert any("too narrow" in note and "(ours)" in note for note in table.notes)
 
 
 def test_csv_has_the_bounds_whole() -> None:

@@ -1,5 +1,7 @@
 """`[table]` in a project's settings: read whole, above those of the user, wrong ones refused."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 from samebit import places
 from samebit.errors import UsageError
 from samebit.report.tables.settings import Searched, of_project, read
+
+GUIDE = Path(__file__).parents[3] / "docs" / "tables.md"
 
 
 def test_everything_is_read() -> None:
@@ -31,6 +35,14 @@ def test_everything_is_read() -> None:
         "lr": Searched("LogUniform[1e-5, 1e-2]", "random"),
         "optim.wd": Searched("{0, 1}"),
     }
+
+
+def test_what_the_guide_shows_can_be_read() -> None:
+    blocks = re.findall(r"^```text not-run\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+    (shown,) = [block for block in blocks if block.startswith("[table]")]
+    found = read(tomllib.loads(shown)["table"], GUIDE)
+    assert set(found.__struct_fields__) == set(tomllib.loads(shown)["table"])
+    assert found.search["lr"].sampler == "random"
 
 
 @pytest.mark.parametrize(

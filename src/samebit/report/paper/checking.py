@@ -1,7 +1,7 @@
 """What of a paper is not as its runs say: each finding with its file and line."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from samebit import digest
 from samebit.report.paper import typed
@@ -11,7 +11,7 @@ from samebit.report.paper.lock import Lock
 from samebit.report.paper.making import Made
 from samebit.report.paper.settings import CLAIMS, GENERATED, Paper
 from samebit.report.paper.tex import Source, Use, uses
-from samebit.report.paper.values import Row, Value
+from samebit.report.paper.values import Row, keys_of
 from samebit.report.table import few, shown
 
 __all__ = ["check"]
@@ -52,17 +52,8 @@ def check(
     return sorted(dict.fromkeys(findings), key=lambda one: order[one.level])
 
 
-def _keys(values: Mapping[str, Value]) -> dict[str, tuple[str, str]]:
-    """Every key that a text may use: of which value, and which part."""
-    return {
-        f"{key}/{part}" if part else key: (key, part)
-        for key, value in values.items()
-        for part in value.parts
-    }
-
-
 def _unknown(paper: Paper, made: Made, found: Sequence[Use]) -> Iterator[Finding]:
-    keys = _keys(made.lock.values)
+    keys = keys_of(made.lock.values)
     hidden = [key for key in paper.values if key not in made.lock.values]
     for use in found:
         if use.what == "claim":
@@ -91,7 +82,7 @@ def _at(use: Use) -> str:
 
 def _stale(paper: Paper, made: Made, lock: Lock, found: Sequence[Use]) -> Iterator[Finding]:
     """Values that are no longer what was built."""
-    now, then = _keys(made.lock.values), _keys(lock.values)
+    now, then = keys_of(made.lock.values), keys_of(lock.values)
     used = {use.key for use in found}
     for use in found:
         if use.what != "val" or use.key not in now:
@@ -109,7 +100,7 @@ def _stale(paper: Paper, made: Made, lock: Lock, found: Sequence[Use]) -> Iterat
             yield Finding("error", _at(use), what, _BUILD)
     for key, value in made.lock.values.items():
         before = lock.values.get(key)
-        whole = {f"{key}/{part}" if part else key for part in value.parts}
+        whole = keys_of({key: value}).keys()
         if before is None or used & whole or before == value:
             continue
         what = f"{key} has changed since the build{_why(lock, made, key)}; no text uses it"
@@ -143,7 +134,7 @@ def _why(lock: Lock, made: Made, key: str) -> str:
 
 def _alone(made: Made, found: Sequence[Use]) -> Iterator[Finding]:
     """Intervals in the text that one run has not."""
-    keys = _keys(made.lock.values)
+    keys = keys_of(made.lock.values)
     for use in found:
         key, part = keys.get(use.key, ("", ""))
         if part == "interval" and made.lock.values[key].n == 1:
@@ -301,7 +292,7 @@ def _unused(
 ) -> Iterator[Finding]:
     used = {use.key for use in found if use.what == "val"}
     for key, value in made.lock.values.items():
-        if not used & {f"{key}/{part}" if part else key for part in value.parts}:
+        if not used & keys_of({key: value}).keys():
             yield Finding("note", paper.where("paper.values", key), f"{key} is used nowhere")
     for name in made.lock.drawn:
         if not _included(name, sources):

@@ -14,7 +14,6 @@ __all__ = ["Form"]
 
 _PERCENT = r"\,\%"
 _DIGITS = 4  # significant ones, where nothing says how sure a number is
-_SMALL_P = 0.001  # below it a p is not written, but how small it is
 
 
 class Form(Struct, frozen=True):
@@ -72,8 +71,8 @@ class Form(Struct, frozen=True):
         return self._signed(rf"${value} \pm {half}$")
 
     def p(self, value: float) -> str:
-        """A p: `0.0313`, or `$<0.001$`."""
-        return rf"$<{_SMALL_P}$" if value < _SMALL_P else latex.number(float(f"{value:.3g}"))
+        r"""A p: `0.031`, or `$2.9\times10^{-6}$`."""
+        return latex.number(float(f"{value:.2g}"))
 
     def _scaled(self, value: float) -> float:
         return value * 100 if self.percent else value

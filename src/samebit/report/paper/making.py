@@ -15,7 +15,7 @@ from samebit.report.paper.claims import Claim
 from samebit.report.paper.lock import NAME, Lock, as_text
 from samebit.report.paper.macros import values_tex
 from samebit.report.paper.settings import Paper
-from samebit.report.paper.values import Problem, Row, Selected, derive, select
+from samebit.report.paper.values import Problem, Row, Selected, derive, explained, select
 
 __all__ = ["Made", "make"]
 
@@ -41,9 +41,7 @@ def make(store: Path, paper: Paper, rows: Sequence[Row]) -> Made:
         try:
             one = draw()
         except SamebitError as error:
-            facts = "; ".join(f"{fact}: {value}" for fact, value in error.facts.items())
-            what = f"{name}: {error.what}{f' ({facts})' if facts else ''}"
-            problems.append(Problem(where, what, error.hint or ""))
+            problems.append(Problem(where, f"{name}: {explained(error)}", error.hint or ""))
             continue
         files[f"{kind}/{name}.tex"] = one.text
         drawn[f"{kind}/{name}.tex"] = one.runs

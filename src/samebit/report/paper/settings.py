@@ -240,7 +240,7 @@ def _selector(name: str, value: Any, where: str) -> Selector:
     raise UsageError(
         f"{where}: a selection is a condition or a list of runs",
         value=repr(value),
-        hint='ours = "group = ours and state = finished", or ours = ["name", "3f9ah2k1c0"]',
+        hint='ours = "group = ours", or ours = ["name", "3f9ah2k1c0"]',
     )
 
 

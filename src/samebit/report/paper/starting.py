@@ -68,13 +68,16 @@ def proposed(rows: Sequence[Row], is_volatile: Callable[[str], bool]) -> dict[st
 
 
 def _selections(finished: Sequence[Row]) -> dict[str, tuple[str, list[Row]]]:
-    """By name a condition, and the runs that fit it: the groups there are, else all runs."""
+    """By name a condition, and who of those that fit it has finished: the groups, else all runs.
+
+    A condition takes in runs that failed, so that `samebit paper check` tells who is left out.
+    """
     groups: dict[str, list[Row]] = {}
     for row in finished:
         if isinstance(row.get("group"), str):
             groups.setdefault(str(row["group"]), []).append(row)
     if not groups:
-        return {"runs": ("state = finished", list(finished))}
+        return {"runs": ("kind = run", list(finished))}
     found: dict[str, tuple[str, list[Row]]] = {}
     for group, members in list(groups.items())[:_MOST_SELECTIONS]:
         name = base = _SLUG.sub("-", group).strip("-").lower()[:40] or "group"
@@ -83,7 +86,7 @@ def _selections(finished: Sequence[Row]) -> dict[str, tuple[str, list[Row]]]:
             at += 1
             name = f"{base}-{at}"
         quoted = group.replace("\\", "\\\\").replace("'", "\\'")
-        found[name] = (f"group = '{quoted}' and state = finished", members)
+        found[name] = (f"group = '{quoted}'", members)
     return found
 
 

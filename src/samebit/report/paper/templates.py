@@ -18,7 +18,7 @@ from samebit.report import latex
 from samebit.report.paper.finding import near
 from samebit.report.paper.making import Made
 from samebit.report.paper.settings import GENERATED, Paper
-from samebit.report.paper.values import Row
+from samebit.report.paper.values import Row, keys_of
 from samebit.stats import Estimate
 
 __all__ = ["render", "rendered_name"]
@@ -102,17 +102,10 @@ def _at(what: str, error: BaseException, paper: Paper, hint: str | None) -> Usag
 
 
 def _variables(made: Made) -> dict[str, Any]:
-    texts = {
-        f"{key}/{part}" if part else key: one.text
-        for key, value in made.lock.values.items()
-        for part, one in value.parts.items()
-    }
-    numbers = {
-        f"{key}/{part}" if part else key: one.number
-        for key, value in made.lock.values.items()
-        for part, one in value.parts.items()
-        if one.number is not None
-    }
+    values = made.lock.values
+    parts = {whole: values[key].parts[part] for whole, (key, part) in keys_of(values).items()}
+    texts = {whole: one.text for whole, one in parts.items()}
+    numbers = {whole: one.number for whole, one in parts.items() if one.number is not None}
     claims = {key: claim.text for key, claim in made.claims.items()}
     return {
         "val": _Values(texts),

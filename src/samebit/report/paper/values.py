@@ -3,6 +3,7 @@
 What cannot be derived is a `Problem` and no value; nothing here reads or writes a file.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +20,10 @@ from samebit.report.paper.settings import Paper, Selector, ValueOf
 from samebit.report.results import Result, result
 from samebit.report.table import few, shown
 from samebit.stats import Estimate
+from samebit.stats.distributions import t_quantile
 from samebit.stats.values import level
 
-__all__ = ["Part", "Problem", "Selected", "Value", "derive", "select"]
+__all__ = ["Part", "Problem", "Selected", "Value", "derive", "explained", "keys_of", "select"]
 
 Row = dict[str, object]
 
@@ -59,6 +61,15 @@ class Selected(Struct, frozen=True):
     problem: str = ""
 
 
+def keys_of(values: Mapping[str, Value]) -> dict[str, tuple[str, str]]:
+    """Every key that a text may use: of which value it is, and which part."""
+    return {
+        f"{key}/{part}" if part else key: (key, part)
+        for key, value in values.items()
+        for part in value.parts
+    }
+
+
 def select(
     store: Path, rows: Sequence[Row], selections: Mapping[str, Selector]
 ) -> dict[str, Selected]:
@@ -73,10 +84,13 @@ def _selected(store: Path, rows: Sequence[Row], selector: Selector) -> Selected:
             return Selected(tuple(found), "" if found else f"no run fits: {selector}")
         return Selected(tuple(choose(store, rows, selector)))
     except SamebitError as error:
-        facts = "; ".join(
-            f"{name}: {value}" for name, value in error.facts.items() if name != "store"
-        )
-        return Selected((), f"{error.what}{f' ({facts})' if facts else ''}")
+        return Selected((), explained(error))
+
+
+def explained(error: SamebitError) -> str:
+    """What happened, with its facts, in a line."""
+    facts = [f"{name}: {value}" for name, value in error.facts.items() if name != "store"]
+    return f"{error.what} ({'; '.join(facts)})" if facts else error.what
 
 
 def derive(
@@ -97,12 +111,7 @@ def derive(
         try:
             found[key] = _value(asked, selected, Form.of(asked, siunitx=paper.siunitx))
         except SamebitError as error:
-            facts = "; ".join(f"{name}: {value}" for name, value in error.facts.items())
-            problems.append(
-                Problem(
-                    where, f"{key}: {error.what}{f' ({facts})' if facts else ''}", error.hint or ""
-                )
-            )
+            problems.append(Problem(where, f"{key}: {explained(error)}", error.hint or ""))
     clashes = [
         Problem(paper.where("paper.values", key), f"{key} is a part of {above} already")
         for key in found
@@ -149,7 +158,8 @@ def _unbroken(sentence: str) -> str:
 def _method(estimate: Estimate) -> str:
     """What is behind its number: `95 % t interval over 5 seeds`."""
     if estimate.low is None:
-        return f"{estimate.n} {estimate.over.removesuffix('s')}, no interval"
+        over = estimate.over.removesuffix("s") if estimate.n == 1 else estimate.over
+        return f"{estimate.n} {over}, no interval"
     certain = f"{level(estimate.confidence)} " if estimate.confidence else ""
     return f"{certain}{estimate.method} over {estimate.n} {estimate.over}"
 
@@ -256,18 +266,15 @@ def _difference(asked: ValueOf, ours: Sequence[Row], theirs: Sequence[Row], form
     paired = pairing.pair((first, ours), (second, theirs))
     assert first.estimate is not None
     assert second.estimate is not None
-    value = first.estimate.value - second.estimate.value
-    if not paired.why:
+    if paired.why:
+        estimate = _apart(asked, paired, first.estimate.value - second.estimate.value)
+    else:
         off = [a - b for a, b in zip(paired.a, paired.b, strict=True)]
         estimate = stats.mean(
             off, over="pairs by seed", how=asked.interval, confidence=asked.confidence
         )
-        parts = _estimated(estimate, form)
-        said, method = [str(estimate)], _method(estimate)
-    else:
-        parts = {"": Part(form.text(value), value)}
-        method = f"difference of means, {len(paired.a)} and {len(paired.b)} {paired.over}"
-        said = [method]
+    parts = _estimated(estimate, form)
+    said = [str(estimate)]
     try:
         compared = pairing.compare(paired, asked.test)
     except UsageError as error:
@@ -282,6 +289,21 @@ def _difference(asked: ValueOf, ours: Sequence[Row], theirs: Sequence[Row], form
     notes = tuple(dict.fromkeys([*first.notes, *second.notes]))
     runs = tuple(dict.fromkeys([*first.runs, *second.runs]))
     both = replace(first, values=paired.a + paired.b, runs=runs, left_out=left_out, notes=notes)
-    made = _made(parts, both, "; ".join(said), method)
-    n = len(both.values) if paired.why else len(paired.a)
-    return replace(made, n=n, parts=made.parts | {"n": Part(str(n), n)})
+    made = _made(parts, both, "; ".join(said), _method(estimate))
+    return replace(made, n=estimate.n, parts=made.parts | {"n": Part(str(estimate.n), estimate.n)})
+
+
+def _apart(asked: ValueOf, groups: pairing.Paired, value: float) -> Estimate:
+    """A difference of means of runs that are no pairs, with the interval of Welch's t test."""
+    n = len(groups.a), len(groups.b)
+    over = f"{groups.over} ({n[0]} and {n[1]})"
+    if min(n) == 1 or asked.interval != "t":
+        note = "one value: no interval" if min(n) == 1 else "no pairs: no such interval"
+        return Estimate(value, sum(n), over, "difference of means", note=note)
+    half = 0.0
+    spread = math.hypot(stats.sem(groups.a), stats.sem(groups.b))
+    if spread:
+        (freedom,) = stats.welch_t(groups.a, groups.b).freedom
+        half = spread * t_quantile((1 + asked.confidence) / 2, freedom)
+    low, high, method = value - half, value + half, "Welch's t interval"
+    return Estimate(value, sum(n), over, "difference of means", low, high, method, asked.confidence)

@@ -16,14 +16,10 @@ from samebit.report.outputs import UNKNOWN
 from samebit.report.release import record
 from samebit.report.release.bundle import Release, ReleasedRun, encode, pretty
 from samebit.report.release.card import model_card
-from samebit.report.release.contents import (
-    Laid,
-    command_of,
-    lay_out_data,
-    lay_out_outputs,
-    metrics_csv,
-)
+from samebit.report.release.commands import command_of
+from samebit.report.release.contents import Laid, metrics_csv
 from samebit.report.release.crate import METADATA, crate
+from samebit.report.release.files import lay_out_data, lay_out_outputs
 from samebit.report.release.given import GivenRun, Wanted
 from samebit.report.release.opening import CONTENTS, STATEMENT
 from samebit.report.release.packages import Environment, pylock, requirements
@@ -37,6 +33,7 @@ __all__ = ["Tables", "make"]
 # Each table by its file's name, as text; those in Markdown go into the README, too.
 Tables = dict[str, str]
 _SECOND_NS = 10**9
+_MOST_TOLD = 1000  # files of data that a crate tells one by one
 _IMPORTS_US = re.compile(rb"^\s*(?:import|from)\s+samebit\b", re.MULTILINE)
 
 
@@ -50,6 +47,7 @@ def make(
     author: Sequence[str] = (),
     tables: Callable[[], Tables] = dict,
     sign: Callable[[bytes], bytes],
+    advance: Callable[[int], object] = int,
 ) -> Release:
     """Write a whole bundle into a draft.
 
@@ -62,6 +60,7 @@ def make(
         author: name and address under which git commits in the project.
         tables: makes the tables of results and hyper-parameters.
         sign: makes the signed statement of a payload.
+        advance: is told of how many more bytes of data are laid out.
 
     Raises:
         UsageError: there is a run that cannot be released.
@@ -71,7 +70,7 @@ def make(
     made.top.mkdir()
     laid = Laid(made, store, wording)
     codes = _lay_out_codes(laid, runs)
-    data = tuple(lay_out_data(laid, runs, with_bytes=wanted.data))
+    data = tuple(lay_out_data(laid, runs, advance, with_bytes=wanted.data))
     released = tuple(_run(laid, run, wanted, codes[at]) for at, run in enumerate(runs))
     files = _top_files(runs[0], store)
     project = read_project(files, author)
@@ -311,7 +310,16 @@ def _write_texts(
         ),
     )
     made.put(CONTENTS, encode(release))
-    described = [name for name in made.names() if _is_described(release, name)]
+    places = {one.place for one in release.data}
+    places |= {one.place for run in release.runs for one in run.written}
+    told = places if len(places) <= _MOST_TOLD else set[str]()
+    whole = {code.folder for code in release.codes} | {release.record, "data", "elsewhere"}
+    whole |= {"outputs"}
+    described = [
+        name
+        for name in made.names()
+        if "/" not in name or name in told or name.partition("/")[0] not in whole
+    ]
     sizes = {name: (made.top / name).stat().st_size for name in described}
     made.put(METADATA, crate(release, project, described, sizes))
 
@@ -325,13 +333,3 @@ def _manifest(release: Release) -> list[tuple[str, str, str | None]]:
             if found.get(key, UNKNOWN) == UNKNOWN:
                 found[key] = one.replay
     return [(name, found[name, content], content) for name, content in sorted(found, key=str)]
-
-
-def _is_described(release: Release, name: str) -> bool:
-    """Of a folder of code, data or records the crate tells as a whole; of other files of each."""
-    top = name.partition("/")[0]
-    whole = {code.folder for code in release.codes} | {release.record} - {""}
-    places = {one.place for one in release.data} | {
-        w.place for r in release.runs for w in r.written
-    }
-    return "/" not in name or top not in whole or name in places

@@ -125,8 +125,8 @@ def _training(release: Release) -> Iterator[str]:
     yield from _commands(trained)
     if any(run.executions > 1 for run in trained):
         yield (
-            "A run of several executions was stopped and resumed; `samebit release test` runs them "
-            "one after the other."
+            "A run of several executions was stopped and resumed. Above is its first command "
+            "alone: `samebit release test` runs all of them, one after the other."
         )
     if unseeded := [run.id for run in trained if run.unseeded]:
         yield (

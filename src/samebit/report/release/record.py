@@ -11,6 +11,7 @@ from samebit import digest, places
 from samebit.errors import NotFound
 from samebit.folders.naming import uses
 from samebit.folders.read import View
+from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.remotes.bundles import is_file_of_a_run
 from samebit.report.release.writing import Draft, files_below
@@ -38,24 +39,27 @@ def add_records(made: Draft, store: Store, views: Iterable[View]) -> list[str]:
                 data = (view.folder.path / path).read_bytes()
                 made.put(f"{FOLDER}/runs/{view.id}/{path}", data)
         names |= dict.fromkeys(_needed(view, store))
-    pieces: list[bytes] = []
-    for name in names:
-        try:
-            pieces.append(store.read(name))
-        except NotFound as error:  # or damaged
-            lacks.append(error.what)
-    Store(top).put_all(pieces)
+    Store(top).put_all(_read(store, names, lacks))
     for name in _STORE_FOLDERS:
         if not any((top / name).iterdir()):
             (top / name).rmdir()
     return lacks
 
 
+def _read(store: Store, names: Iterable[str], lacks: list[str]) -> Iterator[bytes]:
+    for name in names:
+        try:
+            yield store.read(name)
+        except NotFound as error:  # or damaged
+            lacks.append(error.what)
+
+
 def _needed(view: View, store: Store) -> Iterator[str]:
     """The objects without which the run cannot be run again, or shown."""
     data = {fact.get("saved") for fact in view.files}
+    kept = {fact.get("kept") for fact in data_of(view).values()}
     for use in uses(view, store):
-        if use.kind == "state":
+        if use.kind == "state" or use.root in kept:
             yield use.root
         elif use.root not in data:
             yield from (name for _, name in use.parts)

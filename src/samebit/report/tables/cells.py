@@ -11,7 +11,7 @@ from samebit.report.tables.settings import Settings
 from samebit.report.tables.values import Cell, Column, Several, Words
 from samebit.report.tables.wording import in_words
 
-__all__ = ["Grouped", "cell", "columns_of", "distinct", "group_runs", "members_of"]
+__all__ = ["Grouped", "cell", "columns_of", "distinct", "group_runs", "members_of", "told"]
 
 Row = Mapping[str, object]
 
@@ -55,6 +55,14 @@ def columns_of(grouped: Grouped, settings: Settings) -> list[Column]:
     ]
 
 
+def told(keys: Sequence[str], values: Sequence[object], settings: Settings) -> str:
+    """A group in words: its texts, and its other values with what they are values of."""
+    return " / ".join(
+        value if isinstance(value, str) else f"{label(key, settings.labels)} {in_words(value)}"
+        for key, value in zip(keys, values, strict=True)
+    )
+
+
 def cell(key: str, rows: Sequence[Row]) -> Cell:
     """What some runs have under a key."""
     found = distinct(key, rows)
@@ -66,9 +74,13 @@ def cell(key: str, rows: Sequence[Row]) -> Cell:
 
 
 def distinct(key: str, rows: Sequence[Row]) -> list[object]:
-    """The values of a key, each once, numbers in order; None where a run has no such key."""
+    """The values of a key, each once, numbers first; None where a run has no such key."""
     values = list({same(row.get(key)): row.get(key) for row in rows}.values())
-    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-    if len(numbers) < len(values) or any(number != number for number in numbers):
-        return values
-    return list(sorted(numbers))
+    numbers: list[float] = []
+    others: list[object] = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+            others.append(value)  # also NaN, which has no place among numbers
+        else:
+            numbers.append(value)
+    return [*sorted(numbers), *others]

@@ -32,6 +32,7 @@ Row = Mapping[str, object]
 
 _PREFIXES = ("optimizer", "training.", "config.")
 _ALSO = ("machine.device",)
+_BATCH, _PARAMETERS = "training.batch", "training.parameters"
 _COUNTED = frozenset({"training.samples"})  # what came of the settings, and is none
 
 _PATHS = re.compile(
@@ -52,19 +53,27 @@ _A_PATH = re.compile(r"(?:/|~/|\./|\.\./|[A-Za-z]:[\\/]).*")
 
 # What configurations call what the optimizer, or the loop, was seen to use.
 _MEANINGS = {
-    "name": ("optimizer", "optim", "opt", "optimizer_name"),
+    "name": ("optimizer", "optim", "opt", "optimizer_name", "name", "type"),
     "lr": ("lr", "learning_rate", "learningrate", "base_lr", "initial_lr", "peak_lr", "max_lr"),
     "weight_decay": ("weight_decay", "wd", "weightdecay"),
     "momentum": ("momentum",),
     "betas": ("betas", "adam_betas"),
-    "eps": ("eps", "epsilon", "adam_eps", "adam_epsilon"),
+    "eps": ("eps", "adam_eps", "adam_epsilon"),
     "nesterov": ("nesterov",),
     "batch": ("batch_size", "batch", "bs", "batchsize", "train_batch_size"),
     "micro_batch": ("per_device_train_batch_size", "micro_batch_size", "batch_size"),
     "accumulation": ("gradient_accumulation_steps", "grad_accum", "accumulation_steps"),
     "epochs": ("epochs", "n_epochs", "num_epochs", "max_epochs", "num_train_epochs", "epoch"),
-    "clipping": ("max_grad_norm", "grad_clip", "clip", "clip_norm", "clip_grad", "grad_norm"),
+    "clipping": ("max_grad_norm", "grad_clip", "clip_norm", "clip_grad"),
 }
+# Below these names, and below none, they mean that; `norm.eps` and `env.batch_size` are others.
+_OF_OPTIMIZERS = frozenset({"optimizer", "optim", "opt", "sgd", "adam", "adamw"})
+_OF_TRAINING = _OF_OPTIMIZERS | frozenset(
+    {"train", "training", "trainer", "solver", "params", "kwargs", "hparams", "hyper", "args"}
+    | {"data", "loader", "dataloader", "data_loader"}
+)
+# Of these, another value than the one that was used is a contradiction.
+_PLAIN = frozenset({"lr", "learning_rate", "weight_decay", "wd", "momentum", "betas", "nesterov"})
 # A number in the words of a schedule that is a value of it: no factor, no number of steps.
 _IN_WORDS = re.compile(r"(?<![×\w.])(?<!at )-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.]| steps| cycles)")
 
@@ -135,10 +144,15 @@ def why_left_out(key: str, rows: Sequence[Row], settings: Settings) -> str:
     return ""
 
 
-def without_left_out(rows: Sequence[Row], settings: Settings) -> list[Row]:
-    """Runs without the entries that are no settings: in them they do not differ."""
+def without_left_out(
+    rows: Sequence[Row], settings: Settings, across: Sequence[str] = ()
+) -> list[Row]:
+    """Runs without the entries that are no settings: in them they do not differ.
+
+    `across` are keys that somebody groups by, which stay.
+    """
     known = dict.fromkeys(key for row in rows for key in row if key.startswith("config."))
-    left = {key for key in known if why_left_out(key, rows, settings)}
+    left = {key for key in known if key not in across and why_left_out(key, rows, settings)}
     return [{key: value for key, value in row.items() if key not in left} for row in rows]
 
 
@@ -161,7 +175,7 @@ def _ordered(keys: Iterable[str], first: Sequence[str]) -> list[str]:
     def rank(key: str) -> tuple[int, int, int]:
         named = next((at for at, name in enumerate(first) if matches(key, [name])), len(first))
         group = next((at for prefix, at in place.items() if key.startswith(prefix)), len(place))
-        leads = {"optimizer.name": 0, "optimizer.lr": 1, "training.batch": 0}.get(key, 2)
+        leads = {"optimizer.name": 0, "optimizer.lr": 1, _BATCH: 0}.get(key, 2)
         return named, group, leads
 
     return sorted(found, key=rank)
@@ -183,12 +197,11 @@ def folded(
     dropped = set(_trivial(rows))
     notes: list[str] = []
     for fact in known:
-        names = _MEANINGS.get(fact.partition(".")[2], ())
         for key in known if fact.startswith(("optimizer.", "training.")) else ():
-            if not key.startswith("config.") or last_part(key) not in names or key in merged:
+            if key in merged or not _means(key, fact):
                 continue
             if not all(_agree(row[key], row[fact]) for row in rows if key in row and fact in row):
-                notes += [_contradiction(rows, key, fact)] if fact.startswith("opt") else []
+                notes += [_contradiction(rows, key, fact)] if last_part(key) in _PLAIN else []
             elif key not in across:
                 merged[key] = fact
             elif not any(isinstance(row.get(fact), str) for row in rows):
@@ -200,6 +213,17 @@ def folded(
         for row in rows
     ]
     return found, merged, notes
+
+
+def _means(key: str, fact: str) -> bool:
+    """Whether an entry of the configuration is what such a fact is about, by its name."""
+    config, *above = key.split(".")[:-1] or [""]
+    last = last_part(key)
+    if config != "config" or last not in _MEANINGS.get(fact.partition(".")[2], ()):
+        return False
+    if last in ("name", "type"):
+        return bool(above) and above[-1] in _OF_OPTIMIZERS
+    return not above or above[-1].lower() in _OF_TRAINING
 
 
 def _agree(said: object, seen: object) -> bool:
@@ -227,8 +251,8 @@ def _trivial(rows: Sequence[Row]) -> list[str]:
     tests: dict[str, Callable[[Row], bool]] = {
         "training.world": lambda row: row["training.world"] == 1,
         "training.accumulation": lambda row: row["training.accumulation"] == 1,
-        "training.micro_batch": lambda row: row["training.micro_batch"] == row["training.batch"],
-        "training.trainable": lambda row: row["training.trainable"] == row["training.parameters"],
+        "training.micro_batch": lambda row: row["training.micro_batch"] == row.get(_BATCH),
+        "training.trainable": lambda row: row["training.trainable"] == row.get(_PARAMETERS),
     }
     return [key for key, test in tests.items() if all(test(row) for row in rows if key in row)]
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from samebit.errors import UsageError
 from samebit.report.table import runs_table
 from samebit.report.tables import parameters, results, searching, spent
-from samebit.report.tables.options import SHAPES, Options
+from samebit.report.tables.options import SHAPES, USES, Options
 from samebit.report.tables.values import Cell, Column, Line, Table, record_digest
 
 __all__ = ["make"]
@@ -35,10 +35,15 @@ def make(shape: str, rows: Sequence[Row], options: Options) -> Table:
         options: what else was asked for.
 
     Raises:
-        UsageError: there is no such shape, no run, or no such thing in these runs.
+        UsageError: there is no such shape, or no use for an option in it; there is no run, or no
+            such thing in these runs.
     """
     if shape not in SHAPES:
         raise UsageError(f"no shape {shape!r}", known=", ".join(SHAPES))
+    for name in dict.fromkeys(used for uses in USES.values() for used in uses):
+        if getattr(options, name) and name not in USES[shape]:
+            said = ", ".join(USES[shape]) or "none of its kind"
+            raise UsageError(f"nothing to a table of {shape}: {name}", it_takes=said)
     whole = [row for row in rows if "damage" not in row]
     damaged = tuple((str(row["id"]), "damaged") for row in rows if "damage" in row)
     if not whole and shape != "runs":

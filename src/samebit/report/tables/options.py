@@ -9,7 +9,7 @@ from samebit.report.tables.settings import Settings
 if TYPE_CHECKING:
     from samebit.stats.intervals import How
 
-__all__ = ["SHAPES", "Options"]
+__all__ = ["SHAPES", "USES", "Options"]
 
 SHAPES = {
     "runs": "a row for each run",
@@ -20,6 +20,19 @@ SHAPES = {
     "compute": "devices, hours and runs, those that failed too",
     "seeds": "what was seeded with which seeds",
     "data": "data and splits, by fingerprint and number of rows",
+}
+
+
+# What each shape makes something of; how a metric is taken goes with metrics.
+USES: dict[str, tuple[str, ...]] = {
+    "runs": ("columns",),
+    "parameters": ("group", "columns", "transpose"),
+    "results": ("group", "metrics", "test", "against", "transpose"),
+    "search": ("group", "columns", "metrics"),
+    "supplement": (),
+    "compute": ("group",),
+    "seeds": ("group",),
+    "data": (),
 }
 
 

@@ -15,13 +15,14 @@ from samebit.report.tables.cells import (
     distinct,
     group_runs,
     members_of,
+    told,
 )
 from samebit.report.tables.keys import Key, folded, is_setting, sort_keys, whole_keys
 from samebit.report.tables.naming import label, labels, matches, plain_name, section
 from samebit.report.tables.options import Options
 from samebit.report.tables.settings import Settings
 from samebit.report.tables.values import Cell, Column, Line, Table
-from samebit.report.tables.wording import in_words, plain_text
+from samebit.report.tables.wording import plain_text
 
 __all__ = ["parameters", "shown_keys", "supplement"]
 
@@ -49,7 +50,7 @@ def parameters(rows: Sequence[Row], options: Options) -> Table:
         own = [key for key in keys if key not in shared]
         inside = [members_of(members, across.keys, header) for header, _ in across.groups]
         if own:
-            lines.append(Line(section=", ".join(map(in_words, values))))
+            lines.append(Line(section=told(grouped.keys[:-1], values, options.settings)))
             lines += _rows_of(own, inside, options)
     columns = (Column("parameter"), *columns_of(across, options.settings))
     return Table("parameters", columns, tuple(lines), tuple(notes))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from samebit.errors import UsageError
 from samebit.report.results import Result, result, same, varied
 from samebit.report.table import few, visible
-from samebit.report.tables.cells import group_runs
+from samebit.report.tables.cells import group_runs, told
 from samebit.report.tables.keys import are_seeds, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label
 from samebit.report.tables.options import Options
@@ -21,7 +21,7 @@ from samebit.report.tables.values import Cell, Column, Line, Table
 from samebit.report.tables.wording import in_words
 from samebit.stats.values import Estimate, level
 
-__all__ = ["best_of", "differing", "metrics_of", "results"]
+__all__ = ["best_of", "differing", "metrics_of", "numeric_metrics", "results"]
 
 Row = Mapping[str, object]
 
@@ -29,6 +29,7 @@ _ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 _MOST_METRICS = 12  # that are shown without being asked for
 _MOST_TOLD = 4  # groups in a note
 _P_DIGITS = 3
+_ONE_VALUE = "one value: no interval"  # as the statistics say it of each
 
 
 class _Strip(Struct, frozen=True):
@@ -44,7 +45,7 @@ class _Strip(Struct, frozen=True):
 
 def results(rows: Sequence[Row], options: Options) -> Table:
     """A row for each group; of several keys the last one makes columns."""
-    rows = without_left_out(rows, options.settings)
+    rows = without_left_out(rows, options.settings, whole_keys(options.group, rows))
     names = whole_keys(options.group or differing(rows), rows)
     is_wide = len(options.group) > 1
     down = group_runs(rows, names[:-1] if is_wide else names)
@@ -61,10 +62,12 @@ def results(rows: Sequence[Row], options: Options) -> Table:
                 inside.get(tuple(map(same, (*values, *header))), []) for values, _ in down.groups
             ]
             strips.append(
-                _strip(metric, _told(across.keys, header, options), parts, reference, options)
+                _strip(
+                    metric, told(across.keys, header, options.settings), parts, reference, options
+                )
             )
     strips = _corrected(strips)
-    titles = [_told(down.keys, values, options) for values, _ in down.groups]
+    titles = [told(down.keys, values, options.settings) for values, _ in down.groups]
     notes += [*_notes(strips, titles), *_notes_of_tests(strips, titles, reference, options)]
     left = (left for strip in strips for one in strip.results if one for left in one.left_out)
     if options.transpose:
@@ -94,40 +97,32 @@ def differing(rows: Sequence[Row]) -> list[str]:
 
 def metrics_of(rows: Sequence[Row], options: Options) -> tuple[list[str], list[str]]:
     """The metrics of a table, by their names; and a note on those that could not be in it."""
-    known = dict.fromkeys(
-        key.removeprefix("metric.") for row in rows for key in row if key.startswith("metric.")
-    )
+    numbers, texts = numeric_metrics(rows)
     if options.metrics is not None:
         wanted = [metric.removeprefix("metric.") for metric in options.metrics]
         for metric in wanted:
-            if metric not in known:
-                logged = few(list(map(visible, known)), _MOST_METRICS) or "none"
+            if metric not in (*numbers, *texts):
+                logged = few(list(map(visible, numbers)), _MOST_METRICS) or "none"
                 raise UsageError(f"no run here has a metric {metric!r}", logged=logged)
         return wanted, []
-    texts = [
-        metric
-        for metric in known
-        if any(isinstance(row.get("metric." + metric), (str, bool)) for row in rows)
-    ]
-    found = [metric for metric in known if metric not in texts]
-    if not found:
-        raise UsageError("no run here has a metric that is a number")
-    if len(found) > _MOST_METRICS:
+    if not numbers:
+        texts_said = few(list(map(visible, texts)), _MOST_METRICS) or "none"
+        raise UsageError("no run here has a metric that is a number", texts=texts_said)
+    if len(numbers) > _MOST_METRICS:
         raise UsageError(
-            f"these runs have {len(found)} metrics",
-            metrics=few(list(map(visible, found)), _MOST_METRICS),
+            f"these runs have {len(numbers)} metrics",
+            metrics=few(list(map(visible, numbers)), _MOST_METRICS),
             hint="choose some: --metric NAME[,NAME]",
         )
-    return found, [f"no numbers, left out: {', '.join(texts)}"] if texts else []
+    return numbers, [f"no numbers, left out: {', '.join(texts)}"] if texts else []
 
 
-def _told(keys: Sequence[str], values: Sequence[object], options: Options) -> str:
-    """A group in words: its texts, and its other values with what they are values of."""
-    own = options.settings.labels
-    return " / ".join(
-        value if isinstance(value, str) else f"{label(key, own)} {in_words(value)}"
-        for key, value in zip(keys, values, strict=True)
-    )
+def numeric_metrics(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """The metrics that are numbers in all runs that have them, and the others."""
+    known = dict.fromkeys(key for row in rows for key in row if key.startswith("metric."))
+    texts = [key for key in known if any(isinstance(row.get(key), (str, bool)) for row in rows)]
+    numbers = [key for key in known if key not in texts]
+    return [key[len("metric.") :] for key in numbers], [key[len("metric.") :] for key in texts]
 
 
 def _reference(groups: Sequence[tuple[tuple[object, ...], list[Row]]], options: Options) -> int:
@@ -264,7 +259,7 @@ def _notes(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
     unknown = dict.fromkeys(strip.metric for strip in strips if strip.direction is None)
     if unknown and len(titles) > 1:
         notes.append(f"whether higher or lower is better is not known of {', '.join(unknown)}")
-    if any(one.n == 1 for strip in strips for one in _estimates(strip) if one) and "±" in method:
+    if "±" in method and any(one.n == 1 for strip in strips for one in _estimates(strip) if one):
         notes.append("one value has no interval")
     notes += _counted(
         [
@@ -272,18 +267,28 @@ def _notes(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
             for strip in strips
             for one, title in zip(strip.results, titles, strict=True)
             if one
-            for note in one.notes
+            for note in (*one.notes, one.estimate.note if one.estimate else "")
+            if note and note != _ONE_VALUE
         ]
     )
-    left: dict[tuple[str, str], set[str]] = {}
+    return notes + _left_out(strips, titles)
+
+
+def _left_out(strips: Sequence[_Strip], titles: Sequence[str]) -> list[str]:
+    """How many runs have no result, and why; of several groups, how many of each."""
+    found: dict[str, dict[str, set[str]]] = {}
     for strip in strips:
         for one, title in zip(strip.results, titles, strict=True):
             for run, why in one.left_out if one else ():
-                why_so = f"no {strip.metric}" if why == "no such metric" else why
-                left.setdefault((why_so, title), set()).add(run)
-    notes += _counted(
-        [(f"left out: {len(runs)} {why}", title) for (why, title), runs in left.items()]
-    )
+                said = f"no {strip.metric}" if why == "no such metric" else why
+                found.setdefault(said, {}).setdefault(title, set()).add(run)
+    notes: list[str] = []
+    for why, groups in found.items():
+        each = [
+            f"{len(runs)} of {title}" if title else f"{len(runs)}" for title, runs in groups.items()
+        ]
+        whole = f"{sum(map(len, groups.values()))} of {len(groups)} groups"
+        notes.append(f"left out, {why}: {whole if len(each) > _MOST_TOLD else ', '.join(each)}")
     return notes
 
 

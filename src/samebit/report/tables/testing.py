@@ -29,7 +29,8 @@ def compare(
     """One group against another; too few values for the test are said, and no error."""
     try:
         if test == "welch":
-            return Tested(stats.welch_t(ours[0].values, theirs[0].values))
+            over = "seeds" if _over(ours[0]) == _over(theirs[0]) == "seeds" else "runs"
+            return Tested(stats.welch_t(ours[0].values, theirs[0].values, over=over))
         a, b = by_seed(*ours), by_seed(*theirs)
         shared = [seed for seed in a if seed in b]
         if not shared:
@@ -41,6 +42,10 @@ def compare(
         return Tested((stats.wilcoxon if test == "wilcoxon" else stats.paired_t)(*pairs, by=by))
     except UsageError as error:
         return Tested(None, error.what)
+
+
+def _over(found: Result) -> str:
+    return found.estimate.over if found.estimate is not None else "runs"
 
 
 def by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
