@@ -29,7 +29,7 @@ _SOON_BYTES = 16 << 20  # that wait: the thread begins at once
 _MOST_BYTES = 256 << 20  # that wait: `log` lends a hand
 _TOGETHER_BYTES = 32 << 20  # that are made before they are written
 _FREE_SHARE = 0.5  # of what is free on the disk, at most, for what is written at once
-_INTERRUPTED_S = 5.0
+_INTERRUPTED_S = 2.0  # beside the five of states
 
 Emit = Callable[[dict[str, Any], int], None]
 
