@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would cos
 if TYPE_CHECKING:
     from typing import Any
 
+    from samebit.media.given import Audio, Figure, Histogram, Image, Table, Text, Video
     from samebit.session.joining import init
     from samebit.session.reading import open_run, runs
     from samebit.session.roles import role, seeds
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0.dev0"
 __all__ = [
+    "Audio",
+    "Figure",
+    "Histogram",
+    "Image",
     "Run",
+    "Table",
+    "Text",
+    "Video",
     "__version__",
     "init",
     "opaque",
@@ -41,6 +49,13 @@ _HOMES = {
     "seeds": "samebit.session.roles",
     "Run": "samebit.session.run",
     "per_sample": "samebit.session.samples",
+    "Audio": "samebit.media.given",
+    "Figure": "samebit.media.given",
+    "Histogram": "samebit.media.given",
+    "Image": "samebit.media.given",
+    "Table": "samebit.media.given",
+    "Text": "samebit.media.given",
+    "Video": "samebit.media.given",
 }
 
 

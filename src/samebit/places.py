@@ -51,6 +51,8 @@ class Settings:
     env_allow: tuple[str, ...] = ()  # further variables to record, patterns like MYAPP_*
     files_hash_budget_mb: int = 4096  # data beyond it is recorded by size and time only
     machine_s: int = 10  # seconds between samples of what the machine does; 0: none
+    media_budget_mb: int = 1024  # of pictures and the like; beyond it they are kept as digests only
+    media_most: int = 10_000  # so many of them; beyond it none is recorded
     push_auto: str = "off"  # off | end | during: when runs are pushed by themselves
     push_every_min: int = 5  # with `during`
     push_remote: str = ""  # which remote; the only one, where it is not set

@@ -14,6 +14,7 @@ from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
 from samebit.folders.find import find_run
+from samebit.folders.media import media_of
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import TraceRow, row_at
@@ -21,7 +22,7 @@ from samebit.folders.used import data_of
 from samebit.journal.traced import load_numpy_when_it_pays
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.query import randomness, splits, used
+from samebit.query import media, randomness, splits, used
 from samebit.replay.pairs import compare_traces
 from samebit.replay.randomness import unseeded
 from samebit.replay.results import is_volatile
@@ -76,6 +77,7 @@ def diff(options: argparse.Namespace) -> int:
         "randomness": randomness.differences(first, second, parted=parted),
         "environment": environment.differences(_environment(first), _environment(second)),
         "results": results,
+        "media": list(media.differences(first, second, lambda name: is_volatile(name, first))),
         "trace": _trace_lines(first, second, matched),
     }
     if options.json:
@@ -127,6 +129,7 @@ def _say(first: View, second: View, sections: Mapping[str, list[str]], screen: S
     told = {
         "data": data_of(first) or data_of(second),
         "splits": splits_of(first) or splits_of(second),
+        "media": media_of(first) or media_of(second),
     }
     for name, lines in sections.items():
         if name in told and not told[name]:

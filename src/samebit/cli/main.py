@@ -18,6 +18,7 @@ COMMANDS = {
     "release": ("samebit.cli.releasing", "runs as a bundle that a stranger can use; test one"),
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
+    "media": ("samebit.cli.media", "pictures, tables, sound that a run logged: list, export"),
     "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
     "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),

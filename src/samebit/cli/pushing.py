@@ -97,7 +97,7 @@ def _add_kinds(parser: argparse.ArgumentParser) -> None:
         metavar="a,b",
         type=_kinds,
         default=KINDS,
-        help="of what runs keep only: states, data, code; or none (default: all)",
+        help="of what runs keep only: states, data, code, media; or none (default: all)",
     )
     parser.add_argument(
         "--limit", metavar="MB", type=_megabytes, help="at most so many MB a second"

@@ -15,6 +15,7 @@ from samebit.capture import batch
 from samebit.capture.callers import short_place
 from samebit.cli import dvc
 from samebit.cli.configuring import config_lines, config_title, training_facts, whole_config
+from samebit.cli.media import media_lines
 from samebit.cli.scheduling import schedule_as_data, show_schedule
 from samebit.cli.splitting import split_lines
 from samebit.cli.surroundings import (
@@ -43,6 +44,7 @@ from samebit.data.versions import short_name
 from samebit.digest import canonical_json, short
 from samebit.errors import SamebitError
 from samebit.folders.find import find_run
+from samebit.folders.media import media_of
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
@@ -135,6 +137,11 @@ def _summary(view: View, screen: Screen) -> None:
     if view.metrics:
         screen.say(paint.bold("metrics"))
         screen.say(fields(list(_metrics(view, screen)), screen))
+    if lines := media_lines(view):
+        screen.say(paint.bold("media"))
+        screen.say(
+            fields([(f"  {shorten(visible(key), 40)}", value) for key, value in lines], screen)
+        )
     if lacks := find_lacks(view):
         screen.say(paint.yellow("missing"))
         for lack in lacks:
@@ -393,6 +400,7 @@ def _everything(view: View) -> dict[str, Any]:
             name: {"points": len(c.steps), "step": c.steps[-1], "value": c.values[-1]}
             for name, c in view.metrics.items()
         },
+        "media": media_of(view),
         "schedule": [list(row) for row in view.schedule],
         "replaced": [records.plain(gone) for gone in view.replaced],
         "steps": len(view.trace),

@@ -26,7 +26,7 @@ from samebit.report.paper.keeping import named_by_papers
 
 __all__ = ["du", "du_arguments"]
 
-_KINDS = ("state", "code", "file")
+_KINDS = ("state", "code", "file", "media")
 
 
 class _Share(Struct):
@@ -129,12 +129,18 @@ def _say(
 ) -> None:
     if rows:
         columns = [Column("run"), Column("name", shrink=1), Column("states", "right")]
-        columns += [
-            Column(t, "right") for t in ("kept", "code", "files", "record", "own", "shared")
-        ]
-        amounts = ("state", "code", "file", "folder", "own", "shared")
+        amounts = {"kept": "state", "code": "code", "files": "file", "media": "media"}
+        if not any(row["media_bytes"] for row in rows):
+            del amounts["media"]
+        amounts |= {"record": "folder", "own": "own", "shared": "shared"}
+        columns += [Column(title, "right") for title in amounts]
         cells = [
-            [row["id"], row["name"], row["states"], *(size(row[f"{a}_bytes"]) for a in amounts)]
+            [
+                row["id"],
+                row["name"],
+                row["states"],
+                *(size(row[f"{a}_bytes"]) for a in amounts.values()),
+            ]
             for row in rows
         ]
         screen.say(table(columns, cells, columns_wide=screen.width, color=screen.color))

@@ -20,6 +20,7 @@ __all__ = [
     "FileFact",
     "FitFact",
     "FittedFact",
+    "MediaFact",
     "SeedCallFact",
     "SplitFact",
     "StateFact",
@@ -44,6 +45,7 @@ MANY = frozenset(
         "fitted",
         "generator",
         "joined",
+        "media",
         "problem",
         "process",
         "rate",
@@ -62,6 +64,8 @@ _MAX_DEPTH = 128  # of lists and maps inside each other; Python's own functions 
 
 _Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z")]  # the system takes no zero in it
 _Path = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]+\Z")]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"\Ablake3:[0-9a-f]{64}\Z")]
 _Variable = Annotated[str, msgspec.Meta(pattern=r"\A[^=\0]+\Z")]
 
 
@@ -124,6 +128,24 @@ class DataFact(TypedDict):
     kept: NotRequired[str]
     size_bytes: NotRequired[int]
     version: NotRequired[str]
+
+
+class MediaFact(TypedDict):
+    """Something that was logged beside numbers; with `at`, one thing of it."""
+
+    name: str
+    step: int
+    kind: str
+    of: _Count
+    at: NotRequired[_Count]
+    type: NotRequired[str]
+    object: NotRequired[_Digest]
+    size_bytes: NotRequired[int]
+    exact: NotRequired[bool]
+    kept: NotRequired[bool]
+    caption: NotRequired[str]
+    about: NotRequired[dict[str, Any]]
+    why: NotRequired[str]
 
 
 class FitFact(TypedDict):
@@ -372,6 +394,7 @@ _SHAPES: dict[str, Any] = {
     "lock": list[_LockFact],
     "machine": _MachineFact,
     "main": int,
+    "media": MediaFact,
     "packages": _PackagesFact,
     "problem": _ProblemFact,
     "scheduler": _SchedulerFact,

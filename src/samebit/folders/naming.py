@@ -11,7 +11,9 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.errors import Damaged, NotFound, SamebitError
+from samebit.folders.facts import MediaFact
 from samebit.folders.folder import RunFolder
+from samebit.folders.media import media_of
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
@@ -33,7 +35,7 @@ _OF_STATES = ("state", "dropped")
 class Use(Struct, frozen=True):
     """One thing that a run keeps: `what` for people, and each object of it with its own place."""
 
-    kind: str  # state | code | file
+    kind: str  # state | code | file | media
     what: str
     root: str
     parts: tuple[tuple[str, str], ...]  # (place, name of the object), the root's own first
@@ -42,6 +44,10 @@ class Use(Struct, frozen=True):
 
 class _List(Struct, frozen=True):
     pieces: tuple[tuple[str, int], ...]
+
+
+class _Rows(Struct, frozen=True):
+    rows: list[list[Any]]
 
 
 def named_by(folder: RunFolder) -> set[str]:
@@ -96,6 +102,8 @@ def uses(view: View, store: Reads) -> Iterator[Use]:
     for name, fact in data_of(view).items():
         if root := fact.get("kept"):
             yield _use("file", f"data {name!r}", root, lambda root: _of_state(store, root))
+    for facts in media_of(view).values():
+        yield from (_medium(store, fact) for fact in facts if fact.get("kept", True))
     for root in dict.fromkeys(fact["tree"] for fact in view.all_facts("code")):
         yield _use("code", "code", root, lambda root: _of_tree(store, root))
     for fact in view.files:
@@ -117,6 +125,15 @@ def _use(
         return Use(kind, what, root, (("", root), *parts_of(root)))
     except NotFound as error:
         return Use(kind, what, root, (("", root),), missing=error.what)
+
+
+def _medium(store: Reads, fact: MediaFact) -> Use:
+    of = f" ({fact.get('at', 0) + 1} of {fact['of']})" if fact["of"] > 1 else ""
+    what = f"{fact['kind']} {fact['name']!r} at step {fact['step']}{of}"
+    root = fact.get("object", "")
+    if fact["kind"] != "table":
+        return Use("media", what, root, (("", root),))
+    return _use("media", what, root, lambda root: _of_table(store, root))
 
 
 def _kept_states(view: View) -> Iterator[tuple[str, str]]:
@@ -152,6 +169,16 @@ def _of_split(store: Reads, root: str) -> Iterator[tuple[str, str]]:
         yield f"members of {part.name!r}", part.members
         if part.sequence is not None:
             yield f"sequence of {part.name!r}", part.sequence
+
+
+def _of_table(store: Reads, root: str) -> Iterator[tuple[str, str]]:
+    """The media in its cells."""
+    for number, row in enumerate(decode(store.read(root), _Rows, where=root).rows):
+        for cell in row:
+            if isinstance(cell, dict) and isinstance(inside := cell.get("media"), dict):
+                name = str(inside.get("object"))
+                if _NAME.fullmatch(name.encode("utf-8", "replace")):
+                    yield f"row {number}", name
 
 
 def _of_saved(store: Reads, root: str, name: str | None) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from samebit.folders.facts import (
     read_fact,
 )
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
+from samebit.folders.media import unwritten
 from samebit.folders.series import Column, Schedule
 from samebit.folders.steps import TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
@@ -367,6 +368,8 @@ class View(Struct, frozen=True, dict=True):
         lines += [f"journal: {gap.what} ({gap.segment})" for gap in self.gaps]
         lines += [*self.odd, *(str(note.value) for note in self.notes if note.kind == NEWER)]
         lines += self._changed_files()
+        if self.status != "running":
+            lines += unwritten(self.by_rank("media"))
         if self.record.kind == "run" and "code" not in self.facts:
             lines.append("the code was not recorded")
         said = ending.last_word(self._last, self._said_at_end)

@@ -8,6 +8,7 @@ begins at some step again; what an earlier one recorded beyond it stays on disk,
 """
 
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
@@ -232,6 +233,9 @@ def pick(
         for which in by_episode
     }
     facts = [f for f in facts if not _is_lost(f, goes_on[episode[f.writer]])]
+    if len(by_episode) > 1:
+        gone = _media_replaced(facts, episode, cuts)
+        facts = [f for f in facts if id(f) not in gone]
     logs: dict[Episode, list[Logged]] = {which: [] for which in by_episode}
     for part in logged:
         logs[episode[part.writer]].append(part)
@@ -380,6 +384,30 @@ def _is_lost(fact: Frame, last: float) -> bool:
         return False
     state = _value(fact, "state")
     return state is not None and state.get("count", 0) > last
+
+
+def _media_replaced(
+    facts: Sequence[Frame], episode: Mapping[str, Episode], cuts: Mapping[Episode, float]
+) -> set[int]:
+    """The ids of facts about media that count no more, by the rule of `rows_of`."""
+    gone: set[int] = set()
+    lowest: dict[
+        str, int
+    ] = {}  # by name: the first step at which this or a later episode logged it
+    floors: dict[str, int] = {}  # the same of later ones alone
+    at: Episode = sys.maxsize, 0
+    for fact in sorted(facts, key=lambda fact: episode[fact.writer], reverse=True):
+        said = _value(fact, "media")
+        if said is None:
+            continue
+        if episode[fact.writer] != at:
+            at, floors = episode[fact.writer], dict(lowest)
+        name, step = said["name"], said["step"]
+        if step >= floors.get(name, math.inf) or fact.time_ns >= cuts.get(at, math.inf):
+            gone.add(id(fact))
+        else:
+            lowest[name] = min(lowest.get(name, step), step)
+    return gone
 
 
 def values(facts: Sequence[Frame], names: Sequence[str]) -> list[tuple[str, Any]]:

@@ -161,9 +161,13 @@ class Writer:
         """The number of the next frame: it grows with each that is written."""
         return self._sequence
 
-    def fact(self, name: str, value: Any) -> None:
-        """Append something learnt about the run; what raises is kept for later."""
-        payload = _encode((int(Kind.FACT), _monotonic_ns(), name, _exact(value)))
+    def fact(self, name: str, value: Any, time_ns: int | None = None) -> None:
+        """Append something learnt about the run; what raises is kept for later.
+
+        `time_ns` is on the monotonic clock, where it happened before.
+        """
+        time_ns = _monotonic_ns() if time_ns is None else time_ns
+        payload = _encode((int(Kind.FACT), time_ns, name, _exact(value)))
         try:
             self._write(payload)
         except Exception:

@@ -34,8 +34,8 @@ from samebit.remotes.snapshot import Lack, Snapshot
 
 __all__ = ["KINDS", "KIND_OF_USE", "Plan", "Pushed", "make_plan", "push"]
 
-KINDS = ("states", "data", "code")
-KIND_OF_USE = {"state": "states", "file": "data", "code": "code"}
+KINDS = ("states", "data", "code", "media")
+KIND_OF_USE = {"state": "states", "file": "data", "code": "code", "media": "media"}
 _AS_IT_IS_BYTES = 4 << 20  # a smaller pack is bundled with others
 _PACK_BYTES = 32 << 20
 _HALF = 0.5

@@ -1,4 +1,4 @@
-"""Two runs' metrics, final states, checkpoints, splits and data, compared as bits."""
+"""Two runs' metrics, final states, checkpoints, splits, data and media, compared as bits."""
 
 import fnmatch
 import struct
@@ -8,11 +8,12 @@ from typing import Any
 from msgspec import Struct, field
 
 from samebit.digest import canonical_json
+from samebit.folders.media import media_of
 from samebit.folders.read import View
 from samebit.folders.series import Column
 from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
-from samebit.query import splits, used
+from samebit.query import media, splits, used
 from samebit.records import StateManifest
 from samebit.replay.pairs import leaves_of, manifest_of, twins
 from samebit.states import skeleton
@@ -22,11 +23,13 @@ __all__ = [
     "Checkpoints",
     "Data",
     "Final",
+    "Media",
     "Metrics",
     "Splits",
     "compare_checkpoints",
     "compare_data",
     "compare_final",
+    "compare_media",
     "compare_metrics",
     "compare_splits",
     "differs",
@@ -245,6 +248,46 @@ def compare_data(recorded: View, replayed: View, *, cut: bool = False) -> Data:
             if name in mine:
                 differing.append(rank + line)
     return Data(count, sampled, differing)
+
+
+class Media(Struct, frozen=True):
+    """The comparison of what two runs logged beside numbers."""
+
+    count: int  # things that were compared
+    differing: list[tuple[str, int]]  # a sentence each, and its step
+    listed: list[str]  # names whose bytes a library made: not judged
+
+
+def compare_media(
+    recorded: View, replayed: View, *, cut: bool = False, more: bool = False
+) -> Media:
+    """All of the run whose bytes follow from the logged values.
+
+    Args:
+        recorded: the run.
+        replayed: its replay.
+        cut: it ended before its time: what it lacks is no difference.
+        more: nor is what only it has.
+    """
+    count, differing, listed = 0, list[tuple[str, int]](), dict[str, None]()
+    for rank, view, twin in twins(recorded, replayed):
+        for name, facts in media_of(view).items():
+            if is_volatile(name, recorded) or not all(fact.get("exact") for fact in facts):
+                listed[rank + name] = None
+        if twin is None:
+            continue
+        for (name, step, at), (mine, other) in media.pairs(view, twin).items():
+            if is_volatile(name, recorded):
+                continue
+            if (other is None and cut) or (mine is None and (cut or more)):
+                continue
+            count += 1
+            if mine is None or other is None or mine.get("object") != other.get("object"):
+                kind = next((fact["kind"] for fact in (mine, other) if fact is not None), "")
+                where = media.place(step, at, (mine, other))
+                differing.append((f"{rank}{kind} {name!r} at {where}", step))
+    differing.sort(key=lambda pair: pair[1])
+    return Media(count, differing, list(listed))
 
 
 def _plain_values(manifest: StateManifest) -> bytes:

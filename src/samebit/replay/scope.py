@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
 from samebit.replay.pairs import Pair, leaves_of, manifest_of
-from samebit.replay.results import Checkpoints, Data, Final, Metrics, Splits
+from samebit.replay.results import Checkpoints, Data, Final, Media, Metrics, Splits
 from samebit.trace.compare import Matched
 from samebit.trace.groups import FULL_ROWS_ONLY
 
@@ -34,6 +34,7 @@ def scope(
     checkpoints: Checkpoints,
     splits: Splits,
     data: Data,
+    media: Media,
     executions: Sequence[tuple[Pair, int]] = (),
 ) -> list[str]:
     """What was compared and agreed, a line each, and what could not be compared.
@@ -75,6 +76,10 @@ def scope(
     if agreeing:
         names, values = _counted(agreeing, "name"), _counted(metrics.points, "value")
         lines.append(f"metrics identical: {names}, {values}")
+    if same := media.count - len(media.differing):
+        lines.append(f"media identical: {same} of {media.count}")
+    if media.listed:
+        lines.append(f"media that are not judged: {', '.join(media.listed)}")
     if metrics.volatile:
         lines.append(f"not judged (clock or machine): {', '.join(metrics.volatile)}")
     for problem in recorded.all_facts("problem"):

@@ -15,11 +15,13 @@ from samebit.replay.results import (
     Checkpoints,
     Data,
     Final,
+    Media,
     Metrics,
     Splits,
     compare_checkpoints,
     compare_data,
     compare_final,
+    compare_media,
     compare_metrics,
     compare_splits,
 )
@@ -61,7 +63,9 @@ def judge(
     checkpoints = compare_checkpoints(recorded, replayed)
     splits = compare_splits(recorded, replayed, cut=cut is not None)
     data = compare_data(recorded, replayed, cut=cut is not None)
-    compared = matched, metrics, final, checkpoints, splits, data
+    more = bool(pairs) or recorded.status != "finished"
+    media = compare_media(recorded, replayed, cut=cut is not None, more=more)
+    compared = matched, metrics, final, checkpoints, splits, data, media
     # Of a run that was resumed it is the execution that was run again last which ended so.
     ended = pairs[-1].recorded if pairs else recorded
     grade, cause, step = _grade(recorded, replayed, ended.status, *compared, problems, cut)
@@ -178,6 +182,7 @@ def _grade(
     checkpoints: Checkpoints,
     splits: Splits,
     data: Data,
+    media: Media,
     problems: Sequence[str],
     cut: Mapping[str, Any] | None,
 ) -> tuple[str, str, int | None]:
@@ -213,6 +218,9 @@ def _grade(
         alone = final is not None or bool(matched.rows)
         what = "metric only (evaluation)" if alone else "a metric differs"
         return "different", f"{what}: {where}{'; ' + seedless if seedless else ''}{also}", at
+    if media.differing:
+        what, at = media.differing[0]
+        return "different", f"what was logged differs: {what}{also}", at
     if told:
         return "different", "; ".join(told), None
     if status != "finished" and (cut is None or cut["why"] == "parted"):

@@ -1,9 +1,10 @@
-"""Metrics that lie on a CUDA device: copied from there at once, written when they are here.
+"""What is logged and lies on a CUDA device: copied from there at once, written when it is here.
 
 `log` waits for nothing: its row is written by a later hook or `log`, with the time at which it was
 logged. What a kill can lose is what the device had not computed yet, or nobody had looked for.
 """
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -22,15 +23,13 @@ _PATIENCE_S = 10  # at the end, or for a checkpoint, for a device that hangs
 _POLL_S = 0.0005
 
 
-class _Row(Struct, frozen=True):
-    values: Mapping[str, Any]  # with copies in the host's memory, which are being filled
-    step: int
-    time_ns: int
+class _Waiting(Struct, frozen=True):
+    write: Callable[[], object]
     has_come: tuple[HasCome, ...]
 
 
 class Arriving:
-    """The rows of one process that wait for their values.
+    """The rows of one process that wait for their values, and whatever else waits for such.
 
     Args:
         write: takes a row: values, step, and when it was logged; monotonic ns.
@@ -44,14 +43,20 @@ class Arriving:
     ) -> None:
         self._write = write
         self._fetch = fetch
-        self._waiting: deque[_Row] = deque()
+        self._waiting: deque[_Waiting] = deque()
 
     def take(self, values: Mapping[str, Any], step: int) -> None:
         """Take a row of which some values lie on a device; UsageError where one is no number."""
         coming: list[HasCome] = []
         copies = self._copied(values, coming)
         flatten(copies)  # what cannot be logged is said now; what they hold is not there yet
-        self._waiting.append(_Row(copies, step, time.monotonic_ns(), tuple(coming)))
+        # The copies in the host's memory are being filled.
+        write = functools.partial(self._write, copies, step, time.monotonic_ns())
+        self.when_come(tuple(coming), write)
+
+    def when_come(self, has_come: tuple[HasCome, ...], write: Callable[[], object]) -> None:
+        """Do something on the script's thread, which alone asks devices, when all of it is here."""
+        self._waiting.append(_Waiting(write, has_come))
         if len(self._waiting) > _MOST:
             self.wait(most=_MOST)
 
@@ -72,8 +77,7 @@ class Arriving:
     def look(self) -> None:
         """Write the rows that are whole."""
         while self._waiting and all(has_come() for has_come in self._waiting[0].has_come):
-            row = self._waiting.popleft()
-            self._write(row.values, row.step, row.time_ns)
+            self._waiting.popleft().write()
 
     def wait(self, most: int = 0) -> int:
         """Wait until no more than so many rows wait, but not for ever; how many do."""

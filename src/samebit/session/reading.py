@@ -8,8 +8,10 @@ from samebit import places
 from samebit.capture import config as config_capture
 from samebit.data.recorded import RecordedSplit
 from samebit.data.recorded_data import RecordedData
+from samebit.data.recorded_media import RecordedMedia
 from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
+from samebit.folders.media import find_media, media_of
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import find_split, splits_of
 from samebit.folders.stated import FINAL, Stated, find_state, manifests_by_rank
@@ -200,6 +202,23 @@ class RecordedRun:
         return RecordedData(
             Store(self._view.folder.store), self._view.id, find_data(self._view, name)
         )
+
+    @property
+    def media_names(self) -> list[str]:
+        """The names under which it logged pictures, tables and the like, oldest first."""
+        return list(media_of(self._view))
+
+    def media(self, name: str | None = None) -> list[RecordedMedia]:
+        """What it logged beside numbers, in order: `.step`, `.kind`, `.caption`, `.read()`.
+
+        Args:
+            name: only what was logged as this.
+
+        Raises:
+            NotFound: the run has none of that name.
+        """
+        store = Store(self._view.folder.store)
+        return [RecordedMedia(store, self.id, fact) for fact in find_media(self._view, name)]
 
     def __repr__(self) -> str:
         return f"<recorded run {self.id}, {self.status}>"

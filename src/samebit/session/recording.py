@@ -14,7 +14,7 @@ from samebit import disk
 from samebit.capture import console, importing, parsing, randomness, secrets
 from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
-from samebit.errors import in_a_line
+from samebit.errors import UsageError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.launch import alive
@@ -49,6 +49,7 @@ from samebit.trace.rows import Emit
 
 if TYPE_CHECKING:
     from samebit.session.fitted import Fitted
+    from samebit.session.media import SessionMedia
     from samebit.session.met import Met
     from samebit.session.saving import Saver
     from samebit.session.splits import Splits
@@ -118,8 +119,10 @@ class Recording:
         boosting = Boosting(loops, self._keeper)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
+        self._media: SessionMedia | None = None
         # A replay proves by digests what it used, and keeps nothing.
-        self._saves = settings.data_save == "yes" if rates is None else None
+        self._is_replay = rates is not None
+        self._saves = None if self._is_replay else settings.data_save == "yes"
         self.positions = Positions(self.problem)
         self.checkpoints = Checkpoints(
             self._keeper,
@@ -245,6 +248,26 @@ class Recording:
             )
         return self._used
 
+    @property
+    def media(self) -> "SessionMedia":
+        """What is recorded of pictures, tables and the like."""
+        if self._finished or not self.is_here:
+            raise UsageError("media are recorded by the process of the run, until it is finished")
+        if self._media is None:
+            from samebit.session.media import SessionMedia  # noqa: PLC0415  (not all runs log any)
+
+            self._media = SessionMedia(
+                self._keeper.store,
+                lambda fact, time_ns: self.fact("media", fact, time_ns),
+                self.problem,
+                self.trouble,
+                self.arriving,
+                self._keeper.free_bytes,
+                budget_bytes=None if self._is_replay else self.settings.media_budget_mb << 20,
+                most=self.settings.media_most,
+            )
+        return self._media
+
     def splitting(self, work: "Callable[[Met], Any]") -> Any:
         """A library splits data: what is to be told of it."""
         return work(self.splits.met) if not self._finished else None
@@ -257,10 +280,10 @@ class Recording:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""
         self._safely("capture.randomness", lambda: self.seeding.begin(seeded=seeded))
 
-    def fact(self, name: str, value: Any) -> None:
+    def fact(self, name: str, value: Any, time_ns: int | None = None) -> None:
         """Record something learnt; never raises."""
         try:
-            self.writer.fact(name, value)
+            self.writer.fact(name, value, time_ns)
         except Exception as error:
             self.trouble("journal", error)
 
@@ -497,6 +520,9 @@ class Recording:
         self._safely("state.save", lambda: self.tracing.finish(interrupted=interrupted))
         self._safely("hooks.post_step", self.recorder.close)
         self._safely("log", self._finish_arriving)
+        if self._media is not None:
+            media = self._media
+            self._safely("media", lambda: media.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self._keeper.finish(interrupted=interrupted))
         self._safely("capture.settings", self._surroundings.tell_settings)
         self._safely("capture.config", self.configuration.finish)

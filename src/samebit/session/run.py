@@ -62,12 +62,14 @@ class Run:
         """Record some metrics; when this returns, `kill -9` cannot lose them.
 
         A value on a GPU is not waited for: its row is written when it has been computed, and a kill
-        can lose it until then.
+        can lose it until then. Pictures and the like are copied before this returns and written
+        beside the training; what a kill takes of them is said.
 
         Args:
             values: names to bool, int, float, text or 0-d arrays; nested mappings get dotted names.
-                A float32 is stored exactly. A value that is none of these is left out and said
-                once; the others are recorded.
+                A float32 is stored exactly. Or to samebit.Image, Histogram, Table, Text, Audio,
+                Video, Figure, or a list of one of them. A value that is none of these is left out
+                and said once; the others are recorded.
             step: kept as given; the run's own step where left out. Of two rows with the same name
                 and step, the later one counts.
         """
@@ -87,7 +89,11 @@ class Run:
                 recording.arriving.take(values, step)
             recording.arriving.look()
         except Exception as error:
-            _log_what_can_be(recording, values, step, error)
+            rest = _without_media(recording, values, step, error)
+            if rest is None:
+                _log_what_can_be(recording, values, step, error)
+            elif rest:
+                self.log(rest, step)
 
     def trace(
         self,
@@ -375,6 +381,28 @@ def _count(step: Any) -> int:
     return number
 
 
+def _without_media(
+    recording: Recording, values: Any, step: int | None, error: Exception
+) -> dict[Any, Any] | None:
+    """Record the media among the values; gives the others, or None where there were no media."""
+    if not isinstance(error, UsageError) or not isinstance(values, Mapping):
+        return None
+    from samebit.media.given import apart  # noqa: PLC0415  (most rows are numbers alone)
+
+    try:
+        media, rest = apart(values)
+    except Exception as again:
+        recording.trouble("log", again)
+        return {}
+    if not media:
+        return None
+    try:
+        recording.media.take(media, recording.step if step is None else step)
+    except Exception as again:
+        recording.trouble("log of media", again)
+    return rest
+
+
 def _log_what_can_be(recording: Recording, values: Any, step: int | None, error: Exception) -> None:
     """Lose only the values that cannot be recorded, and say so once for each name."""
     try:
@@ -408,10 +436,17 @@ def _keep(
                 continue
             number = plain_number(value) if isinstance(key, str) else None
             if number is None:
-                raise UsageError(f"a {type(value).__name__} is no number, and names are texts")
+                raise UsageError(_no_number(key, value))
             kept[name] = _sound(number) if isinstance(number, str) else number
         except Exception as error:
             recording.trouble(f"log of {name!r}", error)
+
+
+def _no_number(name: Any, value: Any) -> str:
+    if not isinstance(name, str):
+        return "names are texts"
+    what = f"a {type(value).__name__} is no number"
+    return f"{what}; samebit.Image, Histogram, Figure and Table are for what is none"
 
 
 def _sound(text: str) -> str:

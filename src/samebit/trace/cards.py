@@ -58,7 +58,7 @@ def is_there(value: Any) -> bool:
 
 
 def fetch(tensor: Any) -> tuple[Any, HasCome]:
-    """Begin to copy a scalar from its device; gives the copy, and whether it is filled.
+    """Begin to copy a tensor from its device; gives the copy, and whether it is filled.
 
     Raises:
         UsageError: a graph is being captured.
@@ -70,8 +70,8 @@ def fetch(tensor: Any) -> tuple[Any, HasCome]:
                 "cannot read a value while a CUDA graph is captured",
                 hint="read it after the graph was replayed",
             )
-        copy = torch.empty((), dtype=tensor.dtype, device="cpu", pin_memory=True)
-        copy.copy_(tensor.detach().reshape(()), non_blocking=True)
+        copy = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", pin_memory=True)
+        copy.copy_(tensor.detach(), non_blocking=True)
         event = torch.cuda.Event()
         event.record()
     return copy, lambda: not torch.cuda.is_current_stream_capturing() and bool(event.query())
