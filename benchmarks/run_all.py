@@ -8,6 +8,7 @@ import measure
 
 NAMES = (
     "log_call",
+    "media",
     "training_loop",
     "startup",
     "listing",
