@@ -8,6 +8,7 @@ import measure
 
 NAMES = (
     "log_call",
+    "media",
     "training_loop",
     "startup",
     "listing",
@@ -23,6 +24,7 @@ NAMES = (
     "remotes",
     "ssh_remote",
     "page",
+    "page_server",
 )
 
 

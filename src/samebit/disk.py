@@ -68,6 +68,8 @@ FAULT_POINTS = frozenset(
         "hooks.scheduler",
         "hooks.splits",
         "hooks.training",
+        "media.make",
+        "media.tell",
         "run.checkpoint",
         "run.data",
         "run.log",

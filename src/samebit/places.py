@@ -28,6 +28,7 @@ __all__ = [
     "make_store",
     "new_format",
     "read_format",
+    "read_sections",
     "read_settings",
     "read_tables",
     "store_id",
@@ -69,7 +70,8 @@ _CHOICES = {
     "push_auto": ("off", "end", "during"),
     "states_keep": ("auto", "all", "digest", "none"),
 }
-_TABLES = ("remotes",)  # sections that have tables, and no settings (`read_tables`)
+# Sections that are no settings: `read_tables` and `read_sections` are for those who know them.
+_TABLES = ("remotes", "table", "paper", "checklist")
 _SETTINGS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 
@@ -289,6 +291,17 @@ def read_tables(store: Path, section: str) -> dict[str, tuple[dict[str, Any], Pa
         if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
             raise UsageError(f"[{section}] has tables only: [{section}.NAME]", set_in=path)
         found.update({name: (table, path) for name, table in tables.items()})
+    return found
+
+
+def read_sections(store: Path, section: str) -> list[tuple[dict[str, Any], Path]]:
+    """One section of each settings file that has it, and where; the one above all others last."""
+    found: list[tuple[dict[str, Any], Path]] = []
+    for path in _settings_files(store):
+        table = _read_sections(path).get(section, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"[{section}] is a table", set_in=path)
+        found += [(table, path)] if table else []
     return found
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "ExecutionStart",
     "LeafRecord",
     "Note",
+    "PaperRecord",
     "RowIds",
     "RunRecord",
     "SplitData",
@@ -43,6 +44,7 @@ STATE_FORMAT = "samebit-state 1"
 TREE_FORMAT = "samebit-tree 1"
 SPLIT_FORMAT = "samebit-split 1"
 DATA_FORMAT = "samebit-data 1"
+PAPER_FORMAT = "samebit-paper 1"
 
 T = TypeVar("T")
 
@@ -265,6 +267,19 @@ class DataRecord(Struct, frozen=True):
     changes: dict[str, int] = field(default_factory=dict)  # against the version before
     format: str = DATA_FORMAT
     origin: dict[str, str] = field(default_factory=dict)  # what it was imported from
+
+
+class PaperRecord(Struct, frozen=True):
+    """`papers/<commit>/<name>.json`: a paper was built of a commit, and this is how it looked."""
+
+    commit: str
+    folder: str  # of the paper, below the top of the repository; "." where it is the top
+    main: str
+    at_ns: int  # UTC
+    pdf: str  # the object that is the PDF
+    size_bytes: int  # of it
+    values: str  # the object that is `generated/values.json`
+    format: str = PAPER_FORMAT
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})

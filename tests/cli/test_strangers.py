@@ -37,6 +37,7 @@ COMMANDS = (
     ["diff", OTHER, RUN, "--json"],
     ["diff", RUN, OTHER, "--trace"],
     ["diff", RUN, RUN],
+    ["media", "ls", RUN],
     ["check"],
     ["verify", RUN, "--json"],
 )

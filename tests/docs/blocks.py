@@ -21,7 +21,7 @@ _MASKS = [
     (re.compile(r"\b\de-\d+\b"), "N"),
     (re.compile(r"[▁▂▃▄▅▆▇█ ]*[▁▂▃▄▅▆▇█]"), "CURVE"),
     (re.compile(r"\bin \d+ of them\b"), "in SOME of them"),
-    (re.compile(r"\b\d+ (threads|packages|processors|objects|runs)\b"), r"SOME \1"),
+    (re.compile(r"\b\d+ (threads|packages|processors|objects|runs|files)\b"), r"SOME \1"),
     (re.compile(r"\b(N|\d+) (B|kB|MB|ms|s)\b"), "SIZE"),
 ]
 ELISION = "…"

@@ -78,7 +78,7 @@ def test_a_python_block_runs_and_prints_what_it_says(
     )
     assert done.returncode == 0, done.stderr
     assert "no record is kept" not in done.stderr
-    if "run.log" in script.read_text(encoding="utf-8"):
+    if 'run.log({"loss": 0.25})' in script.read_text(encoding="utf-8"):
         assert done.stdout.splitlines()[-1] == "[0.25]"
     printed = [line.removeprefix("# > ") for line in block.lines if line.startswith("# > ")]
     if printed:

@@ -15,8 +15,10 @@ if not torch.cuda.is_available():
     pytest.skip("no CUDA device in this machine", allow_module_level=True)
 
 from samebit.folders.read import View  # noqa: E402
+from samebit.session.reading import RecordedRun  # noqa: E402
 from samebit.states.leaves import canonical  # noqa: E402
 from samebit.trace import cards as samebit_cards  # noqa: E402
+from tests.media.test_png import read_png  # noqa: E402
 from tests.projects import SAMEBIT, Project  # noqa: E402
 from tests.trace import test_cards as cards  # noqa: E402
 from tests.trace import tf128 as page  # noqa: E402
@@ -438,3 +440,40 @@ def test_a_rank_with_its_own_card(project: Project) -> None:
     verified = project.call(SAMEBIT, "verify", "@last", "--json")
     print(verified.out, verified.err)
     assert json.loads(verified.out)["grade"] == "identical"
+
+
+def test_a_picture_on_the_card_is_copied_behind_its_work_and_not_waited_for(
+    project: Project,
+) -> None:
+    project.write(
+        "a.py",
+        """
+        import samebit, torch
+        torch.manual_seed(1)
+        run = samebit.init()
+        x = torch.randint(0, 256, (3, 40, 50), dtype=torch.uint8, device="cuda")
+        y = torch.rand(2, 30, device="cuda").bfloat16()
+        torch.save([x.cpu(), y.float().cpu()], "expected.pt")
+        run.log({"warm": samebit.Image(x)}, 0)
+        torch.cuda.synchronize()
+        torch.cuda._sleep(2_000_000_000)
+        done = torch.cuda.Event()
+        done.record()
+        run.log({"x": samebit.Image(x), "y": samebit.Histogram(y), "loss": x.sum()}, 1)
+        assert not done.query(), "log waited for the card"
+        x.zero_()
+        y.zero_()
+        run.finish()
+        """,
+    )
+    ended = project.python("a.py")
+    assert ended.code == 0, ended.err
+    x, y = torch.load(project.path / "expected.pt")
+    found = {one.name: one for one in RecordedRun(project.view()).media()}
+    assert list(found) == ["warm", "x", "y"]
+    pixels = read_png(found["x"].read())
+    assert (pixels == x.permute(1, 2, 0).numpy()).all()
+    counted = json.loads(found["y"].read())
+    assert sum(counted["counts"]) == y.numel()
+    assert counted["edges"][0] == y.min().item()
+    assert RecordedRun(project.view()).metrics()["loss"]["value"] == [x.sum().item()]

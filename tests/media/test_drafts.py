@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-np = pytest.importorskip("numpy")
-
 from samebit.errors import UsageError
 from samebit.media import given as shown
 from samebit.media.drafts import Made, draft
 from tests.media.test_png import read_png
+
+np = pytest.importorskip("numpy")
 
 
 def no_device(_: Any) -> Any:

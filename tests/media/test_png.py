@@ -1,4 +1,4 @@
-"""PNG of arrays: exact by the specification's own reading of it, and equal pixels are equal bytes."""
+"""PNG of arrays: exact as others read it, and equal pixels are equal bytes."""
 
 import io
 import struct
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-np = pytest.importorskip("numpy")
-
 from samebit import digest
 from samebit.media.png import write_png
+
+np = pytest.importorskip("numpy")
 
 
 def pixels(seed: int, height: int, width: int, channels: int, bits: int) -> Any:

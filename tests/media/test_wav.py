@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-np = pytest.importorskip("numpy")
-
 from samebit.media.wav import write_wav
+
+np = pytest.importorskip("numpy")
 
 
 def samples(seed: int, count: int, channels: int, kind: str) -> Any:

@@ -19,8 +19,12 @@ __all__ = [
     "Listing",
     "Refused",
     "as_text",
+    "blobs_of",
+    "head_of",
+    "is_clean",
     "is_skipped",
     "list_files",
+    "log_of",
     "make_commit",
     "point_at",
     "read_author",
@@ -387,3 +391,34 @@ def read_blobs(top: Path, names: Collection[str], most_bytes: int) -> dict[str, 
         found[name] = output[begin : begin + size_bytes]
         at = begin + size_bytes + 1
     return found
+
+
+def head_of(top: Path) -> tuple[str, int] | None:
+    """The commit that is checked out and its time in seconds; None before the first one."""
+    try:
+        commit, _, time_s = (
+            _git(top, "log", "-1", "--format=%H %ct").decode().strip().partition(" ")
+        )
+    except Refused:
+        return None
+    return commit, int(time_s)
+
+
+def is_clean(folder: Path) -> bool:
+    """Whether all below a folder is as it is committed, but for what is ignored."""
+    return not _git(folder, "status", "--porcelain", "-z", "--untracked-files=all", "--", ".")
+
+
+def log_of(folder: Path, paths: Collection[str]) -> list[tuple[str, int, str]]:
+    """Commits that changed files below a folder: name, time in seconds, subject; newest first."""
+    found = _git(folder, "log", "-z", "--format=%H %ct %s", "--", *paths)
+    lines = (line.split(" ", 2) for line in found.decode("utf-8", "backslashreplace").split("\0"))
+    return [(line[0], int(line[1]), line[2]) for line in lines if len(line) == 3]
+
+
+def blobs_of(top: Path, commits: Collection[str], path: str) -> dict[str, str]:
+    """Git's name for a file as each commit has it; commits without it are left out."""
+    feed = "".join(f"{commit}:{path}\n" for commit in commits).encode()
+    said = _git(top, "cat-file", "--batch-check", feed=feed).decode(errors="replace").splitlines()
+    pairs = ((commit, line.split(" ")) for commit, line in zip(commits, said, strict=True))
+    return {commit: words[0] for commit, words in pairs if words[1:2] == ["blob"]}

@@ -114,6 +114,7 @@ jax.platforms: config.jax_platforms
 """
 _OTHERS = """
 tensorflow keras xgboost lightgbm catboost sklearn scipy transformers accelerate deepspeed
+pandas datasets flax torchvision timm peft trl stable_baselines3
 lightning pytorch_lightning flash_attn triton xformers bitsandbytes apex transformer_engine
 """
 _PARALLEL = re.compile(r"^\s*(omp|mkl)_get_max_threads\(\) : (\d+)", re.MULTILINE)

@@ -27,6 +27,7 @@ from samebit.folders.read import View, read_run
 from samebit.objects import verifying
 from samebit.objects.store import Store
 from samebit.objects.verifying import Look
+from samebit.report.paper.keeping import uses_of_papers
 from samebit.states import storing
 
 __all__ = ["Findings", "check", "check_arguments", "examine", "examine_runs"]
@@ -154,10 +155,11 @@ def examine_runs(store: Store, found: Findings, *, full: bool = False) -> None:
             found.damage += [
                 f"run {folder.id}: {line}" for line in _run_damage(folder, store, found, full=full)
             ]
-    try:
-        _examine_data(store, found)
-    except Damaged as error:
-        found.damage.append(f"data: {error.what} ({error.facts.get('path', store.path)})")
+    for what, examine_some in (("data", _examine_data), ("papers", _examine_papers)):
+        try:
+            examine_some(store, found)
+        except Damaged as error:
+            found.damage.append(f"{what}: {error.what} ({error.facts.get('path', store.path)})")
 
 
 def _examine_data(store: Store, found: Findings) -> None:
@@ -176,6 +178,17 @@ def _examine_data(store: Store, found: Findings) -> None:
         found.missing.update(missing.values())
         found.damage += _together(use.what, damaged, "damaged")
         found.damage += _together(use.what, {} if use.missing else missing, "missing")
+
+
+def _examine_papers(store: Store, found: Findings) -> None:
+    """Add what is wrong with the papers that are kept; raises Damaged for a record of one."""
+    hurt = set(found.hurt)
+    for use in uses_of_papers(store.path):
+        missing = {place: name for place, name in use.parts if not store.has(name)}
+        damaged = {place: name for place, name in use.parts if name in hurt}
+        found.missing.update(missing.values())
+        found.damage += _together(use.what, damaged, "damaged")
+        found.damage += _together(use.what, missing, "missing")
 
 
 def _together(what: str, places: dict[str, str], how: str) -> list[str]:

@@ -85,7 +85,7 @@ def diff(options: argparse.Namespace) -> int:
         "randomness": randomness.differences(first, second, parted=parted),
         "environment": environment.differences(environment_of(first), environment_of(second)),
         "results": results,
-        "media": list(media.differences(first, second)),
+        "media": list(media.differences(first, second, lambda name: is_volatile(name, first))),
         "trace": _trace_lines(first, second, matched),
     }
     if options.json:

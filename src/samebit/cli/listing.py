@@ -1,4 +1,4 @@
-"""`samebit ls`, `metrics` and `table`: what runs came to, on the screen or as data.
+"""`samebit ls` and `metrics`: what runs came to, on the screen or as data.
 
 With the index warm `ls` must answer in a blink, so what only `metrics` needs is imported there.
 """
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from samebit import places
 from samebit.cli import tables, words
-from samebit.cli.words import Screen, visible
+from samebit.cli.words import Screen, visible, write_data
 from samebit.errors import NotFound
 from samebit.query import choosing, index, where
-from samebit.report.table import rows_to_csv, rows_to_markdown, runs_table
+from samebit.report.table import rows_to_csv, runs_table
 
 if TYPE_CHECKING:
     from samebit.folders.series import Column as Metric
 
-__all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "table", "table_arguments"]
+__all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "names", "why_none"]
 
 Row = dict[str, object]
 
@@ -39,14 +39,6 @@ def ls_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=_count, metavar="N", help="the first N runs only")
     parser.add_argument("--json", action="store_true", help="exact values, as a list of objects")
-
-
-def table_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which runs, in which order, what of them, and for which document."""
-    _add_selection(parser, order="started")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="exact values, for programs")
-    form.add_argument("--markdown", action="store_true", help="rounded, for people (the default)")
 
 
 def metrics_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +62,7 @@ def _add_selection(parser: argparse.ArgumentParser, order: str) -> None:
     parser.add_argument(
         "--sort", metavar="KEY[:desc],…", default=order, help=f"such as acc:desc,seed; else {order}"
     )
-    parser.add_argument("--columns", metavar="a,b,c", type=_names, help="these, in this order")
+    parser.add_argument("--columns", metavar="a,b,c", type=names, help="these, in this order")
     parser.add_argument("--replays", action="store_true", help="replays, too")
 
 
@@ -80,10 +72,11 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"a whole number from 1, not {text!r}")
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if all(names):
-        return names
+def names(text: str) -> list[str]:
+    """An option's names, with a comma between them."""
+    found = [name.strip() for name in text.split(",")]
+    if all(found):
+        return found
     raise argparse.ArgumentTypeError(f"names with a comma between them, not {text!r}")
 
 
@@ -100,7 +93,7 @@ def ls(options: argparse.Namespace) -> int:
         if len(shown) < len(chosen) and screen.width is not None:
             screen.say(screen.paint.dim(f"{len(shown)} of {len(chosen)} runs: --limit"))
     else:
-        screen.say(_why_none(every))
+        screen.say(why_none(every))
     if options.remote is None and not options.json and screen.width is not None:
         _say_what_waits(screen)
     sys.stdout.flush()
@@ -117,24 +110,6 @@ def _say_what_waits(screen: Screen) -> None:
             runs = words.counted(len(waiting), "run")
             said = f"still to be pushed: {runs}; `samebit remote show NAME` says how it went"
             screen.say(screen.paint.dim(said))
-
-
-def table(options: argparse.Namespace) -> int:
-    """Write runs as a table for a document."""
-    every = _every_run(options)
-    chosen = _chosen(every, options)
-    whole = [row for row in chosen if "damage" not in row]
-    errors = Screen.of(sys.stderr)
-    if len(whole) < len(chosen):
-        count = len(chosen) - len(whole)
-        errors.say(
-            f"samebit: runs that cannot be read, left out: {count}; `samebit ls --where damage`"
-        )
-    if not whole:
-        errors.say(_why_none(every))
-    headers, cells = runs_table(whole, options.columns)
-    _write(rows_to_csv(headers, cells) if options.csv else rows_to_markdown(headers, cells))
-    return 0
 
 
 def metrics(options: argparse.Namespace) -> int:
@@ -162,7 +137,7 @@ def metrics(options: argparse.Namespace) -> int:
                 metric.steps, metric.times_ns, metric.values, strict=True
             )
         ]
-        _write(rows_to_csv(["name", "step", "time", "value"], rows))
+        write_data(rows_to_csv(["name", "step", "time", "value"], rows))
     else:
         screen = Screen.of(sys.stdout)
         none = "no sample of the machine" if of_machine else "logged no metric"
@@ -195,7 +170,8 @@ def _chosen(every: list[Row], options: argparse.Namespace) -> list[Row]:
     return choosing.sorted_by(chosen, options.sort, known)
 
 
-def _why_none(every: Sequence[Row]) -> str:
+def why_none(every: Sequence[Row]) -> str:
+    """Why there is no run to show, of all that there are."""
     if every:
         return f"none of {len(every)} runs is so"
     return "no runs here yet; `samebit run train.py` records one"
@@ -361,13 +337,4 @@ def _as_float(value: float) -> float:
 def _write_json(value: object) -> None:
     from samebit import digest  # noqa: PLC0415  (its libraries take as long as all of `ls`)
 
-    _write(digest.canonical_json(value).decode() + "\n")
-
-
-def _write(text: str) -> None:
-    """Data as it is, in UTF-8; on a terminal nothing in it may be obeyed."""
-    if sys.stdout.isatty():
-        text = "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    write_data(digest.canonical_json(value).decode() + "\n")

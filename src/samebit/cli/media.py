@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 from samebit import digest, disk, places
 from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, counted, size, visible
+from samebit.data.recorded_media import RecordedMedia
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, SamebitError, UsageError
 from samebit.folders.find import find_run
 from samebit.folders.media import media_of
 from samebit.folders.read import View, read_run
 from samebit.media import types
-from samebit.session.logged_media import RecordedMedia
 from samebit.session.reading import RecordedRun
 
 __all__ = ["media", "media_arguments", "media_lines"]
@@ -149,22 +149,13 @@ def _export(view: View, found: Sequence[RecordedMedia], options: argparse.Namesp
         raise UsageError(f"{top} is no folder")
     written, failed = 0, list[str]()
     size_bytes = 0
-    for one in found:
-        path = top / _file_name(one)
+    for path, one in _files(found, failed):
         try:
             data = one.read()
         except SamebitError as error:
             failed.append(error.what)
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_there = path.exists()
-        if is_there and path.read_bytes() != data and not options.force:
-            raise UsageError(
-                "a file of that name is there already, and another one",
-                path=path,
-                hint="choose another folder with -o, or say `--force`",
-            )
-        disk.publish(path, [data], path.parent, replace=is_there)
+        _write(top / path, data, replace=options.force)
         written, size_bytes = written + 1, size_bytes + len(data)
     errors = Screen.of(sys.stderr)
     for line in failed:
@@ -172,6 +163,36 @@ def _export(view: View, found: Sequence[RecordedMedia], options: argparse.Namesp
     if written or not failed:
         screen.say(f"{visible(str(top))}: {counted(written, 'file')}, {size(size_bytes)}")
     return Exit.NOT_FOUND if failed else Exit.DONE
+
+
+def _files(
+    found: Sequence[RecordedMedia], failed: list[str]
+) -> Iterator[tuple[Path, RecordedMedia]]:
+    """Each thing and the path of its file; what is in a table has the table's as its folder."""
+    for one in found:
+        path = _file_name(one)
+        yield path, one
+        names: set[str] = set()  # columns of one name are told apart by a number
+        try:
+            for row, column, inside in one.cells() if one.is_kept else ():
+                name = f"{row}-{_safe(column)}"
+                name += f"-{len(names)}" * (name in names)
+                names.add(name)
+                yield path.with_suffix("") / (name + types.extension(inside.type)), inside
+        except SamebitError as error:
+            failed.append(error.what)
+
+
+def _write(path: Path, data: bytes, *, replace: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_there = path.exists()
+    if is_there and path.read_bytes() != data and not replace:
+        raise UsageError(
+            "a file of that name is there already, and another one",
+            path=path,
+            hint="choose another folder with -o, or say `--force`",
+        )
+    disk.publish(path, [data], path.parent, replace=is_there)
 
 
 def _file_name(one: RecordedMedia) -> Path:

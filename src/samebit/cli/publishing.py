@@ -36,7 +36,7 @@ from samebit.report.anonymous import numbered
 from samebit.report.page import Page, Told, each_text, html
 from samebit.report.table import runs_table, shown
 
-__all__ = ["publish", "publish_arguments"]
+__all__ = ["people", "publish", "publish_arguments"]
 
 _COLUMNS = 320  # of a chart, at most; of each the lowest, the highest and the mean
 _LEAST_COLUMNS = 60
@@ -165,7 +165,7 @@ def _page(
     if not options.anonymous:
         return replace(page, check=_check(folders, target))
     called = {folder.id: f"run {at}" for at, folder in enumerate(folders, start=1)}
-    wording = numbered(map(read_run, folders), called, _people(store.parent))
+    wording = numbered(map(read_run, folders), called, people(store.parent))
     return each_text(page, wording.text)
 
 
@@ -241,7 +241,7 @@ def _check(folders: Sequence[RunFolder], target: Remote | Path) -> tuple[str, tu
     return f"{sentence} bit:", (shlex.join(words), "cd record", *verify)
 
 
-def _people(project: Path) -> set[str]:
+def people(project: Path) -> set[str]:
     """Names under which commits are made here, whole and in parts, for no record has them."""
     found: set[str] = set()
     for said in read_author(project):

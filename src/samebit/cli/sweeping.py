@@ -23,6 +23,7 @@ from samebit.remotes.claims import SWEEP, Claim
 from samebit.remotes.moving import Job
 from samebit.remotes.place import Place
 from samebit.remotes.sweeping import Unnamed
+from samebit.report.paper.keeping import named_by_papers
 
 __all__ = ["gc", "gc_arguments", "gc_of_remote"]
 
@@ -156,15 +157,15 @@ def _say(done: _Done, options: argparse.Namespace, command: str) -> int:
 
 
 def _marked(store: Store) -> set[str]:
-    """Everything that any run or version of data names.
+    """Everything that any run, version of data or paper names.
 
     An error where that cannot be told, and nothing is removed.
     """
     try:
-        roots = named_by_versions(store.path)
+        roots = named_by_versions(store.path) | named_by_papers(store.path)
     except OSError as error:
         raise SamebitError(
-            f"which versions of data there are cannot be read: {error.strerror}",
+            f"which versions of data and papers there are cannot be read: {error.strerror}",
             path=error.filename,
             hint="nothing was removed",
         ) from error

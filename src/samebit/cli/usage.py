@@ -22,6 +22,7 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.objects import verifying
 from samebit.objects.store import Store
+from samebit.report.paper.keeping import named_by_papers
 
 __all__ = ["du", "du_arguments"]
 
@@ -68,6 +69,7 @@ def du(options: argparse.Namespace) -> int:
     data = list(_kept_data(store))
     named = Counter(name for share in shares for name in share.all)
     named.update(name for one in data for name in one.objects)
+    named.update(named_by_papers(path))
 
     def own_of(names: set[str]) -> int:
         return sum(sizes[name][1] for name in names if named[name] == 1 and name in sizes)
@@ -127,13 +129,18 @@ def _say(
 ) -> None:
     if rows:
         columns = [Column("run"), Column("name", shrink=1), Column("states", "right")]
-        columns += [
-            Column(t, "right")
-            for t in ("kept", "code", "files", "media", "record", "own", "shared")
-        ]
-        amounts = ("state", "code", "file", "media", "folder", "own", "shared")
+        amounts = {"kept": "state", "code": "code", "files": "file", "media": "media"}
+        if not any(row["media_bytes"] for row in rows):
+            del amounts["media"]
+        amounts |= {"record": "folder", "own": "own", "shared": "shared"}
+        columns += [Column(title, "right") for title in amounts]
         cells = [
-            [row["id"], row["name"], row["states"], *(size(row[f"{a}_bytes"]) for a in amounts)]
+            [
+                row["id"],
+                row["name"],
+                row["states"],
+                *(size(row[f"{a}_bytes"]) for a in amounts.values()),
+            ]
             for row in rows
         ]
         screen.say(table(columns, cells, columns_wide=screen.width, color=screen.color))

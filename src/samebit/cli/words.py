@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
+from samebit.report.amounts import counted, duration, size
 from samebit.report.table import few, number, shown, visible
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "visible",
     "when",
     "width",
+    "write_data",
 ]
 
 _LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(m|min|h|d|w)$")
@@ -238,46 +240,10 @@ def ago(ns: int, now_ns: int) -> str:
     return f"{text} ago" if ns < now_ns else f"in {text}"
 
 
-def duration(seconds: float) -> str:
-    """A length of time in at most two units."""
-    if seconds < 0:
-        return "-" + duration(-seconds)
-    if not seconds < float("inf"):
-        return f"{number(seconds)} s"
-    if 0 < seconds < 0.9995:  # what rounds to a second is said as one
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 59.95:
-        return f"{seconds:.3g} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return _two(whole, 60, "min", "s")
-    minutes = round(seconds / 60)
-    if minutes < 24 * 60:
-        return _two(minutes, 60, "h", "min")
-    return _two(round(seconds / 3600), 24, "d", "h")
-
-
-def _two(count: int, many: int, large: str, small: str) -> str:
-    """So many of the small unit in both, but for none of it: `2 h 5 min`, `14 d`."""
-    return f"{count // many} {large}" + (f" {count % many} {small}" if count % many else "")
-
-
 def seconds_of(text: str) -> float | None:
     """How long `30min`, `12h`, `14d` or `2w` is; None for what is no such length."""
     match = _LENGTH.match(text)
     return float(match[1]) * _LENGTHS_S[match[2]] if match is not None else None
-
-
-def size(size_bytes: int) -> str:
-    """A number of bytes in decimal units, as disks and networks count."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    amount = float(size_bytes)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        amount /= 1000
-        if amount < 999.95:
-            return f"{amount:.1f} {unit}"
-    return f"{amount:.1f} PB"
 
 
 def when(ns: int) -> str:
@@ -286,11 +252,6 @@ def when(ns: int) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(ns // _SECOND_NS))
     except (OverflowError, ValueError, OSError):
         return f"{ns} ns"  # no calendar reaches there; a damaged record does
-
-
-def counted(count: int, what: str) -> str:
-    """`1 run`, `1,234 runs`."""
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 class ProgressLine:
@@ -357,3 +318,12 @@ class ProgressLine:
         except OSError:
             self._silent = True  # the terminal has gone; what is being done goes on
         self._drawn = width(text)
+
+
+def write_data(text: str) -> None:
+    """Data as it is, in UTF-8; on a terminal nothing in it may be obeyed."""
+    if sys.stdout.isatty():
+        text = "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

@@ -68,7 +68,7 @@ def unwritten(facts: Iterable[tuple[str, Any]]) -> list[str]:
         return []
     some = [f"{name!r} at step {mine[0]}" for name, mine in list(steps.items())[:_NAMED]]
     places = sum(map(len, steps.values())) - len(some)
-    more = f" and {places} more places" if places else ""
+    more = f" and {places:,} more place{'s' if places > 1 else ''}" if places else ""
     are = "1 thing was" if count == 1 else f"{count:,} things were"
     return [
         f"media: {are} logged and not written before the process ended: {', '.join(some)}{more}"

@@ -1,6 +1,6 @@
 """How the media of two runs differ; each thing is paired with that of its name, step and place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from samebit.folders.facts import MediaFact
 from samebit.folders.media import Logged, logged_media
@@ -52,11 +52,15 @@ def place(step: int, at: int, pair: Pair) -> str:
     return f"step {step}" + (f" ({at + 1} of {of})" if of > 1 else "")
 
 
-def differences(first: View, second: View) -> Iterator[str]:
+def differences(
+    first: View, second: View, is_volatile: Callable[[str], bool] = lambda _: False
+) -> Iterator[str]:
     """A sentence for each name that differs: how much of it, and where first."""
     found: dict[str, list[str]] = {}
     counts: dict[str, int] = {}
     for (name, step, at), (mine, other) in pairs(first, second).items():
+        if is_volatile(name):
+            continue
         counts[name] = counts.get(name, 0) + 1
         if mine is None or other is None:
             lacking = "first" if mine is None else "second"

@@ -151,7 +151,8 @@ def _together(view: View, plans: Sequence[Plan], found: Found) -> Plan:
         part=None,
         parts=tuple(plans),
         left_out=found.left_out,
-        inputs=_all(one.inputs for one in plans),
+        # By what tells them apart: the version that one comes out of has no hash.
+        inputs=tuple({(i.path, i.digest, i.kept): i for one in plans for i in one.inputs}.values()),
         sources=_all(one.sources for one in plans),
         outputs=_all(one.outputs for one in plans),
         folders=_all(one.folders for one in plans),

@@ -130,15 +130,19 @@ def make_recipe(
             problems.append(f"{name} {version} came from {path}, which is not there any more")
         else:
             pins.append(Pin(name, version, _direct(name, origin)))
-    number = str(interpreter["version"])
-    left_out = [f"{name} is what a broken installation left" for name in packages["broken"]]
+    number, abi = str(interpreter["version"]), str(interpreter.get("abi") or "")
+    if not abi:
+        problems.append("for which compiled packages its Python is was not recorded")
+    left_out = [
+        f"{name} is what a broken installation left" for name in packages.get("broken") or ()
+    ]
     for name in _needed(number, versions):
         if name in here:
             pins.append(Pin(name, here[name], f"{name}=={here[name]}"))
             left_out.append(f"{name} is there for the recorder; the run had none")
     return Recipe(
         number,
-        str(interpreter["abi"]),
+        abi,
         tuple(sorted(pins, key=lambda pin: pin.name)),
         tuple(mapped),
         tuple(left_out),

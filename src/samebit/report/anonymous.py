@@ -18,7 +18,7 @@ from msgspec import Struct
 from samebit.folders.read import View
 from samebit.records import Verdict
 
-__all__ = ["OPEN", "Wording", "anonymous", "new_salt", "numbered"]
+__all__ = ["OPEN", "Wording", "anonymous", "new_salt", "numbered", "salted"]
 
 _SALT_BYTES = 32
 _ID_LENGTH = 20  # hex digits of a salted id
@@ -101,6 +101,21 @@ def numbered(views: Iterable[View], called: Mapping[str, str], people: Iterable[
         called: by the id of each what it is called instead.
         people: more names, which no record has.
     """
+    ids, marks, names = _told_of(views, people)
+    stand_ins = dict.fromkeys(sorted(ids), "another run") | dict(called)
+    return Wording(b"", (), marks, names, tuple(stand_ins.items()))
+
+
+def salted(salt: bytes, views: Iterable[View], people: Iterable[str]) -> Wording:
+    """The same, but that each run has a salted id; views and people as `numbered` has them."""
+    ids, marks, names = _told_of(views, people)
+    return Wording(salt, tuple(sorted(ids)), marks, names)
+
+
+def _told_of(
+    views: Iterable[View], people: Iterable[str]
+) -> tuple[set[str], tuple[tuple[str, str], ...], re.Pattern[str] | None]:
+    """Every id, folder and name that is told of runs."""
     ids: set[str] = set()
     places = _Places()
     names = set(people)
@@ -112,9 +127,7 @@ def numbered(views: Iterable[View], called: Mapping[str, str], people: Iterable[
             names |= {verdict.by, verdict.host}
             ids |= {verdict.run, verdict.replay or ""}
     names |= {name[:digits] for name in names if _COMMIT.fullmatch(name) for digits in _SHORT}
-    marks = dict.fromkeys(sorted(filter(None, ids)), "another run") | dict(called)
-    pattern = _pattern(names, anywhere=_LONG)
-    return Wording(b"", (), places.marks(), pattern, tuple(marks.items()))
+    return ids - {""}, places.marks(), _pattern(names, anywhere=_LONG)
 
 
 def _ids(view: View) -> tuple[str, ...]:

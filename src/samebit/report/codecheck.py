@@ -1,8 +1,6 @@
 """`codecheck.yml`: a verdict in the form in which CODECHECK's community keeps its own (1.0).
 
-What only people know is left to them and clearly marked. YAML is written, never read: every text is
-in double quotes on one line, with each character that YAML or a terminal might take for something
-else escaped.
+What only people know is left to them and clearly marked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +10,9 @@ from samebit.records import Verdict
 from samebit.report.anonymous import Wording
 from samebit.report.certificate import stated_verdict
 from samebit.report.outputs import ABSENT, OTHER, SAME, Output
+from samebit.report.yaml import quoted, yaml_lines
 
-__all__ = ["SPECIFICATION", "TO_FILL", "codecheck_yaml", "quoted"]
+__all__ = ["SPECIFICATION", "TO_FILL", "codecheck_of_runs", "codecheck_yaml", "quoted"]
 
 SPECIFICATION = "https://codecheck.org.uk/spec/config/1.0/"
 TO_FILL = "TO BE FILLED"
@@ -31,24 +30,6 @@ _HEAD = f"""\
 # It is not signed, so that it can be filled in; {{statement}} is.
 ---
 """
-
-
-def quoted(text: str) -> str:
-    """A text as YAML 1.1, YAML 1.2 and, but for rare characters, JSON read it back."""
-    return '"' + "".join(map(_character, text)) + '"'
-
-
-def _character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if 0xD800 <= code < 0xE000:
-        return f"\\\\u{code:04x}"  # no reader takes a lone surrogate: its name stands for it
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def codecheck_yaml(
@@ -69,36 +50,82 @@ def codecheck_yaml(
         statement: the name of the signed file beside it.
     """
     stated = stated_verdict(verdict, wording)
-    at = stated["at"]
-    user = f" (as the user {stated['by']})" if stated.get("by") else ""
+    manifest = [{"file": output.name, "comment": _comment(output)} for output in outputs]
+    details = {
+        "grade": stated["grade"],
+        "run": stated["run"],
+        "replay": stated["replay"] or "",
+        "statement": statement,
+        "files": [
+            {"file": output.name, **output.digests, "replay": output.replayed} for output in outputs
+        ],
+    }
+    return _document([stated], manifest, details, repository=repository, statement=statement)
+
+
+def codecheck_of_runs(
+    verdicts: Sequence[Mapping[str, Any]],
+    written: Sequence[tuple[str, str, str | None]],
+    *,
+    title: str,
+    repository: str | None,
+    statement: str,
+) -> str:
+    """The same of several runs.
+
+    Args:
+        verdicts: as stated; of runs that were not verified there is none.
+        written: of each file its name, what the replay wrote, and its digest.
+        title: of the paper or of the code.
+        repository: an address of the code for anybody, or None.
+        statement: the name of the signed file beside it.
+    """
+    manifest = [
+        {"file": name, "comment": _comment(Output(name, "", content, replayed=replayed))}
+        for name, replayed, content in written
+    ]
+    runs = [
+        {"run": one["run"], "grade": one["grade"], "replay": one["replay"] or ""}
+        for one in verdicts
+    ]
+    details = {"statement": statement, "runs": runs}
+    return _document(
+        verdicts, manifest, details, title=title, repository=repository, statement=statement
+    )
+
+
+def _document(
+    verdicts: Sequence[Mapping[str, Any]],
+    manifest: list[dict[str, str]],
+    details: Mapping[str, Any],
+    *,
+    title: str | None = None,
+    repository: str | None,
+    statement: str,
+) -> str:
+    last: Mapping[str, Any] = max(verdicts, key=lambda one: str(one["at"]), default={})
+    at = last.get("at")
+    user = f" (as the user {last['by']})" if last.get("by") else ""
+    summary = " ".join(map(_summary, verdicts)) or f"{TO_FILL}: nothing was run again yet"
     content: dict[str, Any] = {
         "version": SPECIFICATION,
-        "manifest": [{"file": output.name, "comment": _comment(output)} for output in outputs],
+        "manifest": manifest,
         "paper": {
-            "title": f"{TO_FILL}: the paper's title",
+            "title": title or f"{TO_FILL}: the paper's title",
             "authors": [_person("the corresponding author, then the others")],
             "reference": f"{TO_FILL}: a DOI, or where it is under review",
         },
         "codechecker": [_person(f"who ran it again{user}")],
         "report": f"{TO_FILL}: the DOI of the published report",
-        "summary": _summary(stated),
+        "summary": summary,
         "repository": repository or f"{TO_FILL}: the address of the code",
         # In UTC, in the form of the specification's own example.
         "check_time": at[:19].replace("T", " ") if at else f"{TO_FILL}: when it was run again",
         "certificate": f"{TO_FILL}: the number in CODECHECK's register",
         # What is not of the specification stands below one name, as it asks.
-        "samebit": {
-            "grade": stated["grade"],
-            "run": stated["run"],
-            "replay": stated["replay"] or "",
-            "statement": statement,
-            "files": [
-                {"file": output.name, **output.digests, "replay": output.replayed}
-                for output in outputs
-            ],
-        },
+        "samebit": details,
     }
-    lines = [line for name, value in content.items() for line in _lines(name, value, "")]
+    lines = [line for name, value in content.items() for line in yaml_lines(name, value)]
     return _HEAD.format(statement=statement) + "\n".join(lines) + "\n"
 
 
@@ -130,20 +157,3 @@ def _summary(stated: Mapping[str, Any]) -> str:
         "In ACM's words": stated["who"],
     }
     return ". ".join(f"{name}: {text}" for name, text in parts.items() if text) + "."
-
-
-def _lines(name: str, value: Any, indent: str) -> list[str]:
-    if isinstance(value, str):
-        return [f"{indent}{name}: {quoted(value)}"]
-    if isinstance(value, Mapping):
-        below = [line for key, item in value.items() for line in _lines(key, item, indent + "  ")]
-        return [f"{indent}{name}:", *below]
-    if not value:
-        return [f"{indent}{name}: []"]
-    found = [f"{indent}{name}:"]
-    for item in value:
-        first, *others = [
-            line for key, part in item.items() for line in _lines(key, part, indent + "    ")
-        ]
-        found += [f"{indent}  - {first.lstrip()}", *others]
-    return found

@@ -7,7 +7,8 @@ Keys, each only where the record has it; `facts` adds them to the rows of `query
                                            of a second optimizer are `optimizer1.…`
     training.parameters trainable batch micro_batch accumulation world epochs samples precision
              clipping
-    seeds.NAME                             what a library was seeded with
+    command                                as it was started, in one line
+    seeds.NAME                             what a library, or a role, was seeded with
     data.NAME, data_rows.NAME              its fingerprint, and how many rows
     split.NAME.PART, split_digest.NAME     how many rows, and the name of the whole split
     source.CONFIG                          who set it: default, cli, file, environment
@@ -15,10 +16,12 @@ Keys, each only where the record has it; `facts` adds them to the rows of `query
     device_hours                           devices held, times hours
     software.python, software.PACKAGE      of what trains and computes
     code.tree, code.dirty                  the digest of the working tree; whether commits lack some
+    state.final, state.final_bytes         whether its bytes are kept, or its digests; of how many
     verified, replays_seen                 the grade of the last verdict on the whole run; how many
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +48,7 @@ _PACKAGES = (
     *("scikit-learn", "xgboost", "lightgbm", "catboost", "transformers", "datasets", "accelerate"),
     *("lightning", "pytorch-lightning", "torchvision", "timm", "peft", "trl", "stable-baselines3"),
 )
+_LOADED_AS = {"scikit-learn": "sklearn", "jaxlib": "jax"}
 # Switches of an optimizer that papers leave out where they are off.
 _SWITCHES = frozenset(
     {"amsgrad", "maximize", "foreach", "capturable", "differentiable", "fused", "nesterov"}
@@ -69,6 +73,7 @@ def facts(store: Path, *, replays: bool = False) -> list[Row]:
 
 def _describe(view: "View") -> str:
     parts = (
+        _command(view),
         _metrics(view),
         _optimizers(view),
         _training(view.facts.get("training")),
@@ -78,6 +83,7 @@ def _describe(view: "View") -> str:
         _machine(view),
         _software(view),
         _code(view),
+        _final_state(view),
         _verdicts(view),
     )
     row: Row = {"id": view.id}
@@ -87,6 +93,12 @@ def _describe(view: "View") -> str:
 
 
 FACTS = Table("facts", _describe, json.loads)
+
+
+def _command(view: "View") -> Iterator[tuple[str, object]]:
+    """The first execution's; those that went on from it were mostly started alike."""
+    if view.start is not None:
+        yield "command", shlex.join(view.start.argv)
 
 
 def _metrics(view: "View") -> Iterator[tuple[str, object]]:
@@ -193,8 +205,11 @@ def _seeds(view: "View") -> Iterator[tuple[str, object]]:
     for library, values in given.items():
         distinct = list({repr(value): value for value in values}.values())
         yield f"seeds.{library}", distinct[0] if len(distinct) == 1 else distinct
-    if view.start is not None:
-        yield "seeds.hash", view.start.hash_seed
+    for role, root in ((view.facts.get("seeds") or {}).get("roles") or {}).items():
+        yield f"seeds.{role}", root.get("seed")
+    if view.start is not None and view.start.hash_seed:
+        text = view.start.hash_seed
+        yield "seeds.hash", int(text) if text.isdecimal() else text
 
 
 def _data(view: "View") -> Iterator[tuple[str, object]]:
@@ -273,16 +288,28 @@ def _held_ns(view: "View") -> int | None:
 
 
 def _software(view: "View") -> Iterator[tuple[str, object]]:
+    """Of what is installed, what was loaded: a library that was has settings or a version there."""
     yield "software.python", (view.facts.get("interpreter") or {}).get("version")
     versions = (view.facts.get("packages") or {}).get("versions") or {}
+    loaded = {name.partition(".")[0] for name in view.facts.get("settings") or {}}
     for name in _PACKAGES:
-        yield f"software.{name}", versions.get(name)
+        if not loaded or _LOADED_AS.get(name, name.replace("-", "_")) in loaded:
+            yield f"software.{name}", versions.get(name)
 
 
 def _code(view: "View") -> Iterator[tuple[str, object]]:
     if view.code is not None:
         yield "code.tree", view.code.tree
         yield "code.dirty", bool(view.code.changed) or view.code.head is None
+
+
+def _final_state(view: "View") -> Iterator[tuple[str, object]]:
+    """Of a run with several optimizers, of all that they trained."""
+    found = [state for name, state in view.states.items() if name.startswith("final")]
+    if found:
+        kept = all(state.get("kept", True) and not state.get("dropped") for state in found)
+        yield "state.final", "kept" if kept else "digests only"
+        yield "state.final_bytes", sum(state.get("size_bytes", 0) for state in found)
 
 
 def _verdicts(view: "View") -> Iterator[tuple[str, object]]:

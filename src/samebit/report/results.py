@@ -92,7 +92,11 @@ def _value(row: Row, key: str, metric: str) -> float | str:
         raise UsageError(
             f"{metric} is no number in run {row['id']}", value=value, hint="take another metric"
         )
-    return float(value) if math.isfinite(value) else "not a number"
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return "not a number"
+    return number if math.isfinite(number) else "not a number"
 
 
 def groups(rows: Sequence[Row], keys: Sequence[str]) -> list[tuple[tuple[object, ...], list[Row]]]:
@@ -120,8 +124,13 @@ def same(value: object) -> object:
     return repr(value)
 
 
-def is_seed(name: str) -> bool:
-    """Whether a setting is a seed, by its name: `seed`, `data.split_seed`, `random_state`."""
+def is_seed(name: str, value: object = None) -> bool:
+    """Whether a setting is a seed, by its name: `seed`, `data.split_seed`, `random_state`.
+
+    A switch, such as `fix_seed = true`, is none.
+    """
+    if isinstance(value, bool):
+        return False
     last = name.rpartition(".")[2].lower()
     words = last.replace("-", "_").split("_")
     return last in _SEEDS or "seed" in words
@@ -140,14 +149,18 @@ def seed_of(row: Row) -> tuple[tuple[str, object], ...]:
         for key, value in sorted(row.items())
         if (key == "seed" and value is not None)
         or key.startswith("seeds.")
-        or (key.startswith("config.") and is_seed(key))
+        or (key.startswith("config.") and is_seed(key, value))
     )
 
 
 def _over(rows: Sequence[Row]) -> tuple[str, list[str]]:
     """What varied, in a word; and what a mean over these would hide."""
     notes: list[str] = []
-    others = [key.removeprefix("config.") for key in varied(rows) if not is_seed(key)]
+    others = [
+        key.removeprefix("config.")
+        for key in varied(rows)
+        if not all(is_seed(key, row.get(key)) for row in rows)
+    ]
     if others:
         named = ", ".join(others[:4]) + (" …" if len(others) > 4 else "")
         notes.append(f"the runs differ in more than seeds: {named}")

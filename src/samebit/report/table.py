@@ -12,7 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from samebit.errors import UsageError
 from samebit.query.where import resolve
 
-__all__ = ["few", "number", "rows_to_csv", "rows_to_markdown", "runs_table", "shown", "visible"]
+__all__ = [
+    "exact",
+    "few",
+    "markup_free",
+    "number",
+    "rows_to_csv",
+    "rows_to_markdown",
+    "runs_table",
+    "shown",
+    "visible",
+]
 
 _UNSEEN = re.compile(
     "["
@@ -44,11 +54,11 @@ def few(texts: Sequence[str], most: int = 4) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def number(value: float) -> str:
-    """A number for people: four significant digits, integers whole."""
+def number(value: float, digits: int = 4) -> str:
+    """A number for people: four significant digits, or so many; integers whole."""
     if isinstance(value, int):
         return str(int(value))
-    text = f"{value:.4g}"
+    text = f"{value:.{digits}g}"
     if "e+" in text and abs(value) < _LARGEST_WITHOUT_EXPONENT:
         return f"{value:.0f}"
     return text
@@ -58,10 +68,11 @@ def shown(value: object) -> str:
     """Any plain value for people; None is an empty text."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return number(value)
-    return visible(_exact(value))
+    return visible(exact(value))
 
 
-def _exact(value: object) -> str:
+def exact(value: object) -> str:
+    """Any plain value for programs, nothing rounded; None is an empty text."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -86,7 +97,7 @@ def rows_to_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 
 def _csv_field(value: object) -> str:
-    text = _exact(value)
+    text = exact(value)
     if _CSV_QUOTED.search(text) or (text == "" and value is not None):
         return '"' + text.replace('"', '""') + '"'
     return text
@@ -97,7 +108,7 @@ def rows_to_markdown(headers: Sequence[str], rows: Iterable[Sequence[object]]) -
     body = [list(row) for row in rows]
     columns = list(zip(*body, strict=True)) if body else [()] * len(headers)
     rule = ["---:" if _is_numeric(column) else "---" for column in columns]
-    cells = [[_markup_free(shown(cell)) for cell in row] for row in [headers, *body]]
+    cells = [[markup_free(shown(cell)) for cell in row] for row in [headers, *body]]
     cells.insert(1, rule)
     return "".join("| " + " | ".join(row) + " |\n" for row in cells)
 
@@ -109,7 +120,8 @@ def _is_numeric(column: Iterable[object]) -> bool:
     )
 
 
-def _markup_free(text: str) -> str:
+def markup_free(text: str) -> str:
+    """A text in which Markdown finds nothing of its own."""
     return _MARKUP.sub(lambda found: "\\" + found[0], text)
 
 

@@ -29,7 +29,7 @@ _SOON_BYTES = 16 << 20  # that wait: the thread begins at once
 _MOST_BYTES = 256 << 20  # that wait: `log` lends a hand
 _TOGETHER_BYTES = 32 << 20  # that are made before they are written
 _FREE_SHARE = 0.5  # of what is free on the disk, at most, for what is written at once
-_INTERRUPTED_S = 5.0
+_INTERRUPTED_S = 2.0  # beside the five of states
 
 Emit = Callable[[dict[str, Any], int], None]
 
@@ -97,8 +97,8 @@ class SessionMedia:
                 continue
             self._count += len(drafts)
             if self._count > self._most:
-                said = f"more than {self._most:,} (media.most): later ones are not recorded"
-                self._problem("media", said)
+                said = f"more than {self._most:,} things were logged: later ones are not recorded"
+                self._problem("media.most", said)
                 return
             self._promise(name, step, drafts, time_ns)
         if self._held_bytes > _MOST_BYTES:
@@ -198,8 +198,8 @@ class SessionMedia:
         if self._kept_bytes + size_bytes <= most:
             self._kept_bytes += size_bytes
             return True
-        limit = f"{most >> 20} MiB (media.budget_mb, or half of the free disk)"
-        self._problem("media", f"more than {limit}: of later ones only digests are kept")
+        limit = f"{most >> 20} MiB (or half of the free disk)"
+        self._problem("media.budget_mb", f"more than {limit}: of later ones only digests are kept")
         return False
 
 

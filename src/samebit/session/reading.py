@@ -8,6 +8,7 @@ from samebit import places
 from samebit.capture import config as config_capture
 from samebit.data.recorded import RecordedSplit
 from samebit.data.recorded_data import RecordedData
+from samebit.data.recorded_media import RecordedMedia
 from samebit.errors import NotFound
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.media import find_media, media_of
@@ -18,7 +19,6 @@ from samebit.folders.used import data_of, find_data
 from samebit.objects.store import Store
 from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
-from samebit.session.logged_media import RecordedMedia
 from samebit.states.stored import StoredState
 
 __all__ = ["RecordedRun", "open_run", "open_split", "open_state", "runs"]

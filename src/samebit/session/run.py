@@ -387,17 +387,20 @@ def _without_media(
     """Record the media among the values; gives the others, or None where there were no media."""
     if not isinstance(error, UsageError) or not isinstance(values, Mapping):
         return None
-    try:
-        from samebit.media.given import apart  # noqa: PLC0415  (most rows are numbers alone)
+    from samebit.media.given import apart  # noqa: PLC0415  (most rows are numbers alone)
 
+    try:
         media, rest = apart(values)
-        if not media:
-            return None
-        recording.media.take(media, recording.step if step is None else step)
-        return rest
     except Exception as again:
         recording.trouble("log", again)
         return {}
+    if not media:
+        return None
+    try:
+        recording.media.take(media, recording.step if step is None else step)
+    except Exception as again:
+        recording.trouble("log of media", again)
+    return rest
 
 
 def _log_what_can_be(recording: Recording, values: Any, step: int | None, error: Exception) -> None:
@@ -433,10 +436,17 @@ def _keep(
                 continue
             number = plain_number(value) if isinstance(key, str) else None
             if number is None:
-                raise UsageError(f"a {type(value).__name__} is no number, and names are texts")
+                raise UsageError(_no_number(key, value))
             kept[name] = _sound(number) if isinstance(number, str) else number
         except Exception as error:
             recording.trouble(f"log of {name!r}", error)
+
+
+def _no_number(name: Any, value: Any) -> str:
+    if not isinstance(name, str):
+        return "names are texts"
+    what = f"a {type(value).__name__} is no number"
+    return f"{what}; samebit.Image, Histogram, Figure and Table are for what is none"
 
 
 def _sound(text: str) -> str:

@@ -4,7 +4,7 @@ import math
 
 from msgspec import Struct
 
-__all__ = ["Comparison", "Estimate", "hopeless", "joined", "level"]
+__all__ = ["Comparison", "Digits", "Estimate", "hopeless", "joined", "level"]
 
 
 class Estimate(Struct, frozen=True):
@@ -31,16 +31,32 @@ class Estimate(Struct, frozen=True):
             counted = f"{self.n} {self.over}" if self.n > 1 else ""
             words = ", ".join(filter(None, [what, counted]))
             return f"{self.value:.6g} ({'; '.join(filter(None, [words, self.note]))})"
-        below, above = self.value - self.low, self.high - self.value
-        is_even = math.isclose(below, above, rel_tol=1e-9, abs_tol=1e-12 * abs(self.value))
-        width = below if is_even else (self.high - self.low) / 2
-        value, low, high, half = (
-            _cut(each, width) for each in (self.value, self.low, self.high, width)
-        )
-        shown = f"{value} ± {half}" if is_even else f"{value} [{low}, {high}]"
+        digits = self.digits()
+        shown = f"{digits.value} ± {digits.half}"
+        if digits.half is None:
+            shown = f"{digits.value} [{digits.low}, {digits.high}]"
         method = f"{level(self.confidence)} {self.method}" if self.confidence else self.method
         words = ", ".join(filter(None, [what, f"{method} over {self.n} {self.over}"]))
         return f"{shown} ({'; '.join(filter(None, [words, self.note]))})"
+
+    def digits(self) -> "Digits":
+        """Rounded as it is printed: to two digits of what is uncertain."""
+        if self.low is None or self.high is None:
+            return Digits(f"{self.value:.6g}")
+        below, above = self.value - self.low, self.high - self.value
+        is_even = math.isclose(below, above, rel_tol=1e-9, abs_tol=1e-12 * abs(self.value))
+        width = below if is_even else (self.high - self.low) / 2
+        cut = (_cut(each, width) for each in (self.value, self.low, self.high))
+        return Digits(*cut, half=_cut(width, width) if is_even else None)
+
+
+class Digits(Struct, frozen=True):
+    """An estimate's numbers as texts; `half` only where the interval is as wide on both sides."""
+
+    value: str
+    low: str | None = None
+    high: str | None = None
+    half: str | None = None
 
 
 class Comparison(Struct, frozen=True):

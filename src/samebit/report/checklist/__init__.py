@@ -1,0 +1,1 @@
+"""Reproducibility checklists, filled with what the records of a paper's runs show."""

@@ -1,0 +1,1 @@
+"""A paper whose numbers are derived from runs, and derived again to see that they still are."""
