@@ -10,6 +10,7 @@ import { axisOf } from "../charts/axes.js";
 import { Parallel } from "../charts/parallel.js";
 import { Scatter } from "../charts/scatter.js";
 import { Item, Menu } from "../parts/menu.js";
+import { Select } from "../parts/select.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { useChosen } from "./curves.js";
 import { Choices, FilterBox } from "./runs_bar.js";
@@ -83,8 +84,8 @@ function Related({ runs, ids, keys, metrics, metric, params, error }) {
   return html`
     <div class="chart-bar">
       ${!params.ids && html`<${FilterBox} where=${params.where ?? ""} error=${error} />`}
-      <label>result <select value=${metric}
-        onChange=${(event) => change({ metric: event.target.value, brush: "" })}>${metrics.map((key) => html`<option key=${key} value=${key}>${title(key)}</option>`)}</select></label>
+      <label>result <${Select} value=${metric} options=${metrics.map((key) => [key, title(key)])}
+        onChoose=${(chosen) => change({ metric: chosen, brush: "" })} /></label>
       <${Menu} isPanel label="Axes" name="axes that are shown">${() => html`<${Choices} keys=${keys.map((key) => ({ key, distinct: runs.keys.find((one) => one.key === key)?.distinct }))}
         isOn=${(key) => shownKeys.includes(key)} what="axes" toggle=${(key) => change({ axes: packed(shownKeys.includes(key) ? shownKeys.filter((one) => one !== key) : [...shownKeys, key]) })} />`}</${Menu}>
       <span class="count" role="status">${brushes.size ? `${count(many)} of ${several(rows.length, "run")}` : several(rows.length, "run")}</span>
@@ -100,9 +101,8 @@ function Related({ runs, ids, keys, metrics, metric, params, error }) {
     </section>
     <div class="hyper-low">
       <section><h2>${`Which matters for ${title(metric)}`}</h2><${Weights} weights=${weights} across=${across} /></section>
-      <section><h2>${`${title(metric)} over `}<select aria-label="across" value=${across}
-        onChange=${(event) => change({ across: event.target.value }, { replace: true })}>
-          ${keys.map((key) => html`<option key=${key} value=${key}>${title(key)}</option>`)}</select></h2>
+      <section><h2>${`${title(metric)} over `}<${Select} name="across" value=${across} options=${keys.map((key) => [key, title(key)])}
+          onChoose=${(chosen) => change({ across: chosen }, { replace: true })} /></h2>
         <${Scatter} x=${x} y=${axes.at(-1).axis} kept=${kept} tones=${tones} label=${`${title(metric)} over ${title(across)}, a point for each run`}
           nameOf=${(at) => `${visible(label(runs, runs.ids[rows[at]]))}: ${shown(runs.columns.get(across).get(rows[at]))}, ${shown(column.get(rows[at]))}`}
           onOpen=${(at) => go(link("run", {}, runs.ids[rows[at]]))} /></section>

@@ -10,10 +10,12 @@ import { number, several, shown, title, visible } from "../lib/text.js";
 import { Strip } from "../charts/strip.js";
 import { useAnswer } from "../parts/asking.js";
 import { Menu } from "../parts/menu.js";
+import { Select } from "../parts/select.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { Choices, FilterBox } from "./runs_bar.js";
 
 const MOST_GROUPS = 60;
+const TAKES = [["last", "last"], ["min", "lowest"], ["max", "highest"], ["first", "first"]];
 const BUDGETS = [1, 2, 3, 5, 10, 20, 50, 100];
 
 export function Seeds({ params }) {
@@ -36,10 +38,9 @@ export function Seeds({ params }) {
     <h1 class="unseen">Seeds</h1>
     <div class="chart-bar">
       ${ids.length === 0 && html`<${FilterBox} where=${where} error=${isCurrent ? error : null} />`}
-      <label>metric <select value=${metric}
-        onChange=${(event) => change({ metric: event.target.value })}>${metrics.map((key) => html`<option key=${key} value=${key}>${title(key)}</option>`)}</select></label>
-      <label>take <select value=${params.take ?? "last"}
-        onChange=${(event) => change({ take: event.target.value })}>${["last", "min", "max", "first"].map((take) => html`<option key=${take} value=${take}>${{ last: "last", min: "lowest", max: "highest", first: "first" }[take]}</option>`)}</select></label>
+      <label>metric <${Select} value=${metric} options=${metrics.map((key) => [key, title(key)])}
+        onChoose=${(chosen) => change({ metric: chosen })} /></label>
+      <label>take <${Select} value=${params.take ?? "last"} options=${TAKES} onChoose=${(chosen) => change({ take: chosen })} /></label>
       <${Menu} isPanel label=${`By ${by.map(title).join(", ")}`} name="groups by">${() => html`<${Choices} keys=${keys} isOn=${(key) => by.includes(key)} toggle=${toggle} what="keys" />`}</${Menu}>
     </div>
     ${isCurrent && html`<${Trouble} error=${error} />`}
@@ -94,8 +95,8 @@ function Grid({ runs, params, metric, group }) {
   const names = (key) => [...new Set(group.runs.map((id) => shown(runs.columns.get(key).get(runs.rowOf.get(id)))))].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
   const [rows, columns] = [names(down), names(across)];
   const value = new Map(group.runs.map((id, at) => [id, group.points[at]]));
-  const choose = (name, chosen) => html`<select aria-label=${name} value=${chosen}
-    onChange=${(event) => change({ [name]: event.target.value }, { replace: true })}>${seeds.map((key) => html`<option key=${key} value=${key}>${title(key)}</option>`)}</select>`;
+  const choose = (name, chosen) => html`<${Select} name=${name} value=${chosen} options=${seeds.map((key) => [key, title(key)])}
+    onChoose=${(one) => change({ [name]: one }, { replace: true })} />`;
   return html`<section class="card"><h2>Two seeds: ${choose("down", down)} × ${choose("across", across)}</h2>
     <p class="dim">${`of the first group above, ${group.values.map(shown).join(", ")}`}</p>
     <div class="scroll" tabindex="0" role="region" aria-label="two seeds"><table class="plain"><thead><tr>
