@@ -217,3 +217,35 @@ def test_an_empty_store_says_how_to_record(browser: Any, tmp_path: Path) -> None
         page.goto(site.link)
         page.get_by_text("samebit run train.py").wait_for()
         page.close()
+
+
+def test_notes_are_written_where_that_is_allowed_and_an_archived_run_is_left_out(
+    browser: Any, tmp_path: Path
+) -> None:
+    store = stores.new_store(tmp_path / "project")
+    run = stores.record(store, name="good one", rows=[{"loss": 1.0}])
+    stores.record(store, name="other", rows=[{"loss": 2.0}])
+    with shown(tmp_path / "project", "--edit") as site, opened_at(browser, site) as opened:
+        page = opened.page
+        opened.go(f"/run/{run.id}")
+        page.get_by_role("textbox", name="text").fill("<i>baseline</i>")
+        page.get_by_role("button", name="add").click()
+        page.locator(".chip").filter(has_text="<i>baseline</i>").wait_for()
+        page.get_by_role("button", name="archive").click()
+        page.get_by_text("archived: left out of the table").wait_for()
+        opened.go("/")
+        is_said(page, "1 of 2 runs")
+        assert names(page) == ["other"]
+        page.get_by_role("checkbox", name="archived").check()
+        is_said(page, re.compile("^2 runs"))
+        page.get_by_role("link", name="good one").click()
+        page.get_by_role("button", name="take back").click()
+        page.get_by_role("button", name="without the tag <i>baseline</i>").click()
+        page.locator(".chip").wait_for(state="detached")
+    assert [note.kind for note in run.notes()].count("tag") >= 1
+
+
+def test_without_edit_nothing_can_be_written(opened: Opened) -> None:
+    opened.page.get_by_role("link", name="first-twin").click()
+    opened.page.get_by_role("heading", name="See for yourself").wait_for()
+    assert opened.page.locator("form.notes").count() == 0

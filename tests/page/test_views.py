@@ -106,6 +106,14 @@ def test_curves_say_what_was_done_to_them_and_a_zoom_asks_again(opened: Opened) 
     assert page.locator("figure").count() == 1
 
 
+def test_of_many_curves_the_band_is_that_of_the_one_pointed_at(opened: Opened) -> None:
+    opened.go("/curves?where=lr+%3D%3D+0.01&charts=loss")
+    page = opened.page
+    page.get_by_text("bands of the one pointed at").wait_for()
+    page.locator("figure .u-over").hover()
+    page.locator(".look").filter(has_text="step").wait_for()
+
+
 def test_behind_a_chart_lie_its_numbers_and_files(opened: Opened) -> None:
     page = opened.page
     opened.go(f"/curves?ids={twins(opened)}&charts=loss")

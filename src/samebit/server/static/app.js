@@ -42,7 +42,8 @@ function Page() {
       <nav aria-label="views" ref=${places}>${PLACES.map(([view, title]) => html`<a key=${view} href=${link(view, kept(here, view))}
         aria-current=${view === here.view ? "page" : null}>${title}</a>`)}</nav>
       <span class="grow"></span>
-      ${runs.store && html`<span class="store" title=${visible(runs.store.folder ?? "")}>${visible(runs.store.name)}${runs.store.shown !== "here" && html`<small>${` · ${visible(runs.store.shown)}`}</small>`}</span>`}
+      ${runs.store && html`<span class="store" title=${visible(runs.store.folder ?? "")}>${visible(runs.store.name)}
+        ${runs.store.shown !== "here" && html`<small>${` · ${visible(runs.store.shown)}`}</small>`}</span>`}
       <${Live} live=${runs.live} />
       <${Theme} />
       <button type="button" class="quiet" aria-label="? keys" onClick=${() => setHelp(true)}><kbd>?</kbd></button>
@@ -81,13 +82,15 @@ function Theme() {
     setTheme(next);
   };
   return html`<button type="button" class="quiet" aria-label=${`theme: ${theme}`} title=${`theme: ${theme}`} onClick=${turn}>
-    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.5" /><path class="full" d=${{ auto: "M8 2.5a5.5 5.5 0 0 1 0 11z", light: "", dark: "M8 2.5a5.5 5.5 0 0 1 0 11a5.5 5.5 0 0 1 0-11z" }[theme]} /></svg></button>`;
+    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.5" />
+      <path class="full" d=${{ auto: "M8 2.5a5.5 5.5 0 0 1 0 11z", light: "", dark: "M8 2.5a5.5 5.5 0 0 1 0 11a5.5 5.5 0 0 1 0-11z" }[theme]} /></svg></button>`;
 }
 
 function Help({ close }) {
   const dialog = useRef(null);
   useEffect(() => { dialog.current.showModal(); }, []);
-  return html`<dialog ref=${dialog} aria-labelledby="help-title" onClose=${close} onClick=${(event) => event.target === dialog.current && dialog.current.close()}>
+  return html`<dialog ref=${dialog} aria-labelledby="help-title" onClose=${close}
+    onClick=${(event) => event.target === dialog.current && dialog.current.close()}>
     <div class="dialog-body"><h2 id="help-title">Keys</h2>
     <dl class="keys">${known().map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
     <p class="dim">In the table arrows, Page Up and Page Down move, Space selects, Enter opens. Every view is its address: copy it, and it is the same again.</p>

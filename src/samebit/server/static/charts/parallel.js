@@ -53,9 +53,11 @@ export function Parallel({ axes, brushes, onBrush, kept, tones, bright, label })
     }
     canvas.globalAlpha = 1;
   }, [axes, brushes, kept, tones, bright]);
-  return html`<div class="parallel" tabindex="0" role="region" aria-label=${label}><div class="axes" ref=${box} style=${{ minWidth: `${SIDE * 2 + ROOM * (axes.length - 1)}px` }}>
+  return html`<div class="parallel" tabindex="0" role="region" aria-label=${label}>
+    <div class="axes" ref=${box} style=${{ minWidth: `${SIDE * 2 + ROOM * (axes.length - 1)}px` }}>
     <${Canvas} draw=${draw} label=${label} kind="fill" />
-    ${axes.map((one, at) => html`<${Axis} key=${one.key} ...${one} at=${at} of=${axes.length} brush=${brushes.get(one.key)} onBrush=${onBrush} />`)}
+    ${axes.map((one, at) => html`<${Axis} key=${one.key} ...${one} at=${at} of=${axes.length} brush=${brushes.get(one.key)}
+      onBrush=${onBrush} />`)}
   </div></div>`;
 }
 
@@ -95,7 +97,8 @@ function Axis({ title, axis, menu, at, of, brush, onBrush, isResult, key: _, nam
   const style = { top: `${TOP}px`, bottom: `${BOTTOM}px` };
   return html`<div class=${classes("axis", isResult && "result")} style=${{ left }}>
     <div class="axis-head">${menu}</div>
-    <div class="axis-line" style=${style} onPointerDown=${begin} onKeyDown=${onKeyDown} tabindex="0" role="slider" aria-orientation="vertical"
+    <div class="axis-line" style=${style} onPointerDown=${begin}
+      onKeyDown=${onKeyDown} tabindex="0" role="slider" aria-orientation="vertical"
       aria-label=${`range of ${title}`} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(100 * (brush?.[0] ?? 0))}
       aria-valuetext=${brush ? axis.range(brush).map(String).join(axis.numeric ? " to " : ", ") : "all"}>
       ${brush && html`<div class="brush" style=${{ bottom: `${100 * brush[0]}%`, top: `${100 - 100 * brush[1]}%` }}></div>`}</div>

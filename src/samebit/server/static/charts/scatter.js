@@ -62,7 +62,8 @@ export function Scatter({ x, y, kept, tones, label, nameOf, onOpen }) {
     }
     if (found?.row !== near?.row) setNear(found);
   };
-  return html`<div class="scatter-box"><${Canvas} draw=${draw} label=${label} kind="fill" onPointerMove=${find} onPointerLeave=${() => setNear(null)} onClick=${() => near && onOpen(near.row)} />
+  return html`<div class="scatter-box"><${Canvas} draw=${draw} label=${label} kind="fill" onPointerMove=${find}
+    onPointerLeave=${() => setNear(null)} onClick=${() => near && onOpen(near.row)} />
     ${near && html`<div class="look corner" aria-hidden="true">${nameOf(near.row)}</div>`}</div>`;
 }
 

@@ -15,7 +15,8 @@ export function Strip({ group, all, nameOf }) {
   return html`<svg class="strip" viewBox="0 0 ${WIDE} ${HIGH}" role="img" aria-label=${said}>
     <path class="strip-line" d="M0 ${HIGH / 2}H${WIDE}" />
     ${Number.isFinite(group.low ?? NaN) && html`<path class="strip-interval" d="M${x(group.low)} ${HIGH / 2}H${x(group.high)}" />`}
-    ${group.points.map((value, at) => html`<circle key=${at} class="strip-point" cx=${x(value)} cy=${HIGH / 2 + apart(at)} r="2.6"><title>${`${nameOf(group.runs[at])}: ${number(value)}`}</title></circle>`)}
+    ${group.points.map((value, at) => html`<circle key=${at} class="strip-point" cx=${x(value)} cy=${HIGH / 2 + apart(at)} r="2.6">
+      <title>${`${nameOf(group.runs[at])}: ${number(value)}`}</title></circle>`)}
     ${Number.isFinite(group.mean ?? NaN) && html`<path class="strip-mean" d="M${x(group.mean)} 4V${HIGH - 4}" />`}
   </svg>`;
 }

@@ -46,6 +46,12 @@ export function label(runs, id) {
   return value(runs, id, "name") ?? id;
 }
 
+/** Places of runs without those that somebody put away. */
+export function unarchived(runs, rows) {
+  const archived = runs.columns.get("archived");
+  return archived ? rows.filter((row) => archived.get(row) !== true) : rows;
+}
+
 /** Places of runs, the newest first: the order in which they came here is another one. */
 export function newestFirst(runs, rows) {
   return sorted(rows, runs.columns.get("started"), true);
@@ -55,6 +61,7 @@ export async function begin() {
   try {
     const [store] = await Promise.all([ask("store"), all()]);
     update({ store });
+    want(["archived"]);
     listen({ rows: changed, gone, grown, again: all }, (live) => update({ live }));
   } catch (error) {
     update({ phase: "failed", error });

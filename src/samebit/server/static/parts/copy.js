@@ -15,10 +15,12 @@ export function Copy({ text, what = "copy" }) {
     announce(done || "copied");
     setTimeout(() => setDone(""), 1500);
   };
-  return html`<button type="button" class="quiet copy" aria-label=${`${what}: ${text}`} onClick=${copy}>${done || "copy"}</button>`;
+  return html`<button type="button" class="quiet copy" aria-label=${`${what}: ${text}`}
+    onClick=${copy}>${done || "copy"}</button>`;
 }
 
 /** A command as it is typed. */
 export function Command({ what, command }) {
-  return html`<div class="command"><span>${what}</span><code>${command}</code><${Copy} text=${command} what="copy the command" /></div>`;
+  return html`<div class="command"><span>${what}</span><code>${command}</code>
+    <${Copy} text=${command} what="copy the command" /></div>`;
 }

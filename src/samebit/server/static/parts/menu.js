@@ -37,7 +37,8 @@ export function Menu({ label, name, kind = "", isPanel = false, children }) {
     }
   };
   return html`<div class=${classes("menu", kind)} ref=${root} onKeyDown=${open ? onKeyDown : null}>
-    <button type="button" aria-haspopup=${isPanel ? "dialog" : "menu"} aria-expanded=${String(open)} aria-label=${typeof label === "string" && name ? `${label}, ${name}` : name}
+    <button type="button" aria-haspopup=${isPanel ? "dialog" : "menu"} aria-expanded=${String(open)}
+      aria-label=${typeof label === "string" && name ? `${label}, ${name}` : name}
       onClick=${() => setOpen(!open)}>${label}</button>
     ${open && html`<div class="menu-body" ref=${body} role=${isPanel ? "dialog" : "menu"} aria-label=${name ?? label}>
       ${typeof children === "function" ? children(close) : children}</div>`}

@@ -14,6 +14,7 @@ export function Tabs({ label, tabs, chosen }) {
     next?.click();
   };
   return html`<nav class="tabs" aria-label=${label} onKeyDown=${onKeyDown}>
-    ${tabs.map(([name, title, href]) => html`<a key=${name} href=${href} aria-current=${name === chosen ? "page" : null}>${title}</a>`)}
+    ${tabs.map(([name, title, href]) => html`<a key=${name} href=${href}
+      aria-current=${name === chosen ? "page" : null}>${title}</a>`)}
   </nav>`;
 }

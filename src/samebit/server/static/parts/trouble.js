@@ -8,7 +8,8 @@ export function Trouble({ error }) {
   if (!error) return null;
   return html`<div class="trouble" role="alert">
     <strong class=${error.message.includes("\n") ? "mono" : ""}>${visibleLines(error.message)}</strong>
-    ${Object.entries(error.facts ?? {}).map(([name, value]) => html`<div><span>${visible(name.replaceAll("_", " "))}</span> ${shown(value)}</div>`)}
+    ${Object.entries(error.facts ?? {}).map(([name, value]) => html`<div>
+      <span>${visible(name.replaceAll("_", " "))}</span> ${shown(value)}</div>`)}
     ${error.hint && html`<div class="hint">${visible(error.hint)}</div>`}
   </div>`;
 }

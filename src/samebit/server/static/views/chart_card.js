@@ -58,18 +58,21 @@ export function ChartCard(props) {
       <${Menu} kind="quiet-menu" label="save" name=${`save ${title}`}>${(close) => html`
         <${Item} onClick=${() => { close(); save.svg(); }}>chart as SVG</${Item}>
         <${Item} onClick=${() => { close(); save.csv(); }}>what is drawn as CSV</${Item}>`}</${Menu}>
-      <button type="button" class="quiet" aria-label=${`${isLarge ? "smaller" : "larger"}: ${title}`} onClick=${props.onLarge}>${isLarge ? "smaller" : "larger"}</button>
+      <button type="button" class="quiet" aria-label=${`${isLarge ? "smaller" : "larger"}: ${title}`}
+        onClick=${props.onLarge}>${isLarge ? "smaller" : "larger"}</button>
     </figcaption>
     ${error && isCurrent && html`<${Trouble} error=${error} />`}
     <div class=${classes("plot-box", !isCurrent && "stale")}>
-      ${inView && answer && curves.length > 0 && html`<${Curves} curves=${curves} zoom=${how.zoom} isXLog=${how.isXLog} isYLog=${how.isYLog} bright=${props.bright}
+      ${inView && answer && curves.length > 0 && html`<${Curves} curves=${curves} zoom=${how.zoom} isXLog=${how.isXLog} isYLog=${how.isYLog} bright=${props.bright ?? (curves.length > 1 && look?.isNear ? look.found[0].curve.id : null)}
         xTicks=${how.x === "relative" ? secondsTick : how.x === "time" ? dateTick : undefined}
         label=${described(title, curves)} onZoom=${props.onZoom} onLook=${setLook} />`}
       ${answer && curves.length === 0 && html`<p class="dim none">none of these runs has it</p>`}
       ${look && look.found.length > 0 && html`<${Look} look=${look} how=${how} />`}
     </div>
-    <p class="chart-note"><small>${[xTitle(how), points ? `all of ${count(points)} points` : "", far && !how.by ? "bands of the one pointed at" : "", note(how)].filter(Boolean).join(" · ")}</small></p>
-    ${how.by.length > 0 && curves.length <= 12 && html`<ul class="small-legend">${curves.map((curve) => html`<li key=${curve.id}><span class=${`swatch c${curve.number % 8}`}></span>${visible(curve.label)}</li>`)}</ul>`}
+    <p class="chart-note">
+      <small>${[xTitle(how), points ? `all of ${count(points)} points` : "", far && how.by.length === 0 ? "bands of the one pointed at" : "", note(how)].filter(Boolean).join(" · ")}</small></p>
+    ${how.by.length > 0 && curves.length <= 12 && html`<ul class="small-legend">${curves.map((curve) => html`<li key=${curve.id}>
+      <span class=${`swatch c${curve.number % 8}`}></span>${visible(curve.label)}</li>`)}</ul>`}
     ${table && html`<${ValueTable} curves=${curves} metric=${metric} how=${how} />`}
   </figure>`;
 }
@@ -145,7 +148,8 @@ function Look({ look, how }) {
   return html`<div class="look" style=${style} aria-hidden="true">
     <div class="dim">${how.x === "relative" ? secondsTick(x) : how.x === "time" ? dateTick(x) : `${xTitle(how)} ${number(x)}`}</div>
     ${look.found.slice(0, SHOWN).map(({ curve, at }, nth) => html`<div key=${curve.id} class=${classes(nth === 0 && look.isNear && "near")}>
-      <span class=${`swatch c${curve.number % 8}`}></span><span class="name">${visible(curve.label)}</span><b>${number(curve.y[at])}</b></div>`)}
+      <span class=${`swatch c${curve.number % 8}`}></span><span class="name">${visible(curve.label)}</span>
+        <b>${number(curve.y[at])}</b></div>`)}
     ${look.found.length > SHOWN && html`<div class="dim">${`and ${look.found.length - SHOWN} more`}</div>`}
   </div>`;
 }

@@ -20,13 +20,18 @@ export function ValueTable({ curves, metric, how }) {
     }
   };
   return html`<div class="scroll values" tabindex="0" role="region" aria-label=${`values of ${visible(metric)}`}>
-    <table class="plain"><thead><tr><th scope="col">run</th><th scope="col" class="numeric">last</th><th scope="col" class="numeric">lowest</th>
-      <th scope="col" class="numeric">highest</th><th scope="col" class="numeric">points</th><th scope="col"><span class="unseen">more</span></th></tr></thead>
+    <table class="plain"><thead><tr><th scope="col">run</th><th scope="col" class="numeric">last</th>
+      <th scope="col" class="numeric">lowest</th>
+      <th scope="col" class="numeric">highest</th><th scope="col" class="numeric">points</th><th scope="col">
+        <span class="unseen">more</span></th></tr></thead>
     <tbody>${curves.slice(0, MOST).map((curve) => html`<tr key=${curve.id}>
       <th scope="row"><span class=${`swatch c${curve.number % 8}`}></span> ${visible(curve.label)}</th>
-      <td class="numeric">${number(end(curve.last))}</td><td class="numeric">${number(least(curve.low))}</td><td class="numeric">${number(-least(curve.high, -1))}</td>
+      <td class="numeric">${number(end(curve.last))}</td><td class="numeric">${number(least(curve.low))}</td>
+        <td class="numeric">${number(-least(curve.high, -1))}</td>
       <td class="numeric">${curve.points === undefined ? "" : count(curve.points)}${curve.odd ? html`<small>${` ${count(curve.odd)} not finite`}</small>` : ""}</td>
-      <td>${curve.points !== undefined && html`<button type="button" class="quiet" aria-label=${`all points of ${visible(curve.label)}`} onClick=${() => show(curve)}>points</button>`}</td></tr>`)}</tbody></table>
+      <td>${curve.points !== undefined && html`<button type="button" class="quiet"
+        aria-label=${`all points of ${visible(curve.label)}`}
+          onClick=${() => show(curve)}>points</button>`}</td></tr>`)}</tbody></table>
     ${points && html`<${Points} points=${points} metric=${metric} show=${show} />`}
   </div>`;
 }
@@ -42,11 +47,15 @@ function Points({ points, metric, show }) {
     else setFrom(Math.max(0, Math.min(points.points.length - 1, next)));
   };
   return html`<h3>${`${visible(points.curve.label)}: ${count(points.total)} points, exactly`}</h3>
-    <p><button type="button" class="quiet" disabled=${from === 0 && points.offset === 0} onClick=${() => (from === 0 ? show(points.curve, Math.max(0, points.offset - 10_000)) : step(-PAGE))}>before</button>
-      <button type="button" class="quiet" disabled=${from + PAGE >= points.points.length && !points.next} onClick=${() => step(PAGE)}>after</button>
+    <p><button type="button" class="quiet" disabled=${from === 0 && points.offset === 0}
+      onClick=${() => (from === 0 ? show(points.curve, Math.max(0, points.offset - 10_000)) : step(-PAGE))}>before</button>
+      <button type="button" class="quiet" disabled=${from + PAGE >= points.points.length && !points.next}
+        onClick=${() => step(PAGE)}>after</button>
       <button type="button" class="quiet" onClick=${save}>save as CSV</button></p>
-    <table class="plain"><thead><tr><th scope="col" class="numeric">step</th><th scope="col" class="numeric">value</th><th scope="col" class="numeric">since the start</th></tr></thead>
-      <tbody>${shown.map(([at, value, seconds], nth) => html`<tr key=${nth}><td class="numeric">${number(at)}</td><td class="numeric mono">${String(value)}</td>
+    <table class="plain"><thead><tr><th scope="col" class="numeric">step</th><th scope="col" class="numeric">value</th>
+      <th scope="col" class="numeric">since the start</th></tr></thead>
+      <tbody>${shown.map(([at, value, seconds], nth) => html`<tr key=${nth}><td class="numeric">${number(at)}</td>
+        <td class="numeric mono">${String(value)}</td>
         <td class="numeric">${duration(seconds)}</td></tr>`)}</tbody></table>`;
 }
 

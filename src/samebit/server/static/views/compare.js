@@ -24,10 +24,12 @@ export function Compare({ params }) {
       ${ids.length === 2 && html`<a class="button" href=${link("trace", { ids: ids.join(",") })}>Where they part</a>`}
       ${ids.length > 1 && html`<a class="button" href=${link("curves", { ids: ids.join(",") })}>Curves</a>`}</div>
     <${RunPicker} runs=${runs} ids=${ids} onIds=${(next) => change({ ids: next.join(",") })} />
-    ${ids.length < 2 && html`<${Empty} title="Two runs or more"><p>Choose them here, or select them in the <a href="/">table</a> and press <kbd>c</kbd>.</p></${Empty}>`}
+    ${ids.length < 2 && html`<${Empty} title="Two runs or more">
+      <p>Choose them here, or select them in the <a href="/">table</a> and press <kbd>c</kbd>.</p></${Empty}>`}
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${ids.length > 1 && !answer && !error && html`<${Waiting} what="reading these runs…" />`}
-    ${ids.length > 1 && answer && html`<label class="toggle"><input type="checkbox" checked=${!all} onChange=${(event) => change({ all: event.target.checked ? "" : "1" }, { replace: true })} /> only what differs</label>
+    ${ids.length > 1 && answer && html`<label class="toggle"><input type="checkbox" checked=${!all}
+      onChange=${(event) => change({ all: event.target.checked ? "" : "1" }, { replace: true })} /> only what differs</label>
       ${answer.sections.map((section) => html`<${Section} key=${section.title} section=${section} answer=${answer} all=${all} file=${params.file} />`)}`}
   </main>`;
 }
@@ -37,13 +39,21 @@ function Section({ section, answer, all, file }) {
   const same = section.rows.filter((row) => row.same).length;
   const isCode = section.title === "code";
   const isResult = section.title === "results";
-  return html`<section class="card"><h2>${visible(section.title)} <small>${rows.length === 0 ? `${several(same, "key")}, all the same` : same && !all ? `and ${count(same)} the same` : ""}</small></h2>
-    ${rows.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label=${visible(section.title)}><table class="plain versus">
-      <thead><tr><th scope="col"><span class="unseen">key</span></th>${answer.ids.map((id, at) => html`<th key=${id} scope="col" class=${isResult ? "numeric" : ""}><a href=${link("run", {}, id)}>${visible(answer.labels[at])}</a></th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`<tr key=${row.key} class=${classes(!row.same && "differs")}><th scope="row">${isCode && !row.same
-        ? html`<button type="button" class="quiet fold" aria-expanded=${String(file === row.key)} onClick=${() => change({ file: file === row.key ? "" : row.key }, { replace: true })}>${visible(row.key)}</button>` : visible(row.key)}</th>
-        ${row.values.map((value, at) => html`<td key=${at} class=${classes(isResult && "numeric", value === row.values[0] && at > 0 && "dim")}><${Value} value=${value} first=${isResult && at > 0 ? row.values[0] : null} isCode=${isCode} /></td>`)}</tr>
-        ${isCode && file === row.key && html`<tr class="inside"><td colspan=${answer.ids.length + 1}><${FileDifference} ids=${answer.ids} labels=${answer.labels} path=${row.key} /></td></tr>`}`)}</tbody>
+  return html`<section class="card">
+    <h2>${visible(section.title)} <small>${rows.length === 0 ? `${several(same, "key")}, all the same` : same && !all ? `and ${count(same)} the same` : ""}</small></h2>
+    ${rows.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label=${visible(section.title)}>
+      <table class="plain versus">
+      <thead><tr><th scope="col">
+        <span class="unseen">key</span></th>${answer.ids.map((id, at) => html`<th key=${id} scope="col" class=${isResult ? "numeric" : ""}>
+          <a href=${link("run", {}, id)}>${visible(answer.labels[at])}</a></th>`)}</tr></thead>
+      <tbody>${rows.map((row) => html`<tr key=${row.key} class=${classes(!row.same && "differs")}>
+        <th scope="row">${isCode && !row.same
+        ? html`<button type="button" class="quiet fold" aria-expanded=${String(file === row.key)}
+          onClick=${() => change({ file: file === row.key ? "" : row.key }, { replace: true })}>${visible(row.key)}</button>` : visible(row.key)}</th>
+        ${row.values.map((value, at) => html`<td key=${at} class=${classes(isResult && "numeric", value === row.values[0] && at > 0 && "dim")}>
+          <${Value} value=${value} first=${isResult && at > 0 ? row.values[0] : null} isCode=${isCode} /></td>`)}</tr>
+        ${isCode && file === row.key && html`<tr class="inside"><td colspan=${answer.ids.length + 1}>
+          <${FileDifference} ids=${answer.ids} labels=${answer.labels} path=${row.key} /></td></tr>`}`)}</tbody>
     </table></div>`}</section>`;
 }
 

@@ -4,7 +4,7 @@ import { change, link, list, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { classes, html, useCallback, useMemo, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
-import { label, newestFirst, useRuns } from "../lib/runs.js";
+import { label, newestFirst, unarchived, useRuns } from "../lib/runs.js";
 import { number, several, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
@@ -23,7 +23,8 @@ export function Curves({ params }) {
     <h1 class="unseen">Curves</h1>
     ${!params.ids && html`<div class="inline-bar"><${FilterBox} where=${params.where ?? ""} error=${chosen.error} /></div>`}
     <${Trouble} error=${chosen.error} />
-    ${chosen.ids.length === 0 ? html`<${Empty} title="No runs"><p>Choose runs in the <a href="/">table</a>, or filter them here.</p></${Empty}>`
+    ${chosen.ids.length === 0 ? html`<${Empty} title="No runs">
+      <p>Choose runs in the <a href="/">table</a>, or filter them here.</p></${Empty}>`
       : html`<${Charts} runs=${runs} ids=${chosen.ids} all=${chosen.all} params=${params} />`}
   </main>`;
 }
@@ -36,9 +37,9 @@ export function useChosen(runs, params, most = MOST_OVERLAID) {
   return useMemo(() => {
     const named = list(params.ids);
     const rows = (where ? answer?.ids ?? [] : runs.ids).map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined);
-    const all = named.length > 0 ? named : [...newestFirst(runs, rows)].map((row) => runs.ids[row]);
+    const all = named.length > 0 ? named : [...newestFirst(runs, unarchived(runs, rows))].map((row) => runs.ids[row]);
     return { all, ids: all.slice(0, most), error: isCurrent ? error : null };
-  }, [params.ids, where, answer, error, runs.ids]);
+  }, [params.ids, where, answer, error, runs.ids, runs.columns.get("archived"), runs.columns.get("started")]);
 }
 
 /** How charts are looked at, as the address has it. */
@@ -72,9 +73,11 @@ export function Charts({ runs, ids, all = ids, params, plain = false }) {
     ["l", "logarithmic values", () => change({ ylog: how.isYLog ? "" : "1" }, { replace: true })]]);
   const of = metrics.find(({ name }) => name === found[0]?.name);
   const card = (metric) => html`<${ChartCard} key=${metric} metric=${metric} ids=${how.by.length > 0 ? all : ids} scope=${scope} lines=${lines} hidden=${hidden} how=${how}
-    bright=${bright} isLarge=${metric === large} onZoom=${onZoom} onLarge=${() => change({ large: metric === large ? "" : metric })} />`;
+    bright=${bright} isLarge=${metric === large} onZoom=${onZoom}
+      onLarge=${() => change({ large: metric === large ? "" : metric })} />`;
   return html`
-    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${of ? of.last - (of.first ?? 0) : 0} plain=${plain} onZoom=${onZoom} />
+    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${of ? of.last - (of.first ?? 0) : 0} plain=${plain}
+      onZoom=${onZoom} />
     <${Trouble} error=${error} />
     <div class=${classes("charts-layout", !plain && how.by.length === 0 && "with-legend")}>
       ${!plain && how.by.length === 0 && html`<${Legend} runs=${runs} ids=${ids} all=${all} hidden=${hidden} setHidden=${setHidden} bright=${bright} setBright=${setBright} />`}
@@ -113,10 +116,13 @@ function Legend({ runs, ids, all, hidden, setHidden, bright, setBright }) {
   };
   return html`<details class="legend" open=${window.innerWidth > 700} onMouseLeave=${() => setBright(null)}>
     <summary>${ids.length < all.length ? `the first ${ids.length} of ${several(all.length, "run")}` : several(ids.length, "run")}</summary>
-    <ul>${ids.map((id, at) => html`<li key=${id} class=${classes(bright === id && "bright", hidden.has(id) && "off")} onMouseEnter=${() => setBright(id)}>
-      <label><input type="checkbox" checked=${!hidden.has(id)} onChange=${() => toggle(id)} onFocus=${() => setBright(id)} onBlur=${() => setBright(null)} />
+    <ul>${ids.map((id, at) => html`<li key=${id} class=${classes(bright === id && "bright", hidden.has(id) && "off")}
+      onMouseEnter=${() => setBright(id)}>
+      <label><input type="checkbox" checked=${!hidden.has(id)} onChange=${() => toggle(id)}
+        onFocus=${() => setBright(id)} onBlur=${() => setBright(null)} />
       <svg class=${`key c${at % 8} d${Math.floor(at / 8) % 4}`} viewBox="0 0 24 8" aria-hidden="true"><path d="M1 4H23" /></svg>
-      <span>${visible(label(runs, id))}</span></label><a href=${link("run", {}, id)} aria-label=${`open ${visible(label(runs, id))}`}>›</a></li>`)}</ul>
+      <span>${visible(label(runs, id))}</span></label><a href=${link("run", {}, id)}
+        aria-label=${`open ${visible(label(runs, id))}`}>›</a></li>`)}</ul>
   </details>`;
 }
 

@@ -40,7 +40,8 @@ export function Groups({ runs, by, params, metrics }) {
     <caption>${`${count(groups.length)} groups. ${method ? visible(method) : ""}`}</caption>
     <thead><tr>
       ${by.map((one) => html`<th key=${one} scope="col">${title(one)}</th>`)}<th scope="col" class="numeric">n</th>
-      ${columns.map((one, at) => html`<th key=${one} scope="col" class="numeric" aria-sort=${sort?.at === at ? (sort.descending ? "descending" : "ascending") : null}>
+      ${columns.map((one, at) => html`<th key=${one} scope="col" class="numeric"
+        aria-sort=${sort?.at === at ? (sort.descending ? "descending" : "ascending") : null}>
         <button type="button" class="sort" onClick=${() => setSort(next(sort, at))}>${title(one)}</button></th>`)}
     </tr></thead>
     <tbody>${groups.map((group) => {
@@ -48,12 +49,14 @@ export function Groups({ runs, by, params, metrics }) {
       const isOpen = open.has(name);
       return html`<tr key=${name}>
         ${group.values.map((value, at) => html`<td key=${at}>${at === 0
-          ? html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)} onClick=${() => toggle(name)}>${shown(value) || "—"}</button>`
+          ? html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)}
+            onClick=${() => toggle(name)}>${shown(value) || "—"}</button>`
           : shown(value) || "—"}</td>`)}
         <td class="numeric">${count(group.runs.length + group.left_out.length)}</td>
         ${group.cells.map((cell, at) => html`<td key=${columns[at]} class="numeric"><${Cell} cell=${cell} /></td>`)}
       </tr>
-      ${isOpen && html`<tr class="inside"><td colspan=${by.length + 1 + columns.length}><${Members} group=${group} runs=${runs} /></td></tr>`}`;
+      ${isOpen && html`<tr class="inside"><td colspan=${by.length + 1 + columns.length}>
+        <${Members} group=${group} runs=${runs} /></td></tr>`}`;
     })}</tbody>
   </table></div>`;
 }
@@ -74,7 +77,8 @@ function ordered(groups, sort) {
 function Cell({ cell }) {
   if (!cell || cell.mean === null || cell.mean === undefined) return html`<span class="dim">—</span>`;
   const has = cell.low !== null && cell.low !== undefined;
-  return html`<span class="estimate"><b>${number(cell.mean)}</b>${has && html`<small>${` ${number(cell.low)} to ${number(cell.high)}`}</small>`}
+  return html`<span class="estimate">
+    <b>${number(cell.mean)}</b>${has && html`<small>${` ${number(cell.low)} to ${number(cell.high)}`}</small>`}
     ${cell.left_out.length > 0 && html`<small class="note" title=${cell.left_out.map(([id, why]) => `${id}: ${visible(why)}`).join("\n")}>
       ${` n = ${cell.n}`}</small>`}</span>`;
 }

@@ -30,7 +30,8 @@ export function Hyper({ params }) {
   return html`<main id="main" class="hyper">
     <h1 class="unseen">Hyper-parameters</h1>
     <${Trouble} error=${chosen.error} />
-    ${!metric || keys.length === 0 ? html`<${Empty} title="Nothing to relate"><p>${metric ? "No setting differs between these runs." : "These runs have no metrics."}</p></${Empty}>`
+    ${!metric || keys.length === 0 ? html`<${Empty} title="Nothing to relate">
+      <p>${metric ? "No setting differs between these runs." : "These runs have no metrics."}</p></${Empty}>`
       : html`<${Related} runs=${runs} ids=${chosen.ids} keys=${keys.filter((key) => runs.columns.has(key))} metrics=${metrics} metric=${metric} params=${params} error=${chosen.error} />`}
   </main>`;
 }
@@ -82,14 +83,16 @@ function Related({ runs, ids, keys, metrics, metric, params, error }) {
   return html`
     <div class="chart-bar">
       ${!params.ids && html`<${FilterBox} where=${params.where ?? ""} error=${error} />`}
-      <label>result <select value=${metric} onChange=${(event) => change({ metric: event.target.value, brush: "" })}>${metrics.map((key) => html`<option key=${key} value=${key}>${title(key)}</option>`)}</select></label>
+      <label>result <select value=${metric}
+        onChange=${(event) => change({ metric: event.target.value, brush: "" })}>${metrics.map((key) => html`<option key=${key} value=${key}>${title(key)}</option>`)}</select></label>
       <${Menu} isPanel label="Axes" name="axes that are shown">${() => html`<${Choices} keys=${keys.map((key) => ({ key, distinct: runs.keys.find((one) => one.key === key)?.distinct }))}
         isOn=${(key) => shownKeys.includes(key)} what="axes" toggle=${(key) => change({ axes: packed(shownKeys.includes(key) ? shownKeys.filter((one) => one !== key) : [...shownKeys, key]) })} />`}</${Menu}>
       <span class="count" role="status">${brushes.size ? `${count(many)} of ${several(rows.length, "run")}` : several(rows.length, "run")}</span>
       ${brushes.size > 0 && html`<button type="button" onClick=${() => change({ brush: "" })}>no brushes</button>
         <a class="button" href=${link("runs", { where: params.where && !params.ids ? `(${params.where}) and ${filter}` : filter })}>these in the table</a>`}
       <span class="grow"></span>
-      <small>${`${title(metric)} ${number(extent(results)[0])} `}<span class="ramp"></span>${` ${number(extent(results)[1])}`}</small>
+      <small>${`${title(metric)} ${number(extent(results)[0])} `}
+        <span class="ramp"></span>${` ${number(extent(results)[1])}`}</small>
     </div>
     <section aria-label="parallel coordinates">
       <${Parallel} axes=${axes} brushes=${brushes} onBrush=${onBrush} kept=${kept} tones=${tones} bright=${bright}
@@ -97,17 +100,21 @@ function Related({ runs, ids, keys, metrics, metric, params, error }) {
     </section>
     <div class="hyper-low">
       <section><h2>${`Which matters for ${title(metric)}`}</h2><${Weights} weights=${weights} across=${across} /></section>
-      <section><h2>${`${title(metric)} over `}<select aria-label="across" value=${across} onChange=${(event) => change({ across: event.target.value }, { replace: true })}>
+      <section><h2>${`${title(metric)} over `}<select aria-label="across" value=${across}
+        onChange=${(event) => change({ across: event.target.value }, { replace: true })}>
           ${keys.map((key) => html`<option key=${key} value=${key}>${title(key)}</option>`)}</select></h2>
         <${Scatter} x=${x} y=${axes.at(-1).axis} kept=${kept} tones=${tones} label=${`${title(metric)} over ${title(across)}, a point for each run`}
           nameOf=${(at) => `${visible(label(runs, runs.ids[rows[at]]))}: ${shown(runs.columns.get(across).get(rows[at]))}, ${shown(column.get(rows[at]))}`}
           onOpen=${(at) => go(link("run", {}, runs.ids[rows[at]]))} /></section>
     </div>
     <section><h2>${best === "max" ? "Highest" : "Lowest"} first</h2>
-      <div class="scroll" tabindex="0" role="region" aria-label="runs"><table class="plain"><thead><tr><th scope="col">run</th><th scope="col" class="numeric">${title(metric)}</th>
+      <div class="scroll" tabindex="0" role="region" aria-label="runs"><table class="plain"><thead><tr>
+        <th scope="col">run</th><th scope="col" class="numeric">${title(metric)}</th>
         ${shownKeys.map((key) => html`<th key=${key} scope="col" class=${runs.columns.get(key).isNumeric ? "numeric" : ""}>${title(key)}</th>`)}</tr></thead>
-      <tbody onMouseLeave=${() => setBright(-1)}>${[...order.slice(0, LISTED)].map((row) => html`<tr key=${runs.ids[row]} onMouseEnter=${() => setBright(rows.indexOf(row))}>
-        <th scope="row"><a href=${link("run", {}, runs.ids[row])}>${visible(label(runs, runs.ids[row]))}</a></th><td class="numeric"><b>${shown(column.get(row))}</b></td>
+      <tbody onMouseLeave=${() => setBright(-1)}>${[...order.slice(0, LISTED)].map((row) => html`<tr key=${runs.ids[row]}
+        onMouseEnter=${() => setBright(rows.indexOf(row))}>
+        <th scope="row"><a href=${link("run", {}, runs.ids[row])}>${visible(label(runs, runs.ids[row]))}</a></th>
+          <td class="numeric"><b>${shown(column.get(row))}</b></td>
         ${shownKeys.map((key) => html`<td key=${key} class=${runs.columns.get(key).isNumeric ? "numeric" : ""}>${shown(runs.columns.get(key).get(row))}</td>`)}</tr>`)}</tbody></table></div>
     </section>`;
 }
@@ -175,9 +182,15 @@ function AxisMenu({ name, isResult, keys, logs, flips }) {
 
 function Weights({ weights, across }) {
   if (weights.length === 0) return html`<p class="dim">Five runs with a result are needed.</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="what matters"><table class="plain"><thead><tr><th scope="col">key</th><th scope="col">share of variance</th><th scope="col" class="numeric">rank correlation</th><th scope="col" class="numeric">n</th></tr></thead>
-    <tbody>${weights.slice(0, 12).map(({ key, share, rank, n }) => html`<tr key=${key}><th scope="row"><button type="button" class="quiet" aria-pressed=${String(key === across)} onClick=${() => change({ across: key }, { replace: true })}>${title(key)}</button></th>
-      <td class="bar-cell"><i style=${{ width: `${Math.round(60 * share)}%` }}></i><span class="share">${`${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`}</span></td>
-      <td class="numeric">${rank === null ? "" : rank.toFixed(2)}</td><td class="numeric">${count(n)}</td></tr>`)}</tbody></table></div>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="what matters"><table class="plain"><thead><tr>
+    <th scope="col">key</th><th scope="col">share of variance</th><th scope="col" class="numeric">rank correlation</th>
+      <th scope="col" class="numeric">n</th></tr></thead>
+    <tbody>${weights.slice(0, 12).map(({ key, share, rank, n }) => html`<tr key=${key}><th scope="row">
+      <button type="button" class="quiet" aria-pressed=${String(key === across)}
+        onClick=${() => change({ across: key }, { replace: true })}>${title(key)}</button></th>
+      <td class="bar-cell"><i style=${{ width: `${Math.round(60 * share)}%` }}></i>
+        <span class="share">${`${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`}</span></td>
+      <td class="numeric">${rank === null ? "" : rank.toFixed(2)}</td>
+        <td class="numeric">${count(n)}</td></tr>`)}</tbody></table></div>
     <p><small>${METHOD}</small></p>`;
 }

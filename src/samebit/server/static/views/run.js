@@ -75,14 +75,16 @@ function Overview({ run, edit, again }) {
   const first = run.parts.filter(({ title }) => !ELSEWHERE.has(title));
   return html`<div class="overview">
     <div class="main-column">
-      ${(run.gaps ?? []).length > 0 && html`<section class="trouble"><strong>Not all of its journal can be read</strong>${run.gaps.map((gap, at) => html`<div key=${at}>${visible(gap)}</div>`)}</section>`}
+      ${(run.gaps ?? []).length > 0 && html`<section class="trouble">
+        <strong>Not all of its journal can be read</strong>${run.gaps.map((gap, at) => html`<div key=${at}>${visible(gap)}</div>`)}</section>`}
       <${Lacks} lacks=${run.lacks} />
       ${config && html`<section class="card"><h2>Hyper-parameters</h2><${Facts} facts=${config.facts.slice(0, SHORT)} />
         ${config.facts.length > SHORT && html`<a href=${link("run", { tab: "config" }, run.id)}>${`all ${config.facts.length}`}</a>`}</section>`}
       ${first.filter(({ title }) => title !== "Verdicts").map((part) => html`<${Part} key=${part.title} part=${part} />`)}
     </div>
     <div class="side-column">
-      <section class="card"><h2>See for yourself</h2>${run.commands.map(({ what, command }) => html`<${Command} key=${command} what=${visible(what)} command=${visible(command)} />`)}</section>
+      <section class="card">
+        <h2>See for yourself</h2>${run.commands.map(({ what, command }) => html`<${Command} key=${command} what=${visible(what)} command=${visible(command)} />`)}</section>
       ${first.filter(({ title }) => title === "Verdicts").map((part) => html`<${Part} key=${part.title} part=${part} />`)}
       <${Notes} run=${run} edit=${edit} again=${again} />
     </div>
@@ -92,10 +94,13 @@ function Overview({ run, edit, again }) {
 /** What the record lacks, each with what to do the next time. */
 function Lacks({ lacks }) {
   if (lacks.length === 0) {
-    return html`<section class="card complete"><h2>Complete</h2><p class="dim">Nothing is known to be missing from the record.</p></section>`;
+    return html`<section class="card complete"><h2>Complete</h2>
+      <p class="dim">Nothing is known to be missing from the record.</p></section>`;
   }
-  return html`<section class="card lacks"><h2>Missing from the record</h2><ul>${lacks.map(({ key, what, fix }, at) => html`<li key=${at}>
-    <strong>${visible(key)}</strong><span>${visible(what)}${fix && html`<small>${visible(fix)}</small>`}</span></li>`)}</ul></section>`;
+  return html`<section class="card lacks"><h2>Missing from the record</h2>
+    <ul>${lacks.map(({ key, what, fix }, at) => html`<li key=${at}>
+    <strong>${visible(key)}</strong>
+      <span>${visible(what)}${fix && html`<small>${visible(fix)}</small>`}</span></li>`)}</ul></section>`;
 }
 
 function Parts({ parts }) {

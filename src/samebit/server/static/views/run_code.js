@@ -17,10 +17,13 @@ export function Code({ id, params }) {
   return html`<div class="code-view">
     <nav aria-label="files">
       <${Trouble} error=${files.error} />
-      <button type="button" class="quiet" aria-pressed=${String(!path)} onClick=${() => change({ file: "" })}>what differs from the commit</button>
+      <button type="button" class="quiet" aria-pressed=${String(!path)}
+        onClick=${() => change({ file: "" })}>what differs from the commit</button>
       ${files.answer && html`<h3>${several(files.answer.files.length, "file")}</h3>`}
-      ${files.answer?.files.map((one) => html`<button type="button" class="quiet file" key=${one.path} aria-pressed=${String(one.path === path)}
-        onClick=${() => change({ file: one.path })}><span>${visible(one.path)}</span><small>${size(one.size_bytes)}</small></button>`)}
+      ${files.answer?.files.map((one) => html`<button type="button" class="quiet file" key=${one.path}
+        aria-pressed=${String(one.path === path)}
+        onClick=${() => change({ file: one.path })}><span>${visible(one.path)}</span>
+          <small>${size(one.size_bytes)}</small></button>`)}
     </nav>
     <div class="code-text">
       ${path ? html`<${File} found=${file} path=${path} />` : html`<${Patch} found=${patch} />`}
@@ -34,7 +37,9 @@ function File({ found: { answer, error, isCurrent }, path }) {
   if (answer.text === null || answer.text === undefined) return html`<p class="dim">${`${visible(path)} is no text (${size(answer.size_bytes)})`}</p>`;
   const lines = answer.text.split("\n");
   return html`<h2>${visible(path)}</h2>${answer.cut && html`<p class="dim">the beginning of it</p>`}
-    <pre class="lines" tabindex="0" aria-label=${visible(path)}>${lines.slice(0, MOST_LINES).map((line, at) => html`<span key=${at} class="line"><i aria-hidden="true">${at + 1}</i>${visibleLines(line)}\n</span>`)}</pre>
+    <pre class="lines" tabindex="0"
+      aria-label=${visible(path)}>${lines.slice(0, MOST_LINES).map((line, at) => html`<span key=${at} class="line">
+        <i aria-hidden="true">${at + 1}</i>${visibleLines(line)}\n</span>`)}</pre>
     ${lines.length > MOST_LINES && html`<p class="dim">${`and ${lines.length - MOST_LINES} lines more`}</p>`}`;
 }
 
@@ -42,7 +47,8 @@ function Patch({ found: { answer, error } }) {
   if (error) return html`<${Trouble} error=${error} />`;
   if (!answer) return html`<${Waiting} what="comparing…" />`;
   if (!answer.text) return html`<p class="dim">${answer.why ? visible(answer.why) : "Nothing differs from the commit."}</p>`;
-  return html`${answer.against && html`<p class="dim">against commit <code>${visible(answer.against)}</code></p>`}<${Difference} text=${answer.text} />`;
+  return html`${answer.against && html`<p class="dim">against commit <code>${visible(answer.against)}</code></p>`}
+    <${Difference} text=${answer.text} />`;
 }
 
 /** A patch, with its signs kept beside the colours. */

@@ -17,6 +17,8 @@ export function Config({ run }) {
   };
   const has = facts.some(({ name }) => source(name) !== "");
   return html`<section class="card"><h2>Hyper-parameters <small>${several(facts.length, "setting")}</small></h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="configuration"><table class="plain config"><thead><tr><th scope="col">setting</th><th scope="col">value</th>${has && html`<th scope="col">set by</th>`}</tr></thead>
-    <tbody>${facts.map(({ name, values }) => html`<tr key=${name}><th scope="row">${visible(name)}</th><td class="mono">${values.map(visible).join("\n")}</td>${has && html`<td class=${source(name) === "default" ? "dim" : ""}>${visible(source(name))}</td>`}</tr>`)}</tbody></table></div></section>`;
+    <div class="scroll" tabindex="0" role="region" aria-label="configuration"><table class="plain config"><thead><tr>
+      <th scope="col">setting</th><th scope="col">value</th>${has && html`<th scope="col">set by</th>`}</tr></thead>
+    <tbody>${facts.map(({ name, values }) => html`<tr key=${name}><th scope="row">${visible(name)}</th>
+      <td class="mono">${values.map(visible).join("\n")}</td>${has && html`<td class=${source(name) === "default" ? "dim" : ""}>${visible(source(name))}</td>`}</tr>`)}</tbody></table></div></section>`;
 }

@@ -17,7 +17,8 @@ export function Console({ run, params }) {
   const names = run.consoles.map(({ execution, rank }) => `${execution}.${rank}`);
   const chosen = Math.max(0, names.indexOf(params.console ?? names.at(-1)));
   return html`
-    ${run.consoles.length > 1 && html`<p><label>console of <select value=${names[chosen]} onChange=${(event) => change({ console: event.target.value })}>
+    ${run.consoles.length > 1 && html`<p><label>console of <select value=${names[chosen]}
+      onChange=${(event) => change({ console: event.target.value })}>
       ${run.consoles.map(({ execution, rank }, at) => html`<option key=${names[at]} value=${names[at]}>${`execution ${execution}, rank ${rank}`}</option>`)}</select></label></p>`}
     <${Stream} key=${names[chosen]} id=${run.id} isOpen=${!ENDED.has(run.status)} console=${run.consoles[chosen]} />`;
 }
@@ -66,9 +67,11 @@ function Stream({ id, isOpen, console: { execution, rank } }) {
     follow.current = scrollTop + clientHeight > scrollHeight - 40;
   };
   return html`${state.error && html`<${Trouble} error=${state.error} />`}
-    ${state.at > 0 && html`<p><button type="button" onClick=${() => { follow.current = false; more(Math.max(0, state.at - 250_000), true); }}>what was before</button>
+    ${state.at > 0 && html`<p><button type="button"
+      onClick=${() => { follow.current = false; more(Math.max(0, state.at - 250_000), true); }}>what was before</button>
       <span class="dim">${` ${size(state.at)} of ${size(state.size)}`}</span></p>`}
-    <pre class="console" ref=${box} tabindex="0" role="log" aria-label="console" onScroll=${onScroll}>${visibleLines(plain(state.text))}</pre>`;
+    <pre class="console" ref=${box} tabindex="0" role="log" aria-label="console"
+      onScroll=${onScroll}>${visibleLines(plain(state.text))}</pre>`;
 }
 
 /** A text without the signs that colour it on a terminal; of a line that was written over, its last. */

@@ -27,9 +27,11 @@ function Named({ run, name, all, step }) {
   const at = Number.isNaN(step) ? steps.length - 1 : Math.max(0, steps.findLastIndex((one) => one <= step));
   const these = all.filter((one) => one.step === steps[at]).sort((one, other) => one.at - other.at);
   return html`<section class="card"><h2>${visible(name)}</h2>
-    <p class="dim"><label>${`step ${count(steps[at])} `}${steps.length > 1 && html`<input type="range" min="0" max=${steps.length - 1} value=${at} aria-valuetext=${`step ${steps[at]}`}
+    <p class="dim"><label>${`step ${count(steps[at])} `}${steps.length > 1 && html`<input type="range" min="0" max=${steps.length - 1} value=${at}
+      aria-valuetext=${`step ${steps[at]}`}
       onInput=${(event) => change({ step: steps[Number(event.target.value)] }, { replace: true })} />`}</label> ${steps.length > 1 && several(steps.length, "step")}</p>
-    <div class=${`media ${/image|figure|video/.test(these[0].kind) ? "pictures" : ""}`}>${these.map((one) => html`<figure key=${one.at}><${Thing} run=${run} one=${one} />
+    <div class=${`media ${/image|figure|video/.test(these[0].kind) ? "pictures" : ""}`}>${these.map((one) => html`<figure key=${one.at}>
+      <${Thing} run=${run} one=${one} />
       <figcaption>${[one.caption && visible(one.caption), about(one)].filter(Boolean).join(" · ")}</figcaption></figure>`)}</div></section>`;
 }
 
@@ -74,7 +76,8 @@ function Histogram({ value, what }) {
 
 function Table({ value, what, run }) {
   const rows = Array.isArray(value.rows) ? value.rows : [];
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${what}><table class="plain"><thead><tr>${(value.columns ?? []).map((name, at) => html`<th key=${at} scope="col">${shown(name)}</th>`)}</tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${what}><table class="plain"><thead>
+    <tr>${(value.columns ?? []).map((name, at) => html`<th key=${at} scope="col">${shown(name)}</th>`)}</tr></thead>
     <tbody>${rows.slice(0, MOST_ROWS).map((row, nth) => html`<tr key=${nth}>${row.map((cell, at) => html`<td key=${at} class=${typeof cell === "number" ? "numeric" : ""}>${cell?.media
       ? html`<${Thing} run=${run} one=${{ ...cell.media, name: what, step: nth, digest: cell.media.object, kept: true }} />` : shown(cell)}</td>`)}</tr>`)}</tbody></table></div>
     ${rows.length > MOST_ROWS && html`<p class="dim">${`and ${several(rows.length - MOST_ROWS, "row")} more`}</p>`}`;

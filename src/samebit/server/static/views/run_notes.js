@@ -25,13 +25,17 @@ export function Notes({ run, edit, again }) {
   };
   return html`<section class="card"><h2>Notes</h2>
     ${run.archived && html`<p class="dim">archived: left out of the table</p>`}
-    ${(run.tags ?? []).length > 0 && html`<p class="picker">${run.tags.map((tag) => html`<span class="chip" key=${tag}>${visible(tag)}${edit && html`<button type="button" class="quiet" aria-label=${`without the tag ${visible(tag)}`} onClick=${() => send("untag", tag)}>×</button>`}</span>`)}</p>`}
+    ${(run.tags ?? []).length > 0 && html`<p class="picker">${run.tags.map((tag) => html`<span class="chip" key=${tag}>${visible(tag)}${edit && html`<button type="button" class="quiet"
+      aria-label=${`without the tag ${visible(tag)}`} onClick=${() => send("untag", tag)}>×</button>`}</span>`)}</p>`}
     ${run.note && html`<p class="note-text">${visible(run.note)}</p>`}
-    ${edit && html`<form class="notes" onSubmit=${(event) => { event.preventDefault(); if (text.trim()) send(kind, text.trim()); }}>
+    ${edit && html`<form class="notes"
+      onSubmit=${(event) => { event.preventDefault(); if (text.trim()) send(kind, text.trim()); }}>
       <label class="unseen" for="note-kind">kind of note</label>
-      <select id="note-kind" value=${kind} onChange=${(event) => setKind(event.target.value)}>${KINDS.map(([name, word]) => html`<option key=${name} value=${name}>${word}</option>`)}</select>
+      <select id="note-kind" value=${kind}
+        onChange=${(event) => setKind(event.target.value)}>${KINDS.map(([name, word]) => html`<option key=${name} value=${name}>${word}</option>`)}</select>
       <label class="unseen" for="note-text">text</label>
-      <input id="note-text" type="text" maxlength="2000" autocomplete="off" value=${text} onInput=${(event) => setText(event.target.value)} />
+      <input id="note-text" type="text" maxlength="2000" autocomplete="off" value=${text}
+        onInput=${(event) => setText(event.target.value)} />
       <button type="submit">add</button>
       <button type="button" onClick=${() => send("archived", !run.archived)}>${run.archived ? "take back" : "archive"}</button>
     </form>`}<${Trouble} error=${error} /></section>`;

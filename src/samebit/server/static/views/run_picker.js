@@ -16,10 +16,14 @@ export function RunPicker({ runs, ids, onIds, most = 100 }) {
     onIds([...ids, id]);
   };
   return html`<div class="picker">
-    ${ids.map((id) => html`<span class="chip" key=${id}>${visible(label(runs, id))}<button type="button" class="quiet" aria-label=${`without ${visible(label(runs, id))}`}
+    ${ids.map((id) => html`<span class="chip" key=${id}>${visible(label(runs, id))}<button type="button" class="quiet"
+      aria-label=${`without ${visible(label(runs, id))}`}
       onClick=${() => onIds(ids.filter((one) => one !== id))}>×</button></span>`)}
-    ${ids.length < most && html`<span class="picker-add"><input type="search" aria-label="add a run" placeholder="add a run" value=${text} onInput=${(event) => setText(event.target.value)}
+    ${ids.length < most && html`<span class="picker-add">
+      <input type="search" aria-label="add a run" placeholder="add a run" value=${text}
+        onInput=${(event) => setText(event.target.value)}
       onKeyDown=${(event) => event.key === "Enter" && found[0] && add(found[0])} />
-      ${found.length > 0 && html`<span class="picker-found">${found.map((id) => html`<button type="button" class="item" key=${id} onClick=${() => add(id)}>${visible(label(runs, id))} <code class="dim">${id}</code></button>`)}</span>`}</span>`}
+      ${found.length > 0 && html`<span class="picker-found">${found.map((id) => html`<button type="button" class="item" key=${id}
+        onClick=${() => add(id)}>${visible(label(runs, id))} <code class="dim">${id}</code></button>`)}</span>`}</span>`}
   </div>`;
 }

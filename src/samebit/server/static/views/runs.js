@@ -7,7 +7,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
 import { latex } from "../lib/latex.js";
 import { defaultLayout, formatLayout, moved, parseLayout } from "../lib/layout.js";
-import { newestFirst, useRuns, want } from "../lib/runs.js";
+import { newestFirst, unarchived, useRuns, want } from "../lib/runs.js";
 import { saveAnswer, saveText } from "../lib/save.js";
 import { keep, setting } from "../lib/settings.js";
 import { announce } from "../parts/announce.js";
@@ -62,9 +62,8 @@ function Table({ runs, params }) {
   useEffect(() => { if (sort) want([sort.key]); }, [params.sort]);
   const sortColumn = sort ? runs.columns.get(sort.key) : null;
   const rows = useMemo(() => {
-    const archived = runs.columns.get("archived");
-    let found = filter.rows ?? Int32Array.from(runs.ids, (_, row) => row);
-    if (archived && !params.archived) found = found.filter((row) => archived.get(row) !== true);
+    const all = filter.rows ?? Int32Array.from(runs.ids, (_, row) => row);
+    const found = params.archived ? all : unarchived(runs, all);
     return sort ? sorted(found, sortColumn, sort.descending) : newestFirst(runs, found);
   }, [runs.ids, runs.rowOf, filter.rows, params.sort, sortColumn, params.archived, runs.columns.get("archived"), runs.columns.get("started")]);
 

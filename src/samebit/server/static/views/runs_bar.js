@@ -75,7 +75,8 @@ export function Choices({ keys, isOn, toggle, what }) {
   const [text, setText] = useState("");
   const found = keys.filter(({ key, distinct }) => (distinct ?? 1) > 0 && key.toLowerCase().includes(text.toLowerCase()));
   return html`<div class="choices">
-    <input type="search" aria-label=${`find ${what}`} placeholder=${`find ${what}`} value=${text} onInput=${(event) => setText(event.target.value)} />
+    <input type="search" aria-label=${`find ${what}`} placeholder=${`find ${what}`} value=${text}
+      onInput=${(event) => setText(event.target.value)} />
     <div class="choice-list" role="group" aria-label=${what}>
       ${found.slice(0, 200).map(({ key, distinct, missing }) => html`<label key=${key}>
         <input type="checkbox" checked=${isOn(key)} onChange=${() => toggle(key)} /><span>${key}</span>

@@ -60,7 +60,8 @@ const listed = (value) => (Array.isArray(value) ? value.join(", ") : value);
 function HeadMenu({ column, actions }) {
   const { layout, setLayout, sortBy, resize, widths, groupBy } = actions;
   const width = widths[column] ?? WIDTHS[column] ?? 110;
-  return html`<${Menu} kind="head-menu" name=${`column ${title(column)}`} label=${html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 6.5l4 4 4-4" /></svg>`}>
+  return html`<${Menu} kind="head-menu" name=${`column ${title(column)}`} label=${html`<svg viewBox="0 0 16 16" aria-hidden="true">
+    <path d="M4 6.5l4 4 4-4" /></svg>`}>
     ${(close) => {
       const then = (act) => () => { close(); act(); };
       return html`

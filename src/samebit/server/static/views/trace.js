@@ -23,9 +23,11 @@ export function Trace({ params }) {
   useKeys([["n", "later steps", () => step(PAGE)], ["p", "earlier steps", () => step(-PAGE)], ["f", "first difference", () => change({ from: "" }, { replace: true })]]);
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
   return html`<main id="main" class="trace">
-    <div class="title"><h1>Where two runs part</h1><span class="grow"></span>${ids.length === 2 && html`<a class="button" href=${link("compare", { ids: ids.join(",") })}>Compare</a>`}</div>
+    <div class="title"><h1>Where two runs part</h1>
+      <span class="grow"></span>${ids.length === 2 && html`<a class="button" href=${link("compare", { ids: ids.join(",") })}>Compare</a>`}</div>
     <${RunPicker} runs=${runs} ids=${ids} onIds=${(next) => change({ ids: next.join(","), from: "" })} most=${2} />
-    ${ids.length < 2 && html`<${Empty} title="Two runs"><p>Choose two, or select them in the <a href="/">table</a> and press <kbd>d</kbd>.</p></${Empty}>`}
+    ${ids.length < 2 && html`<${Empty} title="Two runs">
+      <p>Choose two, or select them in the <a href="/">table</a> and press <kbd>d</kbd>.</p></${Empty}>`}
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${ids.length === 2 && !answer && !error && html`<${Waiting} what="comparing their traces…" />`}
     ${ids.length === 2 && answer && html`<${Found} answer=${answer} step=${step} />`}
@@ -46,15 +48,20 @@ function Found({ answer, step }) {
     ${first ? html`<section class="verdict apart"><h2>${`${visible(first.where)}: ${visible(first.what)}`}</h2>
         ${first.facts.map((fact, at) => html`<p key=${at} class="mono">${visible(fact)}</p>`)}
         <${Command} what="which operation" command=${`samebit diff ${answer.ids.join(" ")} --trace --op`} /></section>`
-      : html`<section class="verdict equal"><h2>${answer.total > 0 ? `Equal in all ${count(answer.total)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
+      : html`<section class="verdict equal">
+        <h2>${answer.total > 0 ? `Equal in all ${count(answer.total)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
     ${note && html`<p class="dim">${visible(note)}</p>`}
     ${answer.rows.length > 0 && html`
-      <p class="trace-bar"><span class="dim">${`rows ${count(answer.from + 1)} to ${count(answer.from + answer.rows.length)} of ${count(answer.total)}`}</span>
+      <p class="trace-bar">
+        <span class="dim">${`rows ${count(answer.from + 1)} to ${count(answer.from + answer.rows.length)} of ${count(answer.total)}`}</span>
         <button type="button" disabled=${answer.from === 0} onClick=${() => step(-PAGE)}>earlier</button>
-        <button type="button" disabled=${answer.from + answer.rows.length >= answer.total} onClick=${() => step(PAGE)}>later</button>
+        <button type="button" disabled=${answer.from + answer.rows.length >= answer.total}
+          onClick=${() => step(PAGE)}>later</button>
         <button type="button" onClick=${() => change({ from: "" }, { replace: true })}>first difference</button>
-        <span class="legend-line"><i class="equal">=</i> equal <i class="differs">≠</i> not equal <i class="unknown">·</i> not recorded by both</span></p>
-      <div class="scroll" tabindex="0" role="region" aria-label="steps of both traces"><table class="plain steps"><thead><tr><th scope="col" class="numeric">step</th>
+        <span class="legend-line">
+          <i class="equal">=</i> equal <i class="differs">≠</i> not equal <i class="unknown">·</i> not recorded by both</span></p>
+      <div class="scroll" tabindex="0" role="region" aria-label="steps of both traces"><table class="plain steps">
+        <thead><tr><th scope="col" class="numeric">step</th>
         ${answer.groups.map((group) => html`<th key=${group} scope="col">${visible(group)}</th>`)}</tr></thead>
       <tbody>${answer.rows.map((row, at) => html`<${StepRow} key=${answer.from + at} row=${row} answer=${answer} isFirst=${first && answer.from + at === first.row} />`)}</tbody></table></div>`}`;
 }
@@ -64,10 +71,13 @@ const SAID = new Map([[true, ["=", "equal"]], [false, ["≠", "differs"]], [null
 function StepRow({ row, answer, isFirst }) {
   const line = useRef(null);
   useEffect(() => { if (isFirst) line.current.scrollIntoView({ block: "center" }); }, [isFirst]);
-  return html`<tr ref=${line} class=${classes(isFirst && "first")}><th scope="row" class="numeric">${answer.rows.some(({ optimizer }) => optimizer) ? `${row.optimizer}: ` : ""}${count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
+  return html`<tr ref=${line} class=${classes(isFirst && "first")}>
+    <th scope="row" class="numeric">${answer.rows.some(({ optimizer }) => optimizer) ? `${row.optimizer}: ` : ""}
+      ${count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
     ${row.equal.map((equal, at) => {
       const [sign, name] = SAID.get(equal);
       const isCause = isFirst && answer.groups[at] === answer.first.cause;
-      return html`<td key=${at} class=${classes(name, isCause && "cause")}><span aria-hidden="true">${sign}</span><span class="unseen">${{ equal: "equal", differs: "not equal", unknown: "not recorded by both" }[name]}</span>${isCause && html`<small>${" the cause"}</small>`}</td>`;
+      return html`<td key=${at} class=${classes(name, isCause && "cause")}><span aria-hidden="true">${sign}</span>
+        <span class="unseen">${{ equal: "equal", differs: "not equal", unknown: "not recorded by both" }[name]}</span>${isCause && html`<small>${" the cause"}</small>`}</td>`;
     })}</tr>`;
 }
