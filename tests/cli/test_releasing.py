@@ -23,6 +23,7 @@ from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile
 from samebit.records import Verdict
 from samebit.report.release.packages import Located
+from samebit.report.release.writing import Draft, sums_of
 from tests.cli import releases, stores
 from tests.cli.releases import HOSTILE, record
 from tests.cli.verdicts import COMMIT, HOST, USER, Verified
@@ -123,6 +124,41 @@ def test_the_same_runs_give_the_same_bytes(store: Path, released: Released) -> N
     assert stat.S_IMODE(modes["code/train.py"]) == 0o644
     assert sum(name.startswith("code") and name.endswith("train.py") for name in names) == 1
     assert sum(name.startswith("states/") for name in names) == 2  # equal states lie there once
+
+
+def test_a_link_that_leads_out_of_the_code_stays_here(store: Path, released: Released) -> None:
+    inside = SourceFile("sub/in", "link", b"../train.py")
+    outside = [SourceFile("data", "link", b"/etc"), SourceFile("sub/up", "link", b"../../x")]
+    run = record(store, files=[SourceFile("train.py", "file", b""), inside, *outside])
+    released(run.id, "--to", "out")
+    found = bundle(Path("out"))
+    assert found["links"] == [{"path": "code/sub/in", "target": "../train.py"}]
+    assert len(found["codes"][0]["left_out"]) == 2
+    assert main(["release", "check", "out"]) == 0
+
+
+@pytest.mark.parametrize("ends", ["sums", "no sums"])
+def test_whatever_is_taken_away_from_a_bundle_it_is_damaged_and_never_a_fault_of_ours(
+    store: Path, released: Released, capsys: pytest.CaptureFixture[str], ends: str
+) -> None:
+    """Also where who took it away has summed the rest anew."""
+    run = record(store, read=[(store.parent / "d.csv", digest.of_bytes(b"d"), "relative")])
+    (store.parent / "d.csv").write_bytes(b"d")
+    released(run.id, "--to", "out", "--with", "data")
+    kinds = r"code/train|req|READ|rel|SHA|data/|.*(metrics|run\.json|model\.s|\.pack|\.sbj)"
+    for name in filter(re.compile(kinds).match, sorted(files_of(Path("out")))):
+        shutil.copytree("out", "less")
+        (Path("less") / name).unlink()
+        if ends == "sums" and name != "SHA256SUMS":
+            (Path("less/statement.dsse.json")).unlink(missing_ok=True)
+            Path("less/SHA256SUMS").unlink()
+            Path("less/SHA256SUMS").write_text(sums_of(Draft(Path("less"))))
+        capsys.readouterr()
+        code = main(["release", "test", "less", "--env", "here", "--yes"])
+        text = "".join(capsys.readouterr())
+        assert "a fault of ours" not in text, (name, text)
+        assert code in ((5, 6, 7) if ends == "sums" else (7, 5)), (name, text)
+        shutil.rmtree("less")
 
 
 def test_other_code_of_another_run_lies_beside_it(store: Path, released: Released) -> None:
@@ -303,7 +339,8 @@ def test_an_anonymous_one_tells_nothing_and_names_what_the_users_own_files_tell(
         assert verified.run.id not in name
         if path.is_file() and name not in own:
             text = path.read_bytes().decode("latin-1").lower()
-            for word in (USER, HOST, COMMIT, verified.run.id, verified.replay.id, "my thesis"):
+            ids = (COMMIT, verified.run.id, verified.replay.id)
+            for word in (USER, HOST, *ids, "my thesis", "lovelace"):
                 assert word not in text, (name, word)
     assert not Path("hidden/samebit").exists()
     notes = [note for note in verified.run.notes() if note.kind == "release"]
@@ -367,7 +404,9 @@ def test_a_state_whose_bytes_are_gone_is_named_and_the_rest_is_released(
     assert "is not in this store" in Path("out/README.md").read_text()
 
 
-def test_a_name_that_is_taken_is_left_as_it_is(store: Path, released: Released) -> None:
+def test_a_name_that_is_taken_is_left_as_it_is(
+    store: Path, released: Released, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = record(store)
     Path("out").mkdir()
     Path("link").symlink_to("nowhere")
@@ -377,6 +416,12 @@ def test_a_name_that_is_taken_is_left_as_it_is(store: Path, released: Released) 
     assert "which runs?" in released("--to", "new", ends=2)["error"]
     assert "where does it go?" in released(run.id, ends=2)["error"]
     assert "there is no run" in released("zzz", "--to", "new", ends=7)["error"]
+    for words, option in (
+        (("check", "out", "--anonymous"), "--anonymous"),
+        ((run.id, "--yes"), "--yes"),
+    ):
+        assert main(["release", *words]) == 2
+        assert f"{option} is not for" in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_nothing_behind_and_says_so_once(

@@ -37,6 +37,7 @@ def test_who_has_no_result_is_left_out_and_told() -> None:
         {k: v for k, v in run(4).items() if k != "metric.acc"},
         run(5, state="running"),
         run(6, math.inf),
+        run(7, 10**400),
     ]
     found = result(rows, "acc")
     assert found.runs == ("run0",)
@@ -48,6 +49,7 @@ def test_who_has_no_result_is_left_out_and_told() -> None:
         ("run4", "no such metric"),
         ("run5", "running"),
         ("run6", "not a number"),
+        ("run7", "not a number"),
     )
 
 

@@ -39,7 +39,6 @@ def arguments(parser: Any) -> None:
     parser.add_argument(
         "--env",
         choices=("rebuild", "here"),
-        default="rebuild",
         help="an environment by its requirements.txt, or the one that is here",
     )
     parser.add_argument("--only", metavar="RUN", help="one run of the bundle")
@@ -58,7 +57,7 @@ def check(options: argparse.Namespace, path: Path) -> int:
     screen = Screen.of(sys.stdout)
     with opening.opened(path) as top:
         release = opening.read_contents(top)
-        findings = _look_into(top, options)
+        findings = _look_into(release, top, options)
         if options.json:
             said = {"contents": records.plain(release), **records.plain(findings)}
             screen.say(canonical_json(said | {"damaged": bool(findings.wrong)}).decode())
@@ -68,12 +67,13 @@ def check(options: argparse.Namespace, path: Path) -> int:
     return int(Exit.NOT_FOUND if findings.wrong else findings.exit)
 
 
-def _look_into(top: Path, options: argparse.Namespace) -> Findings:
+def _look_into(release: Release, top: Path, options: argparse.Namespace) -> Findings:
     findings = Findings()
     sums = opening.check_sums(top)
     findings.wrong += [f"file: {name} has other bytes than were released" for name in sums.wrong]
     findings.wrong += [f"file: {name} is gone" for name in sums.absent]
     findings.wrong += [f"file: {name} was not released" for name in sums.unlisted]
+    findings.wrong += [f"{name} is named and not there" for name in opening.lacking(release, top)]
     if sums.right:
         findings.right.append(f"{sums.right:,} files have the released bytes")
     path = top / opening.STATEMENT
@@ -126,7 +126,7 @@ def test(options: argparse.Namespace, path: Path) -> int:
         raise UsageError("the folder for the test must be new", path=options.folder)
     with opening.opened(path) as top:
         release = opening.read_contents(top)
-        findings = _look_into(top, options)
+        findings = _look_into(release, top, options)
         if findings.wrong:
             _say_release(screen, release)
             _say_findings(screen, findings)

@@ -66,6 +66,21 @@ _WORDS = frozenset(
     }
 )
 _TABLES = {"results": "results", "hyperparameters": "parameters"}  # file: shape
+_OF_MAKING = {
+    "where": "--where",
+    "parts": "--with",
+    "title": "--title",
+    "anonymous": "--anonymous",
+    "anyway": "--anyway",
+    "no_lock": "--no-lock",
+}
+_OF_TESTING = {
+    "env": "--env",
+    "only": "--only",
+    "folder": "--folder",
+    "yes": "--yes",
+    "allow_writes": "--allow-writes",
+}
 _ACTIONS = ("check", "test")
 
 
@@ -112,11 +127,20 @@ def release(options: argparse.Namespace) -> int:
     if words[:1] and words[0] in _ACTIONS and options.to is None:
         if len(words) != len(_ACTIONS):
             raise UsageError(f"samebit release {words[0]} takes one bundle")
+        _refuse_others(options, _OF_MAKING, f"release {words[0]}")
         act = release_test.check if words[0] == "check" else release_test.test
         return act(options, Path(words[1]))
+    _refuse_others(options, _OF_TESTING, "making a release")
     if options.to is None:
         raise UsageError("where does it go?", hint="--to FOLDER, or --to FILE.zip")
     return _make(options)
+
+
+def _refuse_others(options: argparse.Namespace, others: Mapping[str, str], what: str) -> None:
+    """An option of something else was meant for something."""
+    for name, option in others.items():
+        if getattr(options, name) not in (None, False, []):
+            raise UsageError(f"{option} is not for {what}")
 
 
 # Making -----------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from samebit.cli.verifying import execute
 from samebit.cli.words import ProgressLine, Screen
 from samebit.data.adding import add
 from samebit.data.files import survey
-from samebit.errors import CannotStart, SamebitError
+from samebit.errors import CannotStart, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.launch import landlock
@@ -164,7 +164,10 @@ def try_run(
             output.fileno(),
             allow_writes,
         )
-        launched = launch(request)
+        try:
+            launched = launch(request)
+        except (CannotStart, OSError) as error:  # no such script, program or folder
+            return Tried(stated.id, "unknown", in_a_line(error), None, Compared(), "")
     printed = console.read_text(encoding="utf-8", errors="replace")[-_CONSOLE_TAIL:]
     if launched.folder is None:
         raise SamebitError("the command left no record")

@@ -1,5 +1,6 @@
 """The files and folders that a run read: what of them is here as it was, and what is not."""
 
+import functools
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -202,7 +203,8 @@ def _unlike(item: Input) -> str | None:
         if now.st_size == item.size_bytes:
             if item.digest is None and now.st_mtime_ns == item.mtime_ns:
                 return None
-            if item.digest is not None and digest.of_file(item.path)[0] == item.digest:
+            stamp = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+            if item.digest is not None and _digest_of(item.path, stamp) == item.digest:
                 return None
     except FileNotFoundError:
         return f"the run read {item.path}, which is not there any more"
@@ -211,6 +213,12 @@ def _unlike(item: Input) -> str | None:
     if item.digest is None and now.st_size == item.size_bytes:
         return f"the run read {item.path}, which was written since; no digest of it was taken"
     return f"the run read {item.path}, whose content is another now"
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _digest_of(path: Path, stamp: tuple[int, ...]) -> str:
+    """Of a file with this stamp: the runs of one study read the same data, and it may be large."""
+    return digest.of_file(path)[0]
 
 
 def made_before(

@@ -92,7 +92,11 @@ def _value(row: Row, key: str, metric: str) -> float | str:
         raise UsageError(
             f"{metric} is no number in run {row['id']}", value=value, hint="take another metric"
         )
-    return float(value) if math.isfinite(value) else "not a number"
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return "not a number"
+    return number if math.isfinite(number) else "not a number"
 
 
 def groups(rows: Sequence[Row], keys: Sequence[str]) -> list[tuple[tuple[object, ...], list[Row]]]:

@@ -196,6 +196,7 @@ CONTENTS = {
                 {"path": "d", "size_bytes": 1, "digest": None, "is_inside": True, "place": "/d"}
             ]
         },
+        {"data": [DATUM | {"place": "code/d"}]},
         {"record": "../.samebit"},
     ],
 )
@@ -213,5 +214,22 @@ def test_contents_name_nothing_outside(tmp_path: Path, change: dict[str, object]
 )
 def test_what_is_no_release_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "release.json").write_text(text, encoding="latin-1")
+    with pytest.raises(Damaged):
+        opening.read_contents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"runs": []},
+        {"runs": [RUN | {"command": RUN["command"] | {"words": []}}]},
+        {"runs": [RUN | {"command": RUN["command"] | {"how": "shell"}}]},
+        {"runs": [RUN | {"command": RUN["command"] | {"words": ["a\0b"]}}]},
+        {"runs": [RUN | {"command": RUN["command"] | {"variables": {"A=B": "c"}}}]},
+        {"runs": [RUN | {"command": RUN["command"] | {"variables": {"A": "\0"}}}]},
+    ],
+)
+def test_a_command_that_is_none_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    (tmp_path / "release.json").write_text(json.dumps(CONTENTS | change))
     with pytest.raises(Damaged):
         opening.read_contents(tmp_path)

@@ -234,3 +234,15 @@ def test_a_value_in_every_form(value: object, latex: str, markdown: str, html: s
     assert cell == latex
     assert to_markdown(table).splitlines()[2] == f"| {markdown} |"
     assert re.search("<td.*?>(.*)</td>", to_html(table))[1] == html  # type: ignore[index]
+
+
+@needs_tex
+def test_a_long_text_that_all_columns_share_breaks_on_the_page(tmp_path: Path) -> None:
+    schedule = "one-cycle: cosine warm-up 56.6 steps from 1.2e-4 to 3e-3, cosine to 1.2e-8 at 191"
+    rows = [
+        row(at, config__method=method, optimizer__lr=schedule, config__width=at)
+        for at, method in enumerate(("ours", "theirs"))
+    ]
+    text = to_latex(make("parameters", rows, Options(group=("method",))))
+    on_the_page(text, tmp_path, ["{booktabs}", "{siunitx}"])
+    assert "Overfull" not in (tmp_path / "page.log").read_text(errors="replace")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from samebit.errors import UsageError
 from samebit.report.tables import Options, Table, make, to_json
+from samebit.report.tables.cells import distinct
 from samebit.report.tables.values import Several, record_digest
 from tests.report.tables.rows import WARM_UP, row, settings, shown, study
 
@@ -94,6 +95,12 @@ def test_no_cell_says_less_than_its_runs(configs: list[dict[str, Any]]) -> None:
             (type(one) is bool, str(other), other) for one in said for other in had if one == other
         }
         assert len(said) == len({(type(one) is bool, one) for one in had})
+
+
+def test_values_of_a_cell_are_in_order_whatever_they_are() -> None:
+    mixed = [3, True, None, 1.0, math.nan, 1.0, "x", 2, False, 0, [1]]
+    rows = [row(at) | {"config.a": value} for at, value in enumerate(mixed)]
+    assert str(distinct("config.a", rows)) == ("[0, 1.0, 2, 3, True, None, nan, 'x', False, [1]]")
 
 
 def test_the_settings_asked_for_stand_in_their_order() -> None:

@@ -91,6 +91,16 @@ def test_failed_trials_count_and_are_never_the_best() -> None:
     assert "runs that did not finish, among these: 1" in table.notes
 
 
+def test_groups_may_lack_what_another_searched() -> None:
+    rows = [row(at, config__m="a", config__lr=lr, metric__acc=lr) for at, lr in enumerate((1, 2))]
+    rows += [row(at, config__m="b", config__wd=0, metric__acc=0.5) for at in (3, 4)]
+    table = make("search", rows, Options(group=("m",)))
+    assert shown(table)[1:3] == [
+        ["learning rate", "{1, 2, none}", "2", "---"],
+        ["weight decay", "{0, none}", "---", "0"],
+    ]
+
+
 def test_runs_that_differ_in_nothing_were_no_search() -> None:
     with pytest.raises(UsageError, match="nothing was searched"):
         make("search", [row(0, config__lr=1), row(1, config__lr=1)], Options())

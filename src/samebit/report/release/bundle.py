@@ -4,10 +4,10 @@ Every other file of a bundle that tells something is made from these values, so 
 """
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from samebit import digest, records
 from samebit.errors import Damaged, StoreTooNew
@@ -36,8 +36,9 @@ _UNSAID = ("LANG", "LANGUAGE", "LC_", "TZ", "MPLBACKEND", "PYTHONUNBUFFERED", "P
 class Command(Struct, frozen=True):
     """How a run was started."""
 
-    how: str  # script | module | command
-    words: tuple[str, ...]  # the script, module or program, and its arguments
+    how: Annotated[str, Meta(pattern=r"\A(script|module|command)\Z")]
+    # The script, module or program, and its arguments.
+    words: Annotated[tuple[str, ...], Meta(min_length=1)]
     cwd: str  # within the folder of the code
     variables: dict[str, str]  # those that can change bits
     seed: int | None = None  # what `samebit run` was given
@@ -156,7 +157,7 @@ class Release(Struct, frozen=True):
     codes: tuple[Code, ...]
     links: tuple[Link, ...]
     data: tuple[Datum, ...]
-    runs: tuple[ReleasedRun, ...]
+    runs: Annotated[tuple[ReleasedRun, ...], Meta(min_length=1)]
     python: str  # in full
     abi: str
     packages: int

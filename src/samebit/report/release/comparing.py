@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from samebit.folders.read import View
 from samebit.report.release.bundle import ReleasedRun
 from samebit.report.release.contents import HEADER, metrics_csv
+from samebit.report.release.opening import read_small
 
 __all__ = ["ENDED", "Compared", "compare", "points_of"]
 
@@ -51,7 +52,7 @@ def compare(stated: ReleasedRun, top: Path, found: View, folder: Path) -> Compar
 
 
 def _metrics(stated: ReleasedRun, top: Path, found: View, compared: Compared) -> None:
-    theirs = points_of((top / stated.metrics).read_text(encoding="utf-8"))
+    theirs = points_of(read_small(top / stated.metrics).decode("utf-8", "replace"))
     ours = points_of(metrics_csv(found))
     points = 0
     for name, rows in theirs.items():

@@ -38,6 +38,7 @@ __all__ = [
     "Laid",
     "file_name",
     "is_text",
+    "leads_out",
     "metrics_csv",
 ]
 
@@ -81,7 +82,11 @@ class Laid:
             if not is_text(entry.path):
                 lost.append(f"{entry.path.encode('utf-8', 'backslashreplace').decode()}: no UTF-8")
             elif entry.kind == "link":
-                self.links.append(Link(name, os.fsdecode(data)))
+                link = Link(name, os.fsdecode(data))
+                if leads_out(link, folder):
+                    lost.append(f"{entry.path}: a link to {link.target}, outside of the code")
+                else:
+                    self.links.append(link)
             else:
                 self.made.put(name, data, executable=entry.kind == "exec")
         code = run.view.code
@@ -172,6 +177,12 @@ class Laid:
                 self._splits[manifest] = self.made.put(file, data)
             found[name] = self._splits[manifest]
         return found
+
+
+def leads_out(link: Link, folder: str) -> bool:
+    """Whether a link of the code in a folder does not stay in it."""
+    target = os.path.normpath(os.path.join(os.path.dirname(link.path), link.target))
+    return target != folder and not target.startswith(f"{folder}/")
 
 
 def _told(entry: Any) -> Iterator[object]:

@@ -37,7 +37,8 @@ def crate(release: Release, project: Project, files: Sequence[str], sizes: dict[
         sizes: bytes of each.
     """
     authors = _authors(release, project)
-    actions = [action for run in release.runs for action in _actions(release, run)]
+    known = frozenset(files)
+    actions = [action for run in release.runs for action in _actions(release, run, known)]
     folders = _folders(release, files)
     scripts = [script for run in release.runs if (script := _script(run)) is not None]
     root: Entity = {
@@ -197,11 +198,12 @@ def _instruments(release: Release) -> Iterator[Entity]:
     }
 
 
-def _actions(release: Release, run: ReleasedRun) -> Iterator[Entity]:
+def _actions(release: Release, run: ReleasedRun, known: frozenset[str]) -> Iterator[Entity]:
     files = [name for state in run.states for name in state.files.values()]
-    results = [run.metrics, *files, *(one.place for one in run.written if one.place)]
+    written = [_told(one.place, known) for one in run.written if one.place]
+    results = [run.metrics, *files, *written]
     config = f"runs/{run.id}/config.json"
-    read = [one.place for one in release.data if one.place and run.id in one.runs]
+    read = [_told(one.place, known) for one in release.data if one.place and run.id in one.runs]
     states = [
         name for state in run.states if state.name == "step 0" for name in state.files.values()
     ]
@@ -244,6 +246,11 @@ def _actions(release: Release, run: ReleasedRun) -> Iterator[Entity]:
     if verdict.get("at"):
         again["endTime"] = verdict["at"]
     yield again
+
+
+def _told(place: str, known: frozenset[str]) -> str:
+    """A file, or where the crate does not tell of each its folder."""
+    return place if place in known else place.partition("/")[0] + "/"
 
 
 def _values(release: Release) -> Iterator[Entity]:

@@ -44,6 +44,9 @@ def hurdles(release: Release, top: Path) -> Iterator[str]:
     if outside:
         yield f"absolute paths: the script reads {few(outside, 3)} where it lay on another machine"
     for run in release.runs:
+        if not (top / run.code / run.command.cwd).is_dir():
+            place = f"{run.code}/{run.command.cwd}"
+            yield f"folders: run {run.id} began in {place}, in which no code lies: make it first"
         found = [word for word in run.command.words if _ABSOLUTE.search(word)]
         if found:
             yield f"absolute paths: the command of run {run.id} names {few(found, 3)}"

@@ -33,6 +33,7 @@ __all__ = ["Tables", "make"]
 # Each table by its file's name, as text; those in Markdown go into the README, too.
 Tables = dict[str, str]
 _SECOND_NS = 10**9
+_MOST_TOLD = 1000  # files of data that a crate tells one by one
 _IMPORTS_US = re.compile(rb"^\s*(?:import|from)\s+samebit\b", re.MULTILINE)
 
 
@@ -309,7 +310,16 @@ def _write_texts(
         ),
     )
     made.put(CONTENTS, encode(release))
-    described = [name for name in made.names() if _is_described(release, name)]
+    places = {one.place for one in release.data}
+    places |= {one.place for run in release.runs for one in run.written}
+    told = places if len(places) <= _MOST_TOLD else set[str]()
+    whole = {code.folder for code in release.codes} | {release.record, "data", "elsewhere"}
+    whole |= {"outputs"}
+    described = [
+        name
+        for name in made.names()
+        if "/" not in name or name in told or name.partition("/")[0] not in whole
+    ]
     sizes = {name: (made.top / name).stat().st_size for name in described}
     made.put(METADATA, crate(release, project, described, sizes))
 
@@ -323,13 +333,3 @@ def _manifest(release: Release) -> list[tuple[str, str, str | None]]:
             if found.get(key, UNKNOWN) == UNKNOWN:
                 found[key] = one.replay
     return [(name, found[name, content], content) for name, content in sorted(found, key=str)]
-
-
-def _is_described(release: Release, name: str) -> bool:
-    """Of a folder of code, data or records the crate tells as a whole; of other files of each."""
-    top = name.partition("/")[0]
-    whole = {code.folder for code in release.codes} | {release.record} - {""}
-    places = {one.place for one in release.data} | {
-        w.place for r in release.runs for w in r.written
-    }
-    return "/" not in name or top not in whole or name in places

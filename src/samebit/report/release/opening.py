@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 
 from samebit.errors import Damaged, NotFound, UsageError
-from samebit.report.release.bundle import Release, read_release
+from samebit.report.release.bundle import Datum, Release, read_release
 from samebit.report.release.writing import SUMS, files_below, sha256_of
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "STATEMENT",
     "Checked",
     "check_sums",
+    "lacking",
     "opened",
     "parse_sums",
     "read_contents",
@@ -153,10 +154,34 @@ def read_contents(top: Path) -> Release:
     """What a bundle says of itself; Damaged where it names what is outside of it."""
     found = read_release(read_small(top / CONTENTS), top / CONTENTS)
     names = [*_names_in(found), *("/" + run.id for run in found.runs if "/" in run.id)]
+    names += ["/" + one.place for one in found.data if one.place and not _is_placed(one)]
     for name in names:
         if not _is_inside(name):
             raise Damaged("a bundle that names what is not in it", path=top / CONTENTS, name=name)
+    for run in found.runs:
+        words = [*run.command.words, *run.command.variables, *run.command.variables.values()]
+        if any("\0" in word for word in words) or any("=" in n for n in run.command.variables):
+            raise Damaged("a bundle with a command that is none", path=top / CONTENTS, run=run.id)
     return found
+
+
+def lacking(release: Release, top: Path) -> list[str]:
+    """What a bundle names and has not."""
+    folders = [code.folder for code in release.codes] + [release.record] * bool(release.record)
+    files = ["requirements.txt", "README.md"]
+    for run in release.runs:
+        files += [run.metrics, *run.splits.values()]
+        files += [name for state in run.states for name in state.files.values()]
+        files += [one.place for one in run.written if one.place]
+    files += [one.place for one in release.data if one.place]
+    known = {code.folder for code in release.codes}
+    found = [name for name in folders if not (top / name).is_dir()]
+    found += [run.code for run in release.runs if run.code not in known]
+    return found + [name for name in dict.fromkeys(files) if not (top / name).is_file()]
+
+
+def _is_placed(one: Datum) -> bool:
+    return one.place.startswith("data/" if one.is_inside else "elsewhere/")
 
 
 def _names_in(release: Release) -> Iterator[str]:

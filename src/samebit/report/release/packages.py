@@ -64,15 +64,24 @@ def requirements(environment: Environment, wording: Wording) -> str:
         f"# {environment.implementation} {environment.python} on {environment.platform}.",
         f"# Recorded when the runs began; {INFERRED}.",
     ]
+    hidden = 0
     for pin in environment.pins:
         own = pin.address.partition("+")[2] if "+" in pin.address[:5] else pin.address
-        is_open = mask_url(own) == own and not own.startswith(_LOCAL)
-        if pin.address and (wording.is_anonymous or not is_open):
-            lines.append(f"# {pin.name} {pin.version}: from elsewhere than an index")
-        else:
+        if not pin.address or (not wording.is_anonymous and _is_open(own)):
             lines.append(pin.line)
-    lines += [f"# {wording.text(line)}" for line in environment.left_out]
+        elif wording.is_anonymous:
+            hidden += 1
+        else:
+            lines.append(f"# {pin.name} {pin.version}: from elsewhere than an index")
+    if not wording.is_anonymous:
+        lines += [f"# {line}" for line in environment.left_out]
+    elif hidden := hidden + len(environment.left_out):  # what it is called may tell whose it is
+        lines.append(f"# not named: {hidden} packages that are from elsewhere than an index")
     return "".join(" ".join(line.splitlines()) + "\n" for line in lines)
+
+
+def _is_open(address: str) -> bool:
+    return mask_url(address) == address and not address.startswith(_LOCAL)
 
 
 def pylock(environment: Environment, found: Sequence[Located]) -> str:

@@ -74,9 +74,13 @@ def cell(key: str, rows: Sequence[Row]) -> Cell:
 
 
 def distinct(key: str, rows: Sequence[Row]) -> list[object]:
-    """The values of a key, each once, numbers in order; None where a run has no such key."""
+    """The values of a key, each once, numbers first; None where a run has no such key."""
     values = list({same(row.get(key)): row.get(key) for row in rows}.values())
-    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-    if len(numbers) < len(values) or any(number != number for number in numbers):
-        return values
-    return list(sorted(numbers))
+    numbers: list[float] = []
+    others: list[object] = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+            others.append(value)  # also NaN, which has no place among numbers
+        else:
+            numbers.append(value)
+    return [*sorted(numbers), *others]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit.report.latex import comment, escape, interval, number, numbers_in
 from samebit.report.table import number as rounded
@@ -45,13 +46,17 @@ class _Layout(Struct, frozen=True):
 
     kinds: list[str]
     specs: list[str]
-    width: int
+    takes: list[float]  # of a line
+    end: str  # of a row; after cells that break, `\\` would be a line of the cell
     least: list[float]  # of a column's title in em, where a cell across columns needs the room
 
-    @property
-    def end(self) -> str:
-        r"""What ends a row; in cells that break, `\\` would be a line of the cell."""
-        return r" \tabularnewline" if "p" in self.kinds else r" \\"
+    def share_of(self, cell: Cell, at: int) -> float:
+        """Of a line, for a text across columns that has no room in one; else 0."""
+        if cell.across == 1:
+            return 0.0
+        inside = sum(self.takes[at : at + cell.across])
+        room = max(inside, 1 - (sum(self.takes) - inside)) - _GAP / _PAGE
+        return room if len(plain_text(cell.value)) > room * _PAGE else 0.0
 
 
 def to_latex(table: Table, *, plain: bool = False, made_by: str = "samebit table") -> str:
@@ -101,7 +106,6 @@ def _layout(table: Table, *, plain: bool) -> _Layout:
     numeric = [is_numeric(cells) for _, cells in columns]
     widths = [_characters(*column) for column in columns]
     shares = _shares(widths, numeric)
-    least = _least(table, widths)
     kinds: list[str] = []
     specs: list[str] = []
     for (column, cells), is_number, share in zip(columns, numeric, shares, strict=True):
@@ -115,23 +119,37 @@ def _layout(table: Table, *, plain: bool) -> _Layout:
             specs.append(f"S[table-format={spec}{bar}{_STYLE}]")
         else:
             kinds.append("r" if is_number else "l")
-            specs.append("c" if kinds[-1] == "l" and least[len(specs)] else kinds[-1])
-    return _Layout(kinds, specs, len(columns), least)
+            specs.append(kinds[-1])
+    takes = [
+        (share or width / _PAGE) + _GAP / _PAGE for share, width in zip(shares, widths, strict=True)
+    ]
+    found = _Layout(kinds, specs, takes, r" \\", [0.0] * len(kinds))
+    placed = [one for line in table.lines for one in _placed(line)]
+    least = _least(placed, widths, found)
+    specs = [
+        "c" if spec == "l" and needed else spec for spec, needed in zip(specs, least, strict=True)
+    ]
+    breaks = any(shares) or any(found.share_of(cell, at) for at, cell in placed)
+    end = r" \tabularnewline" if breaks else r" \\"
+    return replace(found, specs=specs, end=end, least=least)
 
 
-def _least(table: Table, widths: Sequence[int]) -> list[float]:
+def _least(
+    placed: Sequence[tuple[int, Cell]], widths: Sequence[int], layout: _Layout
+) -> list[float]:
     """Columns of equal width under a cell that is wider than they are.
 
     Else LaTeX gives all that it is wider to the last of them, and no title is where it belongs.
     """
     found = [0.0] * len(widths)
-    for line in table.lines:
-        for at, cell in _placed(line):
-            columns = range(at, at + cell.across)
-            wide = len(plain_text(cell.value)) - _GAP * (cell.across - 1)
-            if cell.across > 1 and wide > sum(widths[one] for one in columns):
-                for one in columns:
-                    found[one] = max(found[one], wide / cell.across * _CHARACTER_EM)
+    for at, cell in placed:
+        columns = range(at, at + cell.across)
+        share = layout.share_of(cell, at)
+        wide = share * _PAGE or len(plain_text(cell.value))
+        wide -= _GAP * (cell.across - 1)
+        if cell.across > 1 and wide > sum(widths[one] for one in columns):
+            for one in columns:
+                found[one] = max(found[one], wide / cell.across * _CHARACTER_EM)
     return found
 
 
@@ -244,7 +262,7 @@ def _long(table: Table, layout: _Layout) -> str:
     rows = "".join(_lines(table, layout))
     return (
         f"\\begin{{longtable}}{{{''.join(layout.specs)}}}\n{caption}{head}\\endfirsthead\n"
-        f"{head}\\endhead\n\\midrule\n\\multicolumn{{{layout.width}}}{{r}}{{continued}} \\\\\n"
+        f"{head}\\endhead\n\\midrule\n\\multicolumn{{{len(layout.kinds)}}}{{r}}{{continued}} \\\\\n"
         f"\\endfoot\n\\bottomrule\n\\endlastfoot\n{rows}\\end{{longtable}}\n"
     )
 
@@ -254,16 +272,19 @@ def _lines(table: Table, layout: _Layout) -> list[str]:
     for line in table.lines:
         if line.section:
             gap = "\\addlinespace\n" if found else ""
-            title = rf"\multicolumn{{{layout.width}}}{{l}}{{\emph{{{escape(line.section)}}}}}"
+            title = rf"\multicolumn{{{len(layout.kinds)}}}{{l}}{{\emph{{{escape(line.section)}}}}}"
             found.append(f"{gap}{title}{layout.end}\n")
             continue
         rule = "\\midrule\n" if line.is_apart and found else ""
-        cells = [_cell(cell, table.columns[at], layout.kinds[at]) for at, cell in _placed(line)]
+        cells = [
+            _cell(cell, table.columns[at], layout.kinds[at], layout.share_of(cell, at))
+            for at, cell in _placed(line)
+        ]
         found.append(f"{rule}{' & '.join(cells)}{layout.end}\n")
     return found
 
 
-def _cell(cell: Cell, column: Column, kind: str) -> str:
+def _cell(cell: Cell, column: Column, kind: str, share: float) -> str:
     value = cell.value
     if kind == "S" and cell.across == 1 and value is not None:
         texts = _digits(value, column.digits)
@@ -272,6 +293,9 @@ def _cell(cell: Cell, column: Column, kind: str) -> str:
     text = _set(value, column.digits)
     if cell.is_best:
         text = rf"{{\bfseries\boldmath {text}}}"
+    if share:
+        broken = rf"p{{{share:.2f}\linewidth}}"
+        return rf"\multicolumn{{{cell.across}}}{{{broken}}}{{\raggedright {text}}}"
     if cell.across > 1:
         return rf"\multicolumn{{{cell.across}}}{{c}}{{{text}}}"
     if kind == "p":

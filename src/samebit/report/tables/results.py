@@ -21,7 +21,7 @@ from samebit.report.tables.values import Cell, Column, Line, Table
 from samebit.report.tables.wording import in_words
 from samebit.stats.values import Estimate, level
 
-__all__ = ["best_of", "differing", "metrics_of", "results"]
+__all__ = ["best_of", "differing", "metrics_of", "numeric_metrics", "results"]
 
 Row = Mapping[str, object]
 
@@ -97,31 +97,32 @@ def differing(rows: Sequence[Row]) -> list[str]:
 
 def metrics_of(rows: Sequence[Row], options: Options) -> tuple[list[str], list[str]]:
     """The metrics of a table, by their names; and a note on those that could not be in it."""
-    known = dict.fromkeys(
-        key.removeprefix("metric.") for row in rows for key in row if key.startswith("metric.")
-    )
+    numbers, texts = numeric_metrics(rows)
     if options.metrics is not None:
         wanted = [metric.removeprefix("metric.") for metric in options.metrics]
         for metric in wanted:
-            if metric not in known:
-                logged = few(list(map(visible, known)), _MOST_METRICS) or "none"
+            if metric not in (*numbers, *texts):
+                logged = few(list(map(visible, numbers)), _MOST_METRICS) or "none"
                 raise UsageError(f"no run here has a metric {metric!r}", logged=logged)
         return wanted, []
-    texts = [
-        metric
-        for metric in known
-        if any(isinstance(row.get("metric." + metric), (str, bool)) for row in rows)
-    ]
-    found = [metric for metric in known if metric not in texts]
-    if not found:
-        raise UsageError("no run here has a metric that is a number")
-    if len(found) > _MOST_METRICS:
+    if not numbers:
+        texts_said = few(list(map(visible, texts)), _MOST_METRICS) or "none"
+        raise UsageError("no run here has a metric that is a number", texts=texts_said)
+    if len(numbers) > _MOST_METRICS:
         raise UsageError(
-            f"these runs have {len(found)} metrics",
-            metrics=few(list(map(visible, found)), _MOST_METRICS),
+            f"these runs have {len(numbers)} metrics",
+            metrics=few(list(map(visible, numbers)), _MOST_METRICS),
             hint="choose some: --metric NAME[,NAME]",
         )
-    return found, [f"no numbers, left out: {', '.join(texts)}"] if texts else []
+    return numbers, [f"no numbers, left out: {', '.join(texts)}"] if texts else []
+
+
+def numeric_metrics(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """The metrics that are numbers in all runs that have them, and the others."""
+    known = dict.fromkeys(key for row in rows for key in row if key.startswith("metric."))
+    texts = [key for key in known if any(isinstance(row.get(key), (str, bool)) for row in rows)]
+    numbers = [key for key in known if key not in texts]
+    return [key[len("metric.") :] for key in numbers], [key[len("metric.") :] for key in texts]
 
 
 def _reference(groups: Sequence[tuple[tuple[object, ...], list[Row]]], options: Options) -> int:

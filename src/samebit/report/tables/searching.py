@@ -8,13 +8,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from samebit.errors import UsageError
-from samebit.report.results import Result, groups, result
-from samebit.report.table import number
+from samebit.report.results import Result, result, same
+from samebit.report.table import number as rounded
 from samebit.report.tables.cells import Grouped, columns_of, distinct, group_runs, told
 from samebit.report.tables.keys import sort_keys, whole_keys, without_left_out
 from samebit.report.tables.naming import better, label, labels, matches
 from samebit.report.tables.options import Options
-from samebit.report.tables.results import metrics_of
+from samebit.report.tables.results import metrics_of, numeric_metrics
 from samebit.report.tables.settings import Searched, Settings
 from samebit.report.tables.values import Cell, Column, Line, Several, Table, Words
 
@@ -85,9 +85,12 @@ def _space(key: str, rows: Sequence[Row], settings: Settings) -> Searched | Seve
 
 def _metric(rows: Sequence[Row], options: Options) -> tuple[str | None, str]:
     """The metric that chooses, and which way; none where it is not clear which is meant."""
-    metrics, _ = metrics_of(rows, options)
-    if options.metrics is None and len(metrics) > 1:
-        return None, ""
+    if options.metrics is None:
+        metrics, _ = numeric_metrics(rows)
+        if len(metrics) != 1:
+            return None, ""
+    else:
+        metrics, _ = metrics_of(rows, options)
     direction = better(metrics[0], options.settings.direction)
     if direction is None:
         hint = f"say it: --direction {metrics[0]}=higher"
@@ -104,7 +107,7 @@ def _best(
     sign = 1 if direction == "higher" else -1
     best: tuple[Row, Result] | None = None
     highest = -math.inf
-    for _, members in groups(rows, keys):
+    for members in _trials(rows, keys):
         found = result(
             members, metric, take=options.take, how=options.how, confidence=options.confidence
         )
@@ -112,6 +115,14 @@ def _best(
             highest = sign * found.estimate.value
             best = members[0], found
     return best
+
+
+def _trials(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
+    """The runs of each configuration that was tried; some keys may be in none of these runs."""
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(same(row.get(key)) for key in keys), []).append(row)
+    return list(found.values())
 
 
 def _counts(
@@ -129,7 +140,7 @@ def _counts(
         rest = counts or [Cell("")] * (len(grouped) * has_best)
         return Line((Cell(name), Cell(whole), *before, *rest), is_apart=is_apart)
 
-    trials = [len(groups(members, keys)) for _, members in grouped]
+    trials = [len(_trials(members, keys)) for _, members in grouped]
     runs = [len(members) for _, members in grouped]
     lines = [line("trials", sum(trials), trials, True)]
     if runs != trials:
@@ -148,11 +159,13 @@ def _notes(
 ) -> list[str]:
     notes: list[str] = []
     sizes = [len(distinct(key, rows)) for key in keys]
-    trials = len(groups(rows, keys))
+    trials = len(_trials(rows, keys))
     if len(keys) > 1 and math.prod(sizes) == trials:
         notes.append(f"{' × '.join(map(str, sizes))} = {trials} configurations, each of which ran")
     if metric is None:
-        return [*notes, "which was best depends on the metric: --metric NAME"]
+        has_metrics = any(key.startswith("metric.") for row in rows for key in row)
+        which = "which was best depends on the metric: --metric NAME"
+        return [*notes, which] if has_metrics else notes
     name = label("metric." + metric, options.settings.labels)
     said = ", ".join(
         " ".join(filter(None, [told(grouped.keys, values, options.settings), _came_to(best[1])]))
@@ -174,5 +187,5 @@ def _came_to(best: Result) -> str:
     """The mean with its interval, or what the only run came to."""
     estimate = best.estimate
     if estimate is not None and estimate.n == 1:
-        return f"{number(estimate.value)} in one run"
+        return f"{rounded(estimate.value)} in one run"
     return str(estimate)
