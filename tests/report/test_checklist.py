@@ -213,6 +213,8 @@ def test_a_run_that_came_out_different_is_no_yes() -> None:
 def test_what_was_tried_is_told_over_the_whole_project() -> None:
     (line,) = method.search(paper()).lines
     assert line == "over 11 runs of the project: lr: 0.001, 0.1, 0.3; dropout: none, 0.5"
+    ignoring = msgspec.structs.replace(paper(), ignored=("drop*",))
+    assert method.search(ignoring).lines == (line.partition(";")[0],)
 
 
 def test_what_authors_declare_is_told_as_that() -> None:
