@@ -233,7 +233,6 @@ def _main(metrics: Mapping[str, Sequence[str]], curve: tuple[str, list[str]] | N
 
 
 _MAIN = r"""\documentclass{article}
-\usepackage[T1]{fontenc}
 \usepackage{booktabs}
 \usepackage{longtable}
 \usepackage{pgfplots}
