@@ -182,6 +182,16 @@ def test_what_cannot_be_meant_says_why(
 
 
 @pytest.mark.usefixtures("study")
+def test_a_shape_in_the_place_of_a_run_is_told_its_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, errors = said(capsys, "results", "--group", "m", code=2)
+    assert "no run is called 'results', but a shape of tables is" in errors
+    assert "hint: samebit table --shape results" in errors
+    said(capsys, "nobody", code=7)
+
+
+@pytest.mark.usefixtures("study")
 def test_a_file_that_cannot_be_written_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,3 +101,10 @@ def test_two_schemas_of_one_form_keep_their_names(tmp_path: Path) -> None:
     rows = [({("a", "b", "c")[at % 3]: at / 3}, at) for at in range(300)]
     (part,) = written(tmp_path, rows)
     assert same(together(part)) == same(one_by_one(part))
+
+
+def test_what_takes_one_byte_is_not_taken_for_a_number(tmp_path: Path) -> None:
+    values = (1, True, "", -1, False, 127, -32, 0)
+    rows = [({"a": values[at % len(values)], "b": 0.5}, 5) for at in range(100)]
+    (part,) = written(tmp_path, rows)
+    assert same(together(part)) == same(one_by_one(part))

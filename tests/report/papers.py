@@ -36,6 +36,7 @@ METHOD: Row = {
     "data_rows.digits": 1797,
     "split_digest.splits": "blake3:" + "cd" * 32,
     "code.tree": "blake3:" + "ef" * 32,
+    "code.ran": "blake3:" + "fe" * 32,
     "code.dirty": False,
     "software.python": "3.11.7",
     "software.torch": "2.13.0",

@@ -135,7 +135,8 @@ def test_test_sets_are_counted_as_often_as_they_were_looked_at() -> None:
     lines = outcomes.tests(paper()).lines
     assert lines[0] == "the runs of the paper: 9 evaluations in 6 runs, 1 (median; 1 to 4) each"
     assert lines[1].startswith("more than once in 1 of 6 runs")
-    both = of_runs(run(0, **{"points.test/acc": 3, "points.test/loss": 3}))
+    row = run(0, **{"points.test/acc": 3, "points.test/loss": 3})
+    both = Project((row,), tests=("test/acc", "test/loss"))
     assert "3 evaluations in 1 run" in outcomes.tests(both).lines[0]  # logged at once
 
 
@@ -213,6 +214,8 @@ def test_a_run_that_came_out_different_is_no_yes() -> None:
 def test_what_was_tried_is_told_over_the_whole_project() -> None:
     (line,) = method.search(paper()).lines
     assert line == "over 11 runs of the project: lr: 0.001, 0.1, 0.3; dropout: none, 0.5"
+    ignoring = msgspec.structs.replace(paper(), ignored=("drop*",))
+    assert method.search(ignoring).lines == (line.partition(";")[0],)
 
 
 def test_what_authors_declare_is_told_as_that() -> None:

@@ -141,6 +141,20 @@ def test_a_run_that_said_nothing_has_a_row(store: Path) -> None:
     assert {row["state"] for row in facts(store)} == {"broken off", "not begun"}
 
 
+def test_what_lay_beside_the_sources_is_no_other_program(store: Path) -> None:
+    def ran(tree: str, *modules: tuple[str, str, str]) -> object:
+        code = {"root": "/p", "tree": f"blake3:{tree * 32}", "files": 2, "size_bytes": 9}
+        run = runs.begin(store)
+        record(run, code=code, sources={"path": [], "modules": list(modules)})
+        return next(row for row in facts(store) if row["id"] == run.id)["code.ran"]
+
+    script = ("__main__", "/p/train.py", "blake3:" + "ab" * 32)
+    same = ran("11", script)
+    assert ran("22", script, ("__mp_main__", *script[1:])) == same
+    assert ran("11", ("__main__", "/p/train.py", "blake3:" + "cd" * 32)) != same
+    assert ran("11") == f"blake3:{'11' * 32}"  # no source is known: whatever it was is in the tree
+
+
 def test_replays_come_when_asked_for(store: Path) -> None:
     first = runs.begin(store)
     runs.begin(store, kind="replay", of=first.id)

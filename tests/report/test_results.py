@@ -74,7 +74,7 @@ def test_repeats_are_no_more_seeds() -> None:
 
 
 def test_other_code_is_said() -> None:
-    found = result([run(0, **{"code.tree": "x"}), run(1, **{"code.tree": "y"})], "acc")
+    found = result([run(0, **{"code.ran": "x"}), run(1, **{"code.ran": "y"})], "acc")
     assert found.notes == ("the runs had 2 versions of the code",)
 
 

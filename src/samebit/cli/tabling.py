@@ -10,7 +10,7 @@ from samebit import disk, places
 from samebit.cli import tables
 from samebit.cli.listing import names, why_none
 from samebit.cli.words import Screen, counted, visible, write_data
-from samebit.errors import SamebitError, UsageError
+from samebit.errors import RunNotFound, SamebitError, UsageError
 from samebit.query import choosing
 from samebit.report.facts import facts
 from samebit.report.results import TAKES
@@ -98,7 +98,13 @@ def table(options: argparse.Namespace) -> int:
     form = _form(options)
     store = places.find_store(Path.cwd())
     every = facts(store, replays=options.replays)
-    chosen = choosing.choose(store, every, options.runs, options.where, options.sort)
+    try:
+        chosen = choosing.choose(store, every, options.runs, options.where, options.sort)
+    except RunNotFound as error:
+        for word in (word for word in options.runs if word in SHAPES):
+            what = f"no run is called {word!r}, but a shape of tables is"
+            raise UsageError(what, hint=f"samebit table --shape {word}") from error
+        raise
     wanted = _wanted(options, of_project(store))
     errors = Screen.of(sys.stderr)
     damaged = sum("damage" in row for row in chosen)

@@ -16,6 +16,7 @@ Keys, each only where the record has it; `facts` adds them to the rows of `query
     device_hours                           devices held, times hours
     software.python, software.PACKAGE      of what trains and computes
     code.tree, code.dirty                  the digest of the working tree; whether commits lack some
+    code.ran                               of the sources that ran, whatever lay beside them
     state.final, state.final_bytes         whether its bytes are kept, or its digests; of how many
     verified, replays_seen                 the grade of the last verdict on the whole run; how many
 """
@@ -26,6 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samebit import digest
 from samebit.capture.config import flat, source_of
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
@@ -58,6 +60,7 @@ _INTERNAL = frozenset(
     {"initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "decoupled_weight_decay"}
 )
 _MOST_OPTIMIZERS = 8
+_MP_MAIN = "__mp_main__"  # the script once more, as its children call it
 _HOUR_NS = 3600 * 10**9
 
 
@@ -300,6 +303,7 @@ def _software(view: "View") -> Iterator[tuple[str, object]]:
 def _code(view: "View") -> Iterator[tuple[str, object]]:
     if view.code is not None:
         yield "code.tree", view.code.tree
+        yield "code.ran", _ran(view)
         yield "code.dirty", bool(view.code.changed) or view.code.head is None
 
 
@@ -310,6 +314,16 @@ def _final_state(view: "View") -> Iterator[tuple[str, object]]:
         kept = all(state.get("kept", True) and not state.get("dropped") for state in found)
         yield "state.final", "kept" if kept else "digests only"
         yield "state.final_bytes", sum(state.get("size_bytes", 0) for state in found)
+
+
+def _ran(view: "View") -> str:
+    """A paper's text in the same repository makes another tree, and no other program."""
+    ran = {(name, content) for name, _, content in view.sources["modules"] if name != _MP_MAIN}
+    return (
+        digest.of_bytes(digest.canonical_json(sorted(ran)))
+        if ran
+        else str(view.facts["code"]["tree"])
+    )
 
 
 def _verdicts(view: "View") -> Iterator[tuple[str, object]]:

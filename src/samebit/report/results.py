@@ -169,7 +169,7 @@ def _over(rows: Sequence[Row]) -> tuple[str, list[str]]:
     repeats = len(seeds) - len(set(seeds)) - max(0, unseeded - 1)
     if repeats:
         notes.append(f"runs with the seeds of another: {repeats}")
-    trees = {row.get("code.tree") for row in rows}
+    trees = {row.get("code.ran") for row in rows}
     if len(trees) > 1:
         notes.append(f"the runs had {len(trees)} versions of the code")
     return ("runs" if others or unseeded else "seeds"), notes

@@ -54,6 +54,7 @@ def gather(
     found = tuple(name for name in metrics if is_test(name, tests))
     if tests and not found:
         raise NotFound("no run has such a metric", metrics=few(metrics, 12) or "none were logged")
+    settings = of_project(store)
     return Project(
         runs=tuple(whole),
         others=tuple(row for row in rest if "damage" not in row and row["id"] not in taken),
@@ -66,8 +67,9 @@ def gather(
         declared=declared_beside(store),
         searched=tuple(
             (name, f"{one.space}, {one.sampler}" if one.sampler else one.space)
-            for name, one in of_project(store).search.items()
+            for name, one in settings.search.items()
         ),
+        ignored=settings.ignore,
     )
 
 

@@ -21,6 +21,7 @@ from samebit.report.checklist.project import (
 )
 from samebit.report.results import same, varied
 from samebit.report.table import few, shown
+from samebit.report.tables.naming import matches
 
 __all__ = [
     "chosen",
@@ -225,7 +226,8 @@ def search(project: Project) -> Evidence:
     names = [
         key.removeprefix("config.")
         for key in varied(every)
-        if not all(is_a_seed(key, row[key]) for row in every if key in row)
+        if not matches(key, project.ignored)
+        and not all(is_a_seed(key, row[key]) for row in every if key in row)
     ]
     about, space = "values tried", [f"{name} in {where}" for name, where in project.searched]
     lines = [f"declared: {'; '.join(space)}"] if space else []

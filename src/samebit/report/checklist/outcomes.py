@@ -138,7 +138,7 @@ def _factors(groups: Sequence[Sequence[Row]]) -> tuple[list[str], list[str]]:
     ]
     candidates = [("seed", "the seed that samebit gave every library")]
     candidates += [(p + n, say(n)) for p, say in kinds for n in names_under(rows, p)]
-    candidates += [("code.tree", "the code"), ("machine.device", "the machine")]
+    candidates += [("code.ran", "the code"), ("machine.device", "the machine")]
     for key, text in candidates:
         if all(row.get(key) is None for row in rows):
             continue

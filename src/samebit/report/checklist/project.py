@@ -91,6 +91,7 @@ class Project(Struct, frozen=True):
         files: the names of all files of each version of their code.
         declared: what the authors say, where no record can know.
         searched: where settings were searched, as the authors say.
+        ignored: patterns of settings of which tables and checklists say nothing.
     """
 
     runs: tuple[Row, ...]
@@ -103,6 +104,7 @@ class Project(Struct, frozen=True):
     files: tuple[tuple[str, ...], ...] = ()
     declared: Declared = Declared()
     searched: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def every(self) -> tuple[Row, ...]:

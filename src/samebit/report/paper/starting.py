@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from samebit.errors import UsageError
 from samebit.report import latex
 from samebit.report.paper.compiling import BUILD
 from samebit.report.paper.settings import CLAIMS, NAME
+from samebit.report.results import is_seed, varied
 from samebit.report.table import shown
 
 __all__ = ["proposed", "start"]
@@ -19,6 +21,7 @@ Row = Mapping[str, object]
 _MOST_SELECTIONS, _MOST_METRICS = 6, 3
 _SHARE = re.compile(r"acc|precision|recall|f1|auc|iou|dice|top.?[15]", re.IGNORECASE)
 _TEST = re.compile(r"test|eval|val", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z_][\w.]*")  # a name that needs no quotes in a condition
 _SLUG = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -57,27 +60,40 @@ def start(folder: Path, rows: Sequence[Row], is_volatile: Callable[[str], bool])
 def proposed(rows: Sequence[Row], is_volatile: Callable[[str], bool]) -> dict[str, str]:
     """The files by name."""
     finished = [row for row in rows if row.get("state") == "finished"]
-    selections = _selections(finished)
+    grouping = _grouping(finished)
+    selections = _selections(finished, grouping)
     metrics = {name: _metrics(members, is_volatile) for name, (_, members) in selections.items()}
     return {
-        NAME: _settings(selections, metrics),
+        NAME: _settings(selections, metrics, grouping),
         "main.tex": _main(metrics, _curve(selections, metrics)),
         CLAIMS: _CLAIMS,
         ".gitignore": f"{BUILD}/\n",
     }
 
 
-def _selections(finished: Sequence[Row]) -> dict[str, tuple[str, list[Row]]]:
+def _grouping(finished: Sequence[Row]) -> str | None:
+    """What the paper compares: groups where runs have them, else a setting that is a word."""
+    if any(isinstance(row.get("group"), str) for row in finished):
+        return "group"
+    for key in varied(finished):
+        counts = Counter(row.get(key) for row in finished if isinstance(row.get(key), str))
+        is_word = counts.total() == len(finished) and not is_seed(key)
+        if is_word and 1 < len(counts) <= _MOST_SELECTIONS and min(counts.values()) > 1:
+            return key
+    return None
+
+
+def _selections(finished: Sequence[Row], grouping: str | None) -> dict[str, tuple[str, list[Row]]]:
     """By name a condition, and who of those that fit it has finished: the groups, else all runs.
 
     A condition takes in runs that failed, so that `samebit paper check` tells who is left out.
     """
+    if grouping is None:
+        return {"runs": ("kind = run", list(finished))}
     groups: dict[str, list[Row]] = {}
     for row in finished:
-        if isinstance(row.get("group"), str):
-            groups.setdefault(str(row["group"]), []).append(row)
-    if not groups:
-        return {"runs": ("kind = run", list(finished))}
+        if isinstance(row.get(grouping), str):
+            groups.setdefault(str(row[grouping]), []).append(row)
     found: dict[str, tuple[str, list[Row]]] = {}
     for group, members in list(groups.items())[:_MOST_SELECTIONS]:
         name = base = _SLUG.sub("-", group).strip("-").lower()[:40] or "group"
@@ -85,9 +101,16 @@ def _selections(finished: Sequence[Row]) -> dict[str, tuple[str, list[Row]]]:
         while name in found:
             at += 1
             name = f"{base}-{at}"
-        quoted = group.replace("\\", "\\\\").replace("'", "\\'")
-        found[name] = (f"group = '{quoted}'", members)
+        condition = " = ".join((_quoted(grouping, "`"), _quoted(group, "'")))
+        found[name] = (condition, members)
     return found
+
+
+def _quoted(text: str, quote: str) -> str:
+    """A name or a value of the filter language; a plain name needs no quotes."""
+    if quote == "`" and _PLAIN.fullmatch(text):
+        return text
+    return quote + text.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
 
 
 def _metrics(members: Sequence[Row], is_volatile: Callable[[str], bool]) -> list[str]:
@@ -147,7 +170,9 @@ def _toml(text: str) -> str:
 
 
 def _settings(
-    selections: Mapping[str, tuple[str, list[Row]]], metrics: Mapping[str, Sequence[str]]
+    selections: Mapping[str, tuple[str, list[Row]]],
+    metrics: Mapping[str, Sequence[str]],
+    grouping: str | None,
 ) -> str:
     lines = ["# The paper: which runs, which numbers. `samebit paper build` derives them,"]
     lines += ["# `samebit paper check` says which lines of the text are no longer true.", "[paper]"]
@@ -168,7 +193,7 @@ def _settings(
             lines.append(f'"{key}" = {{ {of}{percent} }}')
     if any(metrics.values()):
         names = ", ".join(f'"{name}"' for name in selections)
-        group = ', group = ["group"]' if len(selections) > 1 else ""
+        group = f", group = [{_toml(grouping)}]" if grouping and len(selections) > 1 else ""
         shown_metrics = dict.fromkeys(name for each in metrics.values() for name in each)
         said = ", ".join(map(_toml, shown_metrics))
         lines += ["", "[paper.tables]"]
@@ -208,7 +233,6 @@ def _main(metrics: Mapping[str, Sequence[str]], curve: tuple[str, list[str]] | N
 
 
 _MAIN = r"""\documentclass{article}
-\usepackage[T1]{fontenc}
 \usepackage{booktabs}
 \usepackage{longtable}
 \usepackage{pgfplots}
