@@ -295,7 +295,7 @@ def test_a_run_goes_on_with_resume(project: Project) -> None:
     listed = project.call(SAMEBIT, "ls", "--columns", "executions").out.split()
     assert listed == ["executions", "2"]
     verdict = project.call(SAMEBIT, "verify", "mine")
-    assert (verdict.code, "metrics identical: 1 names, 8 values" in verdict.out) == (6, True)
+    assert (verdict.code, "metrics identical: 1 name, 8 values" in verdict.out) == (6, True)
 
 
 def test_rows_without_a_step_count_on_after_a_resume(project: Project) -> None:

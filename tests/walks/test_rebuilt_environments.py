@@ -183,5 +183,5 @@ def test_real_packages_of_a_real_index(
     _, verdict = verify(capsys, "--env", "rebuild")
     if "no index that is configured has it" in verdict["cause"]:
         pytest.skip("the index has not all of these")
-    assert "metrics identical: 1 names, 1 values" in verdict["scope"], verdict
+    assert "metrics identical: 1 name, 1 value" in verdict["scope"], verdict
     assert any(line.startswith("environment rebuilt: ") for line in verdict["scope"])

@@ -29,7 +29,7 @@ def test_what_a_script_asks_can_be_given_and_is_missed_otherwise(project: Projec
             SAMEBIT, "verify", "@last", "--stdin", file, "--json", stdin="5\n" * (file == "-")
         )
         assert given.json["evidence"]["metrics"] == 1
-        assert "metrics identical: 1 names, 5 values" in given.json["scope"]
+        assert "metrics identical: 1 name, 5 values" in given.json["scope"]
     other = project.call(SAMEBIT, "verify", "@last", "--stdin", "-", stdin="6\n")
     assert (other.code, "x at step 5" in other.out) == (5, True)
     assert project.call(SAMEBIT, "verify", "@last", "--stdin", "nope").code == 2
