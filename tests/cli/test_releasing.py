@@ -469,6 +469,7 @@ def test_records_travel_so_that_whoever_has_samebit_reads_them(
     assert stores.said(capsys, "ls")[0] == 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_installed_is_told_and_nothing_is_run(
     store: Path,
     tmp_path: Path,

@@ -28,6 +28,15 @@ class Site:
         self.origin = link.split("/?")[0]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser takes as long to look at everything as all other tests together may."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.slow)
+
+
 @contextmanager
 def shown(project: Path, *options: str) -> Iterator[Site]:
     """`samebit ui` over a project's store."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from samebit.digest import from_json
@@ -23,6 +25,12 @@ async def heard(told: Live, last: str | None, count: int) -> list[tuple[str, str
     return found
 
 
+def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run it in a thread: where a browser was tested before, this one has a loop that runs."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 def test_a_page_goes_on_from_the_last_event_that_it_has() -> None:
     async def go() -> None:
         told = Live()
@@ -41,7 +49,7 @@ def test_a_page_goes_on_from_the_last_event_that_it_has() -> None:
         ]
         assert told.listeners == 0
 
-    asyncio.run(go())
+    to_its_end(go())
 
 
 def test_one_that_slept_too_long_or_knew_another_server_asks_for_everything() -> None:
@@ -65,7 +73,7 @@ def test_one_that_slept_too_long_or_knew_another_server_asks_for_everything() ->
             )
         assert len(told._events) == live._REMEMBERED
 
-    asyncio.run(go())
+    to_its_end(go())
 
 
 def test_when_the_server_stops_so_does_every_stream() -> None:
@@ -77,7 +85,7 @@ def test_when_the_server_stops_so_does_every_stream() -> None:
         told.close()
         assert await asyncio.wait_for(listening, 10) == []
 
-    asyncio.run(go())
+    to_its_end(go())
 
 
 def test_a_text_of_a_stranger_cannot_end_an_event() -> None:
@@ -90,4 +98,4 @@ def test_a_text_of_a_stranger_cannot_end_an_event() -> None:
         ((_, name, found),) = await listening
         assert (name, found) == ("rows", value)
 
-    asyncio.run(go())
+    to_its_end(go())

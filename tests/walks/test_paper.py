@@ -198,6 +198,7 @@ def commit(project: Project, message: str) -> None:
 
 
 @needs_tex
+@pytest.mark.slow
 def test_the_pdf_of_a_commit_is_kept_checked_and_not_swept(project: Project) -> None:
     assert paper(project, "build", "--no-pdf") == 0
     commit(project, "the paper")
@@ -228,6 +229,7 @@ def test_the_pdf_of_a_commit_is_kept_checked_and_not_swept(project: Project) -> 
 
 
 @needs_tex
+@pytest.mark.slow
 def test_it_compiles_and_an_unknown_key_stops_it_with_its_line(project: Project) -> None:
     code, out = said(project, "build")
     assert code == 0, out

@@ -11,6 +11,7 @@ import pytest
 from tests.projects import SAMEBIT, Ended, Project
 
 pytest.importorskip("numpy")
+pytestmark = pytest.mark.slow  # a stranger's runs, each as a process of its own
 
 TRAIN = """
     import argparse, json, os
