@@ -10,6 +10,7 @@ import pytest
 from tests.projects import Project
 
 HAS_TEX = shutil.which("latexmk") is not None and shutil.which("pdflatex") is not None
+pytestmark = pytest.mark.slow  # a week's commands, each as a process of its own
 needs_tex = pytest.mark.skipif(not HAS_TEX, reason="latexmk and pdflatex are not installed")
 
 # Several runs from one process: a second `init` ends the first run.
@@ -198,7 +199,6 @@ def commit(project: Project, message: str) -> None:
 
 
 @needs_tex
-@pytest.mark.slow
 def test_the_pdf_of_a_commit_is_kept_checked_and_not_swept(project: Project) -> None:
     assert paper(project, "build", "--no-pdf") == 0
     commit(project, "the paper")
@@ -229,7 +229,6 @@ def test_the_pdf_of_a_commit_is_kept_checked_and_not_swept(project: Project) -> 
 
 
 @needs_tex
-@pytest.mark.slow
 def test_it_compiles_and_an_unknown_key_stops_it_with_its_line(project: Project) -> None:
     code, out = said(project, "build")
     assert code == 0, out
