@@ -22,7 +22,7 @@ from samebit.cli.main import main
 from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile
 from samebit.records import Verdict
-from samebit.report.release.packages import Located
+from samebit.report.release.packages import PUBLIC_HOST, Located
 from samebit.report.release.writing import Draft, sums_of
 from tests.cli import releases, stores
 from tests.cli.releases import HOSTILE, record
@@ -317,7 +317,7 @@ def test_a_lock_has_the_hashes_and_no_index_of_the_users_own(
     lock = pylock.Pylock.from_dict(tomllib.loads(text))
     (package,) = lock.packages
     assert package.wheels[0].hashes == {"sha256": "a" * 64}
-    assert package.wheels[0].url.startswith(f"https://{'.'.join(('files', 'pythonhosted', 'org'))}/packages/{digits}/")
+    assert package.wheels[0].url.startswith(f"https://{PUBLIC_HOST}/packages/{digits}/")
     assert "inferred" in lock.tool["samebit"]["note"]
 
 

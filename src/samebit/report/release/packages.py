@@ -14,9 +14,17 @@ from msgspec import Struct
 from samebit.capture.secrets import mask_url
 from samebit.report.anonymous import Wording
 
-__all__ = ["Environment", "Located", "Pinned", "pylock", "read_pins", "requirements"]
+__all__ = [
+    "PUBLIC_HOST",
+    "Environment",
+    "Located",
+    "Pinned",
+    "pylock",
+    "read_pins",
+    "requirements",
+]
 
-_PUBLIC = ".".join(("files", "pythonhosted", "org"))
+PUBLIC_HOST = ".".join(["files", "pythonhosted", "org"])  # of the public index's files
 # How the public index names a file; mirrors keep it. The hash proves that it is the one.
 _PUBLIC_PATH = re.compile(r"/packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/]+$")
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(==(?P<version>[^\s;@]+)| @ \S+)")
@@ -121,10 +129,10 @@ def _file(one: Located) -> str:
 
 def _where(url: str, file: str) -> str:
     parts = urlsplit(url)
-    if parts.hostname == _PUBLIC or _PUBLIC_PATH.search(parts.path):
+    if parts.hostname == PUBLIC_HOST or _PUBLIC_PATH.search(parts.path):
         match = _PUBLIC_PATH.search(parts.path)
         path = match[0] if match else parts.path
-        return f"url = {_text(f'https://{_PUBLIC}{path}')}"
+        return f"url = {_text(f'https://{PUBLIC_HOST}{path}')}"
     return f"path = {_text(f'wheels/{file}')}"  # where its index is, is the author's own matter
 
 
