@@ -361,6 +361,7 @@ def test_a_format_of_ten_gigabytes(
     lines_of(caught.value)
 
 
+@pytest.mark.slow
 def test_what_a_stranger_wrote_cannot_command_a_terminal(
     store: Store, between: Between, tmp_path: Path
 ) -> None:

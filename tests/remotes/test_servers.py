@@ -69,6 +69,7 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_day_with_a_server(server: Sshd, store: Store, tmp_path: Path) -> None:
     a_day(server.url.replace(" ", "%20"), [], store, tmp_path)
     project = Project(store.path.parent)
@@ -189,6 +190,7 @@ def test_a_folder_that_may_not_be_written(server: Sshd, store: Store) -> None:
     assert "ssh://lab/proc/nothing" in str(found.trouble)
 
 
+@pytest.mark.slow
 def test_a_line_that_is_cut_ends_it_and_the_same_again_does_the_rest(
     server: Sshd, store: Store, other: Store
 ) -> None:

@@ -58,6 +58,7 @@ print(sorted(pd.read_parquet("data.parquet").iloc[rows["test"]].a.round(6).tolis
 """
 
 
+@pytest.mark.slow
 def test_a_day_with_splits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
