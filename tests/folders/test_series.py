@@ -12,7 +12,7 @@ from samebit import places
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
-from samebit.folders.series import Column
+from samebit.folders.series import Changes, Column
 from samebit.folders.steps import Steps, TraceRow
 from samebit.journal import traced
 from tests.folders.test_read import write
@@ -132,3 +132,11 @@ def test_a_long_trace_has_the_rows_of_a_short_one(
         long = read_run(run).traces
     assert {rank: list(rows) for rank, rows in long.items()} == short
     assert all(isinstance(rows, Steps) for rows in long.values())
+
+
+def test_a_later_execution_replaces_what_it_made_again() -> None:
+    before = Changes([1, 4, 4, 9], [0.1, 0.2, 0.3, 0.4])
+    assert before.followed_by(Changes([4, 6], [1.0, 2.0])) == Changes([1, 4, 6], [0.1, 1.0, 2.0])
+    assert before.followed_by(Changes([10], [1.0])).counts == [1, 4, 4, 9, 10]
+    assert before.followed_by(Changes([1], [1.0])) == Changes([1], [1.0])
+    assert Changes([], []).followed_by(before) == before

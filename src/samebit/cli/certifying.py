@@ -37,7 +37,7 @@ from samebit.report.public_keys import Named, allowed_signers, named_by
 from samebit.report.signatures import form_of
 from samebit.report.statement import Predicate, read_statement
 
-__all__ = ["certificate", "certificate_arguments"]
+__all__ = ["certificate", "certificate_arguments", "say_findings"]
 
 _STATEMENT = "statement.dsse.json"
 _MANIFEST = "codecheck.yml"
@@ -233,7 +233,7 @@ def _check(options: argparse.Namespace) -> int:
         screen.say(canonical_json(found).decode())
     else:
         _say_statement(screen, statement.predicate)
-        _say_findings(screen, findings)
+        say_findings(screen, findings)
     return int(findings.exit)
 
 
@@ -283,7 +283,8 @@ def _say_statement(screen: Screen, predicate: Predicate) -> None:
     screen.say(screen.paint.dim(visible(f"  run {predicate.run}{replay}{who}{at}")))
 
 
-def _say_findings(screen: Screen, findings: Findings) -> None:
+def say_findings(screen: Screen, findings: Findings) -> None:
+    """What was found, worst first."""
     paint = screen.paint
     for title, lines, color in (
         ("does not match", findings.wrong, paint.red),

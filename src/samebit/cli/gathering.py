@@ -24,7 +24,7 @@ from samebit.cli.words import duration, shown, size
 from samebit.errors import SamebitError
 from samebit.folders.read import View
 from samebit.folders.said import KINDS
-from samebit.folders.series import Schedule
+from samebit.folders.series import Changes, Schedule
 from samebit.folders.steps import last_counts
 from samebit.objects.store import Store
 from samebit.query.index import verdict_of
@@ -200,18 +200,15 @@ def _rates(
     schedules: list[Schedule], last: dict[int, int], columns: int
 ) -> Iterator[tuple[str, Curve]]:
     """Each learning rate that changed, once where several groups have it."""
-    rates: dict[tuple[int, int], tuple[list[int], list[Any]]] = {}
+    rates: dict[tuple[int, int], Changes] = {}
     for schedule in (one for one in schedules if one.rank == schedules[0].rank):
         for (optimizer, group, name), changes in schedule.scalars.items():
             if name == "lr" and group >= 0:
-                counts, values = rates.setdefault((optimizer, group), ([], []))
-                while counts and counts[-1] >= changes.counts[0]:  # a later execution did it again
-                    counts.pop()
-                    values.pop()
-                counts += changes.counts
-                values += changes.values
+                before = rates.get((optimizer, group), Changes([], []))
+                rates[optimizer, group] = before.followed_by(changes)
     told: list[tuple[list[int], list[Any]]] = []
-    for (optimizer, group), (counts, values) in sorted(rates.items()):
+    for (optimizer, group), changes in sorted(rates.items(), key=lambda one: one[0]):
+        counts, values = changes.counts, changes.values
         if len({*map(repr, values)}) < 2 or (counts, values) in told or len(told) == _MOST_CURVES:
             continue
         title = "learning rate" + (f", optimizer {optimizer}" if optimizer else "")

@@ -12,6 +12,7 @@ from typing import Any
 
 from samebit import records
 from samebit.cli import trying
+from samebit.cli.certifying import say_findings
 from samebit.cli.trying import CannotRebuild, Tried
 from samebit.cli.verifying import GRADE_EXIT
 from samebit.cli.words import Screen, counted, few, say_list, size, visible
@@ -63,7 +64,7 @@ def check(options: argparse.Namespace, path: Path) -> int:
             screen.say(canonical_json(said | {"damaged": bool(findings.wrong)}).decode())
         else:
             _say_release(screen, release)
-            _say_findings(screen, findings)
+            say_findings(screen, findings)
     return int(Exit.NOT_FOUND if findings.wrong else findings.exit)
 
 
@@ -105,17 +106,6 @@ def _say_release(screen: Screen, release: Release) -> None:
     )
 
 
-def _say_findings(screen: Screen, findings: Findings) -> None:
-    paint = screen.paint
-    for title, lines, color in (
-        ("does not match", findings.wrong, paint.red),
-        ("cannot be told", findings.unclear, paint.yellow),
-        ("checked", findings.right, paint.green),
-        ("not checked", findings.unchecked, paint.dim),
-    ):
-        say_list(screen, color(title), lines)
-
-
 # Testing ----------------------------------------------------------------------------------------
 
 
@@ -129,7 +119,7 @@ def test(options: argparse.Namespace, path: Path) -> int:
         findings = _look_into(release, top, options)
         if findings.wrong:
             _say_release(screen, release)
-            _say_findings(screen, findings)
+            say_findings(screen, findings)
             return int(Exit.NOT_FOUND)
         runs = [run for run in release.runs if options.only in (None, run.id)]
         if not runs:

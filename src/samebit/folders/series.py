@@ -4,7 +4,7 @@ Streams are given by rank, the lowest first. What is written in a way that this 
 know is left out, and said beside what was found.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,6 +42,11 @@ class Changes(Struct, frozen=True):
 
     counts: list[int]
     values: list[Any]
+
+    def followed_by(self, later: "Changes") -> "Changes":
+        """With those of a later execution, which made again what it has from its first step on."""
+        kept = bisect_left(self.counts, later.counts[0])
+        return Changes(self.counts[:kept] + later.counts, self.values[:kept] + later.values)
 
 
 class Schedule(Struct, frozen=True):

@@ -44,6 +44,7 @@ __all__ = [
     "stamp",
     "stamps",
     "verdict_of",
+    "whole_verdict_of",
 ]
 
 Row = dict[str, object]
@@ -257,10 +258,16 @@ def _row(view: "View") -> Row:
 
 def verdict_of(verdicts: Sequence["Verdict"]) -> str | None:
     """The last word; a quick proof of the beginning takes nothing from one of the whole run."""
-    whole = [one for one in verdicts if one.until is None or one.grade != "identical"]
-    if whole:
-        return whole[-1].grade
+    whole = whole_verdict_of(verdicts)
+    if whole is not None:
+        return whole.grade
     return f"identical to {verdicts[-1].until}" if verdicts else None
+
+
+def whole_verdict_of(verdicts: Sequence["Verdict"]) -> "Verdict | None":
+    """The last one that is of more than the beginning."""
+    whole = [one for one in verdicts if one.until is None or one.grade != "identical"]
+    return whole[-1] if whole else None
 
 
 def _seconds(view: "View") -> float | None:

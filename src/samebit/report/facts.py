@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from samebit import digest
 from samebit.capture.config import flat, source_of
+from samebit.folders.series import Changes, Schedule
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
 from samebit.folders.used import data_of
@@ -135,29 +136,26 @@ def _optimizers(view: "View") -> Iterator[tuple[str, object]]:
             is_off = name in _SWITCHES and value in (None, False)
             if not is_off and name not in _INTERNAL:
                 yield prefix + name, value
-        for name, values in _scalars(face, at).items():
+        for name, (changes, missed) in _scalars(face, at).items():
             if name not in _INTERNAL:
-                yield prefix + name, _in_words(*values, last.get(at, 0))
+                yield (
+                    prefix + name,
+                    _in_words(changes.counts, changes.values, missed, last.get(at, 0)),
+                )
 
 
-def _scalars(
-    schedules: Sequence[Any], optimizer: int
-) -> dict[str, tuple[list[int], list[Any], list[int]]]:
+def _scalars(schedules: Sequence[Schedule], optimizer: int) -> dict[str, tuple[Changes, list[int]]]:
     """Each scalar of the first group that changed, over all executions, with the steps skipped."""
-    found: dict[str, tuple[list[int], list[Any], list[int]]] = {}
+    found: dict[str, tuple[Changes, list[int]]] = {}
     for schedule in schedules:
         skipped = schedule.scalars.get((optimizer, -1, "skipped"))
         for (of, group, name), changes in schedule.scalars.items():
             if of != optimizer or group != 0:
                 continue
-            counts, values, missed = found.setdefault(name, ([], [], []))
-            while counts and counts[-1] >= changes.counts[0]:  # a later execution did it again
-                counts.pop()
-                values.pop()
-            counts += changes.counts
-            values += changes.values
-            missed += skipped.counts if skipped is not None else []
-    return {name: one for name, one in found.items() if len({repr(v) for v in one[1]}) > 1}
+            before, missed = found.get(name, (Changes([], []), []))
+            missed = missed + (skipped.counts if skipped is not None else [])
+            found[name] = before.followed_by(changes), missed
+    return {n: one for n, one in found.items() if len({repr(v) for v in one[0].values}) > 1}
 
 
 def _in_words(counts: list[int], values: list[Any], skipped: list[int], last: int) -> str:
@@ -327,6 +325,6 @@ def _ran(view: "View") -> str:
 
 
 def _verdicts(view: "View") -> Iterator[tuple[str, object]]:
-    whole = [one for one in view.verdicts if one.until is None or one.grade != "identical"]
-    yield "verified", whole[-1].grade if whole else None
+    whole = index.whole_verdict_of(view.verdicts)
+    yield "verified", whole.grade if whole is not None else None
     yield "replays_seen", len(view.verdicts)
