@@ -11,7 +11,7 @@ from samebit.replay.grades import regrade
 from samebit.replay.results import compare_media
 from samebit.replay.verify import judge
 from tests.folders.test_media import promise, thing
-from tests.replay.conftest import Project, Recorder
+from tests.replay.conftest import SAMEBIT, Project, Recorder
 
 TRAIN = """
 import os, time
@@ -105,7 +105,7 @@ def test_a_run_is_verified_with_its_media_and_a_replay_keeps_none(project: Proje
     replay = project.view(found.verdict["replay"])
     kept = [fact for facts in media_of(replay).values() for fact in facts if fact.get("kept")]
     assert (kept, len(media_of(replay))) == ([], 5)
-    done = project.call("samebit", "diff", replay.record.of or "", replay.id, expect=None)
+    done = project.call(*SAMEBIT, "diff", replay.record.of or "", replay.id, expect=None)
     assert "media  the same" in done.stdout
 
 

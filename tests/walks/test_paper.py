@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import Project
+from tests.projects import SAMEBIT, Project
 
 HAS_TEX = shutil.which("latexmk") is not None and shutil.which("pdflatex") is not None
 pytestmark = pytest.mark.slow  # a week's commands, each as a process of its own
@@ -54,7 +54,7 @@ def paper(project: Project, *words: str) -> int:
 
 def said(project: Project, *words: str) -> tuple[int, str]:
     cache = str(project.path.parent / "cache")
-    done = project.call("samebit", "paper", *words, SAMEBIT_CACHE=cache)
+    done = project.call(SAMEBIT, "paper", *words, SAMEBIT_CACHE=cache)
     assert "Traceback" not in done.err
     return done.code, done.out + done.err
 
@@ -219,12 +219,12 @@ def test_the_pdf_of_a_commit_is_kept_checked_and_not_swept(project: Project) -> 
     name = json.loads(record.read_text())["pdf"]
     for path in project.store.rglob("*"):  # long ago, so that a sweep could take anything
         os.utime(path, (0, 0))
-    assert project.call("samebit", "gc", "--delete").code == 0
+    assert project.call(SAMEBIT, "gc", "--delete").code == 0
     assert paper(project, "log", "--pdf", kept, "--to", "again.pdf") == 0
-    assert project.call("samebit", "check").code == 0
+    assert project.call(SAMEBIT, "check").code == 0
     hidden = name.partition(":")[2]
     (project.store / "objects" / hidden[:2] / hidden[2:]).unlink()
-    found = project.call("samebit", "check")
+    found = project.call(SAMEBIT, "check")
     assert (found.code, f"paper paper of commit {kept[:8]}: its PDF" in found.out) == (7, True)
 
 
@@ -248,9 +248,7 @@ def test_it_compiles_and_an_unknown_key_stops_it_with_its_line(project: Project)
 
 
 def test_without_tex_all_files_are_written_and_it_says_what_to_install(project: Project) -> None:
-    found = project.call(
-        str(Path(shutil.which("samebit") or "samebit")), "paper", "build", PATH="/nowhere"
-    )
+    found = project.call(SAMEBIT, "paper", "build", PATH="/nowhere")
     assert found.code == 7
     assert "latexmk" in found.err
     assert (project.path / "paper/generated/values.tex").exists()
