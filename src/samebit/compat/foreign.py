@@ -30,13 +30,14 @@ class Series(Struct, frozen=True):
 class Thing(Struct, frozen=True):
     """What was logged under one name at one step beside numbers.
 
-    `media` are those of `samebit.media.given`, of bytes or plain values, which `run.log` takes.
+    `media` are those of `samebit.media.given`, of bytes or plain values, which `run.log` takes; or
+    a function that reads them, for it is not asked for what the store has already.
     """
 
     name: str
     step: int
     time_ns: int
-    media: Sequence[Media]
+    media: Sequence[Media] | Callable[[], Sequence[Media]]
 
 
 class Execution(Struct, frozen=True):
@@ -79,8 +80,9 @@ class Found(Struct, frozen=True):
 
     where: str
     size_bytes: int  # to be read
-    # Is told how many bytes more were read; raises a SamebitError for what cannot be read at all.
-    read: Callable[[Callable[[int], object]], ForeignRun]
+    # Is told how many bytes more were read; None where nothing was logged in it yet. Raises a
+    # SamebitError or an OSError for what cannot be read at all.
+    read: Callable[[Callable[[int], object]], ForeignRun | None]
 
 
 class Source(Protocol):

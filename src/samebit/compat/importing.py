@@ -41,6 +41,8 @@ _TOGETHER_BYTES = 32 << 20  # of media that are written at once
 _MOST_NAME = 10_000  # letters of a metric's name
 _CODES = {int: "q", float: "d"}
 
+_Read = tuple[Thing, Sequence[Media]]
+
 
 class Added(Struct, frozen=True):
     """What an import did to one run."""
@@ -266,15 +268,14 @@ class _Writing:
         return taken
 
     def _write_things(
-        self, number: int, things: Sequence[Thing], put: Callable[[Sequence[bytes]], None]
+        self, number: int, things: Sequence[_Read], put: Callable[[Sequence[bytes]], None]
     ) -> None:
         facts: list[tuple[dict[str, Any], int]] = []
         objects: list[bytes] = []
-        for thing in things:
-            shared = {"name": thing.name, "step": thing.step, "of": len(thing.media)}
-            for at, given in enumerate(thing.media):
-                kind = type(given).__name__.lower()
-                fact: dict[str, Any] = {**shared, "kind": kind}
+        for thing, media in things:
+            shared = {"name": thing.name, "step": thing.step, "of": len(media)}
+            for at, given in enumerate(media):
+                fact: dict[str, Any] = {**shared, "kind": type(given).__name__.lower()}
                 if not at:
                     facts.append((fact, thing.time_ns))
                 try:
@@ -292,7 +293,7 @@ class _Writing:
         writer = self._writer(number)
         for fact, time_ns in facts:
             writer.fact("media", fact, time_ns)
-        self.things += sum(len(thing.media) for thing in things)
+        self.things += sum(len(media) for _, media in things)
 
     # What is said of it
 
@@ -388,13 +389,14 @@ def _short(data: bytes) -> str:
     return digest.of_bytes(data).rpartition(":")[2][:16]
 
 
-def _batches(things: Iterable[Thing]) -> Iterator[list[Thing]]:
-    """Some at a time, so that no more of their bytes are held at once."""
-    some: list[Thing] = []
+def _batches(things: Iterable[Thing]) -> Iterator[list[_Read]]:
+    """What was logged, read: some at a time, so that no more of their bytes are held at once."""
+    some: list[_Read] = []
     held = 0
     for thing in things:
-        some.append(thing)
-        held += sum(_size(one) for one in thing.media)
+        media = thing.media() if callable(thing.media) else thing.media
+        some.append((thing, media))
+        held += sum(_size(one) for one in media)
         if held > _TOGETHER_BYTES:
             yield some
             some, held = [], 0
