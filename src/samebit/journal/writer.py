@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,11 @@ class Writer:
         # Kind, schema, step and time stand before the values.
         newest = max(found, key=lambda pair: pair[0][3], default=None)
         return None if newest is None else unwrap(newest[0][4 + newest[1]])
+
+    @property
+    def logged(self) -> Collection[tuple[str, ...]]:
+        """The names of rows, as they were logged together, of the rows that are remembered."""
+        return self._latest.keys()
 
     @property
     def unwritten(self) -> list[tuple[str, Any]]:
