@@ -146,7 +146,7 @@ class _Run:
         view = self._view
         yield messages.version(started_s, f"samebit {__version__}")
         config = view.facts.get("config")
-        settings = flat(config) if isinstance(config, dict) else {}
+        settings = flat(config) if isinstance(config, dict) and config else {}
         start = messages.hparams_start(settings, self._group, started_s)
         yield messages.event(started_s, 0, start)
         for name, column in view.metrics.items():
