@@ -30,5 +30,5 @@ function Name({ name, runs, labels, params }) {
   const step = stepOf(steps, params);
   return html`<h3>${visible(name)}</h3><${Steps} steps=${steps} step=${step} name=${name} />
     <div class="beside">${each.map(({ run, all }, at) => html`<div key=${run}><a href=${link("run", { tab: "media" }, run)}>${visible(labels[at])}</a>
-      ${all.some((one) => one.step === step) ? html`<${Things} run=${run} these=${all.filter((one) => one.step === step)} />` : html`<p class="dim">nothing at this step</p>`}</div>`)}</div>`;
+      ${all.some((one) => one.step === step) ? html`<${Things} run=${run} whose=${labels[at]} these=${all.filter((one) => one.step === step)} />` : html`<p class="dim">nothing at this step</p>`}</div>`)}</div>`;
 }

@@ -58,8 +58,8 @@ export function Run({ id, params }) {
     <div class="title">
       <h1>${visible(run.label)}</h1>
       ${run.marks.map((word) => html`<${Mark} key=${word} word=${word} />`)}
-      ${run.archived && html`<span class="chip archived">archived: left out of the table</span>`}
-      ${run.tags.map((tag) => html`<span class="chip tag" key=${tag}>${visible(tag)}</span>`)}
+      ${run.archived && html`<span class="label archived">archived: left out of the table</span>`}
+      ${run.tags.map((tag) => html`<span class="label tag" key=${tag}>${visible(tag)}</span>`)}
       <span class="grow"></span>
       ${run.label !== run.id && html`<code class="dim">${run.id}</code>`}<${Copy} text=${run.id} what="copy the id" />
       <a class="button" href=${link("compare", { ids: id })}>Compare</a>
@@ -67,7 +67,7 @@ export function Run({ id, params }) {
     <p class="lead">${visible(run.lead)}</p>
     ${run.note && html`<p class="note-text">${visible(run.note)}</p>`}
     ${error && html`<${Trouble} error=${error} />`}
-    <${Tabs} label="parts of the run" chosen=${tab} tabs=${tabs.map(([name, title]) => [name, title, link("run", { tab: name }, id)])} />
+    <${Tabs} label="parts of the run" chosen=${tab} tabs=${tabs.map(([name, title]) => [name, title, link("run", { tab: name, with: params.with }, id)])} />
     <${Tab} tab=${tab} run=${run} params=${params} edit=${runs.store?.edit} again=${askAgain} />
   </main>`;
 }

@@ -48,10 +48,10 @@ export function Steps({ steps, step, name, children }) {
 }
 
 /** What was logged at one step under one name, in its order. */
-export function Things({ run, these }) {
+export function Things({ run, these, whose = "" }) {
   const kind = /image|figure|video/.test(these[0].kind) ? "pictures" : "";
   return html`<div class=${`media ${kind}`}>${[...these].sort((one, other) => one.at - other.at).map((one) => html`<figure key=${`${one.step} ${one.at}`}>
-    <${Thing} run=${run} one=${one} />
+    <${Thing} run=${run} one=${one} whose=${whose} />
     <figcaption>${[one.caption && visible(one.caption), about(one)].filter(Boolean).join(" · ")}</figcaption></figure>`)}</div>`;
 }
 
@@ -62,10 +62,10 @@ function about({ about: facts, size_bytes: bytes }) {
 }
 
 /** One thing, from its own address; what the page does not know is a file to take. */
-function Thing({ run, one }) {
+function Thing({ run, one, whose = "" }) {
   const path = `media/${encodeURIComponent(one.digest)}`;
   const href = address(path, { run });
-  const what = visible(one.caption ?? `${one.name}, step ${one.step}`);
+  const what = (whose && `${visible(whose)}: `) + visible(one.caption ?? `${one.name}, step ${one.step}`);
   if (!one.kept) return html`<p class="dim">its bytes were not kept</p>`;
   if (/^image\//.test(one.type)) return html`<img class=${one.about?.width < SMALL ? "small" : ""} src=${href} alt=${what} loading="lazy" />`;
   if (/^audio\//.test(one.type)) return html`<audio src=${href} controls aria-label=${what} preload="none"></audio>`;

@@ -59,5 +59,5 @@ function Certificates({ id }) {
       <${List} title="does not match" lines=${one.wrong} /><${List} title="cannot be told" lines=${one.unclear} />
       <details><summary>${`${several(one.right.length, "thing")} checked, ${one.unchecked.length} not`}</summary>
         <${List} title="checked" lines=${one.right} /><${List} title="not checked" lines=${one.unchecked} /></details>`}
-    <${Command} what="check it again" command=${`samebit certificate check ${visible(one.folder)}`} /></article>`)}`;
+    <${Command} what="check it again" command=${`samebit certificate check ${visible(one.folder)} --files .`} /></article>`)}`;
 }

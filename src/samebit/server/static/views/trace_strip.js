@@ -22,12 +22,12 @@ export function Strip({ answer, onGo }) {
   };
   const said = strip.groups.map((group, at) => `${visible(group)} differs in ${count(sum(strip.differing[at]))} of ${count(sum(strip.compared[at]))} rows`);
   return html`<figure class="trace-strip"><figcaption class="dim small">${`all ${count(total)} rows; a click goes there`}</figcaption>
-    <svg viewBox="0 0 ${NAMES + WIDE} ${high + 8}" role="img" aria-label=${said.join("; ")} onClick=${place}>
+    <div class="scroll" tabindex="0" role="region" aria-label="differences along the whole run"><svg viewBox="0 0 ${NAMES + WIDE} ${high + 8}" role="img" aria-label=${said.join("; ")} onClick=${place}>
     ${strip.groups.map((group, nth) => html`<g key=${group}><text x=${NAMES - 6} y=${nth * HIGH + 11} text-anchor="end">${visible(group)}</text>
       ${stretches(strip, nth).map(({ kind, begin, end }) => html`<rect key=${begin} class=${kind} x=${x(begin * strip.rows)} width=${Math.max(1, x(Math.min(total, end * strip.rows)) - x(begin * strip.rows))}
         y=${kind === "differs" ? nth * HIGH + 1 : nth * HIGH + 6} height=${kind === "differs" ? HIGH - 2 : 2} />`)}</g>`)}
     <rect class="window" x=${x(from)} width=${Math.max(3, x(from + rows.length) - x(from))} y="0" height=${high + 4} />
-    ${first && first.row !== null && first.row !== undefined && html`<path class="first-line" d="M${x(first.row)} 0V${high + 8}" />`}</svg></figure>`;
+    ${first && first.row !== null && first.row !== undefined && html`<path class="first-line" d="M${x(first.row)} 0V${high + 8}" />`}</svg></div></figure>`;
 }
 
 const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
