@@ -1,4 +1,4 @@
-"""One run and its twin as a person looks at them: states, code, verdict, record, machine, traces."""
+"""One run and its twin as a person looks at them: record, verdict, states, code, machine, trace."""
 
 import re
 import time
@@ -101,7 +101,9 @@ def test_the_record_is_told_whole_and_a_fix_is_a_command_to_copy(
     assert missing.locator("code").all_inner_texts() == ["pip freeze > requirements.txt", "uv lock"]
     missing.get_by_role("button", name="copy the command: uv lock").wait_for()
     told = page.locator(".aspects").inner_text()
-    assert "2 files" in told and "900 steps" in told and "step 0, final" in told
+    assert "2 files" in told
+    assert "900 steps" in told
+    assert "step 0, final" in told
     page.get_by_text(re.compile("nothing to record:.*splits")).wait_for()
     page.locator(".aspects").get_by_role("link", name="states").click()
     page.get_by_role("heading", name="Leaf by leaf").wait_for()
@@ -134,7 +136,8 @@ def test_states_are_compared_leaf_by_leaf_also_with_another_runs(
     table.get_by_text(f"model.{EVIL}").wait_for()
     table.get_by_role("button", name="leaf").click()
     names = table.get_by_role("rowheader").all_inner_texts()
-    assert names == sorted(names) and len(names) == 3
+    assert names == sorted(names)
+    assert len(names) == 3
     page.get_by_role("searchbox", name="another run").fill("second")
     page.get_by_role("button", name=re.compile("^second-twin")).click()
     page.get_by_role("combobox", name="second state").select_option("step 0")

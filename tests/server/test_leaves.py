@@ -69,7 +69,9 @@ def test_numbers_of_a_leaf_are_those_of_the_command(
     of = two(store)
     monkeypatch.chdir(store.parent)
     main(["state", "diff", *of.split(","), "--json"])
-    said: dict[str, Any] = {one["place"]: one for one in json.loads(capsys.readouterr().out)["leaves"]}
+    said: dict[str, Any] = {
+        one["place"]: one for one in json.loads(capsys.readouterr().out)["leaves"]
+    }
     with opened(store) as browser:
         found = fits(ask(browser, "states/leaf", of=of, place="model.moved"), beside.LeafApart)
     moved = said["model.moved"]
@@ -113,10 +115,10 @@ def test_what_is_not_there_is_said(store: Path) -> None:
 def test_some_of_the_servers_threads_stay_free(store: Path) -> None:
     of = two(store).split(",")
     leaves = Leaves(Reader(store), given(store))
-    held = [leaves._free.acquire(blocking=False) for _ in range(3)]  # noqa: SLF001
+    held = [leaves._free.acquire(blocking=False) for _ in range(3)]
     assert held == [True, True, False]
     with pytest.raises(SamebitError, match="being compared already"):
         leaves.leaf(of, None, "model.moved")
-    leaves._free.release()  # noqa: SLF001
+    leaves._free.release()
     assert leaves.leaf(of, None, "model.moved").differing == 2
     assert leaves.leaf(of, None, "model.moved").differing == 2

@@ -82,7 +82,10 @@ def test_a_row_of_which_both_kept_the_leaves_says_which_differ(store: Path) -> N
     with opened(store) as browser:
         trace = fits(ask(browser, "trace", ids=ids), beside.Trace)
         assert [row.step for row in trace.rows if row.leaves] == [1]
-        assert (trace.first is not None and trace.first.step, sum(trace.strip.differing[0])) == (1, 30)
+        assert (trace.first is not None and trace.first.step, sum(trace.strip.differing[0])) == (
+            1,
+            30,
+        )
         found = fits(ask(browser, "trace/leaves", ids=ids, step=1), beside.TracedLeaves)
         assert found.groups == [beside.GroupLeaves("grad", 1, ["<i>b</i>"], 0)]
         assert refusal(browser, "trace/leaves", ids=ids, step=2)[0] == 404
