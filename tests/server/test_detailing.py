@@ -116,6 +116,8 @@ def test_samples_of_the_machine_are_curves(store: Path) -> None:
         # A metric that somebody gave that very name is the metric.
         own = ask(browser, "curves/points", id=run, metric="machine:cpu_percent")
         assert [one[1] for one in own["points"]] == [7.0]
+        drawn = browser.get("/api/curves", params={"ids": run, "metric": "machine:cpu_percent"})
+        assert np.frombuffer(drawn.content[-5 * 8 :], "<f8").tolist() == [1.0, *[7.0] * 4]
 
 
 def test_rates_are_lines_and_a_constant_one_is_none(store: Path) -> None:

@@ -20,7 +20,7 @@ from tests.server.test_contract import fits
 
 FIRST = {
     "model": {
-        "same": np.arange(6.0).reshape(2, 3),
+        "an_equal": np.arange(6.0).reshape(2, 3),
         "moved": np.array([1.0, 2.0, math.nan], np.float32),
         "cast": np.zeros(2, np.float32),
         "grown": np.zeros(2, np.int64),
@@ -30,7 +30,7 @@ FIRST = {
 }
 SECOND = {
     "model": {
-        "same": np.arange(6.0).reshape(2, 3),
+        "an_equal": np.arange(6.0).reshape(2, 3),
         "moved": np.array([1.0, 2.5, 3.0], np.float32),
         "cast": np.zeros(2, np.float64),
         "grown": np.zeros(3, np.int64),
@@ -57,7 +57,7 @@ def test_digests_alone_tell_which_leaves_differ_and_which_only_one_has(store: Pa
         "model.gone": (False, False, [[1], None]),
         "model.grown": (False, False, [[2], [3]]),
         "model.moved": (False, True, [[3], [3]]),
-        "model.same": (True, False, [[2, 3], [2, 3]]),
+        "model.an_equal": (True, False, [[2, 3], [2, 3]]),
     }
     assert found.leaves[-1].equal is True  # what differs comes first
     assert found.values == [beside.ValueRow("lr", "0.1", "0.2")]
