@@ -155,7 +155,8 @@ def test_columns_are_hidden_pinned_moved_and_shown_again(opened: Opened) -> None
     page.get_by_role("checkbox", name=re.compile("config.model.width")).check()
     page.reload()
     page.get_by_role("grid", name="runs").wait_for()
-    assert titles()[:3] == ["name", "lr", "state"], "the address has it"
+    page.get_by_role("columnheader", name="model.width").wait_for()
+    assert titles()[:4] == ["name", "lr", "model.width", "state"], "the address has it"
     page.get_by_role("button", name="columns that are shown").click()
     page.get_by_role("button", name="as at first").click()
     page.get_by_role("columnheader", name="optimizer").wait_for()

@@ -63,8 +63,9 @@ export function hidden(layout, key) {
   return { keys: layout.keys.filter((one) => one !== key), pinned: layout.pinned };
 }
 
+/** With one more column, where it is seen: behind those that stay at the left. */
 export function withShown(layout, key) {
-  return layout.keys.includes(key) ? layout : { keys: [...layout.keys, key], pinned: layout.pinned };
+  return layout.keys.includes(key) ? layout : { keys: layout.keys.toSpliced(layout.pinned.size, 0, key), pinned: layout.pinned };
 }
 
 export function togglePinned(layout, key) {

@@ -26,7 +26,8 @@ export function gridColumns(actions) {
     const column = runs.columns.get(key);
     const numeric = column.isNumeric && key !== "started";
     const text = textOf(key, column, runs);
-    const width = widths[key] ?? fitting(key, headings.get(key), text, runs.ids.length);
+    if (!known.has(column)) known.set(column, fitting(key, headings.get(key), text, runs.ids.length));
+    const width = widths[key] ?? known.get(column);
     return {
       key, title: headings.get(key), numeric, dim: !column.varies && key !== "name", width,
       pinned: layout.pinned.has(key), cell: cellOf(key, column, text, runs),
@@ -43,6 +44,7 @@ function headingsOf(keys, runs) {
 }
 
 const widest = new Map();  // by key: what is added to a table later makes no column narrower
+const known = new WeakMap();  // by column: looked at once
 
 /** As wide as what stands in it, within bounds. */
 function fitting(key, heading, text, many) {
