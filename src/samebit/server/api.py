@@ -11,7 +11,7 @@ from samebit import places
 from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
-from samebit.query.where import Sort
+from samebit.query.where import Sort, resolve
 from samebit.remotes import named
 from samebit.server import code, curves, media, one
 from samebit.server.answers import (
@@ -230,15 +230,27 @@ class Api:
             columns, by = words(asked.query, "columns"), words(asked.query, "by")
             if by:
                 names = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
-                rows = self._chosen(asked, names, _METHOD)
+                rows = self._with_all(self._chosen(asked, names, _METHOD), by)
                 order = _order(asked)
                 return self._given.groups_table(form, rows, by, columns or (), order).encode()
             beginnings = ("config.", "metric.") if columns is None else ()
             chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
-            rows = [row for row in chosen if "damage" not in row]
+            whole = [row for row in chosen if "damage" not in row]
+            rows = self._with_all(whole, columns or ())
             return self._given.table(form, rows, columns).encode()
 
         return answer
+
+    def _with_all(self, rows: list[Row], names: Sequence[str]) -> list[Row]:
+        """What only runs have that are not among these is None in them, rather than unknown."""
+        there = {key for row in rows for key in row}
+        absent = [name for name in names if resolve(name, there) is None]
+        if not absent:
+            return rows
+        every = self._looking.rows(None, replays=True, names=absent)
+        elsewhere = {key for row in every for key in row}
+        found = {key for name in absent if (key := resolve(name, elsewhere)) is not None}
+        return [dict.fromkeys(found) | row for row in rows]
 
     def _of_run(self, tell: Callable[[View], object]) -> Answer:
         return lambda asked: encode(tell(self.reader.view(asked.run)))

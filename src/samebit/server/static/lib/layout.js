@@ -30,12 +30,12 @@ export function formatLayout({ keys, pinned }) {
 export function defaultLayout(runs) {
   const here = [...runs.columns.keys()];
   const rank = (key) => {
-    const { varies } = runs.columns.get(key);
     if (FIRST.includes(key)) return FIRST.indexOf(key);
-    if (key.startsWith("config.")) return varies ? 10 : 50;
-    if (isMetric(key)) return varies ? 11 : 51;
-    if (LAST.includes(key)) return (varies ? 20 : 60) + LAST.indexOf(key);
-    return varies ? 40 : 80;
+    const column = runs.columns.get(key);
+    const less = column.varies ? 0 : differs(column) ? 5 : 50;  // what only some have stands behind what varies
+    if (key.startsWith("config.")) return 10 + less;
+    if (isMetric(key)) return 20 + less;
+    return 30 + less + (LAST.includes(key) ? LAST.indexOf(key) / 100 : 1);
   };
   const isShown = (key) => !UNSHOWN.has(key) && !isEmpty(runs.columns.get(key)) && !isTwin(runs, key) &&
     (ALWAYS.has(key) || isMetric(key) || runs.ids.length < 2 || differs(runs.columns.get(key)));
@@ -47,7 +47,7 @@ export function defaultLayout(runs) {
 }
 
 /** Whether two runs have something else here, or one of them has nothing. */
-const differs = (column) => column.varies || column.values.some((one) => (one ?? null) === null);
+export const differs = (column) => column.varies || column.values.some((one) => (one ?? null) === null);
 
 /** A setting that says again what the run itself says: `config.seed` of what `samebit run --seed` was given. */
 function isTwin(runs, key) {

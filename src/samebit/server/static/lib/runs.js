@@ -170,7 +170,7 @@ function lookForKeys() {
     } catch (error) {
       update({ error });
     }
-  }, state.ids.length > 1000 ? 5000 : 500);
+  }, state.ids.length > 1000 ? 5000 : 100);
 }
 
 function merge(answer) {

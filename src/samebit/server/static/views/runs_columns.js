@@ -3,7 +3,7 @@
 import { link } from "../lib/address.js";
 import { bestOf, isMetric, taken } from "../lib/columns.js";
 import { html } from "../lib/html.js";
-import { hidden, replaced, shifted, togglePinned } from "../lib/layout.js";
+import { differs, hidden, replaced, shifted, togglePinned } from "../lib/layout.js";
 import { duration, moment, shown, title } from "../lib/text.js";
 import { State, Verdict } from "../parts/marks.js";
 import { Item, Menu } from "../parts/menu.js";
@@ -29,7 +29,7 @@ export function gridColumns(actions) {
     if (!known.has(column)) known.set(column, fitting(key, headings.get(key), text, runs.ids.length));
     const width = widths[key] ?? known.get(column);
     return {
-      key, title: headings.get(key), numeric, dim: !column.varies && key !== "name", width,
+      key, title: headings.get(key), numeric, dim: !differs(column) && key !== "name", width,
       pinned: layout.pinned.has(key), cell: cellOf(key, column, text, runs),
       menu: html`<${HeadMenu} column=${key} width=${width} actions=${actions} />`,
     };
