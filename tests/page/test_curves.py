@@ -106,11 +106,13 @@ def test_the_curve_under_the_pointer_stands_out_in_the_legend_and_in_other_chart
     ink(loss)
     box = loss.locator(".u-over").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 12)
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 12)
     page.locator(".legend li.pointed").wait_for()
     loss.locator(".look .near").wait_for()
-    page.mouse.move(box["x"] + box["width"] - 6, box["y"] + box["height"] - 12)
-    assert once.locator(".look").count() <= 1, "one curve at most: that of the pointer"
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] - 12)
+    once.locator(".look .name").wait_for()
+    told = once.locator(".look .name").all_inner_texts()
+    assert told == [loss.locator(".look .near .name").inner_text()], "the one under the pointer"
     page.mouse.move(2, 2)
     page.locator(".legend li.pointed").wait_for(state="detached")
 
