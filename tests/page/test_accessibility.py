@@ -23,6 +23,8 @@ def views(opened: Opened) -> list[tuple[str, str]]:
         (f"/run/{two[:10]}?tab=console", ".console"),
         (f"/curves?ids={two}", ".chart canvas"),
         ("/curves?by=config.lr", ".small-legend li"),
+        ("/curves?color=config.lr&tables=loss&y=0~1", ".values td"),
+        ("/?where=lr+%3E+5", ".empty"),
         ("/hyper", ".parallel canvas"),
         (f"/compare?all=1&ids={two}", ".versus"),
         (f"/trace?ids={two}", ".steps"),

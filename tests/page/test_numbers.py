@@ -28,6 +28,7 @@ def modules(browser: Any, site: Site) -> Iterator[Any]:
         )
         return page.evaluate(asking, [module, name, list(given)])
 
+    call.page = page  # type: ignore[attr-defined]
     yield call
     page.close()
 
@@ -138,15 +139,6 @@ def test_a_patch_turns_one_text_into_the_other(modules: Any) -> None:
         assert (text == "") == (before == after)
 
 
-def test_a_table_for_a_paper_has_every_letter_as_itself(modules: Any) -> None:
-    found = modules(
-        "lib/latex.js", "latex", ["a_b", "50 %"], [["\\input{x}", "-1.5"]], [False, True]
-    )
-    assert "  a\\_b & 50 \\% \\\\" in found
-    assert "  \\textbackslash{}input\\{x\\} & $-$1.5 \\\\" in found
-    assert found.count("\\begin{tabular}{lr}") == 1
-
-
 def test_ticks_are_round_and_labels_tell_them_apart(modules: Any) -> None:
     chance = random.Random(7)
     for _ in range(200):
@@ -159,3 +151,32 @@ def test_ticks_are_round_and_labels_tell_them_apart(modules: Any) -> None:
         if wide > abs(low) * 1e-4:
             assert len(set(labels)) == len(labels), (low, high, labels)
         assert not any(math.isnan(tick) for tick in ticks)
+    halves = [0.96, 0.9625, 0.965, 0.9675]
+    assert modules("charts/scales.js", "tickLabels", halves) == [
+        "0.9600",
+        "0.9625",
+        "0.9650",
+        "0.9675",
+    ]
+
+
+def test_a_single_place_has_whole_numbers_beside_it(modules: Any) -> None:
+    def of(curves: list[dict[str, Any]], **how: Any) -> Any:
+        asking = """async ([curves, how]) => {
+          const { ranges } = await import("/static/charts/ranges.js");
+          const floats = (one) => Float64Array.from(one.map((value) => value ?? NaN));
+          return ranges({ zoom: null, isXLog: false, isYLog: false, ...how,
+            curves: curves.map(({ x, y }) => ({ x: floats(x), y: floats(y) })) }); }"""
+        return modules.page.evaluate(asking, [curves, how])
+
+    once = of([{"x": [15], "y": [0.9]}])
+    assert once == {"x": [14, 16], "y": [0.45, 1.35], "isWhole": True}
+    assert of([{"x": [1, 2], "y": [5, 5]}])["y"] == [2.5, 7.5]
+    assert of([{"x": [1, 2], "y": [None, None]}])["y"] == [0, 1]
+    assert of([{"x": [0, 2], "y": [-1, 4]}], isYLog=True)["y"] == [2, 8], (
+        "only what a logarithm has"
+    )
+    spiky = {"x": list(range(100)), "y": [1.0] * 50 + [2.0] * 49 + [1e6]}
+    assert of([spiky], yRange="inner")["y"] == pytest.approx([0.96, 2.04])
+    assert of([spiky], yRange=[0, 5])["y"] == [0, 5]
+    assert of([spiky], zoom=[10, 20])["y"] == [0.5, 1.5], "of what the zoom holds"

@@ -11,6 +11,7 @@ from samebit import places
 from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
+from samebit.query.where import Sort, resolve
 from samebit.remotes import named
 from samebit.server import code, curves, media, one
 from samebit.server.answers import (
@@ -37,7 +38,7 @@ Row = dict[str, Any]
 
 _CONFIDENCE = 0.95
 _JSON, _BINARY = "application/json", "application/octet-stream"
-_CSV = "text/csv; charset=utf-8"
+_FILES = {"csv": "text/csv; charset=utf-8", "tex": "text/x-tex; charset=utf-8"}
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 _TAKES = ("last", "first", "min", "max")
@@ -78,7 +79,7 @@ class Api:
             "store": (self._store, _JSON),
             "runs": (self._runs, _JSON),
             "runs/filter": (self._filter, _JSON),
-            "runs.csv": (self._csv, _CSV),
+            **{f"runs.{form}": (self._table(form), kind) for form, kind in _FILES.items()},
             "runs/groups": (self._groups, _JSON),
             "metrics": (self._metrics, _JSON),
             "curves": (self._curves, _BINARY),
@@ -240,13 +241,34 @@ class Api:
         told = view.said
         return encode(SaidAnswer(run, view.name, list(told.tags), told.text, told.archived))
 
-    def _csv(self, asked: Request) -> bytes:
-        """Exactly what is shown: these runs and columns, in this order."""
-        columns = words(asked.query, "columns")
-        beginnings = ("config.", "metric.") if columns is None else ()
-        chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
-        rows = [row for row in chosen if "damage" not in row]
-        return self._given.csv(rows, columns).encode()
+    def _table(self, form: str) -> Answer:
+        """Exactly what is shown: these runs and columns, or groups of runs, in this order."""
+
+        def answer(asked: Request) -> bytes:
+            columns, by = words(asked.query, "columns"), words(asked.query, "by")
+            if by:
+                names = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
+                rows = self._with_all(self._chosen(asked, names, _METHOD), by)
+                order = _order(asked)
+                return self._given.groups_table(form, rows, by, columns or (), order).encode()
+            beginnings = ("config.", "metric.") if columns is None else ()
+            chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
+            whole = [row for row in chosen if "damage" not in row]
+            rows = self._with_all(whole, columns or ())
+            return self._given.table(form, rows, columns).encode()
+
+        return answer
+
+    def _with_all(self, rows: list[Row], names: Sequence[str]) -> list[Row]:
+        """What only runs have that are not among these is None in them, rather than unknown."""
+        there = {key for row in rows for key in row}
+        absent = [name for name in names if resolve(name, there) is None]
+        if not absent:
+            return rows
+        every = self._looking.rows(None, replays=True, names=absent)
+        elsewhere = {key for row in every for key in row}
+        found = {key for name in absent if (key := resolve(name, elsewhere)) is not None}
+        return [dict.fromkeys(found) | row for row in rows]
 
     def _of_run(self, tell: Callable[[View], object]) -> Answer:
         return lambda asked: encode(tell(self.reader.view(asked.run)))
@@ -258,6 +280,12 @@ class Api:
         execution, after = whole(asked.query, "execution"), whole(asked.query, "after") or 0
         folder = self.reader.folder(asked.run)
         return encode(one.console(folder, execution, asked.query.get("rank"), after))
+
+
+def _order(asked: Request) -> Sort | None:
+    """`acc:desc`; a name may hold anything, and more colons."""
+    name, _, way = asked.query.get("sort", "").rpartition(":")
+    return Sort(name, descending=way == "desc") if name else None
 
 
 def _metric(asked: Request) -> str:
