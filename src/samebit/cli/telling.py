@@ -38,6 +38,7 @@ from samebit.replay.scope import not_comparable
 from samebit.report import results
 from samebit.report.facts import FACTS
 from samebit.report.table import rows_to_csv, runs_table
+from samebit.report.tables.testing import paired_by
 from samebit.server.answers import Command, Fact, FirstDifference, Group, Part, Told
 from samebit.server.given import Given
 
@@ -63,6 +64,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         _first_difference,
         results.groups,
         _result,
+        paired_by,
         lambda rows, columns: rows_to_csv(*runs_table(rows, columns)),
         _is_volatile,
         remote=remote,
@@ -161,6 +163,7 @@ def _result(
         values=list(values),
         runs=list(found.runs),
         n=len(points),
+        over=estimate.over if estimate is not None else "",
         mean=estimate.value if estimate is not None else None,
         low=estimate.low if estimate is not None else None,
         high=estimate.high if estimate is not None else None,

@@ -28,6 +28,7 @@ class Given(Struct, frozen=True):
         first_difference: where the traces of two runs part, or why that cannot be said.
         groups: rows by what they have under some names.
         result: what the runs of a group came to in a metric; which metric, how it is taken.
+        seed_of: what a run has in common with its counterpart in another group; empty for nothing.
         csv: rows as a table for programs, of columns, or of those shown by themselves.
         is_volatile: whether a metric is a fact of the clock or the machine, by its name.
         remote: the name of the remote whose runs are shown; empty for those that are here.
@@ -42,6 +43,7 @@ class Given(Struct, frozen=True):
     first_difference: Callable[[View, View], tuple[FirstDifference | None, str | None]]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]
+    seed_of: Callable[[AnyRow], Values]
     csv: Callable[[Sequence[AnyRow], Sequence[str] | None], str]
     is_volatile: Callable[[str], bool]
     remote: str = ""
