@@ -102,7 +102,7 @@ function Parts({ answer }) {
   return html`${answer.parts.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="parts of the variance"><table class="plain parts"><thead><tr>
       <th scope="col">varies with</th><th scope="col" class="numeric">SD</th><th scope="col">share of the variance</th><th scope="col">is there any?</th></tr></thead>
     <tbody>${answer.parts.map(({ over, sd, share, test }) => html`<tr key=${over}><th scope="row">${visible(over)}</th><td class="numeric">${number(sd)}</td>
-      <td class="bar-cell"><span class="share-bar" style=${{ "--share": share }}></span>${`${Math.round(100 * share)} %`}</td>
+      <td class="share-cell"><span class="share-bar" style=${{ "--share": share }}></span>${`${Math.round(100 * share)} %`}</td>
       <td>${test ? `p = ${number(Number(test.p.toPrecision(3)))}, F(${test.freedom.join(", ")}) = ${test.statistic === null ? "—" : number(test.statistic)}${test.note ? `; ${visible(test.note)}` : ""}` : "both together, and what cannot be repeated"}</td></tr>`)}</tbody></table></div>`}
     <p><small>${[...answer.notes, answer.parts.length > 0 && answer.method].filter(Boolean).map(visible).join(" · ")}</small></p>`;
 }
