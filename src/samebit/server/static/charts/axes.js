@@ -1,9 +1,11 @@
 // An axis over the values of a column: numbers on a scale, anything else in a row of names.
 
 import { padded, span, tickLabels, ticks } from "./scales.js";
+import { OF_VALUES, shortNames } from "../lib/names.js";
 import { number, shown } from "../lib/text.js";
 
 const MOST_NAMES = 24;
+const LETTERS = 15;  // of a name at an axis
 const MOST_TICKS = 8;  // distinct numbers that are all labelled
 const DIGITS = 6;  // of the end of a brush
 const NEAREST = 0.035;  // labels so near to each other would be one
@@ -27,7 +29,7 @@ export function axisOf(column, rows, { isLog = null, isFlipped = false } = {}) {
   return {
     ...made, isNumeric, isFlipped, missing, hasOdd: odd > 0, count: values.length,
     shares: isFlipped ? made.shares.map(turn) : made.shares,
-    ticks: spaced(made.ticks).map(([share, label]) => [turn(share), label]),
+    ticks: spaced(made.ticks).map(([share, ...labels]) => [turn(share), ...labels]),
     lane: [missing > 0 && "none", odd > 0 && "not finite"].filter(Boolean).join(", "),
     /** The brush of a range of the axis; null where it holds nothing. */
     brushAt: ([low, high]) => made.brushAt(isFlipped ? [1 - high, 1 - low] : [low, high]),
@@ -65,7 +67,7 @@ function ofNumbers(given, wanted) {
     const value = of(low) + one * (of(high) - of(low));
     return Number((isLog ? 10 ** value : value).toPrecision(DIGITS));
   };
-  return { isLog, canLog, low, high, isDiscrete: isFew, step: 0.05, names: null, values, distinct,
+  return { isLog, canLog, least: found?.[0] ?? NaN, most: found?.[1] ?? NaN, isDiscrete: isFew, step: 0.05, names: null, values, distinct,
     shares: Float64Array.from(values, (value) => (Number.isFinite(value) ? share(value) : -1)),
     ticks: (isFew ? at.map(shown) : tickLabels(at, isLog)).map((label, nth) => [share(at[nth]), label]),
     brushAt: ([from, to]) => ({ low: back(from), high: back(to) }),
@@ -87,10 +89,12 @@ function ofNames(values) {
   const names = [...raw.keys()].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
   const place = new Map(names.map((name, at) => [name, names.length > 1 ? (at + 0.5) / names.length : 0.5]));
   const every = Math.ceil(names.length / MOST_NAMES);
+  const labelled = names.filter((_, at) => at % every === 0);
+  const short = shortNames(labelled, LETTERS, OF_VALUES);
   const half = 0.5 / Math.max(1, names.length);
   return { isDiscrete: true, isLog: false, canLog: false, step: 2 * half, names, values: said_, distinct: names,
     shares: Float64Array.from(said_, (name) => (name === null ? -1 : place.get(name))),
-    ticks: names.filter((_, at) => at % every === 0).map((name) => [place.get(name), name]),
+    ticks: labelled.map((name) => [place.get(name), short.get(name), name]),
     brushAt: ([from, to]) => {
       const held = names.filter((name) => place.get(name) >= from && place.get(name) <= to);
       return held.length > 0 ? { names: held } : null;

@@ -1,6 +1,7 @@
 // A matrix of scatter plots: each of some keys and metrics with each other, and how each lies on the diagonal.
 
 import { html, useMemo } from "../lib/html.js";
+import { Name } from "../parts/name.js";
 import { Canvas } from "./canvas.js";
 import { resolved } from "./colors.js";
 import { beginBox, nearestPoint, paintBrush, paintPoints, ring } from "./points.js";
@@ -66,11 +67,11 @@ export function Matrix({ axes, kept, tones, brushes, onBrush, bright, picked, on
     beginBox(event, named(found.cell), onBrush, () => (found.row >= 0 ? onPick(found.row) : onBrush(keys.map((key) => [key, null]), true)));
   };
   return html`<div class="matrix" tabindex="0" role="region" aria-label=${label}><div class="matrix-body" style=${{ "--many": many, minWidth: `${many * LEAST + 100}px`, maxWidth: `${many * MOST + 130}px` }}>
-    <div class="matrix-rows" aria-hidden="true">${axes.map(({ name, short, title }) => html`<span key=${name} title=${title}>${short}</span>`)}</div>
+    <div class="matrix-rows" aria-hidden="true">${axes.map(({ name, short, title }) => html`<span key=${name} title=${title}><${Name} of=${short} /></span>`)}</div>
     <div class="matrix-plot"><${Canvas} draw=${draw} label=${label} kind="fill" />
       <${Canvas} draw=${mark} kind="fill" onPointerMove=${(event) => event.buttons === 0 && onBright(cellAt(event)?.row ?? -1)} onPointerLeave=${() => onBright(-1)} onPointerDown=${begin} />
       <div class="matrix-corner">${children}</div></div>
-    <div class="matrix-columns" aria-hidden="true">${axes.map(({ name, short, title }) => html`<span key=${name} title=${title}>${short}</span>`)}</div>
+    <div class="matrix-columns" aria-hidden="true">${axes.map(({ name, short, title }) => html`<span key=${name} title=${title}><${Name} of=${short} /></span>`)}</div>
   </div></div>`;
 }
 

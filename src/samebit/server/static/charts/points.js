@@ -32,7 +32,11 @@ export function placesIn(box) {
 const spread = (axis, pixels) => (axis.names ? Math.min(24, (pixels / Math.max(1, axis.names.length)) * 0.55) : axis.isDiscrete ? Math.min(5, pixels / 30) : 0);
 
 /** Always the same, from -0.5 to 0.5. */
-const apart = (row, salt) => (((row * 2654435761 + salt * 97003) >>> 9) % 1000) / 1000 - 0.5;
+function apart(row, salt) {
+  let mixed = Math.imul(row + 1, salt === 1 ? 0x9e3779b1 : 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+  return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32 - 0.5;
+}
 
 /**
  * Paint the runs that brushes hold over those that they leave out.

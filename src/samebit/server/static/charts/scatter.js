@@ -17,7 +17,7 @@ const LANE = 26;
 export function Scatter({ x, y, kept, tones, brushes, onBrush, bright, picked, onBright, onPick, isRough, label }) {
   const order = useMemo(() => drawnOrder(tones), [tones]);
   const boxOf = (width, height) => {
-    const longest = Math.max(0, ...y.axis.ticks.map(([, text]) => text.length));
+    const longest = Math.max(y.axis.lane.length, ...y.axis.ticks.map(([, text]) => text.length));
     const left = Math.min(width * 0.35, 20 + Math.min(18, longest) * 6.4);
     return { left, top: 10, width: width - left - 16, height: height - 38, lane: LANE };
   };

@@ -6,39 +6,44 @@ const DOTS = "…";
  * A short form of each name, at most so many letters.
  * @param {string[]} names
  * @param {number} most
+ * @param {RegExp} ends - where a word of them begins: of keys `a.b/c`, of values also `a-b_c`
  * @returns {Map<string, string>}
  */
-export function shortNames(names, most) {
-  const long = [...new Set(names.filter((name) => name.length > most))];
-  const before = long.length > 1 ? shared(long) : 0;
-  const after = long.length > 1 ? shared(long.map(reversed)) : 0;
-  return new Map(names.map((name) => [name, name.length <= most ? name : cut(name, before, after, most)]));
+export function shortNames(names, most, ends = /[./][^./]*$/) {
+  const all = [...new Set(names)];
+  return new Map(all.map((name) => [name, name.length <= most ? name : shortened(name, all.filter((other) => other !== name), most, ends)]));
+}
+
+/** Of values rather than keys. */
+export const OF_VALUES = /[./_ -][^./_ -]*$/;
+
+function shortened(name, others, most, ends) {
+  const before = Math.max(0, ...others.map((other) => shared(name, other, ends)));
+  const turned = reversed(name);
+  const after = Math.max(0, ...others.map((other) => shared(turned, reversed(other), ends)));
+  if (before + after >= name.length || (before === 0 && after === 0)) return ending(name, most);
+  // What is told apart, and of what follows as much as there is room for.
+  const rest = `${before ? DOTS : ""}${name.slice(before)}`;
+  const core = rest.length - after;
+  if (rest.length <= most) return rest;
+  return core < most - 1 ? `${rest.slice(0, most - 1)}${DOTS}` : middle(rest, most);
 }
 
 const reversed = (text) => [...text].reverse().join("");
 
-/** How many letters all begin with, up to the end of a word, and no whole name of it. */
-function shared(names) {
+/** How many letters two names begin with, whole words of them. */
+function shared(one, other, ends) {
   let many = 0;
-  while (many < names[0].length && names.every((name) => name[many] === names[0][many])) many += 1;
-  const whole = Math.min(many, Math.min(...names.map((name) => name.length)) - 1);
-  return names[0].slice(0, whole).search(/[./_-][^./_-]*$/) + 1;
+  while (many < one.length && many < other.length && one[many] === other[many]) many += 1;
+  return one.slice(0, many).search(ends) + 1;
 }
 
-function cut(name, before, after, most) {
-  const core = before + after < name.length ? name.slice(before, name.length - after) : name;
-  const short = `${core === name || !before ? "" : DOTS}${core}${core === name || !after ? "" : DOTS}`;
-  if (short.length <= most && short.length > 4) return withMore(name, before, after, most);
-  return middle(short.length > 4 ? short : name, most);
-}
-
-/** As much of the end as there is room for: a name's last word says most. */
-function withMore(name, before, after, most) {
-  const core = name.slice(before, name.length - after);
-  const room = most - core.length - (before ? 1 : 0);
-  const tail = name.slice(name.length - after);
-  if (tail.length <= room) return `${before ? DOTS : ""}${core}${tail}`;
-  return `${before ? DOTS : ""}${core}${room > 1 ? tail.slice(0, room - 1) : ""}${DOTS}`;
+/** Its last words: they say most. */
+function ending(name, most) {
+  const tail = name.slice(name.length - most + 1);
+  const at = tail.search(/[./]/);
+  if (at >= 0 && at < tail.length - 6) return `${DOTS}${tail.slice(at + 1)}`;
+  return middle(name.slice(name.search(/[^./]*$/)), most);
 }
 
 function middle(name, most) {

@@ -5,6 +5,7 @@ import { taken } from "../lib/columns.js";
 import { html } from "../lib/html.js";
 import { count, number, several, title, visible } from "../lib/text.js";
 import { Item, Menu } from "../parts/menu.js";
+import { Name } from "../parts/name.js";
 import { Select } from "../parts/select.js";
 import { Choices, FilterBox } from "./runs_bar.js";
 
@@ -52,20 +53,20 @@ const filled = (runs, rows, key) => {
 
 /** What the colours mean. */
 function Legend({ tones, name }) {
-  const none = tones.hasNone && html`<span class="legend-item"><span class="swatch none"></span>none</span>`;
+  const none = tones.none && html`<span class="legend-item"><span class="swatch none"></span>${tones.none}</span>`;
   if (tones.names) {
     return html`<span class="colors" role="group" aria-label=${`colours of ${name}`}><b>${name}</b>${tones.names.map((one, at) => html`<span key=${one} class="legend-item"><span class=${`swatch c${at}`}></span>${one}</span>`)}
       ${tones.others > 0 && html`<span class="legend-item"><span class="swatch others"></span>${several(tones.others, "other")}</span>`}${none}</span>`;
   }
   const ends = tones.lower ? [tones.high, tones.low] : [tones.low, tones.high];
-  return html`<span class="colors" role="group" aria-label=${`colours of ${name}`}><b>${name}</b><span>${number(ends[0])}</span><span class="ramp"></span><span>${number(ends[1])}</span>${none}</span>`;
+  return html`<span class="colors" role="group" aria-label=${`colours of ${name}`}><b>${name}</b>${Number.isFinite(ends[0]) && html`<span>${number(ends[0])}</span>${ends[0] !== ends[1] && html`<span class="ramp"></span><span>${number(ends[1])}</span>`}`}${none}</span>`;
 }
 
 /** What can be done with an axis. */
 export function AxisMenu({ one, keys, onMove, onAxis, onBrush }) {
   const { name, title: whole, short, axis, isFixed, isResult } = one;
   const at = keys.indexOf(name);
-  return html`<${Menu} label=${html`<span>${short}</span>`} name=${`axis ${whole}`}>${(close) => {
+  return html`<${Menu} label=${html`<span><${Name} of=${short} /></span>`} name=${`axis ${whole}`}>${(close) => {
     const then = (act) => () => { close(); act(); };
     return html`<p class="menu-note">${`${whole}: ${several(axis.distinct.length, "value")}${axis.missing ? `, ${count(axis.missing)} of ${several(axis.count, "run")} without` : ""}`}</p>
       ${axis.isNumeric && html`<${Item} disabled=${!axis.canLog} onClick=${then(() => onAxis(name, "log"))}>${axis.isLog ? "linear" : axis.canLog ? "logarithmic" : "not logarithmic: some are 0 or less"}</${Item}>`}

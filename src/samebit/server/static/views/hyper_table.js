@@ -4,6 +4,7 @@ import { change, go, link } from "../lib/address.js";
 import { sorted } from "../lib/columns.js";
 import { html, useEffect, useMemo, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
+import { shortNames } from "../lib/names.js";
 import { label } from "../lib/runs.js";
 import { shown, title, visible } from "../lib/text.js";
 import { announce } from "../parts/announce.js";
@@ -11,6 +12,7 @@ import { Grid } from "../parts/grid.js";
 import { State } from "../parts/marks.js";
 
 const ROW = 30;
+const LETTERS = 24;  // of a head
 const MOST_SHOWN = 18;  // rows without scrolling
 
 /**
@@ -31,13 +33,17 @@ export function HyperTable({ runs, rows, kept, keys, metric, lower, sort, spot, 
   }, [rows, kept, column, direction]);
   useEffect(() => { if (spot) setCursor(Math.max(0, places.indexOf(spot.place))); }, [spot]);
   const cursor = Math.min(at, places.length - 1);
-  const columns = useMemo(() => ["name", "state", metric, ...keys].filter((one) => runs.columns.has(one)).map((one) => {
-    const of = runs.columns.get(one);
-    const heading = title(one);
-    return { key: one, title: heading, numeric: of.isNumeric, pinned: one === "name", dim: one !== "name" && one !== metric && !of.varies,
-      width: widths[one] ?? (one === "name" ? 180 : one === "state" ? 110 : Math.max(96, Math.min(190, heading.length * 7.5 + 30))),
-      cell: cellOf(one, of, runs, rows, metric) };
-  }), [runs.columns, keys.join(), metric, widths, rows]);
+  const columns = useMemo(() => {
+    const shown_ = ["name", "state", metric, ...keys].filter((one) => runs.columns.has(one));
+    const short = shortNames(shown_.map(title), LETTERS);
+    return shown_.map((one) => {
+      const of = runs.columns.get(one);
+      const heading = short.get(title(one));
+      return { key: one, title: heading, numeric: of.isNumeric, pinned: one === "name", dim: one !== "name" && one !== metric && !of.varies,
+        width: widths[one] ?? (one === "name" ? 180 : one === "state" ? 110 : Math.max(96, Math.min(210, Math.max(heading.length * 7.5 + 30, lettersOf(of, rows) * 7 + 26)))),
+        cell: cellOf(one, of, runs, rows, metric) };
+    });
+  }, [runs.columns, keys.join(), metric, widths, rows]);
   const idOf = (place) => runs.ids[rows[place]];
   const toggle = (where) => {
     const next = new Set(picked);
@@ -66,6 +72,9 @@ export function HyperTable({ runs, rows, kept, keys, metric, lower, sort, spot, 
       onWidth=${(one, width) => setWidths((before) => ({ ...before, [one]: width }))} onMove=${onMove}
       onHover=${onBright} isBright=${(place) => place === bright} /></div>`;
 }
+
+/** How long the first texts of a column are. */
+const lettersOf = (column, rows) => Math.max(0, ...Array.from(rows.subarray(0, 40), (row) => shown(column.get(row)).length));
 
 function splitSort(text) {
   const found = /^(.*):(asc|desc)$/.exec(text ?? "");

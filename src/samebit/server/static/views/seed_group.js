@@ -16,7 +16,7 @@ const MOST_SEEDS = 4;  // columns of them
 export function SeedGroup({ group, called, runs, params, asked, metric, better, nameOf }) {
   const known = runs.keys.filter(({ key, distinct }) => isSeed(key) && distinct > 0).map(({ key }) => key);
   useEffect(() => { want(known); }, [known.join(), runs.phase]);
-  const seeds = known.filter((key) => runs.columns.has(key));
+  const seeds = useMemo(() => apart(known.filter((key) => runs.columns.has(key)), (key) => JSON.stringify(group.runs.map((id) => shown(value(runs, id, key))))), [known.join(), group, runs.columns]);
   const varying = useMemo(() => seeds.filter((key) => new Set(group.runs.map((id) => shown(value(runs, id, key)))).size > 1), [group, runs.columns]);
   const crossed = useMemo(() => crossedSeeds(varying.map((key) => [key, (id) => value(runs, id, key)]), group.runs), [varying.join(), group]);
   const ids = [...group.runs, ...group.left_out.map(([id]) => id)];
@@ -31,6 +31,15 @@ export function SeedGroup({ group, called, runs, params, asked, metric, better, 
       <${Runs} group=${group} runs=${runs} seeds=${(varying.length > 0 ? varying : seeds).slice(0, MOST_SEEDS)} metric=${metric} better=${better} nameOf=${nameOf} />
       <${Crossing} group=${group} seeds=${varying} crossed=${crossed} params=${params} asked=${asked} better=${better} nameOf=${nameOf} metric=${metric} />
     </div></section>`;
+}
+
+/** Keys of which each has other values than those before: a seed is often a setting as well. */
+function apart(keys, valuesOf) {
+  const seen = new Set();
+  return keys.filter((key) => {
+    const values = valuesOf(key);
+    return !seen.has(values) && seen.add(values);
+  });
 }
 
 function said(group) {

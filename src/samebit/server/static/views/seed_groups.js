@@ -3,7 +3,7 @@
 import { change, packed } from "../lib/address.js";
 import { classes, html } from "../lib/html.js";
 import { count, number, several, title, visible } from "../lib/text.js";
-import { Strip } from "../charts/strip.js";
+import { domainOf, Strip } from "../charts/strip.js";
 
 const BUDGETS = [2, 3, 5, 10, 20, 50, 100];
 const MOST_BUDGETS = 3;
@@ -12,7 +12,7 @@ const MOST_BUDGETS = 3;
 const SORTS = { n: ({ n }) => n, mean: ({ mean }) => mean, median: ({ median }) => median, sd: ({ sd }) => sd };
 
 export function SeedGroups({ groups, words, called, charted, of, params, better, metric, nameOf }) {
-  const all = groups.flatMap(({ points }) => points);
+  const domain = domainOf(groups);
   const largest = Math.max(...groups.map(({ n }) => n));
   const budgets = BUDGETS.filter((budget) => budget <= largest).slice(0, MOST_BUDGETS);
   const [sort, direction] = (params.sort ?? "").split(":");
@@ -32,8 +32,8 @@ export function SeedGroups({ groups, words, called, charted, of, params, better,
           ${at >= 0 && html`<svg class=${`key c${at % 8} d${Math.floor(at / 8) % 4}`} viewBox="0 0 24 8" aria-hidden="true"><path d="M1 4H23" /></svg>`}</label></td>
         <th scope="row"><button type="button" class="group-name" aria-pressed=${String(group === of)} onClick=${() => change({ of: group.key }, { replace: true })}>
           ${words.get(group.key).length === 0 ? "all runs" : words.get(group.key).map(([key, value]) => html`<span key=${key}><i>${key}</i> ${value}</span>`)}</button></th>
-        <td class="numeric">${count(group.n)}${group.left_out.length > 0 && html`<small title=${group.left_out.map(([id, why]) => `${id}: ${visible(why)}`).join("\n")}>${` of ${count(group.n + group.left_out.length)}`}</small>`}</td>
-        <td class="strip-cell">${group.n > 0 ? html`<${Strip} group=${group} all=${all} nameOf=${nameOf} />` : html`<small>${whyNone(group)}</small>`}</td>
+        <td class="numeric nowrap">${count(group.n)}${group.left_out.length > 0 && html`<small title=${group.left_out.map(([id, why]) => `${id}: ${visible(why)}`).join("\n")}>${` of ${count(group.n + group.left_out.length)}`}</small>`}</td>
+        <td class="strip-cell">${group.n > 0 ? html`<${Strip} group=${group} domain=${domain} nameOf=${nameOf} />` : html`<small>${whyNone(group)}</small>`}</td>
         <td class="numeric"><b>${group.n ? number(group.mean) : ""}</b></td>
         <td class="numeric nowrap">${interval(group)}</td>
         <td class="numeric">${group.n > 1 ? number(group.sd) : ""}</td>

@@ -4,7 +4,7 @@ import { change, link } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { count, number, several, title, visible } from "../lib/text.js";
-import { Strip } from "../charts/strip.js";
+import { domainOf, Strip } from "../charts/strip.js";
 import { useAnswer } from "../parts/asking.js";
 import { Select } from "../parts/select.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
@@ -55,7 +55,7 @@ function Table({ answer, names, metric, nameOf, better }) {
   const points = pairs.map((pair) => pair.difference);
   const group = { points, runs: pairs.map(({ seed }) => seed), n: points.length, mean: difference.value, low: difference.low, high: difference.high };
   const sign = better === "lower" ? -1 : 1;
-  return html`<${Strip} group=${group} all=${points} zero nameOf=${(seed) => `seed ${visible(seed)}`} />
+  return html`<${Strip} group=${group} domain=${domainOf([group], [0])} zero nameOf=${(seed) => `seed ${visible(seed)}`} />
     <div class="scroll tall" tabindex="0" role="region" aria-label="pairs"><table class="plain"><thead><tr><th scope="col">seed</th>
       ${names.map((name, at) => html`<th key=${at} scope="col" class="numeric">${name}</th>`)}<th scope="col" class="numeric">difference</th><th scope="col">better</th></tr></thead>
     <tbody>${pairs.slice(0, MOST_ROWS).map((pair) => html`<tr key=${pair.seed}><th scope="row">${visible(pair.seed)}</th>

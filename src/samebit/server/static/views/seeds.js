@@ -75,7 +75,7 @@ function Studied({ runs, params, metrics, metric }) {
 /** Groups with what is told of each, the largest first, of equal ones the best. */
 function studied([{ groups }, bests], better) {
   const sign = better === "lower" ? 1 : -1;
-  return groups.map((group, at) => ({ ...group, best: bests.groups[at].best, note: bests.groups[at].note, key: nameOf(group.values) }))
+  return groups.map((group, at) => ({ ...group, best: bests.groups[at].best, note: group.n > 1 ? bests.groups[at].note : "", key: nameOf(group.values) }))
     .sort((one, other) => other.n - one.n || (one.n ? sign * (one.mean - other.mean) : 0));
 }
 
@@ -94,7 +94,8 @@ function Found({ found, runs, params, asked, better, by, metric, method }) {
   return html`
     <p class="summary" role="status"><span>${`${several(results, "result")} in ${several(found.length, "group")}${found.length > groups.length ? `, the largest ${groups.length} below` : ""}`}</span>
       ${out.length > 0 && html`<${LeftOut} out=${out} nameOf=${nameOfRun} />`}</p>
-    ${largest < 2 && results > 0 && html`<p class="dim">${`No two runs have the same ${by.length === 1 ? title(by[0]) : "settings"}: of one result there is no interval. Group by fewer keys, or run more seeds.`}</p>`}
+    ${largest < 2 && results > 0 && html`<p class="dim">${results === 1 ? "Of one result there is no interval: run more seeds."
+      : `No two runs have the same ${by.length === 1 ? title(by[0]) : "settings"}: of one result there is no interval. Group by fewer keys, or run more seeds.`}</p>`}
     ${results === 0 && html`<p class="dim">None of these runs has a result that is a number in the end; each group tells why.</p>`}
     <${SeedGroups} groups=${groups} words=${words} called=${called} charted=${charted} of=${of} params=${params} better=${better} metric=${metric} nameOf=${nameOfRun} />
     ${results > 0 && html`<${SeedCharts} groups=${charted.map((key) => groups.find((group) => group.key === key))} called=${called} better=${better} metric=${metric} method=${method} />`}
