@@ -1,6 +1,7 @@
 """What groups of seeds tell: the best of n, pairs with equal seeds, two kinds of seeds crossed."""
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,18 @@ def test_the_best_of_n_is_that_of_the_statistics(store: Path) -> None:
         assert refusal(browser, "seeds/best", by="", metric="acc", better="best")[0] == 400
 
 
+def read_all(browser: Any) -> None:
+    """Wait until the index has every run."""
+    until = time.monotonic() + 60
+    while ask(browser, "store")["waiting"] and time.monotonic() < until:
+        time.sleep(0.05)
+
+
 def test_of_many_runs_the_budgets_are_few_and_go_to_the_end(store: Path) -> None:
     for seed in range(130):
         of(store, "plain", seed / 100, init=seed)
     with opened(store) as browser:
+        read_all(browser)
         (found,) = ask(browser, "seeds/best", by="", metric="acc")["groups"]
         budgets = [one["n"] for one in found["best"]]
         assert len(budgets) <= 60
@@ -196,5 +205,6 @@ def test_a_grid_that_nobody_could_read_is_refused(store: Path) -> None:
     ids = [of(store, "plain", 0.5, init=at, order=at % 2) for at in range(61)]
     query = {"metric": "acc", "down": "config.init_seed", "across": "config.order_seed"}
     with opened(store) as browser:
+        read_all(browser)
         status, error = refusal(browser, "seeds/crossing", ids=",".join(ids), **query)
         assert (status, error["what"]) == (400, "a grid of 61 × 2 seeds is too large to be read")

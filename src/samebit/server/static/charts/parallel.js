@@ -86,7 +86,10 @@ export function Parallel({ axes, brushes, onBrush, onMove, onAxis, kept, tones, 
     <div class="axes" style=${{ minWidth: `${SIDE * 2 + ROOM * (axes.length - 1)}px`, "--gaps": Math.max(1, axes.length - 1) }}>
     <${Canvas} draw=${draw} label=${label} kind="fill" />
     <${Canvas} draw=${mark} kind="fill" onPointerMove=${(event) => onBright(find(event))} onPointerLeave=${() => onBright(-1)}
-      onClick=${(event) => { const row = find(event); if (row >= 0) onPick(row); }} />
+      onClick=${(event) => {
+        const row = bright >= 0 ? bright : find(event);  // a click's place is rounded: the one that is lit is meant
+        if (row >= 0) onPick(row);
+      }} />
     ${axes.map((one, nth) => html`<${Axis} key=${one.name} one=${one} at=${nth} of=${axes.length} brush=${brushes.get(one.name)}
       onBrush=${onBrush} onMove=${onMove} onAxis=${onAxis} />`)}
   </div></div>`;

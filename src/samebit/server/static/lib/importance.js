@@ -19,7 +19,10 @@ const FEWEST = 5;  // runs; with less nothing is said
 export function importance(values, results) {
   const there = withResult(values, results);
   // Of a switch that only some runs have, what counts is who has it.
-  if (there.length > 0 && new Set(there.map((row) => shown(values[row]))).size === 1) return importance(values.map((value) => (value ?? null) !== null), results);
+  if (new Set(there.map((row) => shown(values[row]))).size === 1) {
+    const isLacking = values.some((value) => (value ?? null) === null);
+    return isLacking ? importance(values.map((value) => (value ?? null) !== null), results) : null;
+  }
   if (there.length < FEWEST) return null;
   const numeric = there.every((row) => typeof values[row] === "number");
   const groups = grouped(there, values, numeric, MOST_VALUES);

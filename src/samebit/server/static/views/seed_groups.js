@@ -69,7 +69,11 @@ const whyNone = (group) => `no result: ${[...new Set(group.left_out.map(([, why]
 /** What a reader must know of how runs were chosen, each said once with how many groups it is of. */
 function notes(groups) {
   const found = new Map();
-  for (const group of groups) for (const note of [...group.notes, group.note].filter(Boolean)) if (note !== "one value: no interval") found.set(note, (found.get(note) ?? 0) + 1);
+  for (const group of groups) {
+    const own = [...group.notes, group.note].filter((note) => note && note !== "one value: no interval");
+    // How many runs a note is of is told with the group itself.
+    for (const note of own.map((one) => one.replace(/: \d+$/, ""))) found.set(note, (found.get(note) ?? 0) + 1);
+  }
   const most = [...found].sort((one, other) => other[1] - one[1]);
   const said = most.slice(0, 4).map(([note, many]) => (groups.length > 1 ? `${several(many, "group")}: ${note}` : note));
   return most.length > 4 ? [...said, `and ${most.length - 4} more notes, in each group below`] : said;
