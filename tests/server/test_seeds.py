@@ -9,6 +9,7 @@ import pytest
 
 from samebit import stats
 from samebit.server import seeds
+from samebit.server.crossing import Crossing
 from tests.server.asking import ask, opened, refusal
 from tests.server.recorded import record
 from tests.server.test_contract import fits
@@ -156,7 +157,7 @@ def test_crossed_seeds_are_a_grid_with_the_parts_of_each(store: Path) -> None:
     query = {"metric": "acc", "down": "config.init_seed", "across": "config.order_seed"}
     with opened(store) as browser:
         found = ask(browser, "seeds/crossing", ids=",".join(ids), **query)
-        fits(found, seeds.Crossing)
+        fits(found, Crossing)
         assert [[cell["mean"] for cell in row] for row in found["cells"]] == TABLE
         assert [line["mean"] for line in found["rows"]] == pytest.approx([0.8775, 0.84, 0.8825])
         assert [(line["value"], line["n"]) for line in found["columns"]] == [

@@ -26,6 +26,7 @@ from samebit.server.answers import (
 )
 from samebit.server.asked import flag, real, whole, words
 from samebit.server.comparing import Comparer
+from samebit.server.crossing import crossing
 from samebit.server.given import Given
 from samebit.server.looking import Looking
 from samebit.server.points import PointsCache
@@ -153,7 +154,7 @@ class Api:
 
     def _crossing(self, asked: Request) -> bytes:
         down, across = (asked.query.get(name, "") for name in ("down", "across"))
-        return encode(seeds.crossing(*self._one(asked, "ids", (down, across)), down, across))
+        return encode(crossing(*self._one(asked, "ids", (down, across)), down, across))
 
     def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
         """The runs that are named, as one group."""

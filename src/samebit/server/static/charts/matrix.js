@@ -66,7 +66,8 @@ export function Matrix({ axes, kept, tones, brushes, onBrush, bright, picked, on
     const keys = [axes[found.cell.column].name, axes[found.cell.row].name];
     beginBox(event, named(found.cell), onBrush, () => (found.row >= 0 ? onPick(found.row) : onBrush(keys.map((key) => [key, null]), true)));
   };
-  return html`<div class="matrix" tabindex="0" role="region" aria-label=${label}><div class="matrix-body" style=${{ "--many": many, minWidth: `${many * LEAST + 100}px`, maxWidth: `${many * MOST + 130}px` }}>
+  return html`<div class="matrix" tabindex="0" role="region" aria-label=${label}><div class="matrix-body"
+    style=${{ "--many": many, minWidth: `${many * LEAST + 100}px`, maxWidth: `${many * MOST + 130}px` }}>
     <div class="matrix-rows" aria-hidden="true">${axes.map(({ name, short, title }) => html`<span key=${name} title=${title}><${Name} of=${short} /></span>`)}</div>
     <div class="matrix-plot"><${Canvas} draw=${draw} label=${label} kind="fill" />
       <${Canvas} draw=${mark} kind="fill" onPointerMove=${(event) => event.buttons === 0 && onBright(cellAt(event)?.row ?? -1)} onPointerLeave=${() => onBright(-1)} onPointerDown=${begin} />

@@ -153,7 +153,8 @@ function Axis({ one, at, of, brush, onBrush, onMove, onAxis }) {
       aria-label=${`range of ${title}`} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(100 * (range?.[0] ?? 0))}
       aria-valuetext=${brush ? axis.said(brush) : "all"}>
       ${range && html`<div class="brush" style=${{ bottom: `${100 * range[0]}%`, top: `${100 - 100 * range[1]}%` }}></div>`}</div>
-    ${axis.ticks.map(([share, text, whole = text]) => html`<span key=${whole} class="axis-tick" title=${whole === text ? null : whole} style=${{ top: `calc(${TOP}px + (100% - ${TOP + BOTTOM}px) * ${1 - share})` }}>${text}</span>`)}
+    ${axis.ticks.map(([share, text, whole = text]) => html`<span key=${whole} class="axis-tick" title=${whole === text ? null : whole}
+      style=${{ top: `calc(${TOP}px + (100% - ${TOP + BOTTOM}px) * ${1 - share})` }}>${text}</span>`)}
     ${axis.lane && html`<button type="button" class="lane" aria-pressed=${String(Boolean(brush?.none))} aria-label=${`${title}: ${axis.lane}`}
       onClick=${() => onBrush(name, brush?.none ? null : { none: true }, true)}>${axis.lane}</button>`}
     ${(axis.isLog || axis.isFlipped) && html`<span class="axis-how">${[axis.isLog && "log", axis.isFlipped && "flipped"].filter(Boolean).join(", ")}</span>`}

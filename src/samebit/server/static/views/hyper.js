@@ -151,8 +151,10 @@ function Related({ runs, ids, keys, results, metric, params }) {
       <${Relations} runs=${runs} params=${params} keys=${keys} results=${results} axes=${axes_} metric=${metric} ...${shared} onBrush=${onBrushes} nameOf=${nameOf} told=${told} />
     </div>
     <section aria-label="runs"><h2>${better === "higher" ? "Highest" : "Lowest"} ${title(metric)} first</h2>
-      <${HyperTable} runs=${runs} rows=${rows} kept=${tabled} keys=${[...new Set([color, ...axes_])].filter((key) => key !== metric)} metric=${metric} lower=${better === "lower"} sort=${params.sort}
-        spot=${spot} bright=${bright} onBright=${setBright} picked=${picked} setPicked=${pick} onMove=${(key, to) => (axes_.includes(key) && axes_.includes(to) ? onMove(key, axes_.indexOf(to)) : null)} /></section>
+      <${HyperTable} runs=${runs} rows=${rows} kept=${tabled} keys=${[...new Set([color, ...axes_])].filter((key) => key !== metric)}
+        metric=${metric} lower=${better === "lower"} sort=${params.sort}
+        spot=${spot} bright=${bright} onBright=${setBright} picked=${picked} setPicked=${pick}
+          onMove=${(key, to) => (axes_.includes(key) && axes_.includes(to) ? onMove(key, axes_.indexOf(to)) : null)} /></section>
     <${SelectionBar} ids=${[...picked].filter((id) => runs.rowOf.has(id))} runs=${runs} clear=${() => pick(new Set())} />`;
 }
 

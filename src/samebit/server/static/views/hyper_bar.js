@@ -26,8 +26,10 @@ export function HyperBar({ runs, params, rows, kept, brushes, axisFor, keys, axe
       <label>result <${Select} value=${name} options=${results.map((key) => [key, title(key)])} onChoose=${(one) => choose(taken(one, take))} /></label>
       <label>point <${Select} value=${take} options=${TAKES} onChoose=${(one) => choose(taken(metric, one))} /></label>
       <label>better is <${Select} value=${better} options=${[["higher", "higher"], ["lower", "lower"]]} onChoose=${(one) => change({ better: one }, { replace: true })} /></label>
-      <label>colour <${Select} value=${color} options=${[...new Set([metric, ...results, ...keys])].map((key) => [key, title(key)])} onChoose=${(one) => change({ color: one === metric ? "" : one }, { replace: true })} /></label>
-      <${Menu} isPanel label=${`Axes (${axes.length})`} name="axes that are shown">${() => html`<${Choices} keys=${described} isOn=${(key) => axes.includes(key)} what="axes" toggle=${toggle} />
+      <label>colour <${Select} value=${color} options=${[...new Set([metric, ...results, ...keys])].map((key) => [key, title(key)])}
+        onChoose=${(one) => change({ color: one === metric ? "" : one }, { replace: true })} /></label>
+      <${Menu} isPanel label=${`Axes (${axes.length})`} name="axes that are shown">${() => html`<${Choices}
+        keys=${described} isOn=${(key) => axes.includes(key)} what="axes" toggle=${toggle} />
         <button type="button" onClick=${() => change({ axes: "" }, { replace: true })}>what matters</button>`}</${Menu}>
     </div>
     <div class="hyper-said">
@@ -55,11 +57,13 @@ const filled = (runs, rows, key) => {
 function Legend({ tones, name }) {
   const none = tones.none && html`<span class="legend-item"><span class="swatch none"></span>${tones.none}</span>`;
   if (tones.names) {
-    return html`<span class="colors" role="group" aria-label=${`colours of ${name}`}><b>${name}</b>${tones.names.map((one, at) => html`<span key=${one} class="legend-item"><span class=${`swatch c${at}`}></span>${one}</span>`)}
+    return html`<span class="colors" role="group" aria-label=${`colours of ${name}`}><b>${name}</b>${tones.names.map((one, at) => html`<span key=${one} class="legend-item">
+      <span class=${`swatch c${at}`}></span>${one}</span>`)}
       ${tones.others > 0 && html`<span class="legend-item"><span class="swatch others"></span>${several(tones.others, "other")}</span>`}${none}</span>`;
   }
   const ends = tones.lower ? [tones.high, tones.low] : [tones.low, tones.high];
-  return html`<span class="colors" role="group" aria-label=${`colours of ${name}`}><b>${name}</b>${Number.isFinite(ends[0]) && html`<span>${number(ends[0])}</span>${ends[0] !== ends[1] && html`<span class="ramp"></span><span>${number(ends[1])}</span>`}`}${none}</span>`;
+  return html`<span class="colors" role="group" aria-label=${`colours of ${name}`}><b>${name}</b>${Number.isFinite(ends[0]) && html`<span>${number(ends[0])}</span>
+    ${ends[0] !== ends[1] && html`<span class="ramp"></span><span>${number(ends[1])}</span>`}`}${none}</span>`;
 }
 
 /** What can be done with an axis. */
@@ -69,7 +73,8 @@ export function AxisMenu({ one, keys, onMove, onAxis, onBrush }) {
   return html`<${Menu} label=${html`<span><${Name} of=${short} /></span>`} name=${`axis ${whole}`}>${(close) => {
     const then = (act) => () => { close(); act(); };
     return html`<p class="menu-note">${`${whole}: ${several(axis.distinct.length, "value")}${axis.missing ? `, ${count(axis.missing)} of ${several(axis.count, "run")} without` : ""}`}</p>
-      ${axis.isNumeric && html`<${Item} disabled=${!axis.canLog} onClick=${then(() => onAxis(name, "log"))}>${axis.isLog ? "linear" : axis.canLog ? "logarithmic" : "not logarithmic: some are 0 or less"}</${Item}>`}
+      ${axis.isNumeric && html`<${Item} disabled=${!axis.canLog} onClick=${then(() => onAxis(name, "log"))}>
+        ${axis.isLog ? "linear" : axis.canLog ? "logarithmic" : "not logarithmic: some are 0 or less"}</${Item}>`}
       <${Item} onClick=${then(() => onAxis(name, "flip"))}>flip</${Item}>
       ${!isFixed && html`<${Item} disabled=${at <= 0} onClick=${then(() => onMove(name, at - 1))}>move left</${Item}>
         <${Item} disabled=${at >= keys.length - 1} onClick=${then(() => onMove(name, at + 1))}>move right</${Item}>`}

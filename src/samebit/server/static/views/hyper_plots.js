@@ -25,12 +25,16 @@ export function Relations(props) {
   const options = known.map((key) => [key, title(key)]);
   const toggle = (key) => set("of")(packed(chosen.includes(key) ? chosen.filter((one) => one !== key) : [...chosen, key]));
   return html`<section aria-label="scatter plots"><div class="section-bar">
-      <span class="switch" role="group" aria-label="kind of plot">${[["", "scatter"], ["matrix", "matrix"]].map(([one, said]) => html`<button key=${one} type="button" aria-pressed=${String(isMatrix === (one === "matrix"))} onClick=${() => set("plot")(one)}>${said}</button>`)}</span>
-      ${isMatrix ? html`<${Menu} isPanel label=${`Keys (${chosen.length})`} name="keys of the matrix">${() => html`<${Choices} keys=${known.map((key) => ({ key, ...runs.keys.find((one) => one.key === key) }))} isOn=${(key) => chosen.includes(key)} what="keys" toggle=${toggle} />`}</${Menu}>`
-        : html`<${Select} name="upward" value=${y} options=${options} onChoose=${set("y")} /><span class="dim">over</span><${Select} name="across" value=${x} options=${options} onChoose=${set("x")} />`}
+      <span class="switch" role="group" aria-label="kind of plot">${[["", "scatter"], ["matrix", "matrix"]].map(([one, said]) => html`<button key=${one} type="button"
+        aria-pressed=${String(isMatrix === (one === "matrix"))} onClick=${() => set("plot")(one)}>${said}</button>`)}</span>
+      ${isMatrix ? html`<${Menu} isPanel label=${`Keys (${chosen.length})`} name="keys of the matrix">${() => html`<${Choices}
+        keys=${known.map((key) => ({ key, ...runs.keys.find((one) => one.key === key) }))} isOn=${(key) => chosen.includes(key)} what="keys" toggle=${toggle} />`}</${Menu}>`
+        : html`<${Select} name="upward" value=${y} options=${options} onChoose=${set("y")} /><span class="dim">over</span><${Select} name="across" value=${x} options=${options}
+          onChoose=${set("x")} />`}
     </div>
     ${isMatrix ? html`<${MatrixOf} ...${props} chosen=${chosen.slice(0, MOST_OF_MATRIX)} left=${chosen.length - MOST_OF_MATRIX} />`
-      : html`<${Scatter} ...${props} x=${{ name: x, axis: axisFor(x) }} y=${{ name: y, axis: axisFor(y) }} label=${`${title(y)} over ${title(x)}, a point for each run; the table below has the same`} />
+      : html`<${Scatter} ...${props} x=${{ name: x, axis: axisFor(x) }} y=${{ name: y, axis: axisFor(y) }}
+        label=${`${title(y)} over ${title(x)}, a point for each run; the table below has the same`} />
         <${Pointed} ...${props} />`}</section>`;
 }
 
@@ -41,12 +45,15 @@ function MatrixOf(props) {
     return chosen.map((key) => ({ name: key, title: title(key), short: short.get(title(key)), axis: axisFor(key) }));
   }, [chosen.join(), rows, runs.columns, params.log, params.flip]);
   if (axes.length < 2) return html`<p class="dim">Choose two keys or more.</p>`;
-  return html`<${Matrix} ...${props} axes=${axes} label=${`scatter plots of ${several(axes.length, "key")} with each other; the table below has the same`}><${Pointed} ...${props} isTall /></${Matrix}>
+  return html`<${Matrix} ...${props} axes=${axes} label=${`scatter plots of ${several(axes.length, "key")} with each other; the table below has the same`}>
+    <${Pointed} ...${props} isTall /></${Matrix}>
     ${left > 0 && html`<p class="dim">${`the first ${MOST_OF_MATRIX} of them`}</p>`}`;
 }
 
 /** The run under the pointer. */
 function Pointed({ bright, nameOf, told, isTall = false }) {
-  if (bright < 0) return html`<p class=${isTall ? "pointed tall" : "pointed"} aria-hidden="true">Drag a box to keep its runs; click a point to select it.</p>`;
-  return html`<p class=${isTall ? "pointed tall" : "pointed"} aria-hidden="true"><b>${nameOf(bright)}</b>${told(bright).map(([key, value]) => html`<span key=${key}><i>${key}</i> ${value}</span>`)}</p>`;
+  const kind = isTall ? "pointed tall" : "pointed";
+  if (bright < 0) return html`<p class=${kind} aria-hidden="true">Drag a box to keep its runs; click a point to select it.</p>`;
+  return html`<p class=${kind} aria-hidden="true"><b>${nameOf(bright)}</b>
+    ${told(bright).map(([key, value]) => html`<span key=${key}><i>${key}</i> ${value}</span>`)}</p>`;
 }

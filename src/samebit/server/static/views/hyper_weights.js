@@ -23,12 +23,16 @@ export function Weights({ weights, rows, values, metric, params, constant }) {
     <div class="scroll" tabindex="0" role="region" aria-label="importance"><table class="plain weights"><thead><tr>
       <th scope="col">key</th><th scope="col">share of variance</th><th scope="col" class="numeric">rank correlation</th><th scope="col" class="numeric">runs with it</th></tr></thead>
     <tbody>${shownOnes.map(({ key, share, rank, has }) => html`<tr key=${key}><th scope="row">
-      <button type="button" class="key-name" aria-pressed=${String(key === across)} title="against the result" onClick=${() => change({ x: key, plot: "" }, { replace: true })}><${Name} of=${title(key)} /></button></th>
-      <td class="share-cell">${share === null ? html`<small>too few to tell</small>` : html`<span class="share-bar" style=${{ "--share": share }}></span>${`${(100 * share).toFixed(share < 0.1 && share > 0 ? 1 : 0)} %`}`}</td>
+      <button type="button" class="key-name" aria-pressed=${String(key === across)} title="against the result" onClick=${() => change({ x: key, plot: "" }, { replace: true })}>
+        <${Name} of=${title(key)} /></button></th>
+      <td class="share-cell">${share === null ? html`<small>too few to tell</small>` : html`<span class="share-bar" style=${{ "--share": share }}></span>
+        ${`${(100 * share).toFixed(share < 0.1 && share > 0 ? 1 : 0)} %`}`}</td>
       <td class="numeric">${rank === null ? "" : correlation(rank)}</td>
       <td class="numeric">${has === rows.length ? "all" : html`<span class="caution">${`${count(has)} of ${count(rows.length)}`}</span>`}</td></tr>`)}</tbody></table></div>
-    ${weights.length > FIRST && html`<button type="button" class="quiet" aria-expanded=${String(isAll)} onClick=${() => setAll(!isAll)}>${isAll ? "fewer" : `${weights.length - FIRST} more`}</button>`}
-    ${pairs.length > 0 && html`<h3>Together more than alone</h3><ul class="pair-list">${pairs.map(({ keys, share }) => html`<li key=${keys.join()}><span class="share-bar" style=${{ "--share": share }}></span>
+    ${weights.length > FIRST && html`<button type="button" class="quiet" aria-expanded=${String(isAll)} onClick=${() => setAll(!isAll)}>
+      ${isAll ? "fewer" : `${weights.length - FIRST} more`}</button>`}
+    ${pairs.length > 0 && html`<h3>Together more than alone</h3><ul class="pair-list">${pairs.map(({ keys, share }) => html`<li key=${keys.join()}><span class="share-bar"
+      style=${{ "--share": share }}></span>
       <span><${Name} of=${keys.map(title).join(" × ")} />${`: ${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`}</span></li>`)}</ul>`}
     <p><small>${[some > 0 && `${several(some, "key")} only some runs have`, constant.length > 0 && `the same in all runs: ${constant.slice(0, 6).map(title).join(", ")}${constant.length > 6 ? ` and ${constant.length - 6} more` : ""}`, METHOD].filter(Boolean).join(" · ")}</small></p></section>`;
 }

@@ -20,7 +20,8 @@ export function SeedCharts({ groups, called, better, metric, method }) {
     <div class="pair-of-charts">
       <${Chart} heading="How results lie" note=${`share of a group's runs at or below a value of ${title(metric)} (the empirical distribution: every run is a step)`}
         curves=${shares} xName=${title(metric)} tell=${(x, y) => `${number(x)}: ${(100 * y).toFixed(0)} %`} />
-      ${bests.length > 0 ? html`<${Chart} heading=${`Expected ${side} of n runs`} note=${method} curves=${bests} isXLog=${most > MANY} xName="n" xTicks=${whole} tell=${(x, y, low, high) => `${number(y)} (${number(low)} to ${number(high)})`} />`
+      ${bests.length > 0 ? html`<${Chart} heading=${`Expected ${side} of n runs`} note=${method}
+        curves=${bests} isXLog=${most > MANY} xName="n" xTicks=${whole} tell=${(x, y, low, high) => `${number(y)} (${number(low)} to ${number(high)})`} />`
         : html`<div class="chart"><figcaption><span class="chart-title">Expected ${side} of n runs</span></figcaption><p class="dim">Two runs of a group are needed.</p></div>`}
     </div>
     <ul class="small-legend">${shares.map((curve) => html`<li key=${curve.id}>
@@ -52,10 +53,12 @@ function Chart({ heading, note, curves, isXLog = false, xName, xTicks, tell }) {
   return html`<figure class="chart"><figcaption><span class="chart-title">${heading}</span>
       ${zoom && html`<button type="button" class="quiet" onClick=${() => setZoom(null)}>whole</button>`}</figcaption>
     <div class="plot-box"><${Curves} curves=${curves} zoom=${zoom} isXLog=${isXLog} isYLog=${false} bright=${curves.length > 1 ? near : null} sync=${heading} xTicks=${xTicks}
-        label=${`${heading}; ${curves.map(({ label, x, y }) => `${label}: ${number(y[0])} at ${number(x[0])} to ${number(y.at(-1))} at ${number(x.at(-1))}`).join("; ")}`} onZoom=${setZoom} onLook=${setLook} />
+        label=${`${heading}; ${curves.map(({ label, x, y }) => `${label}: ${number(y[0])} at ${number(x[0])} to ${number(y.at(-1))} at ${number(x.at(-1))}`).join("; ")}`}
+          onZoom=${setZoom} onLook=${setLook} />
       ${look && look.found.length > 0 && html`<div class="look" aria-hidden="true" style=${right ? { right: `${look.width - look.left + 24}px` } : { left: `${look.left + 70}px` }}>
         <div class="dim">${`${xName} ${number(look.found[0].curve.x[look.found[0].at])}`}</div>
-        ${look.found.slice(0, 8).map(({ curve, at }, nth) => html`<div key=${curve.id} class=${classes(nth === 0 && look.isNear && "near")}><span class=${`swatch c${curve.number % 8}`}></span>
+        ${look.found.slice(0, 8).map(({ curve, at }, nth) => html`<div key=${curve.id} class=${classes(nth === 0 && look.isNear && "near")}>
+          <span class=${`swatch c${curve.number % 8}`}></span>
           <span class="name">${curve.label}</span><b>${tell(curve.x[at], curve.y[at], curve.low?.[at], curve.high?.[at])}</b></div>`)}</div>`}</div>
     <p class="chart-note"><small>${note}</small></p></figure>`;
 }

@@ -77,7 +77,8 @@ function Crossing({ group, seeds, crossed, params, asked, better, nameOf, metric
     onChoose=${(one) => change({ [name]: one }, { replace: true })} />`;
   const isByMean = params.order === "mean";
   return html`<div class="crossing"><h3>Two seeds: ${choose("down", down)} × ${choose("across", across)}
-      <label class="toggle"><input type="checkbox" checked=${isByMean} onChange=${(event) => change({ order: event.target.checked ? "mean" : "" }, { replace: true })} /> best first</label></h3>
+      <label class="toggle"><input type="checkbox" checked=${isByMean}
+        onChange=${(event) => change({ order: event.target.checked ? "mean" : "" }, { replace: true })} /> best first</label></h3>
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${!answer && !error && html`<${Waiting} what="crossing seeds…" />`}
     ${answer && html`<${GridOf} answer=${answer} better=${better} isByMean=${isByMean} nameOf=${nameOf} metric=${metric} /><${Parts} answer=${answer} />`}</div>`;
@@ -94,9 +95,12 @@ function GridOf({ answer, better, isByMean, nameOf, metric }) {
   const places = (lines) => lines.map((_, at) => at).sort((one, other) => (isByMean ? (lines[one].mean === null) - (lines[other].mean === null) || sign * (lines[one].mean - lines[other].mean) : 0));
   const [down, across] = [places(rows), places(columns)];
   const mean = (line) => html`<b>${line.mean === null ? "—" : number(line.mean)}</b><small>${` n = ${line.n}`}</small>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="two seeds"><table class="heat"><caption class="unseen">${`${title(metric)} by two seeds, with the means of rows and columns`}</caption><thead><tr>
-      <th scope="col">${`${title(answer.down)} ↓  ${title(answer.across)} →`}</th>${across.map((at) => html`<th key=${at} scope="col">${shown(columns[at].value) || "—"}</th>`)}<th scope="col">mean</th></tr></thead>
-    <tbody>${down.map((row) => html`<tr key=${row}><th scope="row">${shown(rows[row].value) || "—"}</th>${across.map((column) => html`<${CellOf} key=${column} cell=${cells[row][column]} style=${style} nameOf=${nameOf} />`)}<td class="mean">${mean(rows[row])}</td></tr>`)}
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="two seeds"><table class="heat"><caption class="unseen">
+    ${`${title(metric)} by two seeds, with the means of rows and columns`}</caption><thead><tr>
+      <th scope="col">${`${title(answer.down)} ↓  ${title(answer.across)} →`}</th>${across.map((at) => html`<th key=${at} scope="col">${shown(columns[at].value) || "—"}</th>`)}
+        <th scope="col">mean</th></tr></thead>
+    <tbody>${down.map((row) => html`<tr key=${row}><th scope="row">${shown(rows[row].value) || "—"}</th>
+      ${across.map((column) => html`<${CellOf} key=${column} cell=${cells[row][column]} style=${style} nameOf=${nameOf} />`)}<td class="mean">${mean(rows[row])}</td></tr>`)}
     <tr class="means"><th scope="row">mean</th>${across.map((at) => html`<td key=${at} class="mean">${mean(columns[at])}</td>`)}<td></td></tr></tbody></table></div>`;
 }
 

@@ -36,7 +36,8 @@ function Verdict({ answer, better }) {
     <dl class="facts">
       ${difference && html`<div><dt>${visible(difference.what)}</dt><dd><b>${signed(difference.value)}</b>${spread(difference)}
         <small>${` the first less the second; ${better === "lower" ? "below" : "above"} 0 the first is better`}</small></dd></div>`}
-      ${tests.map((test) => html`<div key=${test.method}><dt>${visible(test.method)}</dt><dd><b>${`p = ${number(Number(test.p.toPrecision(3)))}`}</b>${`, ${visible(test.symbol)} ${test.statistic === null ? "—" : number(test.statistic)}, ${visible(test.counted)}`}
+      ${tests.map((test) => html`<div key=${test.method}><dt>${visible(test.method)}</dt><dd><b>${`p = ${number(Number(test.p.toPrecision(3)))}`}</b>
+        ${`, ${visible(test.symbol)} ${test.statistic === null ? "—" : number(test.statistic)}, ${visible(test.counted)}`}
         ${test.note && html`<span class="caution">${`; ${visible(test.note)}`}</span>`}</dd></div>`)}
       ${wins && html`<div><dt>first is better in</dt><dd><b>${`${Math.round(100 * wins.value)} % of the pairs`}</b>${spread(wins, `: ${answer.answer}`)}</dd></div>`}
     </dl>
@@ -59,7 +60,8 @@ function Table({ answer, names, metric, nameOf, better }) {
     <div class="scroll tall" tabindex="0" role="region" aria-label="pairs"><table class="plain"><thead><tr><th scope="col">seed</th>
       ${names.map((name, at) => html`<th key=${at} scope="col" class="numeric">${name}</th>`)}<th scope="col" class="numeric">difference</th><th scope="col">better</th></tr></thead>
     <tbody>${pairs.slice(0, MOST_ROWS).map((pair) => html`<tr key=${pair.seed}><th scope="row">${visible(pair.seed)}</th>
-      ${pair.values.map((one, at) => html`<td key=${at} class="numeric"><a href=${link("run", {}, pair.runs[at])} aria-label=${`${nameOf(pair.runs[at])}, ${title(metric)} ${number(one)}`}>${number(one)}</a></td>`)}
+      ${pair.values.map((one, at) => html`<td key=${at} class="numeric"><a href=${link("run", {}, pair.runs[at])}
+        aria-label=${`${nameOf(pair.runs[at])}, ${title(metric)} ${number(one)}`}>${number(one)}</a></td>`)}
       <td class="numeric"><b>${signed(pair.difference)}</b></td><td>${pair.difference === 0 ? "equal" : sign * pair.difference > 0 ? "first" : "second"}</td></tr>`)}</tbody></table>
       ${pairs.length > MOST_ROWS && html`<p class="dim">${`and ${count(pairs.length - MOST_ROWS)} more`}</p>`}</div>`;
 }

@@ -100,7 +100,8 @@ function Found({ found, runs, params, asked, better, by, metric, method }) {
     <${SeedGroups} groups=${groups} words=${words} called=${called} charted=${charted} of=${of} params=${params} better=${better} metric=${metric} nameOf=${nameOfRun} />
     ${results > 0 && html`<${SeedCharts} groups=${charted.map((key) => groups.find((group) => group.key === key))} called=${called} better=${better} metric=${metric} method=${method} />`}
     <${SeedGroup} key=${of.key} group=${of} called=${called(of)} runs=${runs} params=${params} asked=${asked} metric=${metric} better=${better} nameOf=${nameOfRun} />
-    ${groups.filter(({ n }) => n > 0).length > 1 && of.n > 0 && html`<${SeedPairs} groups=${groups} of=${of} called=${called} params=${params} asked=${asked} better=${better} nameOf=${nameOfRun} metric=${metric} />`}`;
+    ${groups.filter(({ n }) => n > 0).length > 1 && of.n > 0 && html`<${SeedPairs} groups=${groups} of=${of} called=${called} params=${params} asked=${asked} better=${better}
+      nameOf=${nameOfRun} metric=${metric} />`}`;
 }
 
 /** Who was left out, by why. */
