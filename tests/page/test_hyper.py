@@ -66,6 +66,12 @@ def test_several_axes_are_brushed_and_each_brush_is_named_and_taken_back(opened:
     # A range holds the same runs however its axis is looked at.
     opened.go(f"{ADDRESS}&brush=config.lr:0.01~0.1&flip=config.lr&log=!config.lr")
     kept(page, f"42 of {ALL} runs")
+    # And what is at the upper end of an axis that is turned around is the least.
+    drawn(opened, f"{ADDRESS}&flip=config.lr")
+    kept(page, f"{ALL} runs")
+    line = page.get_by_role("slider", name="range of lr").bounding_box()
+    drag(page, line, (0.5, 0.01), (0.5, 0.2))
+    kept(page, f"20 of {ALL} runs")
 
 
 def test_runs_without_a_key_have_a_lane_and_are_kept_by_it(opened: Opened) -> None:

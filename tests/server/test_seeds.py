@@ -89,6 +89,7 @@ def test_pairs_have_equal_seeds_and_the_exact_test(store: Path) -> None:
         of(store, "plain", other, init=seed)
     lonely = of(store, "new", 0.5, init=9)
     twice = [of(store, "plain", 0.5, init=7) for _ in range(2)]
+    counterpart = of(store, "new", 0.5, init=7)
     with opened(store) as browser:
         both = groups(browser)
         query = {
@@ -113,6 +114,7 @@ def test_pairs_have_equal_seeds_and_the_exact_test(store: Path) -> None:
             "29 pairs" in found["wins"]["note"] or "cannot be significant" in found["wins"]["note"]
         )
         alone = dict(found["alone"])
+        assert alone[counterpart] == "seed init_seed 7 is 2 times in the other group"
         assert alone[lonely] == "seed init_seed 9 is not in the other group"
         assert [alone[one] for one in twice] == ["seed init_seed 7 is 2 times in its group"] * 2
         assert ask(browser, "seeds/pairs", **query, metric="acc", better="lower")["wins"][

@@ -34,13 +34,14 @@ export function HyperTable({ runs, rows, kept, keys, metric, lower, sort, spot, 
   useEffect(() => { if (spot) setCursor(Math.max(0, places.indexOf(spot.place))); }, [spot]);
   const cursor = Math.min(at, places.length - 1);
   const columns = useMemo(() => {
-    const shown_ = ["name", "state", metric, ...keys].filter((one) => runs.columns.has(one));
+    const shown_ = ["name", ...["state", metric, ...keys].filter((one) => runs.columns.has(one))];
     const short = shortNames(shown_.map(title), LETTERS);
     return shown_.map((one) => {
       const of = runs.columns.get(one);
       const heading = short.get(title(one));
-      return { key: one, title: heading, numeric: of.isNumeric, pinned: one === "name", dim: one !== "name" && one !== metric && !of.varies,
-        width: widths[one] ?? (one === "name" ? 180 : one === "state" ? 110 : Math.max(96, Math.min(210, Math.max(heading.length * 7.5 + 30, lettersOf(of, rows) * 7 + 26)))),
+      if (one === "name") return { key: one, title: "run", numeric: false, pinned: true, width: widths[one] ?? 180, cell: nameCell(runs, rows) };
+      return { key: one, title: heading, numeric: of.isNumeric, dim: one !== metric && !of.varies,
+        width: widths[one] ?? (one === "state" ? 110 : Math.max(96, Math.min(210, Math.max(heading.length * 7.5 + 30, lettersOf(of, rows) * 7 + 26)))),
         cell: cellOf(one, of, runs, rows, metric) };
     });
   }, [runs.columns, keys.join(), metric, widths, rows]);
@@ -81,13 +82,13 @@ function splitSort(text) {
   return found ? [found[1], found[2]] : null;
 }
 
+/** What a run is called: of one without a name its id. */
+const nameCell = (runs, rows) => (place) => {
+  const id = runs.ids[rows[place]];
+  return html`<a href=${link("run", {}, id)} tabindex="-1">${visible(label(runs, id))}</a>`;
+};
+
 function cellOf(key, column, runs, rows, metric) {
-  if (key === "name") {
-    return (place) => {
-      const id = runs.ids[rows[place]];
-      return html`<a href=${link("run", {}, id)} tabindex="-1">${visible(label(runs, id))}</a>`;
-    };
-  }
   if (key === "state") return (place) => html`<${State} state=${column.get(rows[place]) ?? "unknown"} />`;
   if (key === metric) return (place) => html`<b>${shown(column.get(rows[place]))}</b>`;
   return (place) => shown(column.get(rows[place]));
