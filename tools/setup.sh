@@ -10,11 +10,12 @@ python="${1:-python3}"
 echo "setting up .venv (once)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
-# The development group of pyproject.toml, read by hand: pip knows --group only from 25.1 on.
+# The development groups of pyproject.toml, read by hand: pip knows --group only from 25.1 on.
 .venv/bin/python - <<'END' > .venv/dev.txt
 import tomllib
 with open("pyproject.toml", "rb") as stream:
-    print("\n".join(tomllib.load(stream)["dependency-groups"]["dev"]))
+    groups = tomllib.load(stream)["dependency-groups"]
+print("\n".join([*groups["dev"], *groups["doors"]]))
 END
 pip install "torch==2.13.0" numpy scikit-learn safetensors
 pip install --requirement .venv/dev.txt --editable .
