@@ -17,7 +17,7 @@ import { AxisMenu, HyperBar } from "./hyper_bar.js";
 import { Relations } from "./hyper_plots.js";
 import { HyperTable } from "./hyper_table.js";
 import { Weights } from "./hyper_weights.js";
-import { SelectionBar } from "./runs_bar.js";
+import { SelectionBar } from "./runs_selection.js";
 
 const MOST_AXES = 7;  // at first
 const FEWEST_AXES = 4;
@@ -155,7 +155,7 @@ function Related({ runs, ids, keys, results, metric, params }) {
         metric=${metric} lower=${better === "lower"} sort=${params.sort}
         spot=${spot} bright=${bright} onBright=${setBright} picked=${picked} setPicked=${pick}
           onMove=${(key, to) => (axes_.includes(key) && axes_.includes(to) ? onMove(key, axes_.indexOf(to)) : null)} /></section>
-    <${SelectionBar} ids=${[...picked].filter((id) => runs.rowOf.has(id))} runs=${runs} clear=${() => pick(new Set())} />`;
+    <${SelectionBar} ids=${[...picked].filter((id) => runs.rowOf.has(id))} unseen=${0} runs=${runs} clear=${() => pick(new Set())} />`;
 }
 
 /** Each key with what it tells of the result, the strongest first; of those that tell nothing how many have it. */

@@ -11,7 +11,7 @@ export function SeedCharts({ groups, called, better, metric, method }) {
   const named = (group, at) => ({ id: group.key, number: at, label: `${called(group)} (n = ${count(group.n)})` });
   const shares = useMemo(() => some.map((group, at) => ({ ...named(group, at), ...steps(group.points) })), [groups.map(({ key }) => key).join(" "), groups[0]?.points]);
   const bests = useMemo(() => some.filter(({ best }) => best.length > 1).map((group) => ({ ...named(group, some.indexOf(group)),
-    x: group.best.map(({ n }) => n), y: group.best.map(({ value }) => value), low: group.best.map(({ low }) => low), high: group.best.map(({ high }) => high) })),
+    ...columns(group.best, { x: "n", y: "value", low: "low", high: "high" }) })),
   [shares, groups[0]?.best]);
   if (some.length === 0) return html`<p class="dim">Tick groups in the table to draw them.</p>`;
   const side = better === "lower" ? "lowest" : "highest";
@@ -39,7 +39,12 @@ function steps(points) {
     y[2 * at] = at / sorted.length;
     y[2 * at + 1] = (at + 1) / sorted.length;
   });
-  return { x, y };
+  return { x, y, isStair: true };
+}
+
+/** Objects as arrays of one of their members each. */
+function columns(rows, names) {
+  return Object.fromEntries(Object.entries(names).map(([name, of]) => [name, Float64Array.from(rows, (row) => row[of])]));
 }
 
 /** Numbers of runs are whole. */
