@@ -25,10 +25,11 @@ def views(opened: Opened) -> list[tuple[str, str]]:
         ("/curves?by=config.lr", ".small-legend li"),
         ("/curves?color=config.lr&tables=loss&y=0~1", ".values td"),
         ("/?where=lr+%3E+5", ".empty"),
-        ("/hyper", ".parallel canvas"),
+        ("/hyper?pick=" + two, ".parallel canvas"),
+        ("/hyper?plot=matrix&brush=config.lr:0.001~0.1&color=config.optimizer", ".matrix canvas"),
         (f"/compare?all=1&ids={two}", ".versus"),
         (f"/trace?ids={two}", ".steps"),
-        ("/seeds", ".strip"),
+        ("/seeds", ".seed-pairs .strip"),
     ]
 
 

@@ -43,6 +43,7 @@ from samebit.report import results, tables
 from samebit.report.facts import FACTS
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
+from samebit.report.tables.testing import paired_by
 from samebit.server.answers import Command, Fact, Group, Part, Told
 from samebit.server.beside import FirstDifference
 from samebit.server.given import Given
@@ -75,6 +76,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         lambda view, one, apart: open_state(view, one, apart=apart),
         results.groups,
         _result,
+        paired_by,
         _table,
         _groups_table,
         _is_volatile,
@@ -175,6 +177,7 @@ def _result(
         values=list(values),
         runs=list(found.runs),
         n=len(points),
+        over=estimate.over if estimate is not None else "",
         mean=estimate.value if estimate is not None else None,
         low=estimate.low if estimate is not None else None,
         high=estimate.high if estimate is not None else None,

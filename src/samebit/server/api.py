@@ -13,8 +13,9 @@ from samebit.folders.read import View
 from samebit.folders.said import check
 from samebit.query.where import Sort, resolve
 from samebit.remotes import named
-from samebit.server import code, curves, media, one
+from samebit.server import code, curves, media, one, seeds
 from samebit.server.answers import (
+    Group,
     GroupCurves,
     Groups,
     Metric,
@@ -26,6 +27,7 @@ from samebit.server.answers import (
 )
 from samebit.server.asked import flag, real, whole, words
 from samebit.server.comparing import Comparer
+from samebit.server.crossing import crossing
 from samebit.server.given import Given
 from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
@@ -35,6 +37,8 @@ from samebit.server.reading import Reader
 __all__ = ["Api", "Request"]
 
 Row = dict[str, Any]
+
+Counted = tuple[Group, Sequence[Mapping[str, object]]]  # and the rows that it was told from
 
 _CONFIDENCE = 0.95
 _JSON, _BINARY = "application/json", "application/octet-stream"
@@ -81,6 +85,9 @@ class Api:
             "runs/filter": (self._filter, _JSON),
             **{f"runs.{form}": (self._table(form), kind) for form, kind in _FILES.items()},
             "runs/groups": (self._groups, _JSON),
+            "seeds/best": (self._best, _JSON),
+            "seeds/pairs": (self._pairs, _JSON),
+            "seeds/crossing": (self._crossing, _JSON),
             "metrics": (self._metrics, _JSON),
             "curves": (self._curves, _BINARY),
             "curves/groups": (self._group_curves, _JSON),
@@ -128,15 +135,42 @@ class Api:
 
     def _groups(self, asked: Request) -> bytes:
         by = words(asked.query, "by") or []
-        metric, take = _metric(asked), asked.query.get("take", "last")
-        if take not in _TAKES:
-            raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
-        names = [*by, "seed", "code.tree", *(f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))]
-        found = [
-            self._given.result(rows, metric, take, values)
+        found = [group for group, _ in self._came_to(asked, by)]
+        return encode(Groups(by, _metric(asked), _take(asked), _CONFIDENCE, found))
+
+    def _came_to(self, asked: Request, by: list[str], more: Sequence[str] = ()) -> list[Counted]:
+        """What groups of the runs that are meant came to, each with the rows that it is of."""
+        metric, take = _metric(asked), _take(asked)
+        names = [*by, *more, "seed", "code.tree"]
+        names += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
+        return [
+            (self._given.result(rows, metric, take, values), rows)
             for values, rows in self._given.groups(self._chosen(asked, names, _METHOD), by)
         ]
-        return encode(Groups(by, metric, take, _CONFIDENCE, found))
+
+    def _best(self, asked: Request) -> bytes:
+        by, better = words(asked.query, "by") or [], _better(asked)
+        groups = [group for group, _ in self._came_to(asked, by)]
+        found, method = seeds.best(groups, better == "lower")
+        return encode(seeds.Bests(by, _metric(asked), _take(asked), better, method, found))
+
+    def _pairs(self, asked: Request) -> bytes:
+        """Of the runs that are named first and those named second."""
+        both = [self._one(asked, name) for name in ("ids", "against")]
+        found = seeds.pairs(both[0], both[1], self._given.seed_of, _better(asked) == "lower")
+        return encode(found)
+
+    def _crossing(self, asked: Request) -> bytes:
+        down, across = (asked.query.get(name, "") for name in ("down", "across"))
+        return encode(crossing(*self._one(asked, "ids", (down, across)), down, across))
+
+    def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
+        """The runs that are named, as one group."""
+        query = QueryParams({**dict(asked.query), "ids": asked.query.get(name, "")})
+        found = self._came_to(Request(query, {}), [], more)
+        if not found:
+            raise UsageError(f"no run is named in {name}", hint="which runs are the group?")
+        return found[0]
 
     def _chosen(
         self, asked: Request, names: Sequence[str], beginnings: tuple[str, ...] = ()
@@ -290,6 +324,20 @@ def _order(asked: Request) -> Sort | None:
 
 def _metric(asked: Request) -> str:
     return asked.query.get("metric", "").removeprefix("metric.")
+
+
+def _take(asked: Request) -> str:
+    take = asked.query.get("take", "last")
+    if take not in _TAKES:
+        raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
+    return take
+
+
+def _better(asked: Request) -> str:
+    better = asked.query.get("better", "higher")
+    if better not in seeds.BETTER:
+        raise UsageError(f"better is higher or lower, not {better!r}")
+    return better
 
 
 def _two_states(asked: Request) -> tuple[list[str], str | None]:

@@ -33,6 +33,7 @@ class Given(Struct, frozen=True):
         open_state: a state of a run; whether parts that ranks hold are to stay parts.
         groups: rows by what they have under some names.
         result: what the runs of a group came to in a metric; which metric, how it is taken.
+        seed_of: what a run has in common with its counterpart in another group; empty for nothing.
         table: rows as a file, `csv` or `tex`, of columns, or of those shown by themselves.
         groups_table: groups of rows as such a file: by names, of metrics, in an order.
         is_volatile: whether a metric is a fact of the clock or the machine, by its name.
@@ -49,6 +50,7 @@ class Given(Struct, frozen=True):
     open_state: Callable[[View, Stated, bool], StoredState]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]
+    seed_of: Callable[[AnyRow], Values]
     table: Callable[[str, Sequence[AnyRow], Sequence[str] | None], str]
     groups_table: Callable[[str, Sequence[AnyRow], Sequence[str], Sequence[str], Sort | None], str]
     is_volatile: Callable[[str], bool]

@@ -12,11 +12,12 @@ export const DOT = 2.5;  // pixels from the middle of a point to its border
  * @property {string} id
  * @property {string} label
  * @property {number} number - by which it has its colour and its dashes
- * @property {ArrayLike<number>} x
- * @property {ArrayLike<number>} y - of the line; NaN where it is broken
- * @property {ArrayLike<number>} [low]
- * @property {ArrayLike<number>} [high]
- * @property {ArrayLike<number>} [raw] - behind a smoothed line
+ * @property {Float64Array} x
+ * @property {Float64Array} y - of the line; NaN where it is broken
+ * @property {Float64Array} [low]
+ * @property {Float64Array} [high]
+ * @property {Float64Array} [raw] - behind a smoothed line
+ * @property {boolean} [isStair] - its corners are no points
  */
 
 /**
@@ -106,7 +107,8 @@ function lines(canvas, curve, how, alpha, width) {
 const isAlone = ({ x }) => x.length === 1;
 
 /** The places of points that are drawn as dots: what has no neighbour a line could lead to, or all where they are far apart. */
-export function* dots({ x, y }, place, scale = 1) {
+export function* dots({ x, y, isStair }, place, scale = 1) {
+  if (isStair) return;
   const has = (at) => at >= 0 && at < x.length && Number.isFinite(y[at]);
   const isSparse = x.length > 1 && (place(x[x.length - 1]) - place(x[0])) / (x.length - 1) > APART * scale;
   for (let at = 0; at < x.length; at++) {

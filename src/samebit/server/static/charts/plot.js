@@ -63,7 +63,7 @@ class Plot {
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       cursor: {
         points: { show: false }, y: false, drag: { x: true, y: false, setScale: false, dist: 6 },
-        sync: { key: "curves", scales: ["x", null], setSeries: false,
+        sync: { key: this.props.sync ?? "curves", scales: ["x", null], setSeries: false,
           filters: { pub: (type) => type === "mousemove" || type === "mouseleave", sub: (type) => type === "mousemove" || type === "mouseleave" } },
         bind: { dblclick: () => () => this.props.onZoom(null) },
       },
@@ -176,7 +176,7 @@ function isOneDigit(value) {
 /**
  * A chart of curves.
  * @param {{curves: import("./paint.js").Drawn[], zoom: number[]|null, isXLog: boolean, isYLog: boolean,
- *   yRange: "inner"|number[]|null, bright: Set<string>|null, label: string, xTicks?: function(number): string, onZoom: function, onLook: function}} props
+ *   yRange: "inner"|number[]|null, bright: Set<string>|null, label: string, sync?: string, xTicks?: function(number): string, onZoom: function, onLook: function}} props
  */
 export function Curves(props) {
   const root = useRef(null);
