@@ -19,6 +19,7 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "media": ("samebit.cli.media", "pictures, tables, sound that a run logged: list, export"),
+    "export": ("samebit.cli.exporting", "everything of runs as Parquet, CSV or JSON, in bulk"),
     "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
     "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),

@@ -14,7 +14,7 @@ from samebit.folders.streams import Stream, rank_number
 from samebit.journal.logged import Logged
 from samebit.journal.tabled import Tabled, tabled
 
-__all__ = ["Points", "read"]
+__all__ = ["Points", "read", "read_exact"]
 
 
 class Points(Struct, frozen=True):
@@ -25,26 +25,41 @@ class Points(Struct, frozen=True):
     values: Any  # float64
 
 
-def read(of_ranks: Mapping[str, Stream], numpy: Any) -> dict[str, Points]:
+class _Inexact(Exception):
+    """Something was logged that float64 does not hold."""
+
+
+def read_exact(of_ranks: Mapping[str, Stream], numpy: Any) -> dict[str, Points] | None:
+    """The same as `read`; None where anything was logged that it leaves out or rounds.
+
+    That is a text, a bool, an integer beyond 2^53, or a step that is no whole number.
+    """
+    try:
+        return read(of_ranks, numpy, exact=True)
+    except _Inexact:
+        return None
+
+
+def read(of_ranks: Mapping[str, Stream], numpy: Any, *, exact: bool = False) -> dict[str, Points]:
     """Each metric as the lowest rank logged it; of its rows of a step the later one counts."""
     found: dict[str, list[Points]] = {}
     of_rank: dict[str, int] = {}
     for rank, stream in of_ranks.items():
         number = rank_number(rank)
-        for name, parts in _of_stream(stream, numpy).items():
+        for name, parts in _of_stream(stream, numpy, exact).items():
             if of_rank.setdefault(name, number) == number:
                 found.setdefault(name, []).extend(parts)
     return {name: _by_step(parts, numpy) for name, parts in found.items()}
 
 
-def _of_stream(stream: Stream, numpy: Any) -> dict[str, list[Points]]:
+def _of_stream(stream: Stream, numpy: Any, exact: bool) -> dict[str, list[Points]]:
     """By name what counts of each episode, the earliest first, each in order of time."""
     found: dict[str, list[Points]] = {}
     floors: dict[str, float] = {}  # by name: the first step at which a later episode logged it
     for which in sorted(stream.logged, reverse=True):
         cut = stream.cuts.get(which, math.inf)
         begun: dict[str, float] = {}
-        for name, points in _of_episode(stream.logged[which], numpy).items():
+        for name, points in _of_episode(stream.logged[which], numpy, exact).items():
             steps, floor = points.steps, floors.get(name, math.inf)
             if cut < math.inf or floor < math.inf:
                 points = _where(points, (points.times_ns < cut) & (steps < floor))
@@ -55,11 +70,13 @@ def _of_stream(stream: Stream, numpy: Any) -> dict[str, list[Points]]:
     return found
 
 
-def _of_episode(logged: Sequence[Logged], numpy: Any) -> dict[str, Points]:
+def _of_episode(logged: Sequence[Logged], numpy: Any, exact: bool) -> dict[str, Points]:
     """By name its points in order of time; names that were always logged together share arrays."""
     together: dict[tuple[str, ...], list[Tabled]] = {}
     for part in logged:
         for one in tabled(part, numpy):
+            if exact and not one.exact:
+                raise _Inexact
             together.setdefault(tuple(one.values), []).append(one)
     parts: dict[str, list[Points]] = {}
     for names, tables in together.items():

@@ -30,6 +30,7 @@ _SMALL, _SMALL_NEGATIVE = 0x80, 0xE0  # below, and from here on, the first byte 
 _CONSTANTS = (0xC0, 0xC2, 0xC3)  # None, False, True
 _TEXTS = {0xD9: 1, 0xDA: 2, 0xDB: 4}  # first byte of a text: how many bytes say its length
 _LARGEST_TIME = 2**62
+_EXACT = 2**53  # up to which float64 has every whole number
 
 
 class Tabled(Struct, frozen=True):
@@ -39,6 +40,7 @@ class Tabled(Struct, frozen=True):
     times_ns: Any  # int64, UTC
     steps: Any  # float64
     values: dict[str, Any]  # float64; only of names that are a number in each of these rows
+    exact: bool  # these are all that the rows hold, to the bit, and each step is a whole number
 
 
 class _Item(Struct, frozen=True):
@@ -132,6 +134,9 @@ def _read(
     sound = (times >= 0) & (times < _LARGEST_TIME)
     times_ns = times.astype(numpy.int64) + logged.offset_ns
     steps = column(items[2]).astype(numpy.float64)
+    exact = bool(sound.all()) and _are_whole(numpy, steps)
+    for one in items[_BEFORE_THE_VALUES:]:
+        exact = exact and bool(one.kind) and (one.wide < 8 or _is_exact(numpy, column(one)))
     for schema in numpy.unique(schemas).tolist():
         names = logged.schemas.get(schema)
         if names is None or len(names) != len(items) - _BEFORE_THE_VALUES:
@@ -142,17 +147,29 @@ def _read(
             for name, item in zip(names, items[_BEFORE_THE_VALUES:], strict=True)
             if item.kind
         }
-        yield Tabled(places[mine], times_ns[mine], steps[mine], values)
+        yield Tabled(places[mine], times_ns[mine], steps[mine], values, exact)
+
+
+def _are_whole(numpy: Any, steps: Any) -> bool:
+    return bool(((steps == numpy.floor(steps)) & (abs(steps) < _EXACT)).all())
+
+
+def _is_exact(numpy: Any, values: Any) -> bool:
+    """Whether numbers of 64 bits are the same as float64."""
+    return values.dtype.kind == "f" or bool(((values <= _EXACT) & (values >= -_EXACT)).all())
 
 
 def _one_by_one(numpy: Any, logged: Logged, payloads: list[int]) -> Iterator[Tabled]:
     by_names: dict[tuple[str, ...], list[tuple[int, int, float, list[float]]]] = {}
+    exact = True
     for payload in payloads:
         row = next(replace(logged, payloads=[payload]).rows(), None)
         if row is None:
             continue
         step, time_ns, values = row
         numbers = {n: _as_float(v) for n, v in values.items() if type(v) in (int, float)}
+        exact = exact and type(step) is int and abs(step) < _EXACT and 0 <= time_ns < _LARGEST_TIME
+        exact = exact and all(numbers.get(n) == v or v != v for n, v in values.items())
         if type(step) in (int, float) and abs(time_ns) < _LARGEST_TIME:
             found = (payload, time_ns, _as_float(step), list(numbers.values()))
             by_names.setdefault(tuple(numbers), []).append(found)
@@ -163,6 +180,7 @@ def _one_by_one(numpy: Any, logged: Logged, payloads: list[int]) -> Iterator[Tab
             numpy.array([row[1] for row in rows], numpy.int64),
             numpy.array([row[2] for row in rows], numpy.float64),
             {name: table[:, at] for at, name in enumerate(names)},
+            exact,
         )
 
 
