@@ -109,12 +109,13 @@ def _write(
 def _form(options: argparse.Namespace) -> str:
     """What was asked for, else what the file's ending says, else Parquet."""
     asked = next((form for form in _FORMS if getattr(options, form)), None)
-    ending = ENDINGS.get(options.to.suffix.lower()) if options.to is not None else None
-    if options.to is not None and options.to.is_dir():
-        ending = None
-    if asked is not None and ending is not None and asked != ending:
-        raise UsageError(f"{options.to.name} ends as {ending} does, and --{asked} was asked for")
-    return asked or ending or "parquet"
+    place: Path | None = options.to
+    if place is None or place.is_dir() or place.suffix.lower() not in ENDINGS:
+        return asked or "parquet"
+    ending = ENDINGS[place.suffix.lower()]
+    if asked not in (None, ending):
+        raise UsageError(f"{place.name} ends as {ending} does, and --{asked} was asked for")
+    return ending
 
 
 def _only_one(shapes: Sequence[Shape], form: str) -> Shape:

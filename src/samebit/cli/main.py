@@ -41,6 +41,7 @@ COMMANDS = {
     "du": ("samebit.cli.usage", "who uses the space, and what was saved"),
     "gc": ("samebit.cli.sweeping", "remove what no run names any more"),
     "tags": ("samebit.cli.tagging", "list or remove the git tags of runs"),
+    "schema": ("samebit.cli.describing", "the shape of what a command prints with --json"),
     "demo": ("samebit.cli.demonstrating", "record, verify and compare a small training"),
 }
 

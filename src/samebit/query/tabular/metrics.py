@@ -4,7 +4,6 @@ Where everything that a run logged is a number they come as arrays, and no value
 itself. Names are in order of the alphabet, and the steps of each ascend.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,8 +21,7 @@ _Step = tuple[int | None, str | None]  # whole, or as a text
 
 def long_batches(view: View, numpy: Any) -> Iterator[Batch]:
     """A batch for each metric of a run, with the columns of `METRIC_COLUMNS`."""
-    points = view.exact_points(numpy) if numpy is not None else None
-    if points is not None:
+    if (points := _points(view, numpy)) is not None:
         for name, one in sorted(points.items()):
             steps = one.steps.astype(numpy.int64)
             columns = (Same(name), steps, one.times_ns, one.values, Same(None), Same(None))
@@ -52,8 +50,7 @@ def wide_batches(view: View, names: Sequence[str], numpy: Any) -> Iterator[Batch
 
     A step's time is that of what was logged at it last. What is no number is nothing here.
     """
-    points = view.exact_points(numpy) if numpy is not None else None
-    if points is not None:
+    if (points := _points(view, numpy)) is not None:
         if points:
             yield _wide_of_points(view.id, points, names, numpy)
         return
@@ -77,6 +74,11 @@ def wide_batches(view: View, names: Sequence[str], numpy: Any) -> Iterator[Batch
                 *([found.get(name, {}).get(step) for step in steps] for name in names),
             ),
         )
+
+
+def _points(view: View, numpy: Any) -> dict[str, Points] | None:
+    """All of a run's metrics as arrays; None where they must be looked at one by one."""
+    return view.exact_points(numpy) if numpy is not None else None
 
 
 def _wide_of_points(
@@ -103,11 +105,17 @@ def _wide_of_points(
 
 def _ordered(column: Column) -> list[tuple[Any, int, Any]]:
     rows = zip(column.steps, column.times_ns, column.values, strict=True)
-    return sorted(rows, key=lambda row: (row[0] != row[0], 0 if row[0] != row[0] else row[0]))
+    return sorted(rows, key=lambda row: _place(row[0]))
+
+
+def _place(step: Any) -> tuple[bool, Any]:
+    """NaN is no number that a list could be sorted by: it stands last."""
+    is_none = step != step
+    return is_none, 0 if is_none else step
 
 
 def _step(step: Any) -> _Step:
-    if isinstance(step, float) and math.isfinite(step) and step == math.floor(step):
+    if isinstance(step, float) and step.is_integer():
         step = int(step)
     if in_64_bits(step):
         return step, None
