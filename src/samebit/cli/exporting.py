@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ __all__ = ["export", "export_arguments"]
 
 _LARGE = [shape.name for shape in SHAPES.values() if shape.is_large]
 _EVERY = [name for name in SHAPES if name not in _LARGE]
+_PLAIN_WIDTH = 80
 _FORMS = (*ENDINGS.values(),)
 
 
@@ -100,9 +102,11 @@ def _write(
     for text in failed:
         screen.say(visible(f"samebit: left out, it cannot be read: {text}"))
     if written is not None:
-        told = ", ".join(f"{name} {count:,}" for name, count in written.items() if count)
         runs = counted(len(rows) - len(failed), "run")
-        screen.say(f"{visible(str(options.to))}: {runs}, {form}; rows: {told}")
+        screen.say(f"{visible(str(options.to))}: {runs}, {form}")
+        told = ", ".join(f"{name} {count:,}" for name, count in written.items() if count)
+        for line in textwrap.wrap(f"rows: {told}", (screen.width or _PLAIN_WIDTH) - 2):
+            screen.say(f"  {line}")
     return Exit.NOT_FOUND if failed else Exit.DONE
 
 
