@@ -21,6 +21,7 @@ __all__ = ["export", "export_arguments"]
 _LARGE = [shape.name for shape in SHAPES.values() if shape.is_large]
 _EVERY = [name for name in SHAPES if name not in _LARGE]
 _PLAIN_WIDTH = 80
+_TIED = "\0"  # where a name and its count are not to be parted
 _FORMS = (*ENDINGS.values(),)
 
 
@@ -104,9 +105,9 @@ def _write(
     if written is not None:
         runs = counted(len(rows) - len(failed), "run")
         screen.say(f"{visible(str(options.to))}: {runs}, {form}")
-        told = ", ".join(f"{name} {count:,}" for name, count in written.items() if count)
+        told = ", ".join(f"{name}{_TIED}{count:,}" for name, count in written.items() if count)
         for line in textwrap.wrap(f"rows: {told}", (screen.width or _PLAIN_WIDTH) - 2):
-            screen.say(f"  {line}")
+            screen.say(f"  {line.replace(_TIED, ' ')}")
     return Exit.NOT_FOUND if failed else Exit.DONE
 
 

@@ -26,6 +26,7 @@ from samebit.server.answers import (
 from samebit.server.asked import flag, real, whole, words
 from samebit.server.comparing import Comparer
 from samebit.server.given import Given
+from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
 from samebit.server.points import PointsCache
 from samebit.server.reading import Reader
@@ -62,12 +63,15 @@ class Api:
         self._looking = looking
         self._points = PointsCache(self.reader)
         self._comparer = Comparer(self.reader, given)
+        self._leaves = Leaves(self.reader, given)
 
     def addresses(self) -> dict[str, tuple[Answer, str]]:
         """By path, what answers it, and of which kind it is."""
         of_runs: dict[str, Callable[[View], object]] = {
             "files": code.files,
             "patch": code.patch,
+            "media": media.of_run,
+            "machine": one.machine,
             **self._given.details,
         }
         return {
@@ -82,6 +86,9 @@ class Api:
             "curves/points": (self._curve_points, _JSON),
             "compare": (self._compare, _JSON),
             "trace": (self._trace, _JSON),
+            "trace/leaves": (self._trace_leaves, _JSON),
+            "states": (self._states, _JSON),
+            "states/leaf": (self._leaf, _JSON),
             "runs/{run}": (self._run, _JSON),
             "runs/{run}/console": (self._console, _JSON),
             "runs/{run}/file": (self._file, _JSON),
@@ -200,6 +207,17 @@ class Api:
         begin, count = whole(asked.query, "from") or 0, whole(asked.query, "count") or 200
         return encode(self._comparer.trace(ids, begin, count))
 
+    def _trace_leaves(self, asked: Request) -> bytes:
+        ids, optimizer = words(asked.query, "ids") or [], whole(asked.query, "optimizer") or 0
+        return encode(self._comparer.leaves(ids, optimizer, whole(asked.query, "step") or 0))
+
+    def _states(self, asked: Request) -> bytes:
+        return encode(self._leaves.compare(*_two_states(asked)))
+
+    def _leaf(self, asked: Request) -> bytes:
+        place = asked.query.get("place", "")
+        return encode(self._leaves.leaf(*_two_states(asked), place))
+
     def _run(self, asked: Request) -> bytes:
         return encode(one.summary(self.reader.view(asked.run), self._given))
 
@@ -244,6 +262,11 @@ class Api:
 
 def _metric(asked: Request) -> str:
     return asked.query.get("metric", "").removeprefix("metric.")
+
+
+def _two_states(asked: Request) -> tuple[list[str], str | None]:
+    """The states, `RUN:STATE` each, and the rank of which they are where one is named."""
+    return words(asked.query, "of") or [], asked.query.get("rank") or None
 
 
 def _drawn(asked: Request) -> curves.Asked:
