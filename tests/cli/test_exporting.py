@@ -13,7 +13,9 @@ import pytest
 import samebit
 from samebit import places
 from samebit.cli.main import main
+from samebit.cli.schemas.making import make_schema
 from samebit.digest import from_json
+from samebit.query import index
 from samebit.query.tabular.shapes import RUN_COLUMNS, SHAPES
 from tests.cli.everything import golden_store
 from tests.docs.blocks import ROOT
@@ -315,6 +317,13 @@ def test_the_documented_columns_are_those_that_are_written() -> None:
         rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", documented[name], re.MULTILINE)
         columns = RUN_COLUMNS if name == "runs" else shape.columns
         assert rows == [(c.name, c.type, c.what) for c in columns], name
+
+
+def test_the_table_of_runs_has_every_column_of_ls() -> None:
+    said = ["tags", "note", "archived"]
+    assert [column.name for column in RUN_COLUMNS] == [*index.COLUMNS, *said]
+    row = make_schema("ls")["$defs"]["Row"]["properties"]
+    assert set(row) == {*index.COLUMNS, *said, "damage"}
 
 
 def test_an_empty_store_says_so(
