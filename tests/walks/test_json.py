@@ -10,7 +10,8 @@ from samebit.cli.schemas.making import OUTPUTS
 from tests.cli import strictly
 from tests.projects import Project
 
-pytestmark = pytest.mark.slow  # it trains, replays, signs, releases and pushes
+# It trains, replays, signs, releases and pushes.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SCRIPT = """
 import sys
