@@ -71,8 +71,8 @@ def result(
         else:
             values.append(found)
             runs.append(str(row["id"]))
-    counted = [row for row in rows if row["id"] in set(runs)]
-    over, notes = _over(counted)
+    has_result = set(runs)
+    over, notes = _over([row for row in rows if row["id"] in has_result])
     if take in ("min", "max") and values:
         notes.append(f"the {take} over a run's points, which chooses the best of many")
     estimate = stats.mean(values, how=how, confidence=confidence, over=over) if values else None
