@@ -9,6 +9,7 @@ import measure
 NAMES = (
     "log_call",
     "media",
+    "importing",
     "training_loop",
     "startup",
     "listing",
