@@ -185,7 +185,7 @@ def _ends(recording: Recording, method: str, given: Mapping[str, Any], found: An
         groups["param"] = estimator
     elif hasattr(found, "dtype"):
         groups["output"] = found
-    recording.fits.row(_autolog.fits, groups, {})
+    recording.fits.row(None, groups, {})
     log = joined.handle(recording).log
     if method in _OF_FOLDS:
         scores = _scores(found) if isinstance(found, dict) else {"test_score": found}

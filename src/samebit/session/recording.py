@@ -116,7 +116,7 @@ class Recording:
         )
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
-        self.fits = Tracing(loops, self._keeper, self.problem)  # of estimators, each a row
+        self.fits = Tracing(loops, self._keeper, self.problem)  # and trials of searches, each a row
         boosting = Boosting(loops, self._keeper)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
