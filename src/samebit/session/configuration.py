@@ -48,6 +48,7 @@ class Configuration:
         # Each with its values as they were when they were parsed.
         self._parses: list[tuple[Parsed, dict[str, Any]]] = []
         self._globals: dict[str, Any] = {}
+        self._told: dict[str, dict[str, Any]] = {}
         self._training = False
         self._of_init = False
         self._job: Any = None
@@ -56,6 +57,14 @@ class Configuration:
     def give(self, value: Any) -> None:
         """Take what the user gave; it replaces what was given before."""
         self.given = value
+        self.write()
+
+    def tell(self, library: str, values: Mapping[str, Any]) -> None:
+        """Take what a library's door knows of its settings, beside what it told before.
+
+        They stand in the configuration under the library's name, and displace nothing.
+        """
+        self._told.setdefault(library, {}).update(self._plain(values))
         self.write()
 
     @property
@@ -116,11 +125,16 @@ class Configuration:
 
     def _merged(self) -> tuple[Any, dict[str, Any]]:
         layers = self._layers()
+        told = [
+            _Layer({name: values}, {"": CODE}, {"parser": name})
+            for name, values in self._told.items()
+        ]
         if self.given is not None:
             given = self._plain(self.given)
             if not isinstance(given, dict):
                 return secrets.mask_values(given), {"made_by": [{"parser": _GIVEN}], "values": {}}
             layers = [*_without_those_inside(layers, given), self._given_layer(given, layers)]
+        layers = [*told, *layers]
         if not layers:
             return None, {}
         merged: dict[str, Any] = {}

@@ -1,0 +1,1 @@
+"""Doors of frameworks: a module for each, loaded when it is asked for."""
