@@ -10,13 +10,15 @@ from tests.replay.conftest import Project, make_project
 WAYS = ("samebit run", "python")
 
 
-def recorded(around: Path, script: str, way: str, *words: str, **environ: str) -> Project:
+def recorded(
+    around: Path, script: str, way: str, *words: str, marked: bool = False, **environ: str
+) -> Project:
     """A project whose script was recorded once: under `samebit run`, or by its door alone."""
     project = make_project(around)
     project.write(train=script)
     if way == "python":
         said = project.call(sys.executable, "train.py", *words, **environ).stderr
-        assert "the run is marked" not in said, said
+        assert ("the run is marked" in said) is marked, said
     else:
         project.run("train.py", *words, **environ)
     return project

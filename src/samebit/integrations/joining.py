@@ -1,10 +1,15 @@
 """The run that a door records into: the one that is there, or one that it begins."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
+from samebit.capture import console
 from samebit.capture.config import plain
 from samebit.capture.parsing import CODE, Parsed
+from samebit.errors import in_a_line
+from samebit.folders.folder import RunFolder
+from samebit.journal.writer import Writer
 from samebit.session import process
 from samebit.session.joining import init
 from samebit.session.process import here
@@ -29,7 +34,8 @@ class Door:
     """What one callback, logger or tracker has of the run; nothing here raises.
 
     A training behind one that is over begins a run of its own, where the first was begun by a door.
-    Pickled and opened again, a door joins what there is then.
+    Pickled and opened in another process, a door joins what is recorded there; where nothing is
+    (multiprocessing made it), its rows go into the run that it was pickled with.
 
     Args:
         framework: where its settings are said to come from.
@@ -43,11 +49,14 @@ class Door:
         self._group = group
         self._run: Run | None = None
         self._recording: Recording | None = None
+        self._path: Path | None = None  # of the run's folder
+        self._writer: Writer | None = None  # of rows alone, in another process
         self._settings: dict[str, Any] = {}
+        self._has_told = False
         self._sources: dict[str, str] = {"": CODE}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_run": None, "_recording": None}
+        return {**self.__dict__, "_run": None, "_recording": None, "_writer": None}
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self  # of one run there is one handle
@@ -72,9 +81,37 @@ class Door:
         else:
             self._run = Run(active, process.end)
         self._recording = here.active
+        self._path = self._run.path or self._path
         self._continues()
         self._give_settings()
         return self._run
+
+    @property
+    def id(self) -> str:
+        """The run's id, in a replay that of the run that it repeats; empty where there is none."""
+        recording = self._recording
+        if recording is None:
+            return ""
+        try:
+            return recording.folder.record().of or recording.folder.id
+        except Exception as error:
+            self.trouble(error)
+            return recording.folder.id
+
+    def log(self, values: Mapping[str, Any], step: int | None) -> None:
+        """Record a row, as `Run.log` does."""
+        run = self.run
+        if run.id or self._path is None:
+            run.log(values, step)
+            return
+        try:
+            if self._writer is None:
+                self._writer = Writer(RunFolder(self._path).journal, self._path.name, "0")
+            self._writer.row(values, step or 0)
+        except Exception as error:
+            if not self._has_told:
+                self._has_told = True
+                console.say(f"samebit: log: {in_a_line(error)} (training goes on)")
 
     def _continues(self) -> None:
         if self._recording is _begun.recording:
