@@ -84,7 +84,8 @@ class Configuration:
         self._job = job if job is not None else self._job
         known = {parsed.is_of for parsed, _ in self._parses if parsed.is_of}
         is_new = known.isdisjoint((found.is_of, *found.replaces))
-        if is_new and (self._training or len(self._parses) >= _MOST_PARSES):
+        is_late = self._training or len(self._parses) >= _MOST_PARSES
+        if is_new and is_late and found.rank:
             return  # what is read while it trains is data
         sources = found.sources
         kept: list[tuple[Parsed, dict[str, Any]]] = []
@@ -153,10 +154,10 @@ class Configuration:
         return secrets.mask_values(merged), {"made_by": made_by, "values": said}
 
     def _layers(self) -> list[_Layer]:
-        rank = min((parsed.rank for parsed, _ in self._parses), default=0)
-        # The best count, and beside the command line the files that the script's own code loaded,
-        # which stand below it.
-        chosen = [p for p in self._parses if p[0].rank == rank or p[0].parser == "OmegaConf"]
+        rank = min((parsed.rank for parsed, _ in self._parses if parsed.rank), default=0)
+        # The best count, and beside the command line what stands below it: the files that the
+        # script's own code loaded, and what a framework was set to.
+        chosen = [p for p in self._parses if p[0].rank in (0, rank) or p[0].parser == "OmegaConf"]
         chosen.sort(key=lambda chosen: chosen[0].rank != rank, reverse=True)
         layers = [self._layer(parsed, first) for parsed, first in chosen]
         if not layers and self._globals:
