@@ -49,7 +49,7 @@ class SamebitCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Give a row of the trace."""
         try:
-            optimizer = self.model.optimizer
+            optimizer: Any = self.model.optimizer  # of a model that trains there is one
             self._door.run.trace(
                 loss=dict(logs or {}),
                 params=self.model,
