@@ -134,7 +134,7 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     yield "name", view.name
     if view.record.kind != "run":
         yield "kind", f"{view.record.kind} of {view.record.of}"
-    yield "group", view.record.group
+    yield "group", view.group
     yield "inside run", view.record.parent
     start = view.start
     if start is not None:

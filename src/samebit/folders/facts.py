@@ -32,6 +32,7 @@ __all__ = [
 # Facts of which every one counts; of the others the last one does.
 MANY = frozenset(
     {
+        "artifact",
         "cell",
         "child",
         "continued",

@@ -247,15 +247,23 @@ def _join_or_begin(
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
         if name is not None:
             supervised.folder.add_note("name", name)
-        if group is not None and group != supervised.folder.record().group:
-            supervised.problem(
-                "group", f"a run's group is given to it: samebit run --group {group}"
-            )
+        if group is not None:
+            _say_group(supervised, group)
         _say_too_late(supervised, deterministic=deterministic)
         return supervised
     if here.active is not None:
         end(here.active, "finished")
     return _begin_here(seed, deterministic, name, group, resume)
+
+
+def _say_group(supervised: Recording, group: str) -> None:
+    """A run that has no group gets its script's; of another one the command's counts."""
+    given = supervised.folder.record().group
+    if given is None:
+        supervised.folder.add_note("group", group)
+    elif given != group:
+        detail = f"the script's {group!r} is passed over: it was started with --group {given}"
+        supervised.problem("group", detail)
 
 
 def _may_take(supervised: Recording, resume: str | None) -> bool:
