@@ -104,6 +104,7 @@ def add_kept(
     name: str,
     kept: Mapping[bytes, tuple[str, str]],
     *,
+    new_bytes: int = 0,
     message: str = "",
     origin: dict[str, str] | None = None,
 ) -> Added:
@@ -116,6 +117,7 @@ def add_kept(
         found: what they were when they were stored, each under the path that it has in the version.
         name: letters, digits and . _ -.
         kept: of each path what `keep_files` gave.
+        new_bytes: by how many the store grew with that.
         message: what is to be said about it.
         origin: where it is from.
 
@@ -134,6 +136,7 @@ def add_kept(
         made = _put(pieces, found, done, keep=True)
     newest = before[0] if before else None
     record = _record(store, found, name, made, newest, keep=True, message=message, origin=origin)
+    record = structs.replace(record, new_bytes=new_bytes + pieces.new_bytes)
     versions.write_record(store.path, record)
     is_new = newest is None or newest.manifest != made.name
     return Added(record, is_new, 0, (*made.notes, *_secrets(found)))
@@ -186,10 +189,13 @@ def _record(
     )
 
 
-def keep_files(store: Store, paths: Iterable[str]) -> dict[str, tuple[str, str] | SamebitError]:
+def keep_files(
+    store: Store, paths: Iterable[str], grown: Advance | None = None
+) -> dict[str, tuple[str, str] | SamebitError]:
     """Store single files, all in one pack if they fit; durable when this returns.
 
-    It begins no thread: there can be none any more when the interpreter ends.
+    It begins no thread: there can be none any more when the interpreter ends. `grown` is told by
+    how many bytes the store grew.
 
     Returns:
         Of each path the digest that it had, and what holds it: the object of that name, or the list
@@ -207,6 +213,8 @@ def keep_files(store: Store, paths: Iterable[str]) -> dict[str, tuple[str, str] 
                 found[path] = error
                 continue
             found[path] = _text(one.raw), _listed(one, pieces) or _text(one.raw)
+    if grown is not None:
+        grown(pieces.new_bytes)
     return found
 
 

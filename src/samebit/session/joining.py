@@ -245,10 +245,8 @@ def _join_or_begin(
         _set(seed, deterministic)
         if seed is not None or deterministic:
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
-        if name is not None:
-            supervised.folder.add_note("name", name)
-        if group is not None:
-            _say_group(supervised, group)
+        if supervised.folder.record().kind != "replay":  # which has no name, so as not to have two
+            _say_of(supervised, name, group)
         _say_too_late(supervised, deterministic=deterministic)
         return supervised
     if here.active is not None:
@@ -256,9 +254,13 @@ def _join_or_begin(
     return _begin_here(seed, deterministic, name, group, resume)
 
 
-def _say_group(supervised: Recording, group: str) -> None:
-    """A run that has no group gets its script's; of another one the command's counts."""
+def _say_of(supervised: Recording, name: str | None, group: str | None) -> None:
+    """A run that has no group gets its script's; of two the command's counts."""
+    if name is not None:
+        supervised.folder.add_note("name", name)
     given = supervised.folder.record().group
+    if group is None:
+        return
     if given is None:
         supervised.folder.add_note("group", group)
     elif given != group:

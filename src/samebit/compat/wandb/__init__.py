@@ -8,9 +8,8 @@
 
 import enum
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from samebit.compat.wandb import env as env
 from samebit.compat.wandb import errors as errors
@@ -32,8 +31,7 @@ from samebit.compat.wandb.absent import (
 )
 from samebit.compat.wandb.artifacts import Artifact
 from samebit.compat.wandb.configs import Config
-from samebit.compat.wandb.faults import CommError, Error, UnsupportedError, UsageError
-from samebit.compat.wandb.history import Metric
+from samebit.compat.wandb.faults import CommError, Error, UsageError
 from samebit.compat.wandb.joining import attach, finish, init
 from samebit.compat.wandb.media import (
     Audio,
@@ -50,6 +48,9 @@ from samebit.compat.wandb.runs import Run
 from samebit.compat.wandb.saying import termerror, termlog, termwarn
 from samebit.compat.wandb.settings import Settings
 from samebit.compat.wandb.tables import Table
+
+if TYPE_CHECKING:
+    from samebit.compat.wandb.reading import Api
 
 __version__ = "0.31.0"  # whose names and arguments these are
 __all__ = [
@@ -155,7 +156,6 @@ summary: Any = _BeforeInit("summary")
 patched: dict[str, list[Any]] = {"tensorboard": [], "keras": [], "gym": []}
 join = finish
 _attach = attach
-_this = sys.modules[__name__]
 _before = config, summary
 
 
@@ -258,11 +258,11 @@ def termsetup(*given: Any, **more: Any) -> None:
 
 def __getattr__(name: str) -> Any:
     if name in ("Api", "PublicApi"):
-        from samebit.compat.wandb.apis.public import Api  # noqa: PLC0415  (few scripts read)
+        from samebit.compat.wandb.reading import Api  # noqa: PLC0415  (few scripts read)
 
         return Api
     if name == "api":
-        from samebit.compat.wandb.apis.public import Api  # noqa: PLC0415
+        from samebit.compat.wandb.reading import Api  # noqa: PLC0415
 
         return Api()
     if name in ("apis", "data_types", "wandb_run"):

@@ -1,14 +1,13 @@
 """`wandb.Artifact`: files under one name, logged as a version of data and used again."""
 
 import contextlib
-import io
 import json
 import os
 import re
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from samebit import places
 from samebit.compat.wandb import kept
@@ -172,7 +171,7 @@ class Artifact:
     @contextlib.contextmanager
     def new_file(
         self, name: str, mode: str = "x", encoding: str | None = None
-    ) -> Generator[io.IOBase]:
+    ) -> Generator[IO[Any]]:
         """Write a file into it; ValueError where it has one of that name."""
         path = _path(name)
         if os.fsencode(path) in self.content.entries and "a" not in mode and "w" not in mode:
@@ -298,7 +297,7 @@ class Artifact:
     @property
     def created_at(self) -> str:
         """When it was logged."""
-        from samebit.compat.wandb.apis.times import iso  # noqa: PLC0415  (it reads runs)
+        from samebit.compat.wandb.times import iso  # noqa: PLC0415  (it reads runs)
 
         return iso(self._version("created_at")[1].record.at_ns)
 
@@ -473,7 +472,7 @@ class Artifact:
     def logged_by(self) -> Any:
         """The run that logged it, as `wandb.Api` gives it; None where that is not known."""
         store, found = self._version("logged_by")
-        from samebit.compat.wandb.apis.public import Api  # noqa: PLC0415  (it reads runs)
+        from samebit.compat.wandb.reading import Api  # noqa: PLC0415  (it reads runs)
 
         run = found.record.origin.get("run")
         return Api(store=store.path).run(run) if run else None

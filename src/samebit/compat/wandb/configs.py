@@ -180,7 +180,7 @@ def read_file(name: str, *, may_lack: bool = False) -> dict[str, Any]:
             key: value["value"] if isinstance(value, dict) and "value" in value else value
             for key, value in loaded.items()
         }
-    except (OSError, yaml.YAMLError, AttributeError) as error:
+    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
         raise ConfigError(f"{name} is no config file: {error}") from error
 
 

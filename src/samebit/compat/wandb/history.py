@@ -16,7 +16,15 @@ from samebit.compat.wandb.faults import Error
 from samebit.compat.wandb.media import for_log
 from samebit.journal.values import plain_number
 
-__all__ = ["OPS", "Definition", "History", "Metric", "definition_of", "make_definition"]
+__all__ = [
+    "OPS",
+    "Definition",
+    "History",
+    "Metric",
+    "definition_of",
+    "make_definition",
+    "read_definition",
+]
 
 OPS = ("min", "max", "mean", "best", "last", "copy", "none", "first")
 _PLAIN = frozenset({float, int, bool, str})
@@ -33,6 +41,16 @@ class Definition(Struct, frozen=True):
     summary: tuple[str, ...] = ()
     goal: str = ""
     syncs: bool = True  # a row without the step metric has its last value
+
+    def plain(self) -> dict[str, Any]:
+        """As it is told in the record; see `read_definition`."""
+        return {
+            "name": self.name,
+            "step_metric": self.step_metric,
+            "summary": list(self.summary),
+            "goal": self.goal,
+            "syncs": self.syncs,
+        }
 
     def fits(self, name: str) -> bool:
         """Whether it is of this name."""
@@ -71,6 +89,19 @@ def make_definition(
     if wanted not in ("", "min", "max", "minimize", "maximize"):
         raise Error(f"Unhandled define_metric() arg: goal: {goal}")
     return Definition(name, step or None, ops, wanted[:3], step_sync is not False)
+
+
+def read_definition(said: Any) -> Definition:
+    """The way back; of what anybody may have written nothing that is no text."""
+    found: dict[str, Any] = said if isinstance(said, dict) else {}
+    step, summary = found.get("step_metric"), found.get("summary")
+    return Definition(
+        str(found.get("name", "")),
+        str(step) if step else None,
+        tuple(map(str, summary)) if isinstance(summary, list) else (),
+        str(found.get("goal", "")),
+        found.get("syncs") is not False,
+    )
 
 
 def definition_of(name: str, definitions: Iterable[Definition]) -> Definition | None:
@@ -183,9 +214,7 @@ class History:
         """The value of a step metric in a row; the last one where the row has none."""
         value = data.get(metric)
         if value is None:
-            syncs = any(
-                one.syncs for one in self.definitions.values() if one.step_metric == metric
-            )
+            syncs = any(one.syncs for one in self.definitions.values() if one.step_metric == metric)
             return self._last_steps.get(metric, at) if syncs else at
         number = None if getattr(value, "is_cuda", False) else plain_number(value)
         if isinstance(number, bool) or not isinstance(number, (int, float)) or number != number:

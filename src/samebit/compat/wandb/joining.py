@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from samebit import places
 from samebit.compat.wandb import configs
 from samebit.compat.wandb.faults import UsageError
-from samebit.compat.wandb.recorded import Nothing, OfAnother, Ours, Recorded
+from samebit.compat.wandb.history import Definition, read_definition
+from samebit.compat.wandb.recorded import Nothing, OfAnother, Ours, Recorded, next_step
 from samebit.compat.wandb.runs import Run, Told
 from samebit.compat.wandb.saying import hint, lacks
 from samebit.compat.wandb.settings import Settings
@@ -19,6 +21,7 @@ from samebit.folders.folder import RunFolder, user_name
 from samebit.folders.read import read_run
 from samebit.session import joining, process
 from samebit.session.process import here
+from samebit.session.ranks import is_worker
 from samebit.session.recording import Recording
 from samebit.session.run import Run as OurRun
 
@@ -30,8 +33,9 @@ _MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 _RESUMES = ("allow", "must", "never", "auto")
 _REINITS = ("default", "return_previous", "finish_previous", "create_new")
 # Arguments that are about a server, or that our record makes unnecessary.
-_OF_NO_EFFECT = ("force", "save_code", "tensorboard", "sync_tensorboard", "monitor_gym")
-_OF_NO_EFFECT += ("anonymous", "magic", "sweep_id")
+_OF_NO_EFFECT = frozenset(
+    {"force", "save_code", "tensorboard", "sync_tensorboard", "monitor_gym", "anonymous", "magic"}
+)
 
 
 class _Here:
@@ -156,7 +160,11 @@ def _asked(given: dict[str, Any], settings: Any) -> dict[str, Any]:
     by_settings = settings.arguments() if isinstance(settings, Settings) else {}
     asked = {
         name: next(
-            (one for one in (given[name], by_settings.get(name), variables[name]) if one is not None),
+            (
+                one
+                for one in (given[name], by_settings.get(name), variables[name])
+                if one is not None
+            ),
             None,
         )
         for name in given
@@ -204,9 +212,7 @@ def _tags(given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(tag) for tag in given or () if str(tag).strip()))
 
 
-def _take_config(
-    run: Run, config: Any, excluded: Any, included: Any, *, allow: bool
-) -> None:
+def _take_config(run: Run, config: Any, excluded: Any, included: Any, *, allow: bool) -> None:
     items = configs.parsed(config)
     if included:
         items = {key: value for key, value in items.items() if key in included}
@@ -242,22 +248,31 @@ def _recorded(told: Told, resume: str | None) -> Recorded:
         ours = joining.init(name=told.name, group=told.group or None)
     recording = here.active
     if recording is None or not ours.id:
-        if process_is_worker():
-            hint("this process was made by multiprocessing: its wandb run is not recorded")
-        return Nothing("")
+        return _of_a_worker()
     _here.used = recording
     is_joined = recording is before or recording is here.supervised
-    first = _next_step(recording) if recording.execution > 1 else 0
+    first = next_step(read_run(recording.folder)) if recording.execution > 1 else 0
     found = Ours(ours, recording, begun=not is_joined, first_step=first)
     _say_of(found, told, is_named=True)
     return _named(found, told)
 
 
-def process_is_worker() -> bool:
-    """Whether multiprocessing made this process."""
-    from samebit.session.ranks import is_worker  # noqa: PLC0415
+def _of_a_worker() -> Recorded:
+    """Of a process that multiprocessing made: the first rank writes rows into the run around it."""
+    if not is_worker():
+        return Nothing("")  # why nothing is recorded was said
+    around = here.active.folder.path if here.active is not None else os.environ.get("SAMEBIT_RUN")
+    if around and _is_first_rank(sys.modules.get("torch.distributed")):
+        hint("of a rank that was forked rows are kept, and no configuration")
+        return OfAnother(Path(around))
+    hint("this process was made by multiprocessing: its wandb run is not recorded")
+    return Nothing("")
 
-    return is_worker()
+
+def _is_first_rank(distributed: Any) -> bool:
+    if distributed is None or not distributed.is_available():
+        return False
+    return bool(distributed.is_initialized() and distributed.get_rank() == 0)
 
 
 def _is_of_the_script(active: Recording) -> bool:
@@ -285,12 +300,6 @@ def _named(found: Ours, told: Told) -> Ours:
         except Exception as error:
             lacks("id", f"by {told.id!r} it will not be found: {error}")
     return found
-
-
-def _next_step(recording: Recording) -> int:
-    columns = read_run(recording.folder).metrics.values()
-    steps = [step for column in columns for step in column.steps if isinstance(step, int)]
-    return max(steps, default=-1) + 1
 
 
 def find_ours(store: Path, id: str) -> RunFolder | None:
@@ -323,9 +332,9 @@ def _to_resume(id: str, resume: str) -> str | Recorded | None:
         if resume == "must":
             raise UsageError(f"there is no run {id!r} to resume: resume='must' begins none")
         return None
-    if alive := read_run(found).processes_alive():
-        if os.getpid() not in alive:
-            return OfAnother(found.path)
+    alive = read_run(found).processes_alive()
+    if alive and os.getpid() not in alive:
+        return OfAnother(found.path)
     return found.id
 
 
@@ -392,8 +401,20 @@ def attach_told(attach_id: str | None, told: Told) -> Run:
             recorded = OfAnother(path)
     except (NotFound, OSError) as error:
         raise UsageError(f"Unable to attach to run {attach_id}: {error}") from error
-    run = Run(recorded, told, _is_over)
+    said = recorded.told()
+    if "project" in said:
+        told = Told(
+            project=str(said["project"]),
+            entity=str(said.get("entity", "")),
+            group=told.group,
+            job_type=str(said.get("job_type", "")),
+            id=said.get("id") or None,
+        )
+    run = Run(recorded, told, _is_over, definitions=_definitions(said))
     _set(run)
     return run
 
 
+def _definitions(said: Mapping[str, Any]) -> list[Definition]:
+    metrics = said.get("metrics")
+    return [read_definition(one) for one in metrics] if isinstance(metrics, list) else []

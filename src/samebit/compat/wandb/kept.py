@@ -56,11 +56,13 @@ class Content(Struct):
         store: where they go.
         entries: by the path that each has in the version.
         stored: what `keep_files` gave of each.
+        new_bytes: by how many the store grew with them.
     """
 
     store: Store
     entries: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
     stored: dict[bytes, tuple[str, str]] = field(default_factory=dict[bytes, tuple[str, str]])
+    new_bytes: int = 0
 
     def add(self, places: Mapping[str, str]) -> None:
         """Store files; SamebitError where one cannot be read or the store cannot be written.
@@ -70,13 +72,16 @@ class Content(Struct):
         """
         found = {os.fsencode(path): os.fsencode(place) for path, place in places.items()}
         entries = {path: files.file_entry(path, place) for path, place in found.items()}
-        kept = adding.keep_files(self.store, list(dict.fromkeys(places.values())))
+        kept = adding.keep_files(self.store, dict.fromkeys(places.values()), self._grown)
         for path, place in found.items():
             one = kept[os.fsdecode(place)]
             if isinstance(one, SamebitError):
                 raise one
             self.entries[path] = entries[path]
             self.stored[path] = one
+
+    def _grown(self, size_bytes: int) -> None:
+        self.new_bytes += size_bytes
 
     def remove(self, path: str) -> None:
         """Take a file out again; KeyError where there is none."""
@@ -100,7 +105,13 @@ class Content(Struct):
         survey = Survey(root, b"" not in self.entries, False, ordered, gathered=True)
         kept = {path: self.stored[path] for path in sorted(self.stored)}
         made = adding.add_kept(
-            self.store, survey, name, kept, message=message, origin={"kind": TOOL, **origin}
+            self.store,
+            survey,
+            name,
+            kept,
+            new_bytes=self.new_bytes,
+            message=message,
+            origin={"kind": TOOL, **origin},
         )
         return made.record
 
@@ -195,9 +206,9 @@ def made_by(store: Path, run: str, call: str | None = None) -> Iterator[DataReco
     for name in versions.list_names(store):
         for record in versions.still_there(versions.read_records(store, name)):
             origin = record.origin
-            if origin.get("kind") == TOOL and origin.get("run") == run:
-                if call is None or origin.get("call") == call:
-                    yield record
+            is_its = origin.get("kind") == TOOL and origin.get("run") == run
+            if is_its and call in (None, origin.get("call")):
+                yield record
 
 
 def items_of(store: Store, record: DataRecord) -> list[Item]:
@@ -213,9 +224,9 @@ def lay_out(store: Store, item: Item, root: Path) -> Path:
     """
     place = root / os.fsdecode(item.path)
     try:
-        if place.is_file() and place.stat().st_size == item.size_bytes:
-            if digest.of_file(place)[0] == item.digest:
-                return place
+        is_like = place.is_file() and place.stat().st_size == item.size_bytes
+        if is_like and digest.of_file(place)[0] == item.digest:
+            return place
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SamebitError(f"cannot be written: {error.strerror}", path=place) from error

@@ -8,14 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samebit.compat.wandb import pictures
 from samebit.compat.wandb.saying import lacks
 from samebit.media import given
-
-if TYPE_CHECKING:
-    from samebit.compat.wandb.tables import Table
 
 __all__ = [
     "Audio",
@@ -381,5 +378,3 @@ def _several(values: Sequence[Any]) -> Any:
 
 def _listed(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
-
-

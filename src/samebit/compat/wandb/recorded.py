@@ -18,7 +18,7 @@ from samebit.journal.writer import Writer
 from samebit.session.recording import Recording
 from samebit.session.run import Run as OurRun
 
-__all__ = ["Nothing", "OfAnother", "Ours", "Recorded"]
+__all__ = ["Nothing", "OfAnother", "Ours", "Recorded", "next_step"]
 
 
 class Recorded:
@@ -83,9 +83,9 @@ class Recorded:
     ) -> None:
         """The same, at the end of a `with`."""
 
-    def view(self) -> View | None:
-        """What it has recorded so far; None where there is nothing to read."""
-        return None
+    def told(self) -> dict[str, Any]:
+        """What was told of it last, as `tell`."""
+        return {}
 
 
 class Nothing(Recorded):
@@ -174,7 +174,9 @@ class Ours(Recorded):
         """What it has recorded so far."""
         return read_run(self._folder)
 
-    view = read
+    def told(self) -> dict[str, Any]:
+        """As the journal has it."""
+        return _told(self.read())
 
     def set_config(self, config: dict[str, Any]) -> None:
         """As `Run.config`."""
@@ -241,6 +243,8 @@ class OfAnother(Recorded):
         super().__init__(record.of if record.kind == "replay" and record.of else record.id)
         self.path = path
         self._replays = record.kind == "replay"
+        self._read = read_run(self._folder)
+        self.first_step = next_step(self._read)
         self._writer = Writer(self._folder.journal, record.id, "0")
         self._pid = os.getpid()
 
@@ -285,9 +289,9 @@ class OfAnother(Recorded):
         except Exception as error:
             hint(f"{kind} is not kept: {error}")
 
-    def view(self) -> View:
-        """What it has recorded so far."""
-        return read_run(self._folder)
+    def told(self) -> dict[str, Any]:
+        """As the journal has it."""
+        return _told(self._read)
 
     def finish(self, exit_code: int) -> None:
         """What was written is durable; the run goes on."""
@@ -297,3 +301,12 @@ class OfAnother(Recorded):
             hint(f"rows may not be durable: {error}")
 
 
+def next_step(view: View) -> int:
+    """The number behind the greatest step of a metric."""
+    steps = (step for column in view.metrics.values() for step in column.steps)
+    return max((step for step in steps if isinstance(step, int)), default=-1) + 1
+
+
+def _told(view: View) -> dict[str, Any]:
+    fact = view.facts.get("wandb")
+    return dict(fact) if isinstance(fact, dict) else {}

@@ -1,8 +1,8 @@
-"""`wandb.Run`: what `wandb.init` gives back, over a run of ours, or over none (`mode="disabled"`)."""
+"""`wandb.Run`: what `wandb.init` gives back, over a run of ours or, disabled, over none."""
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from samebit.compat.wandb import making, saved
 from samebit.compat.wandb.artifacts import Artifact
 from samebit.compat.wandb.configs import Config
 from samebit.compat.wandb.faults import UsageError
-from samebit.compat.wandb.history import History, Metric, make_definition
+from samebit.compat.wandb.history import Definition, History, Metric, make_definition
 from samebit.compat.wandb.recorded import Recorded
 from samebit.compat.wandb.saying import hint, termlog, termwarn
 from samebit.compat.wandb.settings import Settings
@@ -46,6 +46,7 @@ class Run:
         told: of it.
         over: is called when it is finished.
         settings: as they were given.
+        definitions: of metrics, by the process that it is of.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Run:
         told: Told,
         over: "Callable[[Run], None]",
         settings: Settings | None = None,
+        definitions: Iterable[Definition] = (),
     ) -> None:
         self._recorded = recorded
         self._told = told
@@ -73,7 +75,9 @@ class Run:
             self._since,
         )
         self.config = Config(recorded.set_config)
-        if not told.disabled:
+        for definition in definitions:
+            self._history.define(definition)
+        if not definitions:
             self._tell()
 
     # What it is called.
@@ -266,15 +270,7 @@ class Run:
                 "job_type": told.job_type,
                 "id": told.id or "",
                 "said": self.summary.said_names,
-                "metrics": [
-                    {
-                        "name": one.name,
-                        "step_metric": one.step_metric,
-                        "summary": list(one.summary),
-                        "goal": one.goal,
-                    }
-                    for one in self._history.definitions.values()
-                ],
+                "metrics": [one.plain() for one in self._history.definitions.values()],
             }
         )
 
@@ -396,7 +392,9 @@ class Run:
         hint("there is no registry: link_model keeps the model under its name there")
         self.log_model(path, registered_model_name)
 
-    def link_artifact(self, artifact: Artifact, target_path: str, *more: Any, **others: Any) -> None:
+    def link_artifact(
+        self, artifact: Artifact, target_path: str, *more: Any, **others: Any
+    ) -> None:
         """The same of an artifact."""
         hint("there is no registry: link_artifact keeps the artifact under its own name")
         if artifact.is_draft():
@@ -407,9 +405,7 @@ class Run:
 
     # The rest.
 
-    def alert(
-        self, title: str, text: str, level: Any = None, wait_duration: Any = None
-    ) -> None:
+    def alert(self, title: str, text: str, level: Any = None, wait_duration: Any = None) -> None:
         """Print it; nobody is told elsewhere."""
         wanted = str(getattr(level, "value", level or "INFO"))
         if wanted not in _LEVELS:
@@ -497,4 +493,3 @@ class _Status(Struct, frozen=True):
     sync_items_total: int = 0
     sync_items_pending: int = 0
     sync_time: None = None
-

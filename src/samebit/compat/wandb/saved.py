@@ -90,9 +90,8 @@ class Saved:
             content = Content(Store(recorded.path.parent.parent))
             content.add({"": path})
             origin = {"call": "save", "run": recorded.id, "file": name}
-            record = content.name(
-                kept.data_name(name), root=Path(path), message="", origin=origin
-            )
+            called = kept.data_name(os.path.basename(name))
+            record = content.name(called, root=Path(path), message="", origin=origin)
         except (SamebitError, OSError) as error:
             said = error.what if isinstance(error, SamebitError) else str(error)
             lacks(f"save of {name}", f"not kept: {said}")
@@ -133,7 +132,7 @@ def _base(text: str, base_path: Any) -> str:
 
 def restore(id: str, name: str, run_path: str | None, *, replace: bool, root: str) -> Any:
     """As `Run.restore`."""
-    from samebit.compat.wandb.apis.public import Api  # noqa: PLC0415  (it reads runs)
+    from samebit.compat.wandb.reading import Api  # noqa: PLC0415  (it reads runs)
 
     run = Api().run(run_path or id)
     place = Path(root) / name

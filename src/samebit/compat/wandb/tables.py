@@ -144,7 +144,9 @@ def _cell(value: Any) -> Any:
             return value.item()
         return json.dumps(value.tolist(), default=str)
     if isinstance(value, (list, tuple, set, frozenset, dict)):
-        return json.dumps(list(value) if isinstance(value, (set, frozenset)) else value, default=str)
+        return json.dumps(
+            list(value) if isinstance(value, (set, frozenset)) else value, default=str
+        )
     if hasattr(value, "isoformat"):
         return value
     return as_media(value) or str(value)

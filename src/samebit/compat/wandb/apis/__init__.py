@@ -1,6 +1,6 @@
 """`wandb.apis`: the runs of the store, as wandb's public interface has them."""
 
-from samebit.compat.wandb.apis.public import Api
+from samebit.compat.wandb.reading import Api
 
 __all__ = ["Api", "PublicApi"]
 

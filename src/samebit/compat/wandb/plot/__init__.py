@@ -1,4 +1,4 @@
-"""`wandb.plot`: charts, of which the table is kept; what they show is computed with scikit-learn."""
+"""`wandb.plot`: charts, of which the table is kept."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -99,6 +99,8 @@ def roc_curve(
         y_probas: shape (samples, classes), in the order of the classes that occur, sorted.
         labels: names of the classes.
         classes_to_plot: only these.
+        title: a text beside it.
+        split_table: of no effect.
     """
     from sklearn.metrics import roc_curve as curve  # noqa: PLC0415  (as wandb needs it)
 
@@ -126,9 +128,9 @@ def pr_curve(
     steps = np.linspace(1, 0, interp_size)
     for truth, scores, one, name in _by_class(y_true, y_probas, labels, classes_to_plot):
         precision, recall, _ = curve(truth, scores, pos_label=one)
-        best = np.maximum.accumulate(precision)  # recall falls: the best from there on
-        at = np.interp(steps, recall[::-1], best[::-1])
-        data += [[name, y, x] for x, y in rows_of(steps.tolist(), at.tolist())]
+        best = np.maximum.accumulate(precision)  # recall falls: the best with at least that recall
+        last = np.searchsorted(-recall, -steps, side="right") - 1
+        data += [[name, y, x] for x, y in rows_of(steps.tolist(), best[last].tolist())]
     return CustomChart(Table(columns=["class", "precision", "recall"], data=data), title, "pr")
 
 
@@ -145,7 +147,10 @@ def confusion_matrix(
     Args:
         probs: shape (samples, classes), of which the largest is the prediction; or `preds`.
         y_true: of each sample the number of its class.
+        preds: of each sample the class it was taken for.
         class_names: in the order of the numbers.
+        title: a text beside it.
+        split_table: of no effect.
     """
     import numpy as np  # noqa: PLC0415
 
