@@ -76,7 +76,7 @@ def test_transformers_trainer(project: Project, log_model: str) -> None:
     said = verify(project, view).out
     assert "not judged (clock or machine): eval/runtime" in said
     names = [record.name for record in _records(project)]
-    assert names == (["model-tiny"] * 3 if log_model == "checkpoint" else [])
+    assert names == (["model-tiny"] * 4 if log_model == "checkpoint" else [])
 
 
 def test_lightnings_logger(project: Project) -> None:
