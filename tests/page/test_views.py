@@ -1,4 +1,4 @@
-"""One run, curves, hyper-parameters, comparisons, traces, seeds: what a person does in each."""
+"""One run, curves, comparisons, traces: what a person does in each."""
 
 import re
 import xml.etree.ElementTree
@@ -21,6 +21,7 @@ def open_run(opened: Opened, name: str) -> str:
 
 def twins(opened: Opened) -> str:
     """The ids of the two runs whose traces part."""
+    opened.page.locator(".count").filter(has_text=f"{ALL} runs").wait_for()  # all were read
     asking = (
         "async (name) => (await (await fetch(`/api/runs/filter?where=name==${name}`)).json()).ids"
     )
@@ -34,17 +35,17 @@ def test_a_run_is_told_in_one_screen_with_the_commands_to_go_on(opened: Opened) 
     for title in ("Hyper-parameters", "Run", "Training", "Metrics", "See for yourself"):
         page.get_by_role("heading", name=title, exact=True).wait_for()
     assert f"samebit verify {run}" in page.locator(".side-column").inner_text()
-    page.get_by_role("link", name="Config").click()
+    page.get_by_role("link", name="Config", exact=True).click()
     setting = (
         page.get_by_role("region", name="configuration").get_by_role("row").filter(has_text="lr")
     )
     setting.get_by_role("cell", name="cli").wait_for()
-    page.get_by_role("link", name="Code").click()
+    page.get_by_role("link", name="Code", exact=True).click()
     page.get_by_role("button", name=re.compile("train.py")).click()
     page.locator(".lines").filter(has_text="print(lr)").wait_for()
     page.reload()
     page.locator(".lines").filter(has_text="print(lr)").wait_for()
-    page.get_by_role("link", name="Console").click()
+    page.get_by_role("link", name="Console", exact=True).click()
     page.get_by_role("log", name="console").filter(has_text="step 39 loss").wait_for()
 
 
@@ -53,7 +54,7 @@ def test_what_was_logged_beside_numbers_is_seen_read_and_kept_from_running(
 ) -> None:
     open_run(opened, "first-twin")
     page = opened.page
-    page.get_by_role("link", name="Media").click()
+    page.get_by_role("link", name="Media", exact=True).click()
     picture = page.get_by_role("img", name="black")
     picture.wait_for()
     page.wait_for_timeout(300)
@@ -174,33 +175,15 @@ def test_only_charts_in_view_are_drawn(browser: Any, tmp_path: Path) -> None:
         page.locator("figure").last.locator("canvas").wait_for()
 
 
-def test_a_brush_filters_the_runs_and_is_a_filter_of_the_table(opened: Opened) -> None:
-    page = opened.page
-    opened.go("/hyper?metric=metric.val/acc&axes=config.lr,config.optimizer")
-    page.locator("canvas").first.wait_for()
-    page.get_by_text("epsilon squared").wait_for()
-    line = page.get_by_role("slider", name="range of lr")
-    box = line.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 10, box["y"] + 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 10, box["y"] + box["height"] * 0.2, steps=4)
-    page.mouse.up()
-    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
-    page.reload()
-    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
-    page.get_by_role("link", name="these in the table").click()
-    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
-
-
 def test_runs_beside_each_other_show_what_differs_and_their_code(opened: Opened) -> None:
     page = opened.page
     opened.go(f"/compare?ids={twins(opened)}")
-    page.get_by_role("button", name="train.py").click()
     page.locator(".line.added").filter(has_text="lr *= 2").wait_for()
     assert page.get_by_role("rowheader", name=re.compile("model.py")).count() == 0
     page.get_by_role("checkbox", name="only what differs").uncheck()
     page.get_by_role("rowheader", name=re.compile("model.py")).wait_for()
+    page.get_by_role("button", name="train.py").click()
+    page.locator(".line.added").filter(has_text="lr *= 2").wait_for()
     page.get_by_role("link", name="Where they part").click()
     page.get_by_role(
         "heading", name=re.compile(f"^step {stores.PARTS_AT}: the backward")
@@ -208,14 +191,3 @@ def test_runs_beside_each_other_show_what_differs_and_their_code(opened: Opened)
     first = page.locator("tr.first")
     assert "the first difference" in first.inner_text()
     assert "not equal the cause" in " ".join(first.locator(".cause").inner_text().split())
-
-
-def test_seeds_have_their_mean_interval_and_best_of_n(opened: Opened) -> None:
-    opened.go("/seeds?by=config.lr,config.optimizer&metric=metric.loss")
-    page = opened.page
-    table = page.get_by_role("region", name="groups")
-    table.wait_for()
-    assert table.locator("svg circle").count() >= SWEPT - 7
-    page.get_by_text("Tang et al. 2020").wait_for()
-    heads = table.get_by_role("columnheader").all_inner_texts()
-    assert heads[-4:-1] == ["best of 2", "best of 3", "best of 5"]

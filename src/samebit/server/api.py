@@ -11,9 +11,11 @@ from samebit import places
 from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
+from samebit.query.where import Sort, resolve
 from samebit.remotes import named
-from samebit.server import code, curves, media, one
+from samebit.server import code, curves, media, one, seeds
 from samebit.server.answers import (
+    Group,
     GroupCurves,
     Groups,
     Metric,
@@ -25,7 +27,9 @@ from samebit.server.answers import (
 )
 from samebit.server.asked import flag, real, whole, words
 from samebit.server.comparing import Comparer
+from samebit.server.crossing import crossing
 from samebit.server.given import Given
+from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
 from samebit.server.points import PointsCache
 from samebit.server.reading import Reader
@@ -34,9 +38,11 @@ __all__ = ["Api", "Request"]
 
 Row = dict[str, Any]
 
+Counted = tuple[Group, Sequence[Mapping[str, object]]]  # and the rows that it was told from
+
 _CONFIDENCE = 0.95
 _JSON, _BINARY = "application/json", "application/octet-stream"
-_CSV = "text/csv; charset=utf-8"
+_FILES = {"csv": "text/csv; charset=utf-8", "tex": "text/x-tex; charset=utf-8"}
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 _TAKES = ("last", "first", "min", "max")
@@ -62,26 +68,35 @@ class Api:
         self._looking = looking
         self._points = PointsCache(self.reader)
         self._comparer = Comparer(self.reader, given)
+        self._leaves = Leaves(self.reader, given)
 
     def addresses(self) -> dict[str, tuple[Answer, str]]:
         """By path, what answers it, and of which kind it is."""
         of_runs: dict[str, Callable[[View], object]] = {
             "files": code.files,
             "patch": code.patch,
+            "media": media.of_run,
+            "machine": one.machine,
             **self._given.details,
         }
         return {
             "store": (self._store, _JSON),
             "runs": (self._runs, _JSON),
             "runs/filter": (self._filter, _JSON),
-            "runs.csv": (self._csv, _CSV),
+            **{f"runs.{form}": (self._table(form), kind) for form, kind in _FILES.items()},
             "runs/groups": (self._groups, _JSON),
+            "seeds/best": (self._best, _JSON),
+            "seeds/pairs": (self._pairs, _JSON),
+            "seeds/crossing": (self._crossing, _JSON),
             "metrics": (self._metrics, _JSON),
             "curves": (self._curves, _BINARY),
             "curves/groups": (self._group_curves, _JSON),
             "curves/points": (self._curve_points, _JSON),
             "compare": (self._compare, _JSON),
             "trace": (self._trace, _JSON),
+            "trace/leaves": (self._trace_leaves, _JSON),
+            "states": (self._states, _JSON),
+            "states/leaf": (self._leaf, _JSON),
             "runs/{run}": (self._run, _JSON),
             "runs/{run}/console": (self._console, _JSON),
             "runs/{run}/file": (self._file, _JSON),
@@ -120,15 +135,42 @@ class Api:
 
     def _groups(self, asked: Request) -> bytes:
         by = words(asked.query, "by") or []
-        metric, take = _metric(asked), asked.query.get("take", "last")
-        if take not in _TAKES:
-            raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
-        names = [*by, "seed", "code.tree", *(f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))]
-        found = [
-            self._given.result(rows, metric, take, values)
+        found = [group for group, _ in self._came_to(asked, by)]
+        return encode(Groups(by, _metric(asked), _take(asked), _CONFIDENCE, found))
+
+    def _came_to(self, asked: Request, by: list[str], more: Sequence[str] = ()) -> list[Counted]:
+        """What groups of the runs that are meant came to, each with the rows that it is of."""
+        metric, take = _metric(asked), _take(asked)
+        names = [*by, *more, "seed", "code.tree"]
+        names += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
+        return [
+            (self._given.result(rows, metric, take, values), rows)
             for values, rows in self._given.groups(self._chosen(asked, names, _METHOD), by)
         ]
-        return encode(Groups(by, metric, take, _CONFIDENCE, found))
+
+    def _best(self, asked: Request) -> bytes:
+        by, better = words(asked.query, "by") or [], _better(asked)
+        groups = [group for group, _ in self._came_to(asked, by)]
+        found, method = seeds.best(groups, better == "lower")
+        return encode(seeds.Bests(by, _metric(asked), _take(asked), better, method, found))
+
+    def _pairs(self, asked: Request) -> bytes:
+        """Of the runs that are named first and those named second."""
+        both = [self._one(asked, name) for name in ("ids", "against")]
+        found = seeds.pairs(both[0], both[1], self._given.seed_of, _better(asked) == "lower")
+        return encode(found)
+
+    def _crossing(self, asked: Request) -> bytes:
+        down, across = (asked.query.get(name, "") for name in ("down", "across"))
+        return encode(crossing(*self._one(asked, "ids", (down, across)), down, across))
+
+    def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
+        """The runs that are named, as one group."""
+        query = QueryParams({**dict(asked.query), "ids": asked.query.get(name, "")})
+        found = self._came_to(Request(query, {}), [], more)
+        if not found:
+            raise UsageError(f"no run is named in {name}", hint="which runs are the group?")
+        return found[0]
 
     def _chosen(
         self, asked: Request, names: Sequence[str], beginnings: tuple[str, ...] = ()
@@ -200,6 +242,17 @@ class Api:
         begin, count = whole(asked.query, "from") or 0, whole(asked.query, "count") or 200
         return encode(self._comparer.trace(ids, begin, count))
 
+    def _trace_leaves(self, asked: Request) -> bytes:
+        ids, optimizer = words(asked.query, "ids") or [], whole(asked.query, "optimizer") or 0
+        return encode(self._comparer.leaves(ids, optimizer, whole(asked.query, "step") or 0))
+
+    def _states(self, asked: Request) -> bytes:
+        return encode(self._leaves.compare(*_two_states(asked)))
+
+    def _leaf(self, asked: Request) -> bytes:
+        place = asked.query.get("place", "")
+        return encode(self._leaves.leaf(*_two_states(asked), place))
+
     def _run(self, asked: Request) -> bytes:
         return encode(one.summary(self.reader.view(asked.run), self._given))
 
@@ -222,13 +275,34 @@ class Api:
         told = view.said
         return encode(SaidAnswer(run, view.name, list(told.tags), told.text, told.archived))
 
-    def _csv(self, asked: Request) -> bytes:
-        """Exactly what is shown: these runs and columns, in this order."""
-        columns = words(asked.query, "columns")
-        beginnings = ("config.", "metric.") if columns is None else ()
-        chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
-        rows = [row for row in chosen if "damage" not in row]
-        return self._given.csv(rows, columns).encode()
+    def _table(self, form: str) -> Answer:
+        """Exactly what is shown: these runs and columns, or groups of runs, in this order."""
+
+        def answer(asked: Request) -> bytes:
+            columns, by = words(asked.query, "columns"), words(asked.query, "by")
+            if by:
+                names = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
+                rows = self._with_all(self._chosen(asked, names, _METHOD), by)
+                order = _order(asked)
+                return self._given.groups_table(form, rows, by, columns or (), order).encode()
+            beginnings = ("config.", "metric.") if columns is None else ()
+            chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
+            whole = [row for row in chosen if "damage" not in row]
+            rows = self._with_all(whole, columns or ())
+            return self._given.table(form, rows, columns).encode()
+
+        return answer
+
+    def _with_all(self, rows: list[Row], names: Sequence[str]) -> list[Row]:
+        """What only runs have that are not among these is None in them, rather than unknown."""
+        there = {key for row in rows for key in row}
+        absent = [name for name in names if resolve(name, there) is None]
+        if not absent:
+            return rows
+        every = self._looking.rows(None, replays=True, names=absent)
+        elsewhere = {key for row in every for key in row}
+        found = {key for name in absent if (key := resolve(name, elsewhere)) is not None}
+        return [dict.fromkeys(found) | row for row in rows]
 
     def _of_run(self, tell: Callable[[View], object]) -> Answer:
         return lambda asked: encode(tell(self.reader.view(asked.run)))
@@ -242,8 +316,33 @@ class Api:
         return encode(one.console(folder, execution, asked.query.get("rank"), after))
 
 
+def _order(asked: Request) -> Sort | None:
+    """`acc:desc`; a name may hold anything, and more colons."""
+    name, _, way = asked.query.get("sort", "").rpartition(":")
+    return Sort(name, descending=way == "desc") if name else None
+
+
 def _metric(asked: Request) -> str:
     return asked.query.get("metric", "").removeprefix("metric.")
+
+
+def _take(asked: Request) -> str:
+    take = asked.query.get("take", "last")
+    if take not in _TAKES:
+        raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
+    return take
+
+
+def _better(asked: Request) -> str:
+    better = asked.query.get("better", "higher")
+    if better not in seeds.BETTER:
+        raise UsageError(f"better is higher or lower, not {better!r}")
+    return better
+
+
+def _two_states(asked: Request) -> tuple[list[str], str | None]:
+    """The states, `RUN:STATE` each, and the rank of which they are where one is named."""
+    return words(asked.query, "of") or [], asked.query.get("rank") or None
 
 
 def _drawn(asked: Request) -> curves.Asked:
