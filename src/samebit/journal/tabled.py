@@ -129,7 +129,8 @@ def _read(
     schemas, times = column(items[1]), column(items[3])
     if times.dtype.kind == "f":
         return  # no writer of ours writes such a time
-    sound = (times >= 0) & (times < _LARGEST_TIME)
+    # One of before the machine was started is below 0 on its clock.
+    sound = (times > -_LARGEST_TIME) & (times < _LARGEST_TIME)
     times_ns = times.astype(numpy.int64) + logged.offset_ns
     steps = column(items[2]).astype(numpy.float64)
     for schema in numpy.unique(schemas).tolist():

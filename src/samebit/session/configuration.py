@@ -19,6 +19,7 @@ __all__ = ["Configuration"]
 
 _GIVEN = "config="
 _GLOBALS = "module globals"
+_BESIDE = "add_hparams"
 _MISSING = object()
 _MOST_PARSES = 32
 
@@ -48,6 +49,7 @@ class Configuration:
         # Each with its values as they were when they were parsed.
         self._parses: list[tuple[Parsed, dict[str, Any]]] = []
         self._globals: dict[str, Any] = {}
+        self._beside: dict[str, Any] = {}
         self._training = False
         self._of_init = False
         self._job: Any = None
@@ -56,6 +58,11 @@ class Configuration:
     def give(self, value: Any) -> None:
         """Take what the user gave; it replaces what was given before."""
         self.given = value
+        self.write()
+
+    def give_beside(self, values: Mapping[str, Any]) -> None:
+        """Take settings that the script told a tracker; they stand below all others."""
+        self._beside = {**self._beside, **values}
         self.write()
 
     @property
@@ -148,6 +155,9 @@ class Configuration:
         if not layers and self._globals:
             values = self._plain(self._globals)
             layers = [_Layer(values, {"": CODE}, {"parser": _GLOBALS})]
+        if self._beside:
+            values = self._plain(self._beside)
+            layers.insert(0, _Layer(values, {"": CODE}, {"parser": _BESIDE}))
         return layers
 
     def _layer(self, parsed: Parsed, first: Mapping[str, Any]) -> _Layer:
