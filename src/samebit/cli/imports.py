@@ -30,6 +30,11 @@ READERS = {
         "Wandb",
         "runs of wandb: a folder `wandb`, one of a run, or a `.wandb` file",
     ),
+    "mlflow": (
+        "samebit.compat.files.mlflowstores",
+        "Mlflow",
+        "runs of MLflow: a folder `mlruns`, one of a run, or a file of SQLite",
+    ),
 }
 
 _LOOK_EVERY_S = 2.0
