@@ -178,17 +178,19 @@ class _Telling:
         if self._as_data:
             self._screen.say(canonical_json(self._data(run, done)).decode())
             return
+        if not (self._is_dry or done.is_new or done.points or done.things):
+            self._screen.say(f"nothing new in {done.run} {visible(run.name or '')}".rstrip())
+            return
         paint = self._screen.paint
         amount = counted(done.points, "point")
         amount += f", {counted(done.things, 'thing')} to look at" if done.things else ""
         if self._is_dry:
-            how = "would import" if done.is_new else "is there:"
+            how = "would import" if done.is_new else "is there"
         elif done.is_new:
             how = paint.green("imported")
         else:
-            how = paint.cyan("more of") if done.points or done.things else "is there:"
-        new = "" if done.is_new or not (done.points or done.things) else " more"
-        new = "" if self._is_dry else new
+            how = paint.cyan("added to")
+        new = "" if done.is_new or self._is_dry else " more"
         name = f" {visible(run.name)}" if run.name else ""
         self._screen.say(f"{how} {done.run}{name}: {amount}{new}")
         for what, detail in done.problems:

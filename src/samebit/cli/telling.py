@@ -230,8 +230,8 @@ def _is_volatile(name: str) -> bool:
 
 
 def _metrics(view: View) -> Iterator[tuple[str, object]]:
-    for name, column in view.metrics.items():
-        yield name, f"{shown(column.values[-1])} at step {column.steps[-1]}"
+    for name, one in view.summaries.items():
+        yield name, f"{shown(one.last)} at step {one.step}"
 
 
 def _commands(store: Path, remote: str, view: View) -> Iterator[Command]:

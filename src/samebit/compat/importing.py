@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from samebit import __version__, digest
 from samebit.capture import secrets
 from samebit.compat.foreign import Execution, ForeignRun, Series, Thing
-from samebit.errors import Damaged, SamebitError, UsageError, in_a_line
+from samebit.compat.things import facts_of
+from samebit.errors import Damaged, SamebitError
 from samebit.folders import said
 from samebit.folders.ending import ENDED
 from samebit.folders.facts import read_fact
@@ -29,19 +30,14 @@ from samebit.folders.read import read_run
 from samebit.journal.frame import Kind
 from samebit.journal.values import exact
 from samebit.journal.writer import Writer
-from samebit.media.drafts import Made, draft
-from samebit.media.given import Media
 from samebit.objects.store import Store
 from samebit.records import ExecutionEnd, ExecutionStart, Origin, RunRecord
 
 __all__ = ["Added", "Importer", "id_of"]
 
 _TRIES = 16  # ids of one run, where others have its first ones
-_TOGETHER_BYTES = 32 << 20  # of media that are written at once
 _MOST_NAME = 10_000  # letters of a metric's name
 _CODES = {int: "q", float: "d"}
-
-_Read = tuple[Thing, Sequence[Media]]
 
 
 class Added(Struct, frozen=True):
@@ -68,7 +64,7 @@ class _Have:
                 for name, (count, name_of) in fact.get(kind, {}).items():
                     self.taken[fact["execution"], kind, name] = count, name_of
         self.facts = {
-            name: value for name, value in view.facts.items() if name not in ("taken", "joined")
+            name: value for name, value in view.facts.items() if name not in ("taken", "process")
         }
         self.problems = {(p["what"], p["detail"]) for p in view.all_facts("problem")}
         self.name = view.name
@@ -206,8 +202,9 @@ class _Writing:
         self.has_written = True
         if number not in self._have.writers:
             writer = Writer(self._have.folder.journal, self._have.folder.id, in_utc=True)
-            joined = {"rank": "0", "execution": number, "process": ""}
-            writer.fact("joined", joined, self._time_of(number))
+            # Not `joined`, by which one writer's facts would outweigh those of a later import.
+            process = {"pid": os.getpid(), "pid_started": 0, "boot": "", "execution": number}
+            writer.fact("process", process, self._time_of(number))
             self._have.writers[number] = writer
         return self._have.writers[number]
 
@@ -261,39 +258,14 @@ class _Writing:
             known, name_of = self._have.taken.get((number, "things", name), (0, ""))
             is_same = known <= len(mine) and name_of == _name_of_things(mine[:known])
             new = mine[known:] if is_same else mine
-            for some in _batches(new):
-                self._write_things(number, some, put)
+            for facts in facts_of(new, put, self._problem):
+                writer = self._writer(number)
+                for fact, time_ns in facts:
+                    writer.fact("media", fact, time_ns)
+                    self.things += "at" in fact
             if new:
                 taken[name] = len(mine), _name_of_things(mine)
         return taken
-
-    def _write_things(
-        self, number: int, things: Sequence[_Read], put: Callable[[Sequence[bytes]], None]
-    ) -> None:
-        facts: list[tuple[dict[str, Any], int]] = []
-        objects: list[bytes] = []
-        for thing, media in things:
-            shared = {"name": thing.name, "step": thing.step, "of": len(media)}
-            for at, given in enumerate(media):
-                fact: dict[str, Any] = {**shared, "kind": type(given).__name__.lower()}
-                if not at:
-                    facts.append((fact, thing.time_ns))
-                try:
-                    one = draft(given, _no_device)
-                    made = one.make()
-                except UsageError as error:
-                    why = in_a_line(error)
-                    facts.append(({**fact, "at": at, "why": why}, thing.time_ns))
-                    self._problem(f"media {thing.name!r}", why)
-                    continue
-                objects += [*made.parts, made.data]
-                told = _told(fact, at, made, exact=one.exact, caption=one.caption)
-                facts.append((told, thing.time_ns))
-        put(objects)
-        writer = self._writer(number)
-        for fact, time_ns in facts:
-            writer.fact("media", fact, time_ns)
-        self.things += sum(len(media) for _, media in things)
 
     # What is said of it
 
@@ -387,46 +359,6 @@ def _name_of_things(things: Sequence[Thing]) -> str:
 
 def _short(data: bytes) -> str:
     return digest.of_bytes(data).rpartition(":")[2][:16]
-
-
-def _batches(things: Iterable[Thing]) -> Iterator[list[_Read]]:
-    """What was logged, read: some at a time, so that no more of their bytes are held at once."""
-    some: list[_Read] = []
-    held = 0
-    for thing in things:
-        media = thing.media() if callable(thing.media) else thing.media
-        some.append((thing, media))
-        held += sum(_size(one) for one in media)
-        if held > _TOGETHER_BYTES:
-            yield some
-            some, held = [], 0
-    if some:
-        yield some
-
-
-def _size(one: Media) -> int:
-    data = getattr(one, "data", None)
-    return len(data) if isinstance(data, bytes) else 1 << 10
-
-
-def _told(
-    fact: Mapping[str, Any], at: int, made: Made, *, exact: bool, caption: str | None
-) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        **fact,
-        "at": at,
-        "type": made.type,
-        "object": digest.of_bytes(made.data),
-        "size_bytes": len(made.data),
-        "exact": exact,
-        "kept": True,
-        "about": made.about,
-    }
-    return told if caption is None else {**told, "caption": caption}
-
-
-def _no_device(tensor: Any) -> Any:
-    raise UsageError(f"a {type(tensor).__name__} is nothing that a file holds")
 
 
 def _is_equal(one: Any, other: Any) -> bool:

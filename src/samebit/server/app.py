@@ -15,6 +15,7 @@ from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.server import api, media, pages
 from samebit.server.answers import error_body
 from samebit.server.api import Api
+from samebit.server.asked import whole
 from samebit.server.given import Given
 from samebit.server.guard import Guard
 from samebit.server.looking import Here, Looking
@@ -119,7 +120,8 @@ class Page:
 
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id")
-        stream = self._looking.live.stream(last, self._looking.version)
+        since = whole(request.query_params, "since")
+        stream = self._looking.live.stream(last, self._looking.version, since)
         return StreamingResponse(stream, media_type="text/event-stream")
 
 

@@ -153,7 +153,9 @@ class Logdir:
             episodes.take_inside(file, line, folder.relative_to(top).as_posix())
         executions = episodes.executions()
         hparams = _merged([file.hparams for file in every])
-        if not hparams.is_there and not any(one.series or one.things for one in executions):
+        problems = _problems(top, every)
+        is_empty = not any(one.series or one.things for one in executions)
+        if is_empty and not hparams.is_there and not problems:
             return None
         read = [(str(file.path.relative_to(top)), file.read_bytes, file.name) for file in every]
         name = os.path.relpath(top, self._path if self._path.is_dir() else top)
@@ -168,7 +170,7 @@ class Logdir:
             status=hparams.status,
             config=hparams.config if hparams.is_there else None,
             said=_said(top, every, hparams),
-            problems=_problems(top, every),
+            problems=problems,
             digest=of_bytes(canonical_json(read)),
         )
 

@@ -10,7 +10,7 @@ from samebit.compat.files.wire import BYTES, Malformed, fields, text_of
 from samebit.errors import SamebitError
 from samebit.media.given import Audio, Histogram, Image, Media, Text
 
-__all__ = ["bins", "read_logged"]
+__all__ = ["read_logged", "rising"]
 
 _HALF_OF_NOTHING = 0.5  # on either side of a value that is the only one, as of our own histograms
 
@@ -27,15 +27,12 @@ def read_logged(path: Path, logged: Logged) -> list[Media]:
         if value.audio:
             return [Audio(_bytes(data, value.audio, 4))]
         if value.histogram:
-            limits, counts, low, high = bins_of(data, value.histogram)
-            lefts = [low, *limits[:-1]]
-            return [_histogram(lefts, limits, counts, low, high)]
+            return [_histogram(data, value.histogram)]
         if value.tensor:
             return _of_tensor(data, value.tensor, logged.plugin)
     except (Malformed, IndexError, OSError) as error:
-        raise SamebitError(
-            f"{logged.tag!r} at step {logged.step} cannot be read: {error}"
-        ) from error
+        what = f"{logged.tag!r} at step {logged.step} cannot be read: {error}"
+        raise SamebitError(what, path=path) from error
     return []
 
 
@@ -50,10 +47,8 @@ def _of_tensor(data: bytes, span: Span, plugin: str) -> list[Media]:
     if plugin == "histograms":
         if len(shape) != 2 or shape[1] != 3:
             raise Malformed(f"a histogram of the shape {shape}")
-        lefts, rights, counts = values[::3], values[1::3], values[2::3]
-        return [
-            _histogram(lefts, rights, counts, min(lefts, default=0.0), max(rights, default=0.0))
-        ]
+        edges, counts = rising(values[::3], values[1::3], values[2::3])
+        return [Histogram(counts=counts, edges=edges)] if counts else []
     texts = [one for one in values if isinstance(one, bytes)]
     if plugin == "text":
         return [Text(text_of(one)) for one in texts]
@@ -63,53 +58,53 @@ def _of_tensor(data: bytes, span: Span, plugin: str) -> list[Media]:
     return [Audio(one) for one in (texts[::2] if shape[1:] == (2,) else texts)]
 
 
-def _histogram(
-    lefts: Sequence[float],
-    rights: Sequence[float],
-    counts: Sequence[float],
-    low: float,
-    high: float,
-) -> Histogram:
-    edges, many = bins(lefts, rights, counts, low, high)
+def _histogram(data: bytes, span: Span) -> Histogram:
+    """One of the old form: limits between which empty bins lie at both ends, often hundreds.
+
+    The first bin that has something begins at the least value, or at the limit before it; the last
+    one ends at its limit, or at the greatest value, where that limit stands for infinity.
+    """
+    limits, counts, low, high = bins_of(data, span)
+    filled = [at for at, count in enumerate(counts) if count]
+    if not filled:
+        raise Malformed("a histogram of no values")
+    first, last = filled[0], filled[-1]
+    lefts, rights = [low, *limits[:-1]], limits
+    lefts[first] = max(lefts[first], low) if low < rights[first] else lefts[first]
+    if not math.isfinite(rights[last]) or rights[last] > high > lefts[last]:
+        rights[last] = high
+    kept = slice(first, last + 1)
+    edges, many = rising(lefts[kept], rights[kept], counts[kept])
     return Histogram(counts=many, edges=edges)
 
 
-def bins(
-    lefts: Sequence[float],
-    rights: Sequence[float],
-    counts: Sequence[float],
-    low: float,
-    high: float,
+def rising(
+    lefts: Sequence[float], rights: Sequence[float], counts: Sequence[float]
 ) -> tuple[list[float], list[float]]:
-    """Rising edges of the bins that have something, and their counts.
+    """Edges that rise, and counts, of bins of which some may have no width.
 
-    TensorBoard's first bin reaches down to the least value and its last one up to the greatest; one
-    without a width belongs to the one before it.
+    What such a bin holds is in the one before it, else in the one behind it. Where all values are
+    one, its bin reaches half a unit to either side.
 
     Args:
-        lefts: where each bin begins.
-        rights: where it ends; the largest float, or an infinity, where nothing was above.
+        lefts: where each bin begins, which is where the one before it ends.
+        rights: where it ends.
         counts: how many are in it.
-        low: the least value.
-        high: the greatest.
     """
-    kept = [at for at, count in enumerate(counts) if count]
-    if not kept:
-        kept = list(range(len(counts)))
     edges: list[float] = []
     many: list[float] = []
-    for at in range(kept[0], kept[-1] + 1) if kept else ():
-        left, right, count = lefts[at], rights[at], counts[at]
-        if at == kept[-1] and (not math.isfinite(right) or right > high > left):
-            right = high
-        if not edges:
-            edges.append(max(left, low) if at == kept[0] and low < right else left)
-        if right > edges[-1]:
+    before: float = 0
+    for left, right, count in zip(lefts, rights, counts, strict=True):
+        if not edges and right > left:
+            edges.append(left)
+        if edges and right > edges[-1]:
             edges.append(right)
-            many.append(count)
+            many.append(before + count)
+            before = 0
         elif many:
             many[-1] += count
-        else:  # all that there is has one value
-            edges = [left - _HALF_OF_NOTHING, left + _HALF_OF_NOTHING]
-            many.append(count)
-    return edges, [int(one) if one == int(one) else one for one in many if math.isfinite(one)]
+        else:
+            before += count
+    if before:
+        edges, many = [lefts[0] - _HALF_OF_NOTHING, lefts[0] + _HALF_OF_NOTHING], [before]
+    return edges, [int(one) if one == one // 1 else one for one in many]

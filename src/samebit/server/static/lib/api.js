@@ -104,9 +104,9 @@ export async function askCurves(params, { signal } = {}) {
   return { ...header, curves, missing: header.missing ?? [] };
 }
 
-/** Listen to what changes; the browser reconnects by itself and says what it has. */
-export function listen(handlers, onState) {
-  const source = new EventSource("/api/events");
+/** Listen to what changes after a version; the browser reconnects by itself and says what it has. */
+export function listen(since, handlers, onState) {
+  const source = new EventSource(address("events", { since }));
   source.onopen = () => onState("live");
   source.onerror = () => onState(source.readyState === EventSource.CLOSED ? "gone" : "waiting");
   for (const [name, handle] of Object.entries(handlers)) {

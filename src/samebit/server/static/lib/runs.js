@@ -70,10 +70,7 @@ export async function begin() {
     const [store] = await Promise.all([ask("store"), all()]);
     update({ store });
     want(["archived"]);
-    listen({ rows: changed, gone, grown, again: all }, (live) => {
-      update({ live });
-      if (live === "live") catchUp();
-    });
+    listen(state.version, { rows: changed, gone, grown, again: all }, (live) => update({ live }));
   } catch (error) {
     update({ phase: "failed", error });
   }
@@ -121,16 +118,6 @@ export async function want(keys) {
   })();
   for (const key of missing) asked.set(key, asking);
   await asking;
-}
-
-/** What came between the answer that we have and the first event that we hear. */
-async function catchUp() {
-  try {
-    const answer = await ask("runs", { since: state.version, columns: packed([...state.columns.keys()]) });
-    if (answer.ids.length > 0) merge(answer);
-  } catch (error) {
-    update({ error });
-  }
 }
 
 let waiting = new Set();
