@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samebit.cli.main import main
 from samebit.compat.files.mlflowrun import plain_of
 from samebit.compat.files.mlflowstores import Mlflow
 from samebit.compat.foreign import ForeignRun
@@ -109,7 +110,7 @@ def check_golden(
     assert [one.name for one in run.executions[0].machine] == ["system/cpu"]
     told = alpha.facts["imported"]["said"]
     assert told["experiment"] == "digits & co"
-    assert told["source"] == "train.py"
+    assert Path(told["source"]).name in ("train.py", MAKE.name)
     assert told["numbered"] == "no step: logged without a step, in this order"
     assert told["datasets"] == [
         {"name": "zeros", "digest": "2b679e2b", "source_type": "code", "context": "training"}
@@ -156,10 +157,10 @@ def test_what_the_mlflow_of_today_writes_is_read(
 def test_deleted_runs_are_left_out_and_that_is_said(
     store: Path, capsys: Capture, tmp_path: Path, make: Make
 ) -> None:
-    code, text = said(capsys, "import", "mlflow", str(make(tmp_path)))
-    assert code == 0
-    assert "1 run was deleted in MLflow, and left out" in text
-    assert "gone" not in text
+    assert main(["import", "mlflow", str(make(tmp_path))]) == 0
+    told = capsys.readouterr()
+    assert "1 run was deleted in MLflow, and left out" in told.err
+    assert "gone" not in told.out
 
 
 def test_what_has_come_since_is_added_to_a_file_store(
@@ -198,6 +199,7 @@ def test_what_has_come_since_is_added_to_a_database(
     assert imported(capsys, path)["open"]["points"] == 1
 
 
+@settings(max_examples=60)
 @given(st.one_of(st.text(), st.integers().map(str), st.floats().map(str)))
 def test_a_parameter_is_no_number_unless_python_writes_it_so(text: str) -> None:
     assert str(plain_of(text)) == text
@@ -223,7 +225,7 @@ def test_flipped_bits_in_a_file_store_never_crash(tmp_path: Path) -> None:
     path = files_store(tmp_path)
     chance = random.Random(3)
     every = [one for one in path.rglob("*") if one.is_file()]
-    for _ in range(150):
+    for _ in range(60):
         one = chance.choice(every)
         data = one.read_bytes()
         at = chance.randrange(len(data))
@@ -241,7 +243,7 @@ def test_a_database_that_is_damaged_never_crashes(tmp_path: Path) -> None:
     path = database(tmp_path)
     data = path.read_bytes()
     chance = random.Random(4)
-    for attempt in range(120):
+    for attempt in range(60):
         odd = bytearray(data[: chance.randrange(len(data))] if attempt % 2 else data)
         for _ in range(0 if attempt % 2 else 20):
             odd[chance.randrange(len(odd))] ^= 1 << chance.randrange(8)

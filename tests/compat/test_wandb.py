@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samebit.compat.files import wandbitems
 from samebit.compat.files.wandbdirs import Wandb
 from samebit.compat.files.wandblog import BLOCK_BYTES, HEADER, PIECE, read_log
-from samebit.compat.files.wire import bytes_field
+from samebit.compat.files.wire import Malformed, bytes_field
 from samebit.compat.foreign import ForeignRun
 from samebit.errors import Damaged, NotFound
 from samebit.folders.folder import RunFolder
@@ -334,3 +335,14 @@ def test_a_run_that_was_resumed_has_an_execution_for_each_file(tmp_path: Path) -
     shutil.copytree(GOLDEN / "offline-run-golden", tmp_path / "w" / "two")
     (run,) = runs_of(tmp_path / "w")
     assert len(run.executions) == 2
+
+
+@given(st.binary(max_size=60))
+def test_items_are_read_the_short_way_as_the_long_one(data: bytes) -> None:
+    found: list[Any] = []
+    for read in (wandbitems.read_item, wandbitems.read_any_item):
+        try:
+            found.append(read(data, 0, len(data)))
+        except Malformed:
+            found.append(None)
+    assert found[0] == found[1]

@@ -50,7 +50,7 @@ def _opened(file: Path) -> Generator[sqlite3.Connection]:
             if missing := [name for name in _NEEDED if name not in tables]:
                 raise Damaged(f"it has no table {missing[0]!r}, and so is no store of MLflow")
             yield connection
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:  # the last of its words
         raise Damaged(f"it cannot be read: {error}", path=file) from error
 
 

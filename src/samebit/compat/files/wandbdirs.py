@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from samebit.compat.files.wandblog import BLOCK_BYTES, Log, read_log
 from samebit.compat.files.wandbmedia import shown
-from samebit.compat.files.wandbrecords import Recorded, Row, read_records
+from samebit.compat.files.wandbrecords import Recorded, Row, read_beginning, read_records
 from samebit.compat.foreign import Execution, ForeignRun, Found, Series, Thing
 from samebit.digest import canonical_json, of_bytes
 from samebit.errors import Damaged, NotFound
@@ -80,7 +80,7 @@ class Wandb:
         if path not in self._keys:
             try:
                 with path.open("rb") as stream:
-                    said = read_records(read_log(stream.read(BLOCK_BYTES)).records)
+                    said = read_beginning(read_log(stream.read(BLOCK_BYTES)).records)
             except (Damaged, OSError):
                 return None
             if not said.run.get("id"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from samebit.compat.files.wandbitems import read_item
 from samebit.compat.files.wire import (
     BYTES,
     VARINT,
@@ -20,11 +21,16 @@ from samebit.compat.files.wire import (
 )
 from samebit.folders.facts import is_plain
 
-__all__ = ["Recorded", "Row", "number_of", "read_records"]
+__all__ = [
+    "Recorded",
+    "Row",
+    "number_of",
+    "read_beginning",
+    "read_records",
+]
 
 _HISTORY, _SUMMARY, _CONFIG, _FILES, _STATS, _ARTIFACT, _ALERT = 2, 3, 5, 6, 7, 8, 10
 _METRIC, _OUTPUT, _RUN, _EXIT, _HEADER, _USED, _ENVIRONMENT = 12, 13, 17, 18, 21, 25, 26
-_JSON = 16  # of an item of history, summary, config and statistics
 _MOST_DEPTH = 32  # of values inside each other
 _MOST_TROUBLES = 100
 _LATEST_S = 4_000_000_000  # a time beyond it is none
@@ -80,7 +86,7 @@ class Message:
     def items(self, number: int) -> list[tuple[Path, bytes]]:
         """Keys with their parts, and their values as they are written."""
         spans = self._fields.get((number, BYTES), ())
-        return [_item(self.data, *span) for span in spans]
+        return [read_item(self.data, *span) for span in spans]
 
 
 class Row(Struct, frozen=True):
@@ -128,6 +134,21 @@ class Recorded(Struct):
 def read_records(records: Sequence[bytes]) -> Recorded:
     """What some records say, those of a file from its beginning."""
     found = Recorded()
+    _read(found, records)
+    return found
+
+
+def read_beginning(records: Sequence[bytes]) -> Recorded:
+    """What the first records say, up to the one by which it is known which run they are of."""
+    found = Recorded()
+    for data in records:
+        _read(found, [data])
+        if found.run.get("id"):
+            break
+    return found
+
+
+def _read(found: Recorded, records: Sequence[bytes]) -> None:
     for at, data in enumerate(records, 1):
         try:
             for number, kind, value in fields(data):
@@ -135,21 +156,6 @@ def read_records(records: Sequence[bytes]) -> Recorded:
                     _READERS[number](found, Message(data, value))
         except (Malformed, RecursionError) as error:
             found.trouble(f"record {at:,} cannot be read: {error}")
-    return found
-
-
-def _item(data: bytes, begin: int, end: int) -> tuple[Path, bytes]:
-    key, nested, value = "", [], b""
-    for number, kind, span in fields(data, begin, end):
-        if kind != BYTES:
-            continue
-        if number == _JSON:
-            value = data[span[0] : span[1]]
-        elif number == 2:
-            nested.append(text_of(data[span[0] : span[1]]))
-        elif number == 1:
-            key = text_of(data[span[0] : span[1]])
-    return tuple(nested) or (key,), value
 
 
 def _value(found: Recorded, path: Path, written: bytes) -> Any:
