@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from samebit.media.given import Audio, Figure, Histogram, Image, Table, Text, Video
+    from samebit.session.chosen import runs
     from samebit.session.joining import init
-    from samebit.session.reading import open_run, runs
+    from samebit.session.reading import open_run
     from samebit.session.roles import role, seeds
     from samebit.session.run import Run
     from samebit.session.samples import per_sample
@@ -44,7 +45,7 @@ _HOMES = {
     "init": "samebit.session.joining",
     "opaque": "samebit.states.forms",
     "open_run": "samebit.session.reading",
-    "runs": "samebit.session.reading",
+    "runs": "samebit.session.chosen",
     "role": "samebit.session.roles",
     "seeds": "samebit.session.roles",
     "Run": "samebit.session.run",
