@@ -19,11 +19,8 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "media": ("samebit.cli.media", "pictures, tables, sound that a run logged: list, export"),
-<<<<<<< HEAD
-    "import": ("samebit.cli.imports", "runs that other tools recorded: TensorBoard's"),
-=======
+    "import": ("samebit.cli.imports", "runs of TensorBoard, wandb and MLflow"),
     "export": ("samebit.cli.exporting", "everything of runs as Parquet, CSV or JSON, in bulk"),
->>>>>>> fbf1646730a4a5ea19a1698fa24c6a22c3b547c9
     "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
     "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),
