@@ -14,17 +14,44 @@ from samebit.folders.said import check
 from samebit.remotes import named
 from samebit.server import code, curves, media, one
 from samebit.server.answers import (
+    Comparison,
+    ConsoleText,
+    CurvePoints,
+    Files,
+    Fitting,
     GroupCurves,
     Groups,
     Metric,
     Metrics,
+    OfRun,
+    OneFile,
+    Patch,
+    RunAnswer,
+    RunsAnswer,
     SaidAnswer,
     SaysSo,
     StoreAnswer,
+    Trace,
     encode,
 )
 from samebit.server.asked import flag, real, whole, words
 from samebit.server.comparing import Comparer
+from samebit.server.described import (
+    BINARY,
+    BY,
+    COLUMNS,
+    CSV,
+    DRAWN,
+    IDS,
+    METRIC,
+    REPLAYS,
+    SOME_RUNS,
+    WHERE,
+    Address,
+    a_text,
+    a_whole,
+    a_word,
+)
 from samebit.server.given import Given
 from samebit.server.looking import Looking
 from samebit.server.points import PointsCache
@@ -35,11 +62,20 @@ __all__ = ["Api", "Request"]
 Row = dict[str, Any]
 
 _CONFIDENCE = 0.95
-_JSON, _BINARY = "application/json", "application/octet-stream"
-_CSV = "text/csv; charset=utf-8"
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 _TAKES = ("last", "first", "min", "max")
+_TAKE = a_word("take", "of each run's metric", _TAKES)
+_SINCE = a_whole("since", "the version after which runs have changed")
+_ID = a_text("id", "the id of a run", is_needed=True)
+_OFFSET = a_whole("offset", "so many points before")
+_FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
+_PATH = a_text("path", "a file's place in the tree", is_needed=True)
+_CONSOLE = (
+    a_whole("execution", "which, from 1; the first that printed anything"),
+    a_text("rank", "of which process; the first"),
+    a_whole("after", "so many bytes before; a negative number counts from the end"),
+)
 
 
 class Request:
@@ -63,31 +99,31 @@ class Api:
         self._points = PointsCache(self.reader)
         self._comparer = Comparer(self.reader, given)
 
-    def addresses(self) -> dict[str, tuple[Answer, str]]:
-        """By path, what answers it, and of which kind it is."""
-        of_runs: dict[str, Callable[[View], object]] = {
-            "files": code.files,
-            "patch": code.patch,
-            **self._given.details,
+    def addresses(self) -> dict[str, tuple[Answer, Address]]:
+        """By path, what answers it, and how it is described."""
+        of_runs: dict[str, tuple[Callable[[View], object], Any]] = {
+            "files": (code.files, Files),
+            "patch": (code.patch, Patch),
+            **{name: (tell, OfRun) for name, tell in self._given.details.items()},
         }
         return {
-            "store": (self._store, _JSON),
-            "runs": (self._runs, _JSON),
-            "runs/filter": (self._filter, _JSON),
-            "runs.csv": (self._csv, _CSV),
-            "runs/groups": (self._groups, _JSON),
-            "metrics": (self._metrics, _JSON),
-            "curves": (self._curves, _BINARY),
-            "curves/groups": (self._group_curves, _JSON),
-            "curves/points": (self._curve_points, _JSON),
-            "compare": (self._compare, _JSON),
-            "trace": (self._trace, _JSON),
-            "runs/{run}": (self._run, _JSON),
-            "runs/{run}/console": (self._console, _JSON),
-            "runs/{run}/file": (self._file, _JSON),
+            "store": (self._store, Address(StoreAnswer)),
+            "runs": (self._runs, Address(RunsAnswer, (COLUMNS, IDS, _SINCE, REPLAYS))),
+            "runs/filter": (self._filter, Address(Fitting, (WHERE, REPLAYS))),
+            "runs.csv": (self._csv, Address(CSV, (COLUMNS, *SOME_RUNS), "what is shown")),
+            "runs/groups": (self._groups, Address(Groups, (BY, METRIC, _TAKE, *SOME_RUNS))),
+            "metrics": (self._metrics, Address(Metrics, SOME_RUNS)),
+            "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
+            "curves/groups": (self._group_curves, Address(GroupCurves, (BY, *DRAWN, *SOME_RUNS))),
+            "curves/points": (self._curve_points, Address(CurvePoints, (_ID, *DRAWN, _OFFSET))),
+            "compare": (self._compare, Address(Comparison, (IDS,))),
+            "trace": (self._trace, Address(Trace, (IDS, _FROM, _COUNT))),
+            "runs/{run}": (self._run, Address(RunAnswer)),
+            "runs/{run}/console": (self._console, Address(ConsoleText, _CONSOLE)),
+            "runs/{run}/file": (self._file, Address(OneFile, (_PATH,))),
             **{
-                f"runs/{{run}}/{name}": (self._of_run(tell), _JSON)
-                for name, tell in of_runs.items()
+                f"runs/{{run}}/{name}": (self._of_run(tell), Address(shape))
+                for name, (tell, shape) in of_runs.items()
             },
         }
 
