@@ -34,7 +34,7 @@ from samebit.server.answers import (
     Trace,
     encode,
 )
-from samebit.server.asked import flag, real, whole, words
+from samebit.server.asked import condition, flag, names, real, whole, words
 from samebit.server.comparing import Comparer
 from samebit.server.described import (
     BINARY,
@@ -63,6 +63,7 @@ Row = dict[str, Any]
 
 _CONFIDENCE = 0.95
 _MOST_RUNS = 1000  # whose curves are drawn at once
+_MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 _TAKES = ("last", "first", "min", "max")
 _TAKE = a_word("take", "of each run's metric", _TAKES)
@@ -144,25 +145,25 @@ class Api:
 
     def _runs(self, asked: Request) -> bytes:
         return self._looking.runs(
-            words(asked.query, "columns"),
+            names(asked.query, "columns"),
             replays=flag(asked.query, "replays"),
             ids=words(asked.query, "ids"),
             since=whole(asked.query, "since"),
         )
 
     def _filter(self, asked: Request) -> bytes:
-        condition = asked.query.get("where", "")
-        return encode(self._looking.filter(condition, replays=flag(asked.query, "replays")))
+        fitting = condition(asked.query) or ""
+        return encode(self._looking.filter(fitting, replays=flag(asked.query, "replays")))
 
     def _groups(self, asked: Request) -> bytes:
-        by = words(asked.query, "by") or []
+        by = names(asked.query, "by") or []
         metric, take = _metric(asked), asked.query.get("take", "last")
         if take not in _TAKES:
             raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
-        names = [*by, "seed", "code.tree", *(f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))]
+        needed = [*by, "seed", "code.tree", *(f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))]
         found = [
             self._given.result(rows, metric, take, values)
-            for values, rows in self._given.groups(self._chosen(asked, names, _METHOD), by)
+            for values, rows in self._given.groups(self._chosen(asked, needed, _METHOD), by)
         ]
         return encode(Groups(by, metric, take, _CONFIDENCE, found))
 
@@ -171,7 +172,7 @@ class Api:
     ) -> list[Row]:
         """Of the runs that are meant (named, or fitting a condition) what is under some names."""
         rows = self._looking.rows(
-            asked.query.get("where") or None,
+            condition(asked.query),
             replays=flag(asked.query, "replays"),
             names=names,
             beginnings=beginnings,
@@ -210,10 +211,16 @@ class Api:
         if len(ids) > _MOST_RUNS:
             hint = "curves/groups draws the mean of any number"
             raise UsageError(f"at most {_MOST_RUNS} curves at once, not {len(ids)}", hint=hint)
-        return curves.curves(self._points, ids, _drawn(asked))
+        drawn = _drawn(asked)
+        if len(ids) * drawn.columns > _MOST_NUMBERS:
+            hint = "fewer columns: a screen has no more"
+            raise UsageError(
+                f"{len(ids)} curves of {drawn.columns} columns are too much", hint=hint
+            )
+        return curves.curves(self._points, ids, drawn)
 
     def _group_curves(self, asked: Request) -> bytes:
-        by, drawn = words(asked.query, "by") or [], _drawn(asked)
+        by, drawn = names(asked.query, "by") or [], _drawn(asked)
         groups = self._given.groups(self._chosen(asked, by), by)
         found = [
             curves.group_curve(self._points, values, [str(row["id"]) for row in rows], drawn)
@@ -260,7 +267,7 @@ class Api:
 
     def _csv(self, asked: Request) -> bytes:
         """Exactly what is shown: these runs and columns, in this order."""
-        columns = words(asked.query, "columns")
+        columns = names(asked.query, "columns")
         beginnings = ("config.", "metric.") if columns is None else ()
         chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
         rows = [row for row in chosen if "damage" not in row]

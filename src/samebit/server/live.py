@@ -47,18 +47,18 @@ class Live:
     async def stream(self, last_id: str | None, version: int) -> AsyncIterator[bytes]:
         """Events as they come, from the one after `last_id` on."""
         heard = self._number(last_id)
-        first = self._events[0][0] if self._events else self._last + 1
-        if heard is None or heard + 1 < first:
+        if heard is None and last_id is None:
             heard = self._last
-            data = canonical_json({"version": version}).decode()
-            name = "event: again\n" if last_id is not None else ""
-            # Also without an event the number is sent, from which a page goes on that is cut off.
-            said = f"id: {self._own}-{heard}\n{name}" + (f"data: {data}\n" if name else "")
-            yield f"retry: 1000\n{said}\n".encode()
+            # The number from which a page goes on that is cut off.
+            yield f"retry: 1000\nid: {self._own}-{heard}\n\n".encode()
         self.listeners += 1
         try:
             while not self._is_over:
                 more = self._more
+                # Its number is another server's, or it was asleep, or too slow to take them.
+                if heard is None or heard + 1 < self._first():
+                    heard = self._last
+                    yield self._again(version)
                 for number, event in self._after(heard):
                     yield event
                     heard = number
@@ -69,9 +69,16 @@ class Live:
         finally:
             self.listeners -= 1
 
+    def _again(self, version: int) -> bytes:
+        data = canonical_json({"version": version}).decode()
+        return f"retry: 1000\nid: {self._own}-{self._last}\nevent: again\ndata: {data}\n\n".encode()
+
+    def _first(self) -> int:
+        """The number of the first event that is remembered; of the next one where there is none."""
+        return self._last + 1 - len(self._events)
+
     def _after(self, number: int) -> list[tuple[int, bytes]]:
-        first = self._events[0][0] if self._events else 0
-        return list(islice(self._events, max(0, number + 1 - first), None))
+        return list(islice(self._events, number + 1 - self._first(), None))
 
     def _number(self, last_id: str | None) -> int | None:
         own, _, number = (last_id or "").partition("-")
