@@ -440,7 +440,8 @@ class _UseFact(TypedDict):
 
     wall_s: float
     cpu_s: NotRequired[float | None]
-    peak_rss_bytes: NotRequired[float | None]
+    peak_rss_bytes: NotRequired[int | None]
+    peak_with_children_bytes: NotRequired[int | None]
 
 
 _SHAPES: dict[str, Any] = {
