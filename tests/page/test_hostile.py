@@ -362,7 +362,8 @@ def test_the_key_is_in_no_place_where_others_look(browser: Any, tmp_path: Path) 
         page.get_by_role("heading", name="mine").wait_for()
         seen = page.evaluate(
             """() => JSON.stringify([document.cookie, location.href, document.referrer,
-                history.state, { ...localStorage }, { ...sessionStorage }, document.documentElement.outerHTML,
+                history.state, { ...localStorage }, { ...sessionStorage },
+                document.documentElement.outerHTML,
                 performance.getEntries().map((one) => one.name)])"""
         )
         assert key not in seen
