@@ -5,6 +5,7 @@ import { ask, listen } from "./api.js";
 import { Column, sorted } from "./columns.js";
 import { useEffect, useState } from "./html.js";
 
+const AGAIN_MS = 5000;
 const listeners = new Set();
 const grownListeners = new Set();
 
@@ -62,12 +63,13 @@ export async function begin() {
     const [store] = await Promise.all([ask("store"), all()]);
     update({ store });
     want(["archived"]);
-    listen({ rows: changed, gone, grown, again: all }, (live) => {
+    listen({ rows: changed, gone, grown, again: () => all().catch((error) => update({ error })) }, (live) => {
       update({ live });
       if (live === "live") catchUp();
     });
   } catch (error) {
     update({ phase: "failed", error });
+    setTimeout(begin, AGAIN_MS);  // the store, or the remote, may come back
   }
 }
 
