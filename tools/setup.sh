@@ -17,7 +17,7 @@ with open("pyproject.toml", "rb") as stream:
     print("\n".join(tomllib.load(stream)["dependency-groups"][sys.argv[1]]))
 END
 }
-group dev > .venv/dev.txt
+{ group dev; group doors; } > .venv/dev.txt
 group contract > .venv/contract.txt
 pip install "torch==2.13.0" numpy scikit-learn safetensors
 pip install --requirement .venv/dev.txt --editable .

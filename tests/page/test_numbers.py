@@ -66,6 +66,20 @@ def test_what_is_not_seen_is_escaped_as_on_the_command_line(modules: Any) -> Non
     assert modules("lib/text.js", "visible", "a\u200bb\ufeff") == "a\\u200bb\\ufeff"
 
 
+def test_numbers_beside_each_other_have_as_many_digits_as_they_differ_in(modules: Any) -> None:
+    for texts, short in (
+        (["0.2051319912172847", "0.023410237716820468"], ["0.2051", "0.02341"]),
+        (
+            ["0.9638888835906982", "0.9638888835906983"],
+            ["0.9638888835906982", "0.9638888835906983"],
+        ),
+        (["0.12345678", "0.12345699", None], ["0.1234568", "0.123457", None]),
+        (["12345678", "x 1.23456789"], ["12345678", "x 1.23456789"]),  # whole numbers, texts
+        ([f"blake3:{'ab' * 32}"], ["blake3:abababab"]),
+    ):
+        assert modules("lib/digits.js", "apart", texts) == short
+
+
 def test_a_csv_is_that_of_the_command_line(modules: Any) -> None:
     rows = [["a,b", 'say "x"', "", None, 1.5, "line\nbreak"], [1, 2.25, "x", "y", None, ""]]
     heads = ["a", "b", "c", "d", "e", "f"]

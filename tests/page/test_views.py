@@ -21,6 +21,7 @@ def open_run(opened: Opened, name: str) -> str:
 
 def twins(opened: Opened) -> str:
     """The ids of the two runs whose traces part."""
+    opened.page.locator(".count").filter(has_text=f"{ALL} runs").wait_for()  # all were read
     asking = (
         "async (name) => (await (await fetch(`/api/runs/filter?where=name==${name}`)).json()).ids"
     )
@@ -34,17 +35,17 @@ def test_a_run_is_told_in_one_screen_with_the_commands_to_go_on(opened: Opened) 
     for title in ("Hyper-parameters", "Run", "Training", "Metrics", "See for yourself"):
         page.get_by_role("heading", name=title, exact=True).wait_for()
     assert f"samebit verify {run}" in page.locator(".side-column").inner_text()
-    page.get_by_role("link", name="Config").click()
+    page.get_by_role("link", name="Config", exact=True).click()
     setting = (
         page.get_by_role("region", name="configuration").get_by_role("row").filter(has_text="lr")
     )
     setting.get_by_role("cell", name="cli").wait_for()
-    page.get_by_role("link", name="Code").click()
+    page.get_by_role("link", name="Code", exact=True).click()
     page.get_by_role("button", name=re.compile("train.py")).click()
     page.locator(".lines").filter(has_text="print(lr)").wait_for()
     page.reload()
     page.locator(".lines").filter(has_text="print(lr)").wait_for()
-    page.get_by_role("link", name="Console").click()
+    page.get_by_role("link", name="Console", exact=True).click()
     page.get_by_role("log", name="console").filter(has_text="step 39 loss").wait_for()
 
 
@@ -53,7 +54,7 @@ def test_what_was_logged_beside_numbers_is_seen_read_and_kept_from_running(
 ) -> None:
     open_run(opened, "first-twin")
     page = opened.page
-    page.get_by_role("link", name="Media").click()
+    page.get_by_role("link", name="Media", exact=True).click()
     picture = page.get_by_role("img", name="black")
     picture.wait_for()
     page.wait_for_timeout(300)
@@ -196,11 +197,12 @@ def test_a_brush_filters_the_runs_and_is_a_filter_of_the_table(opened: Opened) -
 def test_runs_beside_each_other_show_what_differs_and_their_code(opened: Opened) -> None:
     page = opened.page
     opened.go(f"/compare?ids={twins(opened)}")
-    page.get_by_role("button", name="train.py").click()
     page.locator(".line.added").filter(has_text="lr *= 2").wait_for()
     assert page.get_by_role("rowheader", name=re.compile("model.py")).count() == 0
     page.get_by_role("checkbox", name="only what differs").uncheck()
     page.get_by_role("rowheader", name=re.compile("model.py")).wait_for()
+    page.get_by_role("button", name="train.py").click()
+    page.locator(".line.added").filter(has_text="lr *= 2").wait_for()
     page.get_by_role("link", name="Where they part").click()
     page.get_by_role(
         "heading", name=re.compile(f"^step {stores.PARTS_AT}: the backward")

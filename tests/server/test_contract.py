@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from samebit.digest import from_json
-from samebit.server import answers
+from samebit.server import answers, beside
 from tests.server.asking import ask, opened, refusal
 from tests.server.recorded import record
 
 # Details of a run are what the commands print with --json, and declared there.
 OF_COMMANDS = {"schedule", "verdicts", "states", "splits", "environment"}
+OF_THE_PAGE = {"data", "lineage", "rates", "certificates"}  # declared in cli/detailing.py
 
 
 def fits(value: Any, shape: Any) -> Any:
@@ -35,17 +36,19 @@ def test_every_address_has_its_shape(some_runs: Path) -> None:
             ("metrics", {"ids": two}, answers.Metrics),
             ("curves/groups", {"by": "lr", "metric": "loss"}, answers.GroupCurves),
             ("curves/points", {"id": ids[0], "metric": "loss"}, answers.CurvePoints),
-            ("compare", {"ids": two}, answers.Comparison),
-            ("trace", {"ids": two}, answers.Trace),
+            ("compare", {"ids": two}, beside.Comparison),
+            ("trace", {"ids": two}, beside.Trace),
             (f"runs/{ids[0]}", {}, answers.RunAnswer),
             (f"runs/{ids[0]}/console", {}, answers.ConsoleText),
             (f"runs/{ids[0]}/files", {}, answers.Files),
             (f"runs/{ids[0]}/file", {"path": "train.py"}, answers.OneFile),
             (f"runs/{ids[0]}/patch", {}, answers.Patch),
+            (f"runs/{ids[0]}/media", {}, answers.RunMedia),
+            (f"runs/{ids[0]}/machine", {}, answers.Sampled),
         ]
         for path, query, shape in shapes:
             fits(ask(browser, path, **query), shape)
-        for name in OF_COMMANDS:
+        for name in OF_COMMANDS | OF_THE_PAGE:
             assert ask(browser, f"runs/{ids[0]}/{name}")["run"] == ids[0]
         for key in runs["keys"]:
             fits(key, answers.Key)

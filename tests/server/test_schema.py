@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from samebit.server import answers
+from samebit.server import answers, beside
 from tests.projects import Project
 from tests.server.asking import PORT, ask, opened
 from tests.server.everything import everything
+from tests.server.test_strips import traced
 from tests.server.ui import Ui, started
 
 GOLDEN, SHOWN = "f1n1shed00", "p1ctvres00"
@@ -31,12 +32,14 @@ def document(browser: TestClient) -> Any:
     return browser.get("/api/openapi.json").json()
 
 
-def asked_well(browser: TestClient) -> dict[str, tuple[str, dict[str, str]]]:
+def asked_well(browser: TestClient, leafy: str) -> dict[str, tuple[str, dict[str, str]]]:
     """Of each address a good question."""
     found = ask(browser, "runs", columns="name")
     at = dict(zip(values(found["columns"]["name"]), found["ids"], strict=True))
     two = f"{at['first-twin']},{at['second-twin']}"
     media = ask(browser, f"runs/{SHOWN}")["media"][0]["digest"]
+    names = [one["name"] for one in ask(browser, f"runs/{GOLDEN}/states")["states"]]
+    states = {"of": f"{GOLDEN}:{names[0]},{GOLDEN}:{names[-1]}"}
     metric = {"metric": "loss", "ids": two}
     questions: dict[str, tuple[str, dict[str, str]]] = {
         "runs": ("runs", {}),
@@ -48,6 +51,9 @@ def asked_well(browser: TestClient) -> dict[str, tuple[str, dict[str, str]]]:
         "curves/points": ("curves/points", {"metric": "loss", "id": at["torn"]}),
         "compare": ("compare", {"ids": two}),
         "trace": ("trace", {"ids": two}),
+        "trace/leaves": ("trace/leaves", {"ids": leafy, "step": "1"}),
+        "states": ("states", states),
+        "states/leaf": ("states/leaf", states | {"place": place_in(browser, states)}),
         "runs/{run}/file": (f"runs/{at['first-twin']}/file", {"path": "train.py"}),
         "runs/{run}/files": (f"runs/{at['first-twin']}/files", {}),
         "runs/{run}/console": (f"runs/{at['first-twin']}/console", {}),
@@ -59,6 +65,10 @@ def asked_well(browser: TestClient) -> dict[str, tuple[str, dict[str, str]]]:
     return questions
 
 
+def place_in(browser: TestClient, states: dict[str, str]) -> str:
+    return str(next(one["place"] for one in ask(browser, "states", **states)["leaves"]))
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with everything(tmp_path_factory.mktemp("everything") / "project") as found:
@@ -66,9 +76,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_every_address_is_in_it_and_answers_as_it_says(store: Path) -> None:
+    leafy = f"{traced(store, 5)},{traced(store, 9)}"
     with opened(store) as browser:
         told = document(browser)
-        questions = asked_well(browser)
+        questions = asked_well(browser, leafy)
         for path, operations in told["paths"].items():
             ((method, operation),) = operations.items()
             path, query = questions[path.removeprefix("/api/")]
@@ -148,8 +159,8 @@ def values(column: Any) -> list[Any]:
 def test_every_declared_shape_is_answered_somewhere(store: Path) -> None:
     with opened(store) as browser:
         shapes = {*document(browser)["components"]["schemas"]} - {"Whole", "Number", "Text"}
-    made = {"Row", "Told", "encode", "error_body", "Column", "OfRun"}
-    assert shapes == {*answers.__all__, "Error"} - made
+    made = {"Told", "encode", "error_body", "Column", "OfRun"}
+    assert shapes == {*answers.__all__, *beside.__all__, "Error"} - made
 
 
 def test_the_guide_names_every_address(store: Path) -> None:
@@ -188,8 +199,13 @@ def parameters(browser: Ui) -> dict[str, list[str]]:
         "where": where,
         "path": paths,
         "digest": [*digests, "blake3:" + "0" * 64, "blake3:..%2f..", "sha256:0"],
+        "of": [f"{GOLDEN}:final", f"{GOLDEN}:{GOLDEN},x:y", f"{GOLDEN}:final,{GOLDEN}:step 0", ":"],
+        "place": ["", "model", "../x", "model.0.weight", "\0"],
         "rank": ["0", "1", "..", "../0", "*"],
-        **dict.fromkeys(("from", "to", "since", "offset", "count", "after", "execution"), numbers),
+        **dict.fromkeys(
+            ("from", "to", "since", "offset", "count", "after", "execution", "optimizer", "step"),
+            numbers,
+        ),
     }
 
 

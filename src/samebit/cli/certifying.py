@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from samebit import disk, places, records
 from samebit.cli.words import ProgressLine, Screen, say_list, visible
 from samebit.digest import canonical_json
@@ -23,7 +25,7 @@ from samebit.report.certificate import (
     make_statement,
     read_replay,
 )
-from samebit.report.certified import Findings
+from samebit.report.certified import Findings, SignedBy
 from samebit.report.codecheck import codecheck_yaml
 from samebit.report.dsse import (
     LARGEST_BYTES,
@@ -35,13 +37,22 @@ from samebit.report.dsse import (
 from samebit.report.outputs import Output, choose, digests_of, without_waiting, written_by
 from samebit.report.public_keys import Named, allowed_signers, named_by
 from samebit.report.signatures import form_of
-from samebit.report.statement import Predicate, read_statement
+from samebit.report.statement import Predicate, Statement, read_statement
 
-__all__ = ["certificate", "certificate_arguments", "say_findings"]
+__all__ = [
+    "RESULTS",
+    "STATEMENT",
+    "Checked",
+    "certificate",
+    "certificate_arguments",
+    "check",
+    "read",
+    "say_findings",
+]
 
-_STATEMENT = "statement.dsse.json"
+STATEMENT = "statement.dsse.json"
 _MANIFEST = "codecheck.yml"
-_RESULTS = {Exit.DONE: "good", Exit.DIFFERENT: "does not match", Exit.UNKNOWN: "cannot be told"}
+RESULTS = {Exit.DONE: "good", Exit.DIFFERENT: "does not match", Exit.UNKNOWN: "cannot be told"}
 
 
 def certificate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +113,7 @@ def _make(options: argparse.Namespace) -> int:
     salt = new_salt() if options.anonymous else None
     wording = OPEN if salt is None else anonymous(salt, view, replay, verdict)
     folder: Path = options.to or Path(f"certificate-{wording.id(view.id)}")
-    for name in (_STATEMENT, _MANIFEST):
+    for name in (STATEMENT, _MANIFEST):
         if (folder / name).exists():
             raise UsageError(
                 "there is a certificate already", path=folder / name, hint="--to names a folder"
@@ -127,13 +138,13 @@ def _make(options: argparse.Namespace) -> int:
         stated,
         wording=wording,
         repository=None if options.anonymous else _repository(view),
-        statement=_STATEMENT,
+        statement=STATEMENT,
     )
     if salt is not None:
         name = hashlib.sha256(payload).hexdigest()
         view.folder.add_note(NOTE, {"payload": name, "salt": salt.hex()})
     envelope = encode_envelope(Envelope(payload, PAYLOAD_TYPE, (signature,)))
-    _write(folder, {_STATEMENT: envelope, _MANIFEST: manifest.encode()})
+    _write(folder, {STATEMENT: envelope, _MANIFEST: manifest.encode()})
     said = {
         "key": signature.keyid,
         "key_file": str(key),
@@ -169,7 +180,7 @@ def _repository(view: View) -> str | None:
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
-    if len(files[_STATEMENT]) > LARGEST_BYTES:
+    if len(files[STATEMENT]) > LARGEST_BYTES:
         raise UsageError(
             f"a certificate of more than {LARGEST_BYTES >> 20} MiB, which no reader takes",
             hint="--manifest names the files that matter",
@@ -186,7 +197,7 @@ def _say_made(screen: Screen, said: dict[str, Any], *, is_anonymous: bool, is_ow
         screen.say(f"  who is to trust it gets {visible(said['key_file'])}.pub")
     folder = visible(said["folder"])
     screen.say(f"{paint.bold(said['grade'])}: stated of run {said['run']}, signed by {said['key']}")
-    screen.say(f"  {folder}/{_STATEMENT}")
+    screen.say(f"  {folder}/{STATEMENT}")
     screen.say(f"  {folder}/{_MANIFEST}, in which what only you know is marked TO BE FILLED")
     if (who := certified.answered_for(said["who"])) != said["who"]:
         screen.say(f"  {said['who']}: to a reader who knows this key, {who}")
@@ -208,25 +219,54 @@ def _say_made(screen: Screen, said: dict[str, Any], *, is_anonymous: bool, is_ow
 # Checking --------------------------------------------------------------------------------------
 
 
+class Checked(Struct, frozen=True):
+    """A certificate that was checked: what was found, who answers for it, and each signature."""
+
+    findings: Findings
+    who: str
+    signed: list[SignedBy]
+
+
+def read(path: Path) -> tuple[Envelope, Statement]:
+    """A certificate, of which nothing was checked; raises NotFound or Damaged."""
+    envelope = read_envelope(_read(path), path)
+    statement, _ = read_statement(envelope, path)
+    return envelope, statement
+
+
+def check(
+    envelope: Envelope,
+    statement: Statement,
+    trusted: list[Named],
+    store: Path | None,
+    folders: list[Path],
+) -> Checked:
+    """Check its signatures, its run where that is in the store, and its files in some folders."""
+    findings = Findings()
+    signed = certified.check_signatures(envelope, trusted, findings)
+    certified.check_run(statement, envelope, store, findings)
+    certified.check_files(statement, folders, findings)
+    who = certified.check_who(statement.predicate.shown.who, signed, findings)
+    return Checked(findings, who, signed)
+
+
 def _check(options: argparse.Namespace) -> int:
-    path: Path = options.file / _STATEMENT if options.file.is_dir() else options.file
+    path: Path = options.file / STATEMENT if options.file.is_dir() else options.file
     envelope = read_envelope(_read(path), path)
     statement, plain = read_statement(envelope, path)
-    findings = Findings()
-    signed = certified.check_signatures(envelope, _trusted(options), findings)
-    certified.check_run(statement, envelope, _store(), findings)
-    certified.check_files(statement, options.files or [path.parent], findings)
+    folders = options.files or [path.parent]
+    checked = check(envelope, statement, _trusted(options), _store(), folders)
+    findings = checked.findings
     if (path.parent / _MANIFEST).exists():
         what = "it is filled in by people, and no signature covers it"
         findings.unchecked.append(f"{_MANIFEST}: {what}")
-    who = certified.check_who(statement.predicate.shown.who, signed, findings)
     screen = Screen.of(sys.stdout)
     if options.json:
         found = {
             "file": str(path),
-            "result": _RESULTS[findings.exit],
-            "who": who,
-            "signatures": records.plain(signed),
+            "result": RESULTS[findings.exit],
+            "who": checked.who,
+            "signatures": records.plain(checked.signed),
             **records.plain(findings),
             "statement": plain,
         }
@@ -248,7 +288,7 @@ def _read(path: Path) -> bytes:
         raise NotFound(
             f"cannot read the certificate: {why}",
             path=path,
-            hint=f"give {_STATEMENT}, or the folder that it lies in",
+            hint=f"give {STATEMENT}, or the folder that it lies in",
         ) from error
     raise NotFound("this is no file", path=path)
 

@@ -35,7 +35,7 @@ from samebit.report.curves import Curve, stairs, thinned
 from samebit.report.page import Fact, Part, Told
 from samebit.states.stored import StoredState
 
-__all__ = ["lead", "marks", "parts", "tell"]
+__all__ = ["lead", "marks", "part", "parts", "rates", "tell"]
 
 _MOST_CURVES = 4  # of learning rates: an optimizer may have a group for each layer
 _MOST_OPTIMIZERS = 8
@@ -91,11 +91,14 @@ def parts(view: View, metrics: Lines, *, anonymous: bool) -> tuple[Part, ...]:
         ("Use of the machine", use_lines(view)),
         ("Missing from the record", _lacks(view)),
     ]
-    return tuple(
-        Part(title, found)
-        for title, lines in told
-        if (found := _facts(lines, _PERSONAL if anonymous else ()))
-    )
+    hidden = _PERSONAL if anonymous else ()
+    found = (part(title, lines, hidden) for title, lines in told)
+    return tuple(one for one in found if one.facts)
+
+
+def part(title: str, lines: Lines, hidden: Iterable[str] = ()) -> Part:
+    """Lines of one kind, without those of some names."""
+    return Part(title, _facts(lines, hidden))
 
 
 def _facts(lines: Lines, hidden: Iterable[str]) -> tuple[Fact, ...]:
@@ -193,21 +196,21 @@ def _curves(view: View, columns: int) -> Iterator[tuple[str, Curve]]:
         curve = thinned(column.steps, column.values, columns)
         if curve is not None:
             yield name, curve
-    yield from _rates(view.schedules, last_counts(view.trace), columns)
+    yield from rates(view.schedules, last_counts(view.trace), columns)
 
 
-def _rates(
+def rates(
     schedules: list[Schedule], last: dict[int, int], columns: int
 ) -> Iterator[tuple[str, Curve]]:
     """Each learning rate that changed, once where several groups have it."""
-    rates: dict[tuple[int, int], Changes] = {}
+    found: dict[tuple[int, int], Changes] = {}
     for schedule in (one for one in schedules if one.rank == schedules[0].rank):
         for (optimizer, group, name), changes in schedule.scalars.items():
             if name == "lr" and group >= 0:
-                before = rates.get((optimizer, group), Changes([], []))
-                rates[optimizer, group] = before.followed_by(changes)
+                before = found.get((optimizer, group), Changes([], []))
+                found[optimizer, group] = before.followed_by(changes)
     told: list[tuple[list[int], list[Any]]] = []
-    for (optimizer, group), changes in sorted(rates.items(), key=lambda one: one[0]):
+    for (optimizer, group), changes in sorted(found.items(), key=lambda one: one[0]):
         counts, values = changes.counts, changes.values
         if len({*map(repr, values)}) < 2 or (counts, values) in told or len(told) == _MOST_CURVES:
             continue

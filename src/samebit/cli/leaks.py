@@ -25,7 +25,7 @@ from samebit.folders.splits import open_reference, splits_of
 from samebit.records import plain
 from samebit.session.reading import open_split
 
-__all__ = ["arguments", "leaks"]
+__all__ = ["arguments", "leaks", "with_fits"]
 
 _LISTED = 5  # rows of a finding on a terminal
 _COLUMNS = {
@@ -63,7 +63,10 @@ def leaks(options: argparse.Namespace, screen: Screen) -> int:
     view, name = open_reference(places.find_store(Path.cwd()), options.split)
     splits = [open_split(view, one) for one in _names(view, name)]
     data = _open_data(options)
-    found = [_with_fits(view, one) for one in _look_into(splits, data, options.data)]
+    found = [
+        replace(one, leaks=with_fits(view, one.split, one.leaks))
+        for one in _look_into(splits, data, options.data)
+    ]
     lone = _no_test(splits)
     if options.json:
         screen.say(canonical_json(_as_data(view, found, lone)).decode())
@@ -115,11 +118,10 @@ def _look_into(
     return looked
 
 
-def _with_fits(view: View, looked: _Looked) -> _Looked:
-    """With what was fitted on its rows, which the run itself has found."""
-    fitted = of_fits(view, looked.split.name, looked.split.manifest.method)
-    both = Leaks((*fitted.found, *looked.leaks.found), (*looked.leaks.unknown, *fitted.unknown))
-    return replace(looked, leaks=both)
+def with_fits(view: View, split: RecordedSplit, found: Leaks) -> Leaks:
+    """With what was fitted on the rows of a split, which the run itself has found."""
+    fitted = of_fits(view, split.name, split.manifest.method)
+    return Leaks((*fitted.found, *found.found), (*found.unknown, *fitted.unknown))
 
 
 def _names(view: View, name: str | None) -> list[str]:

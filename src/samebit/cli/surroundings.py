@@ -5,6 +5,7 @@ Each function gives lines of name and value, as `samebit show` prints them.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from samebit.capture import locks
 from samebit.capture.callers import short_place
@@ -18,7 +19,15 @@ from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.query.used import short_fingerprint
 
-__all__ = ["data_links", "environment_lines", "file_lines", "link_lines", "use_lines", "used_lines"]
+__all__ = [
+    "data_links",
+    "environment_lines",
+    "file_lines",
+    "link_lines",
+    "machine_lines",
+    "use_lines",
+    "used_lines",
+]
 
 _MOST_USED = 8
 _BLAS = {
@@ -96,7 +105,9 @@ def use_lines(view: View) -> Iterator[tuple[str, object]]:
     found = view.all_facts("use")
     for told in found:
         rank = f" of rank {told.get('rank')}" if len(found) > 1 else ""
-        used = {name: value for name, value in told.items() if isinstance(value, (int, float))}
+        used: dict[str, Any] = {
+            name: value for name, value in told.items() if isinstance(value, (int, float))
+        }
         memory = size(used.get("peak_rss_bytes") or 0)
         text = f"{duration(used.get('cpu_s') or 0)} of processor in {duration(used['wall_s'])}"
         yield f"used{rank}", f"{text}, {memory} of memory at most"
@@ -157,6 +168,33 @@ def environment_lines(view: View) -> Iterator[tuple[str, object]]:
     for name, (then, now) in (view.facts.get("settings_changed") or {}).items():
         yield "changed", f"{name} from {shown(then)} to {shown(now)} while the run went on"
     yield from _installed(view)
+
+
+def machine_lines(view: View) -> Iterator[tuple[str, object]]:
+    """What it ran on, in full: processor, memory, graphics cards, threads and libraries."""
+    machine, settings = view.facts.get("machine") or {}, view.facts.get("settings") or {}
+    cpu = machine.get("cpu") or {}
+    yield "host", machine.get("host")
+    yield "container", machine.get("container")
+    yield "processor", " ".join(str(cpu[p]) for p in ("model", "architecture") if cpu.get(p))
+    cores = {"physical": "cores", "logical": "processors", "allowed": "that it may use"}
+    counted = [f"{cpu[part]} {word}" for part, word in cores.items() if cpu.get(part)]
+    if (quota := cpu.get("quota")) is not None:
+        counted.append(f"the time of {number(quota)} at most")
+    yield "cores", ", ".join(counted)
+    yield "instructions", " ".join(map(str, cpu.get("flags") or []))
+    if memory := machine.get("memory_bytes"):
+        yield "memory", size(memory)
+    for gpu in machine.get("gpus") or []:
+        told = gpu if isinstance(gpu, dict) else {"model": gpu}
+        yield "GPU", ", ".join(shown(value) for value in told.values() if value)
+    yield "GPU driver", machine.get("gpu_driver")
+    yield "kernel", " ".join(str(one) for one in (machine.get("system") or {}).values() if one)
+    for library, parts in _BLAS.items():
+        yield f"BLAS of {library}", " ".join(str(settings[p]) for p in parts if settings.get(p))
+    for name, value in sorted(settings.items()):
+        if name.endswith("threads") and type(value) is int and value > 0:
+            yield "threads", f"{name} {value}"
 
 
 def _installed(view: View) -> Iterator[tuple[str, object]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from samebit import records
 from samebit.capture.environment import comparable
-from samebit.cli import gathering
+from samebit.cli import detailing, gathering
 from samebit.cli.comparing import (
     config_of,
     environment_of,
@@ -20,6 +20,7 @@ from samebit.cli.comparing import (
 )
 from samebit.cli.scheduling import schedule_as_data
 from samebit.cli.showing import randomness_lines
+from samebit.cli.surroundings import machine_lines
 from samebit.cli.verifying import in_words
 from samebit.cli.words import shown, visible
 from samebit.digest import short
@@ -38,8 +39,10 @@ from samebit.replay.scope import not_comparable
 from samebit.report import results
 from samebit.report.facts import FACTS
 from samebit.report.table import rows_to_csv, runs_table
-from samebit.server.answers import Command, Fact, FirstDifference, Group, Part, Told
+from samebit.server.answers import Command, Fact, Group, Part, Told
+from samebit.server.beside import FirstDifference
 from samebit.server.given import Given
+from samebit.session.reading import open_state
 
 __all__ = ["given"]
 
@@ -58,9 +61,14 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
             "states": _states,
             "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
             "environment": _environment,
+            "data": detailing.data,
+            "lineage": detailing.lineage,
+            "rates": detailing.learning_rates,
+            "certificates": detailing.certificates,
         },
         _compare,
         _first_difference,
+        lambda view, one, apart: open_state(view, one, apart=apart),
         results.groups,
         _result,
         lambda rows, columns: rows_to_csv(*runs_table(rows, columns)),
@@ -78,7 +86,8 @@ def _tell(store: Path, remote: str, view: View) -> Told:
         gathering.lead(view),
         [
             Part(part.title, [Fact(fact.name, list(fact.values)) for fact in part.facts])
-            for part in parts
+            for part in [*parts, gathering.part("Machine", machine_lines(view))]
+            if part.facts
         ],
         list(_commands(store, remote, view)),
     )

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from samebit.digest import canonical_json
 
 __all__ = [
+    "Aspect",
     "Column",
     "Command",
-    "Comparison",
     "Console",
     "ConsoleText",
     "CurvePoints",
@@ -25,7 +25,6 @@ __all__ = [
     "Fact",
     "File",
     "Files",
-    "FirstDifference",
     "Fitting",
     "Group",
     "GroupCurve",
@@ -41,15 +40,13 @@ __all__ = [
     "Part",
     "Patch",
     "RunAnswer",
+    "RunMedia",
     "RunsAnswer",
     "SaidAnswer",
+    "Sampled",
     "SaysSo",
-    "Section",
-    "SectionRow",
     "StoreAnswer",
     "Told",
-    "Trace",
-    "TraceStep",
     "encode",
     "error_body",
 ]
@@ -165,6 +162,15 @@ class Lacking(Struct, frozen=True):
     fix: str
 
 
+class Aspect(Struct, frozen=True):
+    """One thing that a record is to have, and what of it it lacks."""
+
+    name: str
+    state: str  # ok, missing, none: there was nothing to record
+    what: str
+    lacks: list[Lacking]
+
+
 class Console(Struct, frozen=True):
     """What one process of an execution printed."""
 
@@ -198,7 +204,8 @@ class RunAnswer(Struct, frozen=True):
     marks: list[str]
     lead: str
     parts: list[Part]
-    lacks: list[Lacking]
+    aspects: list[Aspect]
+    hazards: list[Lacking]  # what may make it come out otherwise
     gaps: list[str]  # what of its journal cannot be read
     commands: list[Command]
     consoles: list[Console]
@@ -224,6 +231,7 @@ class File(Struct, frozen=True):
     path: str
     size_bytes: int
     kind: str  # file, exec, link
+    digest: str
 
 
 class Files(Struct, frozen=True):
@@ -264,6 +272,16 @@ class Metrics(Struct, frozen=True):
     """By name, those of the clock and the machine last."""
 
     metrics: list[Metric]
+
+
+class Sampled(Struct, frozen=True):
+    """What was sampled of the machine: names of values, each with its number of samples.
+
+    Their curves are those of the metric `machine:NAME`.
+    """
+
+    run: str
+    values: list[list[Any]]
 
 
 class GroupCurve(Struct, frozen=True):
@@ -325,63 +343,11 @@ class Groups(Struct, frozen=True):
     groups: list[Group]
 
 
-class SectionRow(Struct, frozen=True):
-    """What each run has under a name; None where it has nothing."""
+class RunMedia(Struct, frozen=True):
+    """What a run logged beside numbers."""
 
-    key: str
-    values: list[str | None]
-    same: bool
-
-
-class Section(Struct, frozen=True):
-    """What is told of runs of one kind."""
-
-    title: str
-    rows: list[SectionRow]
-
-
-class Comparison(Struct, frozen=True):
-    """Runs beside each other."""
-
-    ids: list[str]
-    labels: list[str]
-    sections: list[Section]
-
-
-class FirstDifference(Struct, frozen=True):
-    """Where two traces part, and why."""
-
-    step: int
-    after: int | None  # set where only (after, step] is known
-    optimizer: int
-    cause: str
-    what: str
-    where: str
-    rank: str  # empty where there is one
-    groups: list[str]
-    facts: list[str]
-    row: int | None = None  # its place among all rows
-
-
-class TraceStep(Struct, frozen=True):
-    """A step of two runs; None where a group is not of both, or is a generator nobody drew from."""
-
-    optimizer: int
-    step: int
-    equal: list[bool | None]
-
-
-class Trace(Struct, frozen=True):
-    """Steps of two runs."""
-
-    ids: list[str]
-    labels: list[str]
-    groups: list[str]  # in causal order
-    total: int
-    begin: int = field(name="from")
-    rows: list[TraceStep]
-    first: FirstDifference | None  # None where none was found
-    note: str | None  # why nothing could be compared, or what was not
+    run: str
+    media: list[Media]
 
 
 class SaysSo(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,26 +12,15 @@ from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
 from samebit.remotes import named
-from samebit.server import code, curves, media, one
+from samebit.server import answers, beside, code, curves, media, one
 from samebit.server.answers import (
-    Comparison,
-    ConsoleText,
-    CurvePoints,
-    Files,
-    Fitting,
     GroupCurves,
     Groups,
     Metric,
     Metrics,
-    OfRun,
-    OneFile,
-    Patch,
-    RunAnswer,
-    RunsAnswer,
     SaidAnswer,
     SaysSo,
     StoreAnswer,
-    Trace,
     encode,
 )
 from samebit.server.asked import condition, flag, names, real, whole, words
@@ -53,6 +42,7 @@ from samebit.server.described import (
     a_word,
 )
 from samebit.server.given import Given
+from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
 from samebit.server.points import PointsCache
 from samebit.server.reading import Reader
@@ -71,6 +61,12 @@ _SINCE = a_whole("since", "the version after which runs have changed")
 _ID = a_text("id", "the id of a run", is_needed=True)
 _OFFSET = a_whole("offset", "so many points before")
 _FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
+_STEP = (IDS, a_whole("optimizer", "which, from 0"), a_whole("step", "its count"))
+_STATES = (
+    a_text("of", "two states, `RUN:STATE` each, with a comma between", is_needed=True),
+    a_text("rank", "of which process"),
+)
+_PLACE = a_text("place", "of a leaf in its state", is_needed=True)
 _PATH = a_text("path", "a file's place in the tree", is_needed=True)
 _CONSOLE = (
     a_whole("execution", "which, from 1; the first that printed anything"),
@@ -99,29 +95,41 @@ class Api:
         self._looking = looking
         self._points = PointsCache(self.reader)
         self._comparer = Comparer(self.reader, given)
+        self._leaves = Leaves(self.reader, given)
 
     def addresses(self) -> dict[str, tuple[Answer, Address]]:
         """By path, what answers it, and how it is described."""
         of_runs: dict[str, tuple[Callable[[View], object], Any]] = {
-            "files": (code.files, Files),
-            "patch": (code.patch, Patch),
-            **{name: (tell, OfRun) for name, tell in self._given.details.items()},
+            "files": (code.files, answers.Files),
+            "patch": (code.patch, answers.Patch),
+            "media": (media.of_run, answers.RunMedia),
+            "machine": (one.machine, answers.Sampled),
+            **{name: (tell, answers.OfRun) for name, tell in self._given.details.items()},
         }
         return {
-            "store": (self._store, Address(StoreAnswer)),
-            "runs": (self._runs, Address(RunsAnswer, (COLUMNS, IDS, _SINCE, REPLAYS))),
-            "runs/filter": (self._filter, Address(Fitting, (WHERE, REPLAYS))),
+            "store": (self._store, Address(answers.StoreAnswer)),
+            "runs": (self._runs, Address(answers.RunsAnswer, (COLUMNS, IDS, _SINCE, REPLAYS))),
+            "runs/filter": (self._filter, Address(answers.Fitting, (WHERE, REPLAYS))),
             "runs.csv": (self._csv, Address(CSV, (COLUMNS, *SOME_RUNS), "what is shown")),
-            "runs/groups": (self._groups, Address(Groups, (BY, METRIC, _TAKE, *SOME_RUNS))),
-            "metrics": (self._metrics, Address(Metrics, SOME_RUNS)),
+            "runs/groups": (self._groups, Address(answers.Groups, (BY, METRIC, _TAKE, *SOME_RUNS))),
+            "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
-            "curves/groups": (self._group_curves, Address(GroupCurves, (BY, *DRAWN, *SOME_RUNS))),
-            "curves/points": (self._curve_points, Address(CurvePoints, (_ID, *DRAWN, _OFFSET))),
-            "compare": (self._compare, Address(Comparison, (IDS,))),
-            "trace": (self._trace, Address(Trace, (IDS, _FROM, _COUNT))),
-            "runs/{run}": (self._run, Address(RunAnswer)),
-            "runs/{run}/console": (self._console, Address(ConsoleText, _CONSOLE)),
-            "runs/{run}/file": (self._file, Address(OneFile, (_PATH,))),
+            "curves/groups": (
+                self._group_curves,
+                Address(answers.GroupCurves, (BY, *DRAWN, *SOME_RUNS)),
+            ),
+            "curves/points": (
+                self._curve_points,
+                Address(answers.CurvePoints, (_ID, *DRAWN, _OFFSET)),
+            ),
+            "compare": (self._compare, Address(beside.Comparison, (IDS,))),
+            "trace": (self._trace, Address(beside.Trace, (IDS, _FROM, _COUNT))),
+            "trace/leaves": (self._trace_leaves, Address(beside.TracedLeaves, _STEP)),
+            "states": (self._states, Address(beside.StatesApart, _STATES)),
+            "states/leaf": (self._leaf, Address(beside.LeafApart, (*_STATES, _PLACE))),
+            "runs/{run}": (self._run, Address(answers.RunAnswer)),
+            "runs/{run}/console": (self._console, Address(answers.ConsoleText, _CONSOLE)),
+            "runs/{run}/file": (self._file, Address(answers.OneFile, (_PATH,))),
             **{
                 f"runs/{{run}}/{name}": (self._of_run(tell), Address(shape))
                 for name, (tell, shape) in of_runs.items()
@@ -243,6 +251,17 @@ class Api:
         begin, count = whole(asked.query, "from") or 0, whole(asked.query, "count") or 200
         return encode(self._comparer.trace(ids, begin, count))
 
+    def _trace_leaves(self, asked: Request) -> bytes:
+        ids, optimizer = words(asked.query, "ids") or [], whole(asked.query, "optimizer") or 0
+        return encode(self._comparer.leaves(ids, optimizer, whole(asked.query, "step") or 0))
+
+    def _states(self, asked: Request) -> bytes:
+        return encode(self._leaves.compare(*_two_states(asked)))
+
+    def _leaf(self, asked: Request) -> bytes:
+        place = asked.query.get("place", "")
+        return encode(self._leaves.leaf(*_two_states(asked), place))
+
     def _run(self, asked: Request) -> bytes:
         return encode(one.summary(self.reader.view(asked.run), self._given))
 
@@ -287,6 +306,11 @@ class Api:
 
 def _metric(asked: Request) -> str:
     return asked.query.get("metric", "").removeprefix("metric.")
+
+
+def _two_states(asked: Request) -> tuple[list[str], str | None]:
+    """The states, `RUN:STATE` each, and the rank of which they are where one is named."""
+    return words(asked.query, "of") or [], asked.query.get("rank") or None
 
 
 def _drawn(asked: Request) -> curves.Asked:

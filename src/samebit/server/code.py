@@ -22,7 +22,9 @@ def files(view: View) -> Files:
     """The tree that ran."""
     code = _code(view)
     entries = read_tree(Store(view.folder.store), code.tree).entries
-    return Files(code.tree, [File(one.path, one.size_bytes, one.kind) for one in entries])
+    return Files(
+        code.tree, [File(one.path, one.size_bytes, one.kind, one.digest) for one in entries]
+    )
 
 
 def one_file(view: View, path: str) -> OneFile:

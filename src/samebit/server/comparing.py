@@ -3,41 +3,58 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit.errors import UsageError
+from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.folders.read import View
-from samebit.folders.steps import TraceRow, row_at, steps_of
-from samebit.server.answers import (
+from samebit.folders.steps import TraceRow, steps_of
+from samebit.folders.streams import FACE
+from samebit.server.beside import (
     Comparison,
     FirstDifference,
+    GroupLeaves,
     Section,
     SectionRow,
+    Strip,
     Trace,
+    TracedLeaves,
     TraceStep,
 )
 from samebit.server.given import Given
-from samebit.server.reading import Reader
+from samebit.server.reading import Reader, stamp
+from samebit.server.strips import equal_rows, row_of, strip
 from samebit.trace.groups import GROUPS
+from samebit.trace.leaves import Row, read_leaves
 
 __all__ = ["Comparer"]
 
 _MOST_RUNS = 100
 _MOST_ROWS = 1000  # of a trace in one answer
-_KEPT = 8  # pairs whose first difference is known
+_MOST_LEAVES = 1000  # of a group that are named
+_KEPT = 8  # pairs of traces of which this is known
 
 Step = tuple[int, int]  # optimizer, count
 
 
+class _Pair(Struct, frozen=True):
+    """What is known of two traces once they were compared."""
+
+    first: FirstDifference | None
+    note: str | None
+    rank: str  # whose rows are shown: that of the difference, or of the runs' face
+    strip: Strip
+    with_leaves: frozenset[Step]  # rows of which both kept the leaves
+
+
 class Comparer:
-    """Compares runs; what takes a while to find, the first difference, is kept of a few pairs."""
+    """Compares runs; what takes a while to find in traces is kept of a few pairs."""
 
     def __init__(self, reader: Reader, given: Given) -> None:
         self._reader = reader
         self._given = given
-        self._found: OrderedDict[tuple[int, int], tuple[View, View, Any]] = OrderedDict()
+        self._found: OrderedDict[tuple[str, ...], _Pair] = OrderedDict()
         self._lock = threading.Lock()
 
     def compare(self, ids: Sequence[str]) -> Comparison:
@@ -58,10 +75,7 @@ class Comparer:
         """Steps of two runs, group by group equal or not."""
         if len(ids) != 2:
             raise UsageError(f"two traces are compared, not {len(ids)}")
-        first, second = (self._reader.view(run) for run in ids)
-        divergence, note = self._divergence(first, second)
-        rank = divergence.rank if divergence is not None else ""
-        ours, theirs = (view.traces.get(rank, view.trace) for view in (first, second))
+        pair, ours, theirs = self._pair(ids)
         steps, others = steps_of(ours), steps_of(theirs)
         mine = set(steps)
         every = [*steps, *(step for step in others if step not in mine)]
@@ -69,31 +83,75 @@ class Comparer:
         part = every[begin : begin + min(max(1, count), _MOST_ROWS)]
         before = every[begin - 1 : begin]
         pairs = [
-            (_row(ours, steps, at, step), _row(theirs, others, at, step))
+            (row_of(ours, steps, at, step), row_of(theirs, others, at, step))
             for at, step in enumerate([*before, *part], start=begin - len(before))
         ]
         has = {name for pair in pairs for row in pair if row is not None for name in row.groups}
         groups = [name for name in GROUPS if name in has]
-        equal = _equal(pairs, groups)[len(before) :]
-        told = [TraceStep(step[0], step[1], row) for step, row in zip(part, equal, strict=True)]
-        if divergence is not None:
-            row = _place(every, (divergence.optimizer, divergence.step))
-            divergence = replace(divergence, row=row)
-        labels = [view.name or view.id for view in (first, second)]
-        return Trace(list(ids), labels, groups, len(every), begin, told, divergence, note)
+        equal = equal_rows(pairs, groups)[len(before) :]
+        told = [
+            TraceStep(step[0], step[1], row, step in pair.with_leaves)
+            for step, row in zip(part, equal, strict=True)
+        ]
+        found = pair.first
+        if found is not None:
+            found = replace(found, row=_place(every, (found.optimizer, found.step)))
+        labels = [view.name or view.id for view in map(self._reader.view, ids)]
+        return Trace(
+            list(ids), labels, groups, len(every), begin, told, pair.strip, found, pair.note
+        )
 
-    def _divergence(self, first: View, second: View) -> tuple[FirstDifference | None, str | None]:
-        # A view that is kept is the run as it still is; a new one has another identity.
-        key = id(first), id(second)
+    def leaves(self, ids: Sequence[str], optimizer: int, step: int) -> TracedLeaves:
+        """The leaves of one row, where both traces kept their fingerprints."""
+        pair, _, _ = self._pair(ids)
+        views = [self._reader.view(run) for run in ids]
+        ours, theirs = (_leaves(view, pair.rank).get((optimizer, step), {}) for view in views)
+        groups = [
+            _of_group(name, ours[name], theirs[name])
+            for name in GROUPS
+            if name in ours and name in theirs
+        ]
+        if not groups:
+            raise NotFound("not both runs kept the leaves of this step", step=step)
+        return TracedLeaves(list(ids), optimizer, step, groups)
+
+    def _pair(self, ids: Sequence[str]) -> tuple[_Pair, Sequence[TraceRow], Sequence[TraceRow]]:
+        if len(ids) != 2:
+            raise UsageError(f"two traces are compared, not {len(ids)}")
+        views = [self._reader.view(run) for run in ids]
+        key = tuple(f"{view.id} {stamp(view.folder)}" for view in views)
         with self._lock:
-            if key in self._found:
-                return self._found[key][2]
-        found = self._given.first_difference(first, second)
-        with self._lock:
-            self._found[key] = first, second, found
-            while len(self._found) > _KEPT:
-                self._found.popitem(last=False)
-        return found
+            pair = self._found.get(key)
+        rows: list[Sequence[TraceRow]] = []
+        if pair is None:
+            pair = self._compared(*views)
+            with self._lock:
+                self._found[key] = pair
+                while len(self._found) > _KEPT:
+                    self._found.popitem(last=False)
+        rows = [view.traces.get(pair.rank, view.trace) for view in views]
+        return pair, rows[0], rows[1]
+
+    def _compared(self, first: View, second: View) -> _Pair:
+        found, note = self._given.first_difference(first, second)
+        rank = found.rank if found is not None else ""
+        ours, theirs = (view.traces.get(rank, view.trace) for view in (first, second))
+        kept = [frozenset(_leaves(view, rank)) for view in (first, second)]
+        return _Pair(found, note, rank, strip(ours, theirs), kept[0] & kept[1])
+
+
+def _leaves(view: View, rank: str) -> Mapping[Step, Row]:
+    try:
+        return read_leaves(view.folder.trace, rank or next(iter(view.traces), FACE))
+    except (SamebitError, OSError):
+        return {}  # they say more of a difference, and are no part of it
+
+
+def _of_group(name: str, ours: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> GroupLeaves:
+    leaves = [*ours, *(leaf for leaf in theirs if leaf not in ours)]
+    differing = [leaf for leaf in leaves if ours.get(leaf) != theirs.get(leaf)]
+    equal = len(leaves) - len(differing)
+    return GroupLeaves(name, equal, differing[:_MOST_LEAVES], max(0, len(differing) - _MOST_LEAVES))
 
 
 def _rows(facts: Sequence[Mapping[str, str]]) -> list[SectionRow]:
@@ -107,34 +165,3 @@ def _rows(facts: Sequence[Mapping[str, str]]) -> list[SectionRow]:
 
 def _place(every: Sequence[Step], step: Step) -> int | None:
     return every.index(step) if step in every else None
-
-
-def _row(rows: Sequence[TraceRow], steps: Sequence[Step], at: int, step: Step) -> TraceRow | None:
-    """The row of a step; most often it stands at the same place in both."""
-    return rows[at] if at < len(steps) and steps[at] == step else row_at(rows, step)
-
-
-def _equal(
-    pairs: Sequence[tuple[TraceRow | None, TraceRow | None]], groups: Sequence[str]
-) -> list[list[bool | None]]:
-    """Of each row each group; None where not both have it, or a generator was not drawn from."""
-    found: list[list[bool | None]] = []
-    streams: dict[str, tuple[bytes, bytes]] = {}
-    for ours, theirs in pairs:
-        row: list[bool | None] = []
-        for name in groups:
-            mine = ours.groups.get(name) if ours is not None else None
-            other = theirs.groups.get(name) if theirs is not None else None
-            if mine is None or other is None:
-                row.append(None)
-                continue
-            is_equal = mine == other
-            if name.startswith("rng."):
-                last = streams.get(name)
-                streams[name] = mine, other
-                is_unused = not is_equal and last in (None, (mine, other))
-                row.append(None if is_unused else is_equal)
-            else:
-                row.append(is_equal)
-        found.append(row)
-    return found

@@ -12,7 +12,7 @@ from samebit.errors import NotFound, UsageError
 from samebit.folders.read import View
 from samebit.server.answers import CurvePoints, GroupCurve
 from samebit.server.envelopes import envelope
-from samebit.server.points import PointsCache, Series, load_numpy
+from samebit.server.points import MACHINE, PointsCache, Series, load_numpy
 from samebit.stats.distributions import t_quantile
 
 __all__ = ["MOST_POINTS", "Asked", "curves", "group_curve", "points"]
@@ -184,7 +184,7 @@ def _plain(values: Any) -> list[float | None]:
 
 def points(view: View, asked: Asked, offset: int) -> CurvePoints:
     """Exact points as they were logged, in order of the steps."""
-    column = view.metrics.get(asked.metric)
+    column = view.metrics.get(asked.metric) or view.machine.get(asked.metric.removeprefix(MACHINE))
     if column is None:
         raise NotFound("this run has no such metric", metric=asked.metric)
     begin = -sys.float_info.max if asked.begin is None else asked.begin

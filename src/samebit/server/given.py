@@ -7,8 +7,11 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.folders.read import View
+from samebit.folders.stated import Stated
 from samebit.query.index import Row, Table
-from samebit.server.answers import FirstDifference, Group, Told
+from samebit.server.answers import Group, Told
+from samebit.server.beside import FirstDifference
+from samebit.states.stored import StoredState
 
 __all__ = ["Given"]
 
@@ -26,6 +29,7 @@ class Given(Struct, frozen=True):
         details: by the last word of an address below a run, what it is as `--json` has it.
         compare: by section, what of a run is compared with others, in words.
         first_difference: where the traces of two runs part, or why that cannot be said.
+        open_state: a state of a run; whether parts that ranks hold are to stay parts.
         groups: rows by what they have under some names.
         result: what the runs of a group came to in a metric; which metric, how it is taken.
         csv: rows as a table for programs, of columns, or of those shown by themselves.
@@ -40,6 +44,7 @@ class Given(Struct, frozen=True):
     details: dict[str, Callable[[View], Any]]
     compare: Callable[[View], Mapping[str, Mapping[str, str]]]
     first_difference: Callable[[View, View], tuple[FirstDifference | None, str | None]]
+    open_state: Callable[[View, Stated, bool], StoredState]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]
     csv: Callable[[Sequence[AnyRow], Sequence[str] | None], str]

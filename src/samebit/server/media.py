@@ -12,9 +12,9 @@ from samebit.folders.media import find_media
 from samebit.folders.read import View
 from samebit.media import types
 from samebit.objects.store import Store
-from samebit.server.answers import Media
+from samebit.server.answers import Media, RunMedia
 
-__all__ = ["HEADERS", "Given", "listed", "part", "read"]
+__all__ = ["HEADERS", "Given", "listed", "of_run", "part", "read"]
 
 # Also where a browser shows it by itself, it has no scripts, no forms and no origin.
 HEADERS = {
@@ -54,6 +54,11 @@ def listed(view: View) -> list[Media]:
         for fact in find_media(view, None)
         if "object" in fact
     ]
+
+
+def of_run(view: View) -> RunMedia:
+    """The same of a run by itself, to lie beside another's."""
+    return RunMedia(view.id, listed(view))
 
 
 def read(view: View, digest: str) -> Given:

@@ -2,18 +2,20 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from samebit.errors import NotFound
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View
-from samebit.query.lacks import find_lacks
+from samebit.query.aspects import find_aspects
+from samebit.query.hazards import find_hazards
+from samebit.query.lacks import Lack
 from samebit.server import media
-from samebit.server.answers import Console, ConsoleText, Lacking, RunAnswer
+from samebit.server.answers import Aspect, Console, ConsoleText, Lacking, RunAnswer, Sampled
 from samebit.server.given import Given
 
-__all__ = ["console", "summary"]
+__all__ = ["console", "machine", "summary"]
 
 _MOST_BYTES = 256_000  # of a console in one answer
 _LONGEST_CHARACTER = 4  # bytes in UTF-8
@@ -29,7 +31,10 @@ def summary(view: View, given: Given) -> RunAnswer:
         marks=told.marks,
         lead=told.lead,
         parts=told.parts,
-        lacks=[Lacking(lack.key, lack.what, lack.fix) for lack in find_lacks(view)],
+        aspects=[
+            Aspect(one.name, one.state, one.what, _lacking(one.lacks)) for one in find_aspects(view)
+        ],
+        hazards=_lacking(find_hazards(view)),
         gaps=[f"{gap.segment}: {gap.what}" for gap in view.gaps],
         commands=told.commands,
         consoles=list(_consoles(view.folder)),
@@ -39,6 +44,15 @@ def summary(view: View, given: Given) -> RunAnswer:
         note=view.said.text,
         archived=view.said.archived,
     )
+
+
+def machine(view: View) -> Sampled:
+    """What its processes used while they ran: which values were sampled, and how often."""
+    return Sampled(view.id, [[name, len(one.steps)] for name, one in view.machine.items()])
+
+
+def _lacking(lacks: Iterable[Lack]) -> list[Lacking]:
+    return [Lacking(lack.key, lack.what, lack.fix) for lack in lacks]
 
 
 def _consoles(run: RunFolder) -> Iterator[Console]:

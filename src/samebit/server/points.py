@@ -14,11 +14,12 @@ from msgspec import Struct
 
 from samebit.errors import UsageError
 from samebit.folders.points import Points
-from samebit.folders.read import read_run
+from samebit.folders.read import View, read_run
 from samebit.server.reading import Reader, stamp
 
-__all__ = ["PointsCache", "Series", "load_numpy"]
+__all__ = ["MACHINE", "PointsCache", "Series", "load_numpy"]
 
+MACHINE = "machine:"  # of values that are sampled
 _MOST_BYTES = 256 << 20
 _MOST_RUNS = 20_000  # of which is known which metrics they have
 _LOCKS = 16
@@ -88,7 +89,8 @@ class PointsCache:
                     return held.series
             numpy = load_numpy()
             view = read_run(folder)
-            found = _held(view.points(numpy), view.record.started_ns, numpy)
+            points = {**_machine(view, numpy), **view.points(numpy)}
+            found = _held(points, view.record.started_ns, numpy)
         with self._lock:
             self._keep(run, metric, now, found)
         return found[metric].series if metric in found else None
@@ -111,6 +113,18 @@ class PointsCache:
     def _drop(self, key: tuple[str, str]) -> None:
         held = self._held.pop(key, None)
         self.size_bytes -= held.size_bytes if held is not None else 0
+
+
+def _machine(view: View, numpy: Any) -> dict[str, Points]:
+    """What the machine did, as metrics whose names begin with `MACHINE`."""
+    return {
+        MACHINE + name: Points(
+            numpy.array(column.steps, numpy.float64),
+            numpy.array(column.times_ns, numpy.int64),
+            numpy.array(column.values, numpy.float64),
+        )
+        for name, column in view.machine.items()
+    }
 
 
 def load_numpy() -> Any:

@@ -21,7 +21,16 @@ from samebit.states.shards import PARTS
 from samebit.states.stored import StoredState
 from samebit.states.torch import NON_PERSISTENT
 
-__all__ = ["LeafDifference", "Pieces", "Side", "compare_leaves", "compare_values", "of_state"]
+__all__ = [
+    "LeafDifference",
+    "Pieces",
+    "Side",
+    "compare_leaf",
+    "compare_leaves",
+    "compare_values",
+    "known",
+    "of_state",
+]
 
 _BLOCK_BYTES = 4 << 20
 
@@ -102,20 +111,34 @@ def compare_leaves(first: Side, second: Side) -> Iterator[LeafDifference | None]
         if ours is None or theirs is None:
             yield LeafDifference(place, ours, theirs)
             continue
-        known = bool(ours.digest and theirs.digest)
-        if known and (ours, theirs) in seen:
+        is_known = bool(ours.digest and theirs.digest)
+        if is_known and (ours, theirs) in seen:
             before = seen[ours, theirs]
             yield before and LeafDifference(place, ours, theirs, before.apart, before.why)
             continue
-        found = _compare_leaf(place, first, second, ours, theirs)
-        if known:
+        found = compare_leaf(place, first, second)
+        if is_known:
             seen[ours, theirs] = found
         yield found
 
 
-def _compare_leaf(
-    place: str, first: Side, second: Side, ours: LeafRecord, theirs: LeafRecord
-) -> LeafDifference | None:
+def known(ours: LeafRecord | None, theirs: LeafRecord | None) -> tuple[bool | None, bool]:
+    """What records alone tell of one place: whether it is equal, and whether numbers can say more.
+
+    None where only reading tells: ranks hold parts of it, or a file does.
+    """
+    if ours is None or theirs is None or (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
+        return False, False
+    has_digests = all(one.digest and not one.digest.startswith(PARTS) for one in (ours, theirs))
+    is_equal = ours.digest == theirs.digest if ours.digest and theirs.digest else None
+    if not is_equal and not has_digests:
+        is_equal = None
+    return is_equal, is_equal is not True and ours.kept and theirs.kept
+
+
+def compare_leaf(place: str, first: Side, second: Side) -> LeafDifference | None:
+    """One place that both sides have: None where it is equal, else how it differs."""
+    ours, theirs = first.records[place], second.records[place]
     if ours.dtype != theirs.dtype:
         return LeafDifference(place, ours, theirs, why=f"{ours.dtype} → {theirs.dtype}")
     if ours.shape != theirs.shape:

@@ -56,6 +56,7 @@ export function tickLabels(values, isLog = false) {
 
 function tickLabel(value, large, step) {
   if (value === 0) return "0";
+  if (large >= 1e9 && large < 1e13 && step >= 1e4) return `${Number((value / 1e9).toPrecision(6))}G`;
   if (large >= 1e9 || (large < 1e-3 && large > 0)) return number(Number(value.toPrecision(4)));
   if (large >= 1e4 && step >= 100) {
     return large >= 1e6 ? `${Number((value / 1e6).toPrecision(6))}M` : `${Number((value / 1e3).toPrecision(6))}k`;

@@ -53,8 +53,8 @@ export function count(value) {
 }
 
 /** `1 run`, `2 runs`. */
-export function several(many, noun) {
-  return `${count(many)} ${noun}${many === 1 ? "" : "s"}`;
+export function several(many, noun, nouns = `${noun}s`) {
+  return `${count(many)} ${many === 1 ? noun : nouns}`;
 }
 
 export function size(bytes) {

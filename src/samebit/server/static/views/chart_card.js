@@ -21,9 +21,9 @@ const AGAIN_MS = 1000;  // at most so often while runs go on
 const SHOWN = 8;  // values beside the pointer
 
 /**
- * @param {{metric: string, ids: string[], scope: object, lines: Map<string, {label, number}>, hidden: Set<string>, how: object,
+ * @param {{metric: string, title?: string, ids: string[], scope: object, lines: Map<string, {label, number}>, hidden: Set<string>, how: object,
  *   bright: string|null, onBright: function, isLarge: boolean, onLarge: function, onZoom: function}} props -
- *   `scope`: the runs of which groups are means, as ids or as a filter. `how`: x, zoom, smooth (a half-life), isXLog, isYLog, by (keys of groups).
+ *   `title`: where it is called otherwise. `scope`: the runs of which groups are means, as ids or as a filter. `how`: x, zoom, smooth (a half-life), isXLog, isYLog, by (keys of groups).
  */
 export function ChartCard(props) {
   const { metric, ids, scope, how, isLarge } = props;
@@ -43,7 +43,7 @@ export function ChartCard(props) {
   const curves = useMemo(() => (answer ? drawn(answer, props) : []), [answer, how.smooth, props.lines, props.hidden]);
   const [look, setLook] = useState(null);
   const [table, setTable] = useState(false);
-  const title = visible(metric);
+  const title = visible(props.title ?? metric);
   const points = curves.reduce((sum, { points: many }) => sum + (many ?? 0), 0);
   const save = {
     svg: () => saveText(svg({ title, xTitle: xTitle(how), note: note(how), curves, ...how, colors: palette() }), `${fileName(metric)}.svg`, "image/svg+xml"),

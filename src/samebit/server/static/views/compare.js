@@ -1,26 +1,28 @@
-// Runs beside each other: configuration, code, environment, data, results; at first only what differs.
+// Runs beside each other: configuration, code, environment, data, results, states, media; at first only what differs.
 
 import { change, link, list } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { classes, html } from "../lib/html.js";
-import { patch } from "../lib/diff.js";
 import { useRuns } from "../lib/runs.js";
-import { count, number, several, visible } from "../lib/text.js";
+import { csv, saveText } from "../lib/save.js";
+import { count, several, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
+import { CompareTable } from "./compare_table.js";
+import { MediaBeside } from "./compare_media.js";
+import { CodeBetween, FileDifference } from "./run_code_between.js";
+import { Leaves } from "./run_leaves.js";
 import { RunPicker } from "./run_picker.js";
-import { Difference } from "./run_code.js";
-
-const LONG = 300;  // letters of a value in a table
 
 export function Compare({ params }) {
   const runs = useRuns();
   const ids = list(params.ids);
   const { answer, error, isCurrent } = useAnswer(ids.length > 1 ? (signal) => ask("compare", { ids: ids.join(",") }, { signal }) : null, ids.join(","));
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
-  const all = params.all === "1";
+  const save = () => saveText(csv([["section", "key", ...answer.ids], ...answer.sections.flatMap(({ title, rows }) => rows.map((row) => [title, row.key, ...row.values]))]), "compared.csv", "text/csv");
   return html`<main id="main" class="compare">
     <div class="title"><h1>Compare</h1><span class="grow"></span>
+      ${answer && html`<button type="button" onClick=${save}>Save as CSV</button>`}
       ${ids.length === 2 && html`<a class="button" href=${link("trace", { ids: ids.join(",") })}>Where they part</a>`}
       ${ids.length > 1 && html`<a class="button" href=${link("curves", { ids: ids.join(",") })}>Curves</a>`}</div>
     <${RunPicker} runs=${runs} ids=${ids} onIds=${(next) => change({ ids: next.join(",") })} />
@@ -28,54 +30,82 @@ export function Compare({ params }) {
       <p>Choose them here, or select them in the <a href="/">table</a> and press <kbd>c</kbd>.</p></${Empty}>`}
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${ids.length > 1 && !answer && !error && html`<${Waiting} what="reading these runs…" />`}
-    ${ids.length > 1 && answer && html`<label class="toggle"><input type="checkbox" checked=${!all}
-      onChange=${(event) => change({ all: event.target.checked ? "" : "1" }, { replace: true })} /> only what differs</label>
-      ${answer.sections.map((section) => html`<${Section} key=${section.title} section=${section} answer=${answer} all=${all} file=${params.file} />`)}`}
+    ${ids.length > 1 && answer && html`<${Sections} answer=${answer} params=${params} />`}
   </main>`;
 }
 
-function Section({ section, answer, all, file }) {
+function Sections({ answer, params }) {
+  const all = params.all === "1";
+  const isSame = ({ rows }) => rows.every(({ same }) => same);
+  const apart = all ? answer.sections : answer.sections.filter((section) => !isSame(section));
+  const same = all ? [] : answer.sections.filter(isSame);
+  return html`<label class="toggle"><input type="checkbox" checked=${!all}
+      onChange=${(event) => change({ all: event.target.checked ? "" : "1" }, { replace: true })} /> only what differs</label>
+    ${same.length > 0 && html`<p class="all-same"><span class="ok">= the same in all:</span> ${same.map(({ title, rows }) => `${visible(title)} (${count(rows.length)})`).join(", ")}</p>`}
+    ${apart.map((section) => html`<${Section} key=${section.title} section=${section} answer=${answer} all=${all} params=${params} />`)}
+    <${MediaBeside} ids=${answer.ids} labels=${answer.labels} params=${params} />`;
+}
+
+function Section({ section, answer, all, params }) {
   const rows = all ? section.rows : section.rows.filter(({ same }) => !same);
-  const same = section.rows.filter((row) => row.same).length;
-  const isCode = section.title === "code";
-  const isResult = section.title === "results";
+  const same = section.rows.length - section.rows.filter((row) => !row.same).length;
+  const kind = { code: Code, states: States }[section.title] ?? Plain;
   return html`<section class="card">
-    <h2>${visible(section.title)} <small>${rows.length === 0 ? `${several(same, "key")}, all the same` : same && !all ? `and ${count(same)} the same` : ""}</small></h2>
-    ${rows.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label=${visible(section.title)}>
-      <table class="plain versus">
-      <thead><tr><th scope="col">
-        <span class="unseen">key</span></th>${answer.ids.map((id, at) => html`<th key=${id} scope="col" class=${isResult ? "numeric" : ""}>
-          <a href=${link("run", {}, id)}>${visible(answer.labels[at])}</a></th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`<tr key=${row.key} class=${classes(!row.same && "differs")}>
-        <th scope="row">${isCode && !row.same
-        ? html`<button type="button" class="quiet fold" aria-expanded=${String(file === row.key)}
-          onClick=${() => change({ file: file === row.key ? "" : row.key }, { replace: true })}>${visible(row.key)}</button>` : visible(row.key)}</th>
-        ${row.values.map((value, at) => html`<td key=${at} class=${classes(isResult && "numeric", value === row.values[0] && at > 0 && "dim")}>
-          <${Value} value=${value} first=${isResult && at > 0 ? row.values[0] : null} isCode=${isCode} /></td>`)}</tr>
-        ${isCode && file === row.key && html`<tr class="inside"><td colspan=${answer.ids.length + 1}>
-          <${FileDifference} ids=${answer.ids} labels=${answer.labels} path=${row.key} /></td></tr>`}`)}</tbody>
-    </table></div>`}</section>`;
+    <h2>${visible(section.title)} <small>${same > 0 && rows.length > 0 && !all ? `and ${count(same)} the same` : ""}</small></h2>
+    <${kind} section=${section} rows=${rows} answer=${answer} params=${params} /></section>`;
 }
 
-function Value({ value, first, isCode }) {
-  if (value === null || value === undefined) return html`<span class="dim">—</span>`;
-  const text = visible(value);
-  const [now, then] = [Number(value), Number(first)];
-  const by = first !== null && value !== first && Number.isFinite(now) && Number.isFinite(then) && then !== 0 ? (100 * (now - then)) / Math.abs(then) : null;
-  return html`<span class=${classes(isCode && "mono", text.length < 26 && "nowrap")}>${text.length > LONG ? `${text.slice(0, LONG)}…` : isCode ? text.replace(/^(blake3:[0-9a-f]{8})[0-9a-f]+$/, "$1") : text}</span>
-    ${by !== null && html`<small>${` ${by > 0 ? "+" : ""}${number(Number(by.toPrecision(3)))} %`}</small>`}`;
+function Plain({ section, rows, answer }) {
+  return html`<${CompareTable} title=${section.title} rows=${rows} ids=${answer.ids} labels=${answer.labels} numeric=${section.title === "results"} />`;
 }
 
-/** One file of the first run, and of the last. */
-function FileDifference({ ids, labels, path }) {
-  const [first, last] = [ids[0], ids.at(-1)];
-  const { answer, error } = useAnswer((signal) => Promise.all([first, last].map((id) => ask(`runs/${id}/file`, { path }, { signal }).catch((failed) => {
-    if (failed.status === 404) return { text: "" };
-    throw failed;
-  }))), `${first} ${last} ${path}`);
-  if (error) return html`<${Trouble} error=${error} />`;
-  if (!answer) return html`<${Waiting} what="reading both…" />`;
-  if (answer.some(({ text }) => text === null)) return html`<p class="dim">no text</p>`;
-  const found = patch(answer[0].text, answer[1].text, [`${visible(labels[0])}: ${visible(path)}`, `${visible(labels.at(-1))}: ${visible(path)}`]);
-  return found ? html`<${Difference} text=${found} />` : html`<p class="dim">their texts are equal</p>`;
+/** A row that opens: which one stands in the address. */
+function fold(row, name, params, text = row.key) {
+  const isOpen = params[name] === row.key;
+  return html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)}
+    onClick=${() => change({ [name]: isOpen ? "" : row.key }, { replace: true })}>${visible(text)}</button>`;
+}
+
+/** Of two runs the lines; of more which version of each file a run had, and the lines of one file between the first run and the last that has another. */
+function Code({ section, rows, answer, params }) {
+  const { ids, labels } = answer;
+  const isFile = (row) => !row.key.startsWith("(");
+  const facts = rows.filter((row) => !isFile(row));
+  const files = rows.filter(isFile);
+  if (ids.length === 2 && params.all !== "1") {
+    return html`${facts.length > 0 && html`<${CompareTable} title="commits" rows=${facts} ids=${ids} labels=${labels} />`}<${CodeBetween} ids=${ids} labels=${labels} />`;
+  }
+  const versions = (row) => [...new Set(row.values.filter((value) => value !== null))];
+  const other = (row) => row.values.findLastIndex((value) => value !== row.values[0]);
+  return html`<${CompareTable} title=${section.title} rows=${rows} ids=${ids} labels=${labels}
+    nameOf=${(row) => (isFile(row) && !row.same ? fold(row, "file", params) : visible(row.key))}
+    cellOf=${(row, at) => {
+      const value = row.values[at];
+      if (value === null) return html`<span class="dim">—</span>`;
+      if (!isFile(row)) return visible(value.slice(0, 12));
+      return row.same ? "the same" : html`<span title=${visible(value)}>${`version ${versions(row).indexOf(value) + 1}`}</span>`;
+    }}
+    below=${(row) => (params.file === row.key && isFile(row) && other(row) >= 0 ? html`
+      <p class="dim">${`from ${visible(labels[0])} (−) to ${visible(labels[other(row)])} (+)`}</p>
+      <${FileDifference} ids=${[ids[0], ids[other(row)]]} labels=${[labels[0], labels[other(row)]]} path=${row.key} />` : null)} />`;
+}
+
+/** Whether each run's state is that of the first, in words; opened it is told leaf by leaf. */
+function States({ section, rows, answer, params }) {
+  const { ids, labels } = answer;
+  const [name, id] = [params.state, params.of ?? ids.find((one, at) => at > 0 && rows.find(({ key }) => key === params.state)?.values[at] !== null)];
+  const open = (row, at) => change(name === row.key && id === ids[at] ? { state: "", of: "" } : { state: row.key, of: ids[at] }, { replace: true });
+  return html`<${CompareTable} title=${section.title} rows=${rows} ids=${ids} labels=${labels}
+    cellOf=${(row, at) => {
+      const [first, value] = [row.values[0], row.values[at]];
+      if (value === null) return html`<span class="dim">none</span>`;
+      if (at === 0) return html`<span class="dim" title=${visible(value)}>${first === null ? "none" : "compared with this"}</span>`;
+      if (first === null) return html`<span class="dim">the first has none</span>`;
+      if (value === first) return html`<span class="ok" title=${visible(value)}>= equal</span>`;
+      const isOpen = name === row.key && id === ids[at];
+      return html`<button type="button" class="quiet fold bad" aria-expanded=${String(isOpen)} onClick=${() => open(row, at)}>≠ different<span class="unseen">${`, leaf by leaf: ${visible(row.key)} of ${visible(labels[at])}`}</span></button>`;
+    }}
+    below=${(row) => (name === row.key && id && ids.includes(id) ? html`
+      <h3>${`${visible(row.key)} of ${visible(labels[0])} and of ${visible(labels[ids.indexOf(id)])}`}</h3><${Leaves} of=${[`${ids[0]}:${row.key}`, `${id}:${row.key}`]} />` : null)} />
+    ${ids.length > 2 && html`<p class="links">${ids.slice(1).map((one, at) => html`<a key=${one} class=${classes("nowrap")} href=${link("trace", { ids: `${ids[0]},${one}` })}>${`where ${visible(labels[at + 1])} parts from ${visible(labels[0])}`}</a> `)}</p>`}`;
 }

@@ -14,93 +14,101 @@ import { Trouble, Waiting } from "../parts/trouble.js";
 import { Code } from "./run_code.js";
 import { Config } from "./run_config.js";
 import { Console } from "./run_console.js";
-import { Media } from "./run_media.js";
 import { RunCurves } from "./run_curves.js";
+import { Data } from "./run_data.js";
+import { EnvironmentBetween } from "./run_environment.js";
+import { Samples } from "./run_machine.js";
+import { Media } from "./run_media.js";
 import { Notes } from "./run_notes.js";
+import { Rates } from "./run_rates.js";
+import { Record } from "./run_record.js";
+import { States } from "./run_states.js";
+import { Verdicts } from "./run_verdicts.js";
 
 // Which parts of what is told stand behind which tab; what nobody names stands at the overview.
 const TABS = [
   ["", "Overview"],
-  ["config", "Config", ["Training", "Schedule"]],
+  ["config", "Config", ["Training", "Schedule", "Randomness"]],
   ["curves", "Curves"],
-  ["code", "Code", ["Code"]],
-  ["environment", "Environment", ["Environment", "Use of the machine"]],
-  ["data", "Data", ["Data", "Splits", "Files"]],
-  ["states", "States", ["States"]],
-  ["console", "Console"],
   ["media", "Media"],
+  ["code", "Code", ["Code"]],
+  ["data", "Data", ["Files"]],
+  ["states", "States", ["States"]],
+  ["environment", "Environment", ["Environment"]],
+  ["machine", "Machine", ["Machine", "Use of the machine"]],
+  ["console", "Console"],
 ];
-const ELSEWHERE = new Set(["Missing from the record", "Environment", "Files", "Use of the machine", "Hyper-parameters"]);
+const ELSEWHERE = new Set(["Missing from the record", "Hyper-parameters", "Verdicts", "Schedule", "Code", "Data", "Splits", "Files", "States",
+  "Environment", "Machine", "Use of the machine"]);
 const SHORT = 12;  // hyper-parameters at the overview; the rest is behind their tab
+const KEYS = 9;
+const LONG = 300;  // letters of a list of packages
 
 export function Run({ id, params }) {
   const runs = useRuns();
   const { answer: run, error, askAgain } = useAnswer((signal) => ask(`runs/${encodeURIComponent(id)}`, {}, { signal }), `${id} ${runs.columns.get("state")?.get(runs.rowOf.get(id))}`);
   const onGrown = useCallback((ids) => { if (ids.includes(id) && !params.tab) askAgain(); }, [id, params.tab]);
   useGrown(onGrown);
-  useKeys(TABS.map(([name, title], at) => [String(at + 1), title, () => change({ tab: name })]));
+  const tabs = TABS.filter(([name]) => name !== "media" || run?.media.length > 0);
+  useKeys(tabs.slice(0, KEYS).map(([name, title], at) => [String(at + 1), title, () => change({ tab: name })]));
   if (error && !run) return html`<main id="main"><${Trouble} error=${error} /><p><a href="/">All runs</a></p></main>`;
   if (!run) return html`<main id="main"><${Waiting} what="reading the run…" /></main>`;
   const tab = params.tab ?? "";
-  const tabs = TABS.filter(([name]) => name !== "media" || run.media.length > 0);
   return html`<main id="main" class="run">
     <div class="title">
       <h1>${visible(run.label)}</h1>
       ${run.marks.map((word) => html`<${Mark} key=${word} word=${word} />`)}
+      ${run.archived && html`<span class="label archived">archived: left out of the table</span>`}
+      ${run.tags.map((tag) => html`<span class="label tag" key=${tag}>${visible(tag)}</span>`)}
       <span class="grow"></span>
       ${run.label !== run.id && html`<code class="dim">${run.id}</code>`}<${Copy} text=${run.id} what="copy the id" />
       <a class="button" href=${link("compare", { ids: id })}>Compare</a>
     </div>
     <p class="lead">${visible(run.lead)}</p>
+    ${run.note && html`<p class="note-text">${visible(run.note)}</p>`}
     ${error && html`<${Trouble} error=${error} />`}
-    <${Tabs} label="parts of the run" chosen=${tab} tabs=${tabs.map(([name, title]) => [name, title, link("run", { tab: name }, id)])} />
+    <${Tabs} label="parts of the run" chosen=${tab} tabs=${tabs.map(([name, title]) => [name, title, link("run", { tab: name, with: params.with }, id)])} />
     <${Tab} tab=${tab} run=${run} params=${params} edit=${runs.store?.edit} again=${askAgain} />
   </main>`;
 }
 
 function Tab({ tab, run, params, edit, again }) {
   const named = TABS.find(([name]) => name === tab)?.[2];
-  if (tab === "curves") return html`<${RunCurves} id=${run.id} params=${params} />`;
-  const parts = named && run.parts.filter(({ title }) => named.includes(title));
-  if (tab === "console") return html`<${Console} run=${run} params=${params} />`;
-  if (tab === "code") return html`<${Parts} parts=${parts} /><${Code} id=${run.id} params=${params} />`;
-  if (tab === "config") return html`<${Config} run=${run} /><${Parts} parts=${parts} />`;
-  if (tab === "media") return html`<${Media} run=${run} params=${params} />`;
-  if (parts) return parts.length ? html`<${Parts} parts=${parts} />` : html`<p class="dim">nothing of this was recorded</p>`;
-  return html`<${Overview} run=${run} edit=${edit} again=${again} />`;
+  const parts = (named ?? []).map((title) => run.parts.find((part) => part.title === title)).filter(Boolean);
+  const told = parts.length > 0 && html`<${Parts} parts=${parts} />`;
+  switch (tab) {
+    case "curves": return html`<${RunCurves} id=${run.id} params=${params} />`;
+    case "console": return html`<${Console} run=${run} params=${params} />`;
+    case "media": return html`<${Media} run=${run} params=${params} />`;
+    case "config": return html`<${Config} run=${run} /><${Rates} run=${run} />${told}`;
+    case "code": return html`${told}<${Code} run=${run} params=${params} />`;
+    case "data": return html`<${Data} run=${run}>${told}</${Data}>`;
+    case "states": return html`<${States} run=${run} params=${params} />${told && html`<details class="card"><summary>Identities of the parameters, which a file of them has, too</summary>${told}</details>`}`;
+    case "environment": return html`<${EnvironmentBetween} run=${run} params=${params} />${told || html`<p class="dim">no environment was recorded</p>`}`;
+    case "machine": return html`<${Samples} run=${run} params=${params} />${told || html`<p class="dim">the machine was not recorded</p>`}`;
+    default: return html`<${Overview} run=${run} edit=${edit} again=${again} />`;
+  }
 }
 
 function Overview({ run, edit, again }) {
   const config = run.parts.find(({ title }) => title === "Hyper-parameters");
-  const first = run.parts.filter(({ title }) => !ELSEWHERE.has(title));
+  const rest = run.parts.filter(({ title }) => !ELSEWHERE.has(title));
   return html`<div class="overview">
     <div class="main-column">
       ${(run.gaps ?? []).length > 0 && html`<section class="trouble">
         <strong>Not all of its journal can be read</strong>${run.gaps.map((gap, at) => html`<div key=${at}>${visible(gap)}</div>`)}</section>`}
-      <${Lacks} lacks=${run.lacks} />
+      <${Record} run=${run} />
       ${config && html`<section class="card"><h2>Hyper-parameters</h2><${Facts} facts=${config.facts.slice(0, SHORT)} />
         ${config.facts.length > SHORT && html`<a href=${link("run", { tab: "config" }, run.id)}>${`all ${config.facts.length}`}</a>`}</section>`}
-      ${first.filter(({ title }) => title !== "Verdicts").map((part) => html`<${Part} key=${part.title} part=${part} />`)}
+      ${rest.map((part) => html`<${Part} key=${part.title} part=${part} />`)}
     </div>
     <div class="side-column">
+      <${Verdicts} run=${run} />
       <section class="card">
         <h2>See for yourself</h2>${run.commands.map(({ what, command }) => html`<${Command} key=${command} what=${visible(what)} command=${visible(command)} />`)}</section>
-      ${first.filter(({ title }) => title === "Verdicts").map((part) => html`<${Part} key=${part.title} part=${part} />`)}
-      <${Notes} run=${run} edit=${edit} again=${again} />
+      ${edit && html`<${Notes} run=${run} again=${again} />`}
     </div>
   </div>`;
-}
-
-/** What the record lacks, each with what to do the next time. */
-function Lacks({ lacks }) {
-  if (lacks.length === 0) {
-    return html`<section class="card complete"><h2>Complete</h2>
-      <p class="dim">Nothing is known to be missing from the record.</p></section>`;
-  }
-  return html`<section class="card lacks"><h2>Missing from the record</h2>
-    <ul>${lacks.map(({ key, what, fix }, at) => html`<li key=${at}>
-    <strong>${visible(key)}</strong>
-      <span>${visible(what)}${fix && html`<small>${visible(fix)}</small>`}</span></li>`)}</ul></section>`;
 }
 
 function Parts({ parts }) {
@@ -113,5 +121,11 @@ function Part({ part }) {
 
 function Facts({ facts }) {
   return html`<dl class="facts">${facts.map(({ name, values }, at) => html`<div key=${at}><dt>${visible(name)}</dt>
-    ${values.map((value, nth) => html`<dd key=${nth}>${visible(value)}</dd>`)}</div>`)}</dl>`;
+    ${values.map((value, nth) => html`<dd key=${nth}>${name === "packages" && value.length > LONG ? html`<${Folded} value=${value} />` : visible(value)}</dd>`)}</div>`)}</dl>`;
+}
+
+/** A list that is long, in columns once it is opened. */
+function Folded({ value }) {
+  const parts = value.split(", ");
+  return html`<details><summary>${`all ${parts.length}`}</summary><ul class="columns">${parts.map((part) => html`<li key=${part}>${visible(part)}</li>`)}</ul></details>`;
 }

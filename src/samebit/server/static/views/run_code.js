@@ -1,24 +1,33 @@
-// The code of a run: its files, and what differed from its commit.
+// The code of a run: its files, and what differed from its commit, or differs from another run.
 
 import { change } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { html } from "../lib/html.js";
+import { label, useRuns } from "../lib/runs.js";
 import { several, size, visible, visibleLines } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
+import { CodeBetween } from "./run_code_between.js";
+import { AnotherRun } from "./run_picker.js";
 
 const MOST_LINES = 5000;
 
-export function Code({ id, params }) {
+export function Code({ run, params }) {
+  const { id } = run;
+  const runs = useRuns();
   const files = useAnswer((signal) => ask(`runs/${id}/files`, {}, { signal }), id);
   const path = params.file ?? "";
-  const patch = useAnswer(path ? null : (signal) => ask(`runs/${id}/patch`, {}, { signal }), path ? "" : id);
+  const other = params.with ?? "";
+  const isBetween = !path && params.against === "run";
+  const patch = useAnswer(path || isBetween ? null : (signal) => ask(`runs/${id}/patch`, {}, { signal }), path || isBetween ? "" : id);
   const file = useAnswer(path ? (signal) => ask(`runs/${id}/file`, { path }, { signal }) : null, path ? `${id} ${path}` : "");
   return html`<div class="code-view">
     <nav aria-label="files">
       <${Trouble} error=${files.error} />
-      <button type="button" class="quiet" aria-pressed=${String(!path)}
-        onClick=${() => change({ file: "" })}>what differs from the commit</button>
+      <button type="button" class="quiet" aria-pressed=${String(!path && !isBetween)}
+        onClick=${() => change({ file: "", against: "" })}>what differs from the commit</button>
+      <button type="button" class="quiet" aria-pressed=${String(isBetween)}
+        onClick=${() => change({ file: "", against: "run" })}>what differs from another run</button>
       ${files.answer && html`<h3>${several(files.answer.files.length, "file")}</h3>`}
       ${files.answer?.files.map((one) => html`<button type="button" class="quiet file" key=${one.path}
         aria-pressed=${String(one.path === path)}
@@ -26,7 +35,8 @@ export function Code({ id, params }) {
           <small>${size(one.size_bytes)}</small></button>`)}
     </nav>
     <div class="code-text">
-      ${path ? html`<${File} found=${file} path=${path} />` : html`<${Patch} found=${patch} />`}
+      ${path ? html`<${File} found=${file} path=${path} />` : isBetween ? html`<${AnotherRun} runs=${runs} id=${other} not=${id} />
+        ${other && html`<${CodeBetween} ids=${[other, id]} labels=${[label(runs, other), run.label]} />`}` : html`<${Patch} found=${patch} />`}
     </div>
   </div>`;
 }
@@ -54,11 +64,11 @@ function Patch({ found: { answer, error } }) {
 /** A patch, with its signs kept beside the colours. */
 export function Difference({ text }) {
   const lines = text.split("\n");
-  return html`<pre class="lines patch" tabindex="0" aria-label="differences">${lines.slice(0, MOST_LINES).map((line, at) => html`<span key=${at} class="line ${kind(line)}">${visibleLines(line)}\n</span>`)}</pre>
+  return html`<pre class="lines patch" tabindex="0" role="region" aria-label="differences">${lines.slice(0, MOST_LINES).map((line, at) => html`<span key=${at} class="line ${kind(line)}">${visibleLines(line)}\n</span>`)}</pre>
     ${lines.length > MOST_LINES && html`<p class="dim">${`and ${lines.length - MOST_LINES} lines more`}</p>`}`;
 }
 
 function kind(line) {
-  if (/^(diff |index |--- |\+\+\+ )/.test(line)) return "head";
+  if (/^(diff |index |--- |\+\+\+ )/.test(line)) return "of-file";
   return { "+": "added", "-": "removed", "@": "place" }[line[0]] ?? "";
 }

@@ -10,6 +10,8 @@ import { useAnswer } from "../parts/asking.js";
 import { Command } from "../parts/copy.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { RunPicker } from "./run_picker.js";
+import { RowLeaves } from "./trace_leaves.js";
+import { Strip } from "./trace_strip.js";
 
 const PAGE = 100;
 const BEFORE = 12;  // equal rows above the first difference
@@ -30,7 +32,7 @@ export function Trace({ params }) {
       <p>Choose two, or select them in the <a href="/">table</a> and press <kbd>d</kbd>.</p></${Empty}>`}
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${ids.length === 2 && !answer && !error && html`<${Waiting} what="comparing their traces…" />`}
-    ${ids.length === 2 && answer && html`<${Found} answer=${answer} step=${step} />`}
+    ${ids.length === 2 && answer && html`<${Found} answer=${answer} step=${step} params=${params} />`}
   </main>`;
 }
 
@@ -42,16 +44,21 @@ async function askTrace(ids, from, signal) {
   return ask("trace", { ids: ids.join(","), from: row - BEFORE, count: PAGE }, { signal });
 }
 
-function Found({ answer, step }) {
+function Found({ answer, step, params }) {
   const { first, note } = answer;
+  const open = params.leaves ?? "";
+  const onOpen = (row) => change({ leaves: open === rowName(row) ? "" : rowName(row) }, { replace: true });
+  const firstRow = first && answer.rows.find((row) => row.step === first.step && row.optimizer === first.optimizer);
   return html`
     ${first ? html`<section class="verdict apart"><h2>${`${visible(first.where)}: ${visible(first.what)}`}</h2>
         ${first.facts.map((fact, at) => html`<p key=${at} class="mono">${visible(fact)}</p>`)}
+        ${firstRow?.leaves && open !== rowName(firstRow) && html`<p><button type="button" onClick=${() => onOpen(firstRow)}>which leaves</button></p>`}
         <${Command} what="which operation" command=${`samebit diff ${answer.ids.join(" ")} --trace --op`} /></section>`
       : html`<section class="verdict equal">
         <h2>${answer.total > 0 ? `Equal in all ${count(answer.total)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
     ${note && html`<p class="dim">${visible(note)}</p>`}
     ${answer.rows.length > 0 && html`
+      <${Strip} answer=${answer} onGo=${(row) => change({ from: Math.max(0, row - BEFORE) })} />
       <p class="trace-bar">
         <span class="dim">${`rows ${count(answer.from + 1)} to ${count(answer.from + answer.rows.length)} of ${count(answer.total)}`}</span>
         <button type="button" disabled=${answer.from === 0} onClick=${() => step(-PAGE)}>earlier</button>
@@ -63,21 +70,24 @@ function Found({ answer, step }) {
       <div class="scroll" tabindex="0" role="region" aria-label="steps of both traces"><table class="plain steps">
         <thead><tr><th scope="col" class="numeric">step</th>
         ${answer.groups.map((group) => html`<th key=${group} scope="col">${visible(group)}</th>`)}</tr></thead>
-      <tbody>${answer.rows.map((row, at) => html`<${StepRow} key=${answer.from + at} row=${row} answer=${answer} isFirst=${first && answer.from + at === first.row} />`)}</tbody></table></div>`}`;
+      <tbody>${answer.rows.map((row, at) => html`<${StepRow} key=${answer.from + at} row=${row} answer=${answer} isFirst=${first && answer.from + at === first.row} isOpen=${open === rowName(row)} onOpen=${onOpen} />`)}</tbody></table></div>`}`;
 }
+
+const rowName = ({ optimizer, step }) => `${optimizer}.${step}`;
 
 const SAID = new Map([[true, ["=", "equal"]], [false, ["≠", "differs"]], [null, ["·", "unknown"]]]);
 
-function StepRow({ row, answer, isFirst }) {
+function StepRow({ row, answer, isFirst, isOpen, onOpen }) {
   const line = useRef(null);
-  useEffect(() => { if (isFirst) line.current.scrollIntoView({ block: "center" }); }, [isFirst]);
+  useEffect(() => { if (isFirst) line.current.scrollIntoView({ block: "nearest" }); }, [isFirst]);
   return html`<tr ref=${line} class=${classes(isFirst && "first")}>
     <th scope="row" class="numeric">${answer.rows.some(({ optimizer }) => optimizer) ? `${row.optimizer}: ` : ""}
-      ${count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
+      ${row.leaves ? html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)} title="which leaves" onClick=${() => onOpen(row)}>${count(row.step)}<span class="unseen">, its leaves</span></button>` : count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
     ${row.equal.map((equal, at) => {
       const [sign, name] = SAID.get(equal);
       const isCause = isFirst && answer.groups[at] === answer.first.cause;
       return html`<td key=${at} class=${classes(name, isCause && "cause")}><span aria-hidden="true">${sign}</span>
         <span class="unseen">${{ equal: "equal", differs: "not equal", unknown: "not recorded by both" }[name]}</span>${isCause && html`<small>${" the cause"}</small>`}</td>`;
-    })}</tr>`;
+    })}</tr>
+    ${isOpen && html`<tr class="inside"><td colspan=${answer.groups.length + 1}><${RowLeaves} ids=${answer.ids} row=${row} /></td></tr>`}`;
 }
