@@ -1,6 +1,6 @@
 """The page beside TensorBoard's and MLflow's, in Chromium, over the same runs, in the same hour.
 
-    python benchmarks/page_peers.py [RUNS [CURVES [POINTS]]]
+    python benchmarks/page_peers.py [RUNS [CURVES [POINTS]]] [samebit] [mlflow] [tensorboard]
 
 What is timed is what a person waits for: from going to an address, or from a click or Enter, until
 what was asked for is in the document and two frames were drawn. Each is used as it comes: MLflow
@@ -96,7 +96,8 @@ def main() -> None:
         return
     from playwright.sync_api import sync_playwright
 
-    given = tuple(map(int, sys.argv[1:]))
+    given = tuple(int(word) for word in sys.argv[1:] if word.isdecimal())
+    chosen = {word for word in sys.argv[1:] if not word.isdecimal()}
     runs, curves, points = given + SIZES[len(given) :]
     browser = next(filter(None, map(ours.shutil.which, ours.BROWSERS)), None)
     if browser is None:
@@ -108,6 +109,8 @@ def main() -> None:
         bench = Bench(begun)
         try:
             for name, one in (("samebit", Ours), ("mlflow", MLflow), ("tensorboard", TensorBoard)):
+                if chosen and name not in chosen:
+                    continue
                 if name == "samebit" or measure.peer(name) is not None:
                     one(bench, folder).table(runs)
                     one(bench, folder).curves(curves, points)
