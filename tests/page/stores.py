@@ -179,6 +179,51 @@ def sweep(store: Path, count: int, steps: int = 20) -> list[RunFolder]:
     return found
 
 
+def crossed(store: Path, seeds: int = 4) -> list[RunFolder]:
+    """Two methods, each with every seed of the weights with every seed of the order; one failed."""
+    chance = random.Random(6)
+    found: list[RunFolder] = []
+    for method, level in (("plain", 0.8), ("warmup", 0.84)):
+        inits = [chance.gauss(0, 0.012) for _ in range(seeds)]
+        orders = [chance.gauss(0, 0.006) for _ in range(seeds)]
+        for init in range(seeds):
+            for order in range(seeds):
+                acc = level + inits[init] + orders[order] + chance.gauss(0, 0.003)
+                run = record(
+                    store,
+                    name=f"{method}-{init}-{order}",
+                    config={"method": method, "init_seed": init, "order_seed": order},
+                    rows=[{"val/acc": acc * (step + 1) / 3} for step in range(3)],
+                    status="failed" if (method, init, order) == ("warmup", 1, 2) else "finished",
+                )
+                found.append(run)
+    return found
+
+
+def odd_settings(store: Path, count: int = 30) -> list[RunFolder]:
+    """Settings of a search that grew: long names, texts, none, other kinds; odd results."""
+    chance = random.Random(8)
+    long = "model.encoder.block_{}.attention.dropout_probability"
+    return [
+        record(
+            store,
+            name=f"odd-{number}",
+            config={
+                **{long.format(at): round(chance.random(), 3) for at in range(24)},
+                "constant": 3,
+                "tag": f"a-very-long-tag-of-the-run-number-{number}-and-more",
+                "mixed": [1, "auto", None, [2, 1]][number % 4],
+                "flag": number % 2 == 0,
+                **({"momentum": 0.9} if number % 3 == 0 else {}),
+            },
+            rows=[
+                {"acc": [math.nan, math.inf][number % 2] if number % 10 > 7 else chance.random()}
+            ],
+        )
+        for number in range(count)
+    ]
+
+
 def traced_pair(store: Path) -> tuple[RunFolder, RunFolder]:
     """Two runs of one configuration and other code, whose traces part."""
     sources = {"train.py": b"lr = 0.1\nprint(lr)\n", "model.py": b"depth = 12\n"}

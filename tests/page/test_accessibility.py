@@ -23,10 +23,13 @@ def views(opened: Opened) -> list[tuple[str, str]]:
         (f"/run/{two[:10]}?tab=console", ".console"),
         (f"/curves?ids={two}", ".chart canvas"),
         ("/curves?by=config.lr", ".small-legend li"),
-        ("/hyper", ".parallel canvas"),
+        ("/curves?color=config.lr&tables=loss&y=0~1", ".values td"),
+        ("/?where=lr+%3E+5", ".empty"),
+        ("/hyper?pick=" + two, ".parallel canvas"),
+        ("/hyper?plot=matrix&brush=config.lr:0.001~0.1&color=config.optimizer", ".matrix canvas"),
         (f"/compare?all=1&ids={two}", ".versus"),
         (f"/trace?ids={two}", ".steps"),
-        ("/seeds", ".strip"),
+        ("/seeds", ".seed-pairs .strip"),
     ]
 
 

@@ -200,3 +200,25 @@ def test_a_server_that_has_ended_is_said(browser: Any, tmp_path: Path) -> None:
             page.get_by_text("the server does not answer").wait_for()
             assert run.id in page.url
             opened.troubles.clear()
+
+
+def test_more_pages_than_a_browser_has_connections_are_all_live_when_they_are_seen(
+    browser: Any, tmp_path: Path
+) -> None:
+    """Of one server a browser has six connections; each page that listens keeps one."""
+    store = stores.new_store(tmp_path / "p")
+    stores.record(store, name="mine", rows=[{"loss": 1.0}])
+    seen = """(seen) => { Object.defineProperty(document, 'hidden', { get: () => !seen,
+        configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"""
+    with shown(tmp_path / "p") as site, opened_at(browser, site) as opened:
+        pages = [opened.page]
+        for _ in range(8):
+            pages[-1].evaluate(seen, False)
+            pages.append(opened.page.context.new_page())
+            pages[-1].set_default_timeout(20_000)
+            pages[-1].goto(site.origin)
+            pages[-1].get_by_role("link", name="mine", exact=True).wait_for()
+        stores.record(store, name="later", rows=[{"loss": 1.0}])
+        pages[-1].get_by_role("link", name="later", exact=True).wait_for()
+        pages[0].evaluate(seen, True)
+        pages[0].get_by_role("link", name="later", exact=True).wait_for()

@@ -342,7 +342,9 @@ def test_a_page_of_a_stranger_in_the_same_browser_gets_and_writes_nothing(
         assert other.evaluate("() => window.mine.closed")
         assert opening.value.evaluate("() => [window.opener, document.referrer]") == [None, ""]
         assert not list((run.path / "notes").glob("*"))
-        print("cookies", _Stranger.cookies)
+        # Cookies know no ports: a server of this machine that somebody goes to is sent the key. So
+        # nobody should open pages of other people's servers on 127.0.0.1 (see design page 032).
+        assert any("samebit-" in sent for sent in _Stranger.cookies)
         opened.troubles.clear()
 
 

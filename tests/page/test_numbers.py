@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from samebit import stats
 from samebit.cli.words import duration, size
 from samebit.report.table import number, rows_to_csv, visible
 from tests.page import stores
@@ -28,6 +27,7 @@ def modules(browser: Any, site: Site) -> Iterator[Any]:
         )
         return page.evaluate(asking, [module, name, list(given)])
 
+    call.page = page  # pyright: ignore[reportFunctionMemberAccess]
     yield call
     page.close()
 
@@ -86,15 +86,6 @@ def test_a_csv_is_that_of_the_command_line(modules: Any) -> None:
     assert modules("lib/save.js", "csv", [heads, *rows]) == rows_to_csv(heads, rows)
 
 
-def test_the_best_of_n_is_that_of_the_statistics(modules: Any) -> None:
-    chance = random.Random(1)
-    scores = [chance.gauss(0, 1) for _ in range(23)]
-    for lower in (False, True):
-        expected = stats.expected_best(scores, range(1, 24), lower_is_better=lower)
-        found = [modules("lib/search.js", "expectedBest", scores, n, lower) for n in range(1, 24)]
-        assert found == pytest.approx([one.value for one in expected], rel=1e-12)
-
-
 def test_importance_is_what_its_method_says(modules: Any) -> None:
     chance = np.random.default_rng(2)
     keys = chance.integers(0, 4, 60)
@@ -107,6 +98,67 @@ def test_importance_is_what_its_method_says(modules: Any) -> None:
     assert found["share"] == pytest.approx((between - 3 * noise) / total)
     assert found["rank"] == pytest.approx(scipy_stats.spearmanr(keys, results).statistic)
     assert found["n"] == 60
+
+
+def test_of_a_switch_it_matters_who_has_it(modules: Any) -> None:
+    chance = np.random.default_rng(3)
+    has = chance.integers(0, 2, 40)
+    results = has * 2.0 + chance.normal(0, 0.1, 40)
+    values = [0.9 if one else None for one in has]
+    found = modules("lib/importance.js", "importance", values, results.tolist())
+    assert found["share"] > 0.95
+    assert modules("lib/importance.js", "importance", [0.9] * 40, results.tolist()) is None
+    assert modules("lib/importance.js", "importance", [1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4]) is None
+
+
+def test_two_keys_together_tell_what_neither_does_alone(modules: Any) -> None:
+    chance = np.random.default_rng(4)
+    first, second = chance.integers(0, 2, 200), chance.integers(0, 2, 200)
+    results = (first ^ second) + chance.normal(0, 0.2, 200)
+    asking = ("lib/importance.js", "together", first.tolist(), second.tolist())
+    found = modules(*asking, results.tolist())
+
+    def epsilon(groups: list[Any]) -> float:
+        between = sum(len(one) * (one.mean() - results.mean()) ** 2 for one in groups)
+        total = ((results - results.mean()) ** 2).sum()
+        noise = (total - between) / (len(results) - len(groups))
+        return max(0.0, (between - (len(groups) - 1) * noise) / total)
+
+    cells = [results[(first == one) & (second == other)] for one in (0, 1) for other in (0, 1)]
+    alone = sum(epsilon([results[key == one] for one in (0, 1)]) for key in (first, second))
+    assert found["share"] == pytest.approx(epsilon(cells) - alone)
+    assert found["share"] > 0.8
+    assert modules(*asking, (first + second).tolist())["share"] == pytest.approx(0, abs=0.02)
+
+
+def test_a_brush_in_an_address_is_the_same_brush_again(modules: Any) -> None:
+    for text in (
+        "config.lr:0.001~0.1",
+        "config.momentum:none",
+        "config.a%2cb:=x%2520y|5%2525,config.lr:-1~2.5",
+    ):
+        asking = """async (text) => { const { formatBrushes, parseBrushes } =
+            await import('/static/lib/brushes.js'); return formatBrushes(parseBrushes(text)); }"""
+        assert modules.page.evaluate(asking, text) == text
+    for text in ("config.lr:2~1", "config.lr:nan~1", "nothing", ":none"):
+        assert modules.page.evaluate(asking, text) == ""
+
+
+def test_short_names_keep_what_tells_them_apart(modules: Any) -> None:
+    names = [f"model.encoder.block_{at}.attention.dropout_probability" for at in range(12)]
+    names += ["eval/very/long/name/accuracy_top_5_macro", "lr"]
+    found = [*dict.fromkeys(short(modules, names, 30))]
+    assert len(found) == len(names)
+    assert all(len(one) <= 30 for one in found)
+    assert found[3].startswith("…block_3.")
+    assert found[-2:] == ["…name/accuracy_top_5_macro", "lr"]
+
+
+def short(modules: Any, names: list[str], most: int) -> list[str]:
+    asking = """async ([names, most]) => { const { shortNames } =
+        await import('/static/lib/names.js'); const found = shortNames(names, most);
+        return names.map((name) => found.get(name)); }"""
+    return modules.page.evaluate(asking, [names, most])
 
 
 def test_half_of_a_smoothed_curve_is_forgotten_in_a_half_life(modules: Any) -> None:
@@ -138,15 +190,6 @@ def test_a_patch_turns_one_text_into_the_other(modules: Any) -> None:
         assert (text == "") == (before == after)
 
 
-def test_a_table_for_a_paper_has_every_letter_as_itself(modules: Any) -> None:
-    found = modules(
-        "lib/latex.js", "latex", ["a_b", "50 %"], [["\\input{x}", "-1.5"]], [False, True]
-    )
-    assert "  a\\_b & 50 \\% \\\\" in found
-    assert "  \\textbackslash{}input\\{x\\} & $-$1.5 \\\\" in found
-    assert found.count("\\begin{tabular}{lr}") == 1
-
-
 def test_ticks_are_round_and_labels_tell_them_apart(modules: Any) -> None:
     chance = random.Random(7)
     for _ in range(200):
@@ -159,3 +202,32 @@ def test_ticks_are_round_and_labels_tell_them_apart(modules: Any) -> None:
         if wide > abs(low) * 1e-4:
             assert len(set(labels)) == len(labels), (low, high, labels)
         assert not any(math.isnan(tick) for tick in ticks)
+    halves = [0.96, 0.9625, 0.965, 0.9675]
+    assert modules("charts/scales.js", "tickLabels", halves) == [
+        "0.9600",
+        "0.9625",
+        "0.9650",
+        "0.9675",
+    ]
+
+
+def test_a_single_place_has_whole_numbers_beside_it(modules: Any) -> None:
+    def of(curves: list[dict[str, Any]], **how: Any) -> Any:
+        asking = """async ([curves, how]) => {
+          const { ranges } = await import("/static/charts/ranges.js");
+          const floats = (one) => Float64Array.from(one.map((value) => value ?? NaN));
+          return ranges({ zoom: null, isXLog: false, isYLog: false, ...how,
+            curves: curves.map(({ x, y }) => ({ x: floats(x), y: floats(y) })) }); }"""
+        return modules.page.evaluate(asking, [curves, how])
+
+    once = of([{"x": [15], "y": [0.9]}])
+    assert once == {"x": [14, 16], "y": [0.45, 1.35], "isWhole": True}
+    assert of([{"x": [1, 2], "y": [5, 5]}])["y"] == [2.5, 7.5]
+    assert of([{"x": [1, 2], "y": [None, None]}])["y"] == [0, 1]
+    assert of([{"x": [0, 2], "y": [-1, 4]}], isYLog=True)["y"] == [2, 8], (
+        "only what a logarithm has"
+    )
+    spiky = {"x": list(range(100)), "y": [1.0] * 50 + [2.0] * 49 + [1e6]}
+    assert of([spiky], yRange="inner")["y"] == pytest.approx([0.96, 2.04])
+    assert of([spiky], yRange=[0, 5])["y"] == [0, 5]
+    assert of([spiky], zoom=[10, 20])["y"] == [0.5, 1.5], "of what the zoom holds"

@@ -4,11 +4,13 @@ import csv
 import io
 import re
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from samebit.journal.writer import Writer
 from tests.page import stores
 from tests.page.conftest import SWEPT, Opened, Site, opened_at, shown
 
@@ -50,8 +52,15 @@ def test_a_state_and_a_verdict_are_words_not_colours(opened: Opened) -> None:
 
 def test_columns_in_which_runs_differ_come_first(opened: Opened) -> None:
     titles = [text.strip() for text in opened.page.locator(".head .title").all_inner_texts()]
-    assert titles[:5] == ["name", "state", "verdict", "started", "lr"]
-    assert "model.width" not in titles[:9], "it is the same in all runs"
+    assert titles[:6] == ["name", "state", "verdict", "started", "seed", "lr"]
+    assert titles.count("seed") == 1, "the configuration says the same seed"
+    assert titles.index("model.depth") < titles.index("model.width"), "which only some have"
+    same = opened.page.get_by_role("button", name="what is the same in all runs")
+    same.click()
+    row = opened.page.get_by_role("dialog").get_by_role("row").filter(has_text="host")
+    row.get_by_role("cell", name=socket.gethostname()).wait_for()
+    row.get_by_role("button", name="host as a column").click()
+    opened.page.get_by_role("columnheader", name="host").wait_for()
 
 
 def test_the_filter_is_the_command_lines_and_so_are_its_errors(opened: Opened) -> None:
@@ -139,14 +148,16 @@ def test_columns_are_hidden_pinned_moved_and_shown_again(opened: Opened) -> None
     choose("lr", "keep at the left")
     page.locator(".head.pinned").filter(has_text="lr").wait_for()
     assert titles()[:3] == ["name", "lr", "state"]
-    choose("loss", "move left")
-    assert titles().index("loss") < titles().index("seed")
+    left = titles()[titles().index("model.depth") - 1]
+    choose("model.depth", "move left")
+    assert titles().index("model.depth") < titles().index(left)
     page.get_by_role("button", name="columns that are shown").click()
-    page.get_by_role("searchbox", name="find columns").fill("width")
-    page.get_by_role("checkbox", name=re.compile("config.model.width")).check()
+    page.get_by_role("searchbox", name="find columns").fill("determ")
+    page.get_by_role("checkbox", name=re.compile("deterministic")).check()
     page.reload()
     page.get_by_role("grid", name="runs").wait_for()
-    assert titles()[:3] == ["name", "lr", "state"], "the address has it"
+    page.get_by_role("columnheader", name="deterministic").wait_for()
+    assert titles()[:4] == ["name", "lr", "deterministic", "state"], "the address has it"
     page.get_by_role("button", name="columns that are shown").click()
     page.get_by_role("button", name="as at first").click()
     page.get_by_role("columnheader", name="optimizer").wait_for()
@@ -174,7 +185,36 @@ def test_groups_have_n_mean_and_interval_over_all_of_their_runs(opened: Opened) 
     assert cells[2] == "10"
     assert re.search(r"0\.\d+\s+0\.\d+ to 0\.\d+\s+n = 9", cells[3]), cells[3]
     row.get_by_role("button").click()
-    table.get_by_text("left out: failed").first.wait_for()
+    members = table.locator("tr.member")
+    members.filter(has_text="left out: failed").first.wait_for()
+    assert members.count() == 10
+    assert members.first.get_by_role("link").inner_text().startswith(("brave", "calm", "eager"))
+    table.get_by_role("button", name="val/acc").click()
+    opened.page.locator('th[aria-sort="descending"]').filter(has_text="val/acc").wait_for()
+    means = [float(text) for text in table.locator("td:last-child .estimate b").all_inner_texts()]
+    assert means == sorted(means, reverse=True)
+
+
+def test_groups_are_saved_as_they_are_shown(opened: Opened) -> None:
+    page = opened.page
+    opened.go("/?by=config.lr&where=state+%3D%3D+finished&sort=metric.val/acc:desc")
+    table = page.get_by_role("region", name="groups of runs")
+    table.get_by_role("row").nth(4).wait_for()
+    first = table.get_by_role("row").nth(1).get_by_role("cell").all_inner_texts()
+    page.get_by_role("button", name="save what is shown").click()
+    with page.expect_download() as saving:
+        page.get_by_role("menuitem", name="table as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(saving.value.path()).read_text())))
+    means = [float(row["metric.val/acc"]) for row in rows]
+    assert means == sorted(means, reverse=True)
+    assert [rows[0]["config.lr"], rows[0]["n"]] == [first[0].strip(), first[1]]
+    assert float(rows[0]["metric.val/acc low"]) < means[0] < float(rows[0]["metric.val/acc high"])
+    page.get_by_role("button", name="save what is shown").click()
+    with page.expect_download() as saving:
+        page.get_by_role("menuitem", name="table as LaTeX").click()
+    text = Path(saving.value.path()).read_text()
+    assert "lr & n & loss & val/acc" in text
+    assert r"\pm" in text
 
 
 def test_what_is_shown_is_saved_as_csv_and_latex(opened: Opened) -> None:
@@ -192,7 +232,97 @@ def test_what_is_shown_is_saved_as_csv_and_latex(opened: Opened) -> None:
     page.get_by_role("button", name="save what is shown").click()
     with page.expect_download() as saving:
         page.get_by_role("menuitem", name="table as LaTeX").click()
-    assert r"\toprule" in Path(saving.value.path()).read_text()
+    lines = Path(saving.value.path()).read_text().splitlines()
+    body = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
+    assert [line.split(" & ")[0] for line in body] == shown_names, "rows as they are shown"
+
+
+def test_a_row_that_begins_is_seen_in_a_second(browser: Any, tmp_path: Path) -> None:
+    store = stores.new_store(tmp_path / "project")
+    stores.record(store, name="first", rows=[{"loss": 1.0}])
+    with shown(tmp_path / "project") as site, opened_at(browser, site) as opened:
+        stores.record(store, name="goes on", rows=[{"loss": 0.5}], status=None)
+        opened.page.get_by_role("link", name="goes on").wait_for()
+        row = opened.page.get_by_role("row").filter(has_text="goes on")
+        assert "running" in row.inner_text() or "broken off" in row.inner_text()
+
+
+def test_a_metric_that_nobody_had_logged_becomes_a_column_and_a_chart(
+    browser: Any, tmp_path: Path
+) -> None:
+    store = stores.new_store(tmp_path / "project")
+    run = stores.record(store, name="begins", status=None)
+    with shown(tmp_path / "project") as site, opened_at(browser, site) as opened:
+        with opened_at(browser, site) as other:
+            other.go("/curves")
+            other.page.get_by_text("these runs have no metrics").wait_for()
+            writer = Writer(run.journal, run.id)
+            writer.row({"loss": 0.25}, 1)
+            opened.page.get_by_role("columnheader", name="loss").wait_for()
+            assert values(opened.page, "loss") == ["0.25"]
+            other.page.get_by_role("figure", name="loss").wait_for()
+        writer.close()
+
+
+def test_what_is_selected_is_tagged_and_put_away_together(browser: Any, tmp_path: Path) -> None:
+    store = stores.new_store(tmp_path / "project")
+    found = [stores.record(store, name=f"n{at}", rows=[{"loss": 1.0}]) for at in range(3)]
+    with shown(tmp_path / "project", "--edit") as site, opened_at(browser, site) as opened:
+        page = opened.page
+        for key in ("x", "j", "x"):
+            page.keyboard.press(key)
+        bar = page.get_by_role("region", name="selected runs")
+        bar.get_by_role("button", name="tag what is selected").click()
+        page.get_by_role("textbox", name="tag").fill("kept")
+        page.get_by_role("button", name="add").click()
+        page.get_by_role("columnheader", name="tags").wait_for()
+        assert values(page, "tags") == ["kept", "kept", ""]
+        page.keyboard.press("Escape")
+        page.get_by_role("searchbox", name="filter runs").fill("name == n0")
+        is_said(page, "1 of 3 runs")
+        assert "2 runs selected" in bar.inner_text()
+        assert "2 of them not in the table" in bar.inner_text()
+        page.get_by_role("searchbox", name="filter runs").fill("")
+        is_said(page, "3 runs")
+        bar.get_by_role("button", name="Archive").click()
+        is_said(page, "1 of 3 runs")
+        assert names(page) == ["n0"]
+        page.get_by_role("checkbox", name="2 archived").check()
+        is_said(page, "3 runs")
+        bar.get_by_role("button", name="Take back").click()
+        page.get_by_role("checkbox", name="2 archived").wait_for(state="detached")
+    assert [note.kind for note in found[2].notes()] == ["tag", "archived", "archived"]
+
+
+def test_a_filter_that_leaves_nothing_says_so(opened: Opened) -> None:
+    opened.go("/?where=lr+%3E+5")
+    opened.page.get_by_role("heading", name="No run fits").wait_for()
+    opened.page.get_by_role("button", name="no filter").click()
+    is_said(opened.page, f"{ALL} runs")
+
+
+def test_a_column_is_made_wider_moved_and_pinned_by_hand(opened: Opened) -> None:
+    page = opened.page
+    head = page.get_by_role("columnheader", name="optimizer")
+    before = head.bounding_box()
+    assert before is not None
+    page.mouse.move(before["x"] + before["width"] - 3, before["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(before["x"] + before["width"] + 60, before["y"] + 10, steps=3)
+    page.mouse.up()
+    after = head.bounding_box()
+    assert after is not None
+    assert after["width"] > before["width"] + 40
+    head.drag_to(page.get_by_role("columnheader", name="state"))
+    titles = [text.strip() for text in page.locator(".head .title").all_inner_texts()]
+    assert titles[1:3] == ["optimizer", "state"]
+    head.get_by_role("button", name="column optimizer").focus()
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.locator(".head.pinned").filter(has_text="optimizer").wait_for()
 
 
 def test_a_run_that_begins_is_there_by_itself_and_one_that_is_deleted_goes(

@@ -1,4 +1,4 @@
-"""One run, curves, hyper-parameters, comparisons, traces, seeds: what a person does in each."""
+"""One run, curves, comparisons, traces: what a person does in each."""
 
 import re
 import xml.etree.ElementTree
@@ -175,25 +175,6 @@ def test_only_charts_in_view_are_drawn(browser: Any, tmp_path: Path) -> None:
         page.locator("figure").last.locator("canvas").wait_for()
 
 
-def test_a_brush_filters_the_runs_and_is_a_filter_of_the_table(opened: Opened) -> None:
-    page = opened.page
-    opened.go("/hyper?metric=metric.val/acc&axes=config.lr,config.optimizer")
-    page.locator("canvas").first.wait_for()
-    page.get_by_text("epsilon squared").wait_for()
-    line = page.get_by_role("slider", name="range of lr")
-    box = line.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 10, box["y"] + 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 10, box["y"] + box["height"] * 0.2, steps=4)
-    page.mouse.up()
-    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
-    page.reload()
-    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
-    page.get_by_role("link", name="these in the table").click()
-    page.locator(".count").filter(has_text=f"22 of {ALL} runs").wait_for()
-
-
 def test_runs_beside_each_other_show_what_differs_and_their_code(opened: Opened) -> None:
     page = opened.page
     opened.go(f"/compare?ids={twins(opened)}")
@@ -210,14 +191,3 @@ def test_runs_beside_each_other_show_what_differs_and_their_code(opened: Opened)
     first = page.locator("tr.first")
     assert "the first difference" in first.inner_text()
     assert "not equal the cause" in " ".join(first.locator(".cause").inner_text().split())
-
-
-def test_seeds_have_their_mean_interval_and_best_of_n(opened: Opened) -> None:
-    opened.go("/seeds?by=config.lr,config.optimizer&metric=metric.loss")
-    page = opened.page
-    table = page.get_by_role("region", name="groups")
-    table.wait_for()
-    assert table.locator("svg circle").count() >= SWEPT - 7
-    page.get_by_text("Tang et al. 2020").wait_for()
-    heads = table.get_by_role("columnheader").all_inner_texts()
-    assert heads[-4:-1] == ["best of 2", "best of 3", "best of 5"]

@@ -156,6 +156,36 @@ def test_a_table_for_programs_has_the_columns_that_were_asked_for(some_runs: Pat
         answer = browser.get("/api/runs.csv", params=query)
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
         assert answer.text == "name,lr,acc\r\nn3,0.01,0.98\r\nn0,0.1,0.98\r\n"
+        answer = browser.get("/api/runs.tex", params=query)
+        assert answer.headers["content-type"] == "text/x-tex; charset=utf-8"
+        body = answer.text.partition("\\midrule\n")[2].partition("\\bottomrule")[0]
+        assert body == "n3 & 0.01 & 0.98 \\\\\nn0 & 0.1 & 0.98 \\\\\n"
+        assert browser.get("/api/runs.csv", params={"columns": "nosuch"}).status_code == 400
+
+
+def test_a_column_that_none_of_these_runs_has_is_empty_in_their_file(store: Path) -> None:
+    first = record(store, name="a", config={"lr": 1})
+    record(store, name="b", config={"dropout": 0.5})
+    with opened(store) as browser:
+        query = {"ids": first.id, "columns": "name,config.dropout"}
+        assert browser.get("/api/runs.csv", params=query).text == "name,config.dropout\r\na,\r\n"
+        assert "a & --- " in browser.get("/api/runs.tex", params=query).text
+
+
+def test_groups_come_as_files_in_the_order_that_is_asked_for(some_runs: Path) -> None:
+    with opened(some_runs) as browser:
+        query = {"by": "config.lr", "columns": "metric.loss,min.loss", "sort": "metric.loss:desc"}
+        lines = browser.get("/api/runs.csv", params=query).text.splitlines()
+        assert lines[0].startswith("config.lr,n,metric.loss,metric.loss low,metric.loss high")
+        found = ask(browser, "runs/groups", by="config.lr", metric="loss")["groups"]
+        means = {str(one["values"][0]): one["mean"] for one in found}
+        ordered = sorted(means, key=lambda lr: means[lr], reverse=True)
+        assert [line.split(",")[0] for line in lines[1:]] == ordered
+        assert [float(line.split(",")[2]) for line in lines[1:]] == [means[lr] for lr in ordered]
+        text = browser.get("/api/runs.tex", params=query | {"sort": "n:asc"}).text
+        assert "lr & n & loss & loss min" in text
+        assert "left out: " in text
+        assert refusal(browser, "runs.tex", by="nosuch", columns="metric.loss")[0] == 400
 
 
 def test_a_version_asks_for_what_has_changed_since(store: Path) -> None:

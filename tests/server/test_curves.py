@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from samebit import places, stats
 from samebit.errors import RunNotFound
-from samebit.server import curves
+from samebit.folders.read import read_run
+from samebit.server import curves, points
 from samebit.server.curves import Asked
 from samebit.server.envelopes import envelope
-from samebit.server.points import PointsCache
+from samebit.server.points import PointsCache, Series
 from samebit.server.reading import Reader
 from tests.server.recorded import begin, finish, record
 
@@ -197,6 +198,62 @@ def test_a_run_that_has_grown_is_read_again_and_one_that_is_gone_is_not_found(
     with pytest.raises(RunNotFound):
         cache.series(run.id, "a")
     assert curves._found(cache, run.id, Asked("a"), numpy) is None
+
+
+def test_a_very_long_text_is_cut_among_points(store: Path) -> None:
+    run = record(store, rows=[({"a": "x" * 1_000_000}, 1)])
+    ((_, value, _),) = curves.points(read_run(run), Asked("a"), 0).points
+    assert len(value) < 11_000
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.1], [math.nan], [0.5, 0.1, math.inf]])
+def test_of_a_run_that_goes_on_only_what_is_new_is_read(
+    store: Path, cache: PointsCache, monkeypatch: pytest.MonkeyPatch, values: list[float]
+) -> None:
+    run, writer = begin(store)
+    for step in range(10):
+        writer.row({"a": 1.0, "b": 0.1}, step)
+    assert cache.series(run.id, "a") is not None
+    monkeypatch.setattr(points, "read_run", None)  # it is not called
+    step = 10
+    for round in range(5):
+        for value in values:
+            writer.row({"a": value, "b": value, f"new {round}": value}, step)
+            step += 2 if round > 2 else 1
+        monkeypatch.setattr(points, "read_run", read_run)
+        fresh = PointsCache(Reader(store))
+        wanted = {name: fresh.series(run.id, name) for name in ("a", "b", f"new {round}")}
+        monkeypatch.setattr(points, "read_run", None)
+        for name, whole in wanted.items():
+            series = cache.series(run.id, name)
+            assert series is not None
+            assert whole is not None
+            assert (series.points, series.odd) == (whole.points, whole.odd)
+            for of in (Series.values, Series.steps, Series.seconds):
+                assert repr(of(series, numpy).tolist()) == repr(of(whole, numpy).tolist())
+        assert cache.size_bytes == sum(held.size_bytes for held in cache._held.values())
+    monkeypatch.setattr(points, "read_run", read_run)
+    writer.row({"a": 7.0}, 3)  # again, and in the middle
+    series = cache.series(run.id, "a")
+    assert series is not None
+    assert series.values(numpy).tolist()[3] == 7.0
+    writer.close()
+
+
+def test_what_the_machine_did_is_read_again_when_it_is_asked_for(
+    store: Path, cache: PointsCache
+) -> None:
+    run, writer = begin(store)
+    for step in range(3):
+        writer.row({"a": 1.0}, step)
+        writer.sample({"cpu_percent": float(step)})
+        for name in ("a", "machine:cpu_percent", "a"):
+            series = cache.series(run.id, name)
+            assert series is not None
+            assert series.points == step + 1
+        assert cache.series(run.id, "machine:none") is None
+        assert cache.size_bytes == sum(held.size_bytes for held in cache._held.values())
+    writer.close()
 
 
 def test_a_store_of_another_place_is_not_looked_into(tmp_path: Path) -> None:

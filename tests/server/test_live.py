@@ -11,10 +11,12 @@ from samebit.server import live
 from samebit.server.live import Live
 
 
-async def heard(told: Live, last: str | None, count: int) -> list[tuple[str, str, Any]]:
+async def heard(
+    told: Live, last: str | None, count: int, since: int | None = None
+) -> list[tuple[str, str, Any]]:
     """The next events as (id, name, value), as a browser reads them."""
     found: list[tuple[str, str, Any]] = []
-    stream = told.stream(last, 7)
+    stream = told.stream(last, 7 if since is None else live._REMEMBERED + 9, since)
     async for text in stream:
         fields = dict(re.findall(r"(?m)^(\w+): (.*)$", text.decode()))
         if "event" in fields:
@@ -92,6 +94,40 @@ def test_one_that_is_too_slow_is_told_to_ask_for_everything() -> None:
         assert b"last" in await anext(stream)
         assert b"event" not in hello
         await stream.aclose()  # type: ignore[attr-defined]
+
+    to_its_end(go())
+
+
+def test_a_new_page_hears_what_came_after_its_answer() -> None:
+    async def go() -> None:
+        told = Live()
+        for version in range(1, 6):
+            told.tell("rows", {"ids": [], "version": version})
+            told.tell("grown", {"ids": []})
+        told.tell("gone", {"ids": ["a"], "version": 6})
+        assert [value.get("version") for _, _, value in await heard(told, None, 3, 4)] == [
+            5,
+            None,
+            6,
+        ]
+        listening = asyncio.create_task(heard(told, None, 1, 6))
+        await asyncio.sleep(0)
+        told.tell("gone", {"ids": ["b"], "version": 7})
+        assert [value["version"] for _, _, value in await listening] == [7]
+
+    to_its_end(go())
+
+
+def test_a_new_page_whose_answer_is_too_old_or_anothers_asks_again() -> None:
+    async def go() -> None:
+        told = Live()
+        for version in range(1, live._REMEMBERED + 10):
+            told.tell("rows", {"ids": [], "version": version})
+        for since in (0, 8, live._REMEMBERED + 99):
+            ((_, name, _),) = await heard(told, None, 1, since)
+            assert name == "again"
+        ((_, name, value),) = await heard(told, None, 1, 9)
+        assert (name, value["version"]) == ("rows", 10)
 
     to_its_end(go())
 

@@ -84,15 +84,65 @@ def test_what_happens_is_told_and_a_page_goes_on_where_it_was(
         told = {next(events)[1], next(events)[1]}
         assert told == {"grown", "rows"}
     finish(run, writer)
-    deadline = time.monotonic() + 60
-    while ui.ask("runs?columns=state")["columns"]["state"] != {"same": "finished"}:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: ui.ask("runs?columns=state")["columns"]["state"] == {"same": "finished"})
     with listening(ui, last=number) as events:
         assert {next(events)[1], next(events)[1]} == {"grown", "rows"}
         shutil.rmtree(run.path)
         found = next(event for event in events if event[1] == "gone")
         assert found[2]["ids"] == [run.id]
+
+
+def test_a_run_that_goes_while_a_page_loads_does_not_stay_in_it(
+    serve: Callable[..., Ui], store: Path
+) -> None:
+    run = record(store)
+    ui = serve()
+    answer = ui.ask("runs?columns=id")
+    shutil.rmtree(run.path)
+    until(lambda: ui.ask("runs?columns=id")["ids"] == [])
+    with listening(ui, since=answer["version"]) as events:
+        _, name, value = next(events)
+        assert (name, value["ids"]) == ("gone", [run.id])
+
+
+def test_ten_runs_at_once_and_one_that_is_deleted_as_it_goes_on(
+    serve: Callable[..., Ui], store: Path
+) -> None:
+    going = [begin(store) for _ in range(10)]
+    ui = serve()
+    for step in range(300):
+        for number, (_, writer) in enumerate(going):
+            writer.row({"a": number + step / 1000}, step)
+        if step % 50 == 0:
+            assert ui.get("/api/runs?columns=id,metric.a").status == 200
+    until(lambda: len(last_values(ui)) == 10)
+    until(lambda: all(value % 1 == pytest.approx(0.299) for value in last_values(ui).values()))
+    gone, left = going[0][0].id, going[1][0].id
+    curves = f"/api/curves?metric=a&ids={gone},{left}"
+    assert b'"missing":[]' in ui.get(curves).body
+    shutil.rmtree(going[0][0].path)
+    assert f'"missing":["{gone}"]'.encode() in ui.get(curves).body
+    assert ui.get(f"/api/runs/{gone}").status == 404
+    going[1][1].row({"a": 7.5}, 300)
+    until(lambda: last_values(ui).get(left) == 7.5)
+    assert gone not in last_values(ui)
+    for _, writer in going:
+        writer.close()
+
+
+def last_values(ui: Ui) -> dict[str, float]:
+    answer = ui.ask("runs?columns=metric.a")
+    column = answer["columns"]["metric.a"]
+    values = column.get("values") or [column["same"]] * len(answer["ids"])
+    return {run: value for run, value in zip(answer["ids"], values, strict=True) if value}
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what must come about."""
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_store_that_is_gone_is_said_until_it_is_back(

@@ -75,10 +75,12 @@ def started(project: Project, *words: str) -> Iterator[Ui]:
 
 
 @contextmanager
-def listening(ui: Ui, last: str = "") -> Iterator[Iterator[tuple[str, str, Any]]]:
+def listening(
+    ui: Ui, last: str = "", since: object = ""
+) -> Iterator[Iterator[tuple[str, str, Any]]]:
     """Events as they come: id, name, value."""
     headers = {"last-event-id": last} if last else {}
-    with closing(ui.connect("/api/events", **headers)) as connection:
+    with closing(ui.connect(f"/api/events?since={since}", **headers)) as connection:
         answer = connection.getresponse()
         assert answer.headers["content-type"].startswith("text/event-stream")
         with closing(answer):

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from samebit import records
 from samebit.capture.environment import comparable
 from samebit.cli import detailing, gathering
@@ -22,7 +24,7 @@ from samebit.cli.scheduling import schedule_as_data
 from samebit.cli.showing import randomness_lines
 from samebit.cli.surroundings import machine_lines
 from samebit.cli.verifying import in_words
-from samebit.cli.words import shown, visible
+from samebit.cli.words import shown, visible, when
 from samebit.digest import short
 from samebit.errors import SamebitError
 from samebit.folders import stated
@@ -32,13 +34,16 @@ from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import index
+from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
 from samebit.replay.results import VOLATILE
 from samebit.replay.scope import not_comparable
-from samebit.report import results
+from samebit.report import results, tables
 from samebit.report.facts import FACTS
 from samebit.report.table import rows_to_csv, runs_table
+from samebit.report.tables.naming import plain_name
+from samebit.report.tables.testing import paired_by
 from samebit.server.answers import Command, Fact, Group, Part, Told
 from samebit.server.beside import FirstDifference
 from samebit.server.given import Given
@@ -71,7 +76,9 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         lambda view, one, apart: open_state(view, one, apart=apart),
         results.groups,
         _result,
-        lambda rows, columns: rows_to_csv(*runs_table(rows, columns)),
+        paired_by,
+        _table,
+        _groups_table,
         _is_volatile,
         remote=remote,
         may_edit=may_edit,
@@ -170,6 +177,7 @@ def _result(
         values=list(values),
         runs=list(found.runs),
         n=len(points),
+        over=estimate.over if estimate is not None else "",
         mean=estimate.value if estimate is not None else None,
         low=estimate.low if estimate is not None else None,
         high=estimate.high if estimate is not None else None,
@@ -182,13 +190,48 @@ def _result(
     )
 
 
+def _table(form: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None) -> str:
+    if form == "csv":
+        return rows_to_csv(*runs_table(rows, columns))
+    told = [{**row, "started": _moment(row)} if "started" in row else row for row in rows]
+    wanted = tables.Options(columns=None if columns is None else tuple(columns))
+    # The page asks for some columns, so these rows are not the whole records.
+    made = tables.make("runs", told, wanted)
+    short = [plain_name(column.title) for column in made.columns]
+    titled = (
+        replace(column, title=name if short.count(name) == 1 else column.title)
+        for name, column in zip(short, made.columns, strict=True)
+    )
+    return _latex(replace(made, columns=tuple(titled), records=""))
+
+
+def _groups_table(
+    form: str,
+    rows: Sequence[Mapping[str, object]],
+    by: Sequence[str],
+    columns: Sequence[str],
+    order: Sort | None,
+) -> str:
+    made = tables.grouped(rows, by, columns, order)
+    return tables.to_csv(made) if form == "csv" else _latex(made)
+
+
+def _latex(made: tables.Table) -> str:
+    return tables.to_latex(made, plain=True, made_by="samebit ui")
+
+
+def _moment(row: Mapping[str, object]) -> object:
+    started = row["started"]
+    return when(started) if isinstance(started, int) else started
+
+
 def _is_volatile(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
 def _metrics(view: View) -> Iterator[tuple[str, object]]:
-    for name, column in view.metrics.items():
-        yield name, f"{shown(column.values[-1])} at step {column.steps[-1]}"
+    for name, one in view.summaries.items():
+        yield name, f"{shown(one.last)} at step {one.step}"
 
 
 def _commands(store: Path, remote: str, view: View) -> Iterator[Command]:

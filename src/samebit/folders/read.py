@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from samebit import records
 from samebit.errors import Damaged, NotFound
-from samebit.folders import ending, points, series, steps, streams
+from samebit.folders import ending, points, series, steps, streams, summaries
 from samebit.folders.facts import (
     MANY,
     FileFact,
@@ -24,14 +24,17 @@ from samebit.folders.facts import (
     read_fact,
 )
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
+from samebit.folders.growing import Growing
 from samebit.folders.media import unwritten
 from samebit.folders.points import Points
 from samebit.folders.said import Said, said_by
 from samebit.folders.series import Column, Schedule
 from samebit.folders.steps import TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
+from samebit.folders.summaries import Summary, summary
 from samebit.journal import reader
 from samebit.journal.reader import Gap, Journal
+from samebit.journal.traced import numpy_for
 from samebit.records import CodeRecord, ExecutionEnd, ExecutionStart, Note, RunRecord, Verdict
 
 __all__ = ["View", "read_run"]
@@ -211,7 +214,8 @@ class View(Struct, frozen=True, dict=True):
     @cached_property
     def odd(self) -> list[str]:
         """What was written in a way that this version does not know, and was left out."""
-        return list(dict.fromkeys([*self._read_facts[1], *self._read_rows[1], *self._schedules[1]]))
+        rows = self._read_rows[1] if self._summed is None else []
+        return list(dict.fromkeys([*self._read_facts[1], *rows, *self._schedules[1]]))
 
     @property
     def _facts(self) -> dict[str, list[tuple[str, Any]]]:
@@ -240,6 +244,23 @@ class View(Struct, frozen=True, dict=True):
     def metrics(self) -> dict[str, Column]:
         """Each metric as the lowest rank logged it; of its rows of a step the later one counts."""
         return series.metrics(self._read_rows[0])
+
+    @cached_property
+    def summaries(self) -> dict[str, Summary]:
+        """Each metric in a few values."""
+        if self._summed is not None:
+            return self._summed
+        return {name: summary(column) for name, column in self.metrics.items()}
+
+    @cached_property
+    def _summed(self) -> dict[str, Summary] | None:
+        """The same, where there are very many rows, of numbers alone; else None."""
+        numpy = numpy_for(sum(map(len, self.journal.logged)))
+        return summaries.read(self._streams, numpy) if numpy is not None else None
+
+    def growing(self) -> Growing:
+        """From where on it is read as it grows."""
+        return Growing(self.folder.path, self.journal, self._streams, self.facts.get("main", 0))
 
     @cached_property
     def _read_rows(self) -> tuple[list[tuple[int, int, int, dict[str, Any]]], list[str]]:

@@ -31,6 +31,7 @@ __all__ = [
     "FACE",
     "LAUNCH",
     "OTHERS",
+    "Episode",
     "Replaced",
     "Row",
     "Rows",

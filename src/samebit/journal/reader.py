@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import digest
 from samebit.errors import Damaged
@@ -32,11 +33,14 @@ from samebit.journal.traced import Traced, read_traced, traced_of
 from samebit.journal.values import unwrap
 
 __all__ = [
+    "End",
+    "Found",
     "Frame",
     "Gap",
     "Journal",
     "Segment",
     "changes",
+    "follow",
     "list_segments",
     "read_journal",
     "rows",
@@ -73,6 +77,15 @@ class Gap(Struct, frozen=True):
     what: str
 
 
+class End(Struct, frozen=True):
+    """How far a segment was read."""
+
+    size: int  # in bytes, of whole frames
+    sequence: int  # of what its writer writes next
+    offset_ns: int | None  # what makes UTC of its times; None before it was said
+    schemas: dict[int, list[str]]
+
+
 class Journal(Struct, frozen=True):
     """Everything that could be read, and everything that could not."""
 
@@ -83,6 +96,7 @@ class Journal(Struct, frozen=True):
     # Segment by segment, in the order of the frames, where there are any:
     traced: list[Traced] = []
     logged: list[Logged] = []
+    ends: dict[str, End] = {}  # by the segment's name; see `following`
 
 
 def list_segments(folder: Path) -> list[Segment]:
@@ -114,18 +128,13 @@ def read_journal(
         ended: whether the run has ended; if not, a torn last frame is still being written.
         sealed: size in bytes and digest of each segment as `end.json` has them, checked when given.
     """
-    frames: list[Frame] = []
-    traced: list[Traced] = []
-    logged: list[Logged] = []
-    gaps: list[Gap] = []
-    unknown = clock_ns = 0
+    found, gaps = Found(), list[Gap]()
     segments = list_segments(folder)
     for name in sealed or {}:
         if not any(segment.path.name == name for segment in segments):
             gaps.append(Gap(name, "the segment is gone"))
     last_of: dict[str, int] = {segment.writer: segment.number for segment in segments}
     expected: dict[str, int] = {}
-    began: dict[str, int] = {}  # by writer, UTC ns
     for segment in segments:
         name = segment.path.name
         is_last = segment.number == last_of[segment.writer]
@@ -149,10 +158,10 @@ def read_journal(
         is_sealed = 0 < size <= len(data) and digest.of_bytes(data[:size]) == sealed_digest
         sound = read_sound(data) if is_sealed and size == len(data) else None
         if sound is not None:
-            (found, apart), tail = sound, Tail(intact=size, torn=0)
+            (frames, apart), tail = sound, Tail(intact=size, torn=0)
         else:
             apart = Apart()
-            found, tail = read_frames(data, apart=apart)
+            frames, tail = read_frames(data, apart=apart)
         if len(data) < size:
             gaps.append(Gap(name, f"{len(data)} bytes instead of {size}"))
         elif size and not is_sealed:
@@ -160,47 +169,92 @@ def read_journal(
         elif tail.torn and (ended or not is_last):
             gaps.append(Gap(name, f"{tail.torn} bytes after offset {tail.intact} are no frames"))
         first = expected.get(segment.writer, 0)
-        expected[segment.writer], missing = _follow(data, found, apart, first)
+        expected[segment.writer], missing = follow(data, frames, apart, first)
         gaps += [Gap(name, f"frames {lost} are missing") for lost in missing]
-        offset: int | None = None
+        end = End(tail.intact, expected[segment.writer], None, {})
+        found.take(segment, data, frames, apart, end)
+    return found.journal(gaps)
+
+
+class Found:
+    """What is read of a run's segments, one after the other."""
+
+    def __init__(self) -> None:
+        self._frames: list[Frame] = []
+        self._traced: list[Traced] = []
+        self._logged: list[Logged] = []
+        self._unknown = self._clock_ns = 0
+        self._began: dict[str, int] = {}  # by writer, UTC ns
+        self._ends: dict[str, End] = {}
+
+    def take(
+        self,
+        segment: Segment,
+        data: bytes,
+        frames: list[tuple[int, list[Any]]],
+        apart: Apart,
+        end: End,
+    ) -> None:
+        """Take frames that follow each other in a segment.
+
+        Args:
+            segment: which.
+            data: bytes in which the frames lie.
+            frames: as `read_frames` gives them.
+            apart: where in `data` the others lie.
+            end: where they end, with what was said before them.
+        """
+        offset, schemas = end.offset_ns, dict(end.schemas)
         longer: list[tuple[int, int, int, int, bytes]] = []
-        schemas: dict[int, list[str]] = {}
-        for sequence, items in found:
+        for sequence, items in frames:
             if items[0] == Kind.SCALARS:
                 items[1:] = [columns.unpack(items)]
             if not _is_known(items):
-                unknown += 1
+                self._unknown += 1
             elif items[0] == Kind.CLOCK:
                 if offset is None:  # a later one is a heartbeat
                     offset = items[1] - items[2]
-                clock_ns = max(clock_ns, items[1])
-                began.setdefault(segment.writer, items[1])
+                self._clock_ns = max(self._clock_ns, items[1])
+                self._began.setdefault(segment.writer, items[1])
             elif items[0] == Kind.TRACE:  # with items that a newer version added
                 _, optimizer, count, at_ns, mask, digests = items[:6]
                 longer.append((optimizer, count, at_ns + (offset or 0), mask, digests))
             else:
                 if items[0] == Kind.SCHEMA:
                     schemas[items[1]] = items[2]
-                frames.append(_frame(segment, sequence, items, offset or 0))
+                self._frames.append(_frame(segment, sequence, items, offset or 0))
         if longer:
-            traced.append(traced_of(segment.rank, segment.writer, longer))
+            self._traced.append(traced_of(segment.rank, segment.writer, longer))
         who = (segment.rank, segment.writer, data)
         if len(apart.traced):
             rows, odd = read_traced(*who, apart.traced, offset or 0)
-            unknown += odd
+            self._unknown += odd
             if len(rows):
-                traced.append(rows)
+                self._traced.append(rows)
         if len(apart.logged):
-            logged.append(Logged(*who, apart.logged, offset or 0, schemas))
-    # A later execution has another writer, whose letters say nothing about the order.
-    if len(began) > 1:
-        frames.sort(key=lambda frame: (frame.rank, began.get(frame.writer, 0)))
-        for parts in (traced, logged):
-            parts.sort(key=lambda part: (part.rank, began.get(part.writer, 0)))
-    return Journal(frames, gaps, unknown, clock_ns, traced, logged)
+            self._logged.append(Logged(*who, apart.logged, offset or 0, schemas))
+        self._ends[segment.path.name] = replace(end, offset_ns=offset, schemas=schemas)
+
+    def journal(self, gaps: list[Gap]) -> Journal:
+        """All of it."""
+        began = self._began
+        # A later execution has another writer, whose letters say nothing about the order.
+        if len(began) > 1:
+            self._frames.sort(key=lambda frame: (frame.rank, began.get(frame.writer, 0)))
+            for parts in (self._traced, self._logged):
+                parts.sort(key=lambda part: (part.rank, began.get(part.writer, 0)))
+        return Journal(
+            self._frames,
+            gaps,
+            self._unknown,
+            self._clock_ns,
+            self._traced,
+            self._logged,
+            self._ends,
+        )
 
 
-def _follow(
+def follow(
     data: bytes, found: list[tuple[int, list[Any]]], apart: Apart, first: int
 ) -> tuple[int, list[str]]:
     """The sequence number after those of a segment, and which are missing from `first` on."""

@@ -22,11 +22,11 @@ from samebit.journal.frame import (
     Kind,
     read_frames,
 )
-from samebit.journal.traced import numbers_at, numpy_for
+from samebit.journal.traced import as_array, moved, numbers_at, numpy_for
 
 __all__ = ["read_sound"]
 
-_SIGHT_BYTES = 1 << 16  # in which trace frames are counted: they come regularly or not at all
+_SIGHT_BYTES = 1 << 13  # in which trace frames are counted: they come regularly or not at all
 _PERIOD = 64  # frames: which rows are full goes by powers of two
 
 
@@ -36,36 +36,61 @@ def read_sound(data: bytes) -> tuple[list[tuple[int, list[Any]]], Apart] | None:
     None where it has few of the frames that there may be very many of, or is not whole frames from
     end to end, numbered one by one.
     """
-    in_sight = sum(data.count(start, 0, _SIGHT_BYTES) for start in (TRACE_START, *ROW_STARTS))
+    middle = len(data) // 2  # at its beginning a run tells of itself
+    sight = data[middle : middle + _SIGHT_BYTES]
+    in_sight = sum(map(sight.count, (TRACE_START, *ROW_STARTS)))
     numpy = numpy_for(in_sight * len(data) // _SIGHT_BYTES)
     if numpy is None:
         return None
-    starts = _starts(numpy, data)
-    if starts is None or not len(starts):
+    parts = _starts(numpy, data)
+    if not parts:
         return None
-    numbers = numbers_at(numpy, data, "<u8", starts + (FRAME_BYTES - 8))
-    if (numbers != numbers[0] + numpy.arange(len(numbers), dtype=numpy.uint64)).any():
-        return None
-    begins = numbers_at(numpy, data, "<u2", starts + FRAME_BYTES)
-    is_traced = begins == int.from_bytes(TRACE_START, "little")
-    is_logged = numpy.isin(begins, [int.from_bytes(start, "little") for start in ROW_STARTS])
-    payloads = starts + FRAME_BYTES
-    kinds = numbers_at(numpy, data, "u1", numpy.minimum(payloads + KIND_OF_LONG, len(data) - 1))
-    is_logged |= (begins & 0xFF == LONG_ROW[0]) & (kinds == Kind.ROW)
-    apart = Apart(payloads[is_traced], payloads[is_logged])
+    expected: int | None = None
+    traced: list[Any] = []
+    logged: list[Any] = []
+    others: list[int] = []
+    for part in parts:
+        numbers = numbers_at(numpy, data, "<u8", moved(part, FRAME_BYTES - 8))
+        first, counted = int(numbers[0]), numpy.arange(len(part), dtype=numpy.uint64)
+        if expected not in (None, first) or (numbers - numbers[0] != counted).any():
+            return None
+        expected = first + len(part)
+        of_trace, of_rows = _kinds(numpy, data, part)
+        payloads = as_array(numpy, moved(part, FRAME_BYTES))
+        traced.append(payloads[of_trace])
+        logged.append(payloads[of_rows])
+        others += payloads[~(of_trace | of_rows)].tolist()
     found: list[tuple[int, list[Any]]] = []
-    for start in starts[~(is_traced | is_logged)].tolist():
+    for start in (payload - FRAME_BYTES for payload in others):
         (length,) = LENGTH.unpack_from(data, start)
         more = Apart()
         frames, tail = read_frames(data[start : start + FRAME_BYTES + length], 0, apart=more)
         if tail.torn or not frames:
             return None  # damaged after all, or one that has to be put in its place
         found += frames
-    return found, apart
+    return found, Apart(numpy.concatenate(traced), numpy.concatenate(logged))
 
 
-def _starts(numpy: Any, data: bytes) -> Any:
-    """Where each frame begins; None where the last does not end with the segment."""
+def _kinds(numpy: Any, data: bytes, starts: Any) -> tuple[Any, Any]:
+    """Which of the frames are of the trace, and which are rows of metrics."""
+    begins = numbers_at(numpy, data, "<u2", moved(starts, FRAME_BYTES))
+    if (begins == begins[0]).all():  # as most often where they lie evenly
+        begins = begins[:1]
+    is_row = numpy.zeros(1 << 16, bool)
+    is_row[[int.from_bytes(start, "little") for start in ROW_STARTS]] = True
+    of_trace, of_rows = begins == int.from_bytes(TRACE_START, "little"), is_row[begins]
+    is_long = begins & 0xFF == LONG_ROW[0]
+    if is_long.any():
+        last = len(data) - 1
+        kinds = as_array(numpy, moved(starts, FRAME_BYTES + KIND_OF_LONG))
+        is_row_kind = numbers_at(numpy, data, "u1", numpy.minimum(kinds, last)) == Kind.ROW
+        of_rows = of_rows | (is_long & is_row_kind)
+    shape = (len(starts),)
+    return numpy.broadcast_to(of_trace, shape), numpy.broadcast_to(of_rows, shape)
+
+
+def _starts(numpy: Any, data: bytes) -> list[Any]:
+    """Where each frame begins, in parts; nothing where the last does not end with the segment."""
     unpack_from, last = LENGTH.unpack_from, len(data) - FRAME_BYTES - len(TRACE_START)
     parts: list[Any] = []
     near: list[int] = []  # frames found one by one since the last stride
@@ -80,12 +105,12 @@ def _starts(numpy: Any, data: bytes) -> Any:
         if sizes == before:
             far = _stride(numpy, data, at, numpy.array(sizes))
             if len(far):
-                parts += [numpy.array(near), far.reshape(-1)]
-                at += len(far) * sum(sizes)
+                parts += [numpy.array(near), far]
+                at += len(far) // _PERIOD * sum(sizes)
                 near, look = [], 2 * _PERIOD
     if at != len(data):
-        return None
-    return numpy.concatenate([*parts, numpy.array(near, numpy.int64)])
+        return []
+    return [*parts, numpy.array(near)] if near else parts
 
 
 def _period(near: Sequence[int], at: int) -> tuple[list[int], list[int]]:
@@ -96,9 +121,14 @@ def _period(near: Sequence[int], at: int) -> tuple[list[int], list[int]]:
 
 
 def _stride(numpy: Any, data: bytes, at: int, sizes: Any) -> Any:
-    """Where frames of these sizes begin, as often as they follow one another: (periods, sizes)."""
+    """Where frames of these sizes begin, in as many whole periods as follow one another."""
     span = int(sizes.sum())
     periods = (len(data) - at) // span
+    if (sizes == sizes[0]).all():
+        starts = range(at, at + periods * span, int(sizes[0]))
+        fits = numbers_at(numpy, data, "<u4", starts) + FRAME_BYTES == sizes[0]
+        fitting = len(fits) if fits.all() else int(fits.argmin())
+        return starts[: fitting // _PERIOD * _PERIOD]
     starts = at + numpy.arange(periods)[:, None] * span + (numpy.cumsum(sizes) - sizes)
     fits = (numbers_at(numpy, data, "<u4", starts) + FRAME_BYTES == sizes).all(axis=1)
-    return starts if fits.all() else starts[: int(fits.argmin())]
+    return (starts if fits.all() else starts[: int(fits.argmin())]).reshape(-1)

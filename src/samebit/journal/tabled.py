@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 from samebit.journal.frame import FRAME_BYTES
 from samebit.journal.logged import Logged
-from samebit.journal.traced import numbers_at
+from samebit.journal.traced import as_array, moved, numbers_at
 
-__all__ = ["Tabled", "tabled"]
+__all__ = ["NotNumbers", "Tabled", "tabled"]
 
 _MOST_FORMS = 64  # of rows in one segment that are read together
+_EVEN = 256  # rows: where so many lie evenly spaced, they are read where they lie
+_LEAST_SMALL = -32  # of the integers that are their own first byte
 _BEFORE_THE_VALUES = 4  # kind, schema, step, time
 _ARRAYS = {0xDC: 3, 0xDD: 5}  # msgpack's first byte of an array: bytes before its first item
 # First byte of a number: its bytes, and how NumPy calls them.
@@ -30,6 +32,10 @@ _SMALL, _SMALL_NEGATIVE = 0x80, 0xE0  # below, and from here on, the first byte 
 _CONSTANTS = (0xC0, 0xC2, 0xC3)  # None, False, True
 _TEXTS = {0xD9: 1, 0xDA: 2, 0xDB: 4}  # first byte of a text: how many bytes say its length
 _LARGEST_TIME = 2**62
+
+
+class NotNumbers(Exception):
+    """There is something else than numbers, or a row that is not known; see `tabled`."""
 
 
 class Tabled(Struct, frozen=True):
@@ -54,28 +60,58 @@ class _Item(Struct, frozen=True):
         return self.wide == 0 and bool(self.kind)
 
 
-def tabled(logged: Logged, numpy: Any) -> Iterator[Tabled]:
-    """The rows of a segment; what cannot be read is left out."""
-    data = logged.data
-    left = numpy.asarray(logged.payloads, numpy.int64)
-    lengths = numbers_at(numpy, data, "<u4", left - FRAME_BYTES)
+def tabled(logged: Logged, numpy: Any, *, is_strict: bool = False) -> Iterator[Tabled]:
+    """The rows of a segment; what cannot be read, or is no number, is left out.
+
+    Raises NotNumbers for it where `is_strict`.
+    """
     singly: list[int] = []
-    for _ in range(_MOST_FORMS):
-        if not len(left):
-            break
-        items = _items(data, int(left[0]), int(lengths[0]))
-        if items is None:
-            fits = numpy.arange(len(left)) == 0
-            singly.append(int(left[0]))
-        else:
-            fits = lengths == lengths[0]
-            width = int(lengths[0])
-            rows = numbers_at(numpy, data, f"V{width}", left[fits]).view("u1").reshape(-1, width)
-            alike = _alike(numpy, rows, items)
-            fits[fits] = alike
-            yield from _read(numpy, logged, left[fits], rows[alike], items)
-        left, lengths = left[~fits], lengths[~fits]
-    yield from _one_by_one(numpy, logged, [*singly, *left.tolist()])
+    for left in _parts(numpy, numpy.asarray(logged.payloads, numpy.int64)):
+        lengths = numbers_at(numpy, logged.data, "<u4", moved(left, -FRAME_BYTES))
+        for _ in range(_MOST_FORMS):
+            if not len(left):
+                break
+            items = _items(logged.data, left[0], int(lengths[0]))
+            if items is None:
+                fits = numpy.arange(len(left)) == 0
+                singly.append(int(left[0]))
+            else:
+                fits = lengths == lengths[0]
+                form = _form(numpy, items, int(lengths[0]))
+                rows = numbers_at(numpy, logged.data, form, _where(numpy, left, fits))
+                alike = _alike(rows, items)
+                fits[fits] = alike
+                rows = rows if alike.all() else rows[alike]
+                _check(is_strict and not all(one.kind for one in items))
+                part = _where(numpy, left, fits)
+                yield from _read(numpy, logged, part, rows, items, is_strict)
+            left, lengths = _where(numpy, left, ~fits), lengths[~fits]
+        singly.extend(map(int, left))
+    yield from _one_by_one(numpy, logged, singly, is_strict)
+
+
+def _check(is_odd: bool) -> None:
+    if is_odd:
+        raise NotNumbers
+
+
+def _parts(numpy: Any, places: Any) -> list[Any]:
+    """Places as a few ranges of evenly spaced ones; where that were many, as they are."""
+    gaps = numpy.diff(places)
+    begins = [0, *(numpy.flatnonzero(gaps[1:] != gaps[:-1]) + 1)]
+    if len(begins) * _EVEN > len(places):
+        return [places]
+    ends = [*begins[1:], len(places)]
+    return [
+        range(int(places[begin]), int(places[end - 1]) + 1, int(gaps[begin]))
+        for begin, end in zip(begins, ends, strict=True)
+    ]
+
+
+def _where(numpy: Any, places: Any, those: Any) -> Any:
+    if those.all():
+        return places
+    return as_array(numpy, places)[those]
 
 
 def _items(data: bytes, payload: int, length: int) -> list[_Item] | None:
@@ -107,53 +143,75 @@ def _items(data: bytes, payload: int, length: int) -> list[_Item] | None:
     return items if is_whole and all(one.kind for one in items[:_BEFORE_THE_VALUES]) else None
 
 
-def _alike(numpy: Any, rows: Any, items: Sequence[_Item]) -> Any:
+def _form(numpy: Any, items: Sequence[_Item], width: int) -> Any:
+    """The items of a row as fields, by the place of their first byte; the bytes that are alike."""
+    fields = {f"{one.at}": (one.kind, one.at + (not one.is_small)) for one in items if one.kind}
+    fields |= {f"byte {at}": ("u1", at) for at in _told(items)}
+    formats, offsets = zip(*fields.values(), strict=True)
+    return numpy.dtype(
+        {"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": width}
+    )
+
+
+def _told(items: Sequence[_Item]) -> list[int]:
+    told = [at for one in items for at in range(one.at, one.at + one.told)]
+    return [*range(items[0].at), *told]
+
+
+def _alike(rows: Any, items: Sequence[_Item]) -> Any:
     """Which of the rows, all of one length, lie as the first one does."""
-    same = [at for one in items for at in range(one.at, one.at + one.told)]
-    fits = (rows[:, same] == rows[0, same]).all(axis=1)
-    fits &= (rows[:, : items[0].at] == rows[0, : items[0].at]).all(axis=1)
+    fits = rows["byte 0"] == rows["byte 0"][0]
+    for at in _told(items)[1:]:
+        fits &= rows[f"byte {at}"] == rows[f"byte {at}"][0]
     for one in items:
-        if one.is_small:
-            fits &= (rows[:, one.at] < _SMALL) | (rows[:, one.at] >= _SMALL_NEGATIVE)
+        if one.is_small:  # as its sign goes, this is below 0x80 or from 0xE0 on
+            fits &= rows[f"{one.at}"] >= _LEAST_SMALL
     return fits
 
 
 def _read(
-    numpy: Any, logged: Logged, places: Any, rows: Any, items: Sequence[_Item]
+    numpy: Any, logged: Logged, places: Any, rows: Any, items: Sequence[_Item], is_strict: bool
 ) -> Iterator[Tabled]:
-    def column(item: _Item) -> Any:
-        begin = item.at + (not item.is_small)
-        found = numpy.ascontiguousarray(rows[:, begin : begin + (item.wide or 1)])
-        return found.view(item.kind).reshape(-1)
-
-    schemas, times = column(items[1]), column(items[3])
-    if times.dtype.kind == "f":
-        return  # no writer of ours writes such a time
+    schemas, steps, times = (rows[f"{one.at}"] for one in items[1:_BEFORE_THE_VALUES])
+    is_timed = times.dtype.kind != "f"  # no writer of ours writes such a time
     sound = (times >= 0) & (times < _LARGEST_TIME)
-    times_ns = times.astype(numpy.int64) + logged.offset_ns
-    steps = column(items[2]).astype(numpy.float64)
-    for schema in numpy.unique(schemas).tolist():
+    _check(is_strict and not (is_timed and schemas.dtype.kind != "f" and sound.all()))
+    if not is_timed:
+        return
+    first = schemas[0]
+    is_whole = bool(sound.all() and (schemas == first).all())
+    for schema in [int(first)] if is_whole else numpy.unique(schemas).tolist():
         names = logged.schemas.get(schema)
         if names is None or len(names) != len(items) - _BEFORE_THE_VALUES:
             continue
-        mine = sound & (schemas == schema)
+        mine = slice(None) if is_whole else sound & (schemas == schema)
         values = {
-            name: column(item)[mine].astype(numpy.float64)
+            name: rows[f"{item.at}"][mine].astype(numpy.float64)
             for name, item in zip(names, items[_BEFORE_THE_VALUES:], strict=True)
             if item.kind
         }
-        yield Tabled(places[mine], times_ns[mine], steps[mine], values)
+        yield Tabled(
+            as_array(numpy, places)[mine],
+            times[mine].astype(numpy.int64) + logged.offset_ns,
+            steps[mine].astype(numpy.float64),
+            values,
+        )
 
 
-def _one_by_one(numpy: Any, logged: Logged, payloads: list[int]) -> Iterator[Tabled]:
+def _one_by_one(
+    numpy: Any, logged: Logged, payloads: list[int], is_strict: bool
+) -> Iterator[Tabled]:
     by_names: dict[tuple[str, ...], list[tuple[int, int, float, list[float]]]] = {}
     for payload in payloads:
         row = next(replace(logged, payloads=[payload]).rows(), None)
+        _check(is_strict and row is None)
         if row is None:
             continue
         step, time_ns, values = row
         numbers = {n: _as_float(v) for n, v in values.items() if type(v) in (int, float)}
-        if type(step) in (int, float) and abs(time_ns) < _LARGEST_TIME:
+        is_sound = type(step) in (int, float) and abs(time_ns) < _LARGEST_TIME
+        _check(is_strict and not (is_sound and len(numbers) == len(values)))
+        if is_sound:
             found = (payload, time_ns, _as_float(step), list(numbers.values()))
             by_names.setdefault(tuple(numbers), []).append(found)
     for names, rows in by_names.items():

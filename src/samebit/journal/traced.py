@@ -18,8 +18,10 @@ from samebit.journal.frame import FRAME_BYTES, LENGTH
 __all__ = [
     "MANY",
     "Traced",
+    "as_array",
     "distinct",
     "load_numpy_when_it_pays",
+    "moved",
     "numbers_at",
     "numpy_for",
     "read_traced",
@@ -261,7 +263,23 @@ def distinct(numpy: Any, masks: Any) -> list[int]:
     return numpy.unique(masks).tolist()
 
 
-def numbers_at(numpy: Any, data: bytes, kind: str, places: Any) -> Any:
-    """The numbers that lie at these places, aligned or not."""
+def numbers_at(numpy: Any, data: bytes, kind: Any, places: Any) -> Any:
+    """The numbers that lie at these places, aligned or not; of a range nothing is copied."""
+    if isinstance(places, range):
+        return numpy.ndarray((len(places),), kind, data, places.start, (places.step,))
     size = numpy.dtype(kind).itemsize
     return numpy.ndarray((len(data) - size + 1,), kind, data, strides=(1,))[places]
+
+
+def moved(places: Any, by: int) -> Any:
+    """Places further on, a range or an array."""
+    if isinstance(places, range):
+        return range(places.start + by, places.stop + by, places.step)
+    return places + by
+
+
+def as_array(numpy: Any, places: Any) -> Any:
+    """Places as an array of int64."""
+    if isinstance(places, range):
+        return numpy.arange(places.start, places.stop, places.step, dtype=numpy.int64)
+    return numpy.asarray(places, numpy.int64)

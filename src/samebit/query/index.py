@@ -27,6 +27,7 @@ from samebit.errors import RunNotFound, SamebitError, StoreTooNew
 
 if TYPE_CHECKING:
     from samebit.folders.read import View
+    from samebit.folders.summaries import Summary
     from samebit.records import Verdict
 
 __all__ = [
@@ -99,6 +100,8 @@ class Table(Generic[T]):
     name: str  # of the table in the index; another form takes another name
     describe: Callable[["View"], str]
     parse: Callable[[str], T]  # raises for a text that is none of `describe`'s
+    # Of a run that goes on, what is other by its metrics and the steps of its main optimizer alone.
+    grown: Callable[[Mapping[str, "Summary"], int | None], Row] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,11 +182,14 @@ def _modified_ns(folder: str) -> int:
 
 
 def read_each(
-    store: Path, names: Iterable[str], tables: Sequence[Table[T]]
+    store: Path,
+    names: Iterable[str],
+    tables: Sequence[Table[T]],
+    also: Callable[["View"], None] | None = None,
 ) -> Iterator[tuple[str, list[Entry[T]] | Row, bool]]:
     """What each table has of these runs, or why none has; whether it will stay so by itself.
 
-    A run that is gone meanwhile is passed over.
+    A run that is gone meanwhile is passed over. `also` is called with each run that was read.
     """
     if not names:
         return
@@ -201,6 +207,8 @@ def read_each(
             texts = [table.describe(view) for table in tables]
             # As they will come from the index.
             values = [table.parse(text) for table, text in zip(tables, texts, strict=True)]
+            if also is not None:
+                also(view)
         except Exception as error:  # it may be a stranger's run, with anything in it
             if folder.path.is_dir():
                 yield name, _unreadable(name, error), False
@@ -253,7 +261,11 @@ def _row(view: "View") -> Row:
     given = view.facts.get("config")
     if isinstance(given, dict):
         row |= {f"config.{key}": value for key, value in config.flat(given).items()}
-    return row | {f"metric.{key}": column.values[-1] for key, column in view.metrics.items()}
+    return row | _last_values(view.summaries)
+
+
+def _last_values(metrics: Mapping[str, "Summary"]) -> Row:
+    return {f"metric.{name}": one.last for name, one in metrics.items()}
 
 
 def verdict_of(verdicts: Sequence["Verdict"]) -> str | None:
@@ -280,17 +292,24 @@ def _seconds(view: "View") -> float | None:
 
 
 def _steps(view: "View") -> int | None:
-    """Steps of the main optimizer; where none was traced, the last step that has a metric."""
     from samebit.folders.steps import last_counts  # noqa: PLC0415  (a warm index reads no run)
 
     traced = last_counts(view.trace).get(view.facts.get("main", 0))
+    return _last_step(view.summaries, traced)
+
+
+def _last_step(metrics: Mapping[str, "Summary"], traced: int | None) -> int | None:
+    """Steps of the main optimizer; where none was traced, the last step that has a metric."""
     if traced is not None:
         return traced
-    logged = (step for column in view.metrics.values() for step in column.steps)
-    return max(logged, default=None)
+    return max((one.highest for one in metrics.values()), default=None)
 
 
-ROWS = Table("runs", lambda view: json.dumps(_row(view)), json.loads)
+def _grown(metrics: Mapping[str, "Summary"], traced: int | None) -> Row:
+    return {"steps": _last_step(metrics, traced), **_last_values(metrics)}
+
+
+ROWS = Table("runs", lambda view: json.dumps(_row(view)), json.loads, _grown)
 
 
 def recall(store: Path, table: Table[T], names: Iterable[str] | None = None) -> dict[str, Entry[T]]:

@@ -40,6 +40,7 @@ from samebit.report.table import shown
 
 if TYPE_CHECKING:
     from samebit.folders.read import View
+    from samebit.folders.summaries import Summary
 
 __all__ = ["FACTS", "facts"]
 
@@ -78,7 +79,7 @@ def facts(store: Path, *, replays: bool = False) -> list[Row]:
 def _describe(view: "View") -> str:
     parts = (
         _command(view),
-        _metrics(view),
+        _metrics(view.summaries),
         _optimizers(view),
         _training(view.facts.get("training")),
         _seeds(view),
@@ -96,7 +97,11 @@ def _describe(view: "View") -> str:
     return json.dumps(row)
 
 
-FACTS = Table("facts", _describe, json.loads)
+def _grown(metrics: Mapping[str, "Summary"], _: int | None) -> Row:
+    return dict(_metrics(metrics))
+
+
+FACTS = Table("facts", _describe, json.loads, _grown)
 
 
 def _command(view: "View") -> Iterator[tuple[str, object]]:
@@ -105,18 +110,15 @@ def _command(view: "View") -> Iterator[tuple[str, object]]:
         yield "command", shlex.join(view.start.argv)
 
 
-def _metrics(view: "View") -> Iterator[tuple[str, object]]:
-    for name, column in view.metrics.items():
-        yield f"points.{name}", len(column.values)
-        yield f"step.{name}", column.steps[-1]
-        numbers = [value for value in column.values if type(value) in (int, float)]
-        if len(numbers) < len(column.values):
-            continue
-        ordered = [value for value in numbers if value == value]
-        yield f"first.{name}", numbers[0]
-        if ordered:
-            yield f"min.{name}", min(ordered)
-            yield f"max.{name}", max(ordered)
+def _metrics(metrics: Mapping[str, "Summary"]) -> Iterator[tuple[str, object]]:
+    for name, one in metrics.items():
+        yield f"points.{name}", one.points
+        yield f"step.{name}", one.step
+        if one.is_number:
+            yield f"first.{name}", one.first
+        if one.low is not None:
+            yield f"min.{name}", one.low
+            yield f"max.{name}", one.high
 
 
 def _optimizers(view: "View") -> Iterator[tuple[str, object]]:
@@ -274,7 +276,7 @@ def _model(gpu: Any) -> str:
 def _held_ns(view: "View") -> int | None:
     """How long its executions took; one without an end, until its last sign of life."""
     signs = [at for column in view.machine.values() for at in column.times_ns[-1:]]
-    signs += [at for column in view.metrics.values() for at in column.times_ns[-1:]]
+    signs += [one.at_ns for one in view.summaries.values()]
     total = 0
     for at, (start, end) in enumerate(zip(view.starts, view.ends, strict=True)):
         if end is not None:

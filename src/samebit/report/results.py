@@ -6,6 +6,8 @@ that went well is a mean over chosen runs.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -23,6 +25,7 @@ Row = Mapping[str, object]
 
 # What of a metric's points counts, and where a row of `report.facts` has it.
 TAKES = {"last": "metric.", "first": "first.", "min": "min.", "max": "max."}
+_PLAIN = ({int}, {float}, {str}, {bool}, {type(None)})
 _SEEDS = frozenset({"seed", "seeds", "random_state", "rng", "prng", "rngseed", "randomseed"})
 
 
@@ -71,8 +74,8 @@ def result(
         else:
             values.append(found)
             runs.append(str(row["id"]))
-    counted = [row for row in rows if row["id"] in set(runs)]
-    over, notes = _over(counted)
+    has_result = set(runs)
+    over, notes = _over([row for row in rows if row["id"] in has_result])
     if take in ("min", "max") and values:
         notes.append(f"the {take} over a run's points, which chooses the best of many")
     estimate = stats.mean(values, how=how, confidence=confidence, over=over) if values else None
@@ -131,6 +134,11 @@ def is_seed(name: str, value: object = None) -> bool:
     """
     if isinstance(value, bool):
         return False
+    return _is_called_seed(name)
+
+
+@cache
+def _is_called_seed(name: str) -> bool:
     last = name.rpartition(".")[2].lower()
     words = last.replace("-", "_").split("_")
     return last in _SEEDS or "seed" in words
@@ -138,19 +146,35 @@ def is_seed(name: str, value: object = None) -> bool:
 
 def varied(rows: Sequence[Row]) -> list[str]:
     """The settings in which runs differ, seeds included, in the order of the first run's."""
-    keys = dict.fromkeys(key for row in rows for key in row if key.startswith("config."))
-    return [key for key in keys if len({same(row.get(key)) for row in rows}) > 1]
+    keys = dict.fromkeys(chain.from_iterable(rows))
+    return [
+        key for key in keys if key.startswith("config.") and _differ([row.get(key) for row in rows])
+    ]
+
+
+def _differ(values: Sequence[object]) -> bool:
+    """Whether not all of some values, at least one, are the same."""
+    if same(values[0]) != same(values[-1]):
+        return True
+    # As a set at once, where what is equal is the same: True and 1 are not, and no NaN is equal.
+    distinct = {*values} if {*map(type, values)} in _PLAIN else values
+    return len({*map(same, distinct)}) > 1
 
 
 def seed_of(row: Row) -> tuple[tuple[str, object], ...]:
     """Everything that a run was seeded with: equal for two runs that are repeats of each other."""
     return tuple(
-        (key, repr(value))
-        for key, value in sorted(row.items())
-        if (key == "seed" and value is not None)
+        (key, repr(row[key]))
+        for key in sorted(filter(_may_seed, row))
+        if (key == "seed" and row[key] is not None)
         or key.startswith("seeds.")
-        or (key.startswith("config.") and is_seed(key, value))
+        or (key.startswith("config.") and is_seed(key, row[key]))
     )
+
+
+@cache
+def _may_seed(key: str) -> bool:
+    return key == "seed" or key.startswith("seeds.") or _is_called_seed(key)
 
 
 def _over(rows: Sequence[Row]) -> tuple[str, list[str]]:

@@ -322,6 +322,7 @@ class Group(Struct, frozen=True):
     values: list[Any]
     runs: list[str]  # of the points, in their order
     n: int
+    over: str  # what they vary in: "seeds", or "runs" where there is more
     mean: float | None
     low: float | None
     high: float | None

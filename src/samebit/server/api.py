@@ -11,9 +11,11 @@ from samebit import places
 from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
+from samebit.query.where import Sort, resolve
 from samebit.remotes import named
-from samebit.server import answers, beside, code, curves, media, one
+from samebit.server import answers, beside, code, curves, media, one, seeds
 from samebit.server.answers import (
+    Group,
     GroupCurves,
     Groups,
     Metric,
@@ -25,6 +27,7 @@ from samebit.server.answers import (
 )
 from samebit.server.asked import condition, flag, names, real, whole, words
 from samebit.server.comparing import Comparer
+from samebit.server.crossing import Crossing, crossing
 from samebit.server.described import (
     BINARY,
     BY,
@@ -34,7 +37,9 @@ from samebit.server.described import (
     IDS,
     METRIC,
     REPLAYS,
+    SINCE,
     SOME_RUNS,
+    TEX,
     WHERE,
     Address,
     a_text,
@@ -51,13 +56,18 @@ __all__ = ["Api", "Request"]
 
 Row = dict[str, Any]
 
+Counted = tuple[Group, Sequence[Mapping[str, object]]]  # and the rows that it was told from
+
 _CONFIDENCE = 0.95
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 _TAKES = ("last", "first", "min", "max")
 _TAKE = a_word("take", "of each run's metric", _TAKES)
-_SINCE = a_whole("since", "the version after which runs have changed")
+_JUDGED = (METRIC, _TAKE, a_word("better", "which is", seeds.BETTER))
+_AGAINST = a_text("against", "ids of the runs of the other group", is_needed=True)
+_KINDS = tuple(a_text(name, "a key that is a seed", is_needed=True) for name in ("down", "across"))
+_TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
 _ID = a_text("id", "the id of a run", is_needed=True)
 _OFFSET = a_whole("offset", "so many points before")
 _FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
@@ -108,10 +118,14 @@ class Api:
         }
         return {
             "store": (self._store, Address(answers.StoreAnswer)),
-            "runs": (self._runs, Address(answers.RunsAnswer, (COLUMNS, IDS, _SINCE, REPLAYS))),
+            "runs": (self._runs, Address(answers.RunsAnswer, (COLUMNS, IDS, SINCE, REPLAYS))),
             "runs/filter": (self._filter, Address(answers.Fitting, (WHERE, REPLAYS))),
-            "runs.csv": (self._csv, Address(CSV, (COLUMNS, *SOME_RUNS), "what is shown")),
+            "runs.csv": (self._table("csv"), Address(CSV, _TABLE, "what is shown")),
+            "runs.tex": (self._table("tex"), Address(TEX, _TABLE, "what is shown, for LaTeX")),
             "runs/groups": (self._groups, Address(answers.Groups, (BY, METRIC, _TAKE, *SOME_RUNS))),
+            "seeds/best": (self._best, Address(seeds.Bests, (BY, *_JUDGED, *SOME_RUNS))),
+            "seeds/pairs": (self._pairs, Address(seeds.Pairs, (IDS, _AGAINST, *_JUDGED))),
+            "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
             "curves/groups": (
@@ -165,15 +179,42 @@ class Api:
 
     def _groups(self, asked: Request) -> bytes:
         by = names(asked.query, "by") or []
-        metric, take = _metric(asked), asked.query.get("take", "last")
-        if take not in _TAKES:
-            raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
-        needed = [*by, "seed", "code.tree", *(f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))]
-        found = [
-            self._given.result(rows, metric, take, values)
+        found = [group for group, _ in self._came_to(asked, by)]
+        return encode(Groups(by, _metric(asked), _take(asked), _CONFIDENCE, found))
+
+    def _came_to(self, asked: Request, by: list[str], more: Sequence[str] = ()) -> list[Counted]:
+        """What groups of the runs that are meant came to, each with the rows that it is of."""
+        metric, take = _metric(asked), _take(asked)
+        needed = [*by, *more, "seed", "code.tree"]
+        needed += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
+        return [
+            (self._given.result(rows, metric, take, values), rows)
             for values, rows in self._given.groups(self._chosen(asked, needed, _METHOD), by)
         ]
-        return encode(Groups(by, metric, take, _CONFIDENCE, found))
+
+    def _best(self, asked: Request) -> bytes:
+        by, better = names(asked.query, "by") or [], _better(asked)
+        groups = [group for group, _ in self._came_to(asked, by)]
+        found, method = seeds.best(groups, better == "lower")
+        return encode(seeds.Bests(by, _metric(asked), _take(asked), better, method, found))
+
+    def _pairs(self, asked: Request) -> bytes:
+        """Of the runs that are named first and those named second."""
+        both = [self._one(asked, name) for name in ("ids", "against")]
+        found = seeds.pairs(both[0], both[1], self._given.seed_of, _better(asked) == "lower")
+        return encode(found)
+
+    def _crossing(self, asked: Request) -> bytes:
+        down, across = (asked.query.get(name, "") for name in ("down", "across"))
+        return encode(crossing(*self._one(asked, "ids", (down, across)), down, across))
+
+    def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
+        """The runs that are named, as one group."""
+        query = QueryParams({**dict(asked.query), "ids": asked.query.get(name, "")})
+        found = self._came_to(Request(query, {}), [], more)
+        if not found:
+            raise UsageError(f"no run is named in {name}", hint="which runs are the group?")
+        return found[0]
 
     def _chosen(
         self, asked: Request, names: Sequence[str], beginnings: tuple[str, ...] = ()
@@ -284,13 +325,34 @@ class Api:
         told = view.said
         return encode(SaidAnswer(run, view.name, list(told.tags), told.text, told.archived))
 
-    def _csv(self, asked: Request) -> bytes:
-        """Exactly what is shown: these runs and columns, in this order."""
-        columns = names(asked.query, "columns")
-        beginnings = ("config.", "metric.") if columns is None else ()
-        chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
-        rows = [row for row in chosen if "damage" not in row]
-        return self._given.csv(rows, columns).encode()
+    def _table(self, form: str) -> Answer:
+        """Exactly what is shown: these runs and columns, or groups of runs, in this order."""
+
+        def answer(asked: Request) -> bytes:
+            columns, by = names(asked.query, "columns"), names(asked.query, "by")
+            if by:
+                needed = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
+                rows = self._with_all(self._chosen(asked, needed, _METHOD), by)
+                order = _order(asked)
+                return self._given.groups_table(form, rows, by, columns or (), order).encode()
+            beginnings = ("config.", "metric.") if columns is None else ()
+            chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
+            whole = [row for row in chosen if "damage" not in row]
+            rows = self._with_all(whole, columns or ())
+            return self._given.table(form, rows, columns).encode()
+
+        return answer
+
+    def _with_all(self, rows: list[Row], names: Sequence[str]) -> list[Row]:
+        """What only runs have that are not among these is None in them, rather than unknown."""
+        there = {key for row in rows for key in row}
+        absent = [name for name in names if resolve(name, there) is None]
+        if not absent:
+            return rows
+        every = self._looking.rows(None, replays=True, names=absent)
+        elsewhere = {key for row in every for key in row}
+        found = {key for name in absent if (key := resolve(name, elsewhere)) is not None}
+        return [dict.fromkeys(found) | row for row in rows]
 
     def _of_run(self, tell: Callable[[View], object]) -> Answer:
         return lambda asked: encode(tell(self.reader.view(asked.run)))
@@ -304,8 +366,28 @@ class Api:
         return encode(one.console(folder, execution, asked.query.get("rank"), after))
 
 
+def _order(asked: Request) -> Sort | None:
+    """`acc:desc`; a name may hold anything, and more colons."""
+    name, _, way = asked.query.get("sort", "").rpartition(":")
+    return Sort(name, descending=way == "desc") if name else None
+
+
 def _metric(asked: Request) -> str:
     return asked.query.get("metric", "").removeprefix("metric.")
+
+
+def _take(asked: Request) -> str:
+    take = asked.query.get("take", "last")
+    if take not in _TAKES:
+        raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
+    return take
+
+
+def _better(asked: Request) -> str:
+    better = asked.query.get("better", "higher")
+    if better not in seeds.BETTER:
+        raise UsageError(f"better is higher or lower, not {better!r}")
+    return better
 
 
 def _two_states(asked: Request) -> tuple[list[str], str | None]:

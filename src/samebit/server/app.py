@@ -15,7 +15,8 @@ from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.server import api, media, pages
 from samebit.server.answers import SaidAnswer, SaysSo, error_body
 from samebit.server.api import Api
-from samebit.server.described import EVENTS, JSON, RUN, Address, document
+from samebit.server.asked import whole
+from samebit.server.described import EVENTS, JSON, RUN, SINCE, Address, document
 from samebit.server.given import Given
 from samebit.server.guard import Guard, cookie_name
 from samebit.server.looking import Here, Looking
@@ -29,7 +30,7 @@ T = TypeVar("T")
 _THREADS = 4
 _LET_GO_S = 10.0
 _LONGEST_NOTE = 100_000  # bytes
-_OF_EVENTS = Address(EVENTS, about="what happens: rows, gone, grown, again")
+_OF_EVENTS = Address(EVENTS, (SINCE,), "what happens: rows, gone, grown, again")
 _PART = {"206": "the part of it that was asked for", "416": "no part of it"}
 _OF_MEDIA = Address("*/*", (RUN,), "a picture, sound or text that the run logged", more=_PART)
 _OF_NOTES = Address(SaidAnswer, body=SaysSo)
@@ -137,7 +138,8 @@ class Page:
 
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id")
-        stream = self._looking.live.stream(last, self._looking.version)
+        since = whole(request.query_params, "since")
+        stream = self._looking.live.stream(last, self._looking.version, since)
         return StreamingResponse(stream, media_type=EVENTS)
 
 

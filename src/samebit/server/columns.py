@@ -7,7 +7,8 @@ it changes.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ Row = dict[str, Any]
 _MOST_CHARACTERS = 10_000  # of a value in a table; its run has it whole
 _NO_PLACE = -1
 _HELD_AS_THEY_ARE = {float, bool, type(None), UnsetType}
+_HASHED = {str, type(None), UnsetType}
+_LARGE = 2**64
 _TEXTS_REPEAT = 2  # texts are listed once where there are so many times fewer of them than rows
 
 
@@ -32,6 +35,11 @@ class _Column(Struct):
     values: list[Any]
     encoded: dict[bool, bytes] = {}  # with replays, and without
     told: dict[bool, Key] = {}
+    is_same: dict[bool, bool] = {}  # everywhere
+
+    def forget(self) -> None:
+        """What was made of values that are others now."""
+        self.encoded, self.told, self.is_same = {}, {}, {}
 
     def upto(self, count: int) -> list[Any]:
         """All of them; as long as nothing stands behind it, a column may be shorter."""
@@ -75,12 +83,10 @@ class Columns:
             self.places[row["id"]] = place
             self.ids.append(row["id"])
             self._changed.append(self.version + 1)
-        for key in dict.fromkeys(key for row in rows for key in row):
+        for key, values in _transposed(rows):
             column = self._columns.setdefault(key, _Column([]))
-            values = [row.get(key, UNSET) for row in rows]
-            if not {*map(type, values)} <= _HELD_AS_THEY_ARE:
-                values = list(map(self._held, values))
-            column.values += [UNSET] * (begin - len(column.values)) + values
+            column.values += [UNSET] * (begin - len(column.values))
+            column.values += self._all_held(values)
         self._forget()
 
     def drop(self, ids: Iterable[str]) -> list[str]:
@@ -110,14 +116,25 @@ class Columns:
                 values += [UNSET] * (place + 1 - len(values))
             if not _is_same(values[place], value):
                 values[place] = value
-                column.encoded, column.told = {}, {}
+                column.forget()
                 changed = True
         return changed
 
     def _forget(self) -> None:
         """What was made of columns that had another length."""
         for column in self._columns.values():
-            column.encoded, column.told = {}, {}
+            column.forget()
+
+    def _all_held(self, values: Sequence[Any]) -> Sequence[Any]:
+        kinds = {*map(type, values)}
+        if kinds <= _HELD_AS_THEY_ARE:
+            return values
+        if kinds == {int} and min(values) > -_LARGE and max(values) < _LARGE:
+            return values
+        if kinds <= _HASHED:  # as they repeat, and no two of them are equal and not the same
+            held = {value: self._held(value) for value in {*values}}
+            return [held[value] for value in values]
+        return list(map(self._held, values))
 
     def _held(self, value: Any) -> Any:
         if type(value) is str:
@@ -161,10 +178,20 @@ class Columns:
     def rows(self, keys: Iterable[str], *, replays: bool) -> list[Row]:
         """What each run has under these names, as rows are elsewhere."""
         places = self.places_of(replays=replays)
-        found: list[Row] = [{} for _ in places]
+        everywhere: Row = {}
+        others: list[tuple[str, list[Any]]] = []
         for key in keys:
             column = self._columns.get(key) or _Column([])
-            for row, value in zip(found, column.at(places, len(self.ids)), strict=True):
+            values = column.at(places, len(self.ids))
+            if replays not in column.is_same:
+                column.is_same[replays] = _are_same(values)
+            if not column.is_same[replays]:
+                others.append((key, values))
+            elif values and values[0] is not UNSET:
+                everywhere[key] = values[0]
+        found = [everywhere.copy() for _ in places]
+        for key, values in others:
+            for row, value in zip(found, values, strict=True):
                 if value is not UNSET:
                     row[key] = value
         return found
@@ -184,6 +211,16 @@ class Columns:
         return column.encoded[replays]
 
 
+def _transposed(rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """What all rows have under each name, UNSET for nothing; most have the same names."""
+    alike = {*map(tuple, rows)}
+    if len(alike) == 1:
+        yield from zip(alike.pop(), zip(*map(dict.values, rows), strict=True), strict=True)
+        return
+    for key in dict.fromkeys(chain.from_iterable(rows)):
+        yield key, [row.get(key, UNSET) for row in rows]
+
+
 def _told(key: str, values: Sequence[Any]) -> Key:
     found = [value for value in values if value is not UNSET and value is not None]
     return Key(key, _kind(found), _distinct(found), len(values) - len(found))
@@ -199,6 +236,10 @@ def _is_same(one: Any, other: Any) -> bool:
     if one is other:
         return True
     return type(one) is type(other) and (one == other or (one != one and other != other))
+
+
+def _are_same(values: Sequence[Any]) -> bool:
+    return len({*map(type, values)}) <= 1 and all(_is_same(values[0], one) for one in values)
 
 
 _KINDS = {bool: "bool", int: "number", float: "number", str: "text"}
@@ -222,7 +263,7 @@ def _distinct(values: Sequence[Any]) -> int:
 def _encoded(values: Sequence[Any]) -> bytes:
     plain: list[Any] = [None if value is UNSET else value for value in values]
     kinds = {*map(type, plain)}
-    if len(kinds) <= 1 and all(_is_same(plain[0], value) for value in plain):
+    if _are_same(plain):
         return b'{"same":' + canonical_json(plain[0] if plain else None) + b"}"
     if kinds <= {str, type(None)}:
         texts = [text for text in dict.fromkeys(plain) if text is not None]

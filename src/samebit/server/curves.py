@@ -1,9 +1,11 @@
 """Curves of many runs: each as an envelope, groups of them as a mean with its interval."""
 
 import math
+import os
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -11,6 +13,7 @@ from samebit.digest import canonical_json
 from samebit.errors import NotFound, UsageError
 from samebit.folders.read import View
 from samebit.server.answers import CurvePoints, GroupCurve
+from samebit.server.columns import cut
 from samebit.server.envelopes import envelope
 from samebit.server.points import MACHINE, PointsCache, Series, load_numpy
 from samebit.stats.distributions import t_quantile
@@ -23,7 +26,10 @@ _CONFIDENCE = 0.95
 _ALIGNED = 8  # bytes: of the blocks behind the header
 _LENGTH_BYTES = 4
 
+_MOST_THREADS = 4  # that read and draw the curves of one answer
+
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Asked(Struct, frozen=True):
@@ -50,23 +56,31 @@ class Asked(Struct, frozen=True):
 def curves(cache: PointsCache, ids: Sequence[str], asked: Asked) -> bytes:
     """A header of JSON and the blocks of each curve: x, low, high, last, mean."""
     numpy = load_numpy()
-    told: list[Row] = []
-    missing: list[str] = []
-    blocks: list[bytes] = []
-    for run in ids:
+
+    def draw(run: str) -> tuple[Row, list[bytes]] | None:
         found = _found(cache, run, asked, numpy)
         if found is None:
-            missing.append(run)
-            continue
+            return None
         series, xs, ys = found
         drawn = envelope(xs, ys, asked.columns, asked.begin, asked.end, numpy)
-        told.append({"id": run, "points": series.points, "drawn": len(drawn.x), "odd": series.odd})
-        for block in (drawn.x, drawn.low, drawn.high, drawn.last, drawn.mean):
-            blocks.append(block.astype("<f8").tobytes())
+        parts = (drawn.x, drawn.low, drawn.high, drawn.last, drawn.mean)
+        told = {"id": run, "points": series.points, "drawn": len(drawn.x), "odd": series.odd}
+        return told, [part.astype("<f8").tobytes() for part in parts]
+
+    drawn = _of_each(draw, ids)
+    told = [one[0] for one in drawn if one is not None]
+    missing = [run for run, one in zip(ids, drawn, strict=True) if one is None]
+    blocks = [block for one in drawn if one is not None for block in one[1]]
     head: Row = {"metric": asked.metric, "x": asked.x, "from": asked.begin, "to": asked.end}
     header = canonical_json(head | {"curves": told, "missing": missing})
     header += b" " * (-(len(header) + _LENGTH_BYTES) % _ALIGNED)
     return b"".join([len(header).to_bytes(_LENGTH_BYTES, "little"), header, *blocks])
+
+
+def _of_each(call: Callable[[str], T], ids: Sequence[str]) -> list[T]:
+    """What is to be had of each run; reading and reducing leave the interpreter to others."""
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+        return list(pool.map(call, ids))
 
 
 def _found(
@@ -115,8 +129,12 @@ def group_curve(
     it has in a column. A place that only some runs have says of how many it is.
     """
     numpy = load_numpy()
-    found = {run: one for run in ids if (one := _found(cache, run, asked, numpy)) is not None}
-    parts = {run: _within(xs, ys, asked, numpy) for run, (_, xs, ys) in found.items()}
+    found = _of_each(lambda run: _found(cache, run, asked, numpy), ids)
+    parts = {
+        run: _within(one[1], one[2], asked, numpy)
+        for run, one in zip(ids, found, strict=True)
+        if one is not None
+    }
     parts = {run: part for run, part in parts.items() if len(part[0])}
     if not parts:
         return None
@@ -183,7 +201,7 @@ def _plain(values: Any) -> list[float | None]:
 
 
 def points(view: View, asked: Asked, offset: int) -> CurvePoints:
-    """Exact points as they were logged, in order of the steps."""
+    """Exact points as they were logged, in order of the steps; a very long text is cut."""
     column = view.metrics.get(asked.metric) or view.machine.get(asked.metric.removeprefix(MACHINE))
     if column is None:
         raise NotFound("this run has no such metric", metric=asked.metric)
@@ -191,7 +209,7 @@ def points(view: View, asked: Asked, offset: int) -> CurvePoints:
     end = sys.float_info.max if asked.end is None else asked.end
     begun_ns = view.record.started_ns
     found = [
-        (step, value, (time_ns - begun_ns) / 1e9)
+        (step, cut(value) if isinstance(value, str) else value, (time_ns - begun_ns) / 1e9)
         for step, time_ns, value in zip(column.steps, column.times_ns, column.values, strict=True)
         if begin <= step <= end
     ]

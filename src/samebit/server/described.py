@@ -27,7 +27,9 @@ __all__ = [
     "METRIC",
     "REPLAYS",
     "RUN",
+    "SINCE",
     "SOME_RUNS",
+    "TEX",
     "WHERE",
     "Address",
     "Takes",
@@ -40,7 +42,8 @@ __all__ = [
 Schema = dict[str, Any]
 
 JSON, BINARY = "application/json", "application/octet-stream"
-CSV, EVENTS = "text/csv; charset=utf-8", "text/event-stream"
+CSV, TEX = "text/csv; charset=utf-8", "text/x-tex; charset=utf-8"
+EVENTS = "text/event-stream"
 _REFS = "#/components/schemas/"
 _LARGEST = 2**53
 
@@ -99,6 +102,7 @@ BY = a_text("by", f"names whose values make the groups, {_LIST}")
 WHERE = a_text("where", "a condition, as of `samebit ls --where`")
 REPLAYS = a_word("replays", "`1`: replays, too", ("0", "1"))
 METRIC = a_text("metric", "the name of a metric", is_needed=True)
+SINCE = a_whole("since", "the version of the rows after which something has changed")
 RUN = a_text("run", "the id of a run", is_needed=True)
 SOME_RUNS = (IDS, WHERE, REPLAYS)  # these, those that fit, or all
 DRAWN = (
@@ -128,7 +132,7 @@ def _wrapped(key: str, inner: Schema) -> Schema:
 # As `canonical_json` writes what JSON cannot hold.
 _PLAIN: dict[str, tuple[str, Schema]] = {
     "integer": (
-        "Whole",
+        "Integer",
         {
             "description": "an integer; beyond ±2^53 as a text",
             "anyOf": [
@@ -138,7 +142,7 @@ _PLAIN: dict[str, tuple[str, Schema]] = {
         },
     ),
     "number": (
-        "Number",
+        "Float",
         {
             "description": "a number; what is not finite has a name",
             "anyOf": [

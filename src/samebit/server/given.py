@@ -9,6 +9,7 @@ from msgspec import Struct
 from samebit.folders.read import View
 from samebit.folders.stated import Stated
 from samebit.query.index import Row, Table
+from samebit.query.where import Sort
 from samebit.server.answers import Group, Told
 from samebit.server.beside import FirstDifference
 from samebit.states.stored import StoredState
@@ -32,7 +33,9 @@ class Given(Struct, frozen=True):
         open_state: a state of a run; whether parts that ranks hold are to stay parts.
         groups: rows by what they have under some names.
         result: what the runs of a group came to in a metric; which metric, how it is taken.
-        csv: rows as a table for programs, of columns, or of those shown by themselves.
+        seed_of: what a run has in common with its counterpart in another group; empty for nothing.
+        table: rows as a file, `csv` or `tex`, of columns, or of those shown by themselves.
+        groups_table: groups of rows as such a file: by names, of metrics, in an order.
         is_volatile: whether a metric is a fact of the clock or the machine, by its name.
         remote: the name of the remote whose runs are shown; empty for those that are here.
         may_edit: whether notes may be written.
@@ -47,7 +50,9 @@ class Given(Struct, frozen=True):
     open_state: Callable[[View, Stated, bool], StoredState]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]
-    csv: Callable[[Sequence[AnyRow], Sequence[str] | None], str]
+    seed_of: Callable[[AnyRow], Values]
+    table: Callable[[str, Sequence[AnyRow], Sequence[str] | None], str]
+    groups_table: Callable[[str, Sequence[AnyRow], Sequence[str], Sequence[str], Sort | None], str]
     is_volatile: Callable[[str], bool]
     remote: str = ""
     may_edit: bool = False

@@ -22,7 +22,9 @@ class Live:
         # Numbers of another server, that had this port before, are not ours.
         self._own = secrets.token_hex(4)
         self._last = 0
-        self._events: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
+        # Each with its number, and the version of the rows that it leads to, if to any.
+        self._events: deque[tuple[int, int, bytes]] = deque()
+        self._forgotten = -1  # up to this version of the rows
         self._more = asyncio.Event()
         self._is_over = False
         self.listeners = 0
@@ -32,7 +34,9 @@ class Live:
         self._last += 1
         data = canonical_json(value).decode()
         event = f"id: {self._own}-{self._last}\nevent: {name}\ndata: {data}\n\n".encode()
-        self._events.append((self._last, event))
+        self._events.append((self._last, value.get("version", -1), event))
+        if len(self._events) > _REMEMBERED:
+            self._forgotten = max(self._forgotten, self._events.popleft()[1])
         self._wake()
 
     def close(self) -> None:
@@ -44,13 +48,26 @@ class Live:
         self._more.set()
         self._more = asyncio.Event()
 
-    async def stream(self, last_id: str | None, version: int) -> AsyncIterator[bytes]:
-        """Events as they come, from the one after `last_id` on."""
+    async def stream(
+        self, last_id: str | None, version: int, since: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Events as they come.
+
+        Args:
+            last_id: go on after this one; a page that was cut off knows it.
+            version: of the rows as they are now.
+            since: of the rows that a new page has: what has led from it to `version` comes first.
+        """
         heard = self._number(last_id)
-        if heard is None and last_id is None:
+        if last_id is None:
             heard = self._last
-            # The number from which a page goes on that is cut off.
-            yield f"retry: 1000\nid: {self._own}-{heard}\n\n".encode()
+            if since is not None:
+                later = (number for number, at, _ in self._events if at > since)
+                knows = self._forgotten <= since <= version
+                heard = next(later, heard + 1) - 1 if knows else None
+            if heard is not None:
+                # The number from which a page goes on that is cut off.
+                yield f"retry: 1000\nid: {self._own}-{heard}\n\n".encode()
         self.listeners += 1
         try:
             while not self._is_over:
@@ -78,7 +95,8 @@ class Live:
         return self._last + 1 - len(self._events)
 
     def _after(self, number: int) -> list[tuple[int, bytes]]:
-        return list(islice(self._events, number + 1 - self._first(), None))
+        later = islice(self._events, number + 1 - self._first(), None)
+        return [(number, event) for number, _, event in later]
 
     def _number(self, last_id: str | None) -> int | None:
         own, _, number = (last_id or "").partition("-")

@@ -32,6 +32,7 @@ _ALWAYS = ("id", "state", "damage")
 _MOST_SHOWN = 60  # columns of settings at first, and of metrics
 _MOST_TOLD = 500  # runs by name; what has more of them asks for everything
 _EVERY_S = 0.5
+_A_MOMENT_S = 0.05
 _AGAIN_S = 3.0
 _IDLE_S = 5.0  # nobody looks at what was asked for so long ago
 _FIRST_S = 0.4  # that the first answer waits for, so that most stores come whole
@@ -101,6 +102,8 @@ class Looking:
                 await in_thread(partial(self.runs, None, replays=False))
             for name, value in told:
                 self.live.tell(name, value)
+            if self.waiting and not told:
+                await asyncio.sleep(_A_MOMENT_S)  # one of them is being read
             while self.waiting == 0 or self.trouble is not None:
                 await asyncio.sleep(_EVERY_S)
                 if self.live.listeners or time.monotonic() - self._asked < _IDLE_S:

@@ -38,7 +38,7 @@ def summary(view: View, given: Given) -> RunAnswer:
         gaps=[f"{gap.segment}: {gap.what}" for gap in view.gaps],
         commands=told.commands,
         consoles=list(_consoles(view.folder)),
-        metrics=list(view.metrics),
+        metrics=list(view.summaries),
         media=media.listed(view),
         tags=list(view.said.tags),
         note=view.said.text,

@@ -6,14 +6,16 @@ share (they were always logged together) is held once.
 """
 
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Set
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
 from samebit.errors import UsageError
-from samebit.folders.points import Points
+from samebit.folders.growing import Growing
+from samebit.folders.points import Points, of_rows
 from samebit.folders.read import View, read_run
 from samebit.server.reading import Reader, stamp
 
@@ -22,6 +24,7 @@ __all__ = ["MACHINE", "PointsCache", "Series", "load_numpy"]
 MACHINE = "machine:"  # of values that are sampled
 _MOST_BYTES = 256 << 20
 _MOST_RUNS = 20_000  # of which is known which metrics they have
+_MOST_GROWING = 1000  # runs that are read on, where they have grown
 _LOCKS = 16
 _MS = 1_000_000  # ns
 _LARGEST_MS = 2**32 - 1
@@ -36,6 +39,14 @@ class Series(Struct, frozen=True):
     held_values: Any  # float64, or float32 where that loses nothing
     held_steps: Any  # float64, or (first, stride)
     held_times: Any  # (first in ns, ms since then as uint32), or float64 seconds
+
+    @property
+    def last_step(self) -> float:
+        """The largest."""
+        if isinstance(self.held_steps, tuple):
+            first, stride = self.held_steps
+            return first + stride * (self.points - 1)
+        return float(self.held_steps[-1])
 
     def values(self, numpy: Any) -> Any:
         """As float64."""
@@ -69,7 +80,9 @@ class PointsCache:
         self._reader = reader
         self._most_bytes = most_bytes
         self._held: OrderedDict[tuple[str, str], _Held] = OrderedDict()
-        self._names: OrderedDict[str, tuple[str, frozenset[str]]] = OrderedDict()
+        self._names: OrderedDict[str, tuple[str, Set[str]]] = OrderedDict()
+        # How far runs were read, and when they began.
+        self._growing: OrderedDict[str, tuple[Growing, int]] = OrderedDict()
         self._lock = threading.Lock()
         # Several charts ask for the same runs at once: they share each reading.
         self._reading = [threading.Lock() for _ in range(_LOCKS)]
@@ -88,12 +101,54 @@ class PointsCache:
                     self._held.move_to_end((run, metric))
                     return held.series
             numpy = load_numpy()
+            # What the machine did comes seldom, and is seldom asked for: it takes the whole.
+            found = None if metric.startswith(MACHINE) else self._read_on(run, numpy)
+            if found is not None:
+                with self._lock:
+                    self._put(run, now, found)
+                return found[metric].series if metric in found else None
             view = read_run(folder)
             points = {**_machine(view, numpy), **view.points(numpy)}
             found = _held(points, view.record.started_ns, numpy)
-        with self._lock:
-            self._keep(run, metric, now, found)
+            with self._lock:
+                self._growing[run] = (view.growing(), view.record.started_ns)
+                self._keep(run, metric, now, found)
         return found[metric].series if metric in found else None
+
+    def _read_on(self, run: str, numpy: Any) -> dict[str, _Held] | None:
+        """What a run logged, with what was appended; None where it is to be read anew."""
+        with self._lock:
+            growing, begun_ns = self._growing.pop(run, (None, 0))
+            every = self._names[run][1] if run in self._names else ()
+            names = [name for name in every if not name.startswith(MACHINE)]
+            found = {name: self._held[run, name] for name in names if (run, name) in self._held}
+        added = growing.read_on() if growing is not None and len(found) == len(names) else None
+        if growing is None or added is None:
+            return None
+        more: dict[str, Points] = {}
+        for rank, logged in added.logged:
+            for name, one in of_rows(logged, numpy).items():
+                if added.rank_of[name] == rank:
+                    more[name] = one
+        new = {name: one for name, one in more.items() if name not in found}
+        longer = {name: (found[name].series, one) for name, one in more.items() if name in found}
+        if any(one.steps[0] <= series.last_step for series, one in longer.values()):
+            return None
+        with self._lock:
+            self._growing[run] = growing, begun_ns
+        return found | _longer(longer, numpy) | _held(new, begun_ns, numpy)
+
+    def _put(self, run: str, now: str, found: Mapping[str, _Held]) -> None:
+        """Take metrics of a run in place of what they were; those of the machine are read anew."""
+        sampled = {name for name in self._names[run][1] if name.startswith(MACHINE)}
+        for name in sampled:
+            self._drop((run, name))
+        self._names[run] = now, sampled.union(found)
+        for name, held in found.items():
+            before = self._held.get((run, name))
+            self.size_bytes += held.size_bytes - (before.size_bytes if before is not None else 0)
+            self._held[run, name] = held
+        self._shrink()
 
     def _keep(self, run: str, metric: str, now: str, found: Mapping[str, _Held]) -> None:
         _, before = self._names.get(run, ("", frozenset()))
@@ -102,11 +157,16 @@ class PointsCache:
         self._names[run] = now, frozenset(found)
         while len(self._names) > _MOST_RUNS:
             self._names.popitem(last=False)
+        while len(self._growing) > _MOST_GROWING:
+            self._growing.popitem(last=False)
         for name, held in found.items():
             self._held[run, name] = held
             self.size_bytes += held.size_bytes
             if name != metric:  # nobody has asked for these yet
                 self._held.move_to_end((run, name), last=False)
+        self._shrink()
+
+    def _shrink(self) -> None:
         while self.size_bytes > self._most_bytes and self._held:
             self._drop(next(iter(self._held)))
 
@@ -137,21 +197,82 @@ def load_numpy() -> Any:
     return numpy
 
 
-def _held(points: Mapping[str, Points], begun_ns: int, numpy: Any) -> dict[str, _Held]:
-    shared: dict[int, tuple[Any, int]] = {}  # by the array: what is held, for how many metrics
-    for one in points.values():
-        for array, compact in ((one.steps, _steps), (one.times_ns, _times)):
-            held, users = shared.get(id(array)) or (compact(array, numpy), 0)
-            shared[id(array)] = held, users + 1
+def _held(found: Mapping[str, Points], begun_ns: int, numpy: Any) -> dict[str, _Held]:
+    """Metrics as they are held."""
+    steps = _shared(
+        {n: (id(one.steps), partial(_steps, one.steps, numpy)) for n, one in found.items()}
+    )
+    times = _shared(
+        {n: (id(one.times_ns), partial(_times, one.times_ns, numpy)) for n, one in found.items()}
+    )
+    values = {name: _values(one.values, numpy) for name, one in found.items()}
+    return {
+        name: _together(
+            begun_ns, len(one.values), _odd(one, numpy), values[name], steps[name], times[name]
+        )
+        for name, one in found.items()
+    }
+
+
+def _longer(both: Mapping[str, tuple[Series, Points]], numpy: Any) -> dict[str, _Held]:
+    """Metrics with more points behind those that are held."""
+    steps = _shared(
+        {
+            name: (
+                (id(before.held_steps), id(more.steps)),
+                partial(_more_steps, before, more, numpy),
+            )
+            for name, (before, more) in both.items()
+        }
+    )
+    times = _shared(
+        {
+            name: (
+                (id(before.held_times), id(more.times_ns)),
+                partial(_more_times, before, more, numpy),
+            )
+            for name, (before, more) in both.items()
+        }
+    )
     found: dict[str, _Held] = {}
-    for name, one in points.items():
-        values = _values(one.values, numpy)
-        steps, times = shared[id(one.steps)], shared[id(one.times_ns)]
-        odd = len(one.values) - int(numpy.isfinite(one.values).sum())
-        series = Series(begun_ns, len(one.values), odd, values, steps[0], times[0])
-        size = values.nbytes + sum(_bytes(held) // users for held, users in (steps, times))
-        found[name] = _Held(series, size)
+    for name, (before, more) in both.items():
+        values = _values(more.values, numpy)
+        if values.dtype != before.held_values.dtype:
+            values = more.values
+        values = numpy.concatenate([before.held_values, values])
+        points, odd = before.points + len(more.values), before.odd + _odd(more, numpy)
+        found[name] = _together(before.begun_ns, points, odd, values, steps[name], times[name])
     return found
+
+
+def _together(
+    begun_ns: int,
+    points: int,
+    odd: int,
+    values: Any,
+    steps: tuple[Any, int],
+    times: tuple[Any, int],
+) -> _Held:
+    series = Series(begun_ns, points, odd, values, steps[0], times[0])
+    return _Held(series, values.nbytes + steps[1] + times[1])
+
+
+def _odd(points: Points, numpy: Any) -> int:
+    return len(points.values) - int(numpy.isfinite(points.values).sum())
+
+
+def _shared(
+    parts: Mapping[str, tuple[Hashable, Callable[[], Any]]],
+) -> dict[str, tuple[Any, int]]:
+    """Of each name what is made, and its bytes: what several names share is made and counted once.
+
+    Args:
+        parts: by name what tells it from others, and what makes it.
+    """
+    users = Counter(key for key, _ in parts.values())
+    makers = dict(parts.values())
+    made = {key: make() for key, make in makers.items()}
+    return {name: (made[key], _bytes(made[key]) // users[key]) for name, (key, _) in parts.items()}
 
 
 def _bytes(held: Any) -> int:
@@ -175,6 +296,24 @@ def _steps(steps: Any, numpy: Any) -> Any:
         if numpy.array_equal(steps, first + stride * numpy.arange(len(steps), dtype=float)):
             return first, stride
     return steps
+
+
+def _more_steps(before: Series, more: Points, numpy: Any) -> Any:
+    if isinstance(before.held_steps, tuple):
+        first, stride = before.held_steps
+        places = numpy.arange(before.points, before.points + len(more.steps), dtype=float)
+        if numpy.array_equal(more.steps, first + stride * places):
+            return before.held_steps
+    return _steps(numpy.concatenate([before.steps(numpy), more.steps]), numpy)
+
+
+def _more_times(before: Series, more: Points, numpy: Any) -> Any:
+    if isinstance(before.held_times, tuple):
+        first, so_far = before.held_times
+        after = (more.times_ns - first) // _MS
+        if int(after.min()) >= 0 and int(after.max()) <= _LARGEST_MS:
+            return first, numpy.concatenate([so_far, after.astype(numpy.uint32)])
+    return numpy.concatenate([before.seconds(numpy), more.times_ns / 1e9])
 
 
 def _times(times_ns: Any, numpy: Any) -> Any:

@@ -5,6 +5,7 @@ Path("results.tex").write_text(to_latex(table))
 """
 
 from samebit.report.tables.data_forms import to_csv, to_json
+from samebit.report.tables.grouped import grouped
 from samebit.report.tables.latex_form import to_latex
 from samebit.report.tables.making import make
 from samebit.report.tables.options import SHAPES, Options
@@ -17,6 +18,7 @@ __all__ = [
     "Options",
     "Settings",
     "Table",
+    "grouped",
     "make",
     "to_csv",
     "to_html",

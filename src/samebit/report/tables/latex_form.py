@@ -85,7 +85,7 @@ def _header(table: Table, packages: Sequence[str], made_by: str) -> str:
         f"Made by `{made_by}`: make it again rather than edit it.",
         f"needs: \\usepackage{{{','.join(packages)}}}",
         f"shape: {table.shape}",
-        f"records: {table.records}",
+        *([f"records: {table.records}"] if table.records else []),
     ]
     for title, texts in (
         ("runs", table.runs),

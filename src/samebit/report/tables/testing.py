@@ -9,7 +9,7 @@ from samebit.errors import UsageError
 from samebit.report.results import Result, is_seed
 from samebit.stats.values import Comparison
 
-__all__ = ["TESTS", "Tested", "by_seed", "compare", "corrected"]
+__all__ = ["TESTS", "Tested", "by_seed", "compare", "corrected", "paired_by"]
 
 Row = Mapping[str, object]
 
@@ -53,7 +53,7 @@ def by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
     by_id = {str(row["id"]): row for row in rows}
     values: dict[object, float] = {}
     for run, value in zip(found.runs, found.values, strict=True):
-        seed = _seed(by_id[run])
+        seed = paired_by(by_id[run])
         if not seed:
             raise UsageError(f"run {run} has no seed that would make pairs")
         if seed in values:
@@ -62,8 +62,11 @@ def by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
     return values
 
 
-def _seed(row: Row) -> tuple[object, ...]:
-    """What a run has in common with its counterpart: its seed, else those of its settings."""
+def paired_by(row: Row) -> tuple[object, ...]:
+    """What a run has in common with its counterpart: its seed, else those of its settings.
+
+    Empty where it has neither.
+    """
     if row.get("seed") is not None:
         return (row["seed"],)
     named = [key for key in sorted(row) if key.startswith("config.") and is_seed(key)]

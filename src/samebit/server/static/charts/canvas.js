@@ -2,8 +2,8 @@
 
 import { html, useEffect, useRef } from "../lib/html.js";
 
-/** @param {{draw: function(CanvasRenderingContext2D, number, number): void, label: string}} props */
-export function Canvas({ draw, label, children, onPointerMove, onPointerLeave, onClick, kind = "" }) {
+/** @param {{draw: function(CanvasRenderingContext2D, number, number): void, label?: string}} props - without a label only for the eye. */
+export function Canvas({ draw, label, children, kind = "", ...handlers }) {
   const canvas = useRef(null);
   const latest = useRef(draw);
   latest.current = draw;
@@ -32,8 +32,7 @@ export function Canvas({ draw, label, children, onPointerMove, onPointerLeave, o
     };
   }, []);
   useEffect(paint, [draw]);
-  return html`<div class="canvas-box ${kind}"><canvas ref=${canvas} role="img" aria-label=${label} onPointerMove=${onPointerMove}
-    onPointerLeave=${onPointerLeave} onClick=${onClick}></canvas>${children}</div>`;
+  return html`<div class="canvas-box ${kind}"><canvas ref=${canvas} ...${label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }} ...${handlers}></canvas>${children}</div>`;
 }
 
 /** Colours between two, for numbers from 0 to 1. */

@@ -12,9 +12,11 @@ export const dashes = (number) => DASHES[Math.floor(number / COLORS) % DASHES.le
 /**
  * What names of the styles are now, in the theme that is shown.
  * A property may hold `light-dark(…)`; only an element that uses it knows which.
+ * @param {string[]} names @param {string} [scheme] - "light" or "dark", whichever is shown.
  */
-export function resolved(names) {
+export function resolved(names, scheme) {
   const probe = document.createElement("span");
+  if (scheme) probe.style.setProperty("color-scheme", scheme);
   document.body.append(probe);
   const found = {};
   for (const name of names) {
@@ -26,7 +28,7 @@ export function resolved(names) {
 }
 
 /** All colours that charts use. */
-export function palette() {
+export function palette(scheme) {
   return resolved(["--ink", "--dim", "--rule", "--grid", "--paper", "--accent", "--strong-rule",
-    ...Array.from({ length: COLORS }, (_, at) => `--c${at}`)]);
+    ...Array.from({ length: COLORS }, (_, at) => `--c${at}`)], scheme);
 }

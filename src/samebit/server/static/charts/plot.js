@@ -1,20 +1,42 @@
 // uPlot, wrapped: it has the axes, the cursor and the zoom; the curves are painted by charts/paint.js.
 
 import uPlot from "../vendor/uPlot.js";
-import { html, useEffect, useRef } from "../lib/html.js";
+import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { palette } from "./colors.js";
-import { nearest, paint } from "./paint.js";
-import { padded, span, tickLabels } from "./scales.js";
+import { MOST_BANDS, nearest, paint } from "./paint.js";
+import { ranges } from "./ranges.js";
+import { tickLabels } from "./scales.js";
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif';
 const NEAR = 30;  // pixels from a curve within which it is the one under the pointer
+const SOON_MS = 120;  // in which the server answers as a rule
+const BEYOND = 5;  // pixels beside the axes in which a dot on the border is still whole
+
+/** The curve under the pointer, of which other charts tell the value and the legend the place. */
+const pointed = { id: null, listeners: new Set() };
+
+function point(id) {
+  if (pointed.id === id) return;
+  pointed.id = id;
+  for (const listener of [...pointed.listeners]) listener(id);
+}
+
+/** The id of the curve under the pointer, in whichever chart; null for none. */
+export function usePointed() {
+  const [id, setId] = useState(pointed.id);
+  useEffect(() => {
+    pointed.listeners.add(setId);
+    return () => pointed.listeners.delete(setId);
+  }, []);
+  return id;
+}
 
 /** What is drawn, and how it is looked at; made anew when its axes change, painted when its curves do. */
 class Plot {
   constructor(root, props) {
     this.props = props;
     this.colors = palette();
-    this.range = this.ranges();
+    this.range = ranges(props);
     const { width, height } = root.getBoundingClientRect();
     this.chart = new uPlot(this.options(Math.max(80, width), Math.max(60, height)), [[...this.range.x], [null, null]], root);
   }
@@ -34,13 +56,14 @@ class Plot {
       },
       axes: [
         axis(2, { size: 24, space: 60, grid: { show: false }, border: { show: true, stroke: () => this.colors["--rule"], width: 1 },
-          values: (_, splits) => (xTicks ? splits.map((value) => (value === null ? null : xTicks(value))) : labelled(splits, isXLog)) }),
-        axis(3, { size: 54, space: 32, values: (_, splits) => labelled(splits, isYLog) }),
+          values: (_, splits) => (xTicks ? splits.map((value) => (value === null ? null : xTicks(value)))
+            : labelled(splits, isXLog, this.range.isWhole)) }),
+        axis(3, { size: 58, space: 32, gap: 8, values: (_, splits) => labelled(splits, isYLog) }),
       ],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       cursor: {
         points: { show: false }, y: false, drag: { x: true, y: false, setScale: false, dist: 6 },
-        sync: { key: "curves", scales: ["x", null], setSeries: false,
+        sync: { key: this.props.sync ?? "curves", scales: ["x", null], setSeries: false,
           filters: { pub: (type) => type === "mousemove" || type === "mouseleave", sub: (type) => type === "mousemove" || type === "mouseleave" } },
         bind: { dblclick: () => () => this.props.onZoom(null) },
       },
@@ -52,22 +75,16 @@ class Plot {
     };
   }
 
-  /** From where to where the axes go: the zoom, else all that is drawn. */
-  ranges() {
-    const { curves, zoom, isXLog, isYLog } = this.props;
-    const x = span(curves.map((curve) => curve.x), isXLog);
-    const ys = curves.flatMap((curve) => {
-      const [from, to] = zoom ? inside(curve.x, zoom) : [0, curve.x.length];
-      return [curve.y, curve.low, curve.high].filter(Boolean).map((values) => values.slice(from, to));
-    });
-    const wide = x && x[0] !== x[1] ? x : padded(x, isXLog);
-    return { x: zoom ?? wide, y: padded(span(ys, isYLog), isYLog) };
-  }
-
   update(props) {
     this.props = props;
-    this.range = this.ranges();
+    this.range = ranges(props);
     this.chart.setData([[...this.range.x], [null, null]]);
+  }
+
+  /** The same curves, of which others stand out. */
+  brighten(props) {
+    this.props = props;
+    this.chart.redraw(false, false);
   }
 
   paint() {
@@ -84,7 +101,8 @@ class Plot {
     };
     ctx.save();
     ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    const beyond = BEYOND * (uPlot.pxRatio ?? devicePixelRatio);
+    ctx.rect(bbox.left - beyond, bbox.top - beyond, bbox.width + 2 * beyond, bbox.height + 2 * beyond);
     ctx.clip();
     paint(ctx, this.props.curves, {
       x: place("x", bbox.left, bbox.width, this.props.isXLog),
@@ -96,22 +114,26 @@ class Plot {
 
   /** Say what lies under the pointer: the values of all curves there, the nearest one first. */
   look() {
-    const { left, top } = this.chart.cursor;
-    const isOurs = this.chart.cursor.event !== null && this.chart.cursor.event !== undefined;
-    if (left < 0 || !isOurs) {
+    const { left, top, event } = this.chart.cursor;
+    if (left < 0) {
+      if (event) point(null);
       this.props.onLook(null);
       return;
     }
+    const isOurs = event !== null && event !== undefined;
     const x = this.chart.posToVal(left, "x");
     const found = [];
     for (const curve of this.props.curves) {
+      if (!isOurs && curve.id !== pointed.id) continue;  // another chart's pointer: the one curve that it is at
       const at = nearest(curve.x, x);
       if (at < 0 || !Number.isFinite(curve.y[at])) continue;
       const away = Math.abs(this.chart.valToPos(curve.y[at], "y") - top);
       if (Math.abs(this.chart.valToPos(curve.x[at], "x") - left) < NEAR) found.push({ curve, at, away });
     }
     found.sort((one, other) => one.away - other.away);
-    this.props.onLook({ x, left, found, isNear: found.length > 0 && found[0].away < NEAR, width: this.chart.over.clientWidth });
+    const isNear = isOurs && found.length > 0 && found[0].away < NEAR;
+    if (isOurs) point(isNear ? found[0].curve.id : null);
+    this.props.onLook({ x, left, found, isOurs, isNear, width: this.chart.over.clientWidth });
   }
 
   zoom() {
@@ -136,28 +158,25 @@ class Plot {
   }
 }
 
-function labelled(splits, isLog) {
-  const round = (value) => !isLog || Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
-  const all = splits.filter((value) => value !== null && value !== undefined);
-  const powers = all.filter(round);
-  const values = powers.length > 1 ? powers : all.filter((_, at) => at % 2 === 0 || all.length < 6);
+function labelled(splits, isLog, isWhole = false) {
+  const round = (value) => (isLog ? Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9 : !isWhole || Number.isInteger(value));
+  const all = splits.filter((value) => value !== null && value !== undefined && (!isLog || isOneDigit(value)));
+  const rounded = all.filter(round);
+  const values = rounded.length > 1 || isWhole ? rounded : all.filter((_, at) => at % 2 === 0 || all.length < 6);
   const labels = new Map(tickLabels(values, isLog).map((text, at) => [values[at], text]));
   return splits.map((value) => labels.get(value) ?? null);
 }
 
-/** The places of a sorted array that lie within a range, and one more at each side. */
-function inside(x, [low, high]) {
-  let from = 0;
-  while (from < x.length && x[from] < low) from += 1;
-  let to = from;
-  while (to < x.length && x[to] <= high) to += 1;
-  return [Math.max(0, from - 1), Math.min(x.length, to + 1)];
+/** 0.3 and 20, as logarithmic axes have them, and not the 0.221 at which one may end. */
+function isOneDigit(value) {
+  const digit = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
+  return Math.abs(digit - Math.round(digit)) < 1e-6;
 }
 
 /**
  * A chart of curves.
  * @param {{curves: import("./paint.js").Drawn[], zoom: number[]|null, isXLog: boolean, isYLog: boolean,
- *   bright: string|null, label: string, xTicks?: function(number): string, onZoom: function, onLook: function}} props
+ *   yRange: "inner"|number[]|null, bright: Set<string>|null, label: string, sync?: string, xTicks?: function(number): string, onZoom: function, onLook: function}} props
  */
 export function Curves(props) {
   const root = useRef(null);
@@ -182,6 +201,21 @@ export function Curves(props) {
     };
   }, [props.isXLog, props.isYLog, props.xTicks]);
   useEffect(() => { if (plot.current) plot.current.props = props; });
-  useEffect(() => { plot.current?.update(props); }, [props.curves, props.zoom, props.bright]);
+  const isFirst = useRef(true);
+  const drawn = useRef(props.curves);
+  useEffect(() => {
+    if (isFirst.current) return undefined;
+    const draw = () => { plot.current?.update(plot.current.props); };
+    // At a zoom the points of that part are on their way: many curves are not painted twice for it.
+    const isSoonOthers = drawn.current === props.curves && props.curves.length > MOST_BANDS;
+    drawn.current = props.curves;
+    if (!isSoonOthers) return draw();
+    const timer = setTimeout(draw, SOON_MS);
+    return () => clearTimeout(timer);
+  }, [props.curves, props.zoom, props.yRange]);
+  useEffect(() => {
+    if (!isFirst.current) plot.current?.brighten(props);
+    isFirst.current = false;
+  }, [props.bright]);
   return html`<div class="plot" ref=${root} role="img" aria-label=${props.label}></div>`;
 }

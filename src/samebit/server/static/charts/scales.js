@@ -61,6 +61,8 @@ function tickLabel(value, large, step) {
   if (large >= 1e4 && step >= 100) {
     return large >= 1e6 ? `${Number((value / 1e6).toPrecision(6))}M` : `${Number((value / 1e3).toPrecision(6))}k`;
   }
-  const digits = Math.max(0, Math.min(8, -Math.floor(Math.log10(step) + 1e-9)));
+  const first = Math.max(0, Math.min(8, -Math.floor(Math.log10(step) + 1e-9)));
+  const isWhole = Math.abs(step * 10 ** first - Math.round(step * 10 ** first)) < 1e-3;
+  const digits = isWhole ? first : Math.min(8, first + 1);  // 0.0025 has one more than its size says
   return Math.abs(value) < step / 2 ? "0" : value.toFixed(digits);
 }

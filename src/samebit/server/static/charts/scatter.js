@@ -1,75 +1,70 @@
-// One point for each run: a hyper-parameter across, a metric upwards.
+// One point for each run between two axes, and a brush over both.
 
-import { html, useMemo, useState } from "../lib/html.js";
-import { Canvas, ramp } from "./canvas.js";
+import { html, useMemo } from "../lib/html.js";
+import { Canvas } from "./canvas.js";
 import { resolved } from "./colors.js";
+import { beginBox, nearestPoint, paintBrush, paintPoints, placesIn, ring } from "./points.js";
+import { drawnOrder, paintOf } from "./tones.js";
 
-const BOX = { left: 56, right: 12, top: 8, bottom: 26 };
 const NEAR = 12;
+const FONT = '11px system-ui, "Liberation Sans", sans-serif';
+const LANE = 26;
 
-/** @param {{x, y, kept: Uint8Array, tones: Float64Array, label: string, nameOf: function, onOpen: function}} props - axes as charts/axes.js makes them. */
-export function Scatter({ x, y, kept, tones, label, nameOf, onOpen }) {
-  const [near, setNear] = useState(null);
-  const places = useMemo(() => (width, height) => ({
-    x: (share) => (share < 0 ? BOX.left - 14 : BOX.left + share * (width - BOX.left - BOX.right)),
-    y: (share) => (share < 0 ? height - BOX.bottom + 8 : height - BOX.bottom - share * (height - BOX.top - BOX.bottom)),
-  }), []);
+/**
+ * @param {{x: {name, axis}, y: {name, axis}, kept: Uint8Array, tones: object, brushes: Map, onBrush: function, bright: number,
+ *   picked: number[], onBright: function, onPick: function, isRough: boolean, label: string}} props - axes as charts/axes.js makes them.
+ */
+export function Scatter({ x, y, kept, tones, brushes, onBrush, bright, picked, onBright, onPick, isRough, label }) {
+  const order = useMemo(() => drawnOrder(tones), [tones]);
+  const boxOf = (width, height) => {
+    const longest = Math.max(y.axis.lane.length, ...y.axis.ticks.map(([, text]) => text.length));
+    const left = Math.min(width * 0.35, 20 + Math.min(18, longest) * 6.4);
+    return { left, top: 10, width: width - left - 16, height: height - 38, lane: LANE };
+  };
   const draw = useMemo(() => (canvas, width, height) => {
-    const colors = resolved(["--ramp-low", "--ramp-high", "--grid", "--dim", "--rule", "--ink"]);
-    const tone = ramp(colors["--ramp-low"], colors["--ramp-high"]);
-    const at = places(width, height);
-    canvas.font = '11px system-ui, "Liberation Sans", sans-serif';
-    canvas.textAlign = "right";
+    const box = boxOf(width, height);
+    const colors = resolved(["--grid", "--dim", "--rule", "--accent"]);
+    const at = placesIn({ ...box, x: x.axis, y: y.axis });
+    canvas.font = FONT;
     canvas.textBaseline = "middle";
     canvas.strokeStyle = colors["--grid"];
     canvas.fillStyle = colors["--dim"];
-    for (const [share, text] of y.ticks) {
-      line(canvas, BOX.left, at.y(share), width - BOX.right, at.y(share));
-      canvas.fillText(text, BOX.left - 8, at.y(share), BOX.left - 10);
+    canvas.lineWidth = 1;
+    canvas.textAlign = "right";
+    for (const [share, text] of y.axis.ticks) {
+      line(canvas, box.left, at.yAt(share), box.left + box.width, at.yAt(share));
+      canvas.fillText(text, box.left - 8, at.yAt(share), box.left - 10);
     }
+    if (y.axis.lane) canvas.fillText(y.axis.lane, box.left - 8, box.top + box.height - LANE / 2, box.left - 10);
     canvas.textAlign = "center";
-    for (const [share, text] of x.ticks) canvas.fillText(text, at.x(share), height - 10);
+    const room = (box.width / Math.max(1, x.axis.ticks.length)) * 0.95;
+    for (const [share, text] of x.axis.ticks) canvas.fillText(text, at.xAt(share), height - 12, Math.max(24, room));
+    if (x.axis.lane) canvas.fillText(x.axis.lane, box.left + LANE / 2, height - 12, LANE + 20);
     canvas.strokeStyle = colors["--rule"];
-    line(canvas, BOX.left, height - BOX.bottom, width - BOX.right, height - BOX.bottom);
-    const radius = kept.length > 2000 ? 1.8 : 3;
-    canvas.globalAlpha = kept.length > 2000 ? 0.5 : 0.75;
-    for (const wanted of [0, 1]) {
-      for (let row = 0; row < kept.length; row++) {
-        if (kept[row] !== wanted || y.shares[row] < 0) continue;
-        canvas.fillStyle = wanted ? tone(tones[row] < 0 ? 0 : tones[row]) : colors["--grid"];
-        canvas.beginPath();
-        canvas.arc(at.x(x.shares[row]), at.y(y.shares[row]), radius, 0, 7);
-        canvas.fill();
-      }
-    }
-    canvas.globalAlpha = 1;
-    if (near) {
-      canvas.strokeStyle = colors["--ink"];
-      canvas.lineWidth = 2;
-      canvas.beginPath();
-      canvas.arc(at.x(x.shares[near.row]), at.y(y.shares[near.row]), radius + 3, 0, 7);
-      canvas.stroke();
-    }
-  }, [x, y, kept, tones, near]);
+    line(canvas, box.left, box.top + box.height, box.left + box.width, box.top + box.height);
+    paintPoints(canvas, { ...box, x: x.axis, y: y.axis }, { kept, order, tones, paint: paintOf(tones), isRough });
+    paintBrush(canvas, { ...box, x, y }, brushes, colors["--accent"]);
+  }, [x.axis, y.axis, kept, tones, brushes, isRough]);
+  const mark = useMemo(() => (canvas, width, height) => {
+    const { "--ink": ink, "--paper": paper } = resolved(["--ink", "--paper"]);
+    ring(canvas, { ...boxOf(width, height), x: x.axis, y: y.axis }, [...picked, bright].filter((row) => row >= 0), 5, { ink, paper });
+  }, [x.axis, y.axis, bright, picked]);
   const find = (event) => {
     const rect = event.currentTarget.getBoundingClientRect();
-    const at = places(rect.width, rect.height);
-    let found = null;
-    for (let row = 0; row < kept.length; row++) {
-      if (!kept[row] || y.shares[row] < 0) continue;
-      const away = Math.hypot(at.x(x.shares[row]) - (event.clientX - rect.left), at.y(y.shares[row]) - (event.clientY - rect.top));
-      if (away < (found?.away ?? NEAR)) found = { row, away };
-    }
-    if (found?.row !== near?.row) setNear(found);
+    return nearestPoint({ ...boxOf(rect.width, rect.height), x: x.axis, y: y.axis }, kept, event.clientX - rect.left, event.clientY - rect.top, NEAR);
   };
-  return html`<div class="scatter-box"><${Canvas} draw=${draw} label=${label} kind="fill" onPointerMove=${find}
-    onPointerLeave=${() => setNear(null)} onClick=${() => near && onOpen(near.row)} />
-    ${near && html`<div class="look corner" aria-hidden="true">${nameOf(near.row)}</div>`}</div>`;
+  const begin = (event) => {
+    const rect = event.currentTarget.getBoundingClientRect();
+    const row = find(event);
+    beginBox(event, { ...boxOf(rect.width, rect.height), x, y }, onBrush, () => (row >= 0 ? onPick(row) : onBrush([[x.name, null], [y.name, null]], true)));
+  };
+  return html`<div class="scatter-box"><${Canvas} draw=${draw} label=${label} kind="fill" />
+    <${Canvas} draw=${mark} kind="fill" onPointerMove=${(event) => event.buttons === 0 && onBright(find(event))} onPointerLeave=${() => onBright(-1)} onPointerDown=${begin} /></div>`;
 }
 
 function line(canvas, x0, y0, x1, y1) {
   canvas.beginPath();
-  canvas.moveTo(x0, y0);
-  canvas.lineTo(x1, y1);
+  canvas.moveTo(x0, Math.round(y0) + 0.5);
+  canvas.lineTo(x1, Math.round(y1) + 0.5);
   canvas.stroke();
 }

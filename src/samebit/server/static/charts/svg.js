@@ -1,8 +1,9 @@
 // A chart as SVG, drawn from the same curves: for papers and slides, in light colours.
 
 import { colorName, dashes } from "./colors.js";
-import { MOST_BANDS, unbroken } from "./paint.js";
-import { padded, span, tickLabels, ticks } from "./scales.js";
+import { DOT, MOST_BANDS, besideEachOther, dots, unbroken } from "./paint.js";
+import { ranges } from "./ranges.js";
+import { tickLabels, ticks } from "./scales.js";
 
 const NAMES = "http://www.w3.org/2000/svg";
 const WIDE = 640;
@@ -11,20 +12,22 @@ const BOX = { left: 64, top: 40, right: 620, bottom: 340 };
 
 /**
  * @param {{title: string, xTitle: string, note: string, curves: import("./paint.js").Drawn[],
- *   zoom: number[]|null, isXLog: boolean, isYLog: boolean, colors: object}} what
+ *   zoom: number[]|null, isXLog: boolean, isYLog: boolean, yRange: "inner"|number[]|null, colors: object}} what
  * @returns {string}
  */
-export function svg({ title, xTitle, note, curves, zoom, isXLog, isYLog, colors }) {
+export function svg({ title, xTitle, note, curves, colors, ...how }) {
+  const { isXLog, isYLog } = how;
   const rows = Math.ceil(curves.length / 3);
   const high = HIGH + 16 * rows;
   const root = element("svg", { viewBox: `0 0 ${WIDE} ${high}`, width: WIDE, height: high, "font-family": "sans-serif", "font-size": 11 });
-  const x = scale(zoom ?? padded(span(curves.map((one) => one.x), isXLog), isXLog), BOX.left, BOX.right, isXLog);
-  const y = scale(padded(span(curves.flatMap((one) => [one.y, one.low, one.high].filter(Boolean)), isYLog), isYLog), BOX.bottom, BOX.top, isYLog);
+  const range = ranges({ curves, ...how });
+  const across = scale(range.x, BOX.left, BOX.right, isXLog);
+  const y = scale(range.y, BOX.bottom, BOX.top, isYLog);
   root.append(words("title", {}, title), element("rect", { width: WIDE, height: high, fill: colors["--paper"] }),
     words("text", { x: BOX.left, y: 22, "font-size": 14, "font-weight": 600, fill: colors["--ink"] }, title),
     words("text", { x: BOX.right, y: 22, "text-anchor": "end", fill: colors["--dim"] }, note));
-  const across = ticks(...x.domain, 6, isXLog);
-  tickLabels(across, isXLog).forEach((label, at) => root.append(words("text", { x: x(across[at]), y: BOX.bottom + 18, "text-anchor": "middle", fill: colors["--dim"] }, label)));
+  const places = ticks(...across.domain, 6, isXLog).filter((tick) => !range.isWhole || Number.isInteger(tick));
+  tickLabels(places, isXLog).forEach((label, at) => root.append(words("text", { x: across(places[at]), y: BOX.bottom + 18, "text-anchor": "middle", fill: colors["--dim"] }, label)));
   const upward = ticks(...y.domain, 5, isYLog);
   tickLabels(upward, isYLog).forEach((label, at) => root.append(
     element("path", { d: `M${BOX.left} ${y(upward[at]).toFixed(1)}H${BOX.right}`, stroke: colors["--grid"] }),
@@ -35,11 +38,15 @@ export function svg({ title, xTitle, note, curves, zoom, isXLog, isYLog, colors 
   clip.append(element("rect", { x: BOX.left, y: BOX.top, width: BOX.right - BOX.left, height: BOX.bottom - BOX.top }));
   const inside = element("g", { "clip-path": "url(#box)", fill: "none", "stroke-linejoin": "round" });
   root.append(clip, inside);
+  const apart = besideEachOther(curves);
   curves.forEach((curve, at) => {
     const color = colors[colorName(curve.number)];
-    if (curve.low && curves.length <= MOST_BANDS) inside.append(element("path", { d: area(curve, x, y), fill: color, "fill-opacity": 0.14 }));
+    const { x } = apart(curve, { x: across });
+    if (curve.low && curves.length <= MOST_BANDS) inside.append(element("path", { d: area(curve, x, y), fill: color, "fill-opacity": 0.14 }),
+      element("path", { d: bars(curve, x, y), stroke: color, "stroke-width": 1.5, "stroke-opacity": 0.6 }));
     inside.append(element("path", { d: path(curve.x, curve.y, x, y), stroke: color, "stroke-width": 1.4,
       "stroke-dasharray": dashes(curve.number).join(" ") }));
+    for (const place of dots(curve, x)) inside.append(element("circle", { cx: x(curve.x[place]).toFixed(1), cy: y(curve.y[place]).toFixed(1), r: DOT, fill: color }));
     const [left, top] = [BOX.left + (at % 3) * 190, HIGH - 8 + 16 * Math.floor(at / 3)];
     root.append(element("path", { d: `M${left} ${top - 4}h18`, stroke: color, "stroke-width": 2, "stroke-dasharray": dashes(curve.number).join(" ") }),
       words("text", { x: left + 24, y: top, fill: colors["--ink"] }, curve.label.slice(0, 28)));
@@ -86,6 +93,15 @@ function area({ x: xs, low, high }, x, y) {
     for (let at = from; at < to; at++) d += `${at === from ? "M" : "L"}${x(xs[at]).toFixed(1)} ${y(high[at]).toFixed(1)}`;
     for (let at = to - 1; at >= from; at--) d += `L${x(xs[at]).toFixed(1)} ${y(low[at]).toFixed(1)}`;
     d += "Z";
+  }
+  return d;
+}
+
+/** Intervals that have no width: of places with no neighbour. */
+function bars({ x: xs, low, high }, x, y) {
+  let d = "";
+  for (const [from, to] of unbroken(low)) {
+    if (to - from === 1 && high[from] > low[from]) d += `M${x(xs[from]).toFixed(1)} ${y(low[from]).toFixed(1)}V${y(high[from]).toFixed(1)}`;
   }
   return d;
 }

@@ -30,8 +30,8 @@ export function link(view, params = {}, id = "") {
   for (const [key, value] of Object.entries(params)) {
     if (value !== "" && value !== null && value !== undefined && value !== false) query.set(key, value);
   }
-  // Commas are no signs of a query's own; a list of runs stays readable.
-  const text = query.toString().replaceAll("%2C", ",").replaceAll("%2F", "/");
+  // These are no signs of a query's own; a list of runs and a range stay readable.
+  const text = query.toString().replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%7E", "~").replaceAll("%3A", ":");
   return `${PATHS[view] ?? "/"}${view === "run" ? encodeURIComponent(id) : ""}${text ? `?${text}` : ""}`;
 }
 

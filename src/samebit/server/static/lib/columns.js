@@ -76,6 +76,14 @@ function compareTexts(one, other) {
 
 const collator = new Intl.Collator("en", { numeric: true });
 
+/** Plain values in an order: numbers, then anything else by its letters, then what is missing. */
+export function compareValues(one, other) {
+  const rank = (value) => ((value ?? null) === null ? 2 : isNumber(value) && value === value ? 0 : 1);
+  if (rank(one) !== rank(other)) return rank(one) - rank(other);
+  if (rank(one) === 0) return one < other ? -1 : Number(one > other);
+  return rank(one) === 2 ? 0 : compareTexts(String(one), String(other));
+}
+
 /** Sort rows by a column; runs that have nothing there come last, whichever way. */
 export function sorted(rows, column, descending) {
   if (!column) return rows;

@@ -3,10 +3,17 @@
 import { isMetric } from "./columns.js";
 import { packed, unpacked } from "./address.js";
 
-const FIRST = ["name", "state", "verdict", "started"];
-const LAST = ["seconds", "steps", "missing", "tags", "note", "seed", "group", "host", "user"];
+const FIRST = ["name", "state", "verdict", "started", "group", "seed"];
+const LAST = ["tags", "note", "seconds", "steps", "missing", "host", "user"];
+const ALWAYS = new Set(["name", "state", "verdict", "started", "seconds", "missing", "tags", "note"]);
 // Told by another column, or by the filter of the table.
 const UNSHOWN = new Set(["id", "kind", "of", "archived", "deterministic", "parent", "commit", "damage", "cause", "job", "ranks", "executions"]);
+
+/** Whether a table has a key at first: as the server chooses columns where nobody names any. */
+export function isShownAtFirst({ key, distinct, missing }) {
+  if (distinct === 0 || UNSHOWN.has(key)) return false;
+  return FIRST.includes(key) || LAST.includes(key) || key.startsWith("metric.") || (key.startsWith("config.") && distinct + Boolean(missing) > 1);
+}
 
 /** A layout: keys in order, and which of them are pinned. */
 export function parseLayout(text) {
@@ -24,17 +31,28 @@ export function defaultLayout(runs) {
   const here = [...runs.columns.keys()];
   const rank = (key) => {
     if (FIRST.includes(key)) return FIRST.indexOf(key);
-    const varies = runs.columns.get(key).varies;
-    if (key.startsWith("config.")) return varies ? 10 : 50;
-    if (isMetric(key)) return varies ? 11 : 51;
-    if (LAST.includes(key)) return (varies ? 20 : 60) + LAST.indexOf(key);
-    return varies ? 40 : 80;
+    const column = runs.columns.get(key);
+    const less = column.varies ? 0 : differs(column) ? 5 : 50;  // what only some have stands behind what varies
+    if (key.startsWith("config.")) return 10 + less;
+    if (isMetric(key)) return 20 + less;
+    return 30 + less + (LAST.includes(key) ? LAST.indexOf(key) / 100 : 1);
   };
-  const keys = here.filter((key) => !UNSHOWN.has(key) && !isEmpty(runs.columns.get(key)));
+  const isShown = (key) => !UNSHOWN.has(key) && !isEmpty(runs.columns.get(key)) && !isTwin(runs, key) &&
+    (ALWAYS.has(key) || isMetric(key) || runs.ids.length < 2 || differs(runs.columns.get(key)));
+  const keys = here.filter(isShown);
   const ranks = new Map(keys.map((key) => [key, rank(key)]));
   keys.sort((one, other) => ranks.get(one) - ranks.get(other));
   if (!keys.includes("name")) keys.unshift("name");
   return { keys, pinned: new Set(["name"]) };
+}
+
+/** Whether two runs have something else here, or one of them has nothing. */
+export const differs = (column) => column.varies || column.values.some((one) => (one ?? null) === null);
+
+/** A setting that says again what the run itself says: `config.seed` of what `samebit run --seed` was given. */
+function isTwin(runs, key) {
+  const own = runs.columns.get(key.replace(/^config\./, ""));
+  return key.startsWith("config.") && own !== undefined && runs.columns.get(key).values.every((one, row) => (one ?? null) === null || one === own.get(row));
 }
 
 function isEmpty(column) {
@@ -45,8 +63,9 @@ export function hidden(layout, key) {
   return { keys: layout.keys.filter((one) => one !== key), pinned: layout.pinned };
 }
 
+/** With one more column, where it is seen: behind those that stay at the left. */
 export function withShown(layout, key) {
-  return layout.keys.includes(key) ? layout : { keys: [...layout.keys, key], pinned: layout.pinned };
+  return layout.keys.includes(key) ? layout : { keys: layout.keys.toSpliced(layout.pinned.size, 0, key), pinned: layout.pinned };
 }
 
 export function togglePinned(layout, key) {

@@ -4,8 +4,10 @@ import { packed } from "./address.js";
 import { ask, listen } from "./api.js";
 import { Column, sorted } from "./columns.js";
 import { useEffect, useState } from "./html.js";
+import { isShownAtFirst } from "./layout.js";
 
 const AGAIN_MS = 5000;
+const MOST_COLUMNS = 130;  // that come by themselves
 const listeners = new Set();
 const grownListeners = new Set();
 
@@ -53,6 +55,12 @@ export function unarchived(runs, rows) {
   return archived ? rows.filter((row) => archived.get(row) !== true) : rows;
 }
 
+/** A filter that leaves them out as well, for what the server counts; where nobody put any away, the same. */
+export function shownWhere(runs, where) {
+  if (!runs.columns.get("archived")?.values.some((one) => one === true)) return where;
+  return where ? `(${where}) and not archived` : "not archived";
+}
+
 /** Places of runs, the newest first: the order in which they came here is another one. */
 export function newestFirst(runs, rows) {
   return sorted(rows, runs.columns.get("started"), true);
@@ -63,10 +71,8 @@ export async function begin() {
     const [store] = await Promise.all([ask("store"), all()]);
     update({ store });
     want(["archived"]);
-    listen({ rows: changed, gone, grown, again: () => all().catch((error) => update({ error })) }, (live) => {
-      update({ live });
-      if (live === "live") catchUp();
-    });
+    const again = () => all().catch((error) => update({ error }));
+    listen(state.version, { rows: changed, gone, grown, again }, (live) => update({ live }));
   } catch (error) {
     update({ phase: "failed", error });
     setTimeout(begin, AGAIN_MS);  // the store, or the remote, may come back
@@ -117,16 +123,6 @@ export async function want(keys) {
   await asking;
 }
 
-/** What came between the answer that we have and the first event that we hear. */
-async function catchUp() {
-  try {
-    const answer = await ask("runs", { since: state.version, columns: packed([...state.columns.keys()]) });
-    if (answer.ids.length > 0) merge(answer);
-  } catch (error) {
-    update({ error });
-  }
-}
-
 let waiting = new Set();
 
 /** Changed rows are asked for together, at most four times a second. */
@@ -144,9 +140,27 @@ async function fetchChanged() {
   }
   try {
     merge(await ask("runs", { ids: ids.join(","), columns: packed([...state.columns.keys()]) }));
+    lookForKeys();
   } catch (error) {
     update({ error });
   }
+}
+
+let looking = null;
+
+/** What runs log for the first time, or are tagged with, is a key that nobody knew: asked for now and then. */
+function lookForKeys() {
+  looking ??= setTimeout(async () => {
+    looking = null;
+    try {
+      const { keys } = await ask("runs", { columns: "state" });
+      const fresh = keys.filter((key) => !state.columns.has(key.key) && isShownAtFirst(key)).map(({ key }) => key);
+      update({ keys });
+      await want(fresh.slice(0, Math.max(0, MOST_COLUMNS - state.columns.size)));
+    } catch (error) {
+      update({ error });
+    }
+  }, state.ids.length > 1000 ? 5000 : 100);
 }
 
 function merge(answer) {
@@ -163,9 +177,7 @@ function merge(answer) {
     }
     columns.set(key, next);
   }
-  const keys = new Map(state.keys.map((key) => [key.key, key]));
-  for (const key of answer.keys ?? []) if (!keys.has(key.key)) keys.set(key.key, key);
-  update({ version: answer.version, waiting: answer.waiting ?? 0, ids, rowOf, columns, keys: [...keys.values()], error: null });
+  update({ version: answer.version, waiting: answer.waiting ?? 0, ids, rowOf, columns, error: null });
 }
 
 function gone({ ids, version }) {

@@ -23,7 +23,7 @@ const NARROWEST = 48;
  * @param {{label: string, columns: GridColumn[], rows: ArrayLike<number>, idOf: function,
  *   isSelected: function, onToggle: function, onToggleAll: function, allSelected: boolean, cursor: number,
  *   onCursor: function, onOpen: function, sort: {key: string, descending: boolean}, onSort: function,
- *   onWidth: function, onMove: function}} props - rows are numbers that `cell` understands;
+ *   onWidth: function, onMove: function, onHover?: function, isBright?: function}} props - rows are numbers that `cell` understands;
  *   the cursor is a place among them.
  */
 export function Grid(props) {
@@ -122,7 +122,7 @@ function keepInView(root, cursor) {
   else if (top + ROW > root.scrollTop + height) root.scrollTop = top + ROW - height;
 }
 
-function Row({ columns, at, row, seen, idOf, isSelected, onToggle, onCursor, onOpen, isCursor }) {
+function Row({ columns, at, row, seen, idOf, isSelected, onToggle, onCursor, onOpen, isCursor, onHover, isBright }) {
   const id = idOf(row);
   const selected = isSelected(row);
   const cell = (place, left, isFirst) => {
@@ -132,8 +132,8 @@ function Row({ columns, at, row, seen, idOf, isSelected, onToggle, onCursor, onO
       style=${left === null ? null : { left: `${left}px` }}>${column.cell(row)}</div>`;
   };
   return html`<div id=${rowName(id)} role="row" aria-rowindex=${at + 2} aria-selected=${String(selected)}
-      class=${classes("grid-row", selected && "selected", isCursor && "cursor", at % 2 === 1 && "odd")}
-      style=${{ top: `${at * ROW}px` }} onClick=${() => onCursor(at)} onDblClick=${() => onOpen(row)}>
+      class=${classes("grid-row", selected && "selected", isCursor && "cursor", isBright?.(row) && "bright", at % 2 === 1 && "odd")}
+      style=${{ top: `${at * ROW}px` }} onMouseEnter=${onHover && (() => onHover(row))} onClick=${() => onCursor(at)} onDblClick=${() => onOpen(row)}>
     <div class="cell tick" role="gridcell" aria-colindex="1"><input type="checkbox" tabindex="-1" checked=${selected}
       aria-label=${`select ${id}`} onClick=${(event) => { event.stopPropagation(); onToggle(at, event.shiftKey); }} /></div>
     ${seen.pinned.map((place, nth) => cell(place, seen.lefts[nth], false))}

@@ -25,7 +25,11 @@ export function Menu({ label, name, kind = "", isPanel = false, children }) {
     if (open) {
       place(root.current, body.current);
       first(body.current)?.focus();
+      const observer = new ResizeObserver(() => place(root.current, body.current));
+      observer.observe(body.current);  // what is in it may still be on its way
+      return () => observer.disconnect();
     }
+    return undefined;
   }, [open]);
   const onKeyDown = (event) => {
     if (event.key === "Escape") {

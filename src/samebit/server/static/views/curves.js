@@ -1,19 +1,21 @@
 // Curves of runs over each other: which runs, which charts, and how they are looked at.
 
-import { change, link, list, unpacked } from "../lib/address.js";
+import { change, list, packed, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
-import { classes, html, useCallback, useMemo, useState } from "../lib/html.js";
+import { classes, html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
-import { label, newestFirst, unarchived, useRuns } from "../lib/runs.js";
-import { number, several, visible } from "../lib/text.js";
+import { newestFirst, shownWhere, unarchived, useRuns, want } from "../lib/runs.js";
+import { number, several } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { ChartCard } from "./chart_card.js";
 import { ChartBar } from "./curves_bar.js";
-import { FilterBox } from "./runs_bar.js";
+import { Legend } from "./curves_legend.js";
+import { linesOfGroups, linesOfRuns } from "./curves_lines.js";
+import { Section, sectionsOf } from "./curves_sections.js";
 
 const MOST_OVERLAID = 100;
-const FIRST_CHARTS = 200;  // elements, of which only those in view are drawn
+const MOST_IN_ADDRESS = 200;  // curves that are left away
 
 export function Curves({ params }) {
   const runs = useRuns();
@@ -21,11 +23,7 @@ export function Curves({ params }) {
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
   return html`<main id="main" class="charts-view">
     <h1 class="unseen">Curves</h1>
-    ${!params.ids && html`<div class="inline-bar"><${FilterBox} where=${params.where ?? ""} error=${chosen.error} /></div>`}
-    <${Trouble} error=${chosen.error} />
-    ${chosen.ids.length === 0 ? html`<${Empty} title="No runs">
-      <p>Choose runs in the <a href="/">table</a>, or filter them here.</p></${Empty}>`
-      : html`<${Charts} runs=${runs} ids=${chosen.ids} all=${chosen.all} params=${params} />`}
+    <${Charts} runs=${runs} ids=${chosen.ids} all=${chosen.all} error=${chosen.error} params=${params} />
   </main>`;
 }
 
@@ -45,51 +43,92 @@ export function useChosen(runs, params, most = MOST_OVERLAID) {
 /** How charts are looked at, as the address has it. */
 function useHow(params) {
   return useMemo(() => ({
-    x: params.x || "step", zoom: zoomOf(params.zoom), smooth: Math.max(0, Number(params.smooth) || 0),
-    isXLog: params.xlog === "1", isYLog: params.ylog === "1", by: unpacked(params.by),
-  }), [params.x, params.zoom, params.smooth, params.xlog, params.ylog, params.by]);
+    x: params.x || "step", zoom: rangeOf(params.zoom), smooth: Math.max(0, Number(params.smooth) || 0),
+    isXLog: params.xlog === "1", isYLog: params.ylog === "1", by: unpacked(params.by), color: params.color ?? "",
+    yRange: params.y === "inner" ? "inner" : rangeOf(params.y),
+  }), [params.x, params.zoom, params.smooth, params.xlog, params.ylog, params.by, params.color, params.y]);
 }
 
-function zoomOf(text) {
+/** `1~20` as two numbers; null for anything else. */
+function rangeOf(text) {
   const found = (text ?? "").split("~").map(Number);
   return found.length === 2 && found.every(Number.isFinite) && found[0] < found[1] ? found : null;
 }
 
-/** @param {{runs, ids: string[], all: string[], params, plain: boolean}} props - `plain`: of a single run, without a legend. */
-export function Charts({ runs, ids, all = ids, params, plain = false }) {
+const formatted = (range) => range.map((one) => Number(one.toPrecision(10))).join("~");
+
+/** @param {{runs, ids: string[], all: string[], error, params, plain: boolean}} props - `plain`: of a single run, without a legend. */
+export function Charts({ runs, ids, all = ids, error = null, params, plain = false }) {
   const how = useHow(params);
+  const isOfGroups = how.by.length > 0;
   const [bright, setBright] = useState(null);
-  const [hidden, setHidden] = useState(new Set());
-  const isOfAll = how.by.length > 0 && !params.ids && !plain;
-  const scope = useMemo(() => (isOfAll ? { where: params.where ?? "" } : { ids: ids.join(",") }), [isOfAll, params.where, ids]);
-  const { answer, error } = useAnswer((signal) => ask("metrics", scope, { signal }), JSON.stringify(scope));
-  const lines = useMemo(() => new Map(ids.map((id, at) => [id, { label: label(runs, id), number: at }])), [ids, runs.columns.get("name")]);
-  const onZoom = useCallback((zoom) => change({ zoom: zoom ? zoom.map((one) => Number(one.toPrecision(10))).join("~") : "" }), []);
+  const hidden = useMemo(() => new Set(unpacked(params.off)), [params.off]);
+  const setHidden = (next) => change({ off: packed([...next].slice(0, MOST_IN_ADDRESS)) }, { replace: true });
+  const where = shownWhere(runs, params.where ?? "");
+  const scope = useMemo(() => (isOfGroups && !params.ids && !plain ? { where } : { ids: ids.join(",") }), [isOfGroups, params.ids, plain, where, ids]);
+  const asking = ids.length > 0;
+  const { answer, error: trouble } = useAnswer(asking ? (signal) => ask("metrics", scope, { signal }) : null, JSON.stringify([scope, runs.keys.length]));
+  useEffect(() => { want([...how.by, how.color].filter(Boolean)); }, [how.by, how.color]);
+  const keys = [...how.by, how.color, "name"].map((key) => runs.columns.get(key));
+  const { lines, sections } = useMemo(() => (isOfGroups ? linesOfGroups(runs, all, how.by) : linesOfRuns(runs, ids, how.color)),
+    [ids, all, how.by, how.color, ...keys]);
+  const onZoom = useCallback((zoom) => change({ zoom: zoom ? formatted(zoom) : "" }), []);
+  const spans = useRef(new Map());
+  const onSpan = useCallback((metric, span) => { if (span) spans.current.set(metric, span); }, []);
+  useEffect(() => { spans.current.clear(); }, [how.x, ids]);
+  useMoves(how, spans, onZoom);
   const metrics = answer?.metrics ?? [];
   const pattern = useMemo(() => patternOf(params.charts), [params.charts]);
   const found = metrics.filter(({ name }) => pattern.test(name));
   const large = params.large ?? "";
-  useKeys([["0", "no zoom", () => onZoom(null)], ["s", "smooth more", () => change({ smooth: next(how, metrics) }, { replace: true })],
-    ["l", "logarithmic values", () => change({ ylog: how.isYLog ? "" : "1" }, { replace: true })]]);
-  const of = metrics.find(({ name }) => name === found[0]?.name);
-  const card = (metric) => html`<${ChartCard} key=${metric} metric=${metric} ids=${how.by.length > 0 ? all : ids} scope=${scope} lines=${lines} hidden=${hidden} how=${how}
-    bright=${bright} isLarge=${metric === large} onZoom=${onZoom}
-      onLarge=${() => change({ large: metric === large ? "" : metric })} />`;
+  useKeys([["s", "smooth more", () => change({ smooth: next(how, metrics) }, { replace: true })],
+    ["l", "logarithmic values", () => change({ ylog: how.isYLog ? "" : "1" }, { replace: true })],
+    ...(large ? [["Escape", "all charts", () => change({ large: "" })]] : [])]);
+  const tables = unpacked(params.tables);
+  const card = ({ name }) => html`<${ChartCard} key=${name} metric=${name} ids=${isOfGroups ? all : ids} scope=${scope} lines=${lines}
+    hidden=${hidden} how=${how} bright=${bright} isLarge=${name === large} onZoom=${onZoom} onSpan=${onSpan} tables=${tables} />`;
+  const hasLegend = !plain && asking;
+  const legendTitle = isOfGroups ? several(lines.size, "group") : ids.length < all.length ? `the first ${ids.length} of ${several(all.length, "run")}` : several(ids.length, "run");
+  const one = found.find(({ name }) => name === large);
   return html`
-    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${of ? of.last - (of.first ?? 0) : 0} plain=${plain}
-      onZoom=${onZoom} />
-    <${Trouble} error=${error} />
-    <div class=${classes("charts-layout", !plain && how.by.length === 0 && "with-legend")}>
-      ${!plain && how.by.length === 0 && html`<${Legend} runs=${runs} ids=${ids} all=${all} hidden=${hidden} setHidden=${setHidden} bright=${bright} setBright=${setBright} />`}
+    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${rangeOfSteps(found)} plain=${plain}
+      error=${error} onZoom=${onZoom} />
+    <${Trouble} error=${error ?? trouble} />
+    ${!asking && !error && html`<${Empty} title="No runs"><p>Choose runs in the <a href="/">table</a>, or filter them here.</p></${Empty}>`}
+    <div class=${classes("charts-layout", hasLegend && "with-legend")}>
+      ${hasLegend && html`<${Legend} sections=${sections} title=${legendTitle} hidden=${hidden} setHidden=${setHidden} setBright=${setBright} isOfGroups=${isOfGroups} />`}
       <div>
-        ${!answer && !error && html`<${Waiting} what="asking which metrics there are…" />`}
+        ${asking && !answer && !trouble && html`<${Waiting} what="asking which metrics there are…" />`}
         ${answer && found.length === 0 && html`<p class="dim">${metrics.length ? "no chart has such a name" : "these runs have no metrics"}</p>`}
-        ${large && found.some(({ name }) => name === large) ? html`<div class="charts one">${card(large)}</div>`
-          : html`<div class="charts">${found.slice(0, FIRST_CHARTS).map(({ name }) => card(name))}</div>`}
-        ${found.length > FIRST_CHARTS && html`<p class="dim">${`and ${several(found.length - FIRST_CHARTS, "chart")} more: search for them`}</p>`}
+        ${one ? html`<div class="charts one">${card(one)}</div>` : sectionsOf(found).map((section) => html`<${Section} key=${section.title} section=${section}
+          closed=${unpacked(params.closed)} card=${card} />`)}
       </div>
     </div>`;
 }
+
+/** Keys that zoom and move all charts. */
+function useMoves(how, spans, onZoom) {
+  const whole = () => {
+    const all = [...spans.current.values()];
+    return all.length ? [Math.min(...all.map(([low]) => low)), Math.max(...all.map(([, high]) => high))] : null;
+  };
+  const move = (share, factor) => {
+    const [edges, now] = [whole(), how.zoom ?? whole()];
+    if (!now) return;
+    const of = how.isXLog ? Math.log : (value) => value;
+    const back = how.isXLog ? Math.exp : (value) => value;
+    const [low, high] = now.map(of);
+    const middle = (low + high) / 2 + share * (high - low);
+    const half = ((high - low) / 2) * factor;
+    const to = [back(middle - half), back(middle + half)];
+    if (edges && to[0] <= edges[0] && to[1] >= edges[1]) onZoom(null);
+    else if (to[0] < to[1]) onZoom(to);
+  };
+  useKeys([["0", "no zoom", () => onZoom(null)], ["+", "closer", () => move(0, 0.5)], ["-", "farther", () => move(0, 2)],
+    ["<", "to the left", () => move(-0.25, 1)], [">", "to the right", () => move(0.25, 1)]]);
+}
+
+const rangeOfSteps = (metrics) => Math.max(0, ...metrics.map(({ last }) => last ?? 0));
 
 /** A regular expression as it was typed; where it is none, its letters. */
 function patternOf(text) {
@@ -103,26 +142,7 @@ function patternOf(text) {
 }
 
 function next(how, metrics) {
-  const range = Math.max(1, ...metrics.map(({ first, last }) => last - (first ?? 0)));
+  const range = Math.max(1, rangeOfSteps(metrics));
   const smooth = how.smooth === 0 ? range / 500 : how.smooth * 2;
   return smooth > range / 4 ? "" : number(smooth);
 }
-
-function Legend({ runs, ids, all, hidden, setHidden, bright, setBright }) {
-  const toggle = (id) => {
-    const next_ = new Set(hidden);
-    if (!next_.delete(id)) next_.add(id);
-    setHidden(next_);
-  };
-  return html`<details class="legend" open=${window.innerWidth > 700} onMouseLeave=${() => setBright(null)}>
-    <summary>${ids.length < all.length ? `the first ${ids.length} of ${several(all.length, "run")}` : several(ids.length, "run")}</summary>
-    <ul>${ids.map((id, at) => html`<li key=${id} class=${classes(bright === id && "bright", hidden.has(id) && "off")}
-      onMouseEnter=${() => setBright(id)}>
-      <label><input type="checkbox" checked=${!hidden.has(id)} onChange=${() => toggle(id)}
-        onFocus=${() => setBright(id)} onBlur=${() => setBright(null)} />
-      <svg class=${`key c${at % 8} d${Math.floor(at / 8) % 4}`} viewBox="0 0 24 8" aria-hidden="true"><path d="M1 4H23" /></svg>
-      <span>${visible(label(runs, id))}</span></label><a href=${link("run", {}, id)}
-        aria-label=${`open ${visible(label(runs, id))}`}>›</a></li>`)}</ul>
-  </details>`;
-}
-

@@ -2,15 +2,20 @@
 
 import { link, packed } from "../lib/address.js";
 import { ask } from "../lib/api.js";
-import { isMetric } from "../lib/columns.js";
+import { compareValues, isMetric } from "../lib/columns.js";
 import { html, useState } from "../lib/html.js";
-import { label } from "../lib/runs.js";
-import { count, number, shown, title, visible } from "../lib/text.js";
+import { label, value } from "../lib/runs.js";
+import { count, number, several, shown, title, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
+import { State } from "../parts/marks.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 
 const MOST_METRICS = 8;
+const MOST_MEMBERS = 100;
 const TAKES = { metric: "last", min: "min", max: "max", first: "first" };
+
+/** The metrics of a table that are shown of groups. */
+export const groupMetrics = (keys) => keys.filter(isMetric).slice(0, MOST_METRICS);
 
 /** What is asked for a column of a metric. */
 function asked(key) {
@@ -18,59 +23,55 @@ function asked(key) {
   return { metric, take: TAKES[prefix] };
 }
 
-export function Groups({ runs, by, params, metrics }) {
-  const columns = metrics.filter(isMetric).slice(0, MOST_METRICS);
-  const where = params.where ?? "";
-  const key = JSON.stringify([by, where, columns, runs.version]);
-  const { answer, error } = useAnswer(async (signal) => Promise.all(columns.map((column) =>
+/** @param {{runs, by: string[], where: string, metrics: string[], sort: {key, descending}|null, onSort: function}} props */
+export function Groups({ runs, by, where, metrics, sort, onSort }) {
+  const key = JSON.stringify([by, where, metrics, runs.version]);
+  const { answer, error } = useAnswer(async (signal) => Promise.all(metrics.map((column) =>
     ask("runs/groups", { by: packed(by), where, ...asked(column) }, { signal }))), key);
   const [open, setOpen] = useState(new Set());
-  const [sort, setSort] = useState(null);
   if (error) return html`<${Trouble} error=${error} />`;
-  if (columns.length === 0) return html`<p class="dim inset">no metric is shown of which groups could have a mean</p>`;
-  if (!answer || answer.length !== columns.length) return html`<div class="inset"><${Waiting} what="counting groups…" /></div>`;
-  const groups = ordered(answer[0].groups.map((group, at) => ({ ...group, cells: answer.map((one) => one.groups[at]) })), sort);
+  if (metrics.length === 0) return html`<p class="dim inset">no metric is shown of which groups could have a mean</p>`;
+  if (!answer || answer.length !== metrics.length || answer[0].by.join() !== by.join()) return html`<div class="inset"><${Waiting} what="counting groups…" /></div>`;
+  const groups = ordered(answer[0].groups.map((group, at) => ({ ...group, cells: answer.map((one) => one.groups[at]) })), sort, by, metrics);
   const toggle = (name) => {
     const next = new Set(open);
     if (!next.delete(name)) next.add(name);
     setOpen(next);
   };
   const method = answer[0].groups.find((group) => group.method)?.method;
+  const head = (one, said, isNumeric) => html`<th key=${one} scope="col" class=${isNumeric ? "numeric" : ""}
+    aria-sort=${sort?.key === one ? (sort.descending ? "descending" : "ascending") : null}>
+    <button type="button" class="sort" title=${one} onClick=${() => onSort(one)}><span class="title">${said}</span>${sort?.key === one && html`<svg class="arrow"
+      viewBox="0 0 8 8" aria-hidden="true"><path d=${sort.descending ? "M1 2.5l3 3 3-3" : "M1 5.5l3-3 3 3"} /></svg>`}</button></th>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="groups of runs"><table class="plain groups">
-    <caption>${`${count(groups.length)} groups. ${method ? visible(method) : ""}`}</caption>
-    <thead><tr>
-      ${by.map((one) => html`<th key=${one} scope="col">${title(one)}</th>`)}<th scope="col" class="numeric">n</th>
-      ${columns.map((one, at) => html`<th key=${one} scope="col" class="numeric"
-        aria-sort=${sort?.at === at ? (sort.descending ? "descending" : "ascending") : null}>
-        <button type="button" class="sort" onClick=${() => setSort(next(sort, at))}>${title(one)}</button></th>`)}
-    </tr></thead>
+    <caption>${`${several(groups.length, "group")}.${method ? ` Mean and ${visible(method)} over runs that finished.` : ""}`}</caption>
+    <thead><tr>${by.map((one) => head(one, title(one), false))}${head("n", "n", true)}${metrics.map((one) => head(one, title(one), true))}</tr></thead>
     <tbody>${groups.map((group) => {
-      const name = JSON.stringify(group.values);
+      const name = JSON.stringify(group.values.map(String));
       const isOpen = open.has(name);
       return html`<tr key=${name}>
-        ${group.values.map((value, at) => html`<td key=${at}>${at === 0
+        ${group.values.map((one, at) => html`<td key=${at}>${at === 0
           ? html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)}
-            onClick=${() => toggle(name)}>${shown(value) || "—"}</button>`
-          : shown(value) || "—"}</td>`)}
-        <td class="numeric">${count(group.runs.length + group.left_out.length)}</td>
-        ${group.cells.map((cell, at) => html`<td key=${columns[at]} class="numeric"><${Cell} cell=${cell} /></td>`)}
+            onClick=${() => toggle(name)}>${shown(one) || "—"}</button>`
+          : shown(one) || "—"}</td>`)}
+        <td class="numeric">${count(sizeOf(group))}</td>
+        ${group.cells.map((cell, at) => html`<td key=${metrics[at]} class="numeric"><${Cell} cell=${cell} /></td>`)}
       </tr>
-      ${isOpen && html`<tr class="inside"><td colspan=${by.length + 1 + columns.length}>
-        <${Members} group=${group} runs=${runs} /></td></tr>`}`;
+      ${isOpen && html`<${Members} group=${group} runs=${runs} by=${by} metrics=${metrics} />`}`;
     })}</tbody>
   </table></div>`;
 }
 
-function next(sort, at) {
-  if (sort?.at !== at) return { at, descending: true };
-  return sort.descending ? { at, descending: false } : null;
-}
+const sizeOf = (group) => group.runs.length + group.left_out.length;
 
-function ordered(groups, sort) {
+function ordered(groups, sort, by, metrics) {
   if (!sort) return groups;
+  const [key, metric] = [by.indexOf(sort.key), metrics.indexOf(sort.key)];
+  const of = sort.key === "n" ? sizeOf : key >= 0 ? (group) => group.values[key] : metric >= 0 ? (group) => group.cells[metric].mean : null;
+  if (!of) return groups;
+  const isNone = (group) => (of(group) ?? null) === null;
   const sign = sort.descending ? -1 : 1;
-  const mean = (group) => group.cells[sort.at]?.mean ?? null;
-  return [...groups].sort((one, other) => (mean(one) === null) - (mean(other) === null) || sign * (mean(one) - mean(other)));
+  return [...groups].sort((one, other) => isNone(one) - isNone(other) || sign * compareValues(of(one), of(other)));
 }
 
 /** A mean with its interval, and how many of a group's runs it is of where these are not all. */
@@ -83,13 +84,17 @@ function Cell({ cell }) {
       ${` n = ${cell.n}`}</small>`}</span>`;
 }
 
-function Members({ group, runs }) {
+/** The runs of a group, each with what it has, and why it does not count. */
+function Members({ group, runs, by, metrics }) {
   const out = new Map(group.left_out);
   const all = [...group.runs, ...out.keys()];
-  return html`<div class="members">
-    ${all.slice(0, 100).map((id) => html`<a key=${id} href=${link("run", {}, id)}>${shown(label(runs, id))}${out.has(id) ? html`<small>${` left out: ${visible(out.get(id))}`}</small>` : ""}</a>`)}
-    ${all.length > 100 && html`<span>${`and ${count(all.length - 100)} more`}</span>`}
-    <a class="button" href=${link("curves", { ids: all.slice(0, 100).join(",") })}>Curves</a>
-    <a class="button" href=${link("seeds", { ids: all.slice(0, 200).join(",") })}>Seeds</a>
-  </div>`;
+  const ids = all.slice(0, MOST_MEMBERS).join(",");
+  return html`${all.slice(0, MOST_MEMBERS).map((id) => html`<tr key=${id} class="member">
+      <td colspan=${by.length + 1}><a href=${link("run", {}, id)}>${shown(label(runs, id))}</a> <${State} state=${value(runs, id, "state") ?? "unknown"} />
+        ${out.has(id) && html`<small class="note">${`left out: ${visible(out.get(id))}`}</small>`}</td>
+      ${metrics.map((metric) => html`<td key=${metric} class="numeric">${shown(value(runs, id, metric))}</td>`)}</tr>`)}
+    <tr class="inside"><td colspan=${by.length + 1 + metrics.length}><div class="members">
+      ${all.length > MOST_MEMBERS && html`<span class="dim">${`and ${count(all.length - MOST_MEMBERS)} more `}</span>`}
+      <a class="button" href=${link("curves", { ids })}>Curves</a><a class="button" href=${link("seeds", { ids })}>Seeds</a>
+      <a class="button" href=${link("compare", { ids: all.slice(0, 10).join(",") })}>Compare</a></div></td></tr>`;
 }

@@ -1,40 +1,58 @@
-// Hyper-parameters and what they came to: parallel coordinates, importance, scatter; brushes filter the runs.
+// Hyper-parameters and what they came to: parallel coordinates, scatter plots, importance, and the runs that brushes leave.
 
-import { change, go, link, packed, unpacked } from "../lib/address.js";
-import { bestOf, isMetric, sorted } from "../lib/columns.js";
+import { change, list, packed, unpacked } from "../lib/address.js";
+import { filterText, formatBrushes, keptBy, parseBrushes } from "../lib/brushes.js";
+import { bestOf, isMetric } from "../lib/columns.js";
 import { html, useEffect, useMemo, useState } from "../lib/html.js";
-import { importance, METHOD } from "../lib/importance.js";
+import { importance } from "../lib/importance.js";
+import { shortNames } from "../lib/names.js";
 import { label, useRuns, want } from "../lib/runs.js";
-import { count, number, several, shown, title, visible } from "../lib/text.js";
+import { several, shown, title, visible } from "../lib/text.js";
 import { axisOf } from "../charts/axes.js";
 import { Parallel } from "../charts/parallel.js";
-import { Scatter } from "../charts/scatter.js";
-import { Item, Menu } from "../parts/menu.js";
-import { Select } from "../parts/select.js";
+import { tonesOf } from "../charts/tones.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { useChosen } from "./curves.js";
-import { Choices, FilterBox } from "./runs_bar.js";
+import { AxisMenu, HyperBar } from "./hyper_bar.js";
+import { Relations } from "./hyper_plots.js";
+import { HyperTable } from "./hyper_table.js";
+import { Weights } from "./hyper_weights.js";
+import { SelectionBar } from "./runs_selection.js";
 
 const MOST_AXES = 7;  // at first
 const FEWEST_AXES = 4;
 const LEAST_SHARE = 0.005;
-const LISTED = 30;
+const MANY = 2000;  // runs whose table waits until a brush is let go
+const MOST_PICKED = 200;  // runs that an address names
+const LETTERS = 30;  // of a name at an axis, on two lines
 
 export function Hyper({ params }) {
   const runs = useRuns();
   const chosen = useChosen(runs, params, 100_000);
-  const keys = useMemo(() => runs.keys.filter(({ key, distinct }) => key.startsWith("config.") && distinct > 1).map(({ key }) => key), [runs.keys]);
-  const metrics = useMemo(() => runs.keys.map(({ key }) => key).filter(isMetric), [runs.keys]);
-  useEffect(() => { want([...keys, ...metrics]); }, [keys, metrics, runs.phase]);
+  const keys = useMemo(() => runs.keys.filter(({ key, distinct, missing }) => key.startsWith("config.") && (distinct > 1 || (distinct === 1 && missing > 0))).map(({ key }) => key), [runs.keys]);
+  const metrics = useMemo(() => runs.keys.filter(({ key, kind }) => isMetric(key) && kind !== "text").map(({ key }) => key), [runs.keys]);
+  const results = metrics.filter((key) => key.startsWith("metric."));
+  useEffect(() => { want([...keys, ...results, "state"]); }, [keys, metrics, runs.phase]);
+  const metric = metrics.includes(params.metric) ? params.metric : preferred(runs, results);
+  useEffect(() => { want([metric, params.color, params.y].filter(Boolean)); }, [metric, params.color, params.y, runs.phase]);
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
-  const metric = params.metric ?? preferred(runs, metrics);
   return html`<main id="main" class="hyper">
     <h1 class="unseen">Hyper-parameters</h1>
-    <${Trouble} error=${chosen.error} />
-    ${!metric || keys.length === 0 ? html`<${Empty} title="Nothing to relate">
-      <p>${metric ? "No setting differs between these runs." : "These runs have no metrics."}</p></${Empty}>`
-      : html`<${Related} runs=${runs} ids=${chosen.ids} keys=${keys.filter((key) => runs.columns.has(key))} metrics=${metrics} metric=${metric} params=${params} error=${chosen.error} />`}
+    ${!metric || keys.length === 0 || chosen.error || chosen.ids.length === 0
+      ? html`<${Nothing} runs=${runs} params=${params} chosen=${chosen} hasMetric=${Boolean(metric)} keys=${keys} />`
+      : html`<${Related} runs=${runs} ids=${chosen.ids} keys=${keys.filter((key) => runs.columns.has(key))} results=${results} metric=${metric} params=${params} />`}
   </main>`;
+}
+
+/** Why there is nothing to relate, and what would change that. */
+function Nothing({ runs, params, chosen, hasMetric, keys }) {
+  const why = runs.ids.length === 0 ? ["No runs yet", "Record some with different settings, and they are here."]
+    : !hasMetric ? ["No results", "These runs have no metrics that settings could be related to."]
+      : keys.length === 0 ? ["Nothing to relate", `No setting differs between ${runs.ids.length === 1 ? "runs: there is one" : "these runs"}.`]
+        : ["No runs", "The filter leaves none."];
+  return html`${!params.ids && runs.ids.length > 0 && html`<${HyperBar.Filter} params=${params} error=${chosen.error} />`}
+    <${Trouble} error=${chosen.error} />
+    ${!chosen.error && html`<${Empty} title=${why[0]}><p>${why[1]}</p></${Empty}>`}`;
 }
 
 /** The metric that looks most like a result: one of validation. */
@@ -43,154 +61,126 @@ function preferred(runs, metrics) {
     ?? metrics.find((key) => /loss/i.test(key)) ?? metrics.find((key) => runs.columns.get(key)?.varies) ?? metrics[0];
 }
 
-/** `config.lr:0.2~0.8`: of each brushed axis its range of shares. */
-function parseBrushes(text) {
-  return new Map(unpacked(text).map((one) => /^(.*):([\d.e-]+)~([\d.e-]+)$/.exec(one)).filter(Boolean).map(([, key, low, high]) => [key, [Number(low), Number(high)]]));
+const toFloat = (value) => (typeof value === "number" || typeof value === "bigint" ? Number(value) : NaN);
+
+/** Axes of any key, as the address has them turned, each made once. */
+function useAxes(runs, rows, params) {
+  const flips = new Set(unpacked(params.flip));
+  const logs = new Map(unpacked(params.log).map((one) => (one.startsWith("!") ? [one.slice(1), false] : [one, true])));
+  const made = useMemo(() => new Map(), [runs.columns, rows, params.flip, params.log]);
+  return (key) => {
+    if (!made.has(key)) {
+      const column = runs.columns.get(key);
+      made.set(key, column ? axisOf(column, rows, { isLog: logs.get(key) ?? null, isFlipped: flips.has(key) }) : null);
+    }
+    return made.get(key);
+  };
 }
 
-const formatBrushes = (brushes) => packed([...brushes].map(([key, [low, high]]) => `${key}:${low.toFixed(3)}~${high.toFixed(3)}`));
-
-function Related({ runs, ids, keys, metrics, metric, params, error }) {
+function Related({ runs, ids, keys, results, metric, params }) {
   const rows = useMemo(() => Int32Array.from(ids.map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined)), [ids, runs.rowOf]);
   const column = runs.columns.get(metric);
-  const results = useMemo(() => Float64Array.from(rows, (row) => number_(column?.get(row))), [rows, column]);
-  const weights = useMemo(() => keys.map((key) => ({ key, ...importance(Array.from(rows, (row) => runs.columns.get(key).get(row)), results) }))
-    .filter(({ n }) => n).sort((one, other) => other.share - one.share), [rows, results, keys, runs.columns]);
-  const shownKeys = params.axes ? unpacked(params.axes).filter((key) => runs.columns.has(key))
-    : (weights.length ? weights.filter(({ share }, at) => share > LEAST_SHARE || at < FEWEST_AXES).map(({ key }) => key) : keys).slice(0, MOST_AXES);
-  const logs = new Set(params.log === undefined ? shownKeys.filter((key) => wantsLog(runs.columns.get(key), rows)) : unpacked(params.log));
-  const flips = new Set(unpacked(params.flip));
-  const axes = useMemo(() => [...shownKeys, metric].map((key) => ({
-    key, name: key, title: title(key), isResult: key === metric,
-    axis: axisOf(runs.columns.get(key), rows, { isLog: logs.has(key), isFlipped: flips.has(key) }),
-    menu: html`<${AxisMenu} name=${key} isResult=${key === metric} keys=${shownKeys} logs=${logs} flips=${flips} />`,
-  })), [shownKeys.join(), metric, rows, runs.columns, params.log, params.flip]);
-  const brushes = useMemo(() => parseBrushes(params.brush), [params.brush]);
-  const kept = useMemo(() => keptBy(brushes, axes, rows.length), [brushes, axes]);
-  const tones = axes.at(-1).axis.shares;
-  const onBrush = (key, range) => {
-    const next = new Map(brushes);
-    if (range) next.set(key, range);
-    else next.delete(key);
-    change({ brush: formatBrushes(next) }, { replace: true });
-  };
+  const axisFor = useAxes(runs, rows, params);
+  const values = useMemo(() => (column ? Float64Array.from(rows, (row) => toFloat(column.get(row))) : new Float64Array(rows.length).fill(NaN)), [rows, column]);
+  const weights = useMemo(() => weigh(keys, runs, rows, values), [rows, values, keys, runs.columns]);
+  const axes_ = params.axes ? unpacked(params.axes).filter((key) => runs.columns.has(key) && key !== metric) : first(weights);
+  const better = params.better ?? (bestOf(metric) === "min" ? "lower" : "higher");
+  const color = params.color && runs.columns.has(params.color) ? params.color : metric;
+  const colored = useMemo(() => (runs.columns.has(color) ? axisOf(runs.columns.get(color), rows, { isLog: axisFor(color).isLog }) : null), [color, rows, runs.columns, params.log]);
+  const tones = useMemo(() => colored && tonesOf(colored, (color === metric ? better : bestOf(color) === "min" && isMetric(color) ? "lower" : "higher") === "lower"), [colored, better]);
+  // While a brush is dragged it is here alone; the address has it when it is let go.
+  const [dragged, setDragged] = useState(null);
+  const held = useMemo(() => parseBrushes(params.brush), [params.brush]);
+  const brushes = dragged ?? held;
+  const kept = useMemo(() => keptBy(brushes, axisFor, rows.length), [brushes, rows, runs.columns, params.log]);
+  const tabled = useMemo(() => (dragged && rows.length > MANY ? keptBy(held, axisFor, rows.length) : kept), [kept, held, dragged]);
   const [bright, setBright] = useState(-1);
-  const many = kept.reduce((sum, one) => sum + one, 0);
-  const best = bestOf(metric);
-  const order = useMemo(() => sorted(Int32Array.from(rows).filter((_, at) => kept[at]), column, best === "max"), [kept, rows, column]);
-  const across = params.across && runs.columns.has(params.across) ? params.across : shownKeys[0] ?? keys[0];
-  const x = useMemo(() => axisOf(runs.columns.get(across), rows, { isLog: logs.has(across) }), [across, rows, runs.columns, params.log]);
-  const filter = filterText(brushes, axes);
+  const [spot, setSpot] = useState(null);
+  const [picked, setPicked] = useState(() => new Set(list(params.pick)));
+  const pick = (next) => {
+    setPicked(next);
+    change({ pick: [...next].slice(0, MOST_PICKED).join(",") }, { replace: true });
+  };
+  const onPick = (place) => {
+    const id = runs.ids[rows[place]];
+    const next = new Set(picked);
+    if (!next.delete(id)) next.add(id);
+    pick(next);
+    setSpot({ place });
+  };
+  const onBrushes = (changes, isDone) => {
+    const next = new Map(brushes);
+    for (const [key, brush] of changes) {
+      if (brush) next.set(key, brush);
+      else next.delete(key);
+    }
+    setDragged(isDone ? null : next);
+    if (isDone) change({ brush: formatBrushes(next) }, { replace: true });
+  };
+  const all = [...axes_, metric];
+  const short = shortNames(all.map(title), LETTERS);
+  const onMove = (name, to) => {
+    const next = axes_.filter((key) => key !== name);
+    next.splice(Math.max(0, Math.min(next.length, to)), 0, name);
+    change({ axes: packed(next) }, { replace: true });
+  };
+  const onAxis = (name, what) => change(turned(params, name, what, axisFor(name)), { replace: true });
+  const axes = useMemo(() => all.map((key) => ({ name: key, title: title(key), short: short.get(title(key)), isResult: key === metric, isFixed: key === metric, axis: axisFor(key) }))
+    .filter(({ axis }) => axis), [all.join(), rows, runs.columns, params.flip, params.log]);
+  const menus = axes.map((one) => ({ ...one, menu: html`<${AxisMenu} one=${one} keys=${axes_} onMove=${onMove} onAxis=${onAxis} onBrush=${onBrushes} />` }));
+  const pickedPlaces = useMemo(() => {
+    const places = new Map(Array.from(rows, (row, place) => [runs.ids[row], place]));
+    return [...picked].slice(0, MOST_PICKED).map((id) => places.get(id)).filter((place) => place !== undefined);
+  }, [picked, rows]);
+  const told = (place) => [metric, color, ...axes_].filter((key, at, every) => runs.columns.has(key) && every.indexOf(key) === at).slice(0, 8)
+    .map((key) => [title(key), shown(runs.columns.get(key).get(rows[place])) || "—"]);
+  const nameOf = (place) => visible(label(runs, runs.ids[rows[place]]));
+  if (!column || !tones) return html`<${Waiting} what="reading the columns…" />`;
+  const shared = { axisFor, kept, tones, brushes, bright, picked: pickedPlaces, onBright: setBright, onPick, rows, isRough: dragged !== null && rows.length > MANY };
   return html`
-    <div class="chart-bar">
-      ${!params.ids && html`<${FilterBox} where=${params.where ?? ""} error=${error} />`}
-      <label>result <${Select} value=${metric} options=${metrics.map((key) => [key, title(key)])}
-        onChoose=${(chosen) => change({ metric: chosen, brush: "" })} /></label>
-      <${Menu} isPanel label="Axes" name="axes that are shown">${() => html`<${Choices} keys=${keys.map((key) => ({ key, distinct: runs.keys.find((one) => one.key === key)?.distinct }))}
-        isOn=${(key) => shownKeys.includes(key)} what="axes" toggle=${(key) => change({ axes: packed(shownKeys.includes(key) ? shownKeys.filter((one) => one !== key) : [...shownKeys, key]) })} />`}</${Menu}>
-      <span class="count" role="status">${brushes.size ? `${count(many)} of ${several(rows.length, "run")}` : several(rows.length, "run")}</span>
-      ${brushes.size > 0 && html`<button type="button" onClick=${() => change({ brush: "" })}>no brushes</button>
-        <a class="button" href=${link("runs", { where: params.where && !params.ids ? `(${params.where}) and ${filter}` : filter })}>these in the table</a>`}
-      <span class="grow"></span>
-      <small>${`${title(metric)} ${number(extent(results)[0])} `}
-        <span class="ramp"></span>${` ${number(extent(results)[1])}`}</small>
-    </div>
+    <${HyperBar} runs=${runs} params=${params} rows=${rows} kept=${kept} brushes=${brushes} axisFor=${axisFor} keys=${keys} axes=${axes_} results=${results} metric=${metric} better=${better}
+      color=${color} tones=${tones} onBrush=${onBrushes} filter=${filterText(brushes, axisFor)} />
     <section aria-label="parallel coordinates">
-      <${Parallel} axes=${axes} brushes=${brushes} onBrush=${onBrush} kept=${kept} tones=${tones} bright=${bright}
-        label=${`parallel coordinates of ${several(rows.length, "run")}, ${several(shownKeys.length, "key")}; the table below has the same`} />
+      <${Parallel} axes=${menus} ...${shared} onBrush=${(name, brush, isDone) => onBrushes([[name, brush]], isDone)} onMove=${onMove} onAxis=${onAxis}
+        label=${`parallel coordinates of ${several(rows.length, "run")}, ${several(axes_.length, "key")}; the table below has the same`} />
+      <p class="pointed" aria-hidden="true">${bright >= 0 ? html`<b>${nameOf(bright)}</b>${told(bright).map(([key, value]) => html`<span key=${key}><i>${key}</i> ${value}</span>`)}`
+        : "Drag along axes to keep runs, heads to reorder; click a line to select its run."}</p>
     </section>
     <div class="hyper-low">
-      <section><h2>${`Which matters for ${title(metric)}`}</h2><${Weights} weights=${weights} across=${across} /></section>
-      <section><h2>${`${title(metric)} over `}<${Select} name="across" value=${across} options=${keys.map((key) => [key, title(key)])}
-          onChoose=${(chosen) => change({ across: chosen }, { replace: true })} /></h2>
-        <${Scatter} x=${x} y=${axes.at(-1).axis} kept=${kept} tones=${tones} label=${`${title(metric)} over ${title(across)}, a point for each run`}
-          nameOf=${(at) => `${visible(label(runs, runs.ids[rows[at]]))}: ${shown(runs.columns.get(across).get(rows[at]))}, ${shown(column.get(rows[at]))}`}
-          onOpen=${(at) => go(link("run", {}, runs.ids[rows[at]]))} /></section>
+      <${Weights} weights=${weights} runs=${runs} rows=${rows} values=${values} metric=${metric} params=${params} constant=${constant(runs)} />
+      <${Relations} runs=${runs} params=${params} keys=${keys} results=${results} axes=${axes_} metric=${metric} ...${shared} onBrush=${onBrushes} nameOf=${nameOf} told=${told} />
     </div>
-    <section><h2>${best === "max" ? "Highest" : "Lowest"} first</h2>
-      <div class="scroll" tabindex="0" role="region" aria-label="runs"><table class="plain"><thead><tr>
-        <th scope="col">run</th><th scope="col" class="numeric">${title(metric)}</th>
-        ${shownKeys.map((key) => html`<th key=${key} scope="col" class=${runs.columns.get(key).isNumeric ? "numeric" : ""}>${title(key)}</th>`)}</tr></thead>
-      <tbody onMouseLeave=${() => setBright(-1)}>${[...order.slice(0, LISTED)].map((row) => html`<tr key=${runs.ids[row]}
-        onMouseEnter=${() => setBright(rows.indexOf(row))}>
-        <th scope="row"><a href=${link("run", {}, runs.ids[row])}>${visible(label(runs, runs.ids[row]))}</a></th>
-          <td class="numeric"><b>${shown(column.get(row))}</b></td>
-        ${shownKeys.map((key) => html`<td key=${key} class=${runs.columns.get(key).isNumeric ? "numeric" : ""}>${shown(runs.columns.get(key).get(row))}</td>`)}</tr>`)}</tbody></table></div>
-    </section>`;
+    <section aria-label="runs"><h2>${better === "higher" ? "Highest" : "Lowest"} ${title(metric)} first</h2>
+      <${HyperTable} runs=${runs} rows=${rows} kept=${tabled} keys=${[...new Set([color, ...axes_])].filter((key) => key !== metric)}
+        metric=${metric} lower=${better === "lower"} sort=${params.sort}
+        spot=${spot} bright=${bright} onBright=${setBright} picked=${picked} setPicked=${pick}
+          onMove=${(key, to) => (axes_.includes(key) && axes_.includes(to) ? onMove(key, axes_.indexOf(to)) : null)} /></section>
+    <${SelectionBar} ids=${[...picked].filter((id) => runs.rowOf.has(id))} unseen=${0} runs=${runs} clear=${() => pick(new Set())} />`;
 }
 
-const number_ = (value) => (typeof value === "number" || typeof value === "bigint" ? Number(value) : NaN);
+/** Each key with what it tells of the result, the strongest first; of those that tell nothing how many have it. */
+function weigh(keys, runs, rows, values) {
+  return keys.map((key) => {
+    const of = Array.from(rows, (row) => runs.columns.get(key).get(row));
+    const has = of.reduce((sum, value) => sum + (value !== null), 0);
+    const differs = has > 0 && (has < of.length || of.some((value) => value !== of[0] && shown(value) !== shown(of[0])));
+    return { key, values: of, has, differs, share: null, rank: null, n: 0, ...importance(of, values) };
+  }).filter(({ differs }) => differs).sort((one, other) => (other.share ?? -1) - (one.share ?? -1));
+}
 
-function extent(values) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
+/** The axes where nobody chose: what matters, but no fewer than a few. */
+const first = (weights) => weights.filter(({ share }, at) => (share ?? 0) > LEAST_SHARE || at < FEWEST_AXES).slice(0, MOST_AXES).map(({ key }) => key);
+
+/** Settings that are the same in all runs: they tell nothing, and are counted. */
+const constant = (runs) => runs.keys.filter(({ key, distinct, missing }) => key.startsWith("config.") && distinct === 1 && missing === 0).map(({ key }) => key);
+
+/** The parameters with an axis turned around, or its logarithm for its numbers or these for it. */
+function turned(params, name, what, axis) {
+  if (what === "flip") {
+    const flips = new Set(unpacked(params.flip));
+    if (!flips.delete(name)) flips.add(name);
+    return { flip: packed([...flips]) };
   }
-  return [low, high];
-}
-
-/** Positive numbers that span more than two decades are spread evenly by their logarithm. */
-function wantsLog(column, rows) {
-  if (!column.isNumeric) return false;
-  const [low, high] = extent(Array.from(rows, (row) => number_(column.get(row))));
-  return low > 0 && high / low > 100;
-}
-
-function keptBy(brushes, axes, length) {
-  const kept = new Uint8Array(length).fill(1);
-  for (const { key, axis } of axes) {
-    const range = brushes.get(key);
-    if (!range) continue;
-    for (let at = 0; at < length; at++) if (axis.shares[at] < range[0] || axis.shares[at] > range[1]) kept[at] = 0;
-  }
-  return kept;
-}
-
-/** The brushes in the command line's filter language. */
-function filterText(brushes, axes) {
-  const quoted = (text) => `'${text.replace(/[\\']/g, "\\$&")}'`;
-  return axes.filter(({ key }) => brushes.has(key)).map(({ key, axis }) => {
-    const name = /^[\w./-]+$/.test(key) ? key : `\`${key.replace(/[\\`]/g, "\\$&")}\``;
-    const found = axis.range(brushes.get(key));
-    if (!axis.numeric) return `${name} in [${found.map(quoted).join(", ")}]`;
-    return `${name} >= ${Number(found[0].toPrecision(6))} and ${name} <= ${Number(found[1].toPrecision(6))}`;
-  }).join(" and ");
-}
-
-function AxisMenu({ name, isResult, keys, logs, flips }) {
-  const toggled = (set) => {
-    const next = new Set(set);
-    if (!next.delete(name)) next.add(name);
-    return packed([...next]) || "-";
-  };
-  const at = keys.indexOf(name);
-  const moved = (by) => {
-    const next = keys.filter((key) => key !== name);
-    next.splice(Math.max(0, at + by), 0, name);
-    return packed(next);
-  };
-  return html`<${Menu} label=${title(name)} name=${`axis ${title(name)}`}>${(close) => {
-    const then = (params) => () => { close(); change(params, { replace: true }); };
-    return html`<${Item} onClick=${then({ log: toggled(logs) })}>${logs.has(name) ? "linear" : "logarithmic"}</${Item}>
-      <${Item} onClick=${then({ flip: toggled(flips) })}>flip</${Item}>
-      ${!isResult && html`<${Item} onClick=${then({ axes: moved(-1) })}>move left</${Item}>
-        <${Item} onClick=${then({ axes: moved(1) })}>move right</${Item}>
-        <${Item} onClick=${then({ axes: packed(keys.filter((key) => key !== name)) })}>hide</${Item}>`}`;
-  }}</${Menu}>`;
-}
-
-function Weights({ weights, across }) {
-  if (weights.length === 0) return html`<p class="dim">Five runs with a result are needed.</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="what matters"><table class="plain"><thead><tr>
-    <th scope="col">key</th><th scope="col">share of variance</th><th scope="col" class="numeric">rank correlation</th>
-      <th scope="col" class="numeric">n</th></tr></thead>
-    <tbody>${weights.slice(0, 12).map(({ key, share, rank, n }) => html`<tr key=${key}><th scope="row">
-      <button type="button" class="quiet" aria-pressed=${String(key === across)}
-        onClick=${() => change({ across: key }, { replace: true })}>${title(key)}</button></th>
-      <td class="bar-cell"><i style=${{ width: `${Math.round(60 * share)}%` }}></i>
-        <span class="share">${`${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`}</span></td>
-      <td class="numeric">${rank === null ? "" : rank.toFixed(2)}</td>
-        <td class="numeric">${count(n)}</td></tr>`)}</tbody></table></div>
-    <p><small>${METHOD}</small></p>`;
+  const rest = unpacked(params.log).filter((one) => one !== name && one !== `!${name}`);
+  return axis.canLog ? { log: packed([...rest, axis.isLog ? `!${name}` : name]) } : {};
 }

@@ -1,7 +1,7 @@
 // The machine that a run had: what it is, and what was used of it while the run went on.
 
 import { ask } from "../lib/api.js";
-import { change } from "../lib/address.js";
+import { change, unpacked } from "../lib/address.js";
 import { html, useCallback, useMemo, useState } from "../lib/html.js";
 
 import { useAnswer } from "../parts/asking.js";
@@ -13,6 +13,7 @@ const FIRST = /(^|\/)(cpu_percent|rss_bytes|free_bytes|gpu\w*(percent|memory_byt
 const WORDS = { cpu_percent: "processor in use, % of one", rss_bytes: "memory of the process, bytes", free_bytes: "memory free on the machine, bytes",
   children_rss_bytes: "memory of its children, bytes", cpu_s: "processor time, seconds" };
 const EMPTY = new Set();
+const nothing = () => {};
 
 /** `1/cpu_percent` is that of rank 1. */
 function titleOf(name) {
@@ -38,7 +39,7 @@ export function Samples({ run, params }) {
   return html`<section class="card"><h2>While it ran <small>sampled every second at first, later every ten</small></h2>
     ${names.length === 0 ? html`<p class="dim">Nothing was sampled.</p>` : html`<div class=${large ? "charts one" : "charts"}>
       ${shown.filter((name) => !large || MACHINE + name === large).map((name) => html`<${ChartCard} key=${name} metric=${MACHINE + name} title=${titleOf(name)} ids=${ids} scope=${{ ids: run.id }}
-        lines=${lines} hidden=${EMPTY} how=${how} bright=${null} isLarge=${large === MACHINE + name} onZoom=${onZoom}
-        onLarge=${() => change({ large: large === MACHINE + name ? "" : MACHINE + name })} />`)}</div>
+        lines=${lines} hidden=${EMPTY} how=${how} bright=${null} isLarge=${large === MACHINE + name} onZoom=${onZoom} onSpan=${nothing}
+        tables=${unpacked(params.tables)} />`)}</div>
       ${shown.length < names.length && html`<p><button type="button" onClick=${() => setAll(true)}>${`all ${names.length} values`}</button></p>`}`}</section>`;
 }

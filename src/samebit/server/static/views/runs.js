@@ -5,26 +5,27 @@ import { ask } from "../lib/api.js";
 import { sorted } from "../lib/columns.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
-import { latex } from "../lib/latex.js";
 import { defaultLayout, formatLayout, moved, parseLayout } from "../lib/layout.js";
-import { newestFirst, unarchived, useRuns, want } from "../lib/runs.js";
-import { saveAnswer, saveText } from "../lib/save.js";
+import { newestFirst, shownWhere, unarchived, useRuns, want } from "../lib/runs.js";
+import { saveAnswer } from "../lib/save.js";
 import { keep, setting } from "../lib/settings.js";
 import { announce } from "../parts/announce.js";
 import { useAnswer } from "../parts/asking.js";
 import { Grid } from "../parts/grid.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
-import { Groups } from "./groups.js";
-import { Bar, SelectionBar } from "./runs_bar.js";
+import { groupMetrics, Groups } from "./groups.js";
+import { Bar } from "./runs_bar.js";
 import { gridColumns } from "./runs_columns.js";
+import { SelectionBar } from "./runs_selection.js";
 
 export function Runs({ params }) {
   const runs = useRuns();
   if (runs.phase === "failed") return html`<main id="main"><${Trouble} error=${runs.error} /></main>`;
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
   if (runs.ids.length === 0) {
-    return html`<main id="main"><${Empty} title="No runs yet"><p>Record one, and it is here while it trains:</p>
-      <p><code>samebit run train.py</code></p></${Empty}></main>`;
+    return html`<main id="main"><${Empty} title="No runs yet"><p>Record one, and it is here while it trains. With a script as it is:</p>
+      <p><code>samebit run train.py</code></p><p>or from within it, where it can also say what it logs:</p>
+      <pre>import samebit\n\nrun = samebit.init()\nrun.log({"loss": loss}, step=step)</pre></${Empty}></main>`;
   }
   return html`<${Table} runs=${runs} params=${params} />`;
 }
@@ -101,12 +102,14 @@ function Table({ runs, params }) {
   const chosen = [...selection].filter((id) => runs.rowOf.has(id));
   const two = () => (chosen.length === 2 ? chosen : null);
   const search = useRef(null);
+  const by = unpacked(params.by);
   useKeys([
     ["/", "filter", () => search.current?.focus()],
-    ["j", "next run", () => setCursor(Math.min(rows.length - 1, cursor + 1))],
-    ["k", "run before", () => setCursor(Math.max(0, cursor - 1))],
-    ["x", "select the run", () => rows.length && toggle(cursor, false)],
-    ["Enter", "open the run", () => rows.length && open(rows[cursor])],
+    ...(by.length > 0 ? [] : [
+      ["j", "next run", () => setCursor(Math.min(rows.length - 1, cursor + 1))],
+      ["k", "run before", () => setCursor(Math.max(0, cursor - 1))],
+      ["x", "select the run", () => rows.length && toggle(cursor, false)],
+      ["Enter", "open the run", () => rows.length && open(rows[cursor])]]),
     ["v", "curves of what is selected", () => go(link("curves", chosen.length ? { ids: chosen.join(",") } : { where: params.where }))],
     ["c", "compare what is selected", () => (chosen.length > 1 ? go(link("compare", { ids: chosen.join(",") })) : announce("select two runs or more"))],
     ["d", "where the traces of two part", () => (two() ? go(link("trace", { ids: two().join(",") })) : announce("select two runs"))],
@@ -114,30 +117,47 @@ function Table({ runs, params }) {
   const actions = { layout, setLayout, sortBy, resize, widths, params, runs,
     groupBy: (key) => change({ by: packed([...new Set([...unpacked(params.by), key])]) }) };
   const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, widths, params]);
-  const keys = layout.keys.filter((key) => runs.columns.has(key));
-  const exports_ = {
-    columns: keys,
-    csv: () => saveAnswer("runs.csv", { ids: idsOf(runs, rows), columns: packed(keys) }, "runs.csv"),
-    tex: () => saveText(latex(columns.map((column) => column.title), [...rows].map((row) => columns.map((column) => column.text(row))),
-      columns.map(({ numeric }) => numeric)), "runs.tex", "text/x-tex"),
-  };
-  const by = unpacked(params.by);
+  const metrics = groupMetrics(layout.keys);
+  const where = params.archived ? params.where ?? "" : shownWhere(runs, params.where ?? "");
+  const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(metrics), sort: params.sort }
+    : { ids: idsOf(runs, rows), columns: packed(savedKeys(runs, layout)) }, `runs.${form}`);
   return html`<main id="main" class="full">
     <h1 class="unseen">Runs</h1>
-    <${Bar} runs=${runs} rows=${rows} filter=${filter} actions=${actions} exports=${exports_} search=${search} />
-    ${by.length > 0
-      ? html`<${Groups} runs=${runs} by=${by} params=${params} metrics=${layout.keys} />`
+    <${Bar} runs=${runs} rows=${rows} filter=${filter} actions=${actions} exports=${{ csv: save("csv"), tex: save("tex") }} search=${search} />
+    ${by.length === 0 && rows.length === 0 ? html`<${Nothing} params=${params} isArchived=${filter.rows === null || filter.rows.length > 0} />` : by.length > 0
+      ? html`<${Groups} runs=${runs} by=${by} where=${where} metrics=${metrics} sort=${sort} onSort=${sortBy} />`
       : html`<${Grid} label="runs" columns=${columns} rows=${rows} idOf=${(row) => runs.ids[row]} sort=${sort} onSort=${sortBy}
           isSelected=${(row) => selection.has(runs.ids[row])} onToggle=${toggle} allSelected=${allSelected}
           onToggleAll=${() => select(allSelected ? new Set() : new Set([...rows].map((row) => runs.ids[row])))}
           cursor=${cursor} onCursor=${setCursor} onOpen=${open} onWidth=${resize}
           onMove=${(key, to) => setLayout(moved(layout, key, to))} />`}
-    <${SelectionBar} ids=${chosen} runs=${runs} clear=${() => select(new Set())} />
+    <${SelectionBar} ids=${chosen} unseen=${by.length ? 0 : countUnseen(runs, rows, chosen)} runs=${runs} clear=${() => select(new Set())} />
     ${runs.error && html`<${Trouble} error=${runs.error} />`}
   </main>`;
 }
 
+/** No row, and why. */
+function Nothing({ params, isArchived }) {
+  return html`<${Empty} title=${isArchived ? "All of them are archived" : "No run fits"}>
+    <p>${isArchived && html`<button type="button" onClick=${() => change({ archived: "1" })}>show what is archived</button>`}
+      ${params.where && html` <button type="button" onClick=${() => change({ where: "" })}>no filter</button>`}</p></${Empty}>`;
+}
+
 const idsOf = (runs, rows) => [...rows].map((row) => runs.ids[row]).join(",");
+
+/** The columns of a file: a run that nobody named is known by its id. */
+function savedKeys(runs, layout) {
+  const keys = layout.keys.filter((key) => runs.columns.has(key) && key !== "id");
+  const names = runs.columns.get("name")?.values ?? [];
+  const [hasNames, hasAll] = [names.some((name) => name !== null), names.length > 0 && names.every((name) => name !== null)];
+  return [...(hasAll ? [] : ["id"]), ...keys.filter((key) => key !== "name" || hasNames)];
+}
+
+function countUnseen(runs, rows, chosen) {
+  if (chosen.length === 0) return 0;
+  const shown = new Set(Array.from(rows, (row) => runs.ids[row]));
+  return chosen.filter((id) => !shown.has(id)).length;
+}
 
 /** `acc:desc`, as the command line has it. */
 function parseSort(text) {

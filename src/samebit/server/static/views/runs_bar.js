@@ -1,29 +1,34 @@
-// What stands above and below the table of runs: filter, groups, columns, files; what is selected.
+// What stands above the table of runs: filter, groups, columns, what is the same everywhere, files.
 
-import { change, link, packed, unpacked } from "../lib/address.js";
+import { change, packed, unpacked } from "../lib/address.js";
 import { html, useEffect, useState } from "../lib/html.js";
 import { hidden, withShown } from "../lib/layout.js";
-import { count, several, title } from "../lib/text.js";
+import { want } from "../lib/runs.js";
+import { count, several, shown, title } from "../lib/text.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
 
-const MOST_OVERLAID = 100;
+const TYPING_MS = 150;  // after the last key, until the filter is asked for
+const MOST_CHOICES = 200;
+// Of a run rather than of its configuration, and worth a word where it is the same in all.
+const TOLD = new Set(["group", "seed", "steps", "host", "user", "commit", "deterministic"]);
 
 export function Bar({ runs, rows, filter, actions, exports, search }) {
   const { params } = actions;
-  const archived = runs.columns.get("archived")?.values.some((value) => value === true);
+  const archived = runs.columns.get("archived")?.values.reduce((sum, one) => sum + (one === true), 0) ?? 0;
   return html`<div class="bar">
     <${FilterBox} where=${params.where ?? ""} search=${search} error=${filter.error} />
     <span class="count" role="status">${rows.length === runs.ids.length ? several(rows.length, "run")
       : `${count(rows.length)} of ${several(runs.ids.length, "run")}`}${runs.waiting > 0 ? `, ${count(runs.waiting)} still to be read` : ""}</span>
+    ${archived > 0 && html`<label class="toggle"><input type="checkbox" checked=${Boolean(params.archived)}
+      onChange=${(event) => change({ archived: event.target.checked ? "1" : "" })} /> ${`${count(archived)} archived`}</label>`}
     <span class="grow"></span>
     <${GroupMenu} runs=${runs} params=${params} />
+    <${SameMenu} actions=${actions} />
     <${ColumnMenu} actions=${actions} />
     <${Menu} label="Save" name="save what is shown">${(close) => html`
       <${Item} onClick=${() => { close(); exports.csv(); }}>table as CSV</${Item}>
       <${Item} onClick=${() => { close(); exports.tex(); }}>table as LaTeX</${Item}>`}</${Menu}>
-    ${archived && html`<label class="toggle"><input type="checkbox" checked=${Boolean(params.archived)}
-      onChange=${(event) => change({ archived: event.target.checked ? "1" : "" })} /> archived</label>`}
   </div>
   ${filter.error && html`<${Trouble} error=${filter.error} />`}`;
 }
@@ -34,7 +39,7 @@ export function FilterBox({ where, search, error }) {
   useEffect(() => setText(where), [where]);
   useEffect(() => {
     if (text === where) return undefined;
-    const timer = setTimeout(() => change({ where: text.trim() }, { replace: true }), 200);
+    const timer = setTimeout(() => change({ where: text.trim() }, { replace: true }), TYPING_MS);
     return () => clearTimeout(timer);
   }, [text]);
   const onKeyDown = (event) => {
@@ -50,12 +55,18 @@ export function FilterBox({ where, search, error }) {
   </form>`;
 }
 
+/** Keys by which runs can be put into groups; those in which they differ first. */
+export function groupKeys(runs) {
+  const keys = runs.keys.filter(({ key }) => !/^(metric|min|max|first|points|step|source)\.|^(id|name|started|seconds|archived|device_hours)$/.test(key));
+  const rank = ({ key, distinct, missing }) => (distinct + Boolean(missing) > 1 ? 0 : 2) + Number(!/^config\.|^(group|seed)$/.test(key));
+  return keys.sort((one, other) => rank(one) - rank(other));
+}
+
 function GroupMenu({ runs, params }) {
   const by = unpacked(params.by);
-  const keys = runs.keys.filter(({ key }) => !/^(metric|min|max|first)\.|^(id|name|started|seconds)$/.test(key));
   const toggle = (key) => change({ by: packed(by.includes(key) ? by.filter((one) => one !== key) : [...by, key]) });
   return html`<${Menu} isPanel label=${by.length ? `By ${by.map(title).join(", ")}` : "Group"} name="group runs by">
-    ${() => html`<${Choices} keys=${keys} isOn=${(key) => by.includes(key)} toggle=${toggle} what="keys" />
+    ${() => html`<${Choices} keys=${groupKeys(runs)} isOn=${(key) => by.includes(key)} toggle=${toggle} what="keys" />
       ${by.length > 0 && html`<button type="button" onClick=${() => change({ by: "" })}>no groups</button>`}`}
   </${Menu}>`;
 }
@@ -70,6 +81,22 @@ function ColumnMenu({ actions }) {
   </${Menu}>`;
 }
 
+/** What all runs have the same: no column of its own, and yet a click away. */
+function SameMenu({ actions: { layout, setLayout, runs } }) {
+  const keys = runs.keys.filter(({ key, distinct, missing }) => distinct === 1 && !missing && !layout.keys.includes(key) &&
+    (key.startsWith("config.") || TOLD.has(key))).map(({ key }) => key);
+  if (keys.length === 0 || runs.ids.length < 2) return null;
+  return html`<${Menu} isPanel label=${`${count(keys.length)} the same`} name="what is the same in all runs">
+    ${() => html`<${Same} keys=${keys} runs=${runs} show=${(key) => setLayout(withShown(layout, key))} />`}</${Menu}>`;
+}
+
+function Same({ keys, runs, show }) {
+  useEffect(() => { want(keys); }, [keys.join()]);
+  return html`<table class="same"><caption class="unseen">what is the same in all runs</caption><tbody>${keys.map((key) => html`<tr key=${key}>
+    <th scope="row">${title(key)}</th><td title=${shown(runs.columns.get(key)?.get(0))}>${shown(runs.columns.get(key)?.get(0))}</td>
+    <td><button type="button" class="quiet" aria-label=${`${title(key)} as a column`} onClick=${() => show(key)}>column</button></td></tr>`)}</tbody></table>`;
+}
+
 /** A list with boxes that a few letters make shorter. */
 export function Choices({ keys, isOn, toggle, what }) {
   const [text, setText] = useState("");
@@ -78,26 +105,11 @@ export function Choices({ keys, isOn, toggle, what }) {
     <input type="search" aria-label=${`find ${what}`} placeholder=${`find ${what}`} value=${text}
       onInput=${(event) => setText(event.target.value)} />
     <div class="choice-list" role="group" aria-label=${what}>
-      ${found.slice(0, 200).map(({ key, distinct, missing }) => html`<label key=${key}>
-        <input type="checkbox" checked=${isOn(key)} onChange=${() => toggle(key)} /><span>${key}</span>
+      ${found.slice(0, MOST_CHOICES).map(({ key, distinct, missing }) => html`<label key=${key}>
+        <input type="checkbox" checked=${isOn(key)} onChange=${() => toggle(key)} /><span>${shown(key)}</span>
         <small>${several(distinct ?? 0, "value")}${missing ? `, ${count(missing)} without` : ""}</small></label>`)}
-      ${found.length > 200 && html`<p>${`and ${found.length - 200} more`}</p>`}
+      ${found.length > MOST_CHOICES && html`<p>${`and ${found.length - MOST_CHOICES} more`}</p>`}
       ${found.length === 0 && html`<p>none</p>`}
     </div>
-  </div>`;
-}
-
-/** What can be done with the runs that are selected. */
-export function SelectionBar({ ids, clear }) {
-  if (ids.length === 0) return null;
-  const some = ids.slice(0, MOST_OVERLAID).join(",");
-  return html`<div class="selection" role="region" aria-label="selected runs">
-    <strong>${several(ids.length, "run")} selected</strong>
-    <a class="button" href=${link("curves", { ids: some })}>Curves</a>
-    <a class="button" href=${link("hyper", { ids: some })}>Hyper-parameters</a>
-    ${ids.length > 1 && html`<a class="button" href=${link("compare", { ids: some })}>Compare</a>`}
-    ${ids.length === 2 && html`<a class="button" href=${link("trace", { ids: some })}>Where they part</a>`}
-    <span class="grow"></span>
-    <button type="button" class="quiet" onClick=${clear}>clear</button>
   </div>`;
 }

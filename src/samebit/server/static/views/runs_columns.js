@@ -3,33 +3,62 @@
 import { link } from "../lib/address.js";
 import { bestOf, isMetric, taken } from "../lib/columns.js";
 import { html } from "../lib/html.js";
-import { hidden, replaced, shifted, togglePinned } from "../lib/layout.js";
+import { differs, hidden, replaced, shifted, togglePinned } from "../lib/layout.js";
 import { duration, moment, shown, title } from "../lib/text.js";
 import { State, Verdict } from "../parts/marks.js";
 import { Item, Menu } from "../parts/menu.js";
 
-const WIDTHS = { name: 200, state: 118, verdict: 132, started: 150, seconds: 112, missing: 200, note: 220, tags: 150, id: 104 };
+const MARK = 22;  // pixels that a mark takes before its word
+const LETTER = 8;  // pixels, nearly as wide as the widest of those that are common
+const AROUND = 24;  // pixels beside a text
+const [HEAD_LETTER, HEAD_AROUND] = [7.4, 48];  // of a head, which has an arrow and a menu
+const [NARROWEST, WIDEST] = [64, 260];
+const LOOKED_AT = 100;  // cells by which a column's width is chosen
 const LONG = 200;  // letters of a cell
 const STEP = 40;  // pixels by which a key makes a column wider
 
 /** The columns of a grid, for the layout of a table. */
 export function gridColumns(actions) {
   const { layout, widths, runs } = actions;
-  return layout.keys.filter((key) => runs.columns.has(key)).map((key) => {
+  const keys = layout.keys.filter((key) => runs.columns.has(key));
+  const headings = headingsOf(keys, runs);
+  return keys.map((key) => {
     const column = runs.columns.get(key);
     const numeric = column.isNumeric && key !== "started";
-    const heading = title(key);
+    const text = textOf(key, column, runs);
+    if (!known.has(column)) known.set(column, fitting(key, headings.get(key), text, runs.ids.length));
+    const width = widths[key] ?? known.get(column);
     return {
-      key, title: heading, numeric, dim: !column.varies && key !== "name",
-      width: widths[key] ?? WIDTHS[key] ?? Math.max(numeric ? 104 : 110, Math.min(180, heading.length * 7.5 + 44)),
-      pinned: layout.pinned.has(key),
-      cell: cellOf(key, column, runs), text: textOf(key, column, runs),
-      menu: html`<${HeadMenu} column=${key} actions=${actions} />`,
+      key, title: headings.get(key), numeric, dim: !differs(column) && key !== "name", width,
+      pinned: layout.pinned.has(key), cell: cellOf(key, column, text, runs),
+      menu: html`<${HeadMenu} column=${key} width=${width} actions=${actions} />`,
     };
   });
 }
 
-function cellOf(key, column, runs) {
+/** What columns are called: in short, and whole where two would have the same name. */
+function headingsOf(keys, runs) {
+  const hasNames = runs.columns.get("name")?.values.some((name) => name !== null);
+  const short = keys.map((key) => (key === "name" && !hasNames ? "run" : title(key)));
+  return new Map(keys.map((key, at) => [key, short.indexOf(short[at]) === short.lastIndexOf(short[at]) ? short[at] : shown(key)]));
+}
+
+const widest = new Map();  // by key: what is added to a table later makes no column narrower
+const known = new WeakMap();  // by column: looked at once
+
+/** As wide as what stands in it, within bounds. */
+function fitting(key, heading, text, many) {
+  const every = Math.max(1, Math.floor(many / LOOKED_AT));
+  let letters = 0;
+  for (let row = 0; row < many; row += every) letters = Math.max(letters, text(row).length);
+  const inside = letters * LETTER + AROUND + (key === "state" || key === "verdict" ? MARK : 0);
+  const width = Math.round(Math.max(inside, heading.length * HEAD_LETTER + HEAD_AROUND));
+  const found = Math.max(NARROWEST, widest.get(key) ?? 0, Math.min(WIDEST, width));
+  widest.set(key, found);
+  return found;
+}
+
+function cellOf(key, column, text, runs) {
   if (key === "name") {
     return (row) => {
       const id = runs.ids[row];
@@ -39,7 +68,6 @@ function cellOf(key, column, runs) {
   }
   if (key === "state") return (row) => html`<${State} state=${column.get(row) ?? "unknown"} />`;
   if (key === "verdict") return (row) => html`<${Verdict} verdict=${column.get(row)} />`;
-  const text = textOf(key, column, runs);
   return (row) => {
     const whole = text(row);
     return whole.length > LONG ? `${whole.slice(0, LONG)}…` : whole;
@@ -57,9 +85,8 @@ function textOf(key, column, runs) {
 
 const listed = (value) => (Array.isArray(value) ? value.join(", ") : value);
 
-function HeadMenu({ column, actions }) {
-  const { layout, setLayout, sortBy, resize, widths, groupBy } = actions;
-  const width = widths[column] ?? WIDTHS[column] ?? 110;
+function HeadMenu({ column, width, actions }) {
+  const { layout, setLayout, sortBy, resize, groupBy } = actions;
   return html`<${Menu} kind="head-menu" name=${`column ${title(column)}`} label=${html`<svg viewBox="0 0 16 16" aria-hidden="true">
     <path d="M4 6.5l4 4 4-4" /></svg>`}>
     ${(close) => {
@@ -73,7 +100,7 @@ function HeadMenu({ column, actions }) {
         <${Item} onClick=${then(() => setLayout(shifted(layout, column, -1)))}>move left</${Item}>
         <${Item} onClick=${then(() => setLayout(shifted(layout, column, 1)))}>move right</${Item}>
         <${Item} onClick=${() => resize(column, width + STEP)}>wider</${Item}>
-        <${Item} onClick=${() => resize(column, Math.max(60, width - STEP))}>narrower</${Item}>`;
+        <${Item} onClick=${() => resize(column, Math.max(NARROWEST, width - STEP))}>narrower</${Item}>`;
     }}
   </${Menu}>`;
 }

@@ -1,108 +1,114 @@
-// A group of seeds: how its results lie, their mean with its interval, and what the best of n would be.
+// Groups of seeds: how their results lie, their means with intervals, the best of n, and two of them in pairs.
 
 import { change, link, list, packed, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
-import { bestOf, isMetric } from "../lib/columns.js";
-import { html, useEffect } from "../lib/html.js";
-import { label, useRuns, want } from "../lib/runs.js";
-import { expectedBest } from "../lib/search.js";
-import { number, several, shown, title, visible } from "../lib/text.js";
-import { Strip } from "../charts/strip.js";
+import { bestOf, isMetric, taken } from "../lib/columns.js";
+import { html, useMemo } from "../lib/html.js";
+import { label, useRuns } from "../lib/runs.js";
+import { described, groupsIn, inWords, isSeed, nameOf, settings } from "../lib/seeds.js";
+import { count, several, title, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Menu } from "../parts/menu.js";
 import { Select } from "../parts/select.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { Choices, FilterBox } from "./runs_bar.js";
+import { SeedCharts } from "./seed_charts.js";
+import { SeedGroup } from "./seed_group.js";
+import { SeedGroups } from "./seed_groups.js";
+import { SeedPairs } from "./seed_pairs.js";
 
 const MOST_GROUPS = 60;
+const FIRST_CHARTED = 4;
 const TAKES = [["last", "last"], ["min", "lowest"], ["max", "highest"], ["first", "first"]];
-const BUDGETS = [1, 2, 3, 5, 10, 20, 50, 100];
+const BETTER = [["higher", "higher"], ["lower", "lower"]];
+const NONE = "-";  // in the address: grouped by nothing
 
 export function Seeds({ params }) {
   const runs = useRuns();
-  const metrics = runs.keys.map(({ key }) => key).filter((key) => key.startsWith("metric."));
-  const metric = params.metric ?? metrics.find((key) => /(val|test|eval).*(acc|f1|auc|score|loss)/i.test(key)) ?? metrics.find((key) => /loss|acc/i.test(key)) ?? metrics[0];
-  const keys = runs.keys.filter(({ key, distinct }) => !isMetric(key) && distinct > 1 && !/^(id|name|started|seconds|steps)$/.test(key) && !isSeed(key));
-  const by = params.by ? unpacked(params.by) : keys.filter(({ key }) => key.startsWith("config.")).slice(0, 3).map(({ key }) => key);
-  const ids = list(params.ids);
-  const where = params.where ?? "";
-  const asking = runs.phase === "here" && metric && by.length > 0;
-  const { answer, error, isCurrent } = useAnswer(asking ? (signal) => ask("runs/groups", { by: packed(by), metric: metric.slice(7), take: params.take ?? "last", where, ids: ids.join(",") }, { signal }) : null,
-    JSON.stringify([by, metric, params.take, where, ids, runs.version]));
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
-  if (!metric || by.length === 0) return html`<main id="main"><${Empty} title="No groups">
-    <p>${metric ? "No setting differs between these runs, so all of them are one group." : "These runs have no metrics."}</p></${Empty}></main>`;
-  const groups = (answer?.groups ?? []).filter(({ n, left_out: out }) => n + out.length > 0).sort((one, other) => other.n - one.n).slice(0, MOST_GROUPS);
-  const toggle = (key) => change({ by: packed(by.includes(key) ? by.filter((one) => one !== key) : [...by, key]) });
+  const metrics = runs.keys.map(({ key }) => key).filter((key) => key.startsWith("metric."));
+  const metric = metrics.includes(params.metric) ? params.metric : preferred(metrics);
+  if (!metric) {
+    return html`<main id="main"><${Empty} title="No results"><p>${runs.ids.length ? "These runs have no metrics, so there is nothing whose spread could be told."
+      : "There are no runs yet."}</p></${Empty}></main>`;
+  }
+  return html`<${Studied} runs=${runs} params=${params} metrics=${metrics} metric=${metric} />`;
+}
+
+/** The metric that looks most like a result: one of a test or of validation. */
+const preferred = (metrics) => [/(val|test|eval).*(acc|f1|auc|score)/i, /(val|test|eval).*loss/i, /loss|acc|score|reward/i, /./]
+  .map((pattern) => metrics.find((key) => pattern.test(key))).find(Boolean);
+
+function Studied({ runs, params, metrics, metric }) {
+  const keys = runs.keys.filter(({ key, distinct, missing }) => !isMetric(key) && !isSeed(key) && distinct > 0 && (distinct > 1 || missing > 0) &&
+    !/^(id|name|started|seconds|steps)$/.test(key));
+  const by = params.by === NONE ? [] : params.by ? unpacked(params.by) : settings(runs.keys, runs.ids.length);
+  const take = params.take ?? "last";
+  const better = params.better ?? (bestOf(metric) === "min" ? "lower" : "higher");
+  const ids = list(params.ids);
+  const where = ids.length > 0 ? "" : params.where ?? "";
+  const asked = { by: packed(by), metric: metric.slice(7), take, where, ids: ids.join(",") };
+  const key = JSON.stringify([asked, better, runs.version]);
+  const { answer, error, isCurrent } = useAnswer((signal) => Promise.all([
+    ask("runs/groups", asked, { signal }), ask("seeds/best", { ...asked, better }, { signal })]), key);
+  const found = useMemo(() => (answer ? studied(answer, better) : null), [answer]);
+  const toggle = (one) => change({ by: packed(by.includes(one) ? by.filter((other) => other !== one) : [...by, one]) || NONE });
   return html`<main id="main" class="seeds">
     <h1 class="unseen">Seeds</h1>
     <div class="chart-bar">
       ${ids.length === 0 && html`<${FilterBox} where=${where} error=${isCurrent ? error : null} />`}
-      <label>metric <${Select} value=${metric} options=${metrics.map((key) => [key, title(key)])}
-        onChoose=${(chosen) => change({ metric: chosen })} /></label>
-      <label>take <${Select} value=${params.take ?? "last"} options=${TAKES} onChoose=${(chosen) => change({ take: chosen })} /></label>
-      <${Menu} isPanel label=${`By ${by.map(title).join(", ")}`} name="groups by">${() => html`<${Choices} keys=${keys} isOn=${(key) => by.includes(key)} toggle=${toggle} what="keys" />`}</${Menu}>
+      <label>metric <${Select} value=${metric} options=${metrics.map((one) => [one, title(one)])}
+        onChoose=${(chosen) => change({ metric: chosen, better: "" })} /></label>
+      <label>point <${Select} value=${take} options=${TAKES} onChoose=${(chosen) => change({ take: chosen })} /></label>
+      <label>better is <${Select} value=${better} options=${BETTER} onChoose=${(chosen) => change({ better: chosen })} /></label>
+      <${Menu} isPanel label=${`Grouped by ${by.length === 0 ? "nothing" : by.length > 3 ? several(by.length, "setting") : by.map(title).join(", ")}`} name="groups by">${() => html`
+        <${Choices} keys=${keys} isOn=${(one) => by.includes(one)} toggle=${toggle} what="keys" />
+        <button type="button" onClick=${() => change({ by: NONE })}>by nothing</button>
+        <button type="button" onClick=${() => change({ by: "" })}>all settings but seeds</button>`}</${Menu}>
     </div>
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${!answer && !error && html`<${Waiting} what="counting groups…" />`}
-    ${answer && html`<${Groups} groups=${groups} by=${by} metric=${metric} runs=${runs} answer=${answer} />
-      <${Grid} runs=${runs} params=${params} metric=${metric} group=${groups[0]} />`}
+    ${found && html`<${Found} found=${found} runs=${runs} params=${params} asked=${asked} better=${better} by=${answer[0].by} metric=${taken(metric, take)} method=${answer[1].method} />`}
   </main>`;
 }
 
-const isSeed = (key) => /(^|[._-])(seed|seeds|random_state|rng|prng)$|seed/i.test(key.split(".").at(-1));
-
-function Groups({ groups, by, metric, runs, answer }) {
-  const values = groups.flatMap(({ points }) => points);
-  const lower = bestOf(metric) === "min";
-  const largest = Math.max(0, ...groups.map(({ n }) => n));
-  const budgets = BUDGETS.filter((budget) => budget <= largest && budget > 1).slice(0, 4);
-  const method = answer.groups.find((group) => group.method)?.method;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="groups"><table class="plain strips"><thead><tr>
-      ${by.map((key) => html`<th key=${key} scope="col">${title(key)}</th>`)}<th scope="col" class="numeric">n</th>
-        <th scope="col">${title(metric)}</th>
-      <th scope="col" class="numeric">mean</th><th scope="col" class="numeric">interval</th>
-        <th scope="col" class="numeric">SD</th>
-      ${budgets.map((budget) => html`<th key=${budget} scope="col" class="numeric">${`best of ${budget}`}</th>`)}</tr></thead>
-    <tbody>${groups.map((group) => html`<tr key=${JSON.stringify(group.values)}>${group.values.map((value, at) => html`<td key=${at}>${shown(value) || "—"}</td>`)}
-      <td class="numeric">${group.n}
-        ${group.left_out.length > 0 && html`<small title=${group.left_out.map(([id, why]) => `${id}: ${visible(why)}`).join("\n")}>${` of ${group.n + group.left_out.length}`}</small>`}</td>
-      <td class="strip-cell"><${Strip} group=${group} all=${values} nameOf=${(id) => visible(label(runs, id))} /></td>
-      <td class="numeric"><b>${group.n ? number(group.mean) : ""}</b></td>
-        <td class="numeric nowrap">${(group.low ?? null) === null ? "" : `${number(group.low)} to ${number(group.high)}`}</td>
-      <td class="numeric">${group.n > 1 ? number(deviation(group.points)) : ""}</td>
-      ${budgets.map((budget) => html`<td key=${budget} class="numeric">${group.n >= budget ? number(expectedBest(group.points, budget, lower)) : ""}</td>`)}</tr>`)}</tbody></table></div>
-    <p><small>${[method && visible(method), `best of n: the ${lower ? "lowest" : "highest"} of n of these runs drawn without putting them back, on average (Tang et al. 2020)`, answer.groups.length > groups.length && `the ${groups.length} largest of ${several(answer.groups.length, "group")}`].filter(Boolean).join(" · ")}</small></p>`;
+/** Groups with what is told of each, the largest first, of equal ones the best. */
+function studied([{ groups }, bests], better) {
+  const sign = better === "lower" ? 1 : -1;
+  return groups.map((group, at) => ({ ...group, best: bests.groups[at].best, note: group.n > 1 ? bests.groups[at].note : "", key: nameOf(group.values) }))
+    .sort((one, other) => other.n - one.n || (one.n ? sign * (one.mean - other.mean) : 0));
 }
 
-function deviation(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
+function Found({ found, runs, params, asked, better, by, metric, method }) {
+  const groups = found.slice(0, MOST_GROUPS);
+  const words = useMemo(() => described(groups, by), [found, by.join()]);
+  const called = (group) => visible(inWords(words.get(group.key)));
+  const charted = params.show === undefined ? groups.filter(({ n }) => n > 1).slice(0, FIRST_CHARTED).map(({ key }) => key)
+    : groupsIn(params.show).filter((key) => words.has(key));
+  const of = groups.find(({ key }) => key === params.of) ?? groups.find(({ n }) => n > 0) ?? groups[0];
+  const nameOfRun = (id) => visible(label(runs, id));
+  if (groups.length === 0) return html`<${Empty} title="No runs"><p>The filter leaves none.</p></${Empty}>`;
+  const results = found.reduce((sum, { n }) => sum + n, 0);
+  const out = found.flatMap(({ left_out: one }) => one);
+  const largest = found[0].n;
+  return html`
+    <p class="summary" role="status"><span>${`${several(results, "result")} in ${several(found.length, "group")}${found.length > groups.length ? `, the largest ${groups.length} below` : ""}`}</span>
+      ${out.length > 0 && html`<${LeftOut} out=${out} nameOf=${nameOfRun} />`}</p>
+    ${largest < 2 && results > 0 && html`<p class="dim">${results === 1 ? "Of one result there is no interval: run more seeds."
+      : `No two runs have the same ${by.length === 1 ? title(by[0]) : "settings"}: of one result there is no interval. Group by fewer keys, or run more seeds.`}</p>`}
+    ${results === 0 && html`<p class="dim">None of these runs has a result that is a number in the end; each group tells why.</p>`}
+    <${SeedGroups} groups=${groups} words=${words} called=${called} charted=${charted} of=${of} params=${params} better=${better} metric=${metric} nameOf=${nameOfRun} />
+    ${results > 0 && html`<${SeedCharts} groups=${charted.map((key) => groups.find((group) => group.key === key))} called=${called} better=${better} metric=${metric} method=${method} />`}
+    <${SeedGroup} key=${of.key} group=${of} called=${called(of)} runs=${runs} params=${params} asked=${asked} metric=${metric} better=${better} nameOf=${nameOfRun} />
+    ${groups.filter(({ n }) => n > 0).length > 1 && of.n > 0 && html`<${SeedPairs} groups=${groups} of=${of} called=${called} params=${params} asked=${asked} better=${better}
+      nameOf=${nameOfRun} metric=${metric} />`}`;
 }
 
-/** Two seeds against each other: what varies with the one, what with the other. */
-function Grid({ runs, params, metric, group }) {
-  const seeds = runs.keys.filter(({ key, distinct }) => isSeed(key) && distinct > 1).map(({ key }) => key);
-  const [down, across] = [params.down ?? seeds[0], params.across ?? seeds[1]];
-  useEffect(() => { want([down, across, metric].filter(Boolean)); }, [down, across, metric]);
-  if (seeds.length < 2 || !group || !runs.columns.has(down) || !runs.columns.has(across)) return null;
-  const cells = new Map();
-  for (const id of group.runs) {
-    const row = runs.rowOf.get(id);
-    const place = JSON.stringify([runs.columns.get(down).get(row), runs.columns.get(across).get(row)].map(shown));
-    cells.set(place, [...(cells.get(place) ?? []), id]);
-  }
-  const names = (key) => [...new Set(group.runs.map((id) => shown(runs.columns.get(key).get(runs.rowOf.get(id)))))].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
-  const [rows, columns] = [names(down), names(across)];
-  const value = new Map(group.runs.map((id, at) => [id, group.points[at]]));
-  const choose = (name, chosen) => html`<${Select} name=${name} value=${chosen} options=${seeds.map((key) => [key, title(key)])}
-    onChoose=${(one) => change({ [name]: one }, { replace: true })} />`;
-  return html`<section class="card"><h2>Two seeds: ${choose("down", down)} × ${choose("across", across)}</h2>
-    <p class="dim">${`of the first group above, ${group.values.map(shown).join(", ")}`}</p>
-    <div class="scroll" tabindex="0" role="region" aria-label="two seeds"><table class="plain"><thead><tr>
-      <th scope="col">${`${title(down)} ↓ ${title(across)} →`}</th>${columns.map((name) => html`<th key=${name} scope="col" class="numeric">${name || "—"}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${row}><th scope="row">${row || "—"}</th>${columns.map((column) => {
-      const found = cells.get(JSON.stringify([row, column])) ?? [];
-      return html`<td key=${column} class="numeric">${found.map((id) => html`<a key=${id} href=${link("run", {}, id)}>${number(value.get(id))}</a> `)}</td>`;
-    })}</tr>`)}</tbody></table></div></section>`;
+/** Who was left out, by why. */
+function LeftOut({ out, nameOf: named }) {
+  const whys = new Map();
+  for (const [id, why] of out) whys.set(why, [...(whys.get(why) ?? []), id]);
+  return html`<details class="left-out"><summary>${`left out: ${[...whys].map(([why, ids]) => `${count(ids.length)} ${visible(why)}`).join(", ")}`}</summary>
+    <ul>${[...whys].map(([why, ids]) => html`<li key=${why}><b>${visible(why)}</b> ${ids.slice(0, 50).map((id) => html`<a key=${id} href=${link("run", {}, id)}>${named(id)}</a> `)}
+      ${ids.length > 50 && html`<span class="dim">${`and ${count(ids.length - 50)} more`}</span>`}</li>`)}</ul></details>`;
 }

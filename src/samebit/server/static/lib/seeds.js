@@ -1,0 +1,62 @@
+// Groups of seeds: what makes runs one group, what a group is called, which two seeds are crossed.
+
+import { packed, unpacked } from "./address.js";
+import { shown, title } from "./text.js";
+
+const SEARCHED = 8;  // so many values of a key at most where half of the runs are others: a search
+
+/** Whether a key is a seed, by its name; as `report/results.py` has it, and what the recorder saw. */
+export function isSeed(key) {
+  if (/^seeds\.(?!hash)/.test(key)) return true;
+  const last = key.split(".").at(-1).toLowerCase();
+  return /^(seeds?|random_?state|rng|prng|rngseed|randomseed)$/.test(last) || last.split(/[-_]/).includes("seed");
+}
+
+/** The settings that runs of one group share, where nobody chose: all but seeds, and but what was searched. */
+export function settings(keys, many) {
+  return keys.filter(({ key, distinct, missing }) => key.startsWith("config.") && !isSeed(key) &&
+    (distinct > 1 || (distinct === 1 && missing > 0)) && distinct <= Math.max(SEARCHED, many / 2)).map(({ key }) => key);
+}
+
+/** A group in an address: its values, texts told from numbers. */
+export const nameOf = (values) => packed(values.map(word));
+
+const word = (value) => (typeof value === "string" || (typeof value === "object" && value !== null) ? JSON.stringify(value) : String(value));
+
+/** Names of groups in one parameter. */
+export const groupsIn = (text) => unpacked(text);
+
+/** Of each group the settings in which it differs from another: `[[key, value], …]`. */
+export function described(groups, by) {
+  const differ = by.map((_, at) => new Set(groups.map(({ values }) => word(values[at]))).size > 1);
+  const some = differ.includes(true) ? differ : by.map(() => true);
+  return new Map(groups.map(({ values }) => [nameOf(values),
+    by.map((key, at) => [title(key), shown(values[at]) || "—"]).filter((_, at) => some[at])]));
+}
+
+/** `plain, lr 0.01`, or what all runs are called where nothing parts them. */
+export function inWords(parts) {
+  if (parts.length === 0) return "all runs";
+  return parts.length === 1 ? `${parts[0][0]} ${parts[0][1]}` : parts.map(([key, value]) => `${key} ${value}`).join(", ");
+}
+
+/**
+ * The two seeds of which most combinations were run; null where none vary apart from each other.
+ * @param {Array<[string, function(string): any]>} seeds - a key, and its value of a run
+ * @param {string[]} ids
+ */
+export function crossedSeeds(seeds, ids) {
+  const columns = seeds.map(([key, of]) => [key, ids.map((id) => word(of(id)))])
+    .map(([key, values]) => [key, values, new Set(values).size]).filter(([, , many]) => many > 1);
+  let best = null;
+  for (let one = 0; one < columns.length; one++) {
+    for (let other = one + 1; other < columns.length; other++) {
+      const [first, ours, rows] = columns[one];
+      const [second, theirs, across] = columns[other];
+      const cells = new Set(ours.map((value, at) => `${value} ${theirs[at]}`)).size;
+      const share = cells / (rows * across);
+      if (cells > Math.max(rows, across) && share > (best?.share ?? 0)) best = { down: first, across: second, share };
+    }
+  }
+  return best;
+}
