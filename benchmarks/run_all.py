@@ -24,6 +24,7 @@ NAMES = (
     "remotes",
     "ssh_remote",
     "page",
+    "page_peers",
     "page_server",
 )
 
