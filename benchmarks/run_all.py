@@ -23,6 +23,7 @@ NAMES = (
     "data_versions",
     "remotes",
     "ssh_remote",
+    "exporting",
     "page",
     "page_peers",
     "page_server",

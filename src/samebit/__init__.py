@@ -12,9 +12,11 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would cos
 if TYPE_CHECKING:
     from typing import Any
 
+    from samebit.integrations import sklearn
     from samebit.media.given import Audio, Figure, Histogram, Image, Table, Text, Video
+    from samebit.session.chosen import runs
     from samebit.session.joining import init
-    from samebit.session.reading import open_run, runs
+    from samebit.session.reading import open_run
     from samebit.session.roles import role, seeds
     from samebit.session.run import Run
     from samebit.session.samples import per_sample
@@ -38,13 +40,14 @@ __all__ = [
     "role",
     "runs",
     "seeds",
+    "sklearn",
 ]
 
 _HOMES = {
     "init": "samebit.session.joining",
     "opaque": "samebit.states.forms",
     "open_run": "samebit.session.reading",
-    "runs": "samebit.session.reading",
+    "runs": "samebit.session.chosen",
     "role": "samebit.session.roles",
     "seeds": "samebit.session.roles",
     "Run": "samebit.session.run",
@@ -56,6 +59,7 @@ _HOMES = {
     "Table": "samebit.media.given",
     "Text": "samebit.media.given",
     "Video": "samebit.media.given",
+    "sklearn": "samebit.integrations.sklearn",
 }
 
 
@@ -70,7 +74,8 @@ def __getattr__(name: str) -> "Any":
     collects = gc.isenabled()
     gc.disable()
     try:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
+        home = importlib.import_module(_HOMES[name])
+        value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
     finally:
         if collects:
             gc.enable()

@@ -16,6 +16,7 @@ from samebit import digest
 from samebit.errors import Damaged, StoreTooNew
 
 __all__ = [
+    "LATER",
     "RUN_FORMAT",
     "CodeRecord",
     "DataRecord",
@@ -284,7 +285,7 @@ class PaperRecord(Struct, frozen=True):
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 # Left out where they have their default, so that a field that came later renames no older record.
-_LATER: dict[type, dict[str, Any]] = {
+LATER: dict[type, dict[str, Any]] = {
     LeafRecord: {"parts": ()},
     DataRecord: {"origin": {}},
     Verdict: {"until": None, "kind": "", "remedies": ()},
@@ -296,7 +297,7 @@ def plain(value: Any) -> Any:
     if type(value) in _SCALARS:  # most of what there is
         return value
     if isinstance(value, Struct):
-        later = _LATER.get(type(value), {})
+        later = LATER.get(type(value), {})
         return {
             name: plain(getattr(value, name))
             for name in value.__struct_fields__

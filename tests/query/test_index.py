@@ -37,9 +37,13 @@ def record(
     status: str | None = "finished",
     seed: int | None = None,
     settled: bool = True,
+    steps_given: bool = False,
     **identity: Any,
 ) -> RunFolder:
-    """A run as the recorder writes one; without a status its process is still this one."""
+    """A run as the recorder writes one; without a status its process is still this one.
+
+    With `steps_given` a row is a step with its values.
+    """
     run = runs.begin(store, **identity)
     begun = time.time_ns()
     start = run.begin_execution(
@@ -61,7 +65,7 @@ def record(
     writer.fact("code", code)
     if config is not None:
         writer.fact("config", config)
-    for step, values in enumerate(rows, 1):
+    for step, values in rows if steps_given else enumerate(rows, 1):
         writer.row(values, step)
     writer.close()
     if status is not None:

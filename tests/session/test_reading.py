@@ -26,5 +26,5 @@ def test_what_cannot_be_read_does_not_hide_the_rest(store: Path) -> None:
 
 
 def test_where_all_can_be_read_nothing_is_said(store: Path) -> None:
-    begun = [runs.begin(store).id for _ in range(3)]
+    begun = [runs.begin(store).id for _ in range(3)][::-1]
     assert [run.id for run in samebit.runs(store=store)] == begun

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from samebit import places
 from samebit.capture.environment import normalised, packages
 from samebit.cli.tables import Column, table
 from samebit.cli.words import ProgressLine, Screen, ago, size, visible
+from samebit.digest import canonical_json
 from samebit.errors import NotFound, UsageError
 from samebit.records import Verdict
 from samebit.replay import environments
@@ -97,7 +99,8 @@ def _say_what_is_made(
 def env_arguments(parser: argparse.ArgumentParser) -> None:
     """What env takes."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="ls|rm")
-    commands.add_parser("ls", help="the environments that replays were run in")
+    listing = commands.add_parser("ls", help="the environments that replays were run in")
+    listing.add_argument("--json", action="store_true", help="the same as data")
     removing = commands.add_parser("rm", help="remove some; they can be made again")
     removing.add_argument("environments", metavar="ENV", nargs="*", help="the beginning of a name")
     removing.add_argument("--all", action="store_true", help="all of them")
@@ -109,7 +112,10 @@ def env(options: argparse.Namespace) -> int:
     cache = places.cache_folder()
     there = environments.kept(cache)
     if options.action == "ls":
-        if there:
+        if options.json:
+            said = {"environments": [_as_data(each, folder) for each, folder in there]}
+            screen.say(canonical_json(said).decode())
+        elif there:
             screen.say(_listed(there, screen))
         return 0
     if not options.environments and not options.all:
@@ -139,6 +145,17 @@ def _listed(there: Sequence[tuple[Kept, Path]], screen: Screen) -> str:
         for each, folder in there
     ]
     return table(columns, rows, columns_wide=screen.width, color=screen.color)
+
+
+def _as_data(each: Kept, folder: Path) -> dict[str, Any]:
+    return {
+        "name": each.key,
+        "packages": len(each.requirements),
+        "python": each.python,
+        "by": each.by,
+        "size_bytes": _size_of(folder),
+        "made_ns": each.made_ns,
+    }
 
 
 def _named(names: Sequence[str], there: Sequence[tuple[Kept, Path]]) -> list[Kept]:

@@ -16,12 +16,22 @@ from samebit.cli import tables, words
 from samebit.cli.words import Screen, visible, write_data
 from samebit.errors import NotFound
 from samebit.query import choosing, index, where
+from samebit.query.tabular.cells import utc
 from samebit.report.table import rows_to_csv, runs_table
 
 if TYPE_CHECKING:
     from samebit.folders.series import Column as Metric
 
-__all__ = ["ls", "ls_arguments", "metrics", "metrics_arguments", "names", "why_none"]
+__all__ = [
+    "add_selection",
+    "count",
+    "ls",
+    "ls_arguments",
+    "metrics",
+    "metrics_arguments",
+    "names",
+    "why_none",
+]
 
 Row = dict[str, object]
 
@@ -33,11 +43,11 @@ _CURVE_COLUMNS = 20
 
 def ls_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, in which order, and what of them."""
-    _add_selection(parser, order="started:desc")
+    add_selection(parser, order="started:desc")
     parser.add_argument(
         "--remote", metavar="NAME", help="the runs that lie there, without fetching them"
     )
-    parser.add_argument("--limit", type=_count, metavar="N", help="the first N runs only")
+    parser.add_argument("--limit", type=count, metavar="N", help="the first N runs only")
     parser.add_argument("--json", action="store_true", help="exact values, as a list of objects")
 
 
@@ -48,14 +58,15 @@ def metrics_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--machine", action="store_true", help="what the machine did, instead")
     parser.add_argument("--rank", metavar="N", help="as another rank logged them; else the first's")
     parser.add_argument(
-        "--execution", type=_count, metavar="N", help="all that one execution logged"
+        "--execution", type=count, metavar="N", help="all that one execution logged"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="every point: name, step, time, value")
     form.add_argument("--json", action="store_true", help="every point, exact, by name")
 
 
-def _add_selection(parser: argparse.ArgumentParser, order: str) -> None:
+def add_selection(parser: argparse.ArgumentParser, order: str) -> None:
+    """Which runs, in which order, and what of them."""
     parser.add_argument(
         "--where", metavar="EXPR", help="such as: acc > 0.9 and config.lr < 0.01 and name ~ 'b*'"
     )
@@ -66,7 +77,8 @@ def _add_selection(parser: argparse.ArgumentParser, order: str) -> None:
     parser.add_argument("--replays", action="store_true", help="replays, too")
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """An option's whole number from 1."""
     if text.isdecimal() and int(text):
         return int(text)
     raise argparse.ArgumentTypeError(f"a whole number from 1, not {text!r}")
@@ -131,7 +143,7 @@ def metrics(options: argparse.Namespace) -> int:
         _write_json({name: _points(metric) for name, metric in found.items()})
     elif options.csv:
         rows = [
-            (name, step, _utc(time_ns), value)
+            (name, step, utc(time_ns), value)
             for name, metric in found.items()
             for step, time_ns, value in zip(
                 metric.steps, metric.times_ns, metric.values, strict=True
@@ -296,13 +308,8 @@ def _fits(metric: str, name: str) -> bool:
 
 
 def _points(metric: "Metric") -> dict[str, object]:
-    times = [_utc(time_ns) for time_ns in metric.times_ns]
+    times = [utc(time_ns) for time_ns in metric.times_ns]
     return {"step": metric.steps, "time": times, "value": metric.values}
-
-
-def _utc(time_ns: int) -> str:
-    seconds, ns = divmod(time_ns, 1_000_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{ns:09d}Z"
 
 
 def _summary(found: "dict[str, Metric]", screen: Screen) -> str:

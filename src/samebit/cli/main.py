@@ -19,6 +19,7 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "media": ("samebit.cli.media", "pictures, tables, sound that a run logged: list, export"),
+    "export": ("samebit.cli.exporting", "everything of runs as Parquet, CSV or JSON, in bulk"),
     "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
     "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),
@@ -40,6 +41,7 @@ COMMANDS = {
     "du": ("samebit.cli.usage", "who uses the space, and what was saved"),
     "gc": ("samebit.cli.sweeping", "remove what no run names any more"),
     "tags": ("samebit.cli.tagging", "list or remove the git tags of runs"),
+    "schema": ("samebit.cli.describing", "the shape of what a command prints with --json"),
     "demo": ("samebit.cli.demonstrating", "record, verify and compare a small training"),
 }
 

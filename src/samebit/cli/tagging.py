@@ -7,6 +7,7 @@ from pathlib import Path
 
 from samebit import places
 from samebit.cli.words import Screen, counted, visible
+from samebit.digest import canonical_json
 from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.folders.find import find_run
 
@@ -19,7 +20,8 @@ _TOGETHER = 500  # refs in one command
 def tags_arguments(parser: argparse.ArgumentParser) -> None:
     """What tags takes."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="ls|push|rm")
-    commands.add_parser("ls", help="the git refs that keep the code of runs")
+    listing = commands.add_parser("ls", help="the git refs that keep the code of runs")
+    listing.add_argument("--json", action="store_true", help="the same as data")
     pushing = commands.add_parser("push", help="send them to a git remote")
     pushing.add_argument("--to", metavar="REMOTE", help="git's name of it (default: the only one)")
     removing = commands.add_parser("rm", help="remove them; the store keeps the code")
@@ -33,6 +35,9 @@ def tags(options: argparse.Namespace) -> int:
     screen = Screen.of(sys.stdout)
     refs = _git("for-each-ref", "--format=%(refname)", *_FOLDERS)
     if options.action == "ls":
+        if options.json:
+            screen.say(canonical_json({"tags": refs}).decode())
+            return 0
         for ref in refs:
             screen.say(visible(ref))
         return 0

@@ -366,8 +366,13 @@ class _PackagesFact(TypedDict):
     versions: NotRequired[dict[str, str]]
 
 
+class _ProcessorFact(TypedDict):
+    quota: NotRequired[float | None]
+    flags: NotRequired[list[Any] | None]
+
+
 class _MachineFact(TypedDict):
-    cpu: NotRequired[dict[str, Any]]
+    cpu: NotRequired[_ProcessorFact]
     gpus: NotRequired[list[Any]]
     system: NotRequired[dict[str, Any] | None]
     memory_bytes: NotRequired[float | None]

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from samebit.folders.streams import Episode, Stream, rank_number
 from samebit.journal.logged import Logged, Row
-from samebit.journal.tabled import Tabled, tabled
+from samebit.journal.tabled import NotNumbers, Tabled, tabled
 
-__all__ = ["Points", "as_written", "of_rows", "read", "row_at"]
+__all__ = ["Points", "as_written", "of_rows", "read", "read_exact", "row_at"]
 
 
 _NUMBER_AT = 40  # in a place: above it the number of its segment
@@ -37,12 +37,21 @@ def read(of_ranks: Mapping[str, Stream], numpy: Any) -> dict[str, Points]:
     return {name: _by_step(points, numpy) for name, points in found.items()}
 
 
+def read_exact(of_ranks: Mapping[str, Stream], numpy: Any) -> dict[str, Points] | None:
+    """The same; None where anything was logged that it would leave out or round (see `tabled`)."""
+    try:
+        found = as_written(of_ranks, numpy, is_strict=True)
+    except NotNumbers:
+        return None
+    return {name: _by_step(points, numpy) for name, points in found.items()}
+
+
 def as_written(
     of_ranks: Mapping[str, Stream], numpy: Any, *, is_strict: bool = False
 ) -> dict[str, Points]:
     """The same in the order in which it counts: by rank, by episode, by time; steps come again.
 
-    Raises NotNumbers where anything else than numbers was logged, if `is_strict`.
+    Raises NotNumbers where that is not all that was logged, if `is_strict`.
     """
     found: dict[str, list[Points]] = {}
     of_rank: dict[str, int] = {}

@@ -154,6 +154,10 @@ class View(Struct, frozen=True, dict=True):
         """What of `metrics` is a number, as arrays in order of the steps."""
         return points.read(self._streams, numpy)
 
+    def exact_points(self, numpy: Any) -> dict[str, Points] | None:
+        """The same, where this is all that `metrics` has, to the bit; else None."""
+        return points.read_exact(self._streams, numpy)
+
     @property
     def replaced(self) -> list[Replaced]:
         """Metrics of the face that count no more: a later execution began before them."""
@@ -172,6 +176,11 @@ class View(Struct, frozen=True, dict=True):
     def all_facts(self, name: str) -> list[Any]:
         """Every value of a fact, oldest first."""
         return [value for _, value in self._facts.get(name, ())]
+
+    @property
+    def fact_names(self) -> list[str]:
+        """The names under which anything was learnt, in order of the alphabet."""
+        return sorted(self._facts)
 
     def by_rank(self, name: str) -> list[tuple[str, Any]]:
         """The same, each with its rank; those of a lower rank come first."""

@@ -32,10 +32,11 @@ _SMALL, _SMALL_NEGATIVE = 0x80, 0xE0  # below, and from here on, the first byte 
 _CONSTANTS = (0xC0, 0xC2, 0xC3)  # None, False, True
 _TEXTS = {0xD9: 1, 0xDA: 2, 0xDB: 4}  # first byte of a text: how many bytes say its length
 _LARGEST_TIME = 2**62
+_EXACT = 2**53  # up to which float64 has every whole number
 
 
 class NotNumbers(Exception):
-    """There is something else than numbers, or a row that is not known; see `tabled`."""
+    """There is what float64 does not hold, or a row that is not known; see `tabled`."""
 
 
 class Tabled(Struct, frozen=True):
@@ -63,7 +64,8 @@ class _Item(Struct, frozen=True):
 def tabled(logged: Logged, numpy: Any, *, is_strict: bool = False) -> Iterator[Tabled]:
     """The rows of a segment; what cannot be read, or is no number, is left out.
 
-    Raises NotNumbers for it where `is_strict`.
+    Raises NotNumbers for it where `is_strict`, and for an integer that float64 rounds, or a step
+    that is no whole number.
     """
     singly: list[int] = []
     for left in _parts(numpy, numpy.asarray(logged.payloads, numpy.int64)):
@@ -176,6 +178,9 @@ def _read(
     is_timed = times.dtype.kind != "f"  # no writer of ours writes such a time
     sound = (times >= 0) & (times < _LARGEST_TIME)
     _check(is_strict and not (is_timed and schemas.dtype.kind != "f" and sound.all()))
+    if is_strict:
+        values = [rows[f"{one.at}"] for one in items[_BEFORE_THE_VALUES:]]
+        _check(not (_are_whole(numpy, steps) and all(_is_exact(one) for one in values)))
     if not is_timed:
         return
     first = schemas[0]
@@ -198,6 +203,17 @@ def _read(
         )
 
 
+def _are_whole(numpy: Any, steps: Any) -> bool:
+    whole = steps.astype(numpy.float64)
+    return bool(((whole == numpy.floor(whole)) & (abs(whole) < _EXACT)).all())
+
+
+def _is_exact(values: Any) -> bool:
+    """Whether float64 holds each of these numbers."""
+    is_wide = values.dtype.kind != "f" and values.dtype.itemsize == 8
+    return not is_wide or bool(((values <= _EXACT) & (values >= -_EXACT)).all())
+
+
 def _one_by_one(
     numpy: Any, logged: Logged, payloads: list[int], is_strict: bool
 ) -> Iterator[Tabled]:
@@ -210,7 +226,10 @@ def _one_by_one(
         step, time_ns, values = row
         numbers = {n: _as_float(v) for n, v in values.items() if type(v) in (int, float)}
         is_sound = type(step) in (int, float) and abs(time_ns) < _LARGEST_TIME
-        _check(is_strict and not (is_sound and len(numbers) == len(values)))
+        if is_strict:
+            is_whole = type(step) is int and abs(step) < _EXACT and time_ns >= 0
+            _check(not (is_sound and is_whole))
+            _check(not all(numbers.get(n) == v or v != v for n, v in values.items()))
         if is_sound:
             found = (payload, time_ns, _as_float(step), list(numbers.values()))
             by_names.setdefault(tuple(numbers), []).append(found)

@@ -4,7 +4,6 @@ The statement's subjects are digests: of the run's record, of its final states, 
 wrote. Its predicate is ours, and holds the verdict in its own words.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.reader import list_segments
 from samebit.objects.store import Store
+from samebit.query.tabular.cells import utc
 from samebit.records import ExecutionStart, Verdict
 from samebit.report.anonymous import Wording
 from samebit.report.outputs import OURS, Output, digests_of_bytes
@@ -42,7 +42,6 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:samebit:verify:1"
 NOTE = "certificate"  # the kind of the note that has the salt of an anonymous one
 
-_SECOND_NS = 1_000_000_000
 _PERSONAL = frozenset({"by", "host"})  # of a verdict
 _ALWAYS_NAMED = frozenset({"samebit"})  # however it was installed
 
@@ -174,7 +173,7 @@ def stated_verdict(verdict: Verdict, wording: Wording) -> dict[str, Any]:
     hidden = _PERSONAL if wording.is_anonymous else ()
     stated = {name: _worded(value, wording) for name, value in found.items() if name not in hidden}
     ids = {name: wording.id(found[name]) if found[name] else None for name in ("run", "replay")}
-    return {**stated, **ids, "at": _in_utc(at_ns) if at_ns else None}
+    return {**stated, **ids, "at": utc(at_ns) if at_ns else None}
 
 
 def _worded(value: Any, wording: Wording) -> Any:
@@ -186,14 +185,6 @@ def _worded(value: Any, wording: Wording) -> Any:
     if isinstance(value, (list, tuple)):
         return [_worded(item, wording) for item in value]
     return value
-
-
-def _in_utc(at_ns: int) -> str:
-    seconds, rest = divmod(at_ns, _SECOND_NS)
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
-    except (OverflowError, ValueError, OSError):
-        return f"{at_ns} ns"  # no calendar reaches there; a damaged record does
 
 
 def final_states(view: View) -> list[dict[str, Any]]:

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from samebit.errors import UsageError
+from samebit.query.tabular.cells import exact
 from samebit.query.where import resolve
 
 __all__ = [
-    "exact",
+    "csv_field",
     "few",
     "markup_free",
     "number",
@@ -71,32 +72,16 @@ def shown(value: object) -> str:
     return visible(exact(value))
 
 
-def exact(value: object) -> str:
-    """Any plain value for programs, nothing rounded; None is an empty text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, float):
-        return repr(float(value))  # a NumPy float's own repr names its type
-    if isinstance(value, (list, tuple, dict)):
-        import json  # noqa: PLC0415  (every command imports this file; few tables hold lists)
-
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
-
-
 def rows_to_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as RFC 4180 has it; None is an empty field, an empty text a quoted one."""
-    lines = [",".join(_csv_field(cell) for cell in row) for row in [headers, *rows]]
+    lines = [",".join(csv_field(cell) for cell in row) for row in [headers, *rows]]
     # Readers skip an empty line, and with it the row. A lone surrogate could not be written.
     text = "".join((line or '""') + "\r\n" for line in lines)
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _csv_field(value: object) -> str:
+def csv_field(value: object) -> str:
+    """A value as a field of such a table."""
     text = exact(value)
     if _CSV_QUOTED.search(text) or (text == "" and value is not None):
         return '"' + text.replace('"', '""') + '"'

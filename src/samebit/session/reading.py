@@ -1,6 +1,5 @@
-"""A recorded run, for reading in Python: `open_run` and `runs`."""
+"""A recorded run, for reading in Python: `open_run`."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ from samebit.capture import config as config_capture
 from samebit.data.recorded import RecordedSplit
 from samebit.data.recorded_data import RecordedData
 from samebit.data.recorded_media import RecordedMedia
-from samebit.errors import NotFound
-from samebit.folders.find import find_run, list_runs
+from samebit.folders.find import find_run
 from samebit.folders.media import find_media, media_of
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import find_split, splits_of
@@ -21,7 +19,7 @@ from samebit.query.lacks import find_lacks
 from samebit.records import Verdict
 from samebit.states.stored import StoredState
 
-__all__ = ["RecordedRun", "open_run", "open_split", "open_state", "runs"]
+__all__ = ["RecordedRun", "open_run", "open_split", "open_state", "store_at"]
 
 
 def open_state(view: View, one: Stated, *, apart: bool = False) -> StoredState:
@@ -234,29 +232,11 @@ def open_run(reference: str, *, store: str | Path | None = None) -> RecordedRun:
     Raises:
         RunNotFound, AmbiguousRun, StoreNotFound, Damaged.
     """
-    return RecordedRun(read_run(find_run(_store(store), reference)))
+    return RecordedRun(read_run(find_run(store_at(store), reference)))
 
 
-def runs(*, store: str | Path | None = None, replays: bool = False) -> list[RecordedRun]:
-    """Every run of a store, oldest first; replays only when asked for.
-
-    What cannot be read is left out, with a warning that says so.
-    """
-    views: list[View] = []
-    unreadable: list[str] = []
-    for folder in list_runs(_store(store)):
-        try:
-            views.append(read_run(folder))
-        except NotFound as error:  # damaged, of a newer version, or killed before it began
-            unreadable.append(error.what)
-    if unreadable:
-        what = f"{len(unreadable)} run folders cannot be read and are left out (`samebit ls` shows "
-        warnings.warn(f"{what}them): {'; '.join(unreadable[:3])}", stacklevel=2)
-    views.sort(key=lambda view: view.record.started_ns)
-    return [RecordedRun(view) for view in views if replays or view.record.kind != "replay"]
-
-
-def _store(given: str | Path | None) -> Path:
+def store_at(given: str | Path | None) -> Path:
+    """The store that is given, or that of the working directory."""
     if given is None:
         return places.find_store(Path.cwd())
     places.check_format(Path(given))

@@ -116,6 +116,7 @@ class Recording:
         )
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
+        self.fits = Tracing(loops, self._keeper, self.problem)  # and trials of searches, each a row
         boosting = Boosting(loops, self._keeper)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
@@ -518,6 +519,7 @@ class Recording:
         self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self.tracing.finish(interrupted=interrupted))
+        self._safely("state.save", lambda: self.fits.finish(interrupted=interrupted))
         self._safely("hooks.post_step", self.recorder.close)
         self._safely("log", self._finish_arriving)
         if self._media is not None:

@@ -1,0 +1,1 @@
+"""Tables of runs in files: Parquet, CSV, JSON, JSON Lines."""
