@@ -8,6 +8,7 @@ import measure
 
 NAMES = (
     "log_call",
+    "doors",
     "media",
     "training_loop",
     "startup",

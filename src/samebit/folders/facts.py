@@ -32,6 +32,7 @@ __all__ = [
 # Facts of which every one counts; of the others the last one does.
 MANY = frozenset(
     {
+        "artifact",
         "cell",
         "child",
         "continued",
@@ -203,6 +204,17 @@ class _ManyFact(FileFact):
     count: int | None
     size_bytes: NotRequired[int | None]
     listing: NotRequired[str | None]
+
+
+class _ArtifactFact(TypedDict):
+    """A version of data that the script saved, logged or used by a call."""
+
+    how: str
+    name: _Text
+    fingerprint: _Text
+    manifest: _Digest
+    given: NotRequired[str]  # by which name it was asked for
+    file: NotRequired[str]  # of one that was saved, its name there
 
 
 class _ChildFact(TypedDict):
@@ -450,6 +462,7 @@ class _UseFact(TypedDict):
 
 
 _SHAPES: dict[str, Any] = {
+    "artifact": _ArtifactFact,
     "asked": _AskedFact,
     "cell": _CellFact,
     "child": _ChildFact,

@@ -49,10 +49,11 @@ class SamebitCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Give a row of the trace."""
         try:
-            optimizer = self.model.optimizer
+            model: Any = self.model
+            optimizer = model.optimizer
             self._door.run.trace(
                 loss=dict(logs or {}),
-                params=self.model,
+                params=model,
                 state=optimizer,
                 hyper={"lr": optimizer.learning_rate},
             )

@@ -1,0 +1,1 @@
+"""The shapes of other trackers, and what comes from their files."""
