@@ -26,6 +26,7 @@ NAMES = (
     "ssh_remote",
     "exporting",
     "page",
+    "page_peers",
     "page_server",
 )
 

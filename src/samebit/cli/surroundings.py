@@ -5,6 +5,7 @@ Each function gives lines of name and value, as `samebit show` prints them.
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from samebit.capture import locks
 from samebit.capture.callers import short_place
@@ -112,8 +113,11 @@ def used_lines(
 def use_lines(view: View) -> Iterator[tuple[str, object]]:
     """What it took; of several ranks, each says its own."""
     found = view.all_facts("use")
-    for used in found:
-        rank = f" of rank {used['rank']}" if len(found) > 1 else ""
+    for told in found:
+        rank = f" of rank {told.get('rank')}" if len(found) > 1 else ""
+        used: dict[str, Any] = {
+            name: value for name, value in told.items() if isinstance(value, (int, float))
+        }
         memory = size(used.get("peak_rss_bytes") or 0)
         text = f"{duration(used.get('cpu_s') or 0)} of processor in {duration(used['wall_s'])}"
         yield f"used{rank}", f"{text}, {memory} of memory at most"
