@@ -11,6 +11,7 @@ import pytest
 
 from samebit.cli.main import main
 from samebit.compat.files.framed import pack_records
+from tests.cli import strictly
 from tests.cli.stores import new_store, said
 from tests.compat.events import NAME, scalar, version, write
 from tests.projects import SAMEBIT, Project
@@ -29,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def imported(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, object]]:
     code, out = said(capsys, "import", "tensorboard", *words, "--json")
     assert code == 0
-    return [json.loads(line) for line in out.splitlines()]
+    return strictly.check(["import", "tensorboard"], out)
 
 
 def test_import_and_again(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,6 +132,19 @@ def test_ls_and_table_take_them(project: Project, capsys: pytest.CaptureFixture[
 def test_check_finds_nothing_wrong(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     imported(capsys, "runs")
     assert said(capsys, "check")[0] == 0
+
+
+def test_out_again_as_event_files(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    imported(capsys, "runs")
+    code, out = said(capsys, "export", "x", "--tensorboard", "out")
+    assert code == 0
+    assert out.startswith("out: 1 run, 46 points, 3 things to look at; tensorboard --logdir out")
+    (folder,) = (project.path / "out").iterdir()
+    assert folder.name.startswith("x.")
+    (row,) = imported(capsys, "out")
+    assert (row["is_new"], row["points"], row["things"]) == (True, 46, 3)
+    assert main(["export", "--tensorboard", "out", "--to", "x"]) == 2
+    assert "writes no tables" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """`samebit export --tensorboard`: runs as event files, which TensorBoard opens."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from samebit.cli.words import ProgressLine, Screen, counted, visible
@@ -9,12 +9,11 @@ from samebit.compat.files.writing import groups_of_seeds, write_events
 from samebit.errors import Exit, SamebitError, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
-from samebit.query.index import Row
 
 __all__ = ["export_events"]
 
 
-def export_events(store: Path, rows: Sequence[Row], folder: Path) -> int:
+def export_events(store: Path, rows: Sequence[Mapping[str, object]], folder: Path) -> int:
     """Write runs into a folder; exit code 7 where one could not be read, and the rest is there.
 
     Args:
