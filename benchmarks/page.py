@@ -29,6 +29,7 @@ from samebit.records import ExecutionEnd, ExecutionStart
 
 RUNS, KEYS = 10_000, 50  # and 20 metrics
 CURVES, POINTS = 100, 100_000
+MANY_POINTS = 1_000_000  # of a run that goes on
 ROUNDS = 7
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # Resolves with the time since the page was begun when something is there, and has been drawn.
@@ -69,9 +70,11 @@ def main() -> None:
         try:
             _table(begun, folder)
             _curves(begun, folder)
+            _live(begun, folder)
         finally:
             begun.close()
-    print(f"Targets: 1 s, 100 ms, 100 ms beside the wait; 1 s, 200 ms. {measure.load()}")
+    told = "Targets: 1 s, 100 ms, 100 ms beside the wait; 1 s, 200 ms; 1 s after log()."
+    print(f"{told} {measure.load()}")
 
 
 def _table(browser: Any, folder: Path) -> None:
@@ -79,21 +82,21 @@ def _table(browser: Any, folder: Path) -> None:
     store = places.make_store(project / places.STORE_NAME)
     began = time.monotonic()
     for number in range(RUNS):
-        _wide_run(store, number)
+        wide_run(store, number)
     print(f"{RUNS:,} runs of {KEYS + 20} keys made in {time.monotonic() - began:.0f} s", flush=True)
-    with _shown(project, folder / "cache") as link:
-        page = _page(browser, link)
-        print(f"first table of a cold index: {_until_all(page):.1f} s\n", flush=True)
-        _say("first paint of all runs", [_goto(page, link, "/", _ROWS) for _ in range(ROUNDS)])
+    with shown(project, folder / "cache") as link:
+        page = open_page(browser, link)
+        print(f"first table of a cold index: {until_all(page):.1f} s\n", flush=True)
+        say("first paint of all runs", [goto(page, link, "/", _ROWS) for _ in range(ROUNDS)])
         sort = f"const first = {_FIRST}; document.querySelectorAll('.head .sort')[4].click()"
-        _say("sort by a column", [_act(page, sort, _OTHER_ORDER) for _ in range(ROUNDS)])
+        say("sort by a column", [act(page, sort, _OTHER_ORDER) for _ in range(ROUNDS)])
         filters: list[float] = []
         for at in range(ROUNDS):
             said = "document.querySelector('.count').textContent"
             before = page.evaluate(said)
             there = f"() => {said} !== {before!r}"
-            filters.append(_act(page, _typed(f"config.key3 < 0.{at + 1}"), there))
-        _say("filter, 200 ms of it for another key", filters)
+            filters.append(act(page, typed(f"config.key3 < 0.{at + 1}"), there))
+        say("filter, 200 ms of it for another key", filters)
         page.close()
 
 
@@ -102,24 +105,74 @@ def _curves(browser: Any, folder: Path) -> None:
     store = places.make_store(project / places.STORE_NAME)
     began = time.monotonic()
     for number in range(CURVES):
-        _long_run(store, number)
+        long_run(store, number)
     print(
         f"\n{CURVES} runs of {POINTS:,} points made in {time.monotonic() - began:.0f} s", flush=True
     )
-    with _shown(project, folder / "cache") as link:
-        page = _page(browser, link)
-        _until_all(page, CURVES)
-        print(f"first time, journals unread: {_goto(page, link, '/curves', DRAWN) / 1000:.1f} s\n")
-        _say("100 curves", [_goto(page, link, "/curves", DRAWN) for _ in range(ROUNDS)])
+    with shown(project, folder / "cache") as link:
+        page = open_page(browser, link)
+        until_all(page, CURVES)
+        print(f"first time, journals unread: {goto(page, link, '/curves', DRAWN) / 1000:.1f} s\n")
+        say("100 curves", [goto(page, link, "/curves", DRAWN) for _ in range(ROUNDS)])
         zooms: list[float] = []
         for at in range(ROUNDS):
             low, high = 10_000 + 5000 * at, 40_000 + 5000 * at
             zoom = f"""history.pushState(null, '', '/curves?zoom={low}~{high}');
                 dispatchEvent(new PopStateEvent('popstate'));"""
             asked = """() => window.answered > window.before"""
-            zooms.append(_act(page, f"window.before = window.answered ?? 0; {zoom}", asked))
-        _say("zoom", zooms)
+            zooms.append(act(page, f"window.before = window.answered ?? 0; {zoom}", asked))
+        say("zoom", zooms)
         page.close()
+
+
+def _live(browser: Any, folder: Path) -> None:
+    """From `log()` in another process until the value is on the screen."""
+    print()
+    for points in (0, MANY_POINTS):
+        project = folder / f"live{points}"
+        places.make_store(project / places.STORE_NAME)
+        with shown(project, folder / "cache") as link, _logging(project, points) as said:
+            next(said)  # it has logged what it had, and the page knows its columns
+            page = open_page(browser, link)
+            until_all(page, 1)
+            lags: list[float] = []
+            for line in said:
+                value, at = line.split()
+                there = f"() => [...document.querySelectorAll('.grid-body .cell')].some({_IS})"
+                page.evaluate(f"window.whenThere({there.replace('VALUE', value)})")
+                lags.append(1000 * (page.evaluate("Date.now()") / 1000 - float(at)))
+            say(f"a new value in the table, after {points:,} points", lags[1:])
+            page.close()
+
+
+_IS = "(one) => one.textContent.trim() === 'VALUE'"
+_LOGS = """
+import sys, time
+import samebit
+run = samebit.init()
+for step in range(int(sys.argv[1])):
+    run.log({"loss": 1 / (1 + step)}, step=step)
+run.log({"live": 100})
+print("now", flush=True)
+for value in range(101, 101 + int(sys.argv[2])):
+    time.sleep(3.7)
+    at = time.time()
+    run.log({"live": value})
+    print(value, at, flush=True)
+time.sleep(5)
+"""
+
+
+@contextmanager
+def _logging(project: Path, points: int) -> Iterator[Iterator[str]]:
+    command = [sys.executable, "-c", _LOGS, str(points), str(ROUNDS + 1)]
+    env = measure.child_environment(SAMEBIT_DIR=str(project / places.STORE_NAME))
+    with subprocess.Popen(
+        command, cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as one:
+        assert one.stdout is not None
+        yield iter(one.stdout)
+        one.kill()
 
 
 # The first row is another one than it was.
@@ -130,7 +183,7 @@ _ROWS = f"() => document.querySelector('.count')?.textContent.startsWith('{RUNS:
 )
 
 
-def _say(what: str, times: list[float]) -> None:
+def say(what: str, times: list[float]) -> None:
     times.sort()
     print(
         f"{what:40} {statistics.median(times):7.0f} ms  ({times[0]:.0f} to {times[-1]:.0f})",
@@ -138,7 +191,7 @@ def _say(what: str, times: list[float]) -> None:
     )
 
 
-def _page(browser: Any, link: str) -> Any:
+def open_page(browser: Any, link: str) -> Any:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.add_init_script(WAIT)
     page.add_init_script(
@@ -156,19 +209,19 @@ def _page(browser: Any, link: str) -> Any:
     return page
 
 
-def _until_all(page: Any, count: int = RUNS) -> float:
+def until_all(page: Any, count: int = RUNS) -> float:
     began = time.monotonic()
-    there = f"() => document.querySelector('.count')?.textContent.startsWith('{count:,} ')"
+    there = f"() => document.querySelector('.count')?.textContent.startsWith('{count:,} run')"
     page.evaluate(f"window.whenThere({there})")
     return time.monotonic() - began
 
 
-def _goto(page: Any, link: str, path: str, there: str) -> float:
+def goto(page: Any, link: str, path: str, there: str) -> float:
     page.goto(link.split("/?")[0] + path, wait_until="commit")
     return float(page.evaluate(f"window.whenThere({there})"))
 
 
-def _act(page: Any, action: str, there: str) -> float:
+def act(page: Any, action: str, there: str) -> float:
     return float(
         page.evaluate(
             f"async () => {{ const began = performance.now(); {action};"
@@ -177,7 +230,7 @@ def _act(page: Any, action: str, there: str) -> float:
     )
 
 
-def _typed(text: str) -> str:
+def typed(text: str) -> str:
     return (
         f"const box = document.querySelector('#filter'); box.value = {text!r};"
         " box.dispatchEvent(new Event('input', { bubbles: true }))"
@@ -185,7 +238,7 @@ def _typed(text: str) -> str:
 
 
 @contextmanager
-def _shown(project: Path, cache: Path) -> Iterator[str]:
+def shown(project: Path, cache: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "samebit.cli.main", "ui", "--no-open"]
     env = measure.child_environment(SAMEBIT_CACHE=str(cache))
     with subprocess.Popen(command, cwd=project, env=env, stdout=subprocess.PIPE, text=True) as one:
@@ -222,7 +275,7 @@ def _begin(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[],
     return run, writer, end
 
 
-def _wide_run(store: Path, number: int) -> None:
+def wide_run(store: Path, number: int) -> None:
     chance = random.Random(number)
     _, writer, end = _begin(store, f"run-{number}")
     writer.fact("config", {f"key{at}": round(chance.random(), 4) for at in range(KEYS)})
@@ -230,10 +283,10 @@ def _wide_run(store: Path, number: int) -> None:
     end()
 
 
-def _long_run(store: Path, number: int) -> None:
+def long_run(store: Path, number: int, points: int = POINTS) -> None:
     chance = random.Random(number)
     _, writer, end = _begin(store, f"run-{number}")
-    for step in range(POINTS):
+    for step in range(points):
         writer.row({"loss": math.exp(-step / 30_000) + 0.1 * chance.random()}, step)
     end()
 

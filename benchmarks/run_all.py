@@ -8,6 +8,7 @@ import measure
 
 NAMES = (
     "log_call",
+    "doors",
     "media",
     "importing",
     "training_loop",
@@ -26,6 +27,7 @@ NAMES = (
     "ssh_remote",
     "exporting",
     "page",
+    "page_peers",
     "page_server",
 )
 

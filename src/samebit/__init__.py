@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would cos
 if TYPE_CHECKING:
     from typing import Any
 
+    from samebit.integrations import sklearn
     from samebit.media.given import Audio, Figure, Histogram, Image, Table, Text, Video
     from samebit.session.chosen import runs
     from samebit.session.joining import init
@@ -39,6 +40,7 @@ __all__ = [
     "role",
     "runs",
     "seeds",
+    "sklearn",
 ]
 
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "Table": "samebit.media.given",
     "Text": "samebit.media.given",
     "Video": "samebit.media.given",
+    "sklearn": "samebit.integrations.sklearn",
 }
 
 
@@ -71,7 +74,8 @@ def __getattr__(name: str) -> "Any":
     collects = gc.isenabled()
     gc.disable()
     try:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
+        home = importlib.import_module(_HOMES[name])
+        value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
     finally:
         if collects:
             gc.enable()

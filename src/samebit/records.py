@@ -96,6 +96,7 @@ class ExecutionStart(Struct, frozen=True):
     masked: tuple[int, ...] = ()  # positions in argv whose value was a secret
     job: str = ""  # of a batch system or MPI, whose processes are the ranks of this one execution
     ranks: int = 1  # how many that job has
+    shape: str = ""  # of which tracker `samebit run --as` put ours in its place
     format: str = RUN_FORMAT
 
 
@@ -297,6 +298,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 LATER: dict[type, dict[str, Any]] = {
     LeafRecord: {"parts": ()},
     DataRecord: {"origin": {}},
+    ExecutionStart: {"shape": ""},
     Verdict: {"until": None, "kind": "", "remedies": ()},
     RunRecord: {"imported": None},
 }

@@ -1,11 +1,16 @@
 """Runs that say what would harm a careless page: nothing runs, nothing leaves, nothing changes."""
 
 import re
+import threading
 from collections.abc import Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
+from samebit.journal.writer import Writer
+from samebit.objects.store import Store
 from tests.page import stores
 from tests.page.conftest import Site, opened_at, shown
 
@@ -110,3 +115,304 @@ def test_the_policy_of_the_page_lets_nothing_else_run(
     assert taken[0] == 0
     assert taken[1] != "rgb(255, 0, 0)"
     page.close()
+
+
+# What is written as a thing of one kind and is another; a browser that sniffs would run some of it.
+_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="top.taken=1"><script>top.taken=1</script>'
+_HTML = b"<!doctype html><script>top.taken = 1; parent.document.title = 'taken'</script>"
+_DISGUISED = {
+    "svg": ("image/svg+xml", _SVG),
+    "svg as png": ("image/png", _SVG),
+    "html": ("text/html", _HTML),
+    "html as jpeg": ("image/jpeg", _HTML),
+    "html as text": ("text/plain", _HTML),
+    "gif that is a script": ("image/gif", b"GIF89a=1;top.taken=1;/*" + _HTML),
+    "pdf behind a picture": (
+        "image/png",
+        b"\x89PNG\r\n\x1a\n%PDF-1.7\n/OpenAction << /S /JavaScript",
+    ),
+    "pdf": ("application/pdf", b"%PDF-1.7\n"),
+    "xml": ("application/xml", b'<?xml-stylesheet href="javascript:top.taken=1"?><a/>'),
+    "script": ("text/javascript", b"top.taken = 1"),
+    "no type": ("", _HTML),
+    "a type with a line": ("image/png\r\nset-cookie: a=b", _HTML),
+    "table of nothing": ("application/json", b'{"columns": 5, "rows": [5, null, {"a": 1}]}'),
+    "table of others": (
+        "application/json",
+        b'{"columns": ["<b>", {}], "rows": [[{"media": {"object": "../../format",'
+        b' "type": "image/png"}}], [{"media": 5}], [{"media": {"type": []}}]]}',
+    ),
+    "histogram": ("application/json", b'{"counts": "<b>", "edges": [{}], "nan": "<img src=x>"}'),
+    "no json": ("application/json", b"{"),
+}
+_KINDS = {"table": "table", "histogram": "histogram", "html as text": "text", "no json": "table"}
+
+
+@pytest.fixture(scope="module")
+def disguised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
+    project = tmp_path_factory.mktemp("disguised") / "p"
+    store = stores.new_store(project)
+    run = stores.record(store, name="disguised", rows=[{"loss": 1.0}])
+    writer = Writer(run.journal, run.id)
+    for name, (kind, data) in _DISGUISED.items():
+        of = next((its for word, its in _KINDS.items() if name.startswith(word)), "image")
+        fact = {"name": name, "step": 1, "kind": of, "of": 1, "at": 0, "type": kind, "about": {}}
+        fact |= {"object": Store(store).put(data), "size_bytes": len(data), "caption": "<i>c</i>"}
+        writer.fact("media", fact)
+    writer.close()
+    with shown(project) as site:
+        yield site, run.id
+
+
+def test_a_thing_of_another_kind_than_it_says_is_shown_as_none(
+    browser: Any, disguised: tuple[Site, str]
+) -> None:
+    site, run = disguised
+    with opened_at(browser, site) as opened:
+        page = opened.page
+        opened.go(f"/run/{run}?tab=media")
+        page.get_by_role("heading", name="html as jpeg").wait_for()
+        page.wait_for_load_state("networkidle")
+        drawn = page.evaluate(
+            "[...document.images].filter((one) => one.naturalWidth > 0).map((one) => one.src)"
+        )
+        assert len(drawn) <= 1  # of the polyglot, which is a picture for whoever shows it as one
+        assert page.evaluate("window.taken") is None
+        assert page.locator("main :is(i, b, script, svg[onload])").count() == 0
+
+
+def test_a_thing_that_is_opened_by_itself_runs_nothing(
+    browser: Any, disguised: tuple[Site, str]
+) -> None:
+    """As a page of its own, in a frame, as a script, as a style: whoever gets somebody to do so."""
+    site, run = disguised
+    with opened_at(browser, site) as opened:
+        page = opened.page
+        media = page.evaluate(
+            "async (run) => (await (await fetch(`/api/runs/${run}`)).json()).media", run
+        )
+        assert len(media) == len(_DISGUISED)
+        for one in media:
+            path = f"/api/media/{one['digest'].replace(':', '%3A')}?run={run}"
+            answer = page.evaluate(
+                """async (path) => { const one = await fetch(path);
+                    return [one.status, Object.fromEntries(one.headers)]; }""",
+                path,
+            )
+            status, headers = answer
+            assert status == 200, one["name"]
+            assert "set-cookie" not in headers
+            assert "sandbox" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            kind = headers["content-type"].partition(";")[0]
+            assert kind in (
+                "application/octet-stream",
+                "text/plain",
+                "application/json",
+                *_PICTURES,
+            )
+            if kind == "application/octet-stream":
+                assert headers["content-disposition"].startswith("attachment")
+            page.evaluate(
+                """async (path) => {
+                    for (const [tag, name] of [['script', 'src'], ['iframe', 'src'],
+                      ['embed', 'src'], ['object', 'data'], ['link', 'href']]) {
+                      const one = document.createElement(tag);
+                      if (tag === 'link') one.rel = 'stylesheet';
+                      one[name] = path;
+                      document.body.append(one);
+                    }
+                    await new Promise((done) => setTimeout(done, 50)); }""",
+                path,
+            )
+            assert page.evaluate("[window.taken, document.title.includes('taken')]") == [
+                None,
+                False,
+            ], one["name"]
+        opened.troubles.clear()  # what the browser refused is said in its console
+
+
+_PICTURES = ("image/png", "image/gif")
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    """A page of somebody else's on another port of this machine, open in the same browser."""
+
+    cookies: ClassVar[list[str]] = []
+    page: ClassVar[bytes] = b"<!doctype html><title>of a stranger</title>"
+
+    def do_GET(self) -> None:
+        self.cookies.append(self.headers.get("cookie") or "")
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(self.page)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    _Stranger.cookies.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+# Everything by which one page gets at another's answers; each says what it got.
+_TAKES = """async (ours) => {
+  const found = [];
+  for (const mode of ['cors', 'no-cors', 'same-origin']) {
+    try {
+      const one = await fetch(`${ours}/api/runs`, { mode, credentials: 'include' });
+      found.push([mode, one.type, (await one.text()).length]);
+    } catch { found.push([mode, 'refused', 0]); }
+  }
+  const load = (tag, name, path, more = {}) => new Promise((done) => {
+    const one = Object.assign(document.createElement(tag), more);
+    one.onload = () => done([tag, 'loaded', 1]);
+    one.onerror = () => done([tag, 'refused', 0]);
+    setTimeout(() => done([tag, 'nothing', 0]), 3000);
+    one[name] = ours + path;
+    document.body.append(one);
+  });
+  found.push(await load('script', 'src', '/static/app.js'));
+  found.push(await load('script', 'src', '/api/runs'));
+  found.push(await load('img', 'src', '/static/icon.svg'));
+  found.push(await load('link', 'href', '/static/styles/base.css', { rel: 'stylesheet' }));
+  const frame = document.createElement('iframe');
+  frame.src = ours + '/';
+  document.body.append(frame);
+  await new Promise((done) => { frame.onload = done; setTimeout(done, 3000); });
+  let inside = 0;
+  try { inside = frame.contentDocument.body.innerHTML.length; } catch { /* of another origin */ }
+  found.push(['iframe', '', inside]);
+  for (const Kind of [EventSource, WebSocket]) {
+    const at = (Kind === WebSocket ? ours.replace('http', 'ws') : ours) + '/api/events';
+    found.push(await new Promise((done) => {
+      let one;
+      try {
+        one = new Kind(at, Kind === EventSource ? { withCredentials: true } : []);
+      } catch { return done([Kind.name, 'refused', 0]); }
+      one.onopen = () => done([Kind.name, 'open', 1]);
+      one.onerror = () => { one.close(); done([Kind.name, 'refused', 0]); };
+      setTimeout(() => done([Kind.name, 'nothing', 0]), 3000);
+    }));
+  }
+  return found;
+}"""
+
+
+def test_a_page_of_a_stranger_in_the_same_browser_gets_and_writes_nothing(
+    browser: Any, tmp_path: Path, stranger: str
+) -> None:
+    store = stores.new_store(tmp_path / "p")
+    run = stores.record(store, name="mine", config={"secret": 42}, rows=[{"loss": 1.0}])
+    with shown(tmp_path / "p", "--edit") as site, opened_at(browser, site) as opened:
+        other = opened.page.context.new_page()
+        for page_at in (stranger, stranger.replace("127.0.0.1", "localhost")):
+            other.goto(page_at)
+            for ours in (site.origin, site.origin.replace("127.0.0.1", "localhost")):
+                found = other.evaluate(_TAKES, ours)
+                assert [size for _, _, size in found] == [0] * len(found), (page_at, ours, found)
+                other.evaluate(
+                    """([ours, run]) => {
+                      for (const kind of ['text/plain', 'multipart/form-data']) {
+                        const form = document.createElement('form');
+                        form.method = 'post'; form.enctype = kind; form.target = 'away';
+                        form.action = `${ours}/api/notes/${run}`;
+                        form.innerHTML = `<input name='{"kind":"tag","value":"taken","x":"'
+                          value='"}'>`;
+                        document.body.append(form); form.submit(); }
+                      fetch(`${ours}/api/notes/${run}`, { method: 'POST', mode: 'no-cors',
+                        credentials: 'include', body: '{"kind":"tag","value":"taken"}' });
+                      navigator.sendBeacon(`${ours}/api/notes/${run}`,
+                        '{"kind":"tag","value":"taken"}'); }""",
+                    [ours, run.id],
+                )
+                other.wait_for_timeout(200)
+        # A window that it opens is one that it cannot reach into.
+        with other.context.expect_page() as opening:
+            other.evaluate("(ours) => { window.mine = window.open(ours + '/'); }", site.origin)
+        opening.value.get_by_role("grid", name="runs").wait_for()
+        assert other.evaluate("() => window.mine.closed")
+        assert opening.value.evaluate("() => [window.opener, document.referrer]") == [None, ""]
+        assert not list((run.path / "notes").glob("*"))
+        # Cookies know no ports: a server of this machine that somebody goes to is sent the key. So
+        # nobody should open pages of other people's servers on 127.0.0.1 (see design page 032).
+        assert any("samebit-" in sent for sent in _Stranger.cookies)
+        opened.troubles.clear()
+
+
+def test_the_key_is_in_no_place_where_others_look(browser: Any, tmp_path: Path) -> None:
+    """The link's key leaves the address at once, and no script of the page can read it."""
+    store = stores.new_store(tmp_path / "p")
+    stores.record(store, name="mine")
+    with shown(tmp_path / "p") as site:
+        key = site.link.partition("token=")[2]
+        asked: list[Any] = []
+        context = browser.new_context()
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request))
+        page.goto(site.link)
+        page.get_by_role("grid", name="runs").wait_for()
+        page.get_by_role("link", name="mine", exact=True).click()
+        page.get_by_role("heading", name="mine").wait_for()
+        seen = page.evaluate(
+            """() => JSON.stringify([document.cookie, location.href, document.referrer,
+                history.state, { ...localStorage }, { ...sessionStorage },
+                document.documentElement.outerHTML,
+                performance.getEntries().map((one) => one.name)])"""
+        )
+        assert key not in seen
+        while page.evaluate("() => { const here = location.href; history.back(); return here; }"):
+            page.wait_for_timeout(100)
+            assert key not in page.url
+            if page.url == "about:blank" or page.url.endswith("/"):
+                break
+        first, *later = asked
+        assert key in first.url
+        for request in later:
+            assert key not in request.url
+            assert not request.headers.get("referer")
+        context.close()
+
+
+def test_a_whole_session_asks_nobody_else(browser: Any, site: Site) -> None:
+    """Every view, each answer, what is hovered and saved: all of it to our own address."""
+    asked: set[str] = set()
+    context = browser.new_context(viewport={"width": 1360, "height": 820}, accept_downloads=True)
+    context.on("request", lambda request: asked.add(request.url))
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("websocket", lambda socket: asked.add(socket.url))
+    page.goto(site.link)
+    page.get_by_role("grid", name="runs").wait_for()
+    ids = page.evaluate("async () => (await (await fetch('/api/runs?columns=name')).json()).ids")
+    two = ",".join(ids[-2:])
+    views = ["/", "/?by=config.lr", f"/curves?ids={two}", "/hyper", "/seeds?by=config.lr"]
+    views += [f"/compare?ids={two}", f"/trace?ids={two}", "/nowhere"]
+    tabs = ("", "config", "curves", "code", "environment", "data", "states", "console", "media")
+    views += [f"/run/{ids[-1]}?tab={tab}" for tab in tabs]
+    for view in views:
+        page.goto(site.origin + view)
+        page.locator("main").wait_for()
+        page.locator(".waiting").first.wait_for(state="detached")
+        for link in page.locator("main a[href], main button").all()[:6]:
+            link.hover(force=True, timeout=2000) if link.is_visible() else None
+    page.keyboard.press("?")
+    # What the browser itself may ask ahead: names that it looks up, pages that it fetches before.
+    hints = page.evaluate(
+        """() => [...document.querySelectorAll('link')].filter(({ rel }) =>
+            /dns-prefetch|preconnect|prefetch|prerender/.test(rel)).length
+            + document.querySelectorAll('script[type=speculationrules]').length"""
+    )
+    assert hints == 0
+    context.close()
+    assert len(asked) > 60
+    away = {url for url in asked if not url.startswith((site.origin + "/", "blob:", "data:"))}
+    assert away == set()

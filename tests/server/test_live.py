@@ -78,6 +78,26 @@ def test_one_that_slept_too_long_or_knew_another_server_asks_for_everything() ->
     to_its_end(go())
 
 
+def test_one_that_is_too_slow_is_told_to_ask_for_everything() -> None:
+    """Its connection takes nothing meanwhile; what it then gets may not have a hole."""
+
+    async def go() -> None:
+        told = Live()
+        stream = told.stream(None, 7)
+        hello = await anext(stream)
+        told.tell("rows", {"ids": ["first"]})
+        assert b"first" in await anext(stream)
+        for at in range(live._REMEMBERED + 10):
+            told.tell("rows", {"ids": [str(at)]})
+        assert b"event: again" in await anext(stream)
+        told.tell("rows", {"ids": ["last"]})
+        assert b"last" in await anext(stream)
+        assert b"event" not in hello
+        await stream.aclose()  # type: ignore[attr-defined]
+
+    to_its_end(go())
+
+
 def test_a_new_page_hears_what_came_after_its_answer() -> None:
     async def go() -> None:
         told = Live()

@@ -1,66 +1,19 @@
 """`samebit ui` as a process: it prints a link, answers, and ends when it is told to."""
 
-import http.client
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.projects import SAMEBIT, Project
 from tests.server.recorded import begin, finish, record
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Ui:
-    """A `samebit ui` that runs, and what a browser does with its link."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdout
-        self.process = process
-        self.link = process.stdout.readline().strip()
-        address = urlsplit(self.link)
-        self.host = address.netloc
-        self.cookie = ""
-        answer = self.get(f"{address.path}?{address.query}")
-        self.cookie = answer.headers["set-cookie"].partition(";")[0]
-
-    def connect(self, path: str, **headers: str) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(self.host, timeout=60)
-        connection.request("GET", path, headers={"cookie": self.cookie, **headers})
-        return connection
-
-    def get(self, path: str, **headers: str) -> Answer:
-        with closing(self.connect(path, **headers)) as connection:
-            answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, found, answer.read())
-
-    def ask(self, path: str) -> Any:
-        return json.loads(self.get(f"/api/{path}").body)
-
-    def stop(self, how: int = signal.SIGINT) -> tuple[int, str]:
-        self.process.send_signal(how)
-        _, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, errors
+from tests.server.ui import Ui, listening, started
 
 
 @pytest.fixture
@@ -70,49 +23,8 @@ def project(tmp_path: Path, store: Path) -> Project:
 
 @pytest.fixture
 def serve(project: Project) -> Iterator[Callable[..., Ui]]:
-    begun: list[subprocess.Popen[str]] = []
-
-    def start(*words: str) -> Ui:
-        process = subprocess.Popen(
-            [SAMEBIT, "ui", *words],
-            cwd=project.path,
-            env=project.environ(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        begun.append(process)
-        return Ui(process)
-
-    yield start
-    for process in begun:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-@contextmanager
-def listening(
-    ui: Ui, last: str = "", since: object = ""
-) -> Iterator[Iterator[tuple[str, str, Any]]]:
-    """Events as they come: id, name, value."""
-    headers = {"last-event-id": last} if last else {}
-    with closing(ui.connect(f"/api/events?since={since}", **headers)) as connection:
-        answer = connection.getresponse()
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        with closing(answer):
-            yield _events(answer)
-
-
-def _events(lines: Iterable[bytes]) -> Iterator[tuple[str, str, Any]]:
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.decode().rstrip("\n").partition(": ")
-        if name:
-            fields[name] = value
-        elif "event" in fields:
-            yield fields["id"], fields["event"], json.loads(fields["data"])
-            fields = {}
+    with ExitStack() as stack:
+        yield lambda *words: stack.enter_context(started(project, *words))
 
 
 def test_a_link_on_one_line_and_an_end_without_a_word(serve: Callable[..., Ui]) -> None:

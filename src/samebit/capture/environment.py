@@ -21,6 +21,7 @@ __all__ = [
 # Packages --------------------------------------------------------------------------------------
 
 _NOT_IN_A_NAME = re.compile(r"[-_.]+")
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EGG_PYTHON = re.compile(r"-py\d[\d.]*(-.*)?$")
 
 
@@ -42,6 +43,8 @@ def packages() -> dict[str, Any]:
     links: dict[str, str] = {}
     broken: list[str] = []
     for folder in dict.fromkeys(sys.path):
+        if folder.startswith(_OURS):
+            continue  # by which `--as` answers to a tracker's name: nobody installed that
         for path in _distributions(folder or os.curdir):
             if path.endswith(".egg-link"):  # as `setup.py develop` points at the sources
                 name = os.path.basename(path).removesuffix(".egg-link")

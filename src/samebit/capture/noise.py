@@ -62,7 +62,9 @@ def is_noise(full: str, prefixes: tuple[str, ...]) -> bool:
     """Whether a file is passed over."""
     if full.startswith(prefixes) and not full.startswith(DATA_ALL_THE_SAME):
         return True
-    return full.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in full
+    if full.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in full:
+        return True
+    return f"{os.sep}.samebit-" in full  # what we lay out, before it has its name
 
 
 def is_plain_noise(name: str, prefixes: tuple[str, ...]) -> bool:

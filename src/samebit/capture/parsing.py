@@ -67,7 +67,7 @@ class Parsed(Struct, frozen=True):
         parser: the library.
         read: gives the values as they are now; a script that changes them is read again.
         sources: where values came from, by dotted name; a name speaks for all that lies below it.
-        rank: 1 to 3, see above.
+        rank: 1 to 3, see above; 0 for what a framework was set to, which is below all of them.
         at: the line of the script's own code that asked, `path:line`; empty where none did.
         under: names of sub-commands under which the values stand.
         facts: more that is known, such as the choices of Hydra's groups.

@@ -120,7 +120,7 @@ def training_facts(fact: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     batch = fact.get("batch") or {}
     if batch.get("effective"):
         parts = [f"{batch['micro']} samples"]
-        if batch["accumulation"] > 1:
+        if (batch["accumulation"] or 1) > 1:
             parts.append(f"{batch['accumulation']} accumulated")
         if batch["world"] > 1:
             parts.append(f"{batch['world']} processes")

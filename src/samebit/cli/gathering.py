@@ -42,7 +42,7 @@ _MOST_CURVES = 4  # of learning rates: an optimizer may have a group for each la
 _MOST_OPTIMIZERS = 8
 _MOST_VERDICTS = 8
 # Of these alone something is said in a note that is somebody's own words.
-_OUR_NOTES = frozenset({"verdict", "dropped", "certificate", *KINDS})
+_OUR_NOTES = frozenset({"verdict", "dropped", "certificate", "group", *KINDS})
 # Whole lines that tell whose a run is.
 _PERSONAL = frozenset({"by", "on", "job", "inside run", "commit", "kept as", "repository"})
 
@@ -138,7 +138,7 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     yield "name", view.name
     if view.record.kind != "run":
         yield "kind", f"{view.record.kind} of {view.record.of}"
-    yield "group", view.record.group
+    yield "group", view.group
     yield "inside run", view.record.parent
     start = view.start
     if start is not None and view.record.imported is None:

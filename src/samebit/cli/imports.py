@@ -25,6 +25,16 @@ READERS = {
         "Logdir",
         "event files of TensorBoard: a folder of them and all inside it, or a file",
     ),
+    "wandb": (
+        "samebit.compat.files.wandbdirs",
+        "Wandb",
+        "runs of wandb: a folder `wandb`, one of a run, or a `.wandb` file",
+    ),
+    "mlflow": (
+        "samebit.compat.files.mlflowstores",
+        "Mlflow",
+        "runs of MLflow: a folder `mlruns`, one of a run, or a file of SQLite",
+    ),
 }
 
 _LOOK_EVERY_S = 2.0
@@ -51,7 +61,7 @@ def import_(options: argparse.Namespace) -> int:
     """Import; exit code 7 where something could not be read, and the rest is imported."""
     module, name, _ = READERS[options.tool]
     make = getattr(importlib.import_module(module), name)
-    sources: list[Source] = [make(Path(path)) for path in options.path]
+    sources: list[Source] = [make(_path(word)) for word in options.path]
     telling = _Telling(as_data=options.json, is_dry=options.dry_run)
     if options.dry_run:
         store = places.choose_store(Path.cwd())
@@ -68,11 +78,20 @@ def import_(options: argparse.Namespace) -> int:
     return telling.end()
 
 
+def _path(word: str) -> Path:
+    """What people typed, also as the address by which MLflow knows a place of this machine."""
+    return Path(word.removeprefix("sqlite:///").removeprefix("file://"))
+
+
 def _find(sources: Sequence[Source], telling: "_Telling", *, wait: bool) -> Iterator[Found]:
     """What lies there; where nothing does that is an error, unless it is waited for."""
     for source in sources:
         try:
-            yield from source.find()
+            for found in source.find():
+                if found.left_out:
+                    telling.leaves(found)
+                else:
+                    yield found
         except NotFound as error:
             if not wait:
                 raise
@@ -118,6 +137,10 @@ class _Telling:
         if str(error) not in self._waits:
             self._waits.add(str(error))
             Screen.of(sys.stderr).say(f"{visible(error.what)}; it is waited for")
+
+    def leaves(self, found: Found) -> None:
+        """What is not imported."""
+        Screen.of(sys.stderr).say(f"{visible(found.where)}: {visible(found.left_out)}")
 
     def trouble(self, found: Found, error: Exception) -> None:
         """One run could not be had."""

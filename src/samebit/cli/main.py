@@ -19,7 +19,7 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "media": ("samebit.cli.media", "pictures, tables, sound that a run logged: list, export"),
-    "import": ("samebit.cli.imports", "runs that TensorBoard, or another tool, recorded"),
+    "import": ("samebit.cli.imports", "runs that TensorBoard, wandb or MLflow recorded"),
     "export": ("samebit.cli.exporting", "everything of runs as tables, or as event files"),
     "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),

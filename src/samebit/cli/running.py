@@ -12,7 +12,7 @@ from samebit.cli.words import Screen, duration
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.launch import here
-from samebit.session.launching import Launched, Request, launch
+from samebit.session.launching import SHAPES, Launched, Request, launch
 
 __all__ = ["request_of", "run", "run_arguments", "seeding_arguments", "words_arguments"]
 
@@ -41,6 +41,12 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with this run; auto: with that of this job before it was requeued",
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing of our own")
+    parser.add_argument(
+        "--as",
+        dest="shape",
+        choices=SHAPES,
+        help="answer to the name of this tracker, for this run alone",
+    )
     words_arguments(parser)
 
 
@@ -81,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
         resume=options.resume,
         or_run_anyway=options.or_run_anyway,
         save_data=options.save_data,
+        shape=options.shape or "",
     )
 
     def begun(folder: RunFolder) -> None:

@@ -3,8 +3,9 @@
 Each function gives lines of name and value, as `samebit show` prints them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from samebit.capture import locks
 from samebit.capture.callers import short_place
@@ -51,6 +52,16 @@ def file_lines(view: View) -> Iterator[tuple[str, object]]:
     if saved := kept_files(view.files):
         total = sum(int(fact.get("size_bytes", 0)) for fact in saved.values())
         yield "kept", f"{len(saved):,} of those read, {size(total)}; samebit data restore {view.id}"
+    by_call: dict[str, list[str]] = {"saved": [], "logged": [], "used": []}
+    for fact in view.all_facts("artifact"):  # versions of data that its script named
+        by_call.setdefault(fact["how"], []).append(_version(fact))
+    for how, names in by_call.items():
+        if names:
+            yield f"{how} as data", few(list(dict.fromkeys(names)), 3)
+
+
+def _version(fact: Mapping[str, str]) -> str:
+    return f"{fact['name']}@{fact['fingerprint'].rpartition(':')[2][:8]}"
 
 
 def data_links(view: View) -> list[Link]:
@@ -102,8 +113,11 @@ def used_lines(
 def use_lines(view: View) -> Iterator[tuple[str, object]]:
     """What it took; of several ranks, each says its own."""
     found = view.all_facts("use")
-    for used in found:
-        rank = f" of rank {used['rank']}" if len(found) > 1 else ""
+    for told in found:
+        rank = f" of rank {told.get('rank')}" if len(found) > 1 else ""
+        used: dict[str, Any] = {
+            name: value for name, value in told.items() if isinstance(value, (int, float))
+        }
         memory = size(used.get("peak_rss_bytes") or 0)
         text = f"{duration(used.get('cpu_s') or 0)} of processor in {duration(used['wall_s'])}"
         yield f"used{rank}", f"{text}, {memory} of memory at most"

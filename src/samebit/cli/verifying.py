@@ -239,6 +239,7 @@ def _launch(
         environ=layout.environ,
         seed=plan.start.seed,
         deterministic=plan.start.deterministic,
+        shape=plan.start.shape,
         store=plan.view.folder.store,
         replay=Replay(
             plan.view.id,

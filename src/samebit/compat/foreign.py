@@ -83,6 +83,7 @@ class Found(Struct, frozen=True):
     # Is told how many bytes more were read; None where nothing was logged in it yet. Raises a
     # SamebitError or an OSError for what cannot be read at all.
     read: Callable[[Callable[[int], object]], ForeignRun | None]
+    left_out: str = ""  # what is there and is not imported, in a line; it is not read then
 
 
 class Source(Protocol):

@@ -7,7 +7,7 @@ an `add` that was stopped has stored is found by the next one.
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -26,7 +26,7 @@ from samebit.objects.pieces import Pieces
 from samebit.objects.store import Store
 from samebit.records import DataRecord
 
-__all__ = ["Added", "add", "keep_files", "say_again"]
+__all__ = ["Added", "add", "add_kept", "keep_files", "say_again"]
 
 _SAVED_EVERY_S = 10.0
 
@@ -87,39 +87,115 @@ def add(
         done, read_bytes = _read_or_known(
             store, found, memory, pieces, keep, thorough, proof, advance
         )
-        said = files.fingerprint(found, {path: raw for path, (raw, _) in done.items()})
-        items = [_item(entry, done) for entry in found.entries]
-        manifest_name, manifest = manifests.put_manifest(pieces.put, str(said), items, kept=keep)
-    notes = (*said.notes, *_secrets(found)) if keep else said.notes
+        made = _put(pieces, found, done, keep=keep)
+    notes = (*made.notes, *_secrets(found)) if keep else made.notes
     newest = before[0] if before else None
-    if newest is not None and newest.manifest == manifest_name:
+    if newest is not None and newest.manifest == made.name:
         return Added(newest, False, read_bytes, notes)
-    record = DataRecord(
-        kind="add",
-        name=name,
-        at_ns=versions.next_ns(versions.read_records(store.path, name)),
-        by=user_name(),
-        manifest=manifest_name,
-        fingerprint=manifest.fingerprint,
-        host=socket.gethostname(),
-        path=str(found.root.resolve()),
-        source=mask_url(source),
-        message=mask_text(message),
-        kept=keep,
-        files=manifest.files,
-        size_bytes=manifest.size_bytes,
-        new_bytes=pieces.new_bytes,
-        changes=_changes(store, newest, manifest, items),
-        origin=origin or {},
-    )
+    record = _record(store, found, name, made, newest, keep=keep, message=message, origin=origin)
+    record = structs.replace(record, source=mask_url(source), new_bytes=pieces.new_bytes)
     versions.write_record(store.path, record)
     return Added(record, True, read_bytes, notes)
 
 
-def keep_files(store: Store, paths: Iterable[str]) -> dict[str, tuple[str, str] | SamebitError]:
+def add_kept(
+    store: Store,
+    found: Survey,
+    name: str,
+    kept: Mapping[bytes, tuple[str, str]],
+    *,
+    new_bytes: int = 0,
+    message: str = "",
+    origin: dict[str, str] | None = None,
+) -> Added:
+    """Add a version of files that are stored already; it is said again where nothing has changed.
+
+    It begins no thread and reads nothing.
+
+    Args:
+        store: where they are.
+        found: what they were when they were stored, each under the path that it has in the version.
+        name: letters, digits and . _ -.
+        kept: of each path what `keep_files` gave.
+        new_bytes: by how many the store grew with that.
+        message: what is to be said about it.
+        origin: where it is from.
+
+    Raises:
+        UsageError: data cannot have that name, or the files hold a repository.
+        SamebitError: the store cannot be written.
+    """
+    versions.check_name(name)
+    _refuse(store, found)
+    before = versions.read_versions(store.path, name)
+    done = {
+        path: (bytes.fromhex(digest.hex_of(raw)), "" if root == raw else root)
+        for path, (raw, root) in kept.items()
+    }
+    with Pieces(store, aside=False) as pieces:
+        made = _put(pieces, found, done, keep=True)
+    newest = before[0] if before else None
+    record = _record(store, found, name, made, newest, keep=True, message=message, origin=origin)
+    record = structs.replace(record, new_bytes=new_bytes + pieces.new_bytes)
+    versions.write_record(store.path, record)
+    is_new = newest is None or newest.manifest != made.name
+    return Added(record, is_new, 0, (*made.notes, *_secrets(found)))
+
+
+class _Made(Struct, frozen=True):
+    """A manifest that is in the store, or will be when its pieces are."""
+
+    name: str
+    manifest: Manifest
+    items: list[Item]
+    notes: tuple[str, ...]
+
+
+def _put(
+    pieces: Pieces, found: Survey, done: dict[bytes, tuple[bytes, str]], *, keep: bool
+) -> _Made:
+    said = files.fingerprint(found, {path: raw for path, (raw, _) in done.items()})
+    items = [_item(entry, done) for entry in found.entries]
+    name, manifest = manifests.put_manifest(pieces.put, str(said), items, kept=keep)
+    return _Made(name, manifest, items, said.notes)
+
+
+def _record(
+    store: Store,
+    found: Survey,
+    name: str,
+    made: _Made,
+    newest: DataRecord | None,
+    *,
+    keep: bool,
+    message: str,
+    origin: dict[str, str] | None,
+) -> DataRecord:
+    return DataRecord(
+        kind="add",
+        name=name,
+        at_ns=versions.next_ns(versions.read_records(store.path, name)),
+        by=user_name(),
+        manifest=made.name,
+        fingerprint=made.manifest.fingerprint,
+        host=socket.gethostname(),
+        path=str(found.root.resolve()),
+        message=mask_text(message),
+        kept=keep,
+        files=made.manifest.files,
+        size_bytes=made.manifest.size_bytes,
+        changes=_changes(store, newest, made.manifest, made.items),
+        origin=origin or {},
+    )
+
+
+def keep_files(
+    store: Store, paths: Iterable[str], grown: Advance | None = None
+) -> dict[str, tuple[str, str] | SamebitError]:
     """Store single files, all in one pack if they fit; durable when this returns.
 
-    It begins no thread: there can be none any more when the interpreter ends.
+    It begins no thread: there can be none any more when the interpreter ends. `grown` is told by
+    how many bytes the store grew.
 
     Returns:
         Of each path the digest that it had, and what holds it: the object of that name, or the list
@@ -137,6 +213,8 @@ def keep_files(store: Store, paths: Iterable[str]) -> dict[str, tuple[str, str] 
                 found[path] = error
                 continue
             found[path] = _text(one.raw), _listed(one, pieces) or _text(one.raw)
+    if grown is not None:
+        grown(pieces.new_bytes)
     return found
 
 

@@ -34,6 +34,7 @@ __all__ = [
 # Facts of which every one counts; of the others the last one does.
 MANY = frozenset(
     {
+        "artifact",
         "cell",
         "child",
         "continued",
@@ -206,6 +207,17 @@ class _ManyFact(FileFact):
     count: int | None
     size_bytes: NotRequired[int | None]
     listing: NotRequired[str | None]
+
+
+class _ArtifactFact(TypedDict):
+    """A version of data that the script saved, logged or used by a call."""
+
+    how: str
+    name: _Text
+    fingerprint: _Text
+    manifest: _Digest
+    given: NotRequired[str]  # by which name it was asked for
+    file: NotRequired[str]  # of one that was saved, its name there
 
 
 class _ChildFact(TypedDict):
@@ -389,12 +401,91 @@ class _PackagesFact(TypedDict):
     versions: NotRequired[dict[str, str]]
 
 
+class _ProcessorFact(TypedDict):
+    quota: NotRequired[float | None]
+    flags: NotRequired[list[Any] | None]
+
+
 class _MachineFact(TypedDict):
-    cpu: NotRequired[dict[str, Any]]
+    cpu: NotRequired[_ProcessorFact]
     gpus: NotRequired[list[Any]]
+    system: NotRequired[dict[str, Any] | None]
+    memory_bytes: NotRequired[float | None]
+
+
+class _InstalledFact(TypedDict):
+    """Files that are not as they were installed, by path: the name of what is kept of each."""
+
+    edited: dict[str, str | None]
+    added: dict[str, str | None]
+
+
+_ModelFact = TypedDict(
+    "_ModelFact", {"name": str, "class": str, "parameters": int, "trainable": int}
+)
+
+
+class _ParameterGroup(TypedDict):
+    hyper: dict[str, Any]
+
+
+_OptimizerFact = TypedDict("_OptimizerFact", {"class": str, "groups": list[_ParameterGroup]})
+
+
+class _BatchFact(TypedDict):
+    effective: int | None
+    micro: int | None
+    accumulation: int | None
+    world: int
+
+
+class _EpochsFact(TypedDict):
+    begun: int
+    finished: int
+
+
+class _PrecisionFact(TypedDict):
+    parameters: NotRequired[list[str]]
+    autocast: NotRequired[list[str]]
+    float32_matmul: NotRequired[str]
+
+
+class _ClippingFact(TypedDict):
+    kind: str
+    calls: int
+
+
+class _LossScalingFact(TypedDict):
+    enabled: NotRequired[bool | None]
+    scale: NotRequired[float | None]
+    steps: int
+    skipped: int
+
+
+class _TrainingFact(TypedDict):
+    """What the training showed of itself."""
+
+    models: NotRequired[list[_ModelFact]]
+    optimizers: NotRequired[list[_OptimizerFact]]
+    batch: NotRequired[_BatchFact | None]
+    epochs: NotRequired[_EpochsFact | None]
+    samples: NotRequired[int | None]
+    precision: NotRequired[_PrecisionFact | None]
+    clipping: NotRequired[list[_ClippingFact]]
+    loss_scaling: NotRequired[_LossScalingFact | None]
+
+
+class _UseFact(TypedDict):
+    """What a process took."""
+
+    wall_s: float
+    cpu_s: NotRequired[float | None]
+    peak_rss_bytes: NotRequired[int | None]
+    peak_with_children_bytes: NotRequired[int | None]
 
 
 _SHAPES: dict[str, Any] = {
+    "artifact": _ArtifactFact,
     "asked": _AskedFact,
     "cell": _CellFact,
     "child": _ChildFact,
@@ -412,7 +503,7 @@ _SHAPES: dict[str, Any] = {
     "fitted": FittedFact,
     "generator": _GeneratorFact,
     "imported": ImportedFact,
-    "installed": dict[str, Any],
+    "installed": _InstalledFact,
     "interpreter": dict[str, Any],
     "joined": _JoinedFact,
     "lock": list[_LockFact],
@@ -428,17 +519,17 @@ _SHAPES: dict[str, Any] = {
     "seed_call": SeedCallFact,
     "seeds": dict[str, Any],
     "settings": dict[str, Any],
-    "settings_changed": dict[str, Any],
+    "settings_changed": dict[str, tuple[Any, Any]],
     "sources": _SourcesFact,
     "split": SplitFact,
     "state": StateFact,
     "stopped": _StoppedFact,
     "taken": TakenFact,
     "trace": _TraceFact,
-    "training": dict[str, Any],
+    "training": _TrainingFact,
     "unseeded": _UnseededFact,
     "unseen": list[str],
-    "use": dict[str, Any],
+    "use": _UseFact,
     "variables": dict[_Variable, _Text],
     "volatile": list[str],
 }
@@ -462,6 +553,8 @@ def read_fact(name: str, written: object) -> Any:
             msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise _odd(name, str(error)) from error
+    except UnicodeEncodeError as error:  # it tells a text that stands where none may
+        raise _odd(name, "it holds a text where there is none") from error
     return value
 
 

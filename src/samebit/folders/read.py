@@ -106,6 +106,12 @@ class View(Struct, frozen=True, dict=True):
         return given[-1] if given else self.record.name
 
     @property
+    def group(self) -> str | None:
+        """The group that it was given: when it began, or where there was none by its script."""
+        given = (n.value for n in self.notes if n.kind == "group" and isinstance(n.value, str))
+        return self.record.group or next(given, None)
+
+    @property
     def said(self) -> Said:
         """What people said of it afterwards."""
         return said_by(self.notes)

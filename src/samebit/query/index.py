@@ -239,7 +239,7 @@ def _row(view: "View") -> Row:
         "state": view.status,
         "kind": record.kind,
         "of": record.of,
-        "group": record.group,
+        "group": view.group,
         "parent": record.parent,
         "user": record.user,
         "host": record.host,
@@ -258,6 +258,9 @@ def _row(view: "View") -> Row:
     }
     said = view.said
     told = {"tags": ", ".join(said.tags), "note": said.text, "archived": said.archived}
+    tracked = view.facts.get("wandb")
+    if isinstance(tracked, dict):  # what its script told a tracker, and we have no word for
+        told |= {key: tracked.get(key) for key in ("project", "job_type")}
     row |= {key: value for key, value in told.items() if value}
     given = view.facts.get("config")
     if isinstance(given, dict):

@@ -57,7 +57,7 @@ def _describe(view: View) -> str:
         view.name,
         record.of,
         record.parent,
-        record.group,
+        view.group,
         command=" ".join(view.starts[-1].argv) if view.starts else "",
         project=record.project,
         state=view.status,

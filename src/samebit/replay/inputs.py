@@ -155,6 +155,8 @@ def read_listings(
         is_absolute = fact.get("given") == "absolute"
         if fact["how"] != "list" or (is_absolute and not path.is_relative_to(root)):
             continue  # listed in place: caches and shared folders change without meaning
+        if not made.isdisjoint((path, *path.parents)):
+            continue  # the run made it itself: it must not be there yet
         if "names" not in fact:
             blockers.append(f"the run listed {path}, whose {fact['count']} names were not kept")
             continue

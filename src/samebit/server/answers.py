@@ -7,22 +7,25 @@ gives back has these shapes.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from samebit.digest import canonical_json
 
 __all__ = [
     "Aspect",
+    "Column",
     "Command",
     "Console",
     "ConsoleText",
     "CurvePoints",
+    "ErrorAnswer",
     "Fact",
     "File",
     "Files",
+    "Fitting",
     "Group",
     "GroupCurve",
     "GroupCurves",
@@ -32,11 +35,13 @@ __all__ = [
     "Media",
     "Metric",
     "Metrics",
+    "OfRun",
     "OneFile",
     "Part",
     "Patch",
     "RunAnswer",
     "RunMedia",
+    "RunsAnswer",
     "SaidAnswer",
     "Sampled",
     "SaysSo",
@@ -68,6 +73,54 @@ class Key(Struct, frozen=True):
     kind: str  # number, text, bool, mixed
     distinct: int
     missing: int
+
+
+# What runs have under one name: all of them one value, texts by their places in a list (None for
+# nothing), or a value for each.
+Column = Annotated[
+    dict[str, Any],
+    Meta(
+        extra_json_schema={
+            "oneOf": [
+                {"required": ["same"], "maxProperties": 1},
+                {
+                    "required": ["texts", "at"],
+                    "maxProperties": 2,
+                    "properties": {"texts": {"type": "array"}, "at": {"type": "array"}},
+                },
+                {
+                    "required": ["values"],
+                    "maxProperties": 1,
+                    "properties": {"values": {"type": "array"}},
+                },
+            ]
+        }
+    ),
+]
+
+
+class RunsAnswer(Struct, frozen=True):
+    """Runs as columns."""
+
+    version: int
+    waiting: int
+    ids: list[str]
+    columns: dict[str, Column]
+    keys: list[Key] | UnsetType = UNSET  # of all runs
+
+
+class Fitting(Struct, frozen=True):
+    """The runs for which a condition holds."""
+
+    version: int
+    ids: list[str]
+
+
+# What a command says of a run with `--json`.
+OfRun = Annotated[
+    dict[str, Any],
+    Meta(extra_json_schema={"required": ["run"]}, description="as the command gives it"),
+]
 
 
 class Fact(Struct, frozen=True):
@@ -315,6 +368,20 @@ class SaidAnswer(Struct, frozen=True):
     archived: bool
 
 
+class Error(Struct, frozen=True):
+    """What went wrong, with its facts, and what to do next."""
+
+    what: str
+    facts: dict[str, str]
+    hint: str | None
+
+
+class ErrorAnswer(Struct, frozen=True):
+    """Where something cannot be answered."""
+
+    error: Error
+
+
 def encode(answer: object) -> bytes:
     """An answer as JSON."""
     return canonical_json(msgspec.to_builtins(answer))
@@ -323,4 +390,4 @@ def encode(answer: object) -> bytes:
 def error_body(what: str, facts: Mapping[str, Any] | None = None, hint: str | None = None) -> bytes:
     """An error as JSON."""
     told = {name: str(value) for name, value in (facts or {}).items()}
-    return canonical_json({"error": {"what": what, "facts": told, "hint": hint}})
+    return encode(ErrorAnswer(Error(what, told, hint)))

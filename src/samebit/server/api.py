@@ -13,7 +13,7 @@ from samebit.folders.read import View
 from samebit.folders.said import check
 from samebit.query.where import Sort, resolve
 from samebit.remotes import named
-from samebit.server import code, curves, media, one, seeds
+from samebit.server import answers, beside, code, curves, media, one, seeds
 from samebit.server.answers import (
     Group,
     GroupCurves,
@@ -25,9 +25,27 @@ from samebit.server.answers import (
     StoreAnswer,
     encode,
 )
-from samebit.server.asked import flag, real, whole, words
+from samebit.server.asked import condition, flag, names, real, whole, words
 from samebit.server.comparing import Comparer
-from samebit.server.crossing import crossing
+from samebit.server.crossing import Crossing, crossing
+from samebit.server.described import (
+    BINARY,
+    BY,
+    COLUMNS,
+    CSV,
+    DRAWN,
+    IDS,
+    METRIC,
+    REPLAYS,
+    SINCE,
+    SOME_RUNS,
+    TEX,
+    WHERE,
+    Address,
+    a_text,
+    a_whole,
+    a_word,
+)
 from samebit.server.given import Given
 from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
@@ -41,11 +59,30 @@ Row = dict[str, Any]
 Counted = tuple[Group, Sequence[Mapping[str, object]]]  # and the rows that it was told from
 
 _CONFIDENCE = 0.95
-_JSON, _BINARY = "application/json", "application/octet-stream"
-_FILES = {"csv": "text/csv; charset=utf-8", "tex": "text/x-tex; charset=utf-8"}
 _MOST_RUNS = 1000  # whose curves are drawn at once
+_MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 _TAKES = ("last", "first", "min", "max")
+_TAKE = a_word("take", "of each run's metric", _TAKES)
+_JUDGED = (METRIC, _TAKE, a_word("better", "which is", seeds.BETTER))
+_AGAINST = a_text("against", "ids of the runs of the other group", is_needed=True)
+_KINDS = tuple(a_text(name, "a key that is a seed", is_needed=True) for name in ("down", "across"))
+_TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
+_ID = a_text("id", "the id of a run", is_needed=True)
+_OFFSET = a_whole("offset", "so many points before")
+_FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
+_STEP = (IDS, a_whole("optimizer", "which, from 0"), a_whole("step", "its count"))
+_STATES = (
+    a_text("of", "two states, `RUN:STATE` each, with a comma between", is_needed=True),
+    a_text("rank", "of which process"),
+)
+_PLACE = a_text("place", "of a leaf in its state", is_needed=True)
+_PATH = a_text("path", "a file's place in the tree", is_needed=True)
+_CONSOLE = (
+    a_whole("execution", "which, from 1; the first that printed anything"),
+    a_text("rank", "of which process; the first"),
+    a_whole("after", "so many bytes before; a negative number counts from the end"),
+)
 
 
 class Request:
@@ -70,39 +107,46 @@ class Api:
         self._comparer = Comparer(self.reader, given)
         self._leaves = Leaves(self.reader, given)
 
-    def addresses(self) -> dict[str, tuple[Answer, str]]:
-        """By path, what answers it, and of which kind it is."""
-        of_runs: dict[str, Callable[[View], object]] = {
-            "files": code.files,
-            "patch": code.patch,
-            "media": media.of_run,
-            "machine": one.machine,
-            **self._given.details,
+    def addresses(self) -> dict[str, tuple[Answer, Address]]:
+        """By path, what answers it, and how it is described."""
+        of_runs: dict[str, tuple[Callable[[View], object], Any]] = {
+            "files": (code.files, answers.Files),
+            "patch": (code.patch, answers.Patch),
+            "media": (media.of_run, answers.RunMedia),
+            "machine": (one.machine, answers.Sampled),
+            **{name: (tell, answers.OfRun) for name, tell in self._given.details.items()},
         }
         return {
-            "store": (self._store, _JSON),
-            "runs": (self._runs, _JSON),
-            "runs/filter": (self._filter, _JSON),
-            **{f"runs.{form}": (self._table(form), kind) for form, kind in _FILES.items()},
-            "runs/groups": (self._groups, _JSON),
-            "seeds/best": (self._best, _JSON),
-            "seeds/pairs": (self._pairs, _JSON),
-            "seeds/crossing": (self._crossing, _JSON),
-            "metrics": (self._metrics, _JSON),
-            "curves": (self._curves, _BINARY),
-            "curves/groups": (self._group_curves, _JSON),
-            "curves/points": (self._curve_points, _JSON),
-            "compare": (self._compare, _JSON),
-            "trace": (self._trace, _JSON),
-            "trace/leaves": (self._trace_leaves, _JSON),
-            "states": (self._states, _JSON),
-            "states/leaf": (self._leaf, _JSON),
-            "runs/{run}": (self._run, _JSON),
-            "runs/{run}/console": (self._console, _JSON),
-            "runs/{run}/file": (self._file, _JSON),
+            "store": (self._store, Address(answers.StoreAnswer)),
+            "runs": (self._runs, Address(answers.RunsAnswer, (COLUMNS, IDS, SINCE, REPLAYS))),
+            "runs/filter": (self._filter, Address(answers.Fitting, (WHERE, REPLAYS))),
+            "runs.csv": (self._table("csv"), Address(CSV, _TABLE, "what is shown")),
+            "runs.tex": (self._table("tex"), Address(TEX, _TABLE, "what is shown, for LaTeX")),
+            "runs/groups": (self._groups, Address(answers.Groups, (BY, METRIC, _TAKE, *SOME_RUNS))),
+            "seeds/best": (self._best, Address(seeds.Bests, (BY, *_JUDGED, *SOME_RUNS))),
+            "seeds/pairs": (self._pairs, Address(seeds.Pairs, (IDS, _AGAINST, *_JUDGED))),
+            "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
+            "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
+            "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
+            "curves/groups": (
+                self._group_curves,
+                Address(answers.GroupCurves, (BY, *DRAWN, *SOME_RUNS)),
+            ),
+            "curves/points": (
+                self._curve_points,
+                Address(answers.CurvePoints, (_ID, *DRAWN, _OFFSET)),
+            ),
+            "compare": (self._compare, Address(beside.Comparison, (IDS,))),
+            "trace": (self._trace, Address(beside.Trace, (IDS, _FROM, _COUNT))),
+            "trace/leaves": (self._trace_leaves, Address(beside.TracedLeaves, _STEP)),
+            "states": (self._states, Address(beside.StatesApart, _STATES)),
+            "states/leaf": (self._leaf, Address(beside.LeafApart, (*_STATES, _PLACE))),
+            "runs/{run}": (self._run, Address(answers.RunAnswer)),
+            "runs/{run}/console": (self._console, Address(answers.ConsoleText, _CONSOLE)),
+            "runs/{run}/file": (self._file, Address(answers.OneFile, (_PATH,))),
             **{
-                f"runs/{{run}}/{name}": (self._of_run(tell), _JSON)
-                for name, tell in of_runs.items()
+                f"runs/{{run}}/{name}": (self._of_run(tell), Address(shape))
+                for name, (tell, shape) in of_runs.items()
             },
         }
 
@@ -123,33 +167,33 @@ class Api:
 
     def _runs(self, asked: Request) -> bytes:
         return self._looking.runs(
-            words(asked.query, "columns"),
+            names(asked.query, "columns"),
             replays=flag(asked.query, "replays"),
             ids=words(asked.query, "ids"),
             since=whole(asked.query, "since"),
         )
 
     def _filter(self, asked: Request) -> bytes:
-        condition = asked.query.get("where", "")
-        return encode(self._looking.filter(condition, replays=flag(asked.query, "replays")))
+        fitting = condition(asked.query) or ""
+        return encode(self._looking.filter(fitting, replays=flag(asked.query, "replays")))
 
     def _groups(self, asked: Request) -> bytes:
-        by = words(asked.query, "by") or []
+        by = names(asked.query, "by") or []
         found = [group for group, _ in self._came_to(asked, by)]
         return encode(Groups(by, _metric(asked), _take(asked), _CONFIDENCE, found))
 
     def _came_to(self, asked: Request, by: list[str], more: Sequence[str] = ()) -> list[Counted]:
         """What groups of the runs that are meant came to, each with the rows that it is of."""
         metric, take = _metric(asked), _take(asked)
-        names = [*by, *more, "seed", "code.tree"]
-        names += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
+        needed = [*by, *more, "seed", "code.tree"]
+        needed += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
         return [
             (self._given.result(rows, metric, take, values), rows)
-            for values, rows in self._given.groups(self._chosen(asked, names, _METHOD), by)
+            for values, rows in self._given.groups(self._chosen(asked, needed, _METHOD), by)
         ]
 
     def _best(self, asked: Request) -> bytes:
-        by, better = words(asked.query, "by") or [], _better(asked)
+        by, better = names(asked.query, "by") or [], _better(asked)
         groups = [group for group, _ in self._came_to(asked, by)]
         found, method = seeds.best(groups, better == "lower")
         return encode(seeds.Bests(by, _metric(asked), _take(asked), better, method, found))
@@ -177,7 +221,7 @@ class Api:
     ) -> list[Row]:
         """Of the runs that are meant (named, or fitting a condition) what is under some names."""
         rows = self._looking.rows(
-            asked.query.get("where") or None,
+            condition(asked.query),
             replays=flag(asked.query, "replays"),
             names=names,
             beginnings=beginnings,
@@ -216,10 +260,16 @@ class Api:
         if len(ids) > _MOST_RUNS:
             hint = "curves/groups draws the mean of any number"
             raise UsageError(f"at most {_MOST_RUNS} curves at once, not {len(ids)}", hint=hint)
-        return curves.curves(self._points, ids, _drawn(asked))
+        drawn = _drawn(asked)
+        if len(ids) * drawn.columns > _MOST_NUMBERS:
+            hint = "fewer columns: a screen has no more"
+            raise UsageError(
+                f"{len(ids)} curves of {drawn.columns} columns are too much", hint=hint
+            )
+        return curves.curves(self._points, ids, drawn)
 
     def _group_curves(self, asked: Request) -> bytes:
-        by, drawn = words(asked.query, "by") or [], _drawn(asked)
+        by, drawn = names(asked.query, "by") or [], _drawn(asked)
         groups = self._given.groups(self._chosen(asked, by), by)
         found = [
             curves.group_curve(self._points, values, [str(row["id"]) for row in rows], drawn)
@@ -279,10 +329,10 @@ class Api:
         """Exactly what is shown: these runs and columns, or groups of runs, in this order."""
 
         def answer(asked: Request) -> bytes:
-            columns, by = words(asked.query, "columns"), words(asked.query, "by")
+            columns, by = names(asked.query, "columns"), names(asked.query, "by")
             if by:
-                names = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
-                rows = self._with_all(self._chosen(asked, names, _METHOD), by)
+                needed = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
+                rows = self._with_all(self._chosen(asked, needed, _METHOD), by)
                 order = _order(asked)
                 return self._given.groups_table(form, rows, by, columns or (), order).encode()
             beginnings = ("config.", "metric.") if columns is None else ()

@@ -13,11 +13,12 @@ from starlette.routing import Route
 
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.server import api, media, pages
-from samebit.server.answers import error_body
+from samebit.server.answers import SaidAnswer, SaysSo, error_body
 from samebit.server.api import Api
 from samebit.server.asked import whole
+from samebit.server.described import EVENTS, JSON, RUN, SINCE, Address, document
 from samebit.server.given import Given
-from samebit.server.guard import Guard
+from samebit.server.guard import Guard, cookie_name
 from samebit.server.looking import Here, Looking
 from samebit.server.reading import Reader
 from samebit.server.there import There
@@ -29,7 +30,11 @@ T = TypeVar("T")
 _THREADS = 4
 _LET_GO_S = 10.0
 _LONGEST_NOTE = 100_000  # bytes
-_JSON = "application/json"
+_OF_EVENTS = Address(EVENTS, (SINCE,), "what happens: rows, gone, grown, again")
+_PART = {"206": "the part of it that was asked for", "416": "no part of it"}
+_OF_MEDIA = Address("*/*", (RUN,), "a picture, sound or text that the run logged", more=_PART)
+_OF_NOTES = Address(SaidAnswer, body=SaysSo)
+_OF_ITSELF = Address(dict[str, Any], about="this document")
 
 
 class Page:
@@ -40,14 +45,24 @@ class Page:
         there = There(given.store, given.remote) if given.remote else None
         self._looking = Looking(there or Here(given.store, given.tables))
         self._api = Api(given, self._looking, there or Reader(given.store))
+        addresses = self._api.addresses()
+        others = {
+            "events": (self._events, _OF_EVENTS),
+            "media/{digest}": (self._media, _OF_MEDIA),
+            "notes/{run}": (self._say, _OF_NOTES),
+            "openapi.json": (self._described, _OF_ITSELF),
+        }
+        described = {path: address for path, (_, address) in (addresses | others).items()}
+        self._document = document(described, cookie_name(port))
         routes = [
-            Route(f"/api/{path}", self._answer(tell, kind), methods=["GET"])
-            for path, (tell, kind) in self._api.addresses().items()
+            Route(f"/api/{path}", self._answer(tell, address.media_type), methods=["GET"])
+            for path, (tell, address) in addresses.items()
         ]
         routes += [
-            Route("/api/events", self._events, methods=["GET"]),
-            Route("/api/media/{digest}", self._media, methods=["GET"]),
-            Route("/api/notes/{run}", self._say, methods=["POST"]),
+            Route(f"/api/{path}", answer, methods=["POST" if address.body else "GET"])
+            for path, (answer, address) in others.items()
+        ]
+        routes += [
             Route("/api/{path:path}", _no_address, methods=["GET", "POST"]),
             Route("/static/{path:path}", pages.static_file, methods=["GET"]),
             Route("/{path:path}", pages.page, methods=["GET"]),
@@ -109,7 +124,7 @@ class Page:
         return Response(found.data[begin:end], 206, headers=headers, media_type=found.type)
 
     async def _say(self, request: Request) -> Response:
-        if request.headers.get("content-type") != "application/json":
+        if request.headers.get("content-type") != JSON:
             raise UsageError("a note comes as application/json")
         body = b""
         async for piece in request.stream():
@@ -118,11 +133,14 @@ class Page:
                 raise UsageError("a note is not that long")
         return _json(await self._in_thread(self._api.say, request.path_params["run"], body))
 
+    async def _described(self, _: Request) -> Response:
+        return _json(self._document)
+
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id")
         since = whole(request.query_params, "since")
         stream = self._looking.live.stream(last, self._looking.version, since)
-        return StreamingResponse(stream, media_type="text/event-stream")
+        return StreamingResponse(stream, media_type=EVENTS)
 
 
 async def _no_address(request: Request) -> Response:
@@ -130,7 +148,7 @@ async def _no_address(request: Request) -> Response:
 
 
 def _json(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, media_type=_JSON)
+    return Response(body, status, media_type=JSON)
 
 
 async def _error(_: Request, error: Exception) -> Response:

@@ -7,13 +7,30 @@ from starlette.datastructures import QueryParams
 
 from samebit.errors import UsageError
 
-__all__ = ["flag", "real", "whole", "words"]
+__all__ = ["condition", "flag", "names", "real", "whole", "words"]
+
+_LONGEST_CONDITION = 20_000  # characters; each of thousands of comparisons is made for each run
 
 
 def words(asked: QueryParams, name: str) -> list[str] | None:
     """Words with commas between; in a word `%` is `%25` and a comma `%2c`. None for nothing."""
     text = asked.get(name)
     return None if text is None else [unquote(word) for word in text.split(",") if word]
+
+
+def names(asked: QueryParams, name: str) -> list[str] | None:
+    """Words that name columns: each once, or a short question had a long answer."""
+    found = words(asked, name)
+    return None if found is None else list(dict.fromkeys(found))
+
+
+def condition(asked: QueryParams) -> str | None:
+    """Which runs are meant; None for all."""
+    text = asked.get("where") or None
+    if text is not None and len(text) > _LONGEST_CONDITION:
+        what = f"a condition has at most {_LONGEST_CONDITION:,} characters, not {len(text):,}"
+        raise UsageError(what)
+    return text
 
 
 def whole(asked: QueryParams, name: str) -> int | None:

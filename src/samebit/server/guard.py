@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
 from samebit.server.answers import error_body
 
-__all__ = ["Guard", "new_token"]
+__all__ = ["Guard", "cookie_name", "new_token"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -49,13 +49,18 @@ def new_token() -> str:
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
+def cookie_name(port: int) -> str:
+    """Of the cookie that a link becomes: cookies know no ports, so their names do."""
+    return f"samebit-{port}"
+
+
 class Guard:
     """Lets through to an application what may ask, and puts safe headers on each answer."""
 
     def __init__(self, app: App, token: str, port: int, writable: Iterable[str] = ()) -> None:
         self._app = app
         self._token = token.encode()
-        self._cookie = f"samebit-{port}"  # cookies know no ports, so their names do
+        self._cookie = cookie_name(port)
         self._writable = tuple(writable)  # beginnings of the paths that take POST
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

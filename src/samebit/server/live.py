@@ -59,21 +59,23 @@ class Live:
             since: of the rows that a new page has: what has led from it to `version` comes first.
         """
         heard = self._number(last_id)
-        first = self._events[0][0] if self._events else self._last + 1
-        if heard is None or heard + 1 < first:
-            heard, misses = self._last, last_id is not None
-            if last_id is None and since is not None:
-                misses = not self._forgotten <= since <= version
+        if last_id is None:
+            heard = self._last
+            if since is not None:
                 later = (number for number, at, _ in self._events if at > since)
-                heard = heard if misses else next(later, heard + 1) - 1
-            data = canonical_json({"version": version}).decode()
-            event = f"event: again\ndata: {data}\n" if misses else ""
-            # Also without an event the number is sent, from which a page goes on that is cut off.
-            yield f"retry: 1000\nid: {self._own}-{heard}\n{event}\n".encode()
+                knows = self._forgotten <= since <= version
+                heard = next(later, heard + 1) - 1 if knows else None
+            if heard is not None:
+                # The number from which a page goes on that is cut off.
+                yield f"retry: 1000\nid: {self._own}-{heard}\n\n".encode()
         self.listeners += 1
         try:
             while not self._is_over:
                 more = self._more
+                # Its number is another server's, or it was asleep, or too slow to take them.
+                if heard is None or heard + 1 < self._first():
+                    heard = self._last
+                    yield self._again(version)
                 for number, event in self._after(heard):
                     yield event
                     heard = number
@@ -84,9 +86,16 @@ class Live:
         finally:
             self.listeners -= 1
 
+    def _again(self, version: int) -> bytes:
+        data = canonical_json({"version": version}).decode()
+        return f"retry: 1000\nid: {self._own}-{self._last}\nevent: again\ndata: {data}\n\n".encode()
+
+    def _first(self) -> int:
+        """The number of the first event that is remembered; of the next one where there is none."""
+        return self._last + 1 - len(self._events)
+
     def _after(self, number: int) -> list[tuple[int, bytes]]:
-        first = self._events[0][0] if self._events else 0
-        later = islice(self._events, max(0, number + 1 - first), None)
+        later = islice(self._events, number + 1 - self._first(), None)
         return [(number, event) for number, _, event in later]
 
     def _number(self, last_id: str | None) -> int | None:

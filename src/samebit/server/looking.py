@@ -14,7 +14,7 @@ from samebit.query import choosing, where
 from samebit.query.index import Row as TableRow
 from samebit.query.index import Table
 from samebit.query.watching import Seen, Watch
-from samebit.server.answers import Key, encode
+from samebit.server.answers import Fitting, Key, encode
 from samebit.server.columns import Columns
 from samebit.server.live import Live
 
@@ -199,14 +199,14 @@ class Looking:
             whole = head[:-1] + b',"columns":{' + b",".join(parts) + b"}"
             return whole + (b',"keys":' + encode(told) if is_all else b"") + b"}"
 
-    def filter(self, condition: str, *, replays: bool) -> Row:
-        """The ids of the runs that fit a condition."""
+    def filter(self, condition: str, *, replays: bool) -> Fitting:
+        """The runs that fit a condition."""
         names = where.parse(condition).names()
         with self._lock:
             version, known = self._columns.version, self._known()
             keys = {"id", *(where.resolve(name, known) or name for name in names)}
             found = self._columns.rows(keys, replays=replays)
-        return {"version": version, "ids": [row["id"] for row in _fitting(found, condition, known)]}
+        return Fitting(version, [row["id"] for row in _fitting(found, condition, known)])
 
     def rows(
         self,

@@ -19,7 +19,6 @@ __all__ = ["Configuration"]
 
 _GIVEN = "config="
 _GLOBALS = "module globals"
-_BESIDE = "add_hparams"
 _MISSING = object()
 _MOST_PARSES = 32
 
@@ -49,7 +48,7 @@ class Configuration:
         # Each with its values as they were when they were parsed.
         self._parses: list[tuple[Parsed, dict[str, Any]]] = []
         self._globals: dict[str, Any] = {}
-        self._beside: dict[str, Any] = {}
+        self._told: dict[str, dict[str, Any]] = {}
         self._training = False
         self._of_init = False
         self._job: Any = None
@@ -60,9 +59,12 @@ class Configuration:
         self.given = value
         self.write()
 
-    def give_beside(self, values: Mapping[str, Any]) -> None:
-        """Take settings that the script told a tracker; they stand below all others."""
-        self._beside = {**self._beside, **values}
+    def tell(self, maker: str, values: Mapping[str, Any]) -> None:
+        """Take what somebody else knows of settings, beside what that one told before.
+
+        They stand below all others, and displace nothing.
+        """
+        _merge(self._told.setdefault(maker, {}), self._plain(values))
         self.write()
 
     @property
@@ -82,7 +84,8 @@ class Configuration:
         self._job = job if job is not None else self._job
         known = {parsed.is_of for parsed, _ in self._parses if parsed.is_of}
         is_new = known.isdisjoint((found.is_of, *found.replaces))
-        if is_new and (self._training or len(self._parses) >= _MOST_PARSES):
+        is_late = self._training or len(self._parses) >= _MOST_PARSES
+        if is_new and is_late and found.rank:
             return  # what is read while it trains is data
         sources = found.sources
         kept: list[tuple[Parsed, dict[str, Any]]] = []
@@ -123,11 +126,15 @@ class Configuration:
 
     def _merged(self) -> tuple[Any, dict[str, Any]]:
         layers = self._layers()
+        told = [
+            _Layer(values, {"": CODE}, {"parser": maker}) for maker, values in self._told.items()
+        ]
         if self.given is not None:
             given = self._plain(self.given)
             if not isinstance(given, dict):
                 return secrets.mask_values(given), {"made_by": [{"parser": _GIVEN}], "values": {}}
             layers = [*_without_those_inside(layers, given), self._given_layer(given, layers)]
+        layers = [*told, *layers]
         if not layers:
             return None, {}
         merged: dict[str, Any] = {}
@@ -146,18 +153,15 @@ class Configuration:
         return secrets.mask_values(merged), {"made_by": made_by, "values": said}
 
     def _layers(self) -> list[_Layer]:
-        rank = min((parsed.rank for parsed, _ in self._parses), default=0)
-        # The best count, and beside the command line the files that the script's own code loaded,
-        # which stand below it.
-        chosen = [p for p in self._parses if p[0].rank == rank or p[0].parser == "OmegaConf"]
+        rank = min((parsed.rank for parsed, _ in self._parses if parsed.rank), default=0)
+        # The best count, and beside the command line what stands below it: the files that the
+        # script's own code loaded, and what a framework was set to.
+        chosen = [p for p in self._parses if p[0].rank in (0, rank) or p[0].parser == "OmegaConf"]
         chosen.sort(key=lambda chosen: chosen[0].rank != rank, reverse=True)
         layers = [self._layer(parsed, first) for parsed, first in chosen]
         if not layers and self._globals:
             values = self._plain(self._globals)
             layers = [_Layer(values, {"": CODE}, {"parser": _GLOBALS})]
-        if self._beside:
-            values = self._plain(self._beside)
-            layers.insert(0, _Layer(values, {"": CODE}, {"parser": _BESIDE}))
         return layers
 
     def _layer(self, parsed: Parsed, first: Mapping[str, Any]) -> _Layer:

@@ -8,7 +8,7 @@ calls that a library makes (a pipeline, a search) are passed through.
 import functools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,10 @@ from samebit.capture.importing import step_aside, when_imported
 if TYPE_CHECKING:
     from samebit.session.fitted import Fitted
 
-__all__ = ["FitCall", "Tell", "hook"]
+__all__ = ["FitCall", "Tell", "hook", "replace_below"]
 
 Tell = Callable[[Callable[["Fitted"], Any]], Any]
+Wrap = Callable[[str, Any], Any]
 
 _METHODS = ("fit", "fit_transform", "partial_fit", "transform")
 # Of labels, which are no features.
@@ -56,50 +57,61 @@ class _Inside(threading.local):
 
     depth = 0
 
+    def __reduce__(self) -> str:
+        """By its name: a class of the script's goes to joblib's workers with the methods it has."""
+        return "_inside"
+
 
 _inside = _Inside()
 
 
 def hook(tell: Tell) -> None:
     """Meet them, now or when scikit-learn is imported; see `splitters.hook`."""
-    when_imported("sklearn.base", functools.partial(_transformers, tell))
+    wrap = functools.partial(_met, tell)
+    when_imported("sklearn.base", lambda it: replace_below(it.TransformerMixin, _METHODS, wrap))
     # These have no mixin, and their methods are what is called all the same.
-    when_imported("sklearn.pipeline", lambda module: _replace(tell, module.Pipeline))
-    when_imported("sklearn.feature_extraction.text", functools.partial(_vectorizers, tell))
+    when_imported("sklearn.pipeline", lambda it: _replace(it.Pipeline, _METHODS, wrap))
+    when_imported("sklearn.feature_extraction.text", functools.partial(_vectorizers, wrap))
 
 
-def _vectorizers(tell: Tell, module: Any) -> None:
+def _vectorizers(wrap: Wrap, module: Any) -> None:
     for kind in (module.CountVectorizer, module.TfidfVectorizer):
-        _replace(tell, kind)
+        _replace(kind, _METHODS, wrap)
 
 
-def _transformers(tell: Tell, module: Any) -> None:
-    mixin = module.TransformerMixin
-    _replace_below(tell, mixin, set())
+def replace_below(base: Any, names: Sequence[str], wrap: Wrap) -> None:
+    """Put ours in the place of methods of a class, of those below it, and of those to come.
+
+    Args:
+        base: a class of scikit-learn's that others are made of.
+        names: of methods.
+        wrap: makes one of a name and the method.
+    """
+    _replace_those_there(base, names, wrap, set())
 
     def __init_subclass__(cls: Any, **kwargs: Any) -> None:
-        super(mixin, cls).__init_subclass__(**kwargs)
-        _replace(tell, cls)
+        super(base, cls).__init_subclass__(**kwargs)
+        _replace(cls, names, wrap)
 
-    mixin.__init_subclass__ = classmethod(__init_subclass__)
+    base.__init_subclass__ = classmethod(__init_subclass__)
 
 
-def _replace_below(tell: Tell, kind: type, seen: set[type]) -> None:
+def _replace_those_there(kind: type, names: Sequence[str], wrap: Wrap, seen: set[type]) -> None:
     if kind not in seen:
         seen.add(kind)
-        _replace(tell, kind)
+        _replace(kind, names, wrap)
         for one in kind.__subclasses__():
-            _replace_below(tell, one, seen)
+            _replace_those_there(one, names, wrap, seen)
 
 
-def _replace(tell: Tell, kind: Any) -> None:
+def _replace(kind: Any, names: Sequence[str], wrap: Wrap) -> None:
     """Put ours in the place of the methods that a class has itself."""
-    for name in _METHODS:
+    for name in names:
         held = vars(kind).get(name)
         if isinstance(held, FunctionType):
-            setattr(kind, name, _met(tell, name, held))
+            setattr(kind, name, wrap(name, held))
         elif isinstance(getattr(held, "fn", None), FunctionType):  # scikit-learn's `available_if`
-            held.fn = _met(tell, name, held.fn)
+            held.fn = wrap(name, held.fn)
 
 
 def _met(tell: Tell, name: str, original: Any) -> Any:

@@ -245,17 +245,27 @@ def _join_or_begin(
         _set(seed, deterministic)
         if seed is not None or deterministic:
             supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
-        if name is not None:
-            supervised.folder.add_note("name", name)
-        if group is not None and group != supervised.folder.record().group:
-            supervised.problem(
-                "group", f"a run's group is given to it: samebit run --group {group}"
-            )
+        if supervised.folder.record().kind != "replay":  # which has no name, so as not to have two
+            _say_of(supervised, name, group)
         _say_too_late(supervised, deterministic=deterministic)
         return supervised
     if here.active is not None:
         end(here.active, "finished")
     return _begin_here(seed, deterministic, name, group, resume)
+
+
+def _say_of(supervised: Recording, name: str | None, group: str | None) -> None:
+    """A run that has no group gets its script's; of two the command's counts."""
+    if name is not None:
+        supervised.folder.add_note("name", name)
+    given = supervised.folder.record().group
+    if group is None:
+        return
+    if given is None:
+        supervised.folder.add_note("group", group)
+    elif given != group:
+        detail = f"the script's {group!r} is passed over: it was started with --group {given}"
+        supervised.problem("group", detail)
 
 
 def _may_take(supervised: Recording, resume: str | None) -> bool:

@@ -44,6 +44,8 @@ __all__ = ["Launched", "Replay", "Request", "launch"]
 _TICK_S = 0.2
 _NEXT_STEP_S = 10.0  # how long a replay may take to the step after which it ends
 ENTRY = Path(__file__).parent / "entry"
+SHAPES = ("wandb",)  # the trackers to whose names we can answer
+_SHAPES = Path(__file__).parent.parent / "compat" / "shapes"  # a folder for the path of each
 
 
 class Replay(Struct, frozen=True):
@@ -75,6 +77,7 @@ class Request(Struct, frozen=True):
     resume: str | None = None  # the run that goes on; AUTO for a job that was requeued
     or_run_anyway: bool = False
     save_data: bool = False
+    shape: str = ""  # the tracker whose name ours answers to
     python: str = sys.executable
     store: Path | None = None  # found from `cwd` where it is not given
     replay: Replay | None = None
@@ -102,6 +105,8 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
         CannotStart: before the first line of the command; nothing of it ran.
     """
     argv = _arguments(request)
+    if request.shape not in ("", *SHAPES):  # it may be a stranger's word
+        raise CannotStart(f"there is no shape of {request.shape!r} here", known=", ".join(SHAPES))
     if request.replay is None:
         refuse_changes(request.store or places.choose_store(request.cwd), _code_start(request)[0])
     hash_seed = _hash_seed(request)
@@ -304,6 +309,7 @@ def _start(request: Request) -> ExecutionStart:
         seed=request.seed,
         deterministic=request.deterministic,
         hash_seed=request.environ["PYTHONHASHSEED"],
+        shape=request.shape,
     )
 
 
@@ -341,8 +347,9 @@ def _environment(request: Request, begun: Begun) -> dict[str, str]:
         environ["SAMEBIT_DATA_SAVE"] = "yes"
     if request.deterministic:
         environ.update(randomness.strict_variables(environ, _threads()))
+    ours = [ENTRY, _SHAPES / request.shape] if request.shape else [ENTRY]
     path = environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = f"{ENTRY}{os.pathsep}{path}" if path else str(ENTRY)
+    environ["PYTHONPATH"] = os.pathsep.join([*map(str, ours), *([path] if path else [])])
     environ["SAMEBIT_RUN"] = str(begun.folder.path)
     environ["SAMEBIT_EXECUTION"] = str(begun.execution)
     if begun.job is not None and begun.job.ranks > 1:

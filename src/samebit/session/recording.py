@@ -118,6 +118,7 @@ class Recording:
         )
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
+        self.fits = Tracing(loops, self._keeper, self.problem)  # and trials of searches, each a row
         boosting = Boosting(loops, self._keeper)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
@@ -291,7 +292,7 @@ class Recording:
             self.writer,
             Run(self, end).log,
             self.arriving.take,
-            self.configuration.give_beside,
+            functools.partial(self.configuration.tell, "add_hparams"),
             lambda values: self.step or self.next_step(values),
             console.say,
         )
@@ -546,6 +547,7 @@ class Recording:
         self._safely("hooks.training", self.tally.finish)
         self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self.tracing.finish(interrupted=interrupted))
+        self._safely("state.save", lambda: self.fits.finish(interrupted=interrupted))
         self._safely("hooks.post_step", self.recorder.close)
         self._safely("log", self._finish_arriving)
         if self._media is not None:

@@ -60,7 +60,7 @@ class Seeding:
         self._rank = rank
         self._replays = given is not None
         given = given or {}
-        self._is_late = given.get("when") == "init"  # the record begins at `init()`
+        self.is_late = given.get("when") == "init"  # what it repeats began at its `init()`
         self._states = dict(given.get("generators") or {})
         self._loaders = dict(given.get("loaders") or {})
         self._unseeded = given.get("unseeded") or []
@@ -78,7 +78,7 @@ class Seeding:
         entropy.prepare()
         randomness.report_seed_calls(self._seed_call)
         roles.listen(partial(self._told, "seeds"))
-        if not self._is_late:
+        if not self.is_late:
             self.begin(seeded=seeded)
 
     def begin(self, *, seeded: bool) -> None:

@@ -14,6 +14,10 @@ __all__ = ["booster", "is_estimator", "reduced", "tree_node"]
 
 # What an object remembers of where it lies in memory, which is another in each process.
 _ADDRESSES = frozenset({"_stop_words_id"})
+# What a search of scikit-learn's measured with a clock.
+_TIMES = frozenset(
+    {"refit_time_", "mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time"}
+)
 
 
 def is_estimator(value: object) -> bool:
@@ -66,7 +70,11 @@ def reduced(value: Any) -> Any:
     elif make is not type(value):
         args = (make, *args)
     if isinstance(state, dict):
-        state = {key: item for key, item in state.items() if key not in _ADDRESSES}
+        state = {key: item for key, item in state.items() if key not in _ADDRESSES | _TIMES}
+        results = state.get("cv_results_")
+        if isinstance(results, dict):
+            timeless = {name: item for name, item in results.items() if name not in _TIMES}
+            state = {**state, "cv_results_": timeless}
     content = {
         "args": tuple(args) or None,
         "state": state,

@@ -51,6 +51,8 @@ OUTPUTS: dict[str, Output] = {
     "media ls": Output((list[runs.MediaItem],)),
     # A reader more is a line here, as in `cli/imports.py`.
     "import tensorboard": Output((kept.Import,), "A line for each run."),
+    "import wandb": Output((kept.Import,), "A line for each run."),
+    "import mlflow": Output((kept.Import,), "A line for each run."),
     "diff": Output((runs.Diff, runs.DiffOp)),
     "verify": Output((Verdict, runs.Plan)),
     "doctor": Output((runs.Doctor,)),

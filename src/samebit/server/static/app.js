@@ -64,7 +64,7 @@ function kept({ params, view, id }, to) {
 function Guarded({ view: View, here }) {
   const runs = useRuns();
   if (runs.phase === "failed") return html`<main id="main"><${Trouble} error=${runs.error} /></main>`;
-  return html`<${View} params=${here.params} id=${here.id} />`;
+  return html`${here.view !== "runs" && html`<${Trouble} error=${runs.error} />`}<${View} params=${here.params} id=${here.id} />`;
 }
 
 const SAID = { live: "live", waiting: "reconnecting", gone: "not connected" };

@@ -31,6 +31,11 @@ export async function post(path, body) {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json());
 }
 
+/** What is said when nobody answers. */
+export function unanswered() {
+  return new ApiError(0, { what: "the server does not answer", hint: "does `samebit ui` still run?" });
+}
+
 async function fetched(path, params, signal, how = {}) {
   let response;
   try {
@@ -40,7 +45,7 @@ async function fetched(path, params, signal, how = {}) {
     response = await (early ?? fetch(asked, { signal, ...how }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, { what: "the server does not answer", hint: "does `samebit ui` still run?" });
+    throw unanswered();
   }
   if (response.ok) return response;
   let said = null;
@@ -104,13 +109,31 @@ export async function askCurves(params, { signal } = {}) {
   return { ...header, curves, missing: header.missing ?? [] };
 }
 
-/** Listen to what changes after a version; the browser reconnects by itself and says what it has. */
+/** Listen to what changes after a version; the browser reconnects by itself and says what it has.
+
+A page that nobody sees gives its connection back: a browser has six of them for all pages of a server. */
 export function listen(since, handlers, onState) {
-  const source = new EventSource(address("events", { since }));
-  source.onopen = () => onState("live");
-  source.onerror = () => onState(source.readyState === EventSource.CLOSED ? "gone" : "waiting");
-  for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handle(numbers(JSON.parse(event.data))));
-  }
-  return () => source.close();
+  let source = null;
+  let known = since;
+  const open = () => {
+    source = new EventSource(address("events", { since: known }));
+    source.onopen = () => onState("live");
+    source.onerror = () => onState(source?.readyState === EventSource.CLOSED ? "gone" : "waiting");
+    for (const [name, handle] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => {
+        const value = numbers(JSON.parse(event.data));
+        known = value.version ?? known;
+        handle(value);
+      });
+    }
+  };
+  const turn = () => {
+    if (!document.hidden) source ?? open();
+    else {
+      source?.close();
+      source = null;
+    }
+  };
+  document.addEventListener("visibilitychange", turn);
+  turn();
 }

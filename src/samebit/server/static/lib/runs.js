@@ -6,6 +6,7 @@ import { Column, sorted } from "./columns.js";
 import { useEffect, useState } from "./html.js";
 import { isShownAtFirst } from "./layout.js";
 
+const AGAIN_MS = 5000;
 const MOST_COLUMNS = 130;  // that come by themselves
 const listeners = new Set();
 const grownListeners = new Set();
@@ -70,9 +71,11 @@ export async function begin() {
     const [store] = await Promise.all([ask("store"), all()]);
     update({ store });
     want(["archived"]);
-    listen(state.version, { rows: changed, gone, grown, again: all }, (live) => update({ live }));
+    const again = () => all().catch((error) => update({ error }));
+    listen(state.version, { rows: changed, gone, grown, again }, (live) => update({ live }));
   } catch (error) {
     update({ phase: "failed", error });
+    setTimeout(begin, AGAIN_MS);  // the store, or the remote, may come back
   }
 }
 

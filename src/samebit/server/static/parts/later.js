@@ -1,5 +1,6 @@
 // A view whose module is loaded when it is first shown: the table of runs need not wait for it.
 
+import { unanswered } from "../lib/api.js";
 import { html, useEffect, useState } from "../lib/html.js";
 import { Trouble } from "./trouble.js";
 
@@ -11,7 +12,8 @@ export function later(load, name) {
     const [error, setError] = useState(null);
     useEffect(() => {
       if (view) return;
-      load().then((module) => { view = module[name]; setFound(() => view); }, setError);
+      load().then((module) => { view = module[name]; setFound(() => view); },
+        (failed) => setError(failed instanceof TypeError ? unanswered() : failed));
     }, []);
     if (error) return html`<main id="main"><${Trouble} error=${error} /></main>`;
     return found ? html`<${found} ...${props} />` : html`<main id="main"></main>`;

@@ -85,23 +85,28 @@ function Read({ run, one, what, path }) {
   return html`<${View} value=${answer} what=${what} run=${run} />`;
 }
 
+/** A list, of whatever a stranger wrote where there should be one. */
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+
 function Text({ value, what }) {
   return html`<pre class="console text" tabindex="0" aria-label=${what}>${visibleLines(value)}</pre>`;
 }
 
 function Histogram({ value, what }) {
-  const others = ["nan", "above", "below"].filter((name) => value[name]).map((name) => `${count(value[name])} ${{ nan: "no numbers", above: "+inf", below: "-inf" }[name]}`);
-  return html`<${Bars} counts=${value.counts ?? []} edges=${value.edges ?? []} label=${what} />${others.length > 0 && html`<small>${others.join(", ")}</small>`}`;
+  const others = ["nan", "above", "below"].filter((name) => Number(value?.[name]) > 0).map((name) => `${count(value[name])} ${{ nan: "no numbers", above: "+inf", below: "-inf" }[name]}`);
+  return html`<${Bars} counts=${list(value?.counts).map(Number)} edges=${list(value?.edges).map(Number)} label=${what} />${others.length > 0 && html`<small>${others.join(", ")}</small>`}`;
 }
 
 function Table({ value, what, run }) {
-  const rows = Array.isArray(value.rows) ? value.rows : [];
+  const rows = list(value?.rows);
   const [[by, way], setSort] = useState([-1, 1]);
-  const shownRows = by < 0 ? rows : [...rows].sort((one, other) => way * order(one[by], other[by]));
+  const shownRows = by < 0 ? rows : [...rows].sort((one, other) => way * order(list(one)[by], list(other)[by]));
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${what}><table class="plain"><thead>
-    <tr>${(value.columns ?? []).map((name, at) => html`<th key=${at} scope="col" aria-sort=${by === at ? (way > 0 ? "ascending" : "descending") : "none"}>
+    <tr>${list(value?.columns).map((name, at) => html`<th key=${at} scope="col" aria-sort=${by === at ? (way > 0 ? "ascending" : "descending") : "none"}>
       <button type="button" class="quiet" onClick=${() => setSort([at, by === at ? -way : 1])}>${shown(name)}${by === at ? (way > 0 ? " ↑" : " ↓") : ""}</button></th>`)}</tr></thead>
-    <tbody>${shownRows.slice(0, MOST_ROWS).map((row, nth) => html`<tr key=${nth}>${row.map((cell, at) => html`<td key=${at} class=${typeof cell === "number" ? "numeric" : ""} title=${typeof cell === "number" ? String(cell) : undefined}>${cell?.media
+    <tbody>${shownRows.slice(0, MOST_ROWS).map((row, nth) => html`<tr key=${nth}>${list(row).map((cell, at) => html`<td key=${at} class=${typeof cell === "number" ? "numeric" : ""} title=${typeof cell === "number" ? String(cell) : undefined}>${typeof cell?.media?.object === "string"
       ? html`<${Thing} run=${run} one=${{ ...cell.media, name: what, step: nth, digest: cell.media.object, kept: true }} />` : shown(cell)}</td>`)}</tr>`)}</tbody></table></div>
     ${rows.length > MOST_ROWS && html`<p class="dim">${`and ${several(rows.length - MOST_ROWS, "row")} more`}</p>`}`;
 }

@@ -1,0 +1,5 @@
+"""`wandb.sdk.wandb_summary`."""
+
+from samebit.compat.wandb.summaries import Summary
+
+__all__ = ["Summary"]

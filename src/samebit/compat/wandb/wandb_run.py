@@ -1,0 +1,5 @@
+"""`wandb.wandb_run`."""
+
+from samebit.compat.wandb.runs import Run
+
+__all__ = ["Run"]

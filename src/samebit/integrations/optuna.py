@@ -1,0 +1,131 @@
+"""Optuna: each trial of a study as a row of metrics, with sampler and pruner beside it.
+
+from samebit.integrations.optuna import SamebitCallback
+
+study.optimize(objective, n_trials=50, callbacks=[SamebitCallback()])
+"""
+
+import functools
+import threading
+import weakref
+from types import ModuleType
+from typing import Any
+
+from samebit.capture.importing import when_imported
+from samebit.integrations import joined
+from samebit.session.recording import Recording
+
+__all__ = ["SamebitCallback"]
+
+_SOURCE = "optuna"
+_WITHOUT_A_NAME = "no-name-"  # before a name that Optuna drew
+
+# A sampler seeds its generator and forgets the seed: None where it had none.
+_seeds: "weakref.WeakKeyDictionary[Any, int | None]" = weakref.WeakKeyDictionary()
+
+
+def _remember_seeds(module: ModuleType) -> None:
+    original: Any = module.LazyRandomState.__init__
+
+    @functools.wraps(original)
+    def begin(self: Any, seed: int | None = None) -> None:
+        original(self, seed)
+        _seeds[self] = seed
+
+    module.LazyRandomState.__init__ = begin
+
+
+when_imported("optuna.samplers._lazy_random_state", _remember_seeds)
+
+
+class SamebitCallback:
+    """Called by `study.optimize` after each trial, in any of its threads.
+
+    A trial is a step of metrics, by its number: `optuna/param_x`, `optuna/value` (of several
+    objectives `optuna/value_0` or the study's own metric names), `optuna/state`,
+    `optuna/duration_s`, and `optuna/best_value` where there is one objective; and a row of the
+    trace. The best trials are the final state. Sampler, pruner, directions and the space so far
+    stand in the configuration under `optuna`; a sampler's seed where this module was imported
+    before the sampler was made. It joins the run that is there, and begins one where there is none.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._space: dict[str, str] = {}
+        self._is_told = False
+        joined.begin_if_none()
+
+    def __call__(self, study: Any, trial: Any) -> None:
+        """Record a trial that is over."""
+        with self._lock:
+            joined.safely(_SOURCE, lambda it: self._record(it, study, trial))
+
+    def _record(self, recording: Recording, study: Any, trial: Any) -> None:
+        self._tell(recording, study, trial)
+        row = {f"param_{name}": _loggable(value) for name, value in trial.params.items()}
+        values = trial.values or ()
+        names = study.metric_names or [f"value_{at}" for at in range(len(values))]
+        row |= dict(zip(["value"] if len(values) == 1 else names, values, strict=True))
+        row["state"] = trial.state.name
+        if trial.duration is not None:
+            row["duration_s"] = trial.duration.total_seconds()
+        if len(study.directions) == 1:
+            try:
+                row["best_value"] = study.best_value
+            except ValueError:  # no trial has come to its end so far
+                pass
+        # With a row of the trace and a final state, a search that came out the same is judged so.
+        hyper = {name: _loggable(value) for name, value in trial.params.items()}
+        groups: dict[str, Any] = {"state": self._best(study)}
+        if values:
+            groups["loss"] = list(values)
+        recording.fits.row(None, groups, hyper)
+        log = joined.handle(recording).log
+        log({f"{_SOURCE}/{name}": value for name, value in row.items()}, step=trial.number)
+
+    def _best(self, study: Any) -> list[dict[str, Any]]:
+        """The best trials so far, of several objectives those that no other one dominates."""
+        try:
+            found = [study.best_trial] if len(study.directions) == 1 else study.best_trials
+        except ValueError:  # no trial has come to its end so far
+            return []
+        return [
+            {
+                "trial": one.number,
+                "values": list(one.values),
+                "params": {name: _loggable(value) for name, value in one.params.items()},
+            }
+            for one in found
+        ]
+
+    def _tell(self, recording: Recording, study: Any, trial: Any) -> None:
+        space = {name: str(one) for name, one in trial.distributions.items()}
+        if self._is_told and space.items() <= self._space.items():
+            return
+        self._is_told = True
+        self._space |= space
+        settings: dict[str, Any] = {
+            "directions": [one.name for one in study.directions],
+            "sampler": _described(study.sampler),
+            "pruner": _described(study.pruner),
+            "space": dict(self._space),
+        }
+        if not study.study_name.startswith(_WITHOUT_A_NAME):
+            settings["study"] = study.study_name
+        recording.configuration.tell(_SOURCE, {_SOURCE: settings})
+
+
+def _described(thing: Any) -> dict[str, Any]:
+    """A sampler or pruner: its class, and those of its settings that are plain."""
+    found: dict[str, Any] = {"class": type(thing).__name__}
+    for name, value in vars(thing).items():
+        if value is None or isinstance(value, (bool, int, float, str)):
+            found[name.removeprefix("_")] = value
+    generator = getattr(thing, "_rng", None)
+    if generator in _seeds:
+        found["seed"] = _seeds[generator]
+    return found
+
+
+def _loggable(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,50 @@
+"""Optuna's door: trials as rows, the sampler with its seed; and a search that is the same again."""
+
+import pytest
+
+from samebit.session.reading import RecordedRun
+from tests.projects import SAMEBIT, Project
+
+pytest.importorskip("optuna")
+
+SCRIPT = """
+import optuna
+from samebit.integrations.optuna import SamebitCallback
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+def objective(trial):
+    x = trial.suggest_float("x", -2, 2)
+    kind = trial.suggest_categorical("kind", ["a", "b"])
+    if trial.number == 1:
+        raise optuna.TrialPruned
+    return x * x + (kind == "b")
+
+study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=3))
+study.optimize(objective, n_trials=6, callbacks=[SamebitCallback()])
+print(study.best_value, study.best_params)
+"""
+
+
+@pytest.mark.slow
+def test_a_study_is_recorded_trial_by_trial(project: Project) -> None:
+    project.write("a.py", SCRIPT)
+    plain = project.python("a.py")
+    recorded = project.run("a.py")
+    assert (plain.code, recorded.code) == (0, 0), (plain, recorded)
+    assert plain.out == recorded.out
+    for view in project.views():
+        run = RecordedRun(view)
+        told, metrics = run.config["optuna"], run.metrics()
+        assert (told["sampler"]["class"], told["sampler"]["seed"]) == ("TPESampler", 3)
+        assert (told["pruner"]["class"], told["directions"]) == ("MedianPruner", ["MINIMIZE"])
+        assert told["space"]["x"].startswith("FloatDistribution(")
+        assert metrics["optuna/state"]["value"] == ["COMPLETE", "PRUNED", *["COMPLETE"] * 4]
+        assert metrics["optuna/param_x"]["step"] == [0, 1, 2, 3, 4, 5]
+        assert metrics["optuna/value"]["step"] == [0, 2, 3, 4, 5]
+        assert metrics["optuna/best_value"]["value"][-1] == min(metrics["optuna/value"]["value"])
+        assert plain.out.startswith(str(metrics["optuna/best_value"]["value"][-1]))
+        assert len(metrics["optuna/duration_s"]["value"]) == 6
+    judged = project.call(SAMEBIT, "verify", project.views()[-1].id)
+    assert judged.code == 0, judged
+    assert judged.out.startswith("identical"), judged
