@@ -109,6 +109,9 @@ def test_verify_says_why_it_cannot(project: Project, capsys: pytest.CaptureFixtu
     code, out = said(capsys, "verify", "torch")
     assert code == 6
     assert out.startswith("unknown: it was imported from TensorBoard, which did not record")
+    code, out = said(capsys, "verify", "torch", "--plan")
+    assert "generators" not in out
+    assert "cannot be run again as it was" in out
 
 
 def test_a_difference_is_no_claim(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

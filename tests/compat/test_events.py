@@ -13,7 +13,7 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util import tensor_util
 
-from samebit.compat.files import wire
+from samebit.compat.files import alike, wire
 from samebit.compat.files.alike import read_alike
 from samebit.compat.files.events import (
     Hparams,
@@ -110,6 +110,18 @@ def test_all_records_of_a_form_are_read_together() -> None:
         for s, v in zip(one.steps, one.values, strict=True)
     }
     assert values == {(f"m{at % 3}", at): at / 2 for at in range(1, 3000)}
+
+
+def test_tags_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alike, "_MULTIPLIER", 0)
+    payloads = [events.scalar("ab"[at % 2], at, float(at)) for at in range(1, 100)]
+    data = b"".join(payloads)
+    lengths = numpy.array(list(map(len, payloads)))
+    found, _ = read_alike(data, numpy.cumsum(lengths) - lengths, lengths, numpy)
+    by_tag = {one.tag: one.values.tolist() for one in found}
+    assert by_tag == {
+        tag: [float(at) for at in range(1, 100) if "ab"[at % 2] == tag] for tag in "ab"
+    }
 
 
 NUMBERS = ["f4", "f8", "f2", "i4", "i8", "u1", "i1", "i2", "u2", "u4", "u8", "?"]

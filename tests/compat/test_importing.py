@@ -21,6 +21,7 @@ from samebit.folders.read import View, read_run
 from samebit.media.given import Image, Text
 from samebit.objects.store import Store
 from samebit.query import index
+from samebit.query.aspects import find_aspects
 from samebit.query.lacks import find_lacks
 
 T0 = 1_700_000_000_123_456_789
@@ -190,6 +191,16 @@ def test_nothing_is_invented(store: Path) -> None:
     assert lack.what.startswith("code, randomness, data, states and environment: TensorBoard")
     with pytest.raises(NotFound):
         found.manifest("final")
+
+
+def test_of_each_aspect_it_is_said_what_is_not_there(store: Path) -> None:
+    add(store, made(line("loss", [1.0])))
+    found = {one.name: one for one in find_aspects(view(store))}
+    missing = [name for name, one in found.items() if one.state == "missing"]
+    assert missing == ["code", "data", "seeds", "environment", "states"]
+    assert {found[name].what for name in missing} == {"TensorBoard did not record it"}
+    assert [name for name, one in found.items() if one.state == "ok"] == ["metrics", "record"]
+    assert found["end"].what == "TensorBoard tells of none"
 
 
 def test_what_a_tool_recorded_is_not_said_to_be_missing(store: Path) -> None:

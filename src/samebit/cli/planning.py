@@ -32,6 +32,8 @@ def show_plan(plan: Plan, screen: Screen) -> None:
 
 def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     view = plan.view
+    if view.record.imported is not None:
+        return  # there is nothing that it would be run with
     code = sum(entry.size_bytes for entry in plan.tree.entries)
     yield "code", f"{len(plan.tree.entries)} files, {size(code)}, from the store"
     if plan.inputs:

@@ -8,11 +8,12 @@ from typing import Literal
 
 from msgspec import Struct
 
+from samebit.folders.imported import tool_of, unrecorded
 from samebit.folders.read import View
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
 from samebit.folders.used import data_of
-from samebit.query.lacks import Lack, find_lacks
+from samebit.query.lacks import IMPORTED, Lack, find_lacks
 
 __all__ = ["Aspect", "find_aspects"]
 
@@ -30,6 +31,9 @@ _OF = {
     "end": "end",
     "media": "media",
 }
+
+
+_AS_ASPECTS = {"randomness": "seeds"}
 
 
 class Aspect(Struct, frozen=True):
@@ -52,9 +56,14 @@ def find_aspects(view: View) -> list[Aspect]:
     """Every aspect in the order in which a run is told; the record itself comes last."""
     lacks: dict[str, list[Lack]] = {}
     for lack in find_lacks(view):
+        if lack.key == IMPORTED:
+            continue  # it is told below, of each aspect
         lacks.setdefault(_OF.get(lack.key, "record"), []).append(lack)
     found: list[Aspect] = []
+    untold = {_AS_ASPECTS.get(name, name) for name in unrecorded(view)}
     for name, (has, what) in _aspects(view):
+        if view.record.imported is not None and (name in untold or not has):
+            has, what = _of_imported(view, is_missing=name in untold)
         mine = tuple(lacks.pop(name, ()))
         state = "missing" if mine or has is False else "ok" if has else "none"
         found.append(Aspect(name, state, what, mine))
@@ -79,6 +88,12 @@ def _aspects(view: View) -> Iterator[tuple[str, Has]]:
     yield "media", _counted(len(kinds), "thing", "none was logged", " beside numbers")
     yield "end", _end(view)
     yield "record", (True, "nothing of it was lost")
+
+
+def _of_imported(view: View, *, is_missing: bool) -> Has:
+    """Of another tool's run nobody looked whether there was something."""
+    tool = tool_of(view)
+    return (False, f"{tool} did not record it") if is_missing else (None, f"{tool} tells of none")
 
 
 def _counted(number: int, thing: str, nothing: str, more: str = "") -> Has:
@@ -179,4 +194,6 @@ def _schedule(view: View) -> Has:
 
 
 def _end(view: View) -> Has:
+    if view.status == "unknown":
+        return None, "nobody knows"
     return (None, "it goes on") if view.status == "running" else (True, view.status)

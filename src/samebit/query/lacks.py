@@ -15,7 +15,9 @@ from samebit.folders.imported import tool_of, unread, unrecorded
 from samebit.folders.read import View
 from samebit.records import CodeRecord
 
-__all__ = ["Lack", "find_lacks"]
+__all__ = ["IMPORTED", "Lack", "find_lacks"]
+
+IMPORTED = "imported"  # the key of what another tool did not record
 
 _SEED_IT = "`samebit run --seed N` seeds Python, NumPy and PyTorch"
 _NAMED = 3
@@ -57,7 +59,7 @@ def _imported(view: View) -> Iterator[Lack]:
         *most, last = lacking
         what = f"{', '.join(most)} and {last}" if most else last
         text = f"{what}: {tool_of(view)} did not record them, and the run was imported from it"
-        yield Lack("imported", text)
+        yield Lack(IMPORTED, text)
     yield from (Lack("record", line) for line in unread(view))
 
 
