@@ -24,6 +24,7 @@ __all__ = [
     "ExecutionStart",
     "LeafRecord",
     "Note",
+    "Origin",
     "PaperRecord",
     "RowIds",
     "RunRecord",
@@ -50,6 +51,13 @@ PAPER_FORMAT = "samebit-paper 1"
 T = TypeVar("T")
 
 
+class Origin(Struct, frozen=True):
+    """Of which run of another tool one was made."""
+
+    tool: str  # tensorboard | wandb | mlflow
+    id: str  # by which that tool's files are known again
+
+
 class RunRecord(Struct, frozen=True):
     """`run.json`: who a run is. Never rewritten."""
 
@@ -65,6 +73,7 @@ class RunRecord(Struct, frozen=True):
     project: str = ""  # the folder that holds the store, where the run began
     samebit: str = ""  # the version that wrote it
     format: str = RUN_FORMAT
+    imported: Origin | None = None
 
 
 class ExecutionStart(Struct, frozen=True):
@@ -72,7 +81,7 @@ class ExecutionStart(Struct, frozen=True):
 
     number: int
     started_ns: int
-    how: str  # script | module | command | init
+    how: str  # script | module | command | init | import
     argv: tuple[str, ...]  # the script and its arguments, secrets masked
     cwd: str
     python: str = ""
@@ -291,6 +300,7 @@ LATER: dict[type, dict[str, Any]] = {
     DataRecord: {"origin": {}},
     ExecutionStart: {"shape": ""},
     Verdict: {"until": None, "kind": "", "remedies": ()},
+    RunRecord: {"imported": None},
 }
 
 

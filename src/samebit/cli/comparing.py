@@ -14,6 +14,7 @@ from samebit.cli.words import Screen, shown, visible
 from samebit.digest import canonical_json
 from samebit.errors import Exit, SamebitError
 from samebit.folders.find import find_run
+from samebit.folders.imported import tool_of, unrecorded
 from samebit.folders.media import media_of
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
@@ -88,6 +89,8 @@ def diff(options: argparse.Namespace) -> int:
         "media": list(media.differences(first, second, lambda name: is_volatile(name, first))),
         "trace": _trace_lines(first, second, matched),
     }
+    for name, lines in _unrecorded(first, second).items():
+        sections[name] = [*sections[name], *lines]
     if options.json:
         odd = {"odd": [*first.odd, *second.odd]} if first.odd or second.odd else {}
         screen.say(canonical_json({"a": first.id, "b": second.id, **sections, **odd}).decode())
@@ -164,7 +167,7 @@ def config_of(view: View) -> dict[str, Any]:
     """What a run was asked to do, by name."""
     config = view.facts.get("config")
     found = flat(config) if isinstance(config, dict) else {}
-    if view.start is not None:
+    if view.start is not None and view.record.imported is None:
         found["(command)"] = " ".join(view.start.argv)
         found["(seed)"] = view.start.seed
     batch = (view.facts.get("training") or {}).get("batch")
@@ -219,6 +222,17 @@ def _code(first: View, second: View) -> list[str]:
     ours, theirs = _cells(first), _cells(second)
     cells = _unified("cells", ours, theirs) if ours != theirs else []
     return [*cells, *_files(first, second)]
+
+
+def _unrecorded(first: View, second: View) -> dict[str, list[str]]:
+    """Sections of which nothing can be said, because a tool did not record it."""
+    found: dict[str, list[str]] = {}
+    for view in (first,) if first.id == second.id else (first, second):
+        for name in ("randomness", "environment") if view.record.imported is not None else ():
+            if name in unrecorded(view):
+                line = f"not recorded of {view.id}, which was imported from {tool_of(view)}"
+                found.setdefault(name, []).append(line)
+    return found
 
 
 def _cells(view: View) -> str:

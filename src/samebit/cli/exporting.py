@@ -46,6 +46,9 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--csv", action="store_true", help="exact values as text")
     form.add_argument("--json", action="store_true", help="a list of objects")
     form.add_argument("--jsonl", action="store_true", help="an object on each line")
+    form.add_argument(
+        "--tensorboard", metavar="DIR", type=Path, help="event files, a folder for each run"
+    )
     add("--force", action="store_true", help="replace files that are there")
 
 
@@ -57,10 +60,24 @@ def export(options: argparse.Namespace) -> int:
     rows = rows[: options.limit]
     if not any("damage" not in row for row in rows):
         raise UsageError(why_none(every))
+    if options.tensorboard is not None:
+        return _write_events(store, rows, options)
     if options.columns:
         choosing.check_names(options.columns, choosing.keys_of(every))
     shapes = [_shape(name, rows, options) for name in _tables(options)]
     return _write(store, rows, shapes, options)
+
+
+def _write_events(store: Path, rows: Sequence[taking.Row], options: argparse.Namespace) -> int:
+    if options.tables or options.columns or options.to is not None:
+        raise UsageError(
+            "--tensorboard writes no tables", hint="leave out --table, --columns and --to"
+        )
+    # With it come readers and writers of other tools' files, which tables need not.
+    from samebit.cli.events import export_events  # noqa: PLC0415
+
+    whole = [row for row in rows if "damage" not in row]
+    return export_events(store, whole, options.tensorboard)
 
 
 def _tables(options: argparse.Namespace) -> list[str]:

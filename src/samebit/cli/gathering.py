@@ -22,6 +22,7 @@ from samebit.cli.surroundings import (
 from samebit.cli.verifying import in_words
 from samebit.cli.words import duration, shown, size
 from samebit.errors import SamebitError
+from samebit.folders.imported import imported_lines
 from samebit.folders.read import View
 from samebit.folders.said import KINDS
 from samebit.folders.series import Changes, Schedule
@@ -140,8 +141,9 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     yield "group", view.group
     yield "inside run", view.record.parent
     start = view.start
-    if start is not None:
+    if start is not None and view.record.imported is None:
         yield "command", " ".join(start.argv)
+    yield from imported_lines(view)
     yield "by", view.record.user
     yield "on", view.record.host
     if len(view.ranks) > 1:

@@ -19,7 +19,8 @@ COMMANDS = {
     "diff": ("samebit.cli.comparing", "what differs between two runs"),
     "metrics": ("samebit.cli.listing", "the metrics of a run"),
     "media": ("samebit.cli.media", "pictures, tables, sound that a run logged: list, export"),
-    "export": ("samebit.cli.exporting", "everything of runs as Parquet, CSV or JSON, in bulk"),
+    "import": ("samebit.cli.imports", "runs that TensorBoard, wandb or MLflow recorded"),
+    "export": ("samebit.cli.exporting", "everything of runs as tables, or as event files"),
     "table": ("samebit.cli.tabling", "tables for papers: settings, results, searches, compute"),
     "paper": ("samebit.cli.papers", "a paper's numbers from its runs: set up, check, build, log"),
     "checklist": ("samebit.cli.checklisting", "a reproducibility checklist, filled with evidence"),
@@ -86,8 +87,9 @@ def _call(name: str, words: list[str]) -> int:
         allow_abbrev=False,
     )
     getattr(module, f"{name}_arguments")(parser)
+    function = f"{name}_" if name == "import" else name  # a word that Python keeps for itself
     try:
-        code = int(getattr(module, name)(parser.parse_args(words)))
+        code = int(getattr(module, function)(parser.parse_args(words)))
         _catch_up(name)
         return code
     except SamebitError as error:

@@ -44,6 +44,7 @@ from samebit.data.versions import short_name
 from samebit.digest import canonical_json, short
 from samebit.errors import SamebitError
 from samebit.folders.find import find_run
+from samebit.folders.imported import imported_lines
 from samebit.folders.media import media_of
 from samebit.folders.read import View, read_run
 from samebit.folders.splits import splits_of
@@ -169,8 +170,11 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
     start, end = view.start, view.end
     if start is None:
         return
-    yield "command", " ".join(start.argv)
-    yield "in", start.cwd
+    if view.record.imported is not None:
+        yield from imported_lines(view)
+    else:
+        yield "command", " ".join(start.argv)
+        yield "in", start.cwd
     now = time.time_ns()
     yield "started", f"{when(start.started_ns)} ({ago(start.started_ns, now)})"
     if len(view.ranks) > 1:
@@ -274,6 +278,8 @@ def randomness_lines(view: View) -> Iterator[tuple[str, object]]:
     """Its seeds, what draws from which, and the deterministic modes."""
     start = view.start
     settings = view.facts.get("settings") or {}
+    if view.record.imported is not None:
+        return
     yield "seed", view.seed if view.seed is not None else "none given to samebit"
     calls = view.at_rank(view.ranks[0]).seed_calls if view.ranks else []  # every rank seeds alike
     for call in calls[:6]:

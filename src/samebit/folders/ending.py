@@ -16,8 +16,9 @@ from samebit.journal.reader import Journal
 from samebit.launch import alive
 from samebit.records import ExecutionEnd, ExecutionStart
 
-__all__ = ["cause", "is_alive", "last_word", "processes_alive", "status"]
+__all__ = ["ENDED", "cause", "is_alive", "last_word", "processes_alive", "status"]
 
+ENDED = ("finished", "failed", "killed")
 _HEARTBEAT_S = 300.0
 # How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")

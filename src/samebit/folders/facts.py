@@ -20,10 +20,12 @@ __all__ = [
     "FileFact",
     "FitFact",
     "FittedFact",
+    "ImportedFact",
     "MediaFact",
     "SeedCallFact",
     "SplitFact",
     "StateFact",
+    "TakenFact",
     "check_evidence",
     "is_plain",
     "read_fact",
@@ -55,6 +57,7 @@ MANY = frozenset(
         "seed_call",
         "split",
         "state",
+        "taken",
         "trace",
         "unseeded",
         "use",
@@ -359,6 +362,26 @@ class _EpochFact(TypedDict):
     loader: NotRequired[dict[str, Any]]
 
 
+class ImportedFact(TypedDict):
+    """What is known of a run of another tool, as it was read last."""
+
+    where: str
+    status: str
+    by: NotRequired[str]
+    version: NotRequired[str]
+    digest: NotRequired[str]
+    said: NotRequired[dict[str, Any]]
+
+
+class TakenFact(TypedDict):
+    """How much of each series of an execution was read: points, and their digest."""
+
+    execution: int
+    series: NotRequired[dict[str, tuple[int, str]]]
+    machine: NotRequired[dict[str, tuple[int, str]]]
+    things: NotRequired[dict[str, tuple[int, str]]]
+
+
 class _ConfigSourcesFact(TypedDict):
     made_by: NotRequired[list[dict[str, Any]]]
     values: dict[str, str]
@@ -479,6 +502,7 @@ _SHAPES: dict[str, Any] = {
     "fit": FitFact,
     "fitted": FittedFact,
     "generator": _GeneratorFact,
+    "imported": ImportedFact,
     "installed": _InstalledFact,
     "interpreter": dict[str, Any],
     "joined": _JoinedFact,
@@ -500,6 +524,7 @@ _SHAPES: dict[str, Any] = {
     "split": SplitFact,
     "state": StateFact,
     "stopped": _StoppedFact,
+    "taken": TakenFact,
     "trace": _TraceFact,
     "training": _TrainingFact,
     "unseeded": _UnseededFact,

@@ -15,7 +15,16 @@ from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew
 from samebit.journal import reader
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord
 
-__all__ = ["DROPPED", "NEWER", "RunFolder", "begin", "is_run_id", "user_name"]
+__all__ = [
+    "DROPPED",
+    "NEWER",
+    "RunFolder",
+    "begin",
+    "begin_imported",
+    "is_run_id",
+    "run_id",
+    "user_name",
+]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
 _ID_LENGTH = 10
@@ -23,6 +32,11 @@ DROPPED = "dropped"  # the kind of a note by which somebody lets go of a state: 
 NEWER = "newer"  # the kind that stands for a note that cannot be read
 
 T = TypeVar("T")
+
+
+def run_id(data: bytes) -> str:
+    """An id made of ten bytes."""
+    return "".join(_ALPHABET[byte & 31] for byte in data[:_ID_LENGTH])
 
 
 def is_run_id(text: str) -> bool:
@@ -219,12 +233,11 @@ def begin(
     """Claim an id and write `run.json`; durable when this returns."""
     try:
         while True:
-            run = "".join(_ALPHABET[byte & 31] for byte in os.urandom(_ID_LENGTH))
+            run = run_id(os.urandom(_ID_LENGTH))
             folder = RunFolder(store / "runs" / run)
             if disk.claim_folder(folder.path):
                 break
-        for part in ("executions", "journal", "notes"):
-            (folder.path / part).mkdir()
+        _make_parts(folder)
         record = RunRecord(
             id=run,
             started_ns=time.time_ns(),
@@ -240,9 +253,36 @@ def begin(
         )
         disk.create(folder.path / "run.json", records.encode(record), store / "tmp")
     except OSError as error:
-        raise SamebitError(
-            f"cannot begin a run: {error.strerror}",
-            store=store,
-            hint="SAMEBIT_DIR names another place for the store",
-        ) from error
+        raise _cannot_begin(store, error) from error
     return folder
+
+
+def begin_imported(store: Path, record: RunRecord) -> RunFolder | None:
+    """Write the `run.json` of a run whose id is chosen; None where that id is another run's.
+
+    It is the same run where its record names the same origin, and then stays as it is.
+    """
+    folder = RunFolder(store / "runs" / record.id)
+    try:
+        folder.path.mkdir(exist_ok=True)
+        _make_parts(folder)
+        try:
+            disk.create(folder.path / "run.json", records.encode(record), store / "tmp")
+        except FileExistsError:
+            return folder if folder.record().imported == record.imported else None
+    except OSError as error:
+        raise _cannot_begin(store, error) from error
+    return folder
+
+
+def _make_parts(folder: RunFolder) -> None:
+    for part in ("executions", "journal", "notes"):
+        (folder.path / part).mkdir(exist_ok=True)
+
+
+def _cannot_begin(store: Path, error: OSError) -> SamebitError:
+    return SamebitError(
+        f"cannot begin a run: {error.strerror}",
+        store=store,
+        hint="SAMEBIT_DIR names another place for the store",
+    )

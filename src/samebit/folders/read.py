@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from samebit import records
 from samebit.errors import Damaged, NotFound
 from samebit.folders import ending, points, series, steps, streams, summaries
+from samebit.folders.ending import ENDED
 from samebit.folders.facts import (
     MANY,
     FileFact,
@@ -371,7 +372,13 @@ class View(Struct, frozen=True, dict=True):
 
     @cached_property
     def status(self) -> str:
-        """finished, failed, killed, running, or broken off."""
+        """finished, failed, killed, running, or broken off; unknown where it went on elsewhere.
+
+        Of an imported run that is what its tool said of its end.
+        """
+        if self.record.imported is not None:
+            said = (self.facts.get("imported") or {}).get("status")
+            return said if said in ENDED else "unknown"
         ended = ending.status(self._last, self.end, self._said_at_end)
         if ended is not None:
             return ended
@@ -417,10 +424,11 @@ class View(Struct, frozen=True, dict=True):
         lines += self._changed_files()
         if self.status != "running":
             lines += unwritten(self.by_rank("media"))
-        if self.record.kind == "run" and "code" not in self.facts:
+        of_ours = self.record.kind == "run" and self.record.imported is None
+        if of_ours and "code" not in self.facts:
             lines.append("the code was not recorded")
         said = ending.last_word(self._last, self._said_at_end)
-        broke_off = self.status != "running" and said is None
+        broke_off = self.status not in ("running", "unknown") and said is None
         if broke_off and self.all_facts("trace") and "final" not in self.states:
             lines.append("no final state: the process ended without the interpreter's own exit")
         return list(dict.fromkeys(lines))  # each rank tells of the same trouble

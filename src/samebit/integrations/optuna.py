@@ -112,7 +112,7 @@ class SamebitCallback:
         }
         if not study.study_name.startswith(_WITHOUT_A_NAME):
             settings["study"] = study.study_name
-        recording.configuration.tell(_SOURCE, settings)
+        recording.configuration.tell(_SOURCE, {_SOURCE: settings})
 
 
 def _described(thing: Any) -> dict[str, Any]:

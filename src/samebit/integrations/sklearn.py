@@ -158,7 +158,9 @@ def _begins(
                 for name, value in plain.items()
                 if name.rpartition("__")[2] == "random_state" and value is None
             ]
-            recording.configuration.tell(_SOURCE, {called: {**plain, "unseeded": unseeded}})
+            recording.configuration.tell(
+                _SOURCE, {_SOURCE: {called: {**plain, "unseeded": unseeded}}}
+            )
         else:
             text = f"more than {_MOST_NAMED} estimators: the parameters of later ones are not told"
             recording.problem(_SOURCE, text)

@@ -62,8 +62,14 @@ def keep(writer: Kept) -> Callable[[], float | None]:
     return once
 
 
-def clock(rank: str) -> bytes:
-    """The payload that ties the process's monotonic clock to the time of day."""
+def clock(rank: str, *, in_utc: bool = False) -> bytes:
+    """The payload that ties the process's monotonic clock to the time of day.
+
+    `in_utc`: the times of the frames are UTC themselves.
+    """
+    if in_utc:
+        now = time.time_ns()
+        return _encode((int(Kind.CLOCK), now, now, os.getpid(), rank))
     before, now, after = _monotonic_ns(), time.time_ns(), _monotonic_ns()
     for _ in range(4):  # whatever runs between the readings parts them
         if after - before < _READING_NS:

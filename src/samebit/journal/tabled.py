@@ -176,7 +176,8 @@ def _read(
 ) -> Iterator[Tabled]:
     schemas, steps, times = (rows[f"{one.at}"] for one in items[1:_BEFORE_THE_VALUES])
     is_timed = times.dtype.kind != "f"  # no writer of ours writes such a time
-    sound = (times >= 0) & (times < _LARGEST_TIME)
+    # One of before the machine was started is below 0 on its clock.
+    sound = (times > -_LARGEST_TIME) & (times < _LARGEST_TIME)
     _check(is_strict and not (is_timed and schemas.dtype.kind != "f" and sound.all()))
     if is_strict:
         values = [rows[f"{one.at}"] for one in items[_BEFORE_THE_VALUES:]]

@@ -6,12 +6,13 @@ A writer belongs to the process that made it. After a fork the child's first fra
 of its own; nothing of the parent's is touched.
 """
 
+import itertools
 import os
 import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ _pack_checked = CHECKED.pack
 _pack_frame = FRAME.pack
 _monotonic_ns = time.monotonic_ns
 _ROW = int(Kind.ROW)
+_ROWS_AT_ONCE = 4096  # of those that are given many at a time: some hundred kilobytes
 _MOST_LATEST = 256  # sets of names whose last row is remembered from one segment to the next
 
 _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
@@ -53,13 +55,15 @@ _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
 class Writer:
     """Appends frames to the segments of one process in one run.
 
-    A fact that the journal refuses is kept, and written when it takes frames again.
+    A fact that the journal refuses is kept, and written when it takes frames again. `in_utc`: the
+    times that are given are UTC, of what happened elsewhere, and one is given each time.
     """
 
-    def __init__(self, folder: Path, run: str, rank: str = "0") -> None:
+    def __init__(self, folder: Path, run: str, rank: str = "0", *, in_utc: bool = False) -> None:
         self._folder = folder
         self._run = run
         self._rank = rank
+        self._in_utc = in_utc
         self._lock = threading.RLock()  # re-entrant: a signal handler may log while log() runs
         self._syncing = threading.Lock()  # whoever has synced knows that nobody is still at it
         self._fd = -1
@@ -136,6 +140,34 @@ class Writer:
             except segment.Abandoned:
                 self._once_more(self.row, values, step, at)
 
+    def rows(self, names: Sequence[str], rows: Iterable[Sequence[Any]], kind: int = _ROW) -> None:
+        """Append many rows of the same names, with few writes: (step, time, value…) of each.
+
+        Of the kind SAMPLE rows are (time, value…). Values are plain; an integer beyond 64 bits, or
+        a text that is no UTF-8, as `values.exact` makes it.
+        """
+        left = iter(rows)
+        while some := list(itertools.islice(left, _ROWS_AT_ONCE)):
+            self._rows(tuple(names), some, kind)
+
+    def _rows(self, names: tuple[str, ...], some: Sequence[Sequence[Any]], kind: int) -> None:
+        with self._lock:
+            try:
+                schema = self._schema(names)
+                first = self._sequence
+                frames = b"".join(
+                    [pack(at, _encode([kind, schema, *row])) for at, row in enumerate(some, first)]
+                )
+                try:
+                    whole = _append(self._fd, frames) == len(frames)
+                except OSError:
+                    whole = False
+                if not whole:
+                    self._repeat(frames)
+                self._sequence = first + len(some)
+            except segment.Abandoned:
+                self._once_more(self._rows, names, some, kind)
+
     def latest(self, name: str) -> Any:
         """The value that was logged last under a name; None where it was not lately."""
         with self._lock:
@@ -144,6 +176,11 @@ class Writer:
         # Kind, schema, step and time stand before the values.
         newest = max(found, key=lambda pair: pair[0][3], default=None)
         return None if newest is None else unwrap(newest[0][4 + newest[1]])
+
+    @property
+    def logged(self) -> Collection[tuple[str, ...]]:
+        """The names of rows, as they were logged together, of the rows that are remembered."""
+        return self._latest.keys()
 
     @property
     def unwritten(self) -> list[tuple[str, Any]]:
@@ -331,7 +368,7 @@ class Writer:
         self._segment += 1
         path = self._folder / f"{self._rank}-{self._writer}-{self._segment}.sbj"
         fd = disk.open_for_append(path)
-        payload = keeping.clock(self._rank)
+        payload = keeping.clock(self._rank, in_utc=self._in_utc)
         start = pack_header(Header(self._run, self._writer, self._segment))
         sequence = self._sequence
         identity = segment.begin(fd, path, start + pack(sequence, payload), _append)
@@ -349,7 +386,7 @@ class Writer:
 
     def beat(self) -> None:
         """Show that this process lives; for a journal in which nothing else was written lately."""
-        self._write(keeping.clock(self._rank))
+        self._write(keeping.clock(self._rank, in_utc=self._in_utc))
 
     def _seal(self) -> None:
         """Sync the segment and leave it; a failed sync waits until `close`, for rows go on."""

@@ -216,7 +216,8 @@ def read_each(
         settled = max(map(int, before.split())) + _SETTLED_NS < now_ns
         both = zip(values, texts, strict=True)
         entries = [Entry(executions, before, value, text) for value, text in both]
-        yield name, entries, view.end is not None and settled
+        has_ended = view.end is not None or view.record.imported is not None
+        yield name, entries, has_ended and settled
 
 
 def _unreadable(name: str, error: Exception) -> Row:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from samebit.capture.unseeded import Unseeded, find_unseeded, in_words
 from samebit.folders.facts import FileFact
+from samebit.folders.imported import tool_of, unread, unrecorded
 from samebit.folders.read import View
 from samebit.records import CodeRecord
 
@@ -38,6 +39,8 @@ def find_lacks(view: View) -> list[Lack]:
     troubles = [_of_trouble(line) for line in view.missing]
     if view.record.kind == "replay":
         return troubles
+    if view.record.imported is not None:
+        return [*_imported(view), *troubles]
     return [
         *troubles,
         *_ending(view),
@@ -46,6 +49,16 @@ def find_lacks(view: View) -> list[Lack]:
         *_states(view),
         *_environment(view),
     ]
+
+
+def _imported(view: View) -> Iterator[Lack]:
+    """Of another tool's run all that is needed to run it again is missing, for one reason."""
+    if lacking := unrecorded(view):
+        *most, last = lacking
+        what = f"{', '.join(most)} and {last}" if most else last
+        text = f"{what}: {tool_of(view)} did not record them, and the run was imported from it"
+        yield Lack("imported", text)
+    yield from (Lack("record", line) for line in unread(view))
 
 
 def _of_trouble(line: str) -> Lack:

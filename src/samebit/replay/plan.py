@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from samebit.capture import environment, installed, machine
 from samebit.capture.variables import for_replay
 from samebit.errors import Damaged, SamebitError, UsageError
+from samebit.folders.imported import tool_of, unrecorded
 from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
@@ -124,6 +125,8 @@ def make_plan(view: View, environ: Mapping[str, str], *, elsewhere: bool = False
         raise UsageError(f"run {view.id} is still going on", hint="verify it when it has ended")
     if view.start is None:
         raise Damaged(f"run {view.id} has no execution", path=view.folder.path)
+    if view.record.imported is not None:
+        return _of_imported(view, view.start)
     if len(view.starts) == 1:
         return _plan_one(view, environ, elsewhere=elsewhere)
     found = parts_of(view)
@@ -132,6 +135,31 @@ def make_plan(view: View, environ: Mapping[str, str], *, elsewhere: bool = False
         one = _plan_one(part.view, environ, elsewhere=elsewhere, before=plans)
         plans.append(replace(one, part=part))
     return _together(view, plans, found)
+
+
+def _of_imported(view: View, start: ExecutionStart) -> Plan:
+    """A plan by which nothing is run: another tool recorded the run, and not what it takes."""
+    return Plan(
+        view=view,
+        start=start,
+        how=start.how,
+        words=(),
+        root=Path(start.cwd),
+        tree=TreeRecord(()),
+        inputs=(),
+        sources=(),
+        import_roots=(),
+        outputs=(),
+        folders=(),
+        listings=(),
+        environ={},
+        changed_variables=(),
+        differences=(),
+        blockers=(
+            f"it was imported from {tool_of(view)}, which did not record what it takes to run it "
+            f"again: {', '.join(unrecorded(view)) or 'its code'}",
+        ),
+    )
 
 
 def _together(view: View, plans: Sequence[Plan], found: Found) -> Plan:

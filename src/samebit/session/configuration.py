@@ -59,12 +59,12 @@ class Configuration:
         self.given = value
         self.write()
 
-    def tell(self, library: str, values: Mapping[str, Any]) -> None:
-        """Take what a library's door knows of its settings, beside what it told before.
+    def tell(self, maker: str, values: Mapping[str, Any]) -> None:
+        """Take what somebody else knows of settings, beside what that one told before.
 
-        They stand in the configuration under the library's name, and displace nothing.
+        They stand below all others, and displace nothing.
         """
-        self._told.setdefault(library, {}).update(self._plain(values))
+        _merge(self._told.setdefault(maker, {}), self._plain(values))
         self.write()
 
     @property
@@ -127,8 +127,7 @@ class Configuration:
     def _merged(self) -> tuple[Any, dict[str, Any]]:
         layers = self._layers()
         told = [
-            _Layer({name: values}, {"": CODE}, {"parser": name})
-            for name, values in self._told.items()
+            _Layer(values, {"": CODE}, {"parser": maker}) for maker, values in self._told.items()
         ]
         if self.given is not None:
             given = self._plain(self.given)

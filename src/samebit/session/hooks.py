@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
-from samebit.session import boosting, compiling, fits, splitters
+from samebit.session import boosting, compiling, fits, splitters, summaries
 
 __all__ = ["Listener", "install", "is_ours", "unheard"]
 
@@ -107,6 +107,12 @@ class Listener(Protocol):
     def fitting(self, work: Callable[[Any], Any]) -> Any:
         """A transformer is fitted, or transforms: what is to be told of it."""
 
+    def summary(self, call: summaries.Summary) -> None:
+        """A `SummaryWriter` has logged something."""
+
+    def summary_scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
+        """It has logged a number."""
+
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
 
@@ -137,6 +143,8 @@ class _Guard:
 
     def _is_training_thread(self, source: str) -> bool:
         """Not DataParallel's threads, an evaluation beside the training, a loader read ahead."""
+        if source == summaries.SOURCE:
+            return True  # what a script logs it may log from any thread
         me = threading.get_ident()
         if self._thread is None and source in _OF_TRAINING:
             self._thread = me
@@ -174,6 +182,10 @@ def _tell_of_fits(work: Callable[[Any], Any]) -> Any:
     return _tell("hooks.fits", "fitting", work)
 
 
+def _tell_of_summaries(method: str, *args: Any) -> None:
+    _tell(summaries.SOURCE, method, *args)
+
+
 _installed: list[bool] = []
 
 
@@ -195,6 +207,7 @@ def install(listener: Listener | None) -> None:
     boosting.hook(_tell)
     splitters.hook(_tell_of_splits)
     fits.hook(_tell_of_fits)
+    summaries.hook(_tell_of_summaries)
 
 
 def _optimizers(module: Any) -> None:

@@ -3,6 +3,7 @@
 Whatever fails here is reported once, marks the run, and lets training go on.
 """
 
+import functools
 import itertools
 import os
 import sys
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from samebit.session.met import Met
     from samebit.session.saving import Saver
     from samebit.session.splits import Splits
+    from samebit.session.summaries import Summaries, Summary
     from samebit.session.used import UsedData
 
 __all__ = ["Recording"]
@@ -268,6 +270,32 @@ class Recording:
                 most=self.settings.media_most,
             )
         return self._media
+
+    def summary(self, call: "Summary") -> None:
+        """A `SummaryWriter` has logged something."""
+        if not self._finished:
+            self.summaries.take(call)
+
+    def summary_scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
+        """It has logged a number."""
+        if not self._finished:
+            self.summaries.scalar(writer, tag, value, step, wall)
+
+    @functools.cached_property
+    def summaries(self) -> "Summaries":
+        """What is recorded of those writers."""
+        from samebit.session.process import end  # noqa: PLC0415  (not all runs have a writer)
+        from samebit.session.run import Run  # noqa: PLC0415
+        from samebit.session.summaries import Summaries  # noqa: PLC0415
+
+        return Summaries(
+            self.writer,
+            Run(self, end).log,
+            self.arriving.take,
+            functools.partial(self.configuration.tell, "add_hparams"),
+            lambda values: self.step or self.next_step(values),
+            console.say,
+        )
 
     def splitting(self, work: "Callable[[Met], Any]") -> Any:
         """A library splits data: what is to be told of it."""

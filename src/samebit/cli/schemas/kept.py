@@ -217,6 +217,21 @@ class DataImport(TypedDict):
     seconds: float
 
 
+class Import(TypedDict):
+    """A run of another tool, and what came of it."""
+
+    run: str
+    tool: str
+    foreign_id: str
+    where: str
+    name: str | None
+    is_new: bool
+    written: bool  # false with --dry-run: what would be
+    points: int
+    things: int
+    problems: list[tuple[str, str]]
+
+
 class DataList(TypedDict):
     """The names, and the newest version of each."""
 

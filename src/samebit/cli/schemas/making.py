@@ -49,6 +49,10 @@ OUTPUTS: dict[str, Output] = {
     "show": Output((runs.Show, runs.Schedules)),
     "metrics": Output((dict[str, runs.Points],), "By the name of the metric."),
     "media ls": Output((list[runs.MediaItem],)),
+    # A reader more is a line here, as in `cli/imports.py`.
+    "import tensorboard": Output((kept.Import,), "A line for each run."),
+    "import wandb": Output((kept.Import,), "A line for each run."),
+    "import mlflow": Output((kept.Import,), "A line for each run."),
     "diff": Output((runs.Diff, runs.DiffOp)),
     "verify": Output((Verdict, runs.Plan)),
     "doctor": Output((runs.Doctor,)),

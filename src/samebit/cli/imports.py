@@ -1,0 +1,215 @@
+"""`samebit import`: runs that other tools have recorded become runs of the store."""
+
+import argparse
+import contextlib
+import importlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from samebit import places
+from samebit.cli.words import ProgressLine, Screen, counted, size, visible
+from samebit.compat.foreign import ForeignRun, Found, Source
+from samebit.compat.importing import Added, Importer, id_of
+from samebit.digest import canonical_json
+from samebit.errors import Exit, NotFound, SamebitError
+
+__all__ = ["READERS", "import_", "import_arguments"]
+
+# By the word behind `samebit import`: the module and class of its `Source`, and what it reads.
+READERS = {
+    "tensorboard": (
+        "samebit.compat.files.logdirs",
+        "Logdir",
+        "event files of TensorBoard: a folder of them and all inside it, or a file",
+    ),
+    "wandb": (
+        "samebit.compat.files.wandbdirs",
+        "Wandb",
+        "runs of wandb: a folder `wandb`, one of a run, or a `.wandb` file",
+    ),
+    "mlflow": (
+        "samebit.compat.files.mlflowstores",
+        "Mlflow",
+        "runs of MLflow: a folder `mlruns`, one of a run, or a file of SQLite",
+    ),
+}
+
+_LOOK_EVERY_S = 2.0
+
+
+def import_arguments(parser: argparse.ArgumentParser) -> None:
+    """What import takes."""
+    readers = parser.add_subparsers(dest="tool", required=True, metavar="|".join(READERS))
+    for tool, (_, _, what) in READERS.items():
+        reader = readers.add_parser(tool, help=what, description=f"Import {what}.")
+        reader.add_argument("path", metavar="PATH", nargs="+", help="where it lies")
+        reader.add_argument(
+            "--follow", action="store_true", help="go on as it grows, until Ctrl-C ends it"
+        )
+        reader.add_argument(
+            "--dry-run", action="store_true", help="tell what would come, and write nothing"
+        )
+        reader.add_argument(
+            "--json", action="store_true", help="an object for each run, a line each"
+        )
+
+
+def import_(options: argparse.Namespace) -> int:
+    """Import; exit code 7 where something could not be read, and the rest is imported."""
+    module, name, _ = READERS[options.tool]
+    make = getattr(importlib.import_module(module), name)
+    sources: list[Source] = [make(_path(word)) for word in options.path]
+    telling = _Telling(as_data=options.json, is_dry=options.dry_run)
+    if options.dry_run:
+        store = places.choose_store(Path.cwd())
+        for found in _find(sources, telling, wait=False):
+            telling.plan(found, store)
+        return telling.end()
+    store = places.make_store(places.choose_store(Path.cwd()))
+    with Importer(store, follows=options.follow) as importer:
+        _import(_find(sources, telling, wait=options.follow), importer, telling)
+        with contextlib.suppress(KeyboardInterrupt):
+            while options.follow:
+                time.sleep(_LOOK_EVERY_S)
+                _import(_find(sources, telling, wait=True), importer, telling, quietly=True)
+    return telling.end()
+
+
+def _path(word: str) -> Path:
+    """What people typed, also as the address by which MLflow knows a place of this machine."""
+    return Path(word.removeprefix("sqlite:///").removeprefix("file://"))
+
+
+def _find(sources: Sequence[Source], telling: "_Telling", *, wait: bool) -> Iterator[Found]:
+    """What lies there; where nothing does that is an error, unless it is waited for."""
+    for source in sources:
+        try:
+            for found in source.find():
+                if found.left_out:
+                    telling.leaves(found)
+                else:
+                    yield found
+        except NotFound as error:
+            if not wait:
+                raise
+            telling.waits(error)
+
+
+def _import(
+    found: Iterator[Found], importer: Importer, telling: "_Telling", *, quietly: bool = False
+) -> None:
+    every = list(found)
+    total = sum(one.size_bytes for one in every)
+    screen = Screen.of(sys.stderr)
+    line = ProgressLine(screen, total, "import", amount=size) if every and not quietly else None
+    added: list[tuple[Found, ForeignRun | None, Added | None]] = []
+    with line or contextlib.nullcontext():
+        for one in every:
+            try:
+                run = one.read(line.advance if line is not None else _nobody)
+                added.append((one, run, None if run is None else importer.add(run)))
+            except (SamebitError, OSError) as error:
+                telling.trouble(one, error)
+    for one, run, done in added:
+        telling.tell(one, run, done, quietly=quietly)
+
+
+def _nobody(count: int) -> None:
+    """Progress that nobody looks at."""
+
+
+class _Telling:
+    """What people and scripts are told, run by run."""
+
+    def __init__(self, *, as_data: bool, is_dry: bool) -> None:
+        self._as_data = as_data
+        self._is_dry = is_dry
+        self._screen = Screen.of(sys.stdout)
+        self._runs = 0
+        self._has_failed = False
+        self._waits: set[str] = set()
+
+    def waits(self, error: NotFound) -> None:
+        """Nothing is there yet; said once of each place."""
+        if str(error) not in self._waits:
+            self._waits.add(str(error))
+            Screen.of(sys.stderr).say(f"{visible(error.what)}; it is waited for")
+
+    def leaves(self, found: Found) -> None:
+        """What is not imported."""
+        Screen.of(sys.stderr).say(f"{visible(found.where)}: {visible(found.left_out)}")
+
+    def trouble(self, found: Found, error: Exception) -> None:
+        """One run could not be had."""
+        self._has_failed = True
+        what = error.what if isinstance(error, SamebitError) else str(error)
+        Screen.of(sys.stderr).say(f"samebit: {visible(found.where)}: {visible(what)}")
+
+    def plan(self, found: Found, store: Path) -> None:
+        """What would come of a run."""
+        try:
+            run = found.read(_nobody)
+        except (SamebitError, OSError) as error:
+            self.trouble(found, error)
+            return
+        if run is None:
+            self.tell(found, None, None)
+            return
+        ours = id_of(run.tool, run.id)
+        is_new = not (store / "runs" / ours / "run.json").exists()
+        points = sum(len(s.steps) for e in run.executions for s in (*e.series, *e.machine))
+        things = sum(len(execution.things) for execution in run.executions)
+        self.tell(found, run, Added(ours, is_new, points, things, tuple(run.problems)))
+
+    def tell(
+        self, found: Found, run: ForeignRun | None, done: Added | None, *, quietly: bool = False
+    ) -> None:
+        """What has come of a run; `quietly`: nothing where nothing has."""
+        if run is None or done is None:
+            if not quietly and not self._as_data:
+                self._screen.say(f"nothing was logged in {visible(found.where)}")
+            return
+        if quietly and not (done.points or done.things or done.problems):
+            return
+        self._runs += 1
+        if self._as_data:
+            self._screen.say(canonical_json(self._data(run, done)).decode())
+            return
+        if not (self._is_dry or done.is_new or done.points or done.things):
+            self._screen.say(f"nothing new in {done.run} {visible(run.name or '')}".rstrip())
+            return
+        paint = self._screen.paint
+        amount = counted(done.points, "point")
+        amount += f", {counted(done.things, 'thing')} to look at" if done.things else ""
+        if self._is_dry:
+            how = "would import" if done.is_new else "is there"
+        elif done.is_new:
+            how = paint.green("imported")
+        else:
+            how = paint.cyan("added to")
+        new = "" if done.is_new or self._is_dry else " more"
+        name = f" {visible(run.name)}" if run.name else ""
+        self._screen.say(f"{how} {done.run}{name}: {amount}{new}")
+        for what, detail in done.problems:
+            self._screen.say(paint.yellow(f"  {visible(what)}: {visible(detail)}"))
+
+    def _data(self, run: ForeignRun, done: Added) -> dict[str, Any]:
+        return {
+            "run": done.run,
+            "tool": run.tool,
+            "foreign_id": run.id,
+            "where": run.where,
+            "name": run.name,
+            "is_new": done.is_new,
+            "written": not self._is_dry,
+            "points": done.points,
+            "things": done.things,
+            "problems": [[what, detail] for what, detail in done.problems],
+        }
+
+    def end(self) -> int:
+        """The exit code."""
+        return Exit.NOT_FOUND if self._has_failed else Exit.DONE

@@ -1,0 +1,1 @@
+"""Readers and writers of other trackers' files; none of them needs the tracker."""

@@ -1,0 +1,347 @@
+"""Folders of wandb: each `.wandb` file is what was logged from one start of a run to its end.
+
+Files of one run (it was resumed) lie in folders beside each other; they are its executions.
+"""
+
+import functools
+import os
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from samebit.compat.files.wandblog import BLOCK_BYTES, Log, read_log
+from samebit.compat.files.wandbmedia import shown
+from samebit.compat.files.wandbrecords import Recorded, Row, read_beginning, read_records
+from samebit.compat.foreign import Execution, ForeignRun, Found, Series, Thing
+from samebit.digest import canonical_json, of_bytes
+from samebit.errors import Damaged, NotFound
+from samebit.media.given import Text
+
+__all__ = ["Wandb"]
+
+_SUFFIX = ".wandb"
+_MOST_LISTED = 1000  # files and artifacts
+_MOST_CONSOLE = 16 << 20  # characters
+_MOST_TROUBLES = 100
+_MOST_REQUIREMENTS = 4 << 20  # bytes
+_SECOND_NS = 1_000_000_000
+
+_Key = tuple[str, str, str]  # entity, project, id
+
+
+class Wandb:
+    """A folder of wandb's, that of one run, or a `.wandb` file.
+
+    Args:
+        path: of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sizes: dict[Path, int] = {}
+        self._keys: dict[Path, tuple[_Key, int]] = {}
+
+    def find(self) -> Sequence[Found]:
+        """The runs that lie there, of those that have grown since they were last found."""
+        sizes = {path: _size(path) for path in self._files()}
+        if not sizes:
+            raise NotFound("no .wandb file lies there", path=self._path.absolute())
+        together: dict[object, list[Path]] = {}
+        for path in sizes:
+            key = self._key(path)
+            together.setdefault(path if key is None else (path.parent.parent, key[0]), []).append(
+                path
+            )
+        found: list[Found] = []
+        for paths in together.values():
+            if all(self._sizes.get(path) == sizes[path] for path in paths):
+                continue
+            paths.sort(key=lambda path: (self._keys.get(path, ((), 0))[1], path))
+            read = functools.partial(_read, tuple(paths))
+            found.append(Found(str(paths[0]), sum(sizes[path] for path in paths), read))
+        self._sizes = sizes
+        return found
+
+    def _files(self) -> list[Path]:
+        if self._path.is_file():
+            return [self._path]
+        return sorted(
+            Path(folder, name)
+            for folder, _, names in os.walk(self._path)
+            for name in names
+            if name.endswith(_SUFFIX)
+        )
+
+    def _key(self, path: Path) -> tuple[_Key, int] | None:
+        """Which run a file is of, and when it was begun; None where it does not say so (yet)."""
+        if path not in self._keys:
+            try:
+                with path.open("rb") as stream:
+                    said = read_beginning(read_log(stream.read(BLOCK_BYTES)).records)
+            except (Damaged, OSError):
+                return None
+            if not said.run.get("id"):
+                return None
+            self._keys[path] = _key_of(said), said.started_ns
+        return self._keys[path]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _key_of(said: Recorded) -> _Key:
+    entity, project, name = (said.run.get(part, "") for part in ("entity", "project", "id"))
+    return entity, project, name
+
+
+class _Part(Struct, frozen=True):
+    """One file, as it was read."""
+
+    path: Path
+    said: Recorded
+    log: Log
+    digest: str
+
+
+def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | None:
+    parts: list[_Part] = []
+    for path in paths:
+        data = path.read_bytes()
+        log = read_log(data)
+        parts.append(_Part(path, read_records(log.records), log, of_bytes(data)))
+        told(len(data))
+    first, last = parts[0], parts[-1]
+    if not first.said.run.get("id"):
+        if first.log.damaged or first.said.troubles:
+            raise Damaged("the record that says which run it is cannot be read")
+        return None
+    problems: dict[tuple[str, str], None] = {}
+    executions = [_execution(part, problems) for part in parts]
+    run: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+    for part in parts:
+        run |= part.said.run
+        config |= part.said.config
+        environment |= part.said.environment
+    for part in parts:
+        _tell_troubles(part, problems)
+    entity, project, name = _key_of(first.said)
+    return ForeignRun(
+        tool="wandb",
+        id=f"{entity}/{project}/{name}@{first.said.started_ns}",
+        where=str(first.path.absolute()),
+        executions=executions,
+        version=last.said.version,
+        name=run.get("name") or name,
+        group=run.get("group"),
+        status=_status(last.said),
+        config=config,
+        text=run.get("notes", ""),
+        tags=last.said.tags,
+        facts=_facts(last, environment),
+        said=_said(run, environment, parts),
+        problems=list(problems),
+        digest=of_bytes(canonical_json([[part.path.name, part.digest] for part in parts])),
+    )
+
+
+def _status(said: Recorded) -> str:
+    if said.exit_code is None:
+        return ""
+    return "failed" if said.exit_code else "finished"
+
+
+def _tell_troubles(part: _Part, problems: dict[tuple[str, str], None]) -> None:
+    for at, size in part.log.damaged[:_MOST_TROUBLES]:
+        what = f"at byte {at:,}: checksums do not fit; {size:,} bytes are left out"
+        problems[part.path.name, what] = None
+    for trouble in part.said.troubles:
+        problems[part.path.name, trouble] = None
+
+
+# What was logged
+
+
+class _Column:
+    """The points of one name, as they come."""
+
+    def __init__(self) -> None:
+        self.steps = array("q")
+        self.times_ns = array("q")
+        self.values: list[Any] = []
+
+    def add(self, step: int, time_ns: int, value: Any) -> None:
+        self.steps.append(step)
+        self.times_ns.append(time_ns)
+        self.values.append(value)
+
+    def series(self, name: str) -> Series:
+        return Series(name, self.steps, self.times_ns, self.values)
+
+
+def _execution(part: _Part, problems: dict[tuple[str, str], None]) -> Execution:
+    said = part.said
+    columns: dict[str, _Column] = {}
+    keys: dict[str, tuple[str, ...]] = {}
+    things: list[Thing] = []
+    for row in said.rows:
+        values = row.values
+        if any(path[-1] == "_type" and len(path) > 1 for path in values):
+            values = _without_media(row, part, things, problems)
+        for path, value in values.items():
+            name = path[0] if len(path) == 1 else ".".join(path)
+            if keys.setdefault(name, path) != path:
+                problems[name, "is the name of two keys, one of them nested"] = None
+            if isinstance(value, (list, dict)):
+                problems[name, "is a list or a map, which has no place here"] = None
+            elif value is not None:
+                columns.setdefault(name, _Column()).add(row.step, row.time_ns, value)
+    if said.console:
+        things.append(_console(part, problems))
+    machine: dict[str, _Column] = {}
+    for time_ns, name, value in said.machine:
+        machine.setdefault(name, _Column()).add(0, time_ns, value)
+    return Execution(
+        said.started_ns,
+        _ended_ns(said),
+        series=[column.series(name) for name, column in columns.items()],
+        things=things,
+        machine=[column.series(name) for name, column in machine.items()],
+    )
+
+
+def _ended_ns(said: Recorded) -> int | None:
+    """Start and duration, as wandb says them; of a resumed run it has the sum of all parts."""
+    if said.exit_code is None or said.runtime_s <= 0 or not said.started_ns or said.is_resumed:
+        return None
+    return said.started_ns + said.runtime_s * _SECOND_NS
+
+
+def _without_media(
+    row: Row, part: _Part, things: list[Thing], problems: dict[tuple[str, str], None]
+) -> dict[tuple[str, ...], Any]:
+    """The values of a row that are no media; what are, become things."""
+    tops = {path[:-1] for path in row.values if path[-1] == "_type" and len(path) > 1}
+    media: dict[tuple[str, ...], dict[str, Any]] = {}
+    rest: dict[tuple[str, ...], Any] = {}
+    for path, value in row.values.items():
+        top = next((path[:n] for n in range(1, len(path)) if path[:n] in tops), None)
+        if top is None:
+            rest[path] = value
+        else:
+            media.setdefault(top, {})[".".join(path[len(top) :])] = value
+    for top, said in media.items():
+        name = ".".join(top)
+        found = shown(said, part.path.parent / "files")
+        if found is None:
+            problems[name, f"is a {str(said.get('_type'))[:100]!r}, which has no place here"] = None
+            continue
+        for missing in found.missing:
+            what = f"at step {row.step:,}: no file {missing[:200]!r} is in the run's folder"
+            if len(problems) < _MOST_LISTED:
+                problems[name, what] = None
+        if found.media:
+            things.append(Thing(name, row.step, row.time_ns, found.media))
+    return rest
+
+
+def _console(part: _Part, problems: dict[tuple[str, str], None]) -> Thing:
+    text = "".join(part.said.console)
+    if len(text) > _MOST_CONSOLE:
+        problems["console", f"only its first {_MOST_CONSOLE:,} characters are kept"] = None
+    step = max((row.step for row in part.said.rows), default=0)
+    return Thing("console", step, part.said.console_ns, [Text(text[:_MOST_CONSOLE])])
+
+
+# What is said of it
+
+
+def _facts(part: _Part, environment: Mapping[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    implementation, _, version = environment.get("python", "").rpartition(" ")
+    if version:
+        facts["interpreter"] = {"implementation": implementation.lower(), "version": version}
+        if "executable" in environment:
+            facts["interpreter"]["executable"] = environment["executable"]
+    cpu = {
+        ours: environment[theirs]
+        for ours, theirs in (("model", "cpu"), ("physical", "cores"), ("logical", "threads"))
+        if theirs in environment
+    }
+    machine: dict[str, Any] = {"cpu": cpu} if cpu else {}
+    if "gpus" in environment:
+        machine["gpus"] = [{"model": name} for name in environment["gpus"]]
+    for name in ("memory_bytes", "host"):
+        if name in environment:
+            machine[name] = environment[name]
+    if machine:
+        facts["machine"] = machine
+    versions = _requirements(part.path.parent / "files" / "requirements.txt")
+    return {**facts, "packages": {"versions": versions}} if versions else facts
+
+
+def _requirements(path: Path) -> dict[str, str]:
+    """The packages that `pip freeze` named, those with a version."""
+    try:
+        if path.is_symlink() or path.stat().st_size > _MOST_REQUIREMENTS:
+            return {}
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.strip().partition("==") for line in lines)
+    return {name: version for name, is_exact, version in pairs if name and is_exact and version}
+
+
+def _said(
+    run: Mapping[str, Any], environment: Mapping[str, Any], parts: Sequence[_Part]
+) -> dict[str, Any]:
+    last = parts[-1].said
+    names = ("entity", "project", "job_type", "sweep", "host", "git", "commit")
+    said: dict[str, Any] = {name: run[name] for name in names if name in run}
+    for name in ("command", "user", "host", "git", "commit", "system"):
+        if name in environment:
+            said.setdefault(name, environment[name])
+    if last.exit_code is not None:
+        said["exit_code"] = last.exit_code
+        said["runtime_s"] = last.runtime_s
+    if summary := _summary(parts):
+        said["summary"] = summary
+    files = list(dict.fromkeys(name for part in parts for name in part.said.files))
+    lists: dict[str, list[Any]] = {
+        "artifacts": [one for part in parts for one in part.said.artifacts],
+        "metrics": [one for part in parts for one in part.said.metrics],
+        "alerts": [one for part in parts for one in part.said.alerts],
+        "files": files,
+    }
+    said |= {name: every[:_MOST_LISTED] for name, every in lists.items() if every}
+    unread = {part.path.name: part.log.unread_bytes for part in parts if part.log.unread_bytes}
+    return {**said, "unread_bytes": unread} if unread else said
+
+
+def _summary(parts: Sequence[_Part]) -> dict[str, Any]:
+    """What the summary says that is not the last value logged under its name."""
+    last: dict[tuple[str, ...], Any] = {}
+    found: dict[str, Any] = {}
+    for part in parts:
+        for row in part.said.rows:
+            last |= row.values
+        for path, value in part.said.summarized():
+            if path[0] in ("_wandb", "_step", "_runtime", "_timestamp"):
+                continue
+            if path not in last or not _is_same(last[path], value):
+                found[".".join(path)] = value
+            else:
+                found.pop(".".join(path), None)
+    return found
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return canonical_json(one) == canonical_json(other)

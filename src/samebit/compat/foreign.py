@@ -1,0 +1,98 @@
+"""What a reader of another tool's files gives: runs as that tool had them, in our words.
+
+A reader invents nothing. What the tool did not record is left out here, and the importer
+(`compat/importing.py`) says so of the run that it makes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from samebit.media.given import Media
+
+__all__ = ["Execution", "ForeignRun", "Found", "Series", "Source", "Thing"]
+
+
+class Series(Struct, frozen=True):
+    """The points of one metric, in the order in which they were written: three equal lengths.
+
+    Lists, arrays of `array`, or arrays of NumPy. It is always the whole series: what is in the
+    store already, the importer knows. Two points of one step are both given; the later one counts.
+    """
+
+    name: str
+    steps: Sequence[int]
+    times_ns: Sequence[int]  # UTC; 0 where the tool did not say
+    values: Sequence[Any]  # bool, int, float or text; a float32 is the float of the same value
+
+
+class Thing(Struct, frozen=True):
+    """What was logged under one name at one step beside numbers.
+
+    `media` are those of `samebit.media.given`, of bytes or plain values, which `run.log` takes; or
+    a function that reads them, for it is not asked for what the store has already.
+    """
+
+    name: str
+    step: int
+    time_ns: int
+    media: Sequence[Media] | Callable[[], Sequence[Media]]
+
+
+class Execution(Struct, frozen=True):
+    """What ran from a start to its end; a resume adds one, and what it logs again counts."""
+
+    started_ns: int  # UTC; 0 where the tool did not say
+    ended_ns: int | None = None
+    series: Sequence[Series] = ()  # of each name one
+    things: Sequence[Thing] = ()  # in the order in which they were logged
+    machine: Sequence[Series] = ()  # what the machine did; the steps are not looked at
+
+
+class ForeignRun(Struct, frozen=True):
+    """One run of another tool."""
+
+    tool: str  # tensorboard | wandb | mlflow
+    id: str  # by which it is the same run when it is imported again, from wherever it lies
+    where: str  # the file, folder or address that it came from, for people
+    executions: Sequence[Execution]
+    version: str = ""  # of the tool, or of what wrote the files, as they say it
+    name: str | None = None
+    group: str | None = None  # runs that belong together, such as those of one setting over seeds
+    parent: str | None = None  # the id there of the run inside which it began
+    status: str = ""  # finished | failed | killed | running, as the tool said; empty: it did not
+    config: Mapping[str, Any] | None = None  # plain values; nested ones are maps
+    text: str = ""  # what people wrote about it
+    tags: Sequence[str] = ()
+    # Facts that have a name of ours, in our shapes (`folders/facts.py`): `packages`, `interpreter`,
+    # `machine`. Only what the tool recorded.
+    facts: Mapping[str, Any] = {}
+    # Whatever else it said, as plain values: host, user, command, commit, monitor_url.
+    said: Mapping[str, Any] = {}
+    # What could not be read, each a subject and what is the matter with it.
+    problems: Sequence[tuple[str, str]] = ()
+    digest: str = ""  # of the bytes that it was read from, where they are files
+
+
+class Found(Struct, frozen=True):
+    """A run that lies there and was not read yet."""
+
+    where: str
+    size_bytes: int  # to be read
+    # Is told how many bytes more were read; None where nothing was logged in it yet. Raises a
+    # SamebitError or an OSError for what cannot be read at all.
+    read: Callable[[Callable[[int], object]], ForeignRun | None]
+    left_out: str = ""  # what is there and is not imported, in a line; it is not read then
+
+
+class Source(Protocol):
+    """A reader of one place: a class that is made with the path (or address) that people typed."""
+
+    def find(self) -> Sequence[Found]:
+        """The runs that lie there, of those that have grown since they were last found.
+
+        Raises:
+            NotFound, UsageError: there is nothing there that this reader knows.
+        """
+        ...

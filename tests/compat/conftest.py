@@ -1,0 +1,3 @@
+from tests.cli.conftest import store
+
+__all__ = ["store"]
