@@ -184,7 +184,8 @@ def answers(ui: Ui, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         with suppress(OSError):
-            return ui.get("/api/store").status == 200
+            if ui.get("/api/store").status == 200:  # with no file to spare, it was 409
+                return True
         time.sleep(0.1)
     return False
 
