@@ -417,7 +417,7 @@ class _InstalledFact(TypedDict):
     """Files that are not as they were installed, by path: the name of what is kept of each."""
 
     edited: dict[str, str | None]
-    added: dict[str, str | None]
+    added: NotRequired[dict[str, str | None]]
 
 
 _ModelFact = TypedDict(
