@@ -170,7 +170,7 @@ def not_as_installed(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     fact = facts.get("installed")
     if not isinstance(fact, dict):
         return {}
-    found = {**fact["edited"], **fact["added"]}
+    found = {**(fact.get("edited") or {}), **(fact.get("added") or {})}
     return {"installed": {path: name or "not kept" for path, name in found.items()}}
 
 
