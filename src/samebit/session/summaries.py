@@ -19,7 +19,6 @@ from msgspec import Struct
 from samebit.capture.importing import step_aside, when_imported
 from samebit.journal.values import OnADevice
 from samebit.journal.writer import Writer
-from samebit.media.given import Audio, Figure, Histogram, Image, Text
 
 __all__ = ["SOURCE", "Summaries", "Summary", "hook"]
 
@@ -184,6 +183,9 @@ def _monotonic(wall: Any) -> int:
 
 
 def _media(method: str, given: Mapping[str, Any]) -> Any:
+    # Most scripts have no such writer, and most of those that have log numbers alone.
+    from samebit.media.given import Audio, Figure, Histogram, Text  # noqa: PLC0415
+
     if method == "add_text":
         return Text(str(given["text_string"]))
     if method == "add_figure":
@@ -206,6 +208,8 @@ def _samples(sound: Any) -> Any:
 
 def _pictures(given: Any, axes: str) -> Any:
     """One picture, or one for each of a batch, with the channels behind height and width."""
+    from samebit.media.given import Image  # noqa: PLC0415  (as above)
+
     if not hasattr(given, "shape"):
         return Image(given)  # which says what it is
     order = [axes.index(axis) for axis in "NHWC" if axis in axes]
@@ -213,7 +217,7 @@ def _pictures(given: Any, axes: str) -> Any:
     whole = str(given.dtype).removeprefix("torch.").startswith(("uint", "int", "bool"))
     bounds = None if whole else (0.0, 1.0)
 
-    def one(picture: Any) -> Image:
+    def one(picture: Any) -> Any:
         return Image(picture, channels="last" if "C" in axes else None, range=bounds)
 
     return [one(ordered[at]) for at in range(ordered.shape[0])] if "N" in axes else one(ordered)
