@@ -131,4 +131,8 @@ def test_each_prints_what_its_schema_says(project: Project, tmp_path: Path) -> N
     call("du")
     call("gc")
     call("tags ls")
+    here = Path(__file__).parents[1]
+    call(f"import tensorboard {here / 'compat/golden/torch'}")
+    call(f"import wandb {here / 'golden/wandb-1'}")
+    call(f"import mlflow {here / 'golden/mlflow-1/files'}")
     assert set(OUTPUTS) - seen == {"data import"}  # tests/walks/test_dvc.py has DVC
