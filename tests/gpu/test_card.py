@@ -156,6 +156,41 @@ def test_a_replay_on_the_card_gives_the_bits(project: Project, words: list[str])
     assert "identical" in verified.out
 
 
+# `gather` adds up its gradient in whichever order the additions come, unless that is forbidden.
+ATOMIC = """
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(16, 64).cuda()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+index = torch.randint(512, (1_000_000,), device="cuda")
+weight = torch.randn(1_000_000, device="cuda")
+for _ in range(5):
+    x = torch.randn(8, 16, device="cuda")
+    optimizer.zero_grad()
+    loss = (model(x).flatten().gather(0, index) * weight).sum().square()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_additions_in_any_order_are_found_at_their_step_and_said(project: Project) -> None:
+    project.write("train.py", ATOMIC)
+    assert project.run("train.py").code == 0
+    verified = project.call(SAMEBIT, "verify", "@last", "--json")
+    assert verified.code == 1, (verified.out, verified.err)
+    verdict = json.loads(verified.out)
+    print(project.call(SAMEBIT, "verify", "@last").out)
+    assert verdict["grade"] == "different"
+    print(json.dumps(verdict, indent=1))
+
+
+def test_deterministic_algorithms_take_them_in_one_order(project: Project) -> None:
+    project.write("train.py", ATOMIC)
+    assert project.run("--deterministic", "train.py").code == 0
+    verified = project.call(SAMEBIT, "verify", "@last")
+    assert verified.code == 0, (verified.out, verified.err)
+
+
 @pytest.mark.parametrize("kernel", [True, False], ids=["triton", "eager"])
 def test_recording_never_waits_for_the_card(project: Project, kernel: bool) -> None:
     """It is torch that says whenever something waits for the card."""
