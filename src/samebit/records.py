@@ -74,6 +74,8 @@ class RunRecord(Struct, frozen=True):
     samebit: str = ""  # the version that wrote it
     format: str = RUN_FORMAT
     imported: Origin | None = None
+    study: str | None = None  # that had it started
+    trial: int | None = None  # which of that study's, from 0
 
 
 class ExecutionStart(Struct, frozen=True):
@@ -98,6 +100,7 @@ class ExecutionStart(Struct, frozen=True):
     ranks: int = 1  # how many that job has
     shape: str = ""  # of which tracker `samebit run --as` put ours in its place
     format: str = RUN_FORMAT
+    roles: dict[str, int] = field(default_factory=dict)  # seeds of roles that a study gave
 
 
 class ExecutionEnd(Struct, frozen=True):
@@ -298,9 +301,9 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 LATER: dict[type, dict[str, Any]] = {
     LeafRecord: {"parts": ()},
     DataRecord: {"origin": {}},
-    ExecutionStart: {"shape": ""},
+    ExecutionStart: {"shape": "", "roles": {}},
     Verdict: {"until": None, "kind": "", "remedies": ()},
-    RunRecord: {"imported": None},
+    RunRecord: {"imported": None, "study": None, "trial": None},
 }
 
 

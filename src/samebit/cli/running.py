@@ -13,6 +13,7 @@ from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.launch import here
 from samebit.session.launching import SHAPES, Launched, Request, launch
+from samebit.session.studied import roles_of
 
 __all__ = ["request_of", "run", "run_arguments", "seeding_arguments", "words_arguments"]
 
@@ -113,6 +114,7 @@ def request_of(options: argparse.Namespace) -> Request:
         cwd=Path.cwd(),
         environ=dict(os.environ),
         seed=options.seed,
+        roles=roles_of(os.environ),
         deterministic=options.deterministic,
     )
 

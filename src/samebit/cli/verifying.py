@@ -238,6 +238,7 @@ def _launch(
         cwd=layout.cwd,
         environ=layout.environ,
         seed=plan.start.seed,
+        roles=plan.start.roles,
         deterministic=plan.start.deterministic,
         shape=plan.start.shape,
         store=plan.view.folder.store,

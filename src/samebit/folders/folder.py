@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import __version__, digest, disk, records
-from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew
+from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew, UsageError
 from samebit.journal import reader
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord
 
@@ -19,6 +19,7 @@ __all__ = [
     "DROPPED",
     "NEWER",
     "RunFolder",
+    "Trial",
     "begin",
     "begin_imported",
     "is_run_id",
@@ -50,6 +51,14 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return ""
+
+
+class Trial(Struct, frozen=True):
+    """For which trial of a study a run is begun, and the id that was chosen for it."""
+
+    study: str
+    number: int
+    run: str
 
 
 class RunFolder(Struct, frozen=True):
@@ -229,14 +238,26 @@ def begin(
     parent: str | None = None,
     group: str | None = None,
     name: str | None = None,
+    trial: "Trial | None" = None,
 ) -> RunFolder:
-    """Claim an id and write `run.json`; durable when this returns."""
+    """Claim an id and write `run.json`; durable when this returns.
+
+    A run that a study starts has the id that was chosen for it: UsageError where that is taken.
+    """
     try:
         while True:
-            run = run_id(os.urandom(_ID_LENGTH))
+            run = trial.run if trial is not None else run_id(os.urandom(_ID_LENGTH))
             folder = RunFolder(store / "runs" / run)
             if disk.claim_folder(folder.path):
                 break
+            if trial is not None and folder.is_begun():
+                raise UsageError(
+                    f"trial {trial.number} is being run, or was, by this very start of it",
+                    run=run,
+                    hint="`samebit seeds` starts it again where that is right",
+                )
+            if trial is not None:
+                break  # whoever made the folder was killed before it wrote anything
         _make_parts(folder)
         record = RunRecord(
             id=run,
@@ -250,6 +271,8 @@ def begin(
             host=socket.gethostname(),
             project=str(store.parent),
             samebit=__version__,
+            study=trial.study if trial is not None else None,
+            trial=trial.number if trial is not None else None,
         )
         disk.create(folder.path / "run.json", records.encode(record), store / "tmp")
     except OSError as error:

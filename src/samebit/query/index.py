@@ -52,7 +52,8 @@ Row = dict[str, object]
 T = TypeVar("T")
 
 # What every row has, but for one of a run that cannot be read: that has id, state and damage.
-# `tags`, `note` and `archived` are there only where somebody has said so.
+# `tags`, `note` and `archived` are there only where somebody has said so, `study` and `trial` only
+# where a study had it started.
 COLUMNS = (
     "id",
     "name",
@@ -257,7 +258,9 @@ def _row(view: "View") -> Row:
         "job": batch.job_of(view.facts.get("variables") or {}),
     }
     said = view.said
-    told = {"tags": ", ".join(said.tags), "note": said.text, "archived": said.archived}
+    told: Row = {"tags": ", ".join(said.tags), "note": said.text, "archived": said.archived}
+    if record.study is not None:
+        row |= {"study": record.study, "trial": record.trial}
     tracked = view.facts.get("wandb")
     if isinstance(tracked, dict):  # what its script told a tracker, and we have no word for
         told |= {key: tracked.get(key) for key in ("project", "job_type")}

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from samebit.errors import UsageError
 from samebit.folders import folder as runs
-from samebit.folders.folder import RunFolder
+from samebit.folders.folder import RunFolder, Trial
 from samebit.places import Settings
 from samebit.records import ExecutionStart
 from samebit.session import jobs, resuming, shortfall
@@ -41,6 +41,7 @@ class Wanted(Struct, frozen=True):
     resume: str | None = None  # a run, or AUTO
     batch: Job | None = None  # where AUTO looks: an mpirun has another name after a requeue
     goes_on: RunFolder | None = None  # a replay of which this is a further execution
+    trial: Trial | None = None  # of a study
 
 
 class Begun(Struct, frozen=True):
@@ -104,6 +105,7 @@ def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
         parent=wanted.parent,
         group=wanted.group,
         name=wanted.name,
+        trial=wanted.trial,
     )
     start = wanted.start
     if job is not None:

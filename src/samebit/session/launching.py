@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 from msgspec.structs import replace
 
 from samebit import places
@@ -31,7 +31,7 @@ from samebit.launch import alive, here, landlock, memory
 from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
-from samebit.session import beginning, jobs, shortfall
+from samebit.session import beginning, jobs, shortfall, studied
 from samebit.session.beginning import AUTO, Begun, Wanted
 from samebit.session.ends import OpsWanted
 from samebit.session.taking import READY, Taking, refuse_changes
@@ -71,6 +71,7 @@ class Request(Struct, frozen=True):
     cwd: Path
     environ: Mapping[str, str]
     seed: int | None = None
+    roles: Mapping[str, int] = field(default_factory=dict[str, int])  # their seeds, of a study
     deterministic: bool = False
     name: str | None = None
     group: str | None = None
@@ -258,6 +259,7 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
         resume=request.resume,
         batch=batch,
         goes_on=replay.goes_on if replay else None,
+        trial=None if replay else studied.trial_of(request.environ),
     )
     begun = beginning.begin(store, wanted)
     if replay is None:
@@ -310,6 +312,7 @@ def _start(request: Request) -> ExecutionStart:
         deterministic=request.deterministic,
         hash_seed=request.environ["PYTHONHASHSEED"],
         shape=request.shape,
+        roles=dict(request.roles),
     )
 
 
@@ -360,6 +363,8 @@ def _environment(request: Request, begun: Begun) -> dict[str, str]:
         environ["SAMEBIT_STOP"] = str(request.replay.stop)
         if request.replay.ops is not None:
             environ["SAMEBIT_OPS"] = json.dumps(structs.asdict(request.replay.ops))
+    if request.roles:
+        environ[studied.ROLES] = json.dumps(dict(request.roles))
     if request.until is not None:
         environ["SAMEBIT_UNTIL"] = str(request.until)
     if request.or_run_anyway:
@@ -380,6 +385,8 @@ def _is_ours(name: str) -> bool:
         "SAMEBIT_OPS",
         "SAMEBIT_UNTIL",
         "SAMEBIT_OR_RUN_ANYWAY",
+        studied.TRIAL,
+        studied.ROLES,
         READY,
     )
 

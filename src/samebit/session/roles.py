@@ -5,6 +5,7 @@ and goes on where it left off when its role is entered again. What the script ha
 roles is a stream as well, put back exactly when a role is left.
 """
 
+import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 from samebit import digest
 from samebit.capture import generators, randomness
 from samebit.errors import UsageError
+from samebit.session.studied import EVERY, roles_of
 
 __all__ = ["listen", "role", "seeds"]
 
@@ -54,7 +56,8 @@ def seeds(**roles: Any) -> dict[str, int]:
         loader = DataLoader(data, shuffle=True, generator=order)
 
     To see what the initial weights do, vary `init` and leave the others. The seeds are recorded. It
-    works without a run, too.
+    works without a run, too. `samebit seeds` varies them: in its runs the seeds that it gives count
+    in place of those in the script.
 
     Args:
         roles: a name for each role, and its seed: a whole number from 0 to 2^32 - 1, or a JAX key
@@ -70,6 +73,7 @@ def seeds(**roles: Any) -> dict[str, int]:
         UsageError: a seed is none.
     """
     roots = {name: {"seed": _root(name, value), "from": "seeds"} for name, value in roles.items()}
+    roots |= {name: given for name in roots if (given := _of_study(name)) is not None}
     for name, root in roots.items():
         _streams.roots[name] = root
         if name != _streams.current:
@@ -163,6 +167,10 @@ def _ensure_root(name: str) -> None:
         raise UsageError(f"a role's name must be a text, not {name!r}")
     if name in _streams.roots:
         return
+    if (given := _of_study(name)) is not None:
+        _streams.roots[name] = given
+        _say()
+        return
     seed = randomness.given_seed()
     if seed is None:
         known = ", ".join(_streams.roots) or "none"
@@ -174,6 +182,13 @@ def _ensure_root(name: str) -> None:
         )
     _streams.roots[name] = {"seed": seed, "from": "run"}
     _say()
+
+
+def _of_study(name: str) -> dict[str, Any] | None:
+    """The seed that `samebit seeds` gives a role, above the script's own; None where it does not."""
+    given = roles_of(os.environ)
+    seed = given.get(name, given.get(EVERY))
+    return None if seed is None else {"seed": seed, "from": "study"}
 
 
 def _root(name: str, value: Any) -> Any:
