@@ -77,6 +77,9 @@ FAULT_POINTS = frozenset(
         "run.finish",
         "run.trace",
         "state.save",
+        "study.decide",
+        "study.decided",
+        "study.submit",
     }
 )
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from samebit import stats
-from samebit.server import seeds
-from samebit.server.crossing import Crossing
+from samebit.query import seeds
+from samebit.query.crossing import Crossing
 from tests.server.asking import ask, opened, refusal
 from tests.server.recorded import record
 from tests.server.test_contract import fits

@@ -15,7 +15,7 @@ from samebit.launch import here
 from samebit.session.launching import SHAPES, Launched, Request, launch
 from samebit.session.studied import roles_of
 
-__all__ = ["request_of", "run", "run_arguments", "seeding_arguments", "words_arguments"]
+__all__ = ["request_of", "run", "run_arguments", "seed", "seeding_arguments", "words_arguments"]
 
 _SHUT_OUT = ("-I", "-E", "-S")  # of Python: without the environment, without sitecustomize
 
@@ -53,7 +53,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def seeding_arguments(parser: argparse.ArgumentParser) -> None:
     """What makes a run repeatable."""
-    parser.add_argument("--seed", type=_seed, help="seed Python, NumPy and PyTorch with this")
+    parser.add_argument("--seed", type=seed, help="seed Python, NumPy and PyTorch with this")
     parser.add_argument(
         "--deterministic", action="store_true", help="deterministic algorithms, strictly"
     )
@@ -69,7 +69,8 @@ def words_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
-def _seed(text: str) -> int:
+def seed(text: str) -> int:
+    """A seed as an option has it; argparse says why one is none."""
     try:
         return randomness.check_seed(int(text))
     except ValueError:

@@ -2,7 +2,6 @@
 
 import fnmatch
 import shlex
-import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,6 +33,7 @@ from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import index
+from samebit.query.seeds import Group
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
@@ -44,7 +44,7 @@ from samebit.report.facts import FACTS
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
 from samebit.report.tables.testing import paired_by
-from samebit.server.answers import Command, Fact, Group, Part, Told
+from samebit.server.answers import Command, Fact, Part, Told
 from samebit.server.beside import FirstDifference
 from samebit.server.given import Given
 from samebit.session.reading import open_state
@@ -171,23 +171,7 @@ def _first_difference(first: View, second: View) -> tuple[FirstDifference | None
 def _result(
     rows: Sequence[Mapping[str, object]], metric: str, take: str, values: tuple[object, ...]
 ) -> Group:
-    found = results.result(rows, metric, take=take)
-    estimate, points = found.estimate, found.values
-    return Group(
-        values=list(values),
-        runs=list(found.runs),
-        n=len(points),
-        over=estimate.over if estimate is not None else "",
-        mean=estimate.value if estimate is not None else None,
-        low=estimate.low if estimate is not None else None,
-        high=estimate.high if estimate is not None else None,
-        median=statistics.median(points) if points else None,
-        sd=statistics.stdev(points) if len(points) > 1 else None,
-        method=estimate.method if estimate is not None else "",
-        points=list(points),
-        left_out=[list(one) for one in found.left_out],
-        notes=[*found.notes, *([estimate.note] if estimate is not None and estimate.note else [])],
-    )
+    return results.as_group(results.result(rows, metric, take=take), values)
 
 
 def _table(form: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None) -> str:

@@ -268,6 +268,7 @@ class ProgressLine:
         self._label = visible(label)
         self._amount = amount  # how a count is written, such as `size`
         self._done = 0
+        self._left_s: float | None = None  # as somebody knows it
         self._began = time.monotonic()
         self._shown_at = float("-inf")
         self._drawn = 0  # columns that are to be cleared
@@ -289,6 +290,16 @@ class ProgressLine:
         self._done += count
         self._draw()
 
+    def at(self, done: int, left_s: float | None, label: str) -> None:
+        """So much is done, and so long it takes until the end, as who calls knows better."""
+        self._done, self._left_s, self._label = done, left_s, visible(label)
+        self._draw()
+
+    def clear(self) -> None:
+        """Make room for another line; the next drawing shows it again."""
+        self._write("")
+        self._shown_at = float("-inf")
+
     def _draw(self) -> None:
         if self._silent or time.monotonic() - self._shown_at < _REDRAW_S:
             return
@@ -300,7 +311,9 @@ class ProgressLine:
         if not self._total:  # it is still being found out
             rest = " …"
         passed_s = time.monotonic() - self._began
-        if passed_s > _TELLING_S and _LEAST_TELLING < share < 1:
+        if self._left_s is not None:
+            rest += f", {duration(math.ceil(self._left_s))} left"
+        elif passed_s > _TELLING_S and _LEAST_TELLING < share < 1:
             rest += f", {duration(math.ceil(passed_s * (1 - share) / share))} left"
         room = (self._screen.width or 1) - 1  # a full line would move the cursor to the next one
         label = shorten(self._label, max(room - width(rest), _LEAST_LABEL_WIDTH))

@@ -5,6 +5,7 @@ that went well is a mean over chosen runs.
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
@@ -14,12 +15,23 @@ from msgspec import Struct
 
 from samebit import stats
 from samebit.errors import UsageError
+from samebit.query.seeds import Group
 from samebit.query.where import resolve
 
 if TYPE_CHECKING:
     from samebit.stats.intervals import How
 
-__all__ = ["TAKES", "Result", "groups", "is_seed", "result", "same", "seed_of", "varied"]
+__all__ = [
+    "TAKES",
+    "Result",
+    "as_group",
+    "groups",
+    "is_seed",
+    "result",
+    "same",
+    "seed_of",
+    "varied",
+]
 
 Row = Mapping[str, object]
 
@@ -48,6 +60,7 @@ def result(
     take: str = "last",
     how: "How" = "t",
     confidence: float = 0.95,
+    over: str = "",
 ) -> Result:
     """What runs came to.
 
@@ -57,6 +70,7 @@ def result(
         take: the last point of each run, its first, its lowest, its highest.
         how: `t`, `percentile` or `bca` intervals, `sd` or `sem`; see `samebit.stats.mean`.
         confidence: of an interval, between 0 and 1.
+        over: what varied, where that is known; else it is found out, and what else did is noted.
 
     Raises:
         UsageError: there is no such way, or values are texts.
@@ -75,11 +89,31 @@ def result(
             values.append(found)
             runs.append(str(row["id"]))
     has_result = set(runs)
-    over, notes = _over([row for row in rows if row["id"] in has_result])
+    over, notes = _over([row for row in rows if row["id"] in has_result], over)
     if take in ("min", "max") and values:
         notes.append(f"the {take} over a run's points, which chooses the best of many")
     estimate = stats.mean(values, how=how, confidence=confidence, over=over) if values else None
     return Result(metric, take, estimate, tuple(values), tuple(runs), tuple(left_out), tuple(notes))
+
+
+def as_group(found: Result, values: Sequence[object] = ()) -> Group:
+    """The same as a group, which others tell more of; `values` are those that made it one."""
+    estimate, points = found.estimate, found.values
+    return Group(
+        values=list(values),
+        runs=list(found.runs),
+        n=len(points),
+        over=estimate.over if estimate is not None else "",
+        mean=estimate.value if estimate is not None else None,
+        low=estimate.low if estimate is not None else None,
+        high=estimate.high if estimate is not None else None,
+        median=statistics.median(points) if points else None,
+        sd=statistics.stdev(points) if len(points) > 1 else None,
+        method=estimate.method if estimate is not None else "",
+        points=list(points),
+        left_out=[list(one) for one in found.left_out],
+        notes=[*found.notes, *([estimate.note] if estimate is not None and estimate.note else [])],
+    )
 
 
 def _value(row: Row, key: str, metric: str) -> float | str:
@@ -177,7 +211,7 @@ def _may_seed(key: str) -> bool:
     return key == "seed" or key.startswith("seeds.") or _is_called_seed(key)
 
 
-def _over(rows: Sequence[Row]) -> tuple[str, list[str]]:
+def _over(rows: Sequence[Row], known: str) -> tuple[str, list[str]]:
     """What varied, in a word; and what a mean over these would hide."""
     notes: list[str] = []
     others = [
@@ -185,7 +219,7 @@ def _over(rows: Sequence[Row]) -> tuple[str, list[str]]:
         for key in varied(rows)
         if not all(is_seed(key, row.get(key)) for row in rows)
     ]
-    if others:
+    if others and not known:
         named = ", ".join(others[:4]) + (" …" if len(others) > 4 else "")
         notes.append(f"the runs differ in more than seeds: {named}")
     seeds = [seed_of(row) for row in rows]
@@ -196,4 +230,4 @@ def _over(rows: Sequence[Row]) -> tuple[str, list[str]]:
     trees = {row.get("code.ran") for row in rows}
     if len(trees) > 1:
         notes.append(f"the runs had {len(trees)} versions of the code")
-    return ("runs" if others or unseeded else "seeds"), notes
+    return known or ("runs" if others or unseeded else "seeds"), notes

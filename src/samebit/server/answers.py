@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from samebit.digest import canonical_json
+from samebit.query.seeds import Group
 
 __all__ = [
     "Aspect",
@@ -26,7 +27,6 @@ __all__ = [
     "File",
     "Files",
     "Fitting",
-    "Group",
     "GroupCurve",
     "GroupCurves",
     "Groups",
@@ -314,24 +314,6 @@ class CurvePoints(Struct, frozen=True):
     points: list[list[Any]]
     total: int
     next: int | None  # the offset of the next ones
-
-
-class Group(Struct, frozen=True):
-    """What a group of runs came to in a metric; None where there is nothing to tell."""
-
-    values: list[Any]
-    runs: list[str]  # of the points, in their order
-    n: int
-    over: str  # what they vary in: "seeds", or "runs" where there is more
-    mean: float | None
-    low: float | None
-    high: float | None
-    median: float | None
-    sd: float | None
-    method: str
-    points: list[float]
-    left_out: list[list[str]]  # a run's id, and why
-    notes: list[str]
 
 
 class Groups(Struct, frozen=True):

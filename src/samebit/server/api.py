@@ -11,11 +11,13 @@ from samebit import places
 from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
+from samebit.query import seeds
+from samebit.query.crossing import Crossing, crossing
+from samebit.query.seeds import Group
 from samebit.query.where import Sort, resolve
 from samebit.remotes import named
-from samebit.server import answers, beside, code, curves, media, one, seeds
+from samebit.server import answers, beside, code, curves, media, one
 from samebit.server.answers import (
-    Group,
     GroupCurves,
     Groups,
     Metric,
@@ -27,7 +29,6 @@ from samebit.server.answers import (
 )
 from samebit.server.asked import condition, flag, names, real, whole, words
 from samebit.server.comparing import Comparer
-from samebit.server.crossing import Crossing, crossing
 from samebit.server.described import (
     BINARY,
     BY,

@@ -9,8 +9,9 @@ from msgspec import Struct
 from samebit.folders.read import View
 from samebit.folders.stated import Stated
 from samebit.query.index import Row, Table
+from samebit.query.seeds import Group
 from samebit.query.where import Sort
-from samebit.server.answers import Group, Told
+from samebit.server.answers import Told
 from samebit.server.beside import FirstDifference
 from samebit.states.stored import StoredState
 

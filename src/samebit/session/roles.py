@@ -185,7 +185,7 @@ def _ensure_root(name: str) -> None:
 
 
 def _of_study(name: str) -> dict[str, Any] | None:
-    """The seed that `samebit seeds` gives a role, above the script's own; None where it does not."""
+    """The seed that a study gives a role, above the script's own; None where it does not."""
     given = roles_of(os.environ)
     seed = given.get(name, given.get(EVERY))
     return None if seed is None else {"seed": seed, "from": "study"}

@@ -42,6 +42,6 @@ def roles_of(environ: Mapping[str, str]) -> dict[str, int]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        hint = 'as in SAMEBIT_ROLES=\'{"init": 5}\''
+        hint = "as in SAMEBIT_ROLES='{\"init\": 5}'"
         raise UsageError(f"{ROLES} holds no seeds", value=repr(given), hint=hint)
     return {str(name): randomness.check_seed(seed) for name, seed in found.items()}

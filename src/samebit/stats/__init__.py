@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         stopping_cost,
     )
     from samebit.stats.groups import levene, mann_whitney, one_way, welch_t
-    from samebit.stats.intervals import mean, proportion, sd, sem
+    from samebit.stats.intervals import mean, proportion, sd, seeds_needed, sem
     from samebit.stats.multiple import holm
     from samebit.stats.pairs import (
         Decision,
@@ -63,6 +63,7 @@ __all__ = [
     "proportion",
     "rank_with_final",
     "sd",
+    "seeds_needed",
     "sem",
     "sign_flip",
     "spearman",
@@ -75,7 +76,7 @@ __all__ = [
 _MODULES = {
     "curves": "Fates fates rank_with_final spearman stopped_early stopping_cost",
     "groups": "levene mann_whitney one_way welch_t",
-    "intervals": "mean proportion sd sem",
+    "intervals": "mean proportion sd seeds_needed sem",
     "multiple": "holm",
     "pairs": "Decision cohen_dz decide paired_t pairs_needed sign_flip wilcoxon",
     "search": "expected_best",

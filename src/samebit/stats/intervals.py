@@ -12,13 +12,14 @@ from samebit.stats.inputs import Floats, check_confidence, series
 from samebit.stats.resampling import SEED, Seed, means, percentiles
 from samebit.stats.values import Estimate
 
-__all__ = ["How", "centre", "mean", "proportion", "sd", "sem"]
+__all__ = ["How", "centre", "mean", "proportion", "sd", "seeds_needed", "sem"]
 
 How = Literal["t", "percentile", "bca", "sd", "sem"]
 
 _METHODS = {"t": "t interval", "sd": "SD", "sem": "SEM"}
 _BOOTSTRAPS = {"percentile": "percentile bootstrap interval", "bca": "BCa bootstrap interval"}
 _FEW = 10
+_MOST_SEEDS = 10**9
 
 
 def mean(
@@ -108,6 +109,32 @@ def sem(values: ArrayLike) -> float:
     """The standard deviation of the mean (standard error); UsageError for one value."""
     found = series(values)
     return sd(found) / math.sqrt(len(found))
+
+
+def seeds_needed(values: ArrayLike, within: float, *, confidence: float = 0.95) -> int:
+    """How many values give a mean ± `within`, if they vary as these do (Student's t interval).
+
+    At least two. The spread of a few values is itself not well known: so is this number.
+    """
+    check_confidence(confidence)
+    if not within > 0:
+        raise UsageError(f"an interval is wider than {within:g}", hint="give a positive number")
+    spread = sd(values)
+
+    def half(n: int) -> float:
+        return t_quantile((1 + confidence) / 2, n - 1) * spread / math.sqrt(n)
+
+    low, high = 1, 2
+    while half(high) > within:
+        low, high = high, 2 * high
+        if high > _MOST_SEEDS:
+            raise UsageError(
+                f"more than {_MOST_SEEDS:,} values would be needed for ± {within:g}", sd=spread
+            )
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if half(middle) > within else (low, middle)
+    return high
 
 
 def proportion(k: int, n: int, *, over: str = "examples", confidence: float = 0.95) -> Estimate:

@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import stats
-from samebit.server.answers import Group
 from samebit.stats.values import Comparison, Estimate, level
 
 __all__ = [
@@ -19,6 +18,7 @@ __all__ = [
     "Best",
     "BestOf",
     "Bests",
+    "Group",
     "Number",
     "Pair",
     "Pairs",
@@ -33,6 +33,24 @@ _BUDGETS = 60  # of a curve at most
 
 Row = Mapping[str, object]
 SeedOf = Callable[[Row], tuple[object, ...]]
+
+
+class Group(Struct, frozen=True):
+    """What a group of runs came to in a metric; None where there is nothing to tell."""
+
+    values: list[Any]
+    runs: list[str]  # of the points, in their order
+    n: int
+    over: str  # what they vary in: "seeds", or "runs" where there is more
+    mean: float | None
+    low: float | None
+    high: float | None
+    median: float | None
+    sd: float | None
+    method: str
+    points: list[float]
+    left_out: list[list[str]]  # a run's id, and why
+    notes: list[str]
 
 
 class Best(Struct, frozen=True):

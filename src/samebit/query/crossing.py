@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from samebit import stats
 from samebit.errors import UsageError
-from samebit.server.answers import Group
-from samebit.server.seeds import Tested, tested
+from samebit.query.seeds import Group, Tested, tested
 
 __all__ = ["Cell", "Crossing", "Line", "Part", "crossing"]
 

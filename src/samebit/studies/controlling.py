@@ -1,0 +1,298 @@
+"""The loop of a study: decide the next trial, have it started, look, and go on until all are over.
+
+Whatever kills the loop, the next one begins with what `trials.jsonl` and the runs say. What
+finished or failed is over; a run that was lost is started once more; a start that came to no run
+is made again under the same name, so that no start ever comes to two runs.
+"""
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from samebit import disk
+from samebit.errors import CannotStart
+from samebit.folders.folder import RunFolder
+from samebit.query import index
+from samebit.studies.declared import Design, Study, folder_of
+from samebit.studies.fates import LOST, OVER, Fate, fate, fates, fresh_row
+from samebit.studies.holding import Hold
+from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.trials import Trial, Trials
+
+__all__ = ["Controlled", "Progress", "control"]
+
+_LOOK_S = 0.1
+_WATCH_S = 2.0  # between readings of a run that is no job of the place
+_END_S = 20.0  # for jobs that were asked to end
+_MOST_STARTS = 2
+_HOPELESS = 3  # failures without a single success: the script does not work
+_LOG_TAIL = 2000
+
+
+class Progress(Struct, frozen=True):
+    """How far a study is, now; and what has just come to its end."""
+
+    total: int
+    counts: Mapping[str, int]  # of trials by state
+    left_s: float | None  # None while nothing is known
+    ended: Fate | None = None
+
+    @property
+    def over(self) -> int:
+        """Trials that will not be started again."""
+        return self.total - self.counts.get("waiting", 0) - self.counts.get("running", 0)
+
+
+class Controlled(Struct, frozen=True):
+    """What came of a session of the loop."""
+
+    fates: list[Fate]  # of the trials that were wanted, in their order
+    stopped: bool = False  # by Ctrl-C
+    hopeless: bool = False  # the first trials failed, and the others were not started
+    still_running: int = 0  # that could not be asked to end
+
+
+class _Active(Struct):
+    job: Job
+    began: float  # by the monotonic clock
+    handle: Handle | None = None  # None: only its run is watched
+    looked: float = 0.0
+
+
+class _Loop:
+    def __init__(
+        self,
+        store: Path,
+        study: Study,
+        place: Place,
+        job_of: Callable[[Trial, Path, RunFolder], Job],
+        tell: Callable[[Progress], object],
+    ) -> None:
+        self._store, self._study, self._place = store, study, place
+        self._folder = folder_of(store, study.id)
+        self._job_of, self._tell = job_of, tell
+        self._fates: dict[int, Fate] = {}
+        self._waiting: deque[int] = deque()
+        self._active: dict[int, _Active] = {}
+        self._numbers: list[int] = []
+
+    def run(self, wanted: Sequence[Design], log: Trials, hold: Hold, *, retry: bool) -> Controlled:
+        """Until all that is wanted is over, or Ctrl-C, or nothing but failures."""
+        self._log = log
+        self._take_up(wanted, retry=retry)
+        self._say()
+        hopeless = False
+        try:
+            while self._waiting or self._active:
+                hold.renew()
+                hopeless = hopeless or self._is_hopeless()
+                while self._waiting and not hopeless and len(self._active) < self._place.jobs:
+                    self._start(self._waiting.popleft())
+                if hopeless and not self._active:
+                    break
+                for number in self._ended():
+                    self._judge(number)
+                if self._active:
+                    time.sleep(_LOOK_S)
+                    self._say()
+        except KeyboardInterrupt:
+            return Controlled(self._in_order(), stopped=True, still_running=self._stop())
+        except BaseException:
+            self._stop()
+            raise
+        return Controlled(self._in_order(), hopeless=hopeless)
+
+    def _take_up(self, wanted: Sequence[Design], *, retry: bool) -> None:
+        """Decide what was not decided yet, and learn how it is with what was."""
+        known = {_key(one.values, one.repeat): one for one in self._log.history.trials}
+        rows = {str(row["id"]): row for row in index.rows(self._store)} if known else {}
+        for one in wanted:
+            trial = known.get(_key(one.values, one.repeat))
+            trial = trial or self._log.decide(one.values, one.repeat)
+            self._numbers.append(trial.number)
+            (found,) = fates([trial], rows)
+            again = retry and found.state == "failed"
+            self._fates[trial.number] = Fate(trial, "waiting") if again else found
+        for number in self._numbers:
+            found = self._fates[number]
+            if found.state == "running":
+                job = self._job(found.trial)
+                began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
+                self._active[number] = _Active(job, began, self._place.reconnect(job))
+            elif found.state == "waiting" or _is_to_go_again(found):
+                self._fates[number] = Fate(found.trial, "waiting", found.run)
+                self._waiting.append(number)
+
+    def _job(self, trial: Trial) -> Job:
+        assert trial.last is not None
+        log = self._folder / "logs" / f"{trial.number}-{trial.last.attempt}.log"
+        return self._job_of(trial, log, RunFolder(self._store / "runs" / trial.last.run))
+
+    def _start(self, number: int) -> None:
+        found = self._fates[number]
+        trial = found.trial
+        if trial.last is None or trial.last.stopped or found.began:
+            trial = self._log.start(number)
+        self._fates[number] = Fate(trial, "running")
+        active = _Active(self._job(trial), time.monotonic())
+        self._active[number] = active
+        disk.fault("study.submit")
+        active.handle = self._place.submit(active.job)
+
+    def _ended(self) -> list[int]:
+        handles = [(number, one.handle) for number, one in self._active.items() if one.handle]
+        looks = self._place.look([handle for _, handle in handles])
+        over = [number for (number, _), look in zip(handles, looks, strict=True) if look.is_over]
+        now = time.monotonic()
+        for number, one in self._active.items():
+            if one.handle is None and now - one.looked > _WATCH_S:
+                one.looked = now
+                over.append(number)
+        return over
+
+    def _judge(self, number: int) -> None:
+        """A job is over, or only its run tells: see what the run says."""
+        active, before = self._active[number], self._fates[number]
+        found = fate(before.trial, fresh_row(self._store, active.job.run.id))
+        if found.state == "running":
+            active.handle = None  # its supervisor is gone, and what it started goes on
+            return
+        if not found.began and active.handle is not None:
+            del self._active[number]
+            self._fates[number] = Fate(before.trial, "waiting")
+            raise _could_not_start(active.job)
+        del self._active[number]
+        self._fates[number] = found
+        if _is_to_go_again(found):
+            self._fates[number] = Fate(found.trial, "waiting", found.run)
+            self._waiting.append(number)
+        elif found.state in LOST:
+            self._log.give_up(number, f"{found.state} {_MOST_STARTS} times")
+        self._say(found)
+
+    def _is_hopeless(self) -> bool:
+        states = [one.state for one in self._fates.values()]
+        return "finished" not in states and states.count("failed") >= _HOPELESS
+
+    def _stop(self) -> int:
+        """Ask all jobs to end, and wait; how many go on, because nothing reaches them."""
+        until, at_once = time.monotonic() + _END_S, False
+        self._cancel(at_once=False)
+        while any(one.handle for one in self._active.values()):
+            try:
+                for number, look in zip(
+                    [number for number, one in self._active.items() if one.handle],
+                    self._place.look([one.handle for one in self._active.values() if one.handle]),
+                    strict=True,
+                ):
+                    if look.is_over:
+                        self._stopped(number)
+                time.sleep(_LOOK_S)
+            except KeyboardInterrupt:
+                until = 0.0
+            if not at_once and time.monotonic() > until:
+                at_once = True
+                self._cancel(at_once=True)
+        for number in [n for n, one in self._active.items() if one.handle is None]:
+            row = fresh_row(self._store, self._active[number].job.run.id)
+            if row is None or row["state"] != "running":
+                self._stopped(number)
+        return len(self._active)
+
+    def _cancel(self, *, at_once: bool) -> None:
+        for one in self._active.values():
+            if one.handle is not None:
+                self._place.cancel(one.handle, at_once=at_once)
+
+    def _stopped(self, number: int) -> None:
+        active = self._active.pop(number)
+        found = fate(self._fates[number].trial, fresh_row(self._store, active.job.run.id))
+        if found.began and found.state not in OVER[:1]:
+            found = Fate(self._log.stopped(number), "waiting", found.run)
+        self._fates[number] = found
+
+    def _in_order(self) -> list[Fate]:
+        return [self._fates[number] for number in self._numbers]
+
+    def _say(self, ended: Fate | None = None) -> None:
+        counts: dict[str, int] = {}
+        for one in self._fates.values():
+            counts[one.state] = counts.get(one.state, 0) + 1
+        self._tell(Progress(len(self._numbers), counts, self._left_s(), ended))
+
+    def _left_s(self) -> float | None:
+        """How long it takes until all are over, where each takes as long as those that are."""
+        took = [one.seconds for one in self._fates.values() if one.seconds is not None]
+        if not took:
+            return None
+        each, now = sum(took) / len(took), time.monotonic()
+        running = [max(0.0, each - (now - one.began)) for one in self._active.values()]
+        free = max(0, self._place.jobs - len(running))
+        slots = running + [0.0] * free
+        heapq.heapify(slots)
+        for _ in range(len(self._waiting)):
+            heapq.heapreplace(slots, slots[0] + each)
+        return max(slots, default=0.0)
+
+
+def control(
+    store: Path,
+    study: Study,
+    wanted: Sequence[Design],
+    counts: Mapping[str, int],
+    repeats: int,
+    place: Place,
+    job_of: Callable[[Trial, Path, RunFolder], Job],
+    tell: Callable[[Progress], object],
+    *,
+    retry: bool = False,
+) -> Controlled:
+    """Run what is wanted of a study and is not over yet.
+
+    Args:
+        store: of its runs.
+        study: as it was declared.
+        wanted: its trials.
+        counts: how many of each factor they are, and
+        repeats: how many of them are there for a second time; written down.
+        place: where runs are made.
+        job_of: the job of a trial's last start, with its log and where its run will be.
+        tell: called several times a second with how far it is.
+        retry: start what failed once more.
+
+    Raises:
+        SamebitError: another process controls the study, or nothing can be written.
+        CannotStart: a run could not be begun; what goes on was asked to end.
+    """
+    folder = folder_of(store, study.id)
+    (folder / "logs").mkdir(exist_ok=True)
+    with Hold(folder) as hold, Trials(folder, study.id) as log:
+        log.want(counts, repeats)
+        return _Loop(store, study, place, job_of, tell).run(wanted, log, hold, retry=retry)
+
+
+def _key(values: Mapping[str, object], repeat: int) -> tuple[object, ...]:
+    return (*sorted(values.items()), repeat)
+
+
+def _is_to_go_again(found: Fate) -> bool:
+    """Whether a run was lost that is started once more."""
+    return found.state in LOST and found.trial.counted < _MOST_STARTS
+
+
+def _could_not_start(job: Job) -> CannotStart:
+    try:
+        said = job.log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:].strip()
+    except OSError:
+        said = ""
+    lines = [line.removeprefix("samebit: ") for line in said.splitlines()]
+    return CannotStart(
+        "a run of the study could not be begun",
+        **({"it_said": lines[0]} if lines else {}),
+        log=job.log,
+        hint="the same command goes on, once that is mended",
+    )

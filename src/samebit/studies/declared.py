@@ -1,0 +1,186 @@
+"""What a study is: one command, what of it varies, and which seeds that comes to.
+
+Seeds are derived, so that the same study again has the same ones: that of the *i*-th value of a
+factor is a hash of the study's own seed, the factor and *i*, cut to 32 bits. What does not vary
+keeps the first.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from samebit import digest, disk, places, records
+from samebit.errors import Damaged, NotFound, UsageError
+from samebit.folders.folder import run_id
+
+__all__ = [
+    "ALL",
+    "FACTORS",
+    "Counts",
+    "Design",
+    "Study",
+    "default_name",
+    "design",
+    "filled",
+    "find_study",
+    "folder_of",
+    "join_or_declare",
+    "roles",
+    "seed_of",
+    "study_id",
+]
+
+STUDY_FORMAT = "samebit-study 1"
+ALL = "all"
+FACTORS = ("init", "order", "dropout", "split", ALL)
+_PLACES = re.compile(r"\{(seed|init|order|dropout|split)\}")
+_LARGEST_SEED = 2**32 - 1
+
+Counts = Mapping[str, int]  # by factor how many values; all alike where they are not crossed
+
+
+class Study(Struct, frozen=True):
+    """`study.json`: what is run, what varies. Never rewritten; how many is in `trials.jsonl`."""
+
+    id: str
+    name: str  # the group of its runs
+    how: str  # script | module | command
+    words: tuple[str, ...]
+    cwd: str
+    factors: tuple[str, ...]
+    crossed: bool  # each value of one with each of the others, rather than all anew in each trial
+    threads: int  # of each run; 0: as the environment says
+    seed: int = 0
+    first: int | None = None  # the first of seeds that are counted: 0, 1, 2; None: derived
+    deterministic: bool = False
+    metric: str = ""
+    at_ns: int = 0
+    format: str = STUDY_FORMAT
+
+
+class Design(Struct, frozen=True):
+    """A trial that is wanted: the seed of each factor, and whether its seeds were run before."""
+
+    values: dict[str, int]
+    repeat: int = 0  # the so-manieth time again with the same seeds
+
+
+def seed_of(study: Study, factor: str, number: int) -> int:
+    """The seed of a factor's value, by its number from 0."""
+    if study.first is not None:
+        if study.first + number > _LARGEST_SEED:
+            raise UsageError("seeds are whole numbers below 2^32", first=study.first)
+        return study.first + number
+    text = digest.canonical_json([STUDY_FORMAT, study.seed, factor, number])
+    return int(digest.of_bytes(text).rpartition(":")[2][:8], 16)
+
+
+def design(study: Study, counts: Counts, repeats: int) -> list[Design]:
+    """All trials that are wanted, in the order in which they are started.
+
+    Args:
+        study: what varies in it.
+        counts: of each factor how many values.
+        repeats: how often the first trial is run again with its own seeds.
+    """
+    columns = [
+        [seed_of(study, factor, number) for number in range(counts[factor])]
+        for factor in study.factors
+    ]
+    rows = itertools.product(*columns) if study.crossed else zip(*columns, strict=True)
+    found = [Design(dict(zip(study.factors, row, strict=True))) for row in rows]
+    return found + [Design(found[0].values, again) for again in range(1, repeats + 1)]
+
+
+def _value(study: Study, values: Mapping[str, Any], factor: str) -> int:
+    """A factor's seed in a trial; of one that does not vary, that of everything if it varies."""
+    if factor in values:
+        return int(values[factor])
+    return int(values[ALL]) if ALL in values else seed_of(study, factor, 0)
+
+
+def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
+    """The words of a trial's command, and the seed of everything."""
+    seed = _value(study, values, ALL)
+
+    def put(match: re.Match[str]) -> str:
+        return str(seed if match[1] == "seed" else _value(study, values, match[1]))
+
+    return [_PLACES.sub(put, word) for word in study.words], seed
+
+
+def roles(values: Mapping[str, Any]) -> dict[str, int]:
+    """The seeds that a trial gives roles by name; `*` is every role that is not named."""
+    return {"*" if name == ALL else name: int(seed) for name, seed in values.items()}
+
+
+def study_id(store: Path, name: str) -> str:
+    """The id of a study by its name: of one store it is one, whoever declares it first."""
+    text = digest.canonical_json([STUDY_FORMAT, places.store_id(store), name])
+    return run_id(bytes.fromhex(digest.of_bytes(text).rpartition(":")[2]))
+
+
+def default_name(stem: str, study: Study) -> str:
+    """A name that the same command gets again, and no other."""
+    text = digest.canonical_json(_identity(study))
+    return f"{stem}-{digest.of_bytes(text).rpartition(':')[2][:6]}"
+
+
+def folder_of(store: Path, study: str) -> Path:
+    """Where a study lies."""
+    return store / "studies" / study
+
+
+def find_study(store: Path, name: str) -> Study | None:
+    """The study whose runs are in a group of this name."""
+    path = folder_of(store, study_id(store, name)) / "study.json"
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Damaged(f"cannot read a study: {error.strerror}", path=path) from error
+    return records.decode(data, Study, where=path)
+
+
+def join_or_declare(store: Path, study: Study) -> Study:
+    """Declare a study, or go on with the one of its name.
+
+    Raises UsageError where that one is of something else.
+    """
+    folder = folder_of(store, study.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        disk.create(folder / "study.json", records.encode(study), store / "tmp")
+        return study
+    except FileExistsError:
+        pass
+    there = find_study(store, study.name)
+    if there is None:
+        raise NotFound(f"the study {study.name!r} is gone", path=folder)
+    before, now = _identity(there), _identity(study)
+    for name in now:
+        if before[name] != now[name]:
+            raise UsageError(
+                f"the study {study.name!r} is there, and is another one",
+                its=f"{name} {_shown(before[name])}",
+                asked=f"{name} {_shown(now[name])}",
+                hint="--name gives this one a name of its own",
+            )
+    return there
+
+
+def _identity(study: Study) -> dict[str, Any]:
+    """What cannot be otherwise when a study goes on."""
+    names = ("how", "words", "cwd", "factors", "crossed", "seed", "first", "deterministic")
+    return {name: records.plain(getattr(study, name)) for name in names}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return " ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return str(value)

@@ -1,0 +1,66 @@
+"""What became of the trials of a study: read from their runs, so that nothing can disagree."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from samebit.query import index
+from samebit.studies.trials import Trial
+
+__all__ = ["LOST", "OVER", "Fate", "fates", "fresh_row"]
+
+OVER = ("finished", "failed")  # a script that failed would fail again
+LOST = ("killed", "broken off")
+Row = Mapping[str, object]
+
+
+class Fate(Struct, frozen=True):
+    """How it is with a trial."""
+
+    trial: Trial
+    state: str  # waiting | running | finished | failed | killed | broken off | damaged
+    run: str | None = None  # its last one
+    seconds: float | None = None
+    started_ns: int | None = None
+    cause: str = ""
+
+    @property
+    def began(self) -> bool:
+        """Whether its last start came to a run."""
+        return self.run is not None
+
+
+def fates(trials: Sequence[Trial], rows: Mapping[str, Row]) -> list[Fate]:
+    """How it is with each trial.
+
+    Args:
+        trials: of a study.
+        rows: of `query.index`, by id.
+    """
+    return [fate(trial, rows.get(trial.last.run) if trial.last else None) for trial in trials]
+
+
+def fate(trial: Trial, row: Row | None) -> Fate:
+    """How it is with a trial, by the row of the run of its last start."""
+    if trial.last is None or row is None or row["state"] == "not begun":
+        return Fate(trial, "waiting")
+    run, state = str(row["id"]), str(row["state"])
+    seconds, started = row.get("seconds"), row.get("started")
+    if trial.last.stopped and state not in OVER[:1]:
+        return Fate(trial, "waiting", run)
+    return Fate(
+        trial,
+        state,
+        run,
+        seconds if isinstance(seconds, float) else None,
+        started if isinstance(started, int) else None,
+        str(row.get("cause") or row.get("damage") or ""),
+    )
+
+
+def fresh_row(store: Path, run: str) -> Row | None:
+    """The row of one run as it is now; None where there is none."""
+    for _, found, _ in index.read_each(store, {run}, [index.ROWS]):
+        return found if isinstance(found, dict) else found[0].value
+    return None

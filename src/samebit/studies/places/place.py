@@ -1,0 +1,67 @@
+"""The promise of a place where runs are made: start one, look, end one, find one again."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from samebit.folders.folder import RunFolder
+
+__all__ = ["Handle", "Job", "Look", "Place"]
+
+
+class Job(Struct, frozen=True):
+    """A command that makes one run."""
+
+    key: str  # `<study>-<trial>-<attempt>`: no other job ever has it
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    cwd: Path
+    log: Path  # what it prints outside of its run
+    run: RunFolder  # where its run will be
+
+
+class Handle(Protocol):
+    """A job that was submitted; what is in it is its place's own."""
+
+    @property
+    def job(self) -> Job:
+        """Which."""
+        ...
+
+
+class Look(Struct, frozen=True):
+    """How it is with a job, as the place sees it. How its run went, the run says."""
+
+    is_over: bool
+    exit_code: int | None = None  # None while it goes on, and where the place does not know
+
+
+class Place(Protocol):
+    """Where runs are made. Called by one thread.
+
+    A place promises: a job that was submitted is started at most once; `look` says that it is over
+    only when nothing of it will write any more, as far as the place can know; a job goes on when
+    the process that submitted it dies, and `reconnect` finds it then; jobs do not get the Ctrl-C
+    that is meant for whoever submitted them.
+    """
+
+    name: str
+    jobs: int  # so many at once
+
+    def submit(self, job: Job) -> Handle:
+        """Have a job started; CannotStart where it cannot be."""
+        ...
+
+    def look(self, handles: Sequence[Handle]) -> list[Look]:
+        """How it is with each, in this order."""
+        ...
+
+    def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
+        """Ask a job to end, or end it; what is over already is left alone."""
+        ...
+
+    def reconnect(self, job: Job) -> Handle | None:
+        """A job that an earlier process submitted and that goes on; None where there is none."""
+        ...

@@ -1,0 +1,237 @@
+"""`trials.jsonl`: which trials of a study were decided, and how often each was started.
+
+Append-only; each line is a JSON object with its own checksum (CRC-32 of its canonical JSON without
+`check`), durable before what it says is done. A crash may cut the last line short: reading stops
+there, and the next writer cuts it off. How a trial went is not here: its run says that.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct, field
+
+from samebit import digest, disk
+from samebit.errors import Damaged, SamebitError
+from samebit.folders.folder import run_id
+
+__all__ = ["History", "Start", "Trial", "Trials", "parse", "read_history"]
+
+FILE = "trials.jsonl"
+
+
+class Start(Struct, frozen=True):
+    """A process was to be started for a trial."""
+
+    attempt: int  # from 1
+    run: str  # the id that its run has, if it came to that
+    stopped: bool = False  # by us, so that it counts for nothing
+
+
+class Trial(Struct, frozen=True):
+    """What was decided, and what was done for it."""
+
+    number: int  # from 0
+    values: dict[str, Any]
+    repeat: int = 0
+    starts: tuple[Start, ...] = ()
+    given_up: str = ""  # why it is not taken further
+
+    @property
+    def last(self) -> Start | None:
+        """The last start; None where there was none."""
+        return self.starts[-1] if self.starts else None
+
+    @property
+    def counted(self) -> int:
+        """How many starts were not stopped by us."""
+        return sum(not start.stopped for start in self.starts)
+
+
+class History(Struct):
+    """All that a study's lines say."""
+
+    trials: list[Trial] = field(default_factory=list[Trial])
+    counts: dict[str, int] = field(default_factory=dict[str, int])  # as they were wanted last
+    repeats: int = 0
+
+    def find(self, values: Mapping[str, Any], repeat: int) -> Trial | None:
+        """The trial with some values."""
+        for trial in self.trials:
+            if trial.values == values and trial.repeat == repeat:
+                return trial
+        return None
+
+    def take(self, study: str, line: Mapping[str, Any]) -> None:
+        """Count one line; KeyError, TypeError, IndexError where it makes no sense here."""
+        kind = line["kind"]
+        if kind == "wanted":
+            self.counts, self.repeats = dict(line["counts"]), int(line["repeats"])
+        elif kind == "trial":
+            if line["number"] != len(self.trials):
+                raise IndexError(line["number"])
+            self.trials.append(Trial(line["number"], dict(line["values"]), line["repeat"]))
+        else:
+            number = line["number"]
+            trial = self.trials[number]
+            if kind == "start":
+                start = Start(line["attempt"], named(study, number, line["attempt"]))
+                trial = msgspec.structs.replace(trial, starts=(*trial.starts, start))
+            elif kind == "stopped":
+                last = msgspec.structs.replace(trial.starts[-1], stopped=True)
+                trial = msgspec.structs.replace(trial, starts=(*trial.starts[:-1], last))
+            elif kind == "given up":
+                trial = msgspec.structs.replace(trial, given_up=line["why"])
+            self.trials[number] = trial
+
+
+def named(study: str, number: int, attempt: int) -> str:
+    """What the run of a start is called: so no start can come to two runs."""
+    text = digest.canonical_json([study, number, attempt])
+    return run_id(bytes.fromhex(digest.of_bytes(text).rpartition(":")[2]))
+
+
+def packed(line: Mapping[str, Any]) -> bytes:
+    """A line with its checksum."""
+    check = f"{zlib.crc32(digest.canonical_json(dict(line))):08x}"
+    return digest.canonical_json({**line, "check": check}) + b"\n"
+
+
+def parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The whole lines, and where they end.
+
+    Raises Damaged where a line does not check out and whole ones follow: no crash leaves that.
+    """
+    found: list[dict[str, Any]] = []
+    at = 0
+    while (end := data.find(b"\n", at)) >= 0:
+        line = _checked(data[at:end])
+        if line is None:
+            break
+        found.append(line)
+        at = end + 1
+    behind = data[at:].split(b"\n")[1:-1]
+    if any(_checked(line) is not None for line in behind):
+        raise Damaged("a line between others is not what its checksum says", at_byte=at)
+    return found, at
+
+
+def _checked(text: bytes) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+        check = line.pop("check")
+        is_right = check == f"{zlib.crc32(digest.canonical_json(line)):08x}"
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return None
+    return line if is_right else None
+
+
+def _read(folder: Path, study: str) -> tuple[History, int]:
+    path = folder / FILE
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return History(), 0
+    except OSError as error:
+        raise Damaged(f"cannot read the trials: {error.strerror}", path=path) from error
+    history = History()
+    try:
+        lines, intact = parse(data)
+        for line in lines:
+            history.take(study, line)
+    except Damaged as error:
+        error.facts["path"] = path
+        raise
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise Damaged(f"a line makes no sense where it stands: {error!r}", path=path) from error
+    return history, intact
+
+
+def read_history(folder: Path, study: str) -> History:
+    """What the lines of a study say; nothing where there are none."""
+    return _read(folder, study)[0]
+
+
+class Trials:
+    """The lines, open for the one controller of a study.
+
+    Attributes:
+        history: all that was decided so far.
+    """
+
+    history: History
+
+    def __init__(self, folder: Path, study: str) -> None:
+        self._path, self._study = folder / FILE, study
+
+    def __enter__(self) -> Self:
+        self.history, intact = _read(self._path.parent, self._study)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._fd = os.open(self._path, flags, 0o644)
+        disk.truncate(self._fd, intact)
+        disk.sync_folder(self._path.parent)
+        self._size = intact
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+    def want(self, counts: Mapping[str, int], repeats: int) -> None:
+        """So many are wanted from now on."""
+        if (self.history.counts, self.history.repeats) != (dict(counts), repeats):
+            self._say({"kind": "wanted", "counts": dict(counts), "repeats": repeats})
+
+    def decide(self, values: Mapping[str, Any], repeat: int = 0) -> Trial:
+        """A trial more."""
+        number = len(self.history.trials)
+        self._say({"kind": "trial", "number": number, "values": dict(values), "repeat": repeat})
+        return self.history.trials[number]
+
+    def start(self, number: int) -> Trial:
+        """A process is about to be started for a trial."""
+        attempt = len(self.history.trials[number].starts) + 1
+        self._say({"kind": "start", "number": number, "attempt": attempt})
+        return self.history.trials[number]
+
+    def stopped(self, number: int) -> Trial:
+        """We stopped the last start."""
+        self._say({"kind": "stopped", "number": number})
+        return self.history.trials[number]
+
+    def give_up(self, number: int, why: str) -> Trial:
+        """A trial is not taken further."""
+        self._say({"kind": "given up", "number": number, "why": why})
+        return self.history.trials[number]
+
+    def _say(self, line: dict[str, Any]) -> None:
+        data = packed(line)
+        disk.fault("study.decide")
+        try:
+            if disk.append(self._fd, data) != len(data):
+                raise OSError(28, "no space left on device")
+            disk.sync(self._fd)
+        except OSError as error:
+            disk.truncate(self._fd, self._size)
+            raise SamebitError(
+                f"what was decided cannot be written: {error.strerror}",
+                path=self._path,
+                hint="the same command goes on where this one stopped",
+            ) from error
+        self._size += len(data)
+        self.history.take(self._study, line)
+        disk.fault("study.decided")
+
+
+def by_run(trials: Sequence[Trial]) -> dict[str, Trial]:
+    """The trial of each run that was started."""
+    return {start.run: trial for trial in trials for start in trial.starts}
