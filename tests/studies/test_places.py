@@ -1,0 +1,80 @@
+"""What every place promises (`studies/places/place.py`), kept by each that there is."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from samebit.errors import CannotStart
+from samebit.folders.folder import RunFolder
+from samebit.studies.places.inline import Inline
+from samebit.studies.places.local import Local
+from samebit.studies.places.place import Handle, Job, Place
+
+PLACES: dict[str, Callable[[], Place]] = {"local": lambda: Local(2), "inline": Inline}
+
+
+@pytest.fixture(params=sorted(PLACES))
+def place(request: pytest.FixtureRequest) -> Place:
+    return PLACES[request.param]()
+
+
+def a_job(folder: Path, code: str, *argv: str) -> Job:
+    words = argv or (sys.executable, "-c", code)
+    run = RunFolder(folder / "runs" / "aaaaaaaaaa")
+    return Job("k", words, {**os.environ, "GIVEN": "yes"}, folder, folder / "log", run)
+
+
+def over(place: Place, handle: Handle) -> int | None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        (look,) = place.look([handle])
+        if look.is_over:
+            return look.exit_code
+        time.sleep(0.02)
+    raise AssertionError("it never ended")
+
+
+def test_a_job_is_started_once_in_its_folder_with_its_variables(
+    place: Place, tmp_path: Path
+) -> None:
+    code = "import os; open('ran', 'a').write(os.environ['GIVEN']); raise SystemExit(3)"
+    handle = place.submit(a_job(tmp_path, code))
+    assert over(place, handle) == 3
+    assert (tmp_path / "ran").read_text() == "yes"
+    assert handle.job.key == "k"
+    place.cancel(handle)  # what is over is left alone
+    place.cancel(handle, at_once=True)
+
+
+def test_what_cannot_be_started_is_said(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="cannot start a run"):
+        place.submit(a_job(tmp_path, "", str(tmp_path / "nothing")))
+
+
+def test_where_nothing_was_submitted_nothing_is_found_again(place: Place, tmp_path: Path) -> None:
+    assert place.reconnect(a_job(tmp_path, "")) is None
+
+
+def test_several_are_looked_at_in_their_order(place: Place, tmp_path: Path) -> None:
+    handles = [place.submit(a_job(tmp_path, f"raise SystemExit({code})")) for code in (0, 4)]
+    assert [over(place, handle) for handle in handles] == [0, 4]
+    assert [look.exit_code for look in place.look(handles)] == [0, 4]
+
+
+def test_here_jobs_are_sessions_of_their_own_and_end_when_they_are_told(tmp_path: Path) -> None:
+    place = Local(2)
+    code = "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"
+    job = a_job(tmp_path, code)
+    handles = [place.submit(job), place.submit(job)]
+    until = time.monotonic() + 60
+    while (tmp_path / "log").read_text().count("True") < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert [look.is_over for look in place.look(handles)] == [False, False]
+    place.cancel(handles[0])
+    place.cancel(handles[1], at_once=True)
+    assert [over(place, one) for one in handles] == [-signal.SIGTERM, -signal.SIGKILL]
