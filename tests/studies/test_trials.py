@@ -66,7 +66,8 @@ def test_what_is_decided_is_there_for_the_next_one(tmp_path: Path) -> None:
     assert [start.stopped for start in history.trials[1].starts] == [True, False]
     assert (history.trials[1].counted, history.trials[1].given_up) == (1, "killed 2 times")
     runs = [start.run for start in history.trials[1].starts]
-    assert len(set(runs)) == 2 and all(map(is_run_id, runs))
+    assert len(set(runs)) == 2
+    assert all(map(is_run_id, runs))
     assert history.trials[0].starts == ()
 
 

@@ -33,7 +33,7 @@ from samebit.studies.declared import (
     seed_of,
     study_id,
 )
-from samebit.studies.fates import Fate
+from samebit.studies.fates import Fate, goes_again
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local, processors
 from samebit.studies.places.place import Job, Place
@@ -353,7 +353,8 @@ def _left(progress: Progress) -> str:
 def _how_ended(ended: Fate) -> str:
     after = f" after {duration(ended.seconds)}" if ended.seconds is not None else ""
     why = f" ({visible(ended.cause)})" if ended.cause else ""
-    return f"run {ended.run} of trial {ended.trial.number + 1} {ended.state}{why}{after}"
+    again = "; it is started once more" if goes_again(ended) else ""
+    return f"run {ended.run} of trial {ended.trial.number + 1} {ended.state}{why}{after}{again}"
 
 
 class _stopped_by_signals:

@@ -18,7 +18,7 @@ from samebit.errors import CannotStart
 from samebit.folders.folder import RunFolder
 from samebit.query import index
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, OVER, Fate, fate, fates, fresh_row
+from samebit.studies.fates import LOST, MOST_STARTS, OVER, Fate, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
 from samebit.studies.places.place import Handle, Job, Place
 from samebit.studies.trials import Trial, Trials
@@ -28,7 +28,6 @@ __all__ = ["Controlled", "Progress", "control"]
 _LOOK_S = 0.1
 _WATCH_S = 2.0  # between readings of a run that is no job of the place
 _END_S = 20.0  # for jobs that were asked to end
-_MOST_STARTS = 2
 _HOPELESS = 3  # failures without a single success: the script does not work
 _LOG_TAIL = 2000
 
@@ -116,14 +115,14 @@ class _Loop:
             self._numbers.append(trial.number)
             (found,) = fates([trial], rows)
             again = retry and found.state == "failed"
-            self._fates[trial.number] = Fate(trial, "waiting") if again else found
+            self._fates[trial.number] = Fate(trial, "waiting", found.run) if again else found
         for number in self._numbers:
             found = self._fates[number]
             if found.state == "running":
                 job = self._job(found.trial)
                 began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
                 self._active[number] = _Active(job, began, self._place.reconnect(job))
-            elif found.state == "waiting" or _is_to_go_again(found):
+            elif found.state == "waiting" or goes_again(found):
                 self._fates[number] = Fate(found.trial, "waiting", found.run)
                 self._waiting.append(number)
 
@@ -167,11 +166,11 @@ class _Loop:
             raise _could_not_start(active.job)
         del self._active[number]
         self._fates[number] = found
-        if _is_to_go_again(found):
+        if goes_again(found):
             self._fates[number] = Fate(found.trial, "waiting", found.run)
             self._waiting.append(number)
         elif found.state in LOST:
-            self._log.give_up(number, f"{found.state} {_MOST_STARTS} times")
+            self._log.give_up(number, f"{found.state} {MOST_STARTS} times")
         self._say(found)
 
     def _is_hopeless(self) -> bool:
@@ -277,11 +276,6 @@ def control(
 
 def _key(values: Mapping[str, object], repeat: int) -> tuple[object, ...]:
     return (*sorted(values.items()), repeat)
-
-
-def _is_to_go_again(found: Fate) -> bool:
-    """Whether a run was lost that is started once more."""
-    return found.state in LOST and found.trial.counted < _MOST_STARTS
 
 
 def _could_not_start(job: Job) -> CannotStart:

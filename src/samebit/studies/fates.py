@@ -8,10 +8,11 @@ from msgspec import Struct
 from samebit.query import index
 from samebit.studies.trials import Trial
 
-__all__ = ["LOST", "OVER", "Fate", "fates", "fresh_row"]
+__all__ = ["LOST", "MOST_STARTS", "OVER", "Fate", "fate", "fates", "fresh_row", "goes_again"]
 
 OVER = ("finished", "failed")  # a script that failed would fail again
 LOST = ("killed", "broken off")
+MOST_STARTS = 2  # of a trial whose runs are lost
 Row = Mapping[str, object]
 
 
@@ -57,6 +58,11 @@ def fate(trial: Trial, row: Row | None) -> Fate:
         started if isinstance(started, int) else None,
         str(row.get("cause") or row.get("damage") or ""),
     )
+
+
+def goes_again(found: Fate) -> bool:
+    """Whether a run was lost that is started once more."""
+    return found.state in LOST and found.trial.counted < MOST_STARTS
 
 
 def fresh_row(store: Path, run: str) -> Row | None:
