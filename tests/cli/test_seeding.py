@@ -69,10 +69,8 @@ def shown(project: Project, group: str, *words: str) -> Any:
 def wait_until(project: Project, running: int) -> None:
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        if (
-            sum((run.path / "executions/1/joined-0").exists() for run in list_runs(project.store))
-            >= running
-        ):
+        there = [run.path / "executions/1/joined-0" for run in list_runs(project.store)]
+        if sum(map(Path.exists, there)) >= running:
             return
         time.sleep(0.05)
     raise AssertionError("they never began")
@@ -121,7 +119,7 @@ def test_a_plan_says_what_would_run_and_runs_nothing(
     words = ["seeds", "t.py", "--init", "2", "--order", "3", "--plan", "--from", "0"]
     assert main([*words, "--", "well", "{init}/{order}"]) == 0
     said = capsys.readouterr().out
-    assert "7 runs: 2 seeds of init × 3 seeds of order; the first one 1 time again" in said
+    assert "7 runs: 2 seeds of init × 3 seeds of order; the first one once more" in said
     assert "t.py well 1/2" in said
     assert not project.store.exists()
 
@@ -236,7 +234,8 @@ def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_fou
     third = begin(project, *words)
     time.sleep(1)
     (project.path / "go").touch()
-    assert third.wait(120) == 0, third.communicate()
+    _, said = third.communicate(timeout=120)
+    assert third.returncode == 0, said
     assert [view.status for view in project.views()] == ["finished"] * 2
 
 

@@ -289,7 +289,11 @@ def _how_varied(study: Study, wanted: Sequence[Design]) -> str:
     else:
         said = "in each other seeds of " + ("everything" if ALL in study.factors else "")
         said += ", ".join(factor for factor in study.factors if factor != ALL or len(said) < 1)
-    return said + (f"; the first one {counted(repeats, 'time')} again" if repeats else "")
+    return said + (f"; the first one {_once_more(repeats)}" if repeats else "")
+
+
+def _once_more(repeats: int) -> str:
+    return "once more" if repeats == 1 else f"{repeats} times more"
 
 
 def _where(study: Study, place: Place) -> str:

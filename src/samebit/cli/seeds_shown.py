@@ -139,7 +139,8 @@ def _print(
             screen.say(visible(piece))
     others = [name for name in names if name != found.metric]
     if others:
-        screen.say(visible(f"\nother metrics: {', '.join(others[:8])} (--metric NAME)"))
+        screen.say()
+        screen.say(visible(f"other metrics: {', '.join(others[:8])} (--metric NAME)"))
 
 
 def _wrapped(line: str, columns: int | None) -> list[str]:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import stats
 from samebit.errors import NotFound, UsageError
@@ -22,6 +23,7 @@ __all__ = ["More", "Studied", "metrics_of", "studied", "warnings"]
 
 Row = Mapping[str, object]
 _METRIC = "metric."
+_SHARED = "crossed runs share their seeds, so that they are not independent of each other"
 _FACTOR = "seed of "  # a key that rows are given, by the kind of a seed
 
 
@@ -89,9 +91,13 @@ def studied(
             known=", ".join(metrics) or "none",
         )
     firsts = [row for row in rows if not repeats.get(str(row["id"]))]
+    is_crossed = _kinds_crossed(seeds)
     over = "seeds" if firsts and all(str(row["id"]) in seeds for row in firsts) else ""
+    over = "runs with crossed seeds" if over and is_crossed else over
     found = result(firsts, metric, over=over)
     group = as_group(found)
+    if is_crossed:
+        group = replace(group, notes=[*group.notes, _SHARED])
     way = better or direction_of(metric, directions or {}) or ""
     curve, method = (None, "")
     if way and found.values:
@@ -106,7 +112,7 @@ def studied(
         method,
         _crossing(group, firsts, seeds),
         _floor(rows, metric, seeds, repeats),
-        _more(group, within),
+        None if is_crossed else _more(group, within),
         warnings(firsts, seeds, metrics, metric),
     )
 
@@ -120,15 +126,20 @@ def _crossing(
     if len(ordered) != 2 or not all(run in seeds for run in group.runs):
         return None
     down, across = ordered
-    pairs = [(seeds[run][down], seeds[run][across]) for run in group.runs]
-    is_crossed = len({pair[0] for pair in pairs}) < len(set(pairs))
-    if not is_crossed:
+    if not _kinds_crossed(seeds):
         return None
     told = [{**row, **_keys(seeds.get(str(row["id"]), {}))} for row in rows]
     try:
         return crossing(group, told, _FACTOR + down, _FACTOR + across)
     except UsageError:  # too many to be looked at
         return None
+
+
+def _kinds_crossed(seeds: Mapping[str, Mapping[str, int]]) -> bool:
+    """Whether runs share a seed of one kind and differ in another's."""
+    cells = {tuple(sorted(values.items())) for values in seeds.values()}
+    firsts = {kind for cell in cells for kind in cell[:1]}
+    return len(firsts) < len(cells)
 
 
 def _keys(values: Mapping[str, int]) -> dict[str, object]:

@@ -92,6 +92,7 @@ OUTPUTS: dict[str, Output] = {
     "du": Output((stores.Usage,)),
     "gc": Output((stores.Swept,)),
     "tags ls": Output((stores.Tags,)),
+    "seeds": Output((papers.Seeds,), "Of `samebit seeds show GROUP`."),
     "table": Output((papers.Table,)),
     "checklist": Output((papers.Checklist,)),
     "paper init": Output((papers.PaperInit,)),

@@ -8,6 +8,29 @@ from samebit.report.release.bundle import Release
 from samebit.report.release.comparing import Compared
 from samebit.report.release.hurdles import Item
 from samebit.report.release.searching import Place
+from samebit.report.studied import Studied
+
+
+class SeedsRun(TypedDict):
+    """A run of a group; its trial, and the seeds of each kind, where a study started it."""
+
+    run: str
+    name: str | None
+    state: str
+    seed: int | None
+    trial: int | None
+    repeat: int
+    seeds: dict[str, int]
+    metrics: dict[str, Any]
+
+
+class Seeds(TypedDict):
+    """What a group of runs over seeds came to; no result where none has a metric."""
+
+    group: str
+    runs: list[SeedsRun]
+    metrics: list[str]
+    result: Studied | None
 
 
 class LeftOut(TypedDict):
