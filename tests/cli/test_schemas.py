@@ -115,6 +115,7 @@ def golden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "table",
         "table --metric loss --group lr",
         "checklist",
+        "seeds show golden",
     ],
 )
 def test_what_is_printed_is_what_the_schema_says(

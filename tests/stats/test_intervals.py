@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy
 
 from samebit.errors import UsageError
-from samebit.stats import mean, proportion, sd, sem
+from samebit.stats import mean, proportion, sd, seeds_needed, sem
 from tests.stats.strategies import samples
 
 A = [0.91, 0.89, 0.93, 0.90, 0.92]
@@ -183,3 +183,20 @@ def test_a_bootstrap_of_five_covers_the_mean_less_often_than_it_says() -> None:
     found = [mean(row, how="percentile", resamples=400) for row in drawn]
     covered = sum(e.low <= 0 <= e.high for e in found)
     assert 0.75 < covered / 400 < 0.90
+
+
+@pytest.mark.parametrize("within", [0.001, 0.01, 0.05, 1.0])
+def test_as_many_seeds_as_are_needed_and_no_fewer(within: float) -> None:
+    def half(n: int) -> float:
+        return float(scipy.t.ppf(0.975, n - 1) * sd(A) / np.sqrt(n))
+
+    needed = seeds_needed(A, within)
+    assert half(needed) <= within
+    assert needed == 2 or half(needed - 1) > within
+
+
+def test_what_needs_no_or_endless_seeds() -> None:
+    assert seeds_needed([1.0, 1.0], 0.1) == 2
+    for within in (0.0, -1.0, float("nan"), 1e-9):
+        with pytest.raises(UsageError):
+            seeds_needed(A, within)
