@@ -6,7 +6,7 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.tracking import GeneralTracker
 
-from samebit.integrations.joining import Door
+from samebit.session.doors import Door
 from samebit.session.run import Run
 
 __all__ = ["SamebitTracker"]

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import os
 import sys
 import time
 import traceback
@@ -11,7 +12,7 @@ from samebit.capture import secrets
 from samebit.folders.folder import RunFolder
 from samebit.records import ExecutionEnd
 from samebit.session import coding, exiting, shortfall
-from samebit.session.ranks import Role
+from samebit.session.ranks import AROUND, Role
 from samebit.session.recording import Recording
 from samebit.session.shortfall import Problem
 
@@ -31,7 +32,11 @@ class _Process:
         self.active: Recording | None = None
         self.supervised: Recording | None = None
         self.role = Role("0")  # in the supervised run
-        self.taken = False  # an init() has joined the supervised run
+        self.taken = False  # an init() of the script has joined the supervised run
+        self.entered = False  # a door has, and an init() of the script still may
+        self.door: Recording | None = None  # begun by a door, and by no init() joined (doors.py)
+        self.trains = False  # that was for one training
+        self.is_over = False  # which has come to its end
         self.writes_end = True  # of a run that `init()` began
         self.sending: Sending | None = None  # by which such a run is pushed
         self.registered = False
@@ -124,6 +129,7 @@ def end(
     recording.finish(status, exception=exception, signal=signal)
     if here.active is recording:
         here.active = None
+        os.environ.pop(AROUND, None)
     unwritten = recording.unwritten
     if recording is here.supervised:  # the supervisor writes how it ended
         if unwritten:

@@ -284,13 +284,12 @@ class Recording:
     @functools.cached_property
     def summaries(self) -> "Summaries":
         """What is recorded of those writers."""
-        from samebit.session.process import end  # noqa: PLC0415  (not all runs have a writer)
-        from samebit.session.run import Run  # noqa: PLC0415
+        from samebit.session.doors import handle  # noqa: PLC0415  (not all runs have a writer)
         from samebit.session.summaries import Summaries  # noqa: PLC0415
 
         return Summaries(
             self.writer,
-            Run(self, end).log,
+            handle(self).log,
             self.arriving.take,
             functools.partial(self.configuration.tell, "add_hparams"),
             lambda values: self.step or self.next_step(values),
