@@ -1,13 +1,12 @@
 """Which run a door records into, and who ends it: the table of design 034, a test for each row."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from samebit.folders.read import View
 from tests.contract.doors import DOORS, DoorCode
-from tests.projects import Ended, Project
+from tests.projects import SAMEBIT, Ended, Project
 
 EACH = [pytest.param(one, marks=[pytest.mark.slow] * DOORS[one].is_large) for one in DOORS]
 BEGINNING = [
@@ -190,3 +189,67 @@ sys.stderr = kept
     ran(project, door, script)
     view = project.view()
     assert (view.status, count(view, door)) == ("finished", 2)
+
+
+SPAWNING = """
+import tempfile, torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+def work(rank, place, door):
+    torch.manual_seed(3)
+    {late}dist.init_process_group("gloo", f"file://{{place}}", rank=rank, world_size=2)
+    {enter}
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    data = torch.utils.data.TensorDataset(torch.eye(4) + rank)
+    for (batch,) in torch.utils.data.DataLoader(data, batch_size=2):
+        optimizer.zero_grad()
+        loss = model(batch).square().mean()
+        loss.backward()
+        optimizer.step()
+        {log}
+    print("rank", rank, flush=True)
+    dist.destroy_process_group()
+
+if __name__ == "__main__":
+    {begin}
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(work, (f"{{folder}}/meet", door), nprocs=2)
+"""
+OF_DOOR = {
+    "late": "",
+    "begin": "door = make()",
+    "enter": "door.enter(); door.settings({'setting': 1})",
+    "log": "door.log({'x': 10 * rank + loss.item()}, None)",
+}
+OF_INIT = {
+    "late": "",
+    "begin": "door = None; samebit.init()",
+    "enter": "run = samebit.init({'setting': 1})",
+    "log": "run.log({'x': 10 * rank + loss.item()})",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "lines",
+    [OF_DOOR, OF_INIT, {**OF_INIT, "late": "samebit.init(); "}],
+    ids=["a pickled door", "init in the rank", "init before it is a rank"],
+)
+def test_ranks_that_are_spawned_without_samebit_run_join_as_ranks(
+    project: Project, lines: dict[str, str]
+) -> None:
+    ended = ran(project, DOORS["Door"], SPAWNING.format(**lines))
+    assert sorted(ended.out.split("\n")) == ["", "rank 0", "rank 1"], ended
+    view = project.view()
+    assert (view.status, view.ranks) == ("finished", ["0", "1"])
+    for rank in view.ranks:
+        seen = view.at_rank(rank)
+        assert len(seen.trace) == 2
+        assert [value // 10 for value in seen.metrics["x"].values] == [int(rank)] * 2
+        assert seen.metrics["x"].steps == [1, 2]
+        assert seen.facts["config"] == {"setting": 1}
+    assert {"step 0", "final"} <= view.states.keys()
+    verdict = project.call(SAMEBIT, "verify", view.id)
+    assert (verdict.code, verdict.out.split()[0]) == (0, "identical"), verdict
