@@ -11,8 +11,10 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+from samebit.capture import console
 from samebit.capture.config import plain
 from samebit.capture.parsing import CODE, Parsed
+from samebit.errors import in_a_line
 from samebit.session import process
 from samebit.session.elsewhere import Rows
 from samebit.session.joining import begin_for_a_door, meet_rank
@@ -20,7 +22,18 @@ from samebit.session.process import here
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 
-__all__ = ["Door", "Joined", "begin", "current", "handle", "is_owner", "join", "safely", "there"]
+__all__ = [
+    "Door",
+    "Joined",
+    "begin",
+    "current",
+    "fail",
+    "handle",
+    "is_owner",
+    "join",
+    "safely",
+    "there",
+]
 
 
 class Joined(Struct, frozen=True):
@@ -94,9 +107,22 @@ def begin(
     return Joined(handle(here.active), here.active, here.active is here.door)
 
 
-def join(name: str | None = None, group: str | None = None) -> Joined:
-    """The run that is there, or one that is begun now; never raises."""
-    return there() or begin(name, group)
+def join(name: str | None = None, group: str | None = None, *, trains: bool = False) -> Joined:
+    """The run that is there, or one that is begun now, as `begin`; never raises."""
+    try:
+        return there() or begin(name, group, trains=trains)
+    except Exception as error:
+        fail("door", error)
+        return Joined(Run(None, process.end), None)
+
+
+def fail(source: str, error: Exception) -> None:
+    """A door could not come into its run: it is said, and marked where there is one."""
+    recording = current()
+    if recording is not None:
+        recording.trouble(source, error)
+    else:
+        console.say(f"samebit: {source}: {in_a_line(error)} (training goes on without a record)")
 
 
 def is_owner(joined: Joined) -> bool:
@@ -161,7 +187,7 @@ class Door:
         """Join the run that is there, or begin one: a training begins."""
         joined = self._joined
         if joined is None or joined.recording is not here.active:
-            self._joined = joined = there() or begin(self._name, self._group, trains=True)
+            self._joined = joined = join(self._name, self._group, trains=True)
             self._path = joined.run.path or self._path
             self._give_settings()
         if joined.recording is here.door:

@@ -213,9 +213,8 @@ def init(
         raise UsageError(f"deterministic must be True or False, not {deterministic!r}")
     if not isinstance(volatile, (list, tuple)) or not all(isinstance(n, str) for n in volatile):
         raise UsageError(f"volatile must be a list of texts, not {volatile!r}")
-    if is_worker() and not _is_rank():
+    if not _may_record():
         _set(seed, deterministic)
-        meet_rank()
         return Run(None, end)
     try:
         recording = _join_or_begin(_to_join(resume), seed, deterministic, name, group, resume)
@@ -239,8 +238,11 @@ def _keeps_none(error: Exception) -> None:
     console.say(f"samebit: no record is kept: {text}")
 
 
-def _is_rank() -> bool:
-    """Whether this worker has joined as a rank."""
+def _may_record() -> bool:
+    """Whether this process is none that multiprocessing made, or has joined as a rank."""
+    if not is_worker():
+        return True
+    meet_rank()
     return here.supervised is not None and here.supervised.is_here
 
 
@@ -262,8 +264,7 @@ def begin_for_a_door(
     Raises:
         UsageError, RunNotFound, AmbiguousRun: there is no such run to resume.
     """
-    if is_worker() and not _is_rank():
-        meet_rank()
+    if not _may_record():
         return False
     try:
         waits = None if here.entered else _waiting(resume)

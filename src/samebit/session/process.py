@@ -125,8 +125,11 @@ def end(
     """Complete the record of a run; rank 0 of a run that `init()` began says how it ended."""
     if not recording.is_here:
         return
-    coding.finish()
-    recording.finish(status, exception=exception, signal=signal)
+    try:
+        coding.finish()
+        recording.finish(status, exception=exception, signal=signal)
+    except Exception as error:
+        recording.trouble("finish", error)
     if here.active is recording:
         here.active = None
         os.environ.pop(AROUND, None)

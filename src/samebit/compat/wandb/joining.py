@@ -131,7 +131,7 @@ def init(
         disabled=asked["mode"] == "disabled",
     )
     items = {**configs.defaults(), **configs.parsed(config)}  # raises before anything is begun
-    recorded = Nothing("disabled") if told.disabled else _recorded(told, asked["resume"])
+    recorded = Nothing("disabled") if told.disabled else _safely_recorded(told, asked["resume"])
     run = Run(recorded, told, _is_over, held)
     _set(run)
     _take_config(run, items, config_exclude_keys, config_include_keys, allow=True)
@@ -222,6 +222,16 @@ def _take_config(run: Run, config: Any, excluded: Any, included: Any, *, allow: 
 
 
 # The run of ours.
+
+
+def _safely_recorded(told: Told, resume: str | None) -> Recorded:
+    try:
+        return _recorded(told, resume)
+    except UsageError:
+        raise
+    except Exception as error:
+        doors.fail("wandb init", error)
+        return Nothing("")
 
 
 def _recorded(told: Told, resume: str | None) -> Recorded:
