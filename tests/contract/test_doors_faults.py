@@ -99,13 +99,13 @@ if "plainly" not in sys.argv:
         import samebit
         samebit.init()
 {BREAKING}
-random.seed(7)
-weights = [random.random() for _ in range(8)]
+draws = random.Random(7)  # frameworks draw from Python's own
+weights = [draws.random() for _ in range(8)]
 for what, internal in {{internals}}.items():
     def train(make, use, finish):
         door = make()
         for step in range(2):
-            weights[:] = [0.9 * one + 0.1 * random.random() for one in weights]
+            weights[:] = [0.9 * one + 0.1 * draws.random() for one in weights]
             use(door, sum(weights))
             print(what, step, sum(weights).hex())
         finish(door)
