@@ -119,7 +119,7 @@ class Recording:
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
         self.fits = Tracing(loops, self._keeper, self.problem)  # and trials of searches, each a row
-        boosting = Boosting(loops, self._keeper)
+        self.boosting = Boosting(loops, self._keeper, self._log, self.configuration.tell)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
         self._media: SessionMedia | None = None
@@ -154,9 +154,9 @@ class Recording:
         self.epoch_begun = self.positions.begun
         self.first_batch = self.positions.first_batch
         self.scaler_updated = self.tally.scaler_updated
-        self.boosting_begins = boosting.begins
-        self.boosting_round = boosting.round
-        self.boosting_ends = boosting.ends
+        self.boosting_begins = self.boosting.begins
+        self.boosting_round = self.boosting.round
+        self.boosting_ends = self.boosting.ends
         self._watches = Watches(
             folder,
             settings,
@@ -284,18 +284,23 @@ class Recording:
     @functools.cached_property
     def summaries(self) -> "Summaries":
         """What is recorded of those writers."""
-        from samebit.session.process import end  # noqa: PLC0415  (not all runs have a writer)
-        from samebit.session.run import Run  # noqa: PLC0415
-        from samebit.session.summaries import Summaries  # noqa: PLC0415
+        from samebit.session.summaries import Summaries  # noqa: PLC0415  (not all have a writer)
 
         return Summaries(
             self.writer,
-            Run(self, end).log,
+            self._log,
             self.arriving.take,
             functools.partial(self.configuration.tell, "add_hparams"),
             lambda values: self.step or self.next_step(values),
             console.say,
         )
+
+    def _log(self, values: dict[str, Any], step: Any) -> None:
+        """Record metrics that a library has, as the script itself would."""
+        from samebit.session.process import end  # noqa: PLC0415  (which know this class)
+        from samebit.session.run import Run  # noqa: PLC0415
+
+        Run(self, end).log(values, step)
 
     def splitting(self, work: "Callable[[Met], Any]") -> Any:
         """A library splits data: what is to be told of it."""
