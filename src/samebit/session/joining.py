@@ -101,6 +101,7 @@ def _join(role: Role, *, begun: bool = False) -> None:
         return
     here.active = here.supervised = recording
     here.role = role
+    recording.next_job = _begin_job
     ends_with_the_process()
     # One that has begun may have seeded itself, and that wins.
     recording.begin(seed=None if begun else start.seed, deterministic=start.deterministic)
@@ -240,18 +241,38 @@ def _join_or_begin(
     supervised = here.supervised
     if supervised is not None and not here.taken and _may_take(supervised, resume):
         here.taken = True
-        supervised.begin_seeding(seeded=seed is not None)
-        supervised.taken_by_init(looks_back=False)
-        _set(seed, deterministic)
-        if seed is not None or deterministic:
-            supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
-        if supervised.folder.record().kind != "replay":  # which has no name, so as not to have two
-            _say_of(supervised, name, group)
-        _say_too_late(supervised, deterministic=deterministic)
-        return supervised
+        return _taken(supervised, seed, deterministic, name, group)
+    of_job, here.of_job = here.of_job, None
+    if of_job is not None and of_job is here.active and resume is None:
+        return _taken(of_job, seed, deterministic, name, group)
     if here.active is not None:
         end(here.active, "finished")
     return _begin_here(seed, deterministic, name, group, resume)
+
+
+def _taken(
+    begun: Recording, seed: int | None, deterministic: bool, name: str | None, group: str | None
+) -> Recording:
+    """An `init()` joins a run that was begun for it."""
+    begun.begin_seeding(seeded=seed is not None)
+    begun.taken_by_init(looks_back=False)
+    _set(seed, deterministic)
+    if seed is not None or deterministic:
+        begun.fact("asked", {"seed": seed, "deterministic": deterministic})
+    if begun.folder.record().kind != "replay":  # which has no name, so as not to have two
+        _say_of(begun, name, group)
+    _say_too_late(begun, deterministic=deterministic)
+    return begun
+
+
+def _begin_job(before: Recording) -> None:
+    """A further job of a sweep begins in this process: a run of its own, begun as the first was."""
+    start = before.folder.start(before.execution)
+    end(before, "finished")
+    here.taken = True
+    here.of_job = _begin_here(
+        start.seed, start.deterministic, None, before.folder.record().group, None, of_job=True
+    )
 
 
 def _say_of(supervised: Recording, name: str | None, group: str | None) -> None:
@@ -289,7 +310,16 @@ def _is_named(folder: RunFolder, resume: str) -> bool:
 
 
 def _store() -> Path:
-    return places.make_store(places.choose_store(Path.cwd()))
+    return places.make_store(places.choose_store(Path(_where())))
+
+
+def _where() -> str:
+    """The working folder, as it was before Hydra changed into that of its output."""
+    if "hydra.core.hydra_config" not in sys.modules:
+        return os.getcwd()
+    from samebit.capture.composed import first_folder  # noqa: PLC0415  (for Hydra alone)
+
+    return first_folder()
 
 
 def _begin_here(
@@ -298,6 +328,8 @@ def _begin_here(
     name: str | None,
     group: str | None,
     resume: str | None,
+    *,
+    of_job: bool = False,
 ) -> Recording:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     script = Path(main).absolute() if main and Path(main).is_file() else None
@@ -334,13 +366,16 @@ def _begin_here(
     here.sending = beginning.sending_of(begun, settings)
     ends_with_the_process()
     exiting.watch()
+    recording.next_job = _begin_job
+    recording.begins_with_job = of_job
     recording.begin(seed=seed, deterministic=deterministic)
-    recording.taken_by_init(looks_back=True)
+    if not of_job:
+        recording.taken_by_init(looks_back=True)
     if begun.problem is not None:
         recording.problem(*begun.problem)
     _say_too_late(recording, deterministic=deterministic)
     if begun.is_first:
-        where = script.parent if script is not None else Path.cwd()
+        where = script.parent if script is not None else Path(_where())
         coding.begin(recording, where, script)
     return recording
 
@@ -353,7 +388,7 @@ def _start(seed: int | None, deterministic: bool) -> ExecutionStart:
         how="init",
         argv=tuple(arguments),
         masked=tuple(masked),
-        cwd=os.getcwd(),
+        cwd=_where(),
         python=sys.executable,
         host=socket.gethostname(),
         boot=alive.boot_id(),

@@ -32,6 +32,7 @@ class _Process:
         self.supervised: Recording | None = None
         self.role = Role("0")  # in the supervised run
         self.taken = False  # an init() has joined the supervised run
+        self.of_job: Recording | None = None  # begun for a job, and no init() has joined it
         self.writes_end = True  # of a run that `init()` began
         self.sending: Sending | None = None  # by which such a run is pushed
         self.registered = False
