@@ -37,6 +37,7 @@ _VALIDATIONS = (
 )
 _OF_FOLDS = frozenset({"cross_validate", "cross_val_score"})
 _SCORE = re.compile(r"(?:mean|std|rank)_(?:test|train)_\w+|(?:test|train)_\w+")
+_BOOSTERS = ("xgboost", "lightgbm")
 _MOST_NAMED = 200  # fits whose parameters are told; each has its row of the trace
 
 
@@ -129,12 +130,22 @@ def _enter(
     given: dict[str, Any] = {}
     doors.safely(_SOURCE, lambda it: given.update(_begins(it, original, args, kwargs)))
     _autolog.is_inside = bool(given)
+    if given:
+        takes = "rounds" if _is_of_boosters(given) else "nothing"
+        doors.safely(_SOURCE, lambda it: setattr(it.boosting, "takes", takes))
     return given or None
 
 
 def _leave(call: Mapping[str, Any] | None) -> None:
     if call is not None:
         _autolog.is_inside = False
+        doors.safely(_SOURCE, lambda it: setattr(it.boosting, "takes", "all"))
+
+
+def _is_of_boosters(given: Mapping[str, Any]) -> bool:
+    """Whether a call fits an estimator of a boosting library, and not one within another."""
+    own = type(given.get("self")).__mro__
+    return any(one.__module__.partition(".")[0] in _BOOSTERS for one in own)
 
 
 def _begins(

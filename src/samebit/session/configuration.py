@@ -49,6 +49,7 @@ class Configuration:
         self._parses: list[tuple[Parsed, dict[str, Any]]] = []
         self._globals: dict[str, Any] = {}
         self._told: dict[str, dict[str, Any]] = {}
+        self._told_from: dict[str, dict[str, str]] = {}
         self._training = False
         self._of_init = False
         self._job: Any = None
@@ -59,12 +60,16 @@ class Configuration:
         self.given = value
         self.write()
 
-    def tell(self, maker: str, values: Mapping[str, Any]) -> None:
+    def tell(
+        self, maker: str, values: Mapping[str, Any], sources: Mapping[str, str] | None = None
+    ) -> None:
         """Take what somebody else knows of settings, beside what that one told before.
 
-        They stand below all others, and displace nothing.
+        They stand below all others, and displace nothing. What no source is given for is of the
+        code.
         """
         _merge(self._told.setdefault(maker, {}), self._plain(values))
+        self._told_from.setdefault(maker, {"": CODE}).update(sources or {})
         self.write()
 
     @property
@@ -128,7 +133,8 @@ class Configuration:
         given = self._plain(self.given) if self.given is not None else None
         layers = self._layers(given if isinstance(given, dict) else {})
         told = [
-            _Layer(values, {"": CODE}, {"parser": maker}) for maker, values in self._told.items()
+            _Layer(values, self._told_from[maker], {"parser": maker})
+            for maker, values in self._told.items()
         ]
         if self.given is not None:
             if not isinstance(given, dict):

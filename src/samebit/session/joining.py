@@ -114,6 +114,7 @@ def _join(role: Role, run: str, number: str, *, begun: bool = False) -> None:
         return
     here.active = here.supervised = recording
     here.role = role
+    recording.next_job = _begin_job
     ends_with_the_process()
     # One that has begun may have seeded itself, and that wins.
     recording.begin(seed=None if begun else start.seed, deterministic=start.deterministic)
@@ -285,6 +286,9 @@ def begin_for_a_door(
 def _to_join(resume: str | None) -> Recording | None:
     """The run that an `init()` of the script means: one that a door came into first, or none."""
     active, supervised = here.active, here.supervised
+    of_job, here.of_job = here.of_job, None
+    if of_job is not None and of_job is active and resume is None:
+        return of_job
     if active is not None and active is here.door:
         return active if active.is_here and not here.is_over and resume is None else None
     if here.entered and not here.taken and supervised is not None and supervised is active:
@@ -326,6 +330,16 @@ def _join_or_begin(
     return _begin_here(seed, deterministic, name, group, resume)
 
 
+def _begin_job(before: Recording) -> None:
+    """A further job of a sweep begins in this process: a run of its own, begun as the first was."""
+    start = before.folder.start(before.execution)
+    end(before, "finished")
+    here.taken = True
+    here.of_job = _begin_here(
+        start.seed, start.deterministic, None, before.folder.record().group, None, of_job=True
+    )
+
+
 def _say_of(there: Recording, name: str | None, group: str | None) -> None:
     """A run that has no group gets its script's; of two the one that it began with counts."""
     if name is not None:
@@ -360,7 +374,16 @@ def _is_named(folder: RunFolder, resume: str) -> bool:
 
 
 def _store() -> Path:
-    return places.make_store(places.choose_store(Path.cwd()))
+    return places.make_store(places.choose_store(Path(_where())))
+
+
+def _where() -> str:
+    """The working folder, as it was before Hydra changed into that of its output."""
+    if "hydra.core.hydra_config" not in sys.modules:
+        return os.getcwd()
+    from samebit.capture.composed import first_folder  # noqa: PLC0415  (for Hydra alone)
+
+    return first_folder()
 
 
 def _begin_here(
@@ -369,6 +392,8 @@ def _begin_here(
     name: str | None,
     group: str | None,
     resume: str | None,
+    *,
+    of_job: bool = False,
 ) -> Recording:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     script = Path(main).absolute() if main and Path(main).is_file() else None
@@ -406,13 +431,16 @@ def _begin_here(
     os.environ[AROUND] = around(begun.folder.path, begun.execution)
     ends_with_the_process()
     exiting.watch()
+    recording.next_job = _begin_job
+    recording.begins_with_job = of_job
     recording.begin(seed=seed, deterministic=deterministic)
-    recording.taken_by_init(looks_back=True)
+    if not of_job:
+        recording.taken_by_init(looks_back=True)
     if begun.problem is not None:
         recording.problem(*begun.problem)
     _say_too_late(recording, deterministic=deterministic)
     if begun.is_first:
-        where = script.parent if script is not None else Path.cwd()
+        where = script.parent if script is not None else Path(_where())
         coding.begin(recording, where, script)
     return recording
 
@@ -425,7 +453,7 @@ def _start(seed: int | None, deterministic: bool) -> ExecutionStart:
         how="init",
         argv=tuple(arguments),
         masked=tuple(masked),
-        cwd=os.getcwd(),
+        cwd=_where(),
         python=sys.executable,
         host=socket.gethostname(),
         boot=alive.boot_id(),

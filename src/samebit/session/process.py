@@ -37,6 +37,7 @@ class _Process:
         self.door: Recording | None = None  # begun by a door, and by no init() joined (doors.py)
         self.trains = False  # that was for one training
         self.is_over = False  # which has come to its end
+        self.of_job: Recording | None = None  # begun for a job, and no init() has joined it
         self.writes_end = True  # of a run that `init()` began
         self.sending: Sending | None = None  # by which such a run is pushed
         self.registered = False
