@@ -174,6 +174,33 @@ if __name__ == "__main__":
     assert (view.status, count(view, door)) == ("finished", 1)
 
 
+@pytest.mark.parametrize("how", ["spawn", "joblib"])
+@pytest.mark.parametrize("name", ["Door", "wandb"])
+def test_pickled_into_a_worker_it_writes_rows_into_the_run(
+    project: Project, name: str, how: str
+) -> None:
+    door = DOORS[name]
+    script = """
+def work(door):
+    use(door, 7)
+
+if __name__ == "__main__":
+    door = make()
+    use(door, 1)
+    if HOW == "spawn":
+        import multiprocessing
+        child = multiprocessing.get_context("spawn").Process(target=work, args=(door,))
+        child.start(); child.join()
+        assert child.exitcode == 0
+    else:
+        import joblib
+        joblib.Parallel(n_jobs=2)([joblib.delayed(work)(door)])
+"""
+    ran(project, door, f"HOW = {how!r}{script}")
+    view = project.view()
+    assert view.metrics["x"].values == [1, 7]
+
+
 @pytest.mark.parametrize("name", BEGINNING)
 def test_in_a_notebook_a_cell_that_failed_is_no_end(project: Project, name: str) -> None:
     door = DOORS[name]

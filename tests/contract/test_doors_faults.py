@@ -142,6 +142,7 @@ def training(fault: str) -> str:
     return SCRIPT.format(fault=fault, code=3)
 
 
+@pytest.mark.slow  # each alone, in a process of its own; below all of them in one
 @pytest.mark.parametrize("what", INTERNALS)
 @pytest.mark.parametrize("name", EACH)
 def test_an_exception_of_ours_reaches_nobody(project: Project, name: str, what: str) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from samebit.capture import console
 from samebit.errors import in_a_line
 from samebit.folders.folder import RunFolder
+from samebit.folders.read import View, read_run
 from samebit.journal.values import flatten
 from samebit.journal.writer import Writer
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "next_step"]
 
 
 class Rows:
@@ -27,13 +28,15 @@ class Rows:
     def __init__(self, folder: Path, say: Callable[[str], object] | None = None) -> None:
         self._said: set[str] = set()
         self._say = say or self._print
+        self._first: int | None = None
         self._counts: dict[tuple[str, ...], Iterator[int]] = {}
-        self._writer = Writer(RunFolder(folder).journal, folder.name, "0")
+        self._folder = RunFolder(folder)
+        self._writer = Writer(self._folder.journal, folder.name, "0")
 
     def log(self, values: Mapping[str, Any], step: int | None) -> None:
         """Write a row of what is a number or a text; never raises.
 
-        Without a step rows are counted by their names, from 0 on, as where no optimizer steps.
+        Without a step rows are counted by their names, from behind all that the run had by then.
         """
         kept: dict[str, Any] = {}
         try:
@@ -44,10 +47,15 @@ class Rows:
                     self._say(f"{name!r} is not kept: {in_a_line(error)}")
             if kept:
                 if step is None:
-                    step = next(self._counts.setdefault(tuple(kept), itertools.count()))
+                    step = self._count(tuple(kept))
                 self._writer.row(kept, step)
         except Exception as error:
             self._say(f"a row is not kept: {in_a_line(error)}")
+
+    def _count(self, names: tuple[str, ...]) -> int:
+        if self._first is None:
+            self._first = next_step(read_run(self._folder))
+        return next(self._counts.setdefault(names, itertools.count(self._first)))
 
     def latest(self, name: str) -> Any:
         """The value that was logged last under a name; None where it was not lately."""
@@ -64,3 +72,9 @@ class Rows:
         if text not in self._said:
             self._said.add(text)
             console.say(f"samebit: log: {text} (training goes on)")
+
+
+def next_step(view: View) -> int:
+    """The number behind the greatest step of a metric."""
+    steps = (step for column in view.metrics.values() for step in column.steps)
+    return max((step for step in steps if isinstance(step, int)), default=-1) + 1

@@ -11,7 +11,7 @@ from samebit import places
 from samebit.compat.wandb import configs
 from samebit.compat.wandb.faults import UsageError
 from samebit.compat.wandb.history import Definition, read_definition
-from samebit.compat.wandb.recorded import Nothing, OfAnother, Ours, Recorded, next_step
+from samebit.compat.wandb.recorded import Nothing, OfAnother, Ours, Recorded
 from samebit.compat.wandb.runs import Run, Told
 from samebit.compat.wandb.saying import hint, lacks
 from samebit.compat.wandb.settings import Settings
@@ -20,6 +20,7 @@ from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder, user_name
 from samebit.folders.read import read_run
 from samebit.session import doors
+from samebit.session.elsewhere import next_step
 from samebit.session.ranks import find_around, is_worker
 from samebit.session.recording import Recording
 

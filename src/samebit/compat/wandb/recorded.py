@@ -15,10 +15,10 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.values import plain_number
 from samebit.session import doors
-from samebit.session.elsewhere import Rows
+from samebit.session.elsewhere import Rows, next_step
 from samebit.session.recording import Recording
 
-__all__ = ["Nothing", "OfAnother", "Ours", "Recorded", "next_step"]
+__all__ = ["Nothing", "OfAnother", "Ours", "Recorded"]
 
 
 class Recorded:
@@ -286,12 +286,6 @@ class OfAnother(Recorded):
     def finish(self, exit_code: int) -> None:
         """What was written is durable; the run goes on."""
         self._rows.close()
-
-
-def next_step(view: View) -> int:
-    """The number behind the greatest step of a metric."""
-    steps = (step for column in view.metrics.values() for step in column.steps)
-    return max((step for step in steps if isinstance(step, int)), default=-1) + 1
 
 
 def _told(view: View) -> dict[str, Any]:
