@@ -192,3 +192,37 @@ def test_a_file_of_a_chart_has_the_dots_and_light_colours(browser: Any, odd: Sit
     assert 'fill="rgb(255, 255, 255)"' in text
     assert ">15</text>" not in text, "it was logged at step 20"
     assert ">20</text>" in text
+
+
+def test_where_a_curve_becomes_nan_or_infinite_is_marked(browser: Any, tmp_path: Path) -> None:
+    project = tmp_path / "diverged"
+    store = stores.new_store(project)
+    for name, bad in (("nan", NAN), ("inf", float("inf")), ("fine", 0.1)):
+        rows = [{"loss": 1 / step if step < 12 else bad} for step in range(1, 21)]
+        stores.record(store, name=name, rows=rows)
+    stores.record(store, name="holes", rows=[{"gaps": NAN if s % 2 else s} for s in range(30)])
+    with shown(project) as site, opened_at(browser, site) as found:
+        page = found.page
+        found.go("/curves?charts=^loss")
+        loss = chart_of(page, "loss")
+        loss.get_by_text("18 not finite from each × NaN, △ inf on").wait_for()
+        ink(loss)
+        box = loss.locator(".u-over").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 20)
+        told = loss.locator(".look")
+        told.locator(".name").nth(2).wait_for()
+        assert re.findall(r"(nan|inf)\n(nan|inf)", told.inner_text()) == [
+            ("inf", "inf"),
+            ("nan", "nan"),
+        ]
+        with page.expect_download() as begun:
+            loss.get_by_role("button", name="save loss").click()
+            page.get_by_role("menuitem", name="chart as SVG").click()
+        text = Path(begun.value.path()).read_text()
+        assert len(re.findall('stroke-width="1.8"', text)) == 2
+        found.go("/curves?charts=^loss&zoom=14~18&where=name+%3D+nan")
+        loss.get_by_text("no finite value in this part").wait_for()
+        # Of many holes only the first is marked, where the curve comes back.
+        found.go("/curves?charts=^gaps")
+        chart_of(page, "gaps").get_by_text("15 not finite from each × NaN on").wait_for()

@@ -6,7 +6,7 @@ import { useGrown } from "../lib/runs.js";
 import { csv, saveText } from "../lib/save.js";
 import { count, number, several, visible } from "../lib/text.js";
 import { palette } from "../charts/colors.js";
-import { MOST_BANDS } from "../charts/paint.js";
+import { breaks, MOST_BANDS } from "../charts/paint.js";
 import { Curves } from "../charts/plot.js";
 import { span } from "../charts/scales.js";
 import { svg } from "../charts/svg.js";
@@ -104,12 +104,13 @@ function useInView(root) {
 }
 
 /** Why a chart would be empty; nothing where it is not. */
-function whyNothing(curves, answer, lacks, { hidden }) {
+function whyNothing(curves, answer, lacks, { hidden, how }) {
   if (curves.length === 0) {
     const has = answer.groups ? answer.groups.length : answer.curves.size;
     return has > 0 && hidden.size > 0 ? "all of its curves are left away" : "none of these runs has it";
   }
   if (!lacks.isEmpty) return "";
+  if (how.zoom && lacks.odd > 0) return "no finite value in this part";
   return lacks.below > 0 ? `${several(lacks.below, "value")}, none of them positive: a logarithmic axis has no place for them`
     : `no finite value: ${lacks.odd === 1 ? "the only one is" : `all ${count(lacks.odd)} are`} NaN or infinite`;
 }
@@ -119,11 +120,18 @@ function noteOf(curves, lacks, how) {
   return [
     xTitle(how),
     points && (points === 1 ? "its only point" : `all of ${count(points)} points`),
-    lacks.odd > 0 && `${count(lacks.odd)} not finite`,
+    lacks.odd > 0 && `${count(lacks.odd)} not finite${signs(curves)}`,
     lacks.below > 0 && `${several(lacks.below, "value")} that ${lacks.below === 1 ? "is" : "are"} not positive not shown`,
     curves.length > MOST_BANDS && how.by.length === 0 && "bands of the one pointed at",
     note(how),
   ].filter(Boolean).join(" · ");
+}
+
+/** The marks that a chart has where values are not finite. */
+function signs(curves) {
+  const values = curves.flatMap((curve) => breaks(curve).map(({ value }) => value));
+  const found = [values.some(Number.isNaN) && "× NaN", values.includes(Infinity) && "△ inf", values.includes(-Infinity) && "▽ −inf"].filter(Boolean);
+  return found.length > 0 ? ` from each ${found.join(", ")} on` : "";
 }
 
 function described(title, curves) {

@@ -13,7 +13,7 @@ export function Look({ look, how }) {
     <div class="dim">${xText(first.x[place], how)}</div>
     ${look.found.slice(0, SHOWN).map(({ curve, at }, nth) => html`<div key=${curve.id} class=${classes(nth === 0 && look.isNear && "near")}>
       <span class=${`swatch c${curve.number % 8}`}></span><span class="name">${visible(curve.label)}</span>
-        <b>${number(curve.y[at])}</b></div>`)}
+        <b>${number(Number.isFinite(curve.y[at]) ? curve.y[at] : curve.last[at])}</b></div>`)}
     ${look.found.length > SHOWN && html`<div class="dim">${`and ${look.found.length - SHOWN} more`}</div>`}
   </div>`;
 }
