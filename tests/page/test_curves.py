@@ -226,3 +226,32 @@ def test_where_a_curve_becomes_nan_or_infinite_is_marked(browser: Any, tmp_path:
         # Of many holes only the first is marked, where the curve comes back.
         found.go("/curves?charts=^gaps")
         chart_of(page, "gaps").get_by_text("15 not finite from each × NaN on").wait_for()
+
+
+def test_a_chart_fills_the_whole_screen_until_escape_or_the_button(looked: Opened) -> None:
+    page = looked.page
+    looked.go("/curves?charts=^(loss|gaps)")
+    loss = chart_of(page, "loss")
+    whole = page.locator("html:fullscreen")
+    loss.get_by_role("button", name="full screen: loss").click()
+    whole.wait_for(state="attached")
+    ink(loss)
+    assert "large=loss" in page.url
+    assert page.get_by_role("figure").count() == 1
+    assert not page.get_by_role("navigation", name="views").is_visible()
+    assert not page.get_by_label("find charts").is_visible()
+    box = loss.locator(".plot-box").bounding_box()
+    assert box is not None
+    high = page.evaluate("window.innerHeight")
+    assert box["height"] > 0.85 * high
+    assert page.evaluate("document.documentElement.scrollHeight") <= high, "nothing to scroll to"
+    loss.get_by_role("button", name="all charts: loss").click()
+    whole.wait_for(state="detached")
+    chart_of(page, "gaps").wait_for()
+    assert "large=" not in page.url
+    # Escape is the browser's own way out, and of it the page hears this alone.
+    loss.get_by_role("button", name="full screen: loss").click()
+    whole.wait_for(state="attached")
+    page.evaluate("document.exitFullscreen()")
+    chart_of(page, "gaps").wait_for()
+    assert "large=" not in page.url

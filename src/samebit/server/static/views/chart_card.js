@@ -11,6 +11,7 @@ import { Curves } from "../charts/plot.js";
 import { span } from "../charts/scales.js";
 import { svg } from "../charts/svg.js";
 import { useAnswer } from "../parts/asking.js";
+import { fill } from "../parts/full_screen.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
 import { asked, drawn, rowsOf, unseen } from "./chart_data.js";
@@ -52,7 +53,7 @@ export function ChartCard(props) {
       <button type="button" class="quiet" aria-pressed=${String(hasTable)} aria-label=${`table: ${title}`} onClick=${turnTable}>table</button>
       <${Save} metric=${metric} title=${title} curves=${curves} how=${how} />
       <button type="button" class="quiet" aria-label=${`${isLarge ? "all charts" : "full screen"}: ${title}`} title=${isLarge ? "all charts" : "full screen"}
-        onClick=${() => change({ large: isLarge ? "" : metric })}><svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+        onClick=${() => (isLarge ? change({ large: "" }) : fill(metric))}><svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
           <path d=${isLarge ? "M6 2.5V6H2.5M10 2.5V6h3.5M6 13.5V10H2.5M10 13.5V10h3.5" : "M2.5 6V2.5H6M13.5 6V2.5H10M2.5 10v3.5H6M13.5 10v3.5H10"} /></svg></button>
     </figcaption>
     ${error && isCurrent && html`<${Trouble} error=${error} />`}

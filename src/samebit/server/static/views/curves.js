@@ -7,6 +7,7 @@ import { useKeys } from "../lib/keys.js";
 import { newestFirst, shownWhere, unarchived, useRuns, want } from "../lib/runs.js";
 import { number, several } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
+import { useFullScreen } from "../parts/full_screen.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { ChartCard } from "./chart_card.js";
 import { ChartBar } from "./curves_bar.js";
@@ -81,6 +82,7 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
   const pattern = useMemo(() => patternOf(params.charts), [params.charts]);
   const found = metrics.filter(({ name }) => pattern.test(name));
   const large = params.large ?? "";
+  useFullScreen(large);
   useKeys([["s", "smooth more", () => change({ smooth: next(how, metrics) }, { replace: true })],
     ["l", "logarithmic values", () => change({ ylog: how.isYLog ? "" : "1" }, { replace: true })],
     ...(large ? [["Escape", "all charts", () => change({ large: "" })]] : [])]);
