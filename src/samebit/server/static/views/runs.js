@@ -117,15 +117,15 @@ function Table({ runs, params }) {
   const actions = { layout, setLayout, sortBy, resize, widths, params, runs,
     groupBy: (key) => change({ by: packed([...new Set([...unpacked(params.by), key])]) }) };
   const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, widths, params]);
-  const metrics = groupMetrics(layout.keys);
+  const ofGroups = groupMetrics(layout.keys, runs);
   const where = params.archived ? params.where ?? "" : shownWhere(runs, params.where ?? "");
-  const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(metrics), sort: params.sort }
+  const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(ofGroups.metrics), sort: params.sort }
     : { ids: idsOf(runs, rows), columns: packed(savedKeys(runs, layout)) }, `runs.${form}`);
   return html`<main id="main" class="full">
     <h1 class="unseen">Runs</h1>
     <${Bar} runs=${runs} rows=${rows} filter=${filter} actions=${actions} exports=${{ csv: save("csv"), tex: save("tex") }} search=${search} />
     ${by.length === 0 && rows.length === 0 ? html`<${Nothing} params=${params} isArchived=${filter.rows === null || filter.rows.length > 0} />` : by.length > 0
-      ? html`<${Groups} runs=${runs} by=${by} where=${where} metrics=${metrics} sort=${sort} onSort=${sortBy} />`
+      ? html`<${Groups} runs=${runs} by=${by} where=${where} ...${ofGroups} sort=${sort} onSort=${sortBy} />`
       : html`<${Grid} label="runs" columns=${columns} rows=${rows} idOf=${(row) => runs.ids[row]} sort=${sort} onSort=${sortBy}
           isSelected=${(row) => selection.has(runs.ids[row])} onToggle=${toggle} allSelected=${allSelected}
           onToggleAll=${() => select(allSelected ? new Set() : new Set([...rows].map((row) => runs.ids[row])))}
