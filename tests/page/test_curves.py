@@ -255,3 +255,30 @@ def test_a_chart_fills_the_whole_screen_until_escape_or_the_button(looked: Opene
     page.evaluate("document.exitFullscreen()")
     chart_of(page, "gaps").wait_for()
     assert "large=" not in page.url
+
+
+def test_of_how_many_runs_a_mean_is_stands_at_each_place(browser: Any, tmp_path: Path) -> None:
+    project = tmp_path / "uneven"
+    store = stores.new_store(project)
+    for at in range(3):
+        rows = [{"loss": 1.0 + at} for _ in range(10 if at else 20)]
+        stores.record(store, name=f"run {at}", config={"method": "plain"}, rows=rows)
+    with shown(project) as site, opened_at(browser, site) as found:
+        page = found.page
+        found.go("/curves?by=config.method&tables=loss")
+        loss = chart_of(page, "loss")
+        loss.get_by_text("not all runs are everywhere: n is under the pointer").wait_for()
+        cells = loss.get_by_role("region", name="values of loss").locator("tbody tr").inner_text()
+        assert cells.split("\t")[1:] == ["1", "—", "—", "1", "3"]
+        ink(loss)
+        box = loss.locator(".u-over").bounding_box()
+        assert box is not None
+        for place, said in ((0.2, "n = 3"), (0.9, "n = 1")):
+            page.mouse.move(box["x"] + box["width"] * place, box["y"] + 20)
+            loss.locator(".look").get_by_text(said, exact=True).wait_for()
+        with page.expect_download() as begun:
+            loss.get_by_role("button", name="save loss").click()
+            page.get_by_role("menuitem", name="what is drawn as CSV").click()
+        lines = Path(begun.value.path()).read_text().splitlines()
+        assert lines[0] == "group,step,mean,low,high,n"
+        assert [line.split(",")[-1] for line in lines[10:12]] == ["3", "1"]

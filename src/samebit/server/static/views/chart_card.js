@@ -122,6 +122,7 @@ function noteOf(curves, lacks, how) {
     xTitle(how),
     points && (points === 1 ? "its only point" : `all of ${count(points)} points`),
     lacks.odd > 0 && `${count(lacks.odd)} not finite${signs(curves)}`,
+    curves.some((one) => one.count?.some((n) => n < one.n)) && "not all runs are everywhere: n is under the pointer",
     lacks.below > 0 && `${several(lacks.below, "value")} that ${lacks.below === 1 ? "is" : "are"} not positive not shown`,
     curves.length > MOST_BANDS && how.by.length === 0 && "bands of the one pointed at",
     note(how),

@@ -16,7 +16,7 @@ export function Record({ run }) {
     <ul class="lack-list">${missing.flatMap((aspect) => (aspect.lacks.length > 0 ? aspect.lacks : [{ what: aspect.what }])
     .map(({ what, fix }, at) => html`<li key=${aspect.name + at}>
       <strong><span aria-hidden="true">! </span>${at === 0 ? visible(aspect.name) : ""}</strong>
-      <span>${visible(what)}${fix && html`<small><${Ticks} text=${fix} /></small>`}</span></li>`))}</ul></section>`}
+      <span><${Ticks} text=${what} />${fix && html`<small><${Ticks} text=${fix} /></small>`}</span></li>`))}</ul></section>`}
     <section class="card record"><h2>Recorded <small>${missing.length === 0 ? "complete: nothing is known to be missing" : `${there.length} of ${run.aspects.length - none.length}`}</small></h2>
     <dl class="aspects">${there.map(({ name, what }) => html`<div key=${name}>
       <dt><span class="tick" aria-hidden="true">✓</span><span class="unseen">recorded: </span>${name in TABS
@@ -24,6 +24,6 @@ export function Record({ run }) {
       <dd>${visible(what)}</dd></div>`)}</dl>
     ${none.length > 0 && html`<p class="dim small">${"nothing to record: "}${none.map(({ name, what }) => `${visible(name)} (${visible(what)})`).join(", ")}</p>`}
     ${run.hazards.length > 0 && html`<details class="hazards"><summary>${`${several(run.hazards.length, "thing")} may come out otherwise elsewhere`}</summary>
-      <ul>${run.hazards.map(({ what, fix }, at) => html`<li key=${at}>${visible(what)}<small><${Ticks} text=${fix} /></small></li>`)}</ul></details>`}
+      <ul>${run.hazards.map(({ what, fix }, at) => html`<li key=${at}><${Ticks} text=${what} /><small><${Ticks} text=${fix} /></small></li>`)}</ul></details>`}
   </section>`;
 }
