@@ -34,8 +34,8 @@ export function ChartCard(props) {
   const inView = useInView(root);
   const turn = useTurn(ids);
   const columns = Math.min(MOST_COLUMNS, Math.max(200, Math.round(root.current?.clientWidth ?? 400)));
-  const key = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, turn, isLarge]);
-  const { answer, error, isCurrent } = useAnswer(inView ? (signal) => asked(props, columns, signal) : null, key);
+  const subject = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, isLarge]);
+  const { answer, error, isCurrent } = useAnswer(inView ? (signal) => asked(props, columns, signal) : null, `${subject} ${turn}`, subject);
   const curves = useMemo(() => (answer ? drawn(answer, props) : []), [answer, how.smooth, props.lines, props.hidden]);
   const lacks = useMemo(() => unseen(curves, how), [curves, how.isXLog, how.isYLog]);
   useEffect(() => { if (!how.zoom && curves.length > 0) props.onSpan(metric, span(curves.map(({ x }) => x), how.isXLog)); }, [curves, how.zoom]);

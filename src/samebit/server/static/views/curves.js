@@ -32,7 +32,7 @@ export function Curves({ params }) {
 export function useChosen(runs, params, most = MOST_OVERLAID) {
   const where = params.ids ? "" : params.where ?? "";
   const { answer, error, isCurrent } = useAnswer(
-    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "");
+    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "", where);
   return useMemo(() => {
     const named = list(params.ids);
     const rows = (where ? answer?.ids ?? [] : runs.ids).map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined);

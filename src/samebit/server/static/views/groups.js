@@ -29,9 +29,9 @@ function asked(key) {
 
 /** @param {{runs, by: string[], where: string, metrics: string[], more: number, others: string[], sort: {key, descending}|null, onSort: function}} props */
 export function Groups({ runs, by, where, metrics, more, others, sort, onSort }) {
-  const key = JSON.stringify([by, where, metrics, runs.version]);
+  const subject = JSON.stringify([by, where, metrics]);
   const { answer, error } = useAnswer(async (signal) => Promise.all(metrics.map((column) =>
-    ask("runs/groups", { by: packed(by), where, ...asked(column) }, { signal }))), key);
+    ask("runs/groups", { by: packed(by), where, ...asked(column) }, { signal }))), `${subject} ${runs.version}`, subject);
   const [open, setOpen] = useState(new Set());
   if (error) return html`<${Trouble} error=${error} />`;
   if (metrics.length === 0) return html`<p class="dim inset">no metric is shown of which groups could have a mean</p>`;

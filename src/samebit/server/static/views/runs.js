@@ -47,7 +47,7 @@ function useLayout(runs, params) {
 /** The runs that the filter leaves, as places; all while there is none. */
 function useFilter(runs, where) {
   const { answer, error, isCurrent } = useAnswer(
-    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "");
+    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "", where);
   return useMemo(() => {
     if (!where) return { rows: null, error: null };
     if (isCurrent && error) return { rows: null, error };
