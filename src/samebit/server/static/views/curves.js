@@ -101,7 +101,8 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
       ${hasLegend && html`<${Legend} sections=${sections} title=${legendTitle} hidden=${hidden} setHidden=${setHidden} setBright=${setBright} isOfGroups=${isOfGroups} />`}
       <div>
         ${asking && !answer && !trouble && html`<${Waiting} what="asking which metrics there are…" />`}
-        ${answer && found.length === 0 && html`<p class="dim">${metrics.length ? "no chart has such a name" : "these runs have no metrics"}</p>`}
+        ${answer && found.length === 0 && html`<p class="dim">${metrics.length === 0 ? `${plain ? "this run has" : "these runs have"} no metrics that are numbers`
+          : pattern.isBroken ? "that is no regular expression yet, and no chart has these letters in its name" : "no chart has such a name"}</p>`}
         ${one ? html`<div class="charts one">${card(one)}</div>` : sectionsOf(found).map((section) => html`<${Section} key=${section.title} section=${section}
           closed=${unpacked(params.closed)} card=${card} />`)}
       </div>

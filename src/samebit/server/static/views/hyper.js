@@ -174,9 +174,11 @@ function weigh(keys, runs, rows, values) {
   }).filter(({ differs }) => differs).sort((one, other) => (other.share ?? -1) - (one.share ?? -1));
 }
 
-/** The axes where nobody chose: what matters of that which varies, no fewer than a few; else what only some runs have. */
+const SEED = /(^|[._-])seeds?$/i;
+
+/** The axes where nobody chose: seeds are none, and what matters of that which varies, no fewer than a few; else what only some runs have. */
 function first(weights) {
-  const [varied, rest] = [true, false].map((one) => weights.filter(({ varies }) => varies === one));
+  const [varied, rest] = [true, false].map((one) => weights.filter(({ key, varies }) => varies === one && !SEED.test(key)));
   const found = varied.filter(({ share }, at) => (share ?? 0) > LEAST_SHARE || at < FEWEST_AXES).slice(0, MOST_AXES);
   return [...found, ...rest.slice(0, Math.max(0, FEWEST_AXES - found.length))].map(({ key }) => key);
 }

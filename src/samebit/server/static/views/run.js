@@ -41,6 +41,7 @@ const TABS = [
 const ELSEWHERE = new Set(["Missing from the record", "Hyper-parameters", "Metrics", "Verdicts", "Schedule", "Code", "Data", "Splits", "Files", "States",
   "Environment", "Machine", "Use of the machine"]);
 const SHORT = 12;  // hyper-parameters and metrics at the overview; the rest is behind their tabs
+const BRIEF = 100;  // letters of a value there
 const KEYS = 9;
 const LONG = 300;  // letters of a list of packages
 
@@ -56,7 +57,7 @@ export function Run({ id, params }) {
   const tab = params.tab ?? "";
   return html`<main id="main" class="run">
     <div class="title">
-      <h1>${visible(run.label)}</h1>
+      <h1 title=${visible(run.label)}>${visible(run.label)}</h1>
       ${run.marks.map((word) => html`<${Mark} key=${word} word=${word} />`)}
       ${run.archived && html`<span class="label archived">archived: left out of the table</span>`}
       ${run.tags.map((tag) => html`<span class="label tag" key=${tag}>${visible(tag)}</span>`)}
@@ -110,11 +111,14 @@ function Overview({ run, edit, again }) {
   </div>`;
 }
 
+/** A fact of which only the beginnings of long values are told. */
+const briefly = ({ name, values }) => ({ name, values: values.map((value) => (value.length > BRIEF ? `${value.slice(0, BRIEF)}…` : value)) });
+
 /** The beginning of a part, and a link to where all of it is. */
 function Short({ run, title, tab }) {
   const part = run.parts.find((one) => one.title === title);
   if (!part) return null;
-  return html`<section class="card"><h2>${title}</h2><${Facts} facts=${part.facts.slice(0, SHORT)} />
+  return html`<section class="card"><h2>${title}</h2><${Facts} facts=${part.facts.slice(0, SHORT).map(briefly)} />
     ${part.facts.length > SHORT && html`<a href=${link("run", { tab }, run.id)}>${`all ${count(part.facts.length)}`}</a>`}</section>`;
 }
 
