@@ -72,7 +72,7 @@ export function ChartCard(props) {
 
 function Save({ metric, title, curves, how }) {
   const name = metric.replace(/[^\w.-]+/g, "_");
-  const saveSvg = () => saveText(svg({ title, xTitle: xTitle(how), note: note(how), curves, ...how, colors: palette("light") }),
+  const saveSvg = () => saveText(svg({ title, xTitle: xTitle(how), note: [note(how), signs(curves)].filter(Boolean).join(" · "), curves, ...how, colors: palette("light") }),
     `${name}.svg`, "image/svg+xml");
   const saveCsv = () => saveText(csv(rowsOf(curves, how, xTitle(how))), `${name}.csv`, "text/csv");
   return html`<${Menu} kind="quiet-menu" label="save" name=${`save ${title}`}>${(close) => html`
@@ -121,7 +121,7 @@ function noteOf(curves, lacks, how) {
   return [
     xTitle(how),
     points && (points === 1 ? "its only point" : `all of ${count(points)} points`),
-    lacks.odd > 0 && `${count(lacks.odd)} not finite${signs(curves)}`,
+    lacks.odd > 0 && `${count(lacks.odd)} not finite${signs(curves) && ` from each ${signs(curves)} on`}`,
     curves.some((one) => one.count?.some((n) => n < one.n)) && "not all runs are everywhere: n is under the pointer",
     lacks.below > 0 && `${several(lacks.below, "value")} that ${lacks.below === 1 ? "is" : "are"} not positive not shown`,
     curves.length > MOST_BANDS && how.by.length === 0 && "bands of the one pointed at",
@@ -132,8 +132,7 @@ function noteOf(curves, lacks, how) {
 /** The marks that a chart has where values are not finite. */
 function signs(curves) {
   const values = curves.flatMap((curve) => breaks(curve).map(({ value }) => value));
-  const found = [values.some(Number.isNaN) && "× NaN", values.includes(Infinity) && "△ inf", values.includes(-Infinity) && "▽ −inf"].filter(Boolean);
-  return found.length > 0 ? ` from each ${found.join(", ")} on` : "";
+  return [values.some(Number.isNaN) && "× NaN", values.includes(Infinity) && "△ inf", values.includes(-Infinity) && "▽ −inf"].filter(Boolean).join(", ");
 }
 
 function described(title, curves) {

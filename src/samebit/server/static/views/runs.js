@@ -120,7 +120,7 @@ function Table({ runs, params }) {
   const ofGroups = groupMetrics(layout.keys, runs);
   const where = params.archived ? params.where ?? "" : shownWhere(runs, params.where ?? "");
   const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(ofGroups.metrics), sort: params.sort }
-    : { ids: idsOf(runs, rows), columns: packed(savedKeys(runs, layout)) }, `runs.${form}`);
+    : { ids: idsOf(runs, rows), columns: packed(savedKeys(runs, layout, rows)) }, `runs.${form}`);
   return html`<main id="main" class="full">
     <h1 class="unseen">Runs</h1>
     <${Bar} runs=${runs} rows=${rows} filter=${filter} actions=${actions} exports=${{ csv: save("csv"), tex: save("tex") }} search=${search} />
@@ -146,9 +146,9 @@ function Nothing({ params, isArchived }) {
 const idsOf = (runs, rows) => [...rows].map((row) => runs.ids[row]).join(",");
 
 /** The columns of a file: a run that nobody named is known by its id. */
-function savedKeys(runs, layout) {
+function savedKeys(runs, layout, rows) {
   const keys = layout.keys.filter((key) => runs.columns.has(key) && key !== "id");
-  const names = runs.columns.get("name")?.values ?? [];
+  const names = Array.from(rows, (row) => runs.columns.get("name")?.get(row) ?? null);
   const [hasNames, hasAll] = [names.some((name) => name !== null), names.length > 0 && names.every((name) => name !== null)];
   return [...(hasAll ? [] : ["id"]), ...keys.filter((key) => key !== "name" || hasNames)];
 }
