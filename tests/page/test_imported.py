@@ -23,6 +23,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     for at in range(6):
         rows = [{"val/score": at / 10}]
         stores.record(store, name=f"ours {at}", config={"width": at, "lr": 0.1}, rows=rows)
+    stores.record(store, config={"width": 9, "lr": 0.1}, rows=[{"val/score": 0.3}])
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
         patch.chdir(project)
         assert main(["import", "tensorboard", str(EVENTS)]) == 0
@@ -53,3 +54,16 @@ def test_the_result_is_what_most_runs_have_and_axes_what_varies(
         page.locator(".axis.result").filter(has_text="val/score").wait_for(state="attached")
         names = page.locator(".axis").all_inner_texts()
         assert names[0].startswith("width"), "before settings of one run alone"
+
+
+def test_runs_that_nobody_named_are_saved_by_their_ids_alone(browser: Any, imported: Site) -> None:
+    with opened_at(browser, imported) as opened:
+        opened.go("/?where=config.width+%3D%3D+9")
+        page = opened.page
+        page.get_by_text("1 of 8 runs").wait_for()
+        with page.expect_download() as begun:
+            page.get_by_role("button", name="save what is shown").click()
+            page.get_by_role("menuitem", name="table as CSV").click()
+        head = Path(begun.value.path()).read_text().splitlines()[0].split(",")
+        assert head[0] == "id"
+        assert "name" not in head, "a column of nothing"
