@@ -39,7 +39,7 @@ export function ValueTable({ curves, metric, how }) {
 
 /** Of each group its mean where it ends, with the interval and of how many runs it is there. */
 function GroupTable({ curves, metric }) {
-  const heads = ["last mean", "from", "to", "n there", "n in all"];
+  const heads = ["last mean", "low", "high", "n there", "n in all"];
   return html`<div class="scroll values" tabindex="0" role="region" aria-label=${`values of ${visible(metric)}`}>
     <table class="plain"><thead><tr><th scope="col">group</th>${heads.map((head) => html`<th key=${head} scope="col" class="numeric">${head}</th>`)}</tr></thead>
     <tbody>${curves.slice(0, MOST).map(({ id, number: color, label, mean, low, high, count: counts, n }) => {
