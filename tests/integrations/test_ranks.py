@@ -56,7 +56,11 @@ trainer = Trainer(Model(), args, train_dataset=data, callbacks=[callback])
 trainer.train()
 """
 CASES = {
-    "lightning": (LIGHTNING, ("lightning.pytorch", "{'devices': 2, 'strategy': 'ddp'}"), "val_loss"),
+    "lightning": (
+        LIGHTNING,
+        ("lightning.pytorch", "{'devices': 2, 'strategy': 'ddp'}"),
+        "val_loss",
+    ),
     "accelerate": (ACCELERATE, (), "loss"),
     "transformers": (TRAINER, (), "loss"),
 }
