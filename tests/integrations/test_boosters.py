@@ -111,9 +111,10 @@ def test_what_changes_in_a_round_is_told_with_that_round(tmp_path: Path, library
     project = recorded(tmp_path, script, "samebit run")
     found = project.verify()
     assert (found.verdict["grade"], found.code) == ("different", 5), found.verdict
+    # XGBoost sets a rate behind a round, for the next one.
+    step = 6 if library == "xgboost" else 5
     said = found.verdict["step"], found.verdict["cause"]
-    # XGBoost's rate of a round is read behind it.
-    assert said == (5, "a hyper-parameter differed"), found.verdict
+    assert said == (step, "a hyper-parameter differed"), found.verdict
 
 
 CV = {

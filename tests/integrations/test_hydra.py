@@ -25,6 +25,8 @@ import hydra
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 import samebit
+from samebit.session.process import end, here
+from samebit.session.run import Run
 
 @hydra.main(version_base=None, config_path="conf", config_name="config")
 def my_app(cfg: DictConfig) -> None:
@@ -47,10 +49,8 @@ if __name__ == "__main__":
     my_app()
 """
 OF_SCRIPT = "samebit.init()"
-# What a script has that knows nothing of us, as far as something in it is recorded.
-OF_NOBODY = "__import__('samebit.integrations.joined', fromlist=['x']).handle(" + (
-    "__import__('samebit.session.process', fromlist=['x']).here.active)"
-)
+# Of a script that calls nothing of ours, what records it.
+OF_NOBODY = "Run(here.active, end)"
 
 
 def made(around: Path, run: str, *, repository: bool = True) -> Project:
