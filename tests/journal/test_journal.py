@@ -286,7 +286,7 @@ def test_a_text_that_is_no_utf8_comes_back_and_of_a_name_its_escape(tmp_path: Pa
     assert w.latest("text") == texts[-1]
     w.close()
     found = list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).logged))
-    assert [row.values for row in found] == [
+    assert [row and row[2] for row in found] == [
         {"text": text, "of \\udcff": step, "a.\\ud800": 2**70} for step, text in enumerate(texts)
     ]
 
