@@ -148,9 +148,14 @@ class Boosting:
         """
         if self.takes == "nothing":
             return None
+        names = list(call.signature.parameters)
         try:
-            bound = call.signature.bind(*call.args, **call.kwargs)
+            # By name, for XGBoost still takes by place what is by name alone.
+            by_place = dict(zip(names, call.args, strict=False))
+            bound = call.signature.bind(**by_place, **call.kwargs)
         except TypeError:
+            return None
+        if len(call.args) > len(names):
             return None
         said = frozenset(bound.arguments)
         bound.apply_defaults()
