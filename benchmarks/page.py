@@ -42,6 +42,16 @@ window.whenThere = (check, since = 0) => new Promise((done) => {
   look();
 });
 """
+# Counts how often a chart that had asked again was painted anew.
+ANSWERED = """
+window.answered = 0;
+new MutationObserver((all) => {
+  for (const { target, oldValue } of all) {
+    const was = /\\bstale\\b/.test(oldValue ?? '');
+    if (was && !target.classList.contains('stale')) window.answered += 1;
+  }
+}).observe(document, { subtree: true, attributeFilter: ['class'], attributeOldValue: true });
+"""
 # A canvas is drawn once it has a column of pixels that are not those of its paper.
 DRAWN = """() => { const all = [...document.querySelectorAll('.chart')].filter((one) => {
     const { top, bottom } = one.getBoundingClientRect(); return top < innerHeight && bottom > 0; });
@@ -119,8 +129,8 @@ def _curves(browser: Any, folder: Path) -> None:
             low, high = 10_000 + 5000 * at, 40_000 + 5000 * at
             zoom = f"""history.pushState(null, '', '/curves?zoom={low}~{high}');
                 dispatchEvent(new PopStateEvent('popstate'));"""
-            asked = """() => window.answered > window.before"""
-            zooms.append(act(page, f"window.before = window.answered ?? 0; {zoom}", asked))
+            painted = "() => window.answered > window.before"
+            zooms.append(act(page, f"window.before = window.answered; {zoom}", painted))
         say("zoom", zooms)
         page.close()
 
@@ -195,16 +205,7 @@ def say(what: str, times: list[float]) -> None:
 def open_page(browser: Any, link: str) -> Any:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.add_init_script(WAIT)
-    page.add_init_script(
-        """const ask = window.fetch;
-        window.fetch = async (...given) => {
-          const found = await ask(...given);
-          if (String(given[0]).startsWith('/api/curves')) {
-            found.clone().arrayBuffer().then(() => requestAnimationFrame(() => {
-              window.answered = (window.answered ?? 0) + 1; }));
-          }
-          return found; };"""
-    )
+    page.add_init_script(ANSWERED)
     page.goto(link)
     page.set_default_timeout(180_000)
     return page
