@@ -219,7 +219,7 @@ def until_all(page: Any, count: int = RUNS) -> float:
 
 
 def goto(page: Any, link: str, path: str, there: str) -> float:
-    page.goto(link.split("/?")[0] + path, wait_until="commit")
+    page.goto(link.split("/#")[0] + path, wait_until="commit")
     return float(page.evaluate(f"window.whenThere({there})"))
 
 

@@ -162,7 +162,7 @@ class Ours(Peer):
         with ours.shown(project, self.folder / "cache") as link:
             page = self.bench.open()
             page.goto(link)
-            origin, rows = link.split("/?")[0], ROWS[self.name]
+            origin, rows = link.split("/#")[0], ROWS[self.name]
             many = f"document.querySelector('.count')?.textContent.startsWith('{runs:,} run')"
             self.bench.tell(
                 self.name,
