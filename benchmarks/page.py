@@ -255,7 +255,7 @@ def shown(project: Path, cache: Path) -> Iterator[str]:
             one.send_signal(signal.SIGINT)
 
 
-def _begin(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[], None]]:
+def begin_run(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[], None]]:
     run = runs.begin(store, name=name)
     start = run.begin_execution(
         ExecutionStart(
@@ -277,17 +277,17 @@ def _begin(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[],
     return run, writer, end
 
 
-def wide_run(store: Path, number: int) -> None:
+def wide_run(store: Path, number: int, settings: int = KEYS, metrics: int = 20) -> None:
     chance = random.Random(number)
-    _, writer, end = _begin(store, f"run-{number}")
-    writer.fact("config", {f"key{at}": round(chance.random(), 4) for at in range(KEYS)})
-    writer.row({f"metric{at}": chance.random() for at in range(20)}, 1)
+    _, writer, end = begin_run(store, f"run-{number}")
+    writer.fact("config", {f"key{at}": round(chance.random(), 4) for at in range(settings)})
+    writer.row({f"metric{at}": chance.random() for at in range(metrics)}, 1)
     end()
 
 
 def long_run(store: Path, number: int, points: int = POINTS) -> None:
     chance = random.Random(number)
-    _, writer, end = _begin(store, f"run-{number}")
+    _, writer, end = begin_run(store, f"run-{number}")
     for step in range(points):
         writer.row({"loss": math.exp(-step / 30_000) + 0.1 * chance.random()}, step)
     end()
