@@ -37,7 +37,7 @@ export async function askText(path, params, { signal } = {}) {
 /** Send a note; the one thing that is ever written. */
 export async function post(path, body) {
   return numbers(await (await fetched(path, {}, undefined, {
-    method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(body) })).json());
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json());
 }
 
 /** What is said when nobody answers. */
@@ -51,7 +51,7 @@ async function fetched(path, params, signal, how = {}) {
     const asked = plain(path, params);
     const early = window.early?.get(asked);  // lib/early.js, once
     window.early?.delete(asked);
-    response = await (early ?? fetch(asked, { signal, headers: headers(), ...how }));
+    response = await (early ?? fetch(asked, { signal, ...how, headers: headers(how.headers) }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unanswered();
