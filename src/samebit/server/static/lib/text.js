@@ -49,9 +49,11 @@ export function shown(value) {
   return visible(typeof value === "string" ? value : JSON.stringify(value));
 }
 
+const thousands = new Intl.NumberFormat("en-US");
+
 /** A count with its thousands apart. */
 export function count(value) {
-  return Number(value).toLocaleString("en-US");
+  return thousands.format(Number(value));
 }
 
 /** `1 run`, `2 runs`. */

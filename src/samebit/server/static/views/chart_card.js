@@ -14,11 +14,10 @@ import { useAnswer } from "../parts/asking.js";
 import { fill } from "../parts/full_screen.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
-import { asked, drawn, rowsOf, unseen } from "./chart_data.js";
+import { asked, columnsOf, drawn, rowsOf, unseen } from "./chart_data.js";
 import { Look, note, xTicks, xTitle } from "./chart_look.js";
 import { ValueTable } from "./chart_table.js";
 
-const MOST_COLUMNS = 1200;
 const AGAIN_MS = 1000;  // at most so often while runs go on
 const MOST_NAMED = 12;  // groups below a chart
 
@@ -33,7 +32,7 @@ export function ChartCard(props) {
   const root = useRef(null);
   const inView = useInView(root);
   const turn = useTurn(ids);
-  const columns = Math.min(MOST_COLUMNS, Math.max(200, Math.round(root.current?.clientWidth ?? 400)));
+  const columns = columnsOf(root.current?.clientWidth ?? 400, how.by.length > 0 ? 1 : ids.length);
   const subject = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, isLarge]);
   const { answer, error, isCurrent } = useAnswer(inView ? (signal) => asked(props, columns, signal) : null, `${subject} ${turn}`, subject);
   const curves = useMemo(() => (answer ? drawn(answer, props) : []), [answer, how.smooth, props.lines, props.hidden]);

@@ -2,8 +2,16 @@
 
 import { packed } from "../lib/address.js";
 import { ask, askCurves } from "../lib/api.js";
+import { MOST_BANDS } from "../charts/paint.js";
 import { LEAD, smoothed } from "../charts/smoothing.js";
 import { groupName, said } from "./curves_lines.js";
+
+const [FEWEST_COLUMNS, MOST_COLUMNS] = [200, 1200];
+
+/** How many columns a chart has: one for each pixel, and of many curves, over each other, for each two. */
+export function columnsOf(width, curves) {
+  return Math.round(Math.min(MOST_COLUMNS, Math.max(FEWEST_COLUMNS, curves > MOST_BANDS ? width / 2 : width)));
+}
 
 /** Ask for a metric of runs, or for its means over groups. */
 export async function asked({ metric, ids, scope, how }, columns, signal) {

@@ -43,11 +43,12 @@ export function useChosen(runs, params, most = MOST_OVERLAID) {
 
 /** How charts are looked at, as the address has it. */
 function useHow(params) {
+  const by = useMemo(() => unpacked(params.by), [params.by]);  // another list would be other lines, drawn anew
   return useMemo(() => ({
     x: params.x || "step", zoom: rangeOf(params.zoom), smooth: Math.max(0, Number(params.smooth) || 0),
-    isXLog: params.xlog === "1", isYLog: params.ylog === "1", by: unpacked(params.by), color: params.color ?? "",
+    isXLog: params.xlog === "1", isYLog: params.ylog === "1", by, color: params.color ?? "",
     yRange: params.y === "inner" ? "inner" : rangeOf(params.y),
-  }), [params.x, params.zoom, params.smooth, params.xlog, params.ylog, params.by, params.color, params.y]);
+  }), [params.x, params.zoom, params.smooth, params.xlog, params.ylog, by, params.color, params.y]);
 }
 
 /** `1~20` as two numbers; null for anything else. */
