@@ -113,6 +113,7 @@ def _import(
                 added.append((one, run, None if run is None else importer.add(run)))
             except (SamebitError, OSError) as error:
                 telling.trouble(one, error)
+        importer.publish()
     for one, run, done in added:
         telling.tell(one, run, done, quietly=quietly)
 
