@@ -28,7 +28,7 @@ READERS = {
     "wandb": (
         "samebit.compat.files.wandbdirs",
         "Wandb",
-        "runs of wandb: a folder `wandb`, one of a run, or a `.wandb` file",
+        "runs of wandb: a folder `wandb`, one of a run, a `.wandb` file, or exported histories",
     ),
     "mlflow": (
         "samebit.compat.files.mlflowstores",

@@ -4,6 +4,7 @@ A reader invents nothing. What the tool did not record is left out here, and the
 (`compat/importing.py`) says so of the run that it makes.
 """
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from samebit.media.given import Media
 
-__all__ = ["Execution", "ForeignRun", "Found", "Series", "Source", "Thing"]
+__all__ = ["Column", "Execution", "ForeignRun", "Found", "Series", "Source", "Thing"]
 
 
 class Series(Struct, frozen=True):
@@ -25,6 +26,25 @@ class Series(Struct, frozen=True):
     steps: Sequence[int]
     times_ns: Sequence[int]  # UTC; 0 where the tool did not say
     values: Sequence[Any]  # bool, int, float or text; a float32 is the float of the same value
+
+
+class Column:
+    """A series, as its points come one by one."""
+
+    def __init__(self) -> None:
+        self.steps = array("q")
+        self.times_ns = array("q")
+        self.values: list[Any] = []
+
+    def add(self, step: int, time_ns: int, value: Any) -> None:
+        """One point more."""
+        self.steps.append(step)
+        self.times_ns.append(time_ns)
+        self.values.append(value)
+
+    def series(self, name: str) -> Series:
+        """All that have come."""
+        return Series(name, self.steps, self.times_ns, self.values)
 
 
 class Thing(Struct, frozen=True):
