@@ -150,9 +150,11 @@ def environment_lines(view: View) -> Iterator[tuple[str, object]]:
         yield "with", ", ".join(main)
     cpu = machine.get("cpu") or {}
     if cpu:
+        processors = cpu.get("allowed") or cpu.get("logical")
         yield (
             "machine",
-            f"{machine.get('host')}: {cpu.get('model')}, {cpu.get('allowed')} processors"
+            f"{machine.get('host')}: {cpu.get('model')}"
+            + (f", {processors} processors" if processors else "")
             + (f", {size(memory)} of memory" if (memory := machine.get("memory_bytes")) else ""),
         )
     kernel = machine.get("system") or {}

@@ -6,6 +6,7 @@ A reader invents nothing. What the tool did not record is left out here, and the
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -92,6 +93,8 @@ class ForeignRun(Struct, frozen=True):
     said: Mapping[str, Any] = {}
     # What could not be read, each a subject and what is the matter with it.
     problems: Sequence[tuple[str, str]] = ()
+    # Files that it has made, by their paths there; their places, which are no links.
+    outputs: Mapping[str, Path] = {}
     digest: str = ""  # of the bytes that it was read from, where they are files
 
 

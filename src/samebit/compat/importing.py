@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from samebit import __version__, digest, disk
 from samebit.capture import secrets
 from samebit.compat.foreign import Execution, ForeignRun, Series, Thing
+from samebit.compat.outputs import keep_outputs
 from samebit.compat.things import facts_of
 from samebit.errors import Damaged, SamebitError
 from samebit.folders import said
@@ -51,6 +52,7 @@ class Added(Struct, frozen=True):
     is_new: bool
     points: int  # that were written
     things: int
+    outputs: int = 0  # files that it had made, and that were stored
     problems: tuple[tuple[str, str], ...] = ()  # that were not known before
 
 
@@ -64,7 +66,7 @@ class _Have:
         self.ended = {s.number for s, e in zip(view.starts, view.ends, strict=True) if e}
         self.taken: dict[tuple[int, str, str], tuple[int, str]] = {}
         for fact in view.all_facts("taken"):
-            for kind in ("series", "machine", "things"):
+            for kind in ("series", "machine", "things", "outputs"):
                 for name, (count, name_of) in fact.get(kind, {}).items():
                     self.taken[fact["execution"], kind, name] = count, name_of
         self.facts = {
@@ -85,11 +87,13 @@ class Importer:
     Args:
         store: where to.
         follows: runs are added to again and again, and what is open of them is kept so.
+        outputs: the files that runs have made are stored by their content, too.
     """
 
-    def __init__(self, store: Path, *, follows: bool = False) -> None:
+    def __init__(self, store: Path, *, follows: bool = False, outputs: bool = False) -> None:
         self._store = store
         self._follows = follows
+        self._outputs = outputs
         self._objects: Store | None = None
         self._have: dict[str, _Have] = {}
         self._stack = contextlib.ExitStack()
@@ -154,6 +158,9 @@ class Importer:
         writing = _Writing(have, told)
         try:
             writing.add(run, self._put)
+            if self._outputs and run.outputs:
+                writing.keep(self._store, run)
+            writing.end(run)
         except BaseException:
             if folder.is_aside:  # half of a run is none
                 self._waiting.pop(folder.id, None)
@@ -171,7 +178,8 @@ class Importer:
                 self.publish()
         elif writing.has_written:
             os.utime(folder.journal)  # a segment may have grown: whoever knows the run looks anew
-        return Added(folder.id, is_new, writing.points, writing.things, tuple(writing.new_problems))
+        counts = writing.points, writing.things, writing.outputs
+        return Added(folder.id, is_new, *counts, tuple(writing.new_problems))
 
     def _folder(self, run: ForeignRun) -> tuple[RunFolder, bool]:
         for attempt in range(_TRIES):
@@ -226,6 +234,7 @@ class _Writing:
         self._told = told
         self.points = 0
         self.things = 0
+        self.outputs = 0
         self.new_problems: list[tuple[str, str]] = []
         self.has_written = False
         self._now_ns = 0
@@ -243,7 +252,20 @@ class _Writing:
         last = max(len(run.executions), 1)
         self._facts(last, run)
         self._notes(run)
-        self._end(last, run)
+
+    def keep(self, store: Path, run: ForeignRun) -> None:
+        """Store the files that it made, where they are others than those that are stored."""
+        number = max(len(run.executions), 1)
+        mark = len(run.outputs), _name_of_files(run.outputs)
+        if self._have.taken.get((number, "outputs", "")) == mark:
+            return
+        fact, problems = keep_outputs(store, self._have.folder.id, run.tool, run.outputs)
+        for what, detail in problems:
+            self._problem(what, detail)
+        if fact is not None:
+            self._fact(number, "artifact", fact)
+            self.outputs = len(run.outputs) - len(problems)
+        self._take(number, "outputs", {"": mark})
 
     def _begin(self, number: int, execution: Execution) -> None:
         if number in self._have.executions:
@@ -367,8 +389,9 @@ class _Writing:
             have.said = replace(have.said, text=run.text)
         have.said = replace(have.said, tags=(*have.said.tags, *tags))
 
-    def _end(self, number: int, run: ForeignRun) -> None:
-        """Write down the end of an execution, where the tool knows both how and when."""
+    def end(self, run: ForeignRun) -> None:
+        """Write down the end of the last execution, where the tool knows both how and when."""
+        number = max(len(run.executions), 1)
         ended_ns = run.executions[-1].ended_ns if run.executions else None
         if run.status not in ENDED or ended_ns is None or number in self._have.ended:
             return
@@ -411,6 +434,16 @@ def _as_bytes(part: Any) -> bytes:
 
 def _name_of_things(things: Sequence[Thing]) -> str:
     return _short(digest.canonical_json([[one.step, one.time_ns] for one in things]))
+
+
+def _name_of_files(outputs: Mapping[str, Path]) -> str:
+    """Of what they look like: files of gigabytes are not read once more to see that they are."""
+    looks: list[Any] = []
+    for path, place in sorted(outputs.items()):
+        with contextlib.suppress(OSError):
+            found = place.stat()
+            looks.append([path, found.st_size, found.st_mtime_ns])
+    return _short(digest.canonical_json(looks))
 
 
 def _short(data: bytes) -> str:

@@ -87,8 +87,8 @@ class Experiments:
         try:
             import yaml  # noqa: PLC0415  (a lazy door)
         except ImportError as error:
-            hint = "pip install pyyaml"
-            raise UsageError("MLflow's files are read with PyYAML", hint=hint) from error
+            hint = "pip install 'samebit[mlflow]'; its databases (sqlite:///mlflow.db) need nothing"
+            raise UsageError("MLflow's folders are read with PyYAML", hint=hint) from error
         self._yaml: Any = yaml
         # All scalars are texts: nothing is taken for a number or a date that was none.
         self._loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)

@@ -27,6 +27,7 @@ _MOST_LISTED = 1000  # files and artifacts
 _MOST_CONSOLE = 16 << 20  # characters
 _MOST_TROUBLES = 100
 _MOST_REQUIREMENTS = 4 << 20  # bytes
+_TABLE = "run_table"  # the type of artifact that wandb makes of a table, which comes as one
 _SECOND_NS = 1_000_000_000
 
 _Key = tuple[str, str, str]  # entity, project, id
@@ -137,6 +138,11 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
         environment |= part.said.environment
     for part in parts:
         _tell_troubles(part, problems)
+    named = [one["type"] for part in parts for one in part.said.artifacts]
+    if many := sum(kind != _TABLE for kind in named):
+        told = "artifact was" if many == 1 else "artifacts were"
+        what = f"{many:,} {told} logged or used: names and digests are kept, files are elsewhere"
+        problems["artifacts", what] = None
     entity, project, name = _key_of(first.said)
     return ForeignRun(
         tool="wandb",
