@@ -38,6 +38,7 @@ READERS = {
 }
 
 _LOOK_EVERY_S = 2.0
+_TROUBLES = (SamebitError, OSError, MemoryError)  # of one run, whatever it claims; others go on
 _FEW = 20  # runs, of each of which is told what is missing; of more, all together
 _MOST_MISSING = 40
 
@@ -120,7 +121,7 @@ def _import(
             try:
                 run = one.read(line.advance if line is not None else _nobody)
                 added.append((one, run, None if run is None else importer.add(run)))
-            except (SamebitError, OSError) as error:
+            except _TROUBLES as error:
                 telling.trouble(one, error)
         importer.publish()
     for one, run, done in added:
@@ -164,13 +165,14 @@ class _Telling:
         """One run could not be had."""
         self._has_failed = True
         what = error.what if isinstance(error, SamebitError) else str(error)
+        what = what or "there is not enough memory for it"  # a MemoryError says nothing
         Screen.of(sys.stderr).say(f"samebit: {visible(found.where)}: {visible(what)}")
 
     def plan(self, found: Found, store: Path) -> None:
         """What would come of a run."""
         try:
             run = found.read(_nobody)
-        except (SamebitError, OSError) as error:
+        except _TROUBLES as error:
             self.trouble(found, error)
             return
         if run is None:

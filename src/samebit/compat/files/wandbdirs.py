@@ -23,6 +23,7 @@ from samebit.media.given import Text
 __all__ = ["Wandb"]
 
 _SUFFIX = ".wandb"
+_MOST_BYTES = 2 << 30  # of a file, which is read as a whole
 _MOST_LISTED = 1000  # files and artifacts
 _MOST_CONSOLE = 16 << 20  # characters
 _MOST_TROUBLES = 100
@@ -75,7 +76,10 @@ class Wandb:
         if self._path.is_file():
             return [self._path]
         every = sorted(
-            Path(folder, name) for folder, _, names in os.walk(self._path) for name in names
+            path
+            for folder, _, names in os.walk(self._path)
+            for path in (Path(folder, name) for name in names)
+            if path.is_file()  # a pipe would be waited for
         )
         own = [path for path in every if path.name.endswith(_SUFFIX)]
         return own or [path for path in every if is_export(path) and not path.is_symlink()]
@@ -118,6 +122,8 @@ class _Part(Struct, frozen=True):
 def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | None:
     parts: list[_Part] = []
     for path in paths:
+        if _size(path) > _MOST_BYTES:
+            raise Damaged(f"it has more than {_MOST_BYTES >> 30} GiB, and is not read", path=path)
         data = path.read_bytes()
         log = read_log(data)
         parts.append(_Part(path, read_records(log.records), log, of_bytes(data)))
@@ -140,8 +146,8 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
         _tell_troubles(part, problems)
     named = [one["type"] for part in parts for one in part.said.artifacts]
     if many := sum(kind != _TABLE for kind in named):
-        told = "artifact was" if many == 1 else "artifacts were"
-        what = f"{many:,} {told} logged or used: names and digests are kept, files are elsewhere"
+        subject = "artifact was" if many == 1 else "artifacts were"
+        what = f"{many:,} {subject} logged or used: names and digests are kept, files are elsewhere"
         problems["artifacts", what] = None
     entity, project, name = _key_of(first.said)
     return ForeignRun(
