@@ -42,6 +42,16 @@ window.whenThere = (check, since = 0) => new Promise((done) => {
   look();
 });
 """
+# Counts how often a chart that had asked again was painted anew.
+ANSWERED = """
+window.answered = 0;
+new MutationObserver((all) => {
+  for (const { target, oldValue } of all) {
+    const was = /\\bstale\\b/.test(oldValue ?? '');
+    if (was && !target.classList.contains('stale')) window.answered += 1;
+  }
+}).observe(document, { subtree: true, attributeFilter: ['class'], attributeOldValue: true });
+"""
 # A canvas is drawn once it has a column of pixels that are not those of its paper.
 DRAWN = """() => { const all = [...document.querySelectorAll('.chart')].filter((one) => {
     const { top, bottom } = one.getBoundingClientRect(); return top < innerHeight && bottom > 0; });
@@ -119,8 +129,8 @@ def _curves(browser: Any, folder: Path) -> None:
             low, high = 10_000 + 5000 * at, 40_000 + 5000 * at
             zoom = f"""history.pushState(null, '', '/curves?zoom={low}~{high}');
                 dispatchEvent(new PopStateEvent('popstate'));"""
-            asked = """() => window.answered > window.before"""
-            zooms.append(act(page, f"window.before = window.answered ?? 0; {zoom}", asked))
+            painted = "() => window.answered > window.before"
+            zooms.append(act(page, f"window.before = window.answered; {zoom}", painted))
         say("zoom", zooms)
         page.close()
 
@@ -195,16 +205,7 @@ def say(what: str, times: list[float]) -> None:
 def open_page(browser: Any, link: str) -> Any:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.add_init_script(WAIT)
-    page.add_init_script(
-        """const ask = window.fetch;
-        window.fetch = async (...given) => {
-          const found = await ask(...given);
-          if (String(given[0]).startsWith('/api/curves')) {
-            found.clone().arrayBuffer().then(() => requestAnimationFrame(() => {
-              window.answered = (window.answered ?? 0) + 1; }));
-          }
-          return found; };"""
-    )
+    page.add_init_script(ANSWERED)
     page.goto(link)
     page.set_default_timeout(180_000)
     return page
@@ -218,7 +219,7 @@ def until_all(page: Any, count: int = RUNS) -> float:
 
 
 def goto(page: Any, link: str, path: str, there: str) -> float:
-    page.goto(link.split("/?")[0] + path, wait_until="commit")
+    page.goto(link.split("/#")[0] + path, wait_until="commit")
     return float(page.evaluate(f"window.whenThere({there})"))
 
 
@@ -254,7 +255,7 @@ def shown(project: Path, cache: Path) -> Iterator[str]:
             one.send_signal(signal.SIGINT)
 
 
-def _begin(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[], None]]:
+def begin_run(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[], None]]:
     run = runs.begin(store, name=name)
     start = run.begin_execution(
         ExecutionStart(
@@ -276,17 +277,17 @@ def _begin(store: Path, name: str) -> tuple[runs.RunFolder, Writer, Callable[[],
     return run, writer, end
 
 
-def wide_run(store: Path, number: int) -> None:
+def wide_run(store: Path, number: int, settings: int = KEYS, metrics: int = 20) -> None:
     chance = random.Random(number)
-    _, writer, end = _begin(store, f"run-{number}")
-    writer.fact("config", {f"key{at}": round(chance.random(), 4) for at in range(KEYS)})
-    writer.row({f"metric{at}": chance.random() for at in range(20)}, 1)
+    _, writer, end = begin_run(store, f"run-{number}")
+    writer.fact("config", {f"key{at}": round(chance.random(), 4) for at in range(settings)})
+    writer.row({f"metric{at}": chance.random() for at in range(metrics)}, 1)
     end()
 
 
 def long_run(store: Path, number: int, points: int = POINTS) -> None:
     chance = random.Random(number)
-    _, writer, end = _begin(store, f"run-{number}")
+    _, writer, end = begin_run(store, f"run-{number}")
     for step in range(points):
         writer.row({"loss": math.exp(-step / 30_000) + 0.1 * chance.random()}, step)
     end()

@@ -110,13 +110,11 @@ class Ui:
         link = urlsplit(self.process.stdout.readline().strip())
         self.link_ms = 1e3 * (time.perf_counter() - began)
         self.connection = http.client.HTTPConnection(link.netloc, timeout=600)
-        self.cookie = ""
-        _, _, headers = self._get(f"/?{link.query}")
-        self.cookie = headers["set-cookie"].partition(";")[0]
+        self.headers = {"authorization": f"Bearer {link.fragment.removeprefix('token=')}"}
 
     def _get(self, path: str) -> tuple[float, bytes, Any]:
         began = time.perf_counter()
-        self.connection.request("GET", path, headers={"cookie": self.cookie})
+        self.connection.request("GET", path, headers=self.headers)
         answer = self.connection.getresponse()
         body = answer.read()
         taken = 1e3 * (time.perf_counter() - began)
@@ -140,7 +138,7 @@ class Ui:
     def events(self) -> http.client.HTTPResponse:
         """The stream of events, by a connection of its own."""
         connection = http.client.HTTPConnection(self.connection.host, self.connection.port)
-        connection.request("GET", "/api/events", headers={"cookie": self.cookie})
+        connection.request("GET", "/api/events", headers=self.headers)
         return connection.getresponse()
 
     def processor_s(self) -> float:

@@ -11,6 +11,7 @@ NAMES = (
     "doors",
     "media",
     "importing",
+    "importing_wandb",
     "training_loop",
     "startup",
     "listing",

@@ -41,7 +41,7 @@ def test_import_and_again(project: Project, capsys: pytest.CaptureFixture[str]) 
     assert lines[0].endswith(" torch: 46 points, 3 things to look at")
     assert lines[1] == "  pr_curves: is in the event files, and has no place here"
     code, out = said(capsys, "import", "tensorboard", "runs")
-    assert [line.partition(" ")[0] for line in out.splitlines()] == ["nothing", "nothing"]
+    assert [line.partition(" ")[0] for line in out.splitlines()] == ["nothing", "nothing", "2"]
     write(project.path / "runs" / "torch", [scalar("new", 1, 2.0)], "events.out.tfevents.18.h")
     code, out = said(capsys, "import", "tensorboard", "runs")
     assert out.splitlines()[0].endswith(" torch: 1 point more")
@@ -54,7 +54,7 @@ def test_as_data(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert {row["points"] for row in rows} == {46}
     assert set(rows[0]) == {
         *("run", "tool", "foreign_id", "where", "name", "is_new", "written", "points", "things"),
-        "problems",
+        *("files", "problems"),
     }
 
 

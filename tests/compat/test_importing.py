@@ -1,6 +1,9 @@
 """Runs of another tool become runs of the store: each once, and what comes later is added."""
 
 import math
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from samebit import places
+from samebit import disk, places
 from samebit.compat.foreign import Execution, ForeignRun, Series, Thing
 from samebit.compat.importing import Added, Importer, id_of
 from samebit.errors import NotFound, SamebitError
@@ -23,6 +26,7 @@ from samebit.objects.store import Store
 from samebit.query import index
 from samebit.query.aspects import find_aspects
 from samebit.query.lacks import find_lacks
+from tests.compat import wandb_files as files
 
 T0 = 1_700_000_000_123_456_789
 
@@ -300,3 +304,52 @@ def test_what_the_machine_did_is_no_metric(store: Path) -> None:
     found = view(store)
     assert found.metrics == {}
     assert found.machine["cpu_percent"].values == [10.0, 20.0]
+
+
+@pytest.mark.parametrize("fault", ["disk.create=kill@9", "disk.fsync=kill@7", "disk.rename=kill@3"])
+def test_killed_anywhere_there_are_whole_runs_alone(store: Path, fault: str) -> None:
+    folder = store.parent / "wandb"
+    for name in "abcd":
+        files.write(folder, name, [files.run(name), files.history(0, {"x": 1.0}), files.ended()])
+    words = [sys.executable, "-m", "samebit.cli.main", "import", "wandb", str(folder)]
+    environ = {**os.environ, "SAMEBIT_DIR": str(store)}
+    killed = subprocess.run(
+        words, env={**environ, "SAMEBIT_FAULTS": fault}, capture_output=True, check=False
+    )
+    assert killed.returncode < 0
+    there = [read_run(RunFolder(path)) for path in (store / "runs").iterdir()]
+    assert [run.metrics["x"].values for run in there] == [[1.0]] * (2 if "rename" in fault else 0)
+    subprocess.run(words, env=environ, capture_output=True, check=True)
+    assert len(index.rows(store)) == 4
+    for path in (store / "runs").iterdir():
+        assert (read_run(RunFolder(path)).status, len(list(path.rglob("*.sbj")))) == ("finished", 1)
+
+
+def test_of_a_run_that_cannot_be_written_nothing_is_there(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Importer(store) as importer:
+        importer.add(made(line("loss", [1.0])))
+        monkeypatch.setattr(disk, "FAULTS", disk._Faults("journal.open=full"))
+        with pytest.raises(OSError, match="no space left"):
+            importer.add(replace(made(line("loss", [1.0])), id="second"))
+        monkeypatch.setattr(disk, "FAULTS", None)
+    assert [path.name for path in (store / "runs").iterdir()] == [id_of("tensorboard", "its-id")]
+    assert not list((store / "tmp").iterdir())
+
+
+def test_a_run_that_somebody_else_imports_meanwhile_is_theirs(store: Path) -> None:
+    run = made(line("loss", [1.0, 2.0]))
+    with Importer(store) as ours:
+        ours.add(run)
+        add(store, run)
+    assert len(list((store / "runs").rglob("*.sbj"))) == 1
+    assert view(store).metrics["loss"].values == [1.0, 2.0]
+
+
+def test_a_run_that_is_given_twice_at_once_is_one(store: Path) -> None:
+    with Importer(store) as importer:
+        first = importer.add(made(line("loss", [1.0])))
+        second = importer.add(made(line("loss", [1.0, 2.0])))
+    assert (first.is_new, second.is_new, second.points) == (True, False, 1)
+    assert view(store).metrics["loss"].values == [1.0, 2.0]

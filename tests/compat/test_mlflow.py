@@ -338,3 +338,53 @@ def test_a_dry_run_writes_nothing(store: Path, capsys: Capture, tmp_path: Path) 
     found = imported(capsys, files_store(tmp_path), "--dry-run")
     assert found["alpha"]["points"] == 9
     assert not list((store / "runs").glob("*/run.json"))
+
+
+@pytest.mark.parametrize("make", STORES)
+def test_artifacts_come_by_content_when_they_are_asked_for(
+    store: Path, capsys: Capture, tmp_path: Path, make: Make
+) -> None:
+    path = make(tmp_path)
+    if make is database:  # its artifacts lie beside it
+        (folder,) = (GOLDEN / "files").glob("*/889c*/artifacts")
+        place = tmp_path / "made"
+        shutil.copytree(folder, place)
+        with sqlite3.connect(path) as connection:
+            words = "UPDATE runs SET artifact_uri = ? WHERE name = 'alpha'"
+            connection.execute(words, (f"file://{place}",))
+        connection.close()
+    else:
+        (place,) = path.glob("*/889c*/artifacts")
+    (place / "out").symlink_to(tmp_path)
+    assert main(["import", "mlflow", str(path)]) == 0
+    assert "--artifacts stores them" in capsys.readouterr().out
+    first = imported(capsys, path, "--artifacts")["alpha"]
+    assert (first["is_new"], first["points"], first["files"]) == (False, 0, 2)
+    assert imported(capsys, path, "--artifacts")["alpha"]["files"] == 0
+    (fact,) = view_of(store, first["run"]).all_facts("artifact")
+    assert (fact["how"], fact["name"]) == ("logged", f"artifacts-{first['run']}")
+    here = tmp_path / "here"
+    assert main(["data", "checkout", fact["name"], str(here)]) == 0
+    assert (here / "notes" / "a.txt").read_text() == "hello"
+    assert sum(one.is_file() for one in here.rglob("*")) == 2
+    (place / "notes" / "a.txt").write_text("hello again")
+    assert imported(capsys, path, "--artifacts")["alpha"]["files"] == 2
+    code, text = said(capsys, "check")
+    assert code == 0, text
+
+
+def test_of_many_runs_what_is_missing_is_told_together(
+    store: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    from tests.compat import wandb_files as files
+
+    for at in range(30):
+        rows = [files.run(f"r{at}"), files.history(0, {"x": at, "list": [1, 2]}), files.ended()]
+        files.write(tmp_path / "w", f"r{at}", rows)
+    code, text = said(capsys, "import", "wandb", str(tmp_path / "w"))
+    assert code == 0
+    assert "30 runs: 30 imported; 30 points" in text
+    assert "list: is a list or a map, which has no place here (30 runs)" in text.splitlines()[-1]
+    assert (
+        "30 runs: 30 with nothing new\n" in said(capsys, "import", "wandb", str(tmp_path / "w"))[1]
+    )

@@ -25,7 +25,7 @@ class Site:
     def __init__(self, store: Path, link: str) -> None:
         self.store = store
         self.link = link
-        self.origin = link.split("/?")[0]
+        self.origin = link.split("/#")[0]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -116,6 +116,12 @@ def opened(browser: Any, site: Site) -> Iterator[Opened]:
     """The table of runs, light, as wide as a laptop."""
     with opened_at(browser, site) as found:
         yield found
+
+
+def asked(page: Any, path: str, **query: str) -> Any:
+    """What the page gets where it asks its server."""
+    asking = "async ([path, query]) => (await import('/static/lib/api.js')).ask(path, query)"
+    return page.evaluate(asking, [path, query])
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
 from tests.page import stores
-from tests.page.conftest import Site, opened_at, shown
+from tests.page.conftest import Site, asked, opened_at, shown
 
 
 @pytest.fixture(scope="module")
@@ -188,12 +188,15 @@ def test_a_thing_that_is_opened_by_itself_runs_nothing(
     site, run = disguised
     with opened_at(browser, site) as opened:
         page = opened.page
-        media = page.evaluate(
-            "async (run) => (await (await fetch(`/api/runs/${run}`)).json()).media", run
-        )
+        media = asked(page, f"runs/{run}")["media"]
         assert len(media) == len(_DISGUISED)
         for one in media:
-            path = f"/api/media/{one['digest'].replace(':', '%3A')}?run={run}"
+            path = page.evaluate(
+                """async ([path, run]) => {
+                    const { address } = await import('/static/lib/api.js');
+                    return address(path, { run }); }""",
+                [f"media/{one['digest'].replace(':', '%3A')}", run],
+            )
             answer = page.evaluate(
                 """async (path) => { const one = await fetch(path);
                     return [one.status, Object.fromEntries(one.headers)]; }""",
@@ -238,11 +241,11 @@ _PICTURES = ("image/png", "image/gif")
 class _Stranger(BaseHTTPRequestHandler):
     """A page of somebody else's on another port of this machine, open in the same browser."""
 
-    cookies: ClassVar[list[str]] = []
+    sent: ClassVar[list[str]] = []  # all that a request tells
     page: ClassVar[bytes] = b"<!doctype html><title>of a stranger</title>"
 
     def do_GET(self) -> None:
-        self.cookies.append(self.headers.get("cookie") or "")
+        self.sent.append(f"{self.raw_requestline!r} {self.headers.items()!r}")
         self.send_response(200)
         self.send_header("content-type", "text/html")
         self.end_headers()
@@ -254,7 +257,7 @@ class _Stranger(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def stranger() -> Iterator[str]:
-    _Stranger.cookies.clear()
+    _Stranger.sent.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -340,43 +343,49 @@ def test_a_page_of_a_stranger_in_the_same_browser_gets_and_writes_nothing(
             other.evaluate("(ours) => { window.mine = window.open(ours + '/'); }", site.origin)
         opening.value.get_by_role("grid", name="runs").wait_for()
         assert other.evaluate("() => window.mine.closed")
-        assert opening.value.evaluate("() => [window.opener, document.referrer]") == [None, ""]
+        assert opening.value.evaluate("() => window.opener") is None
         assert not list((run.path / "notes").glob("*"))
-        # Cookies know no ports: a server of this machine that somebody goes to is sent the key. So
-        # nobody should open pages of other people's servers on 127.0.0.1 (see design page 032).
-        assert any("samebit-" in sent for sent in _Stranger.cookies)
+        # Cookies know no ports, and storage does: no server but ours was sent any part of the key.
+        opened.page.goto(stranger)
+        opened.page.go_back()
+        opened.page.get_by_role("grid", name="runs").wait_for()
+        assert opened.page.context.cookies() == []
+        assert len(_Stranger.sent) >= 3
+        key = site.link.partition("token=")[2]
+        assert not any(half in sent for sent in _Stranger.sent for half in key.split("."))
+        stored = other.evaluate("() => [{ ...localStorage }, { ...sessionStorage }]")
+        assert stored == [{}, {}]
         opened.troubles.clear()
 
 
 def test_the_key_is_in_no_place_where_others_look(browser: Any, tmp_path: Path) -> None:
-    """The link's key leaves the address at once, and no script of the page can read it."""
+    """The link's key leaves the address at once, and lies where this one origin keeps things."""
     store = stores.new_store(tmp_path / "p")
     stores.record(store, name="mine")
     with shown(tmp_path / "p") as site:
-        key = site.link.partition("token=")[2]
-        asked: list[Any] = []
+        key = site.link.partition("token=")[2].partition(".")[0]
+        requests: list[Any] = []
         context = browser.new_context()
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request))
+        page.on("request", lambda request: requests.append(request))
         page.goto(site.link)
         page.get_by_role("grid", name="runs").wait_for()
         page.get_by_role("link", name="mine", exact=True).click()
         page.get_by_role("heading", name="mine").wait_for()
         seen = page.evaluate(
             """() => JSON.stringify([document.cookie, location.href, document.referrer,
-                history.state, { ...localStorage }, { ...sessionStorage },
+                history.state, { ...sessionStorage },
                 document.documentElement.outerHTML,
-                performance.getEntries().map((one) => one.name)])"""
+                performance.getEntriesByType('resource').map((one) => one.name)])"""
         )
         assert key not in seen
+        assert key in page.evaluate("() => JSON.stringify(localStorage)")
         while page.evaluate("() => { const here = location.href; history.back(); return here; }"):
             page.wait_for_timeout(100)
             assert key not in page.url
             if page.url == "about:blank" or page.url.endswith("/"):
                 break
-        first, *later = asked
-        assert key in first.url
-        for request in later:
+        for request in requests[1:]:
             assert key not in request.url
             assert not request.headers.get("referer")
         context.close()
@@ -384,15 +393,15 @@ def test_the_key_is_in_no_place_where_others_look(browser: Any, tmp_path: Path) 
 
 def test_a_whole_session_asks_nobody_else(browser: Any, site: Site) -> None:
     """Every view, each answer, what is hovered and saved: all of it to our own address."""
-    asked: set[str] = set()
+    urls: set[str] = set()
     context = browser.new_context(viewport={"width": 1360, "height": 820}, accept_downloads=True)
-    context.on("request", lambda request: asked.add(request.url))
+    context.on("request", lambda request: urls.add(request.url))
     page = context.new_page()
     page.set_default_timeout(20_000)
-    page.on("websocket", lambda socket: asked.add(socket.url))
+    page.on("websocket", lambda socket: urls.add(socket.url))
     page.goto(site.link)
     page.get_by_role("grid", name="runs").wait_for()
-    ids = page.evaluate("async () => (await (await fetch('/api/runs?columns=name')).json()).ids")
+    ids = asked(page, "runs", columns="name")["ids"]
     two = ",".join(ids[-2:])
     views = ["/", "/?by=config.lr", f"/curves?ids={two}", "/hyper", "/seeds?by=config.lr"]
     views += [f"/compare?ids={two}", f"/trace?ids={two}", "/nowhere"]
@@ -413,6 +422,6 @@ def test_a_whole_session_asks_nobody_else(browser: Any, site: Site) -> None:
     )
     assert hints == 0
     context.close()
-    assert len(asked) > 60
-    away = {url for url in asked if not url.startswith((site.origin + "/", "blob:", "data:"))}
+    assert len(urls) > 60
+    away = {url for url in urls if not url.startswith((site.origin + "/", "blob:", "data:"))}
     assert away == set()

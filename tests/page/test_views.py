@@ -7,7 +7,7 @@ from typing import Any
 
 from samebit.journal.writer import Writer
 from tests.page import stores
-from tests.page.conftest import SWEPT, Opened, opened_at, shown
+from tests.page.conftest import SWEPT, Opened, asked, opened_at, shown
 
 ALL = SWEPT + 2
 
@@ -22,11 +22,9 @@ def open_run(opened: Opened, name: str) -> str:
 def twins(opened: Opened) -> str:
     """The ids of the two runs whose traces part."""
     opened.page.locator(".count").filter(has_text=f"{ALL} runs").wait_for()  # all were read
-    asking = (
-        "async (name) => (await (await fetch(`/api/runs/filter?where=name==${name}`)).json()).ids"
-    )
-    found = [opened.page.evaluate(asking, name)[0] for name in ("first-twin", "second-twin")]
-    return ",".join(found)
+    names = ("first-twin", "second-twin")
+    filters = [asked(opened.page, "runs/filter", where=f"name=={name}") for name in names]
+    return ",".join(found["ids"][0] for found in filters)
 
 
 def test_a_run_is_told_in_one_screen_with_the_commands_to_go_on(opened: Opened) -> None:

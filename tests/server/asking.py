@@ -11,13 +11,14 @@ from samebit.cli.telling import given
 from samebit.digest import from_json
 from samebit.server.app import Page
 
-TOKEN, PORT = "a-token", 4000
+TOKEN, PORT = "a-token.a-pass", 4000
+KNOWN = {"authorization": f"Bearer {TOKEN}"}
 OURS = f"http://127.0.0.1:{PORT}"
 
 
 def client(store: Path, **more: Any) -> TestClient:
     """One that knows nothing yet, and has not begun."""
-    page = Page(given(store, **more), TOKEN, PORT)
+    page = Page(given(store, **more), TOKEN)
     return TestClient(
         page.app, base_url=OURS, raise_server_exceptions=False, follow_redirects=False
     )
@@ -25,9 +26,9 @@ def client(store: Path, **more: Any) -> TestClient:
 
 @contextmanager
 def opened(store: Path, **more: Any) -> Iterator[TestClient]:
-    """One that has opened the link."""
+    """One that has the link."""
     with client(store, **more) as browser:
-        browser.cookies.set(f"samebit-{PORT}", TOKEN)
+        browser.headers.update(KNOWN)
         yield browser
 
 

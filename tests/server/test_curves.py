@@ -5,22 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from samebit import places, stats
 from samebit.errors import RunNotFound
 from samebit.folders.read import read_run
 from samebit.server import curves, points
+from samebit.server.axes import Even, Listed
 from samebit.server.curves import Asked
-from samebit.server.envelopes import envelope
+from samebit.server.envelopes import columns_of, envelope
 from samebit.server.points import PointsCache, Series
 from samebit.server.reading import Reader
 from tests.server.recorded import begin, finish, record
 
 numpy = pytest.importorskip("numpy")
 
-VALUES = st.lists(st.floats(), min_size=1, max_size=60)
 BOUNDS = st.one_of(st.none(), st.floats(-5, 65))
 
 
@@ -28,43 +28,94 @@ def mean_of(values: list[float]) -> float:
     return math.fsum(value / len(values) for value in values)
 
 
-@given(values=VALUES, columns=st.integers(1, 30), one=BOUNDS, other=BOUNDS)
-def test_an_envelope_has_every_point_in_one_of_its_columns(
-    values: list[float], columns: int, one: float | None, other: float | None
+STEPS = st.sets(st.floats(-5, 65), min_size=1, max_size=60).map(sorted)
+
+
+def drawn_of(xs: Any, ys: Any, columns: int, begin: float | None, end: float | None) -> Any:
+    """The x of each column, and its envelope."""
+    parted = columns_of(Listed(xs), columns, begin, end, numpy)
+    return parted, envelope(ys, parted, numpy)
+
+
+def by_hand(xs: list[float], columns: int, begin: float | None, end: float | None) -> list[range]:
+    """The points of each column, found one by one: those inside, and one beyond each edge."""
+    inside = [
+        at for at, x in enumerate(xs) if (begin is None or x >= begin) and (end is None or x <= end)
+    ]
+    first = inside[0] if inside else sum(begin is not None and x < begin for x in xs)
+    behind = inside[-1] + 1 if inside else first
+    low, high = (begin, end) if inside else (0.0, 0.0)
+    low, high = xs[first] if low is None else low, xs[behind - 1] if high is None else high
+    if len(inside) <= columns:
+        parts = [range(at, at + 1) for at in range(first, behind)]
+    else:
+        edges = [low + (high - low) * (at / columns) for at in range(1, columns)]
+        of = [sum(edge <= xs[at] for edge in edges) for at in inside]
+        found = [
+            [at for at, one in zip(inside, of, strict=True) if one == c] for c in sorted({*of})
+        ]
+        parts = [range(part[0], part[-1] + 1) for part in found]
+    before = [range(first - 1, first)] if first > 0 else []
+    return [*before, *parts, *([range(behind, behind + 1)] if behind < len(xs) else [])]
+
+
+@given(
+    data=st.data(), columns=st.integers(1, 30), one=BOUNDS, other=BOUNDS, is_narrow=st.booleans()
+)
+def test_an_envelope_is_that_of_all_points_as_found_one_by_one(
+    data: Any, columns: int, one: float | None, other: float | None, is_narrow: bool
 ) -> None:
     begin, end = one, other
     if begin is not None and end is not None and begin > end:
         begin, end = end, begin
-    xs, ys = numpy.arange(len(values), dtype=float), numpy.array(values)
-    drawn = envelope(xs, ys, columns, begin, end, numpy)
-    inside = [
-        at
-        for at in range(len(values))
-        if (begin is None or at >= begin) and (end is None or at <= end)
-    ]
-    # And the nearest on each side, so that a line goes on beyond the edge.
-    first = max(0, min(inside, default=int(numpy.searchsorted(xs, begin or 0.0))) - 1)
-    last = min(len(values) - 1, max(inside, default=first) + 1)
-    sizes = {len(part) for part in (drawn.x, drawn.low, drawn.high, drawn.last, drawn.mean)}
-    assert len(sizes) == 1
-    assert sizes.pop() <= columns + 2
-    assert (drawn.x[1:] > drawn.x[:-1]).all()
-    shown = values[first : last + 1]
-    finite = [value for value in shown if math.isfinite(value)]
-    if finite and inside:
-        assert numpy.nanmin(drawn.low) == min(finite)
-        assert numpy.nanmax(drawn.high) == max(finite)
-        assert repr(float(drawn.last[-1])) == repr(shown[-1])
-    there = ~numpy.isnan(drawn.low)
-    assert (drawn.low[there] <= drawn.mean[there]).all()
-    assert (drawn.mean[there] <= drawn.high[there]).all()
+    xs = data.draw(STEPS)
+    width = 32 if is_narrow else 64
+    some = st.one_of(st.floats(width=width), st.sampled_from([math.nan, math.inf, -math.inf, -0.0]))
+    ys = data.draw(st.lists(some, min_size=len(xs), max_size=len(xs)))
+    held = numpy.array(ys, numpy.float32 if is_narrow else numpy.float64)
+    parted, drawn = drawn_of(numpy.array(xs), held, columns, begin, end)
+    wanted = by_hand(xs, columns, begin, end)
+    assert parted.x.tolist() == [xs[(part.start + part.stop) // 2] for part in wanted]
+    assert len(wanted) <= columns + 2
+    for at, part in enumerate(wanted):
+        values = [ys[place] for place in part]
+        finite = [value for value in values if math.isfinite(value)]
+        low, high, mean = (float(array[at]) for array in (drawn.low, drawn.high, drawn.mean))
+        assert repr(float(drawn.last[at])) == repr(values[-1])
+        if not finite:
+            assert all(map(math.isnan, (low, high, mean)))
+            continue
+        assert (low, high) == (min(finite), max(finite))
+        assert low <= mean <= high
+        assert mean == pytest.approx(mean_of(finite), rel=1e-9, abs=1e-9 * max(map(abs, finite)))
+
+
+@given(
+    first=st.one_of(st.integers(-(10**6), 10**6).map(float), st.floats(-1e18, 1e18)),
+    stride=st.floats(1e-3, 1e6),
+    count=st.integers(2, 200),
+    data=st.data(),
+)
+def test_points_are_found_among_even_steps_as_among_listed_ones(
+    first: float, stride: float, count: int, data: Any
+) -> None:
+    axis = Even(first, stride, count)
+    xs = axis.at(numpy.arange(count), numpy)
+    assume((xs[1:] > xs[:-1]).all())
+    around = st.sampled_from(xs.tolist()).flatmap(
+        lambda x: st.sampled_from([x, math.nextafter(x, math.inf), math.nextafter(x, -math.inf)])
+    )
+    wanted = numpy.array(data.draw(st.lists(st.one_of(st.floats(-1e308, 1e308), around))))
+    for also_at in (False, True):
+        found = axis.before(wanted, numpy, also_at=also_at)
+        assert found.tolist() == Listed(xs).before(wanted, numpy, also_at=also_at).tolist()
 
 
 def test_columns_have_the_mean_of_their_points() -> None:
     xs = numpy.arange(1000, dtype=float)
     ys = numpy.sin(xs)
     ys[500] = numpy.nan
-    drawn = envelope(xs, ys, 10, None, None, numpy)
+    _, drawn = drawn_of(xs, ys, 10, None, None)
     parts = [[y for y in ys[at : at + 100] if y == y] for at in range(0, 1000, 100)]
     assert drawn.mean.tolist() == pytest.approx([mean_of(part) for part in parts])
     assert drawn.low.tolist() == [min(part) for part in parts]
@@ -73,7 +124,7 @@ def test_columns_have_the_mean_of_their_points() -> None:
 def test_numbers_near_the_largest_and_the_smallest() -> None:
     for value in (1.7e308, 5e-324, 1e9 + 1e-6):
         ys = numpy.full(100, value)
-        drawn = envelope(numpy.arange(100.0), ys, 3, None, None, numpy)
+        _, drawn = drawn_of(numpy.arange(100.0), ys, 3, None, None)
         assert drawn.mean.tolist() == [value] * 3
         assert drawn.low.tolist() == drawn.high.tolist() == [value] * 3
 
@@ -132,14 +183,15 @@ def test_axes_of_time_and_of_another_metric(store: Path, cache: PointsCache) -> 
     for asked in (Asked("a", x="time"), Asked("a", x="relative"), Asked("a", x="epoch")):
         found = curves._found(cache, run.id, asked, numpy)
         assert found is not None
-        _, xs, ys = found
+        _, axis, ys = found
+        xs = axis.at(numpy.arange(len(axis)), numpy)
         assert ys.tolist() == [float(step) for step in range(10)]
         assert (xs[1:] >= xs[:-1]).all()
-    assert curves._found(cache, run.id, Asked("a", x="epoch"), numpy)[1].tolist() == [
+    assert curves._found(cache, run.id, Asked("a", x="epoch"), numpy)[1].xs.tolist() == [
         *(0, 0, 1, 1, 2, 2, 3, 3, 4, 4)
     ]
     relative = curves._found(cache, run.id, Asked("a", x="relative"), numpy)
-    assert -1 < relative[1][0] < 60
+    assert -1 < relative[1].xs[0] < 60
     assert curves._found(cache, run.id, Asked("a", x="none"), numpy) is None
 
 

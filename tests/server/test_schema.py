@@ -111,7 +111,7 @@ def test_an_error_has_its_shape(store: Path) -> None:
             assert answer.status_code == status
             operation = told["paths"]["/api/runs/{run}"]["get"]
             check(told, operation, status, answer.json())
-        browser.cookies.set(f"samebit-{PORT}", "another")
+        browser.headers["authorization"] = "Bearer another"
         answer = browser.get("/api/store")
         assert answer.status_code == 403
         check(told, told["paths"]["/api/store"]["get"], 403, answer.json())
@@ -247,7 +247,7 @@ def ask_anything(
     operation: Any, ui: Ui, words: dict[str, list[str]], checks: list[Any], asked: dict[int, int]
 ) -> None:
     """Ask an address what fits its description, and what it may mean here; count the answers."""
-    headers = {"cookie": ui.cookie, "origin": f"http://{ui.host}"}
+    headers = {"authorization": ui.key, "origin": f"http://{ui.host}"}
 
     @settings(
         max_examples=EXAMPLES,

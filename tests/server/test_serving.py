@@ -39,8 +39,7 @@ def test_a_link_on_one_line_and_an_end_without_a_word(serve: Callable[..., Ui]) 
 def test_several_at_once_each_with_its_own_key(serve: Callable[..., Ui]) -> None:
     one, other = serve(), serve()
     assert one.ask("store") == other.ask("store")
-    assert one.get("/api/store", cookie=other.cookie).status == 403
-    assert one.get("/api/store", cookie=f"{other.cookie}; {one.cookie}").status == 200
+    assert one.get("/api/store", authorization=other.key).status == 403
     assert one.stop()[0] == 0
     assert other.ask("store")["runs"] == 0
 

@@ -31,13 +31,11 @@ class Ui:
         self.link = process.stdout.readline().strip()
         address = urlsplit(self.link)
         self.host = address.netloc
-        self.cookie = ""
-        answer = self.get(f"{address.path}?{address.query}")
-        self.cookie = answer.headers["set-cookie"].partition(";")[0]
+        self.key = f"Bearer {address.fragment.removeprefix('token=')}"
 
     def connect(self, path: str, **headers: str) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(self.host, timeout=60)
-        connection.request("GET", path, headers={"cookie": self.cookie, **headers})
+        connection.request("GET", path, headers={"authorization": self.key, **headers})
         return connection
 
     def get(self, path: str, **headers: str) -> Answer:

@@ -28,7 +28,7 @@ READERS = {
     "wandb": (
         "samebit.compat.files.wandbdirs",
         "Wandb",
-        "runs of wandb: a folder `wandb`, one of a run, or a `.wandb` file",
+        "runs of wandb: a folder `wandb`, one of a run, a `.wandb` file, or exported histories",
     ),
     "mlflow": (
         "samebit.compat.files.mlflowstores",
@@ -38,6 +38,9 @@ READERS = {
 }
 
 _LOOK_EVERY_S = 2.0
+_TROUBLES = (SamebitError, OSError, MemoryError)  # of one run, whatever it claims; others go on
+_FEW = 20  # runs, of each of which is told what is missing; of more, all together
+_MOST_MISSING = 40
 
 
 def import_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,10 @@ def import_arguments(parser: argparse.ArgumentParser) -> None:
         reader.add_argument(
             "--follow", action="store_true", help="go on as it grows, until Ctrl-C ends it"
         )
+        if tool == "mlflow":
+            reader.add_argument(
+                "--artifacts", action="store_true", help="store the files that runs have made, too"
+            )
         reader.add_argument(
             "--dry-run", action="store_true", help="tell what would come, and write nothing"
         )
@@ -62,15 +69,18 @@ def import_(options: argparse.Namespace) -> int:
     module, name, _ = READERS[options.tool]
     make = getattr(importlib.import_module(module), name)
     sources: list[Source] = [make(_path(word)) for word in options.path]
-    telling = _Telling(as_data=options.json, is_dry=options.dry_run)
+    outputs = bool(getattr(options, "artifacts", False))
+    telling = _Telling(as_data=options.json, is_dry=options.dry_run, copies=outputs)
     if options.dry_run:
         store = places.choose_store(Path.cwd())
         for found in _find(sources, telling, wait=False):
             telling.plan(found, store)
+        telling.summarize()
         return telling.end()
     store = places.make_store(places.choose_store(Path.cwd()))
-    with Importer(store, follows=options.follow) as importer:
+    with Importer(store, follows=options.follow, outputs=outputs) as importer:
         _import(_find(sources, telling, wait=options.follow), importer, telling)
+        telling.summarize()
         with contextlib.suppress(KeyboardInterrupt):
             while options.follow:
                 time.sleep(_LOOK_EVERY_S)
@@ -111,10 +121,16 @@ def _import(
             try:
                 run = one.read(line.advance if line is not None else _nobody)
                 added.append((one, run, None if run is None else importer.add(run)))
-            except (SamebitError, OSError) as error:
+            except _TROUBLES as error:
                 telling.trouble(one, error)
+        importer.publish()
     for one, run, done in added:
         telling.tell(one, run, done, quietly=quietly)
+
+
+def _is_more(done: Added) -> bool:
+    """Whether anything was written that was logged or made."""
+    return bool(done.points or done.things or done.outputs)
 
 
 def _nobody(count: int) -> None:
@@ -124,11 +140,14 @@ def _nobody(count: int) -> None:
 class _Telling:
     """What people and scripts are told, run by run."""
 
-    def __init__(self, *, as_data: bool, is_dry: bool) -> None:
+    def __init__(self, *, as_data: bool, is_dry: bool, copies: bool) -> None:
         self._as_data = as_data
+        self._copies = copies
         self._is_dry = is_dry
         self._screen = Screen.of(sys.stdout)
-        self._runs = 0
+        self._done: list[Added] = []
+        self._missing: dict[tuple[str, str], int] = {}  # in how many runs
+        self._left = 0  # runs whose files stay where they are
         self._has_failed = False
         self._waits: set[str] = set()
 
@@ -146,13 +165,14 @@ class _Telling:
         """One run could not be had."""
         self._has_failed = True
         what = error.what if isinstance(error, SamebitError) else str(error)
+        what = what or "there is not enough memory for it"  # a MemoryError says nothing
         Screen.of(sys.stderr).say(f"samebit: {visible(found.where)}: {visible(what)}")
 
     def plan(self, found: Found, store: Path) -> None:
         """What would come of a run."""
         try:
             run = found.read(_nobody)
-        except (SamebitError, OSError) as error:
+        except _TROUBLES as error:
             self.trouble(found, error)
             return
         if run is None:
@@ -162,7 +182,7 @@ class _Telling:
         is_new = not (store / "runs" / ours / "run.json").exists()
         points = sum(len(s.steps) for e in run.executions for s in (*e.series, *e.machine))
         things = sum(len(execution.things) for execution in run.executions)
-        self.tell(found, run, Added(ours, is_new, points, things, tuple(run.problems)))
+        self.tell(found, run, Added(ours, is_new, points, things, problems=tuple(run.problems)))
 
     def tell(
         self, found: Found, run: ForeignRun | None, done: Added | None, *, quietly: bool = False
@@ -172,18 +192,22 @@ class _Telling:
             if not quietly and not self._as_data:
                 self._screen.say(f"nothing was logged in {visible(found.where)}")
             return
-        if quietly and not (done.points or done.things or done.problems):
+        if quietly and not (_is_more(done) or done.problems):
             return
-        self._runs += 1
+        self._done.append(done)
+        self._left += bool(run.outputs) and not self._copies
+        for problem in done.problems:
+            self._missing[problem] = self._missing.get(problem, 0) + 1
         if self._as_data:
             self._screen.say(canonical_json(self._data(run, done)).decode())
             return
-        if not (self._is_dry or done.is_new or done.points or done.things):
+        if not (self._is_dry or done.is_new or _is_more(done)):
             self._screen.say(f"nothing new in {done.run} {visible(run.name or '')}".rstrip())
             return
         paint = self._screen.paint
         amount = counted(done.points, "point")
         amount += f", {counted(done.things, 'thing')} to look at" if done.things else ""
+        amount += f", {counted(done.outputs, 'file')}" if done.outputs else ""
         if self._is_dry:
             how = "would import" if done.is_new else "is there"
         elif done.is_new:
@@ -193,7 +217,7 @@ class _Telling:
         new = "" if done.is_new or self._is_dry else " more"
         name = f" {visible(run.name)}" if run.name else ""
         self._screen.say(f"{how} {done.run}{name}: {amount}{new}")
-        for what, detail in done.problems:
+        for what, detail in done.problems if len(self._done) <= _FEW else ():
             self._screen.say(paint.yellow(f"  {visible(what)}: {visible(detail)}"))
 
     def _data(self, run: ForeignRun, done: Added) -> dict[str, Any]:
@@ -207,8 +231,36 @@ class _Telling:
             "written": not self._is_dry,
             "points": done.points,
             "things": done.things,
+            "files": done.outputs,
             "problems": [[what, detail] for what, detail in done.problems],
         }
+
+    def summarize(self) -> None:
+        """Several runs in a few lines: how many of what, and what is missing."""
+        if self._as_data or not self._done:
+            return
+        if len(self._done) > 1:
+            new = sum(done.is_new for done in self._done)
+            more = sum(not done.is_new and _is_more(done) for done in self._done)
+            imported = "would be imported" if self._is_dry else "imported"
+            parts = [f"{new:,} {imported}"] if new else []
+            parts += [f"{more:,} added to"] if more and not self._is_dry else []
+            parts += (
+                [f"{same:,} with nothing new"] if (same := len(self._done) - new - more) else []
+            )
+            points = sum(done.points for done in self._done)
+            amount = f"; {counted(points, 'point')}" if points else ""
+            self._screen.say(f"{counted(len(self._done), 'run')}: {', '.join(parts)}{amount}")
+        if len(self._done) > _FEW:
+            paint = self._screen.paint
+            for (what, detail), runs in list(self._missing.items())[:_MOST_MISSING]:
+                many = f" ({counted(runs, 'run')})" if runs > 1 else ""
+                self._screen.say(paint.yellow(f"  {visible(what)}: {visible(detail)}{many}"))
+            if (rest := len(self._missing) - _MOST_MISSING) > 0:
+                self._screen.say(f"  and {rest:,} more; `samebit show RUN` has those of a run")
+        if self._left:
+            has = f"{counted(self._left, 'run')} made files, which stay where they are"
+            self._screen.say(f"{has}; --artifacts stores them")
 
     def end(self) -> int:
         """The exit code."""

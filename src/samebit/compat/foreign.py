@@ -4,14 +4,16 @@ A reader invents nothing. What the tool did not record is left out here, and the
 (`compat/importing.py`) says so of the run that it makes.
 """
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from samebit.media.given import Media
 
-__all__ = ["Execution", "ForeignRun", "Found", "Series", "Source", "Thing"]
+__all__ = ["Column", "Execution", "ForeignRun", "Found", "Series", "Source", "Thing"]
 
 
 class Series(Struct, frozen=True):
@@ -25,6 +27,25 @@ class Series(Struct, frozen=True):
     steps: Sequence[int]
     times_ns: Sequence[int]  # UTC; 0 where the tool did not say
     values: Sequence[Any]  # bool, int, float or text; a float32 is the float of the same value
+
+
+class Column:
+    """A series, as its points come one by one."""
+
+    def __init__(self) -> None:
+        self.steps = array("q")
+        self.times_ns = array("q")
+        self.values: list[Any] = []
+
+    def add(self, step: int, time_ns: int, value: Any) -> None:
+        """One point more."""
+        self.steps.append(step)
+        self.times_ns.append(time_ns)
+        self.values.append(value)
+
+    def series(self, name: str) -> Series:
+        """All that have come."""
+        return Series(name, self.steps, self.times_ns, self.values)
 
 
 class Thing(Struct, frozen=True):
@@ -72,6 +93,8 @@ class ForeignRun(Struct, frozen=True):
     said: Mapping[str, Any] = {}
     # What could not be read, each a subject and what is the matter with it.
     problems: Sequence[tuple[str, str]] = ()
+    # Files that it has made, by their paths there; their places, which are no links.
+    outputs: Mapping[str, Path] = {}
     digest: str = ""  # of the bytes that it was read from, where they are files
 
 

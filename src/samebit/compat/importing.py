@@ -8,6 +8,7 @@ step counts. So a run that is imported twice is one run, and nothing that is the
 
 import contextlib
 import os
+import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import Any, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit import __version__, digest
+from samebit import __version__, digest, disk
 from samebit.capture import secrets
 from samebit.compat.foreign import Execution, ForeignRun, Series, Thing
+from samebit.compat.outputs import keep_outputs
 from samebit.compat.things import facts_of
 from samebit.errors import Damaged, SamebitError
 from samebit.folders import said
+from samebit.folders.aside import aside
 from samebit.folders.ending import ENDED
 from samebit.folders.facts import read_fact
 from samebit.folders.folder import RunFolder, begin_imported, run_id, user_name
@@ -37,6 +40,8 @@ __all__ = ["Added", "Importer", "id_of"]
 
 _TRIES = 16  # ids of one run, where others have its first ones
 _MOST_NAME = 10_000  # letters of a metric's name
+_RUNS_TOGETHER = 200  # new ones that get their names at once
+_POINTS_TOGETHER = 4_000_000  # or that have so many points
 _CODES = {int: "q", float: "d"}
 
 
@@ -47,6 +52,7 @@ class Added(Struct, frozen=True):
     is_new: bool
     points: int  # that were written
     things: int
+    outputs: int = 0  # files that it had made, and that were stored
     problems: tuple[tuple[str, str], ...] = ()  # that were not known before
 
 
@@ -60,7 +66,7 @@ class _Have:
         self.ended = {s.number for s, e in zip(view.starts, view.ends, strict=True) if e}
         self.taken: dict[tuple[int, str, str], tuple[int, str]] = {}
         for fact in view.all_facts("taken"):
-            for kind in ("series", "machine", "things"):
+            for kind in ("series", "machine", "things", "outputs"):
                 for name, (count, name_of) in fact.get(kind, {}).items():
                     self.taken[fact["execution"], kind, name] = count, name_of
         self.facts = {
@@ -75,18 +81,29 @@ class _Have:
 class Importer:
     """Writes into one store; a context, at whose end everything is durable.
 
+    Runs that are new are written aside and get their names together, whole and durable: a disk
+    takes a thousand files at once in the time of a dozen that are waited for one by one.
+
     Args:
         store: where to.
         follows: runs are added to again and again, and what is open of them is kept so.
+        outputs: the files that runs have made are stored by their content, too.
     """
 
-    def __init__(self, store: Path, *, follows: bool = False) -> None:
+    def __init__(self, store: Path, *, follows: bool = False, outputs: bool = False) -> None:
         self._store = store
         self._follows = follows
+        self._outputs = outputs
         self._objects: Store | None = None
         self._have: dict[str, _Have] = {}
+        self._stack = contextlib.ExitStack()
+        self._aside: Path | None = None
+        self._waiting: dict[str, RunFolder] = {}  # whole runs, by their ids
+        self._points = 0  # that they have
 
     def __enter__(self) -> Self:
+        if not self._follows:
+            self._aside = self._stack.enter_context(aside(self._store, "import"))
         return self
 
     def __exit__(
@@ -95,12 +112,36 @@ class Importer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for have in self._have.values():
-            with contextlib.suppress(SamebitError, OSError) if error else contextlib.nullcontext():
-                _close(have)
+        with self._stack:
+            for have in self._have.values():
+                with _calmly(error):
+                    _close(have)
+            with _calmly(error):
+                self.publish()
+
+    def publish(self) -> None:
+        """Give the new runs their names.
+
+        Raises:
+            SamebitError: the store does not take them.
+        """
+        waiting, self._waiting, self._points = self._waiting, {}, 0
+        if not waiting:
+            return
+        moves = [(one.path, self._store / "runs" / name) for name, one in waiting.items()]
+        try:
+            taken = disk.publish_folders(moves)
+        except OSError as error:
+            what = f"{len(moves)} runs cannot be written into the store: {error.strerror}"
+            raise SamebitError(what, store=self._store) from error
+        for path in taken:  # somebody else has imported it meanwhile
+            shutil.rmtree(waiting[path.name].path, ignore_errors=True)
 
     def add(self, run: ForeignRun, told: Callable[[int], object] = lambda points: None) -> Added:
-        """Make a run of it, or add what is new; durable at once, where it is not followed.
+        """Make a run of it, or add what is new, which is durable when this returns.
+
+        A run that is new is in the store from the next `publish` on, which comes by itself after
+        some of them and at the end; where runs are followed, at once.
 
         Args:
             run: as it is now.
@@ -117,19 +158,34 @@ class Importer:
         writing = _Writing(have, told)
         try:
             writing.add(run, self._put)
+            if self._outputs and run.outputs:
+                writing.keep(self._store, run)
+            writing.end(run)
+        except BaseException:
+            if folder.is_aside:  # half of a run is none
+                self._waiting.pop(folder.id, None)
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
         finally:
             if not (self._follows and writing.points):
                 _close(have)
             if not self._follows:
                 del self._have[folder.id]
-        if writing.has_written:
+        if folder.is_aside:
+            self._waiting[folder.id] = folder
+            self._points += writing.points
+            if len(self._waiting) >= _RUNS_TOGETHER or self._points >= _POINTS_TOGETHER:
+                self.publish()
+        elif writing.has_written:
             os.utime(folder.journal)  # a segment may have grown: whoever knows the run looks anew
-        return Added(folder.id, is_new, writing.points, writing.things, tuple(writing.new_problems))
+        counts = writing.points, writing.things, writing.outputs
+        return Added(folder.id, is_new, *counts, tuple(writing.new_problems))
 
     def _folder(self, run: ForeignRun) -> tuple[RunFolder, bool]:
         for attempt in range(_TRIES):
             chosen = id_of(run.tool, run.id, attempt)
-            is_new = not (self._store / "runs" / chosen / "run.json").exists()
+            is_there = (self._store / "runs" / chosen / "run.json").exists()
+            is_new = not is_there and chosen not in self._waiting
             starts = [one.started_ns for one in run.executions if one.started_ns > 0]
             record = RunRecord(
                 id=chosen,
@@ -141,7 +197,7 @@ class Importer:
                 samebit=__version__,
                 imported=Origin(run.tool, run.id),
             )
-            folder = begin_imported(self._store, record)
+            folder = begin_imported(self._store, record, self._aside)
             if folder is not None:
                 return folder, is_new
         raise SamebitError(f"no id is free for the {run.tool} run {run.id!r}")
@@ -155,6 +211,13 @@ def id_of(tool: str, foreign: str, attempt: int = 0) -> str:
     """The id here of a run there; another attempt gives another one."""
     named = digest.canonical_json([tool, foreign, *([attempt] if attempt else [])])
     return run_id(bytes.fromhex(digest.of_bytes(named).rpartition(":")[2]))
+
+
+def _calmly(error: BaseException | None) -> contextlib.AbstractContextManager[None]:
+    """While something else is raised, what fails besides is not."""
+    if error is None:
+        return contextlib.nullcontext()
+    return contextlib.suppress(SamebitError, OSError)
 
 
 def _close(have: _Have) -> None:
@@ -171,6 +234,7 @@ class _Writing:
         self._told = told
         self.points = 0
         self.things = 0
+        self.outputs = 0
         self.new_problems: list[tuple[str, str]] = []
         self.has_written = False
         self._now_ns = 0
@@ -188,7 +252,20 @@ class _Writing:
         last = max(len(run.executions), 1)
         self._facts(last, run)
         self._notes(run)
-        self._end(last, run)
+
+    def keep(self, store: Path, run: ForeignRun) -> None:
+        """Store the files that it made, where they are others than those that are stored."""
+        number = max(len(run.executions), 1)
+        mark = len(run.outputs), _name_of_files(run.outputs)
+        if self._have.taken.get((number, "outputs", "")) == mark:
+            return
+        fact, problems = keep_outputs(store, self._have.folder.id, run.tool, run.outputs)
+        for what, detail in problems:
+            self._problem(what, detail)
+        if fact is not None:
+            self._fact(number, "artifact", fact)
+            self.outputs = len(run.outputs) - len(problems)
+        self._take(number, "outputs", {"": mark})
 
     def _begin(self, number: int, execution: Execution) -> None:
         if number in self._have.executions:
@@ -201,7 +278,8 @@ class _Writing:
     def _writer(self, number: int) -> Writer:
         self.has_written = True
         if number not in self._have.writers:
-            writer = Writer(self._have.folder.journal, self._have.folder.id, in_utc=True)
+            folder = self._have.folder
+            writer = Writer(folder.journal, folder.id, in_utc=True, is_aside=folder.is_aside)
             # Not `joined`, by which one writer's facts would outweigh those of a later import.
             process = {"pid": os.getpid(), "pid_started": 0, "boot": "", "execution": number}
             writer.fact("process", process, self._time_of(number))
@@ -311,8 +389,9 @@ class _Writing:
             have.said = replace(have.said, text=run.text)
         have.said = replace(have.said, tags=(*have.said.tags, *tags))
 
-    def _end(self, number: int, run: ForeignRun) -> None:
-        """Write down the end of an execution, where the tool knows both how and when."""
+    def end(self, run: ForeignRun) -> None:
+        """Write down the end of the last execution, where the tool knows both how and when."""
+        number = max(len(run.executions), 1)
         ended_ns = run.executions[-1].ended_ns if run.executions else None
         if run.status not in ENDED or ended_ns is None or number in self._have.ended:
             return
@@ -355,6 +434,16 @@ def _as_bytes(part: Any) -> bytes:
 
 def _name_of_things(things: Sequence[Thing]) -> str:
     return _short(digest.canonical_json([[one.step, one.time_ns] for one in things]))
+
+
+def _name_of_files(outputs: Mapping[str, Path]) -> str:
+    """Of what they look like: files of gigabytes are not read once more to see that they are."""
+    looks: list[Any] = []
+    for path, place in sorted(outputs.items()):
+        with contextlib.suppress(OSError):
+            found = place.stat()
+            looks.append([path, found.st_size, found.st_mtime_ns])
+    return _short(digest.canonical_json(looks))
 
 
 def _short(data: bytes) -> str:

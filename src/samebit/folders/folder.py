@@ -65,6 +65,7 @@ class RunFolder(Struct, frozen=True):
     """Where a run lies: `<store>/runs/<id>`."""
 
     path: Path
+    is_aside: bool = False  # durable as a whole, by `disk.publish_folders`, and not file by file
 
     @property
     def id(self) -> str:
@@ -161,7 +162,7 @@ class RunFolder(Struct, frozen=True):
         while not disk.claim_folder(self.path / "executions" / str(number)):
             number += 1
         numbered = replace(start, number=number)
-        self._create(f"executions/{number}/start.json", numbered)
+        _create(self, f"executions/{number}/start.json", numbered)
         self.console(number).mkdir(exist_ok=True)
         return numbered
 
@@ -195,7 +196,7 @@ class RunFolder(Struct, frozen=True):
             name, size = digest.of_file(segment.path)
             segments[segment.path.name] = (size, name)
         try:
-            self._create(f"executions/{number}/end.json", replace(end, segments=segments))
+            _create(self, f"executions/{number}/end.json", replace(end, segments=segments))
         except FileExistsError:
             return False
         return True
@@ -203,13 +204,10 @@ class RunFolder(Struct, frozen=True):
     def add_note(self, kind: str, value: Any) -> Note:
         """Say something about the run, as a new file."""
         note = Note(kind, time.time_ns(), user_name(), records.plain(value))
-        for folder in (self.path / "notes", self.store / "tmp"):
+        for folder in (self.path / "notes", self.store / "tmp")[: 1 if self.is_aside else 2]:
             folder.mkdir(exist_ok=True)  # a copy made by git or an object store lacks empty ones
-        self._create(f"notes/{note.at_ns}-{os.urandom(4).hex()}.json", note)
+        _create(self, f"notes/{note.at_ns}-{os.urandom(4).hex()}.json", note)
         return note
-
-    def _create(self, name: str, value: Any) -> None:
-        disk.create(self.path / name, records.encode(value), self.store / "tmp")
 
     def _read(self, name: str, kind: type[T]) -> T:
         path = f"{self.path}/{name}"  # a thousand runs are read at once: pathlib takes its time
@@ -220,6 +218,13 @@ class RunFolder(Struct, frozen=True):
             what = f"cannot read {name} of run {self.id}: {error.strerror}"
             raise Damaged(what, path=path) from error
         return records.decode(data, kind, where=path)
+
+
+def _create(folder: RunFolder, name: str, value: Any) -> None:
+    if folder.is_aside:
+        disk.write_aside(folder.path / name, records.encode(value))
+    else:
+        disk.create(folder.path / name, records.encode(value), folder.store / "tmp")
 
 
 def _is_filled(folder: Path) -> bool:
@@ -280,17 +285,20 @@ def begin(
     return folder
 
 
-def begin_imported(store: Path, record: RunRecord) -> RunFolder | None:
+def begin_imported(store: Path, record: RunRecord, aside: Path | None = None) -> RunFolder | None:
     """Write the `run.json` of a run whose id is chosen; None where that id is another run's.
 
-    It is the same run where its record names the same origin, and then stays as it is.
+    It is the same run where its record names the same origin, and then stays as it is. One that is
+    not there is begun in the folder `aside`, where one is given, and is not durable.
     """
     folder = RunFolder(store / "runs" / record.id)
+    if aside is not None and not folder.path.exists():
+        folder = RunFolder(aside / "runs" / record.id, is_aside=True)
     try:
-        folder.path.mkdir(exist_ok=True)
+        folder.path.mkdir(parents=folder.is_aside, exist_ok=True)
         _make_parts(folder)
         try:
-            disk.create(folder.path / "run.json", records.encode(record), store / "tmp")
+            _create(folder, "run.json", record)
         except FileExistsError:
             return folder if folder.record().imported == record.imported else None
     except OSError as error:

@@ -27,7 +27,7 @@ from samebit.journal.refused import Refused
 from samebit.journal.values import exact as _exact
 from samebit.journal.values import flatten as _flatten
 from samebit.journal.values import plain_step as _plain_step
-from samebit.journal.values import unwrap
+from samebit.journal.values import sound, unwrap
 from samebit.threads import Helper
 
 __all__ = ["SEAL_BYTES", "Writer"]
@@ -57,13 +57,23 @@ class Writer:
 
     A fact that the journal refuses is kept, and written when it takes frames again. `in_utc`: the
     times that are given are UTC, of what happened elsewhere, and one is given each time.
+    `is_aside`: somebody else makes durable what is written, with all of its folder.
     """
 
-    def __init__(self, folder: Path, run: str, rank: str = "0", *, in_utc: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        rank: str = "0",
+        *,
+        in_utc: bool = False,
+        is_aside: bool = False,
+    ) -> None:
         self._folder = folder
         self._run = run
         self._rank = rank
         self._in_utc = in_utc
+        self._is_aside = is_aside
         self._lock = threading.RLock()  # re-entrant: a signal handler may log while log() runs
         self._syncing = threading.Lock()  # whoever has synced knows that nobody is still at it
         self._fd = -1
@@ -122,7 +132,7 @@ class Writer:
                     schema = self._schema(names)
                 try:
                     payload = _encode([_ROW, schema, step, at, *items])
-                except OverflowError:
+                except (OverflowError, UnicodeEncodeError):  # beyond 64 bits, or no UTF-8
                     exact = map(_exact, items)
                     payload = _encode([_ROW, schema, _exact(step), at, *exact])
                 sequence = self._sequence
@@ -276,10 +286,14 @@ class Writer:
             with self._lock:
                 fd, sequence = self._fd, self._sequence
             if fd >= 0 and sequence != self._synced:
-                disk.sync(fd)
+                self._sync_file(fd)
                 self._synced = sequence
             if self._unsynced is not None:
                 raise self._unsynced
+
+    def _sync_file(self, fd: int) -> None:
+        if not self._is_aside:
+            disk.sync(fd)
 
     def doubt(self, error: Exception) -> None:
         """Remember what kept frames from being synced; `close` raises it."""
@@ -290,7 +304,7 @@ class Writer:
             full, self._full = self._full, []
         for fd in full:
             try:
-                disk.sync(fd)
+                self._sync_file(fd)
                 os.close(fd)
             except Exception as error:
                 self._unsynced = error
@@ -332,7 +346,7 @@ class Writer:
             # Never a number that an earlier segment used: a signal handler that logs may roll the
             # segment between the lookup of a row's schema and the row.
             known, self._schema_count = self._schema_count, self._schema_count + 1
-            self._append(_encode((int(Kind.SCHEMA), known, list(map(str.__str__, names)))))
+            self._append(_encode((int(Kind.SCHEMA), known, list(map(sound, names)))))
             self._schemas[names] = known
         return known
 
@@ -380,7 +394,7 @@ class Writer:
         for names in list(self._latest)[:-_MOST_LATEST]:
             del self._latest[names]
         self._path = path
-        if self._keeper is None:
+        if self._keeper is None and not self._is_aside:
             self._keeper = Helper("samebit-sync", keeping.keep(self), keeping.SYNC_EVERY_S)
             self._keeper.begin()
 
@@ -392,7 +406,7 @@ class Writer:
         """Sync the segment and leave it; a failed sync waits until `close`, for rows go on."""
         if self._size_if_ours() is not None:
             try:
-                disk.sync(self._fd)
+                self._sync_file(self._fd)
             except Exception as error:
                 self._unsynced = error
         self._leave_segment()

@@ -10,6 +10,7 @@ from samebit.data import versions
 from samebit.data.uses import uses_of_versions
 from samebit.errors import Damaged, NotFound, SamebitError, in_a_line
 from samebit.folders import naming
+from samebit.folders.aside import aside
 from samebit.folders.naming import Use
 from samebit.folders.read import read_run
 from samebit.objects import encoding
@@ -72,7 +73,7 @@ def check(
     found.objects = len(contents.files) + len(contents.packs) + len(contents.damaged)
     found.damaged |= dict.fromkeys(contents.damaged, "its index cannot be read")
     looked_into = Objects(place, contents, local)
-    with laying.aside(local) as top:
+    with aside(local.path, "pull") as top:
         for run, laid in laying.every_run(place, top):
             _look_at(found, run, laid, looked_into)
         _look_at_data(found, place, looked_into, top)

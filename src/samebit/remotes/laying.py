@@ -1,27 +1,21 @@
 """What lies at a remote laid out in a folder aside, as a store has it, to be looked into."""
 
-import contextlib
-import os
 import shutil
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from samebit.errors import Damaged, NotFound, in_a_line
 from samebit.folders.folder import RunFolder
-from samebit.objects.store import Store
 from samebit.remotes import bundles, listing, moving
 from samebit.remotes.moving import Job
 from samebit.remotes.place import Found, Place
 from samebit.remotes.recalled import read_bundle
 
-__all__ = ["Laid", "aside", "every_run", "words"]
+__all__ = ["Laid", "every_run", "words"]
 
 _TOGETHER = 200  # runs that lie there at a time
-_ASIDE = "pull-"  # in `tmp/`
-_DAY_S = 86400
 
 
 class Laid(Struct, frozen=True):
@@ -38,20 +32,6 @@ class Laid(Struct, frozen=True):
     read_bytes: int
     damaged: dict[str, str]
     trouble: str
-
-
-@contextlib.contextmanager
-def aside(store: Store) -> Generator[Path]:
-    """A folder in `tmp/` that goes at the end; those of killed processes go after a day."""
-    for path in (store.path / "tmp").glob(f"{_ASIDE}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _DAY_S:
-                shutil.rmtree(path, ignore_errors=True)
-    made = store.path / "tmp" / f"{_ASIDE}{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def every_run(place: Place, top: Path) -> Iterator[tuple[str, Laid]]:

@@ -17,12 +17,13 @@ from samebit.data import versions
 from samebit.data.uses import uses_of
 from samebit.errors import Damaged, NotFound, SamebitError, in_a_line
 from samebit.folders import naming
+from samebit.folders.aside import aside
 from samebit.folders.folder import RunFolder
 from samebit.folders.naming import Use
 from samebit.folders.read import read_run
 from samebit.objects.store import Store
 from samebit.records import DataRecord, decode
-from samebit.remotes import bundles, laying, listing, moving
+from samebit.remotes import bundles, listing, moving
 from samebit.remotes.bundles import Part
 from samebit.remotes.contents import Contents, Packed, known_id, object_path
 from samebit.remotes.moving import Job, Pace
@@ -140,7 +141,7 @@ class _Puller:
         # Some at a time: what has come is here, also where the rest never comes.
         listed = listing.list_bundles(self._place, runs)
         for at in range(0, len(runs), _TOGETHER):
-            with laying.aside(self._store) as top:
+            with aside(self._store.path, "pull") as top:
                 some = {run: listed[run] for run in runs[at : at + _TOGETHER]}
                 changed |= self._pull_runs(some, top, kinds)
         done = [run for run in runs if run in changed]

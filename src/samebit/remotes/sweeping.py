@@ -12,6 +12,7 @@ from samebit import digest
 from samebit.data.versions import named_by_versions
 from samebit.errors import Damaged, NotFound
 from samebit.folders import naming
+from samebit.folders.aside import aside
 from samebit.objects import encoding
 from samebit.objects.encoding import PackEntry
 from samebit.objects.store import Store
@@ -56,7 +57,7 @@ def marked(place: Place, local: Store, contents: Contents) -> set[bytes]:
     Raises:
         Damaged: what something names cannot be told.
     """
-    with laying.aside(local) as top:
+    with aside(local.path, "pull") as top:
         damaged = laying.words(place, top)
         roots: set[str] = set()
         for run, laid in laying.every_run(place, top):

@@ -18,7 +18,7 @@ from samebit.server.api import Api
 from samebit.server.asked import whole
 from samebit.server.described import EVENTS, JSON, RUN, SINCE, Address, document
 from samebit.server.given import Given
-from samebit.server.guard import Guard, cookie_name
+from samebit.server.guard import Guard
 from samebit.server.looking import Here, Looking
 from samebit.server.reading import Reader
 from samebit.server.there import There
@@ -40,7 +40,7 @@ _OF_ITSELF = Address(dict[str, Any], about="this document")
 class Page:
     """The application, and what of it whoever serves it must know."""
 
-    def __init__(self, given: Given, token: str, port: int) -> None:
+    def __init__(self, given: Given, token: str) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="samebit-page")
         there = There(given.store, given.remote) if given.remote else None
         self._looking = Looking(there or Here(given.store, given.tables))
@@ -53,7 +53,7 @@ class Page:
             "openapi.json": (self._described, _OF_ITSELF),
         }
         described = {path: address for path, (_, address) in (addresses | others).items()}
-        self._document = document(described, cookie_name(port))
+        self._document = document(described)
         routes = [
             Route(f"/api/{path}", self._answer(tell, address.media_type), methods=["GET"])
             for path, (tell, address) in addresses.items()
@@ -72,7 +72,7 @@ class Page:
             exception_handlers={SamebitError: _error, OSError: _refused, Exception: _fault},
             lifespan=self._life,
         )
-        self.app = Guard(inner, token, port, writable=("/api/notes/",))
+        self.app = Guard(inner, token, writable=("/api/notes/",))
 
     def close(self) -> None:
         """End what would go on for ever; called in the thread that answers."""

@@ -13,8 +13,9 @@ from samebit.digest import canonical_json
 from samebit.errors import NotFound, UsageError
 from samebit.folders.read import View
 from samebit.server.answers import CurvePoints, GroupCurve
+from samebit.server.axes import Axis, Even, Listed
 from samebit.server.columns import cut
-from samebit.server.envelopes import envelope
+from samebit.server.envelopes import Columns, columns_of, envelope
 from samebit.server.points import MACHINE, PointsCache, Series, load_numpy
 from samebit.stats.distributions import t_quantile
 
@@ -57,15 +58,23 @@ def curves(cache: PointsCache, ids: Sequence[str], asked: Asked) -> bytes:
     """A header of JSON and the blocks of each curve: x, low, high, last, mean."""
     numpy = load_numpy()
 
+    of_axes: dict[Even, Columns] = {}
+
     def draw(run: str) -> tuple[Row, list[bytes]] | None:
         found = _found(cache, run, asked, numpy)
         if found is None:
             return None
-        series, xs, ys = found
-        drawn = envelope(xs, ys, asked.columns, asked.begin, asked.end, numpy)
-        parts = (drawn.x, drawn.low, drawn.high, drawn.last, drawn.mean)
-        told = {"id": run, "points": series.points, "drawn": len(drawn.x), "odd": series.odd}
-        return told, [part.astype("<f8").tobytes() for part in parts]
+        series, axis, ys = found
+        # As a rule many runs have the same steps.
+        columns = of_axes.get(axis) if isinstance(axis, Even) else None
+        if columns is None:
+            columns = columns_of(axis, asked.columns, asked.begin, asked.end, numpy)
+            if isinstance(axis, Even):
+                of_axes[axis] = columns
+        drawn = envelope(ys, columns, numpy)
+        parts = (columns.x, drawn.low, drawn.high, drawn.last, drawn.mean)
+        told = {"id": run, "points": series.points, "drawn": len(columns.x), "odd": series.odd}
+        return told, [part.astype("<f8", copy=False).tobytes() for part in parts]
 
     drawn = _of_each(draw, ids)
     told = [one[0] for one in drawn if one is not None]
@@ -85,24 +94,26 @@ def _of_each(call: Callable[[str], T], ids: Sequence[str]) -> list[T]:
 
 def _found(
     cache: PointsCache, run: str, asked: Asked, numpy: Any
-) -> tuple[Series, Any, Any] | None:
-    """A metric, and its points in order of x; None where the run is gone or has none."""
+) -> tuple[Series, Axis, Any] | None:
+    """A metric, where its points lie and their values; None where the run is gone or has none."""
     try:
         series = cache.series(run, asked.metric)
-        by = cache.series(run, asked.x) if asked.x not in _AXES else None
+        by = cache.series(run, asked.x) if asked.x not in ("step", *_TIMES) else None
     except NotFound:
         return None  # it was deleted meanwhile, or cannot be read: its row says so
     if series is None:
         return None
-    if asked.x in _AXES:
-        xs, ys = _AXES[asked.x](series, numpy), series.values(numpy)
+    if asked.x == "step":
+        return series, series.axis(), series.held_values
+    if asked.x in _TIMES:
+        xs, ys = _TIMES[asked.x](series, numpy), series.held_values
     elif by is None:
         return None
     else:
         _, mine, other = numpy.intersect1d(
             series.steps(numpy), by.steps(numpy), assume_unique=True, return_indices=True
         )
-        xs, ys = by.values(numpy)[other], series.values(numpy)[mine]
+        xs, ys = by.values(numpy)[other], series.held_values[mine]
         finite = numpy.isfinite(xs)
         xs, ys = xs[finite], ys[finite]
     if not len(xs):
@@ -110,11 +121,10 @@ def _found(
     if (xs[1:] < xs[:-1]).any():
         order = numpy.argsort(xs, kind="stable")
         xs, ys = xs[order], ys[order]
-    return series, xs, ys
+    return series, Listed(xs), ys
 
 
-_AXES: dict[str, Any] = {
-    "step": lambda series, numpy: series.steps(numpy),
+_TIMES: dict[str, Any] = {
     "time": lambda series, numpy: series.seconds(numpy),
     "relative": lambda series, numpy: series.seconds(numpy) - series.begun_ns / 1e9,
 }
@@ -131,7 +141,7 @@ def group_curve(
     numpy = load_numpy()
     found = _of_each(lambda run: _found(cache, run, asked, numpy), ids)
     parts = {
-        run: _within(one[1], one[2], asked, numpy)
+        run: _within(*one[1:], asked, numpy)
         for run, one in zip(ids, found, strict=True)
         if one is not None
     }
@@ -161,11 +171,12 @@ def group_curve(
     )
 
 
-def _within(xs: Any, ys: Any, asked: Asked, numpy: Any) -> tuple[Any, Any]:
+def _within(axis: Axis, ys: Any, asked: Asked, numpy: Any) -> tuple[Any, Any]:
     """The finite points between the bounds."""
-    first = 0 if asked.begin is None else int(numpy.searchsorted(xs, asked.begin, "left"))
-    behind = len(xs) if asked.end is None else int(numpy.searchsorted(xs, asked.end, "right"))
-    xs, ys = xs[first:behind], ys[first:behind]
+    first = 0 if asked.begin is None else int(axis.before(asked.begin, numpy))
+    behind = len(axis) if asked.end is None else int(axis.before(asked.end, numpy, also_at=True))
+    xs = axis.at(numpy.arange(first, behind), numpy)
+    ys = ys[first:behind].astype(numpy.float64, copy=False)
     finite = numpy.isfinite(ys)
     return (xs, ys) if finite.all() else (xs[finite], ys[finite])
 

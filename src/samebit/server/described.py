@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from samebit import __version__
 from samebit.server.answers import ErrorAnswer
+from samebit.server.guard import PASS
 
 __all__ = [
     "BINARY",
@@ -116,10 +117,11 @@ DRAWN = (
 _OF_PATHS = {"run": "the id of a run", "digest": "of an object, as `blake3:…`"}
 _ERRORS = {
     "400": "it cannot be meant so",
-    "403": "not yours to ask: no cookie, another host, or a page elsewhere",
+    "403": "not yours to ask: no token, another host, or a page elsewhere",
     "404": "not here",
     "409": "stored bytes cannot be read",
 }
+_BEARER: Schema = {"token": []}
 _INT = {"type": "string", "pattern": "^-?[0-9]+$"}
 _FLOAT = {"enum": ["nan", "inf", "-inf"]}
 
@@ -162,12 +164,11 @@ _PLAIN: dict[str, tuple[str, Schema]] = {
 }
 
 
-def document(addresses: Mapping[str, Address], cookie: str) -> bytes:
+def document(addresses: Mapping[str, Address]) -> bytes:
     """All addresses as OpenAPI 3.1, JSON.
 
     Args:
         addresses: by path below `/api/`.
-        cookie: the name of the one that the link is changed into.
     """
     shapes = [one.gives for one in addresses.values() if not isinstance(one.gives, str)]
     bodies = [one.body for one in addresses.values() if one.body is not None]
@@ -185,11 +186,15 @@ def document(addresses: Mapping[str, Address], cookie: str) -> bytes:
         "info": {
             "title": "The page of a samebit store",
             "version": __version__,
-            "description": "Answers this machine alone, to whoever has opened the link.",
+            "description": "Answers this machine alone, to whoever has the link: its token is a "
+            "bearer token; behind the dot of it stands a pass, which opens reading.",
         },
-        "security": [{"link": []}],
+        "security": [_BEARER, {"pass": []}],
         "components": {
-            "securitySchemes": {"link": {"type": "apiKey", "in": "cookie", "name": cookie}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "pass": {"type": "apiKey", "in": "query", "name": PASS},
+            },
             "schemas": components,
         },
         "paths": {
@@ -220,6 +225,7 @@ def _operation(path: str, one: Address, schema: Schema) -> Schema:
     if one.body is not None:
         body = {JSON: {"schema": {"$ref": f"{_REFS}{one.body.__name__}"}}}
         told["requestBody"] = {"required": True, "content": body}
+        told["security"] = [_BEARER]
     return told
 
 

@@ -1,8 +1,10 @@
-"""Who may ask: the link's token, the names of this machine, pages of our own; and safe headers.
+"""Who may ask: whoever has the link's token, by a name of this machine, from a page of ours.
 
 A page that is open in the same browser can send requests to a port of this machine, and a name of
 its own can be made to mean 127.0.0.1. So a request must name this machine as its host, come from
-us or from no page at all, and bring the cookie that the link's token was changed into.
+us or from no page at all, and bring the token. That is no cookie: a browser sends cookies to every
+port of a host, and so to servers of other users of this machine. The page takes the token from
+behind the `#` of the link, keeps it for its own origin, and sends it as a header.
 """
 
 import hmac
@@ -11,11 +13,11 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
+from urllib.parse import parse_qs
 
 from samebit.server.answers import error_body
 
-__all__ = ["Guard", "cookie_name", "new_token"]
+__all__ = ["PASS", "Guard", "new_token"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,27 +42,23 @@ _HEADERS: tuple[Header, ...] = (
 )
 _OURS = (b"content-security-policy", _POLICY.encode())
 _READING = ("GET", "HEAD")
-_TOKEN_BYTES = 32
+PASS = "pass"  # of an address that a picture, a stream of events or a file to save asks for
+_TOKEN_BYTES, _PASS_BYTES = 32, 16
 _LONGEST_QUERY = 256_000  # bytes: ten thousand ids
 
 
 def new_token() -> str:
-    """What a link holds: 256 random bits."""
-    return secrets.token_urlsafe(_TOKEN_BYTES)
-
-
-def cookie_name(port: int) -> str:
-    """Of the cookie that a link becomes: cookies know no ports, so their names do."""
-    return f"samebit-{port}"
+    """What a link holds: 256 random bits, a dot, and 128 more, which by themselves open reading."""
+    return f"{secrets.token_urlsafe(_TOKEN_BYTES)}.{secrets.token_urlsafe(_PASS_BYTES)}"
 
 
 class Guard:
     """Lets through to an application what may ask, and puts safe headers on each answer."""
 
-    def __init__(self, app: App, token: str, port: int, writable: Iterable[str] = ()) -> None:
+    def __init__(self, app: App, token: str, writable: Iterable[str] = ()) -> None:
         self._app = app
         self._token = token.encode()
-        self._cookie = cookie_name(port)
+        self._pass = self._token.rpartition(b".")[2]
         self._writable = tuple(writable)  # beginnings of the paths that take POST
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,60 +79,33 @@ class Guard:
             return await _refuse(scope, send, 403, what)
         if len(scope["query_string"]) > _LONGEST_QUERY:
             return await _refuse(scope, send, 400, "the address is too long")
-        is_page = method in _READING and not path.startswith("/api/")
-        if is_page and _is_followed(headers):
-            return await _ask_again(scope, send)
-        if not _is_from_us(headers, host, is_reading=method in _READING):
+        is_reading = method in _READING
+        # The page itself is the same for everybody, and holds nothing of the store.
+        is_page = is_reading and not path.startswith("/api/")
+        is_ours = _is_from_us(headers, host, is_reading=is_reading)
+        if not is_ours and not (is_page and _is_followed(headers)):
             return await _refuse(scope, send, 403, "the request comes from another page")
-        asked = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        if is_page and "token" in asked:
-            return await self._enter(scope, send, asked)
-        if not self._is_known(headers):
-            hint = "open the link that `samebit ui` printed; it holds the token"
+        if not is_page and not (self._is_known(headers) or (is_reading and self._may_pass(scope))):
+            hint = "open the link that `samebit ui` printed; it is good for as long as that runs"
             return await _refuse(scope, send, 403, "this browser has not opened the link", hint)
         may_write = method == "POST" and path.startswith(self._writable)
-        if method not in _READING and not may_write:
+        if not is_reading and not may_write:
             return await _refuse(scope, send, 405, f"{method} is not for this address")
         return await self._app(scope, receive, send)
 
     def _is_known(self, headers: list[Header]) -> bool:
-        for name, value in headers:
-            for part in value.split(b";") if name == b"cookie" else ():
-                cookie, _, held = part.strip().partition(b"=")
-                if cookie == self._cookie.encode() and hmac.compare_digest(held, self._token):
-                    return True
-        return False
+        how, _, given = (_only(headers, b"authorization") or b"").partition(b" ")
+        return how.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
 
-    async def _enter(self, scope: Scope, send: Send, asked: dict[str, str]) -> None:
-        """Change the token of the link into the cookie; the address is then without it."""
-        given = asked.pop("token").encode("utf-8", "surrogatepass")
-        if not hmac.compare_digest(given, self._token):
-            hint = "a link is good for as long as its `samebit ui` runs"
-            return await _refuse(scope, send, 403, "this link is no longer good", hint)
-        target = _path(scope) + (f"?{urlencode(asked)}" if asked else "")
-        cookie = f"{self._cookie}={self._token.decode()}; Path=/; HttpOnly; SameSite=Strict"
-        found = [(b"set-cookie", cookie.encode()), (b"location", target.encode())]
-        return await _answer(send, 303, b"", "text/plain", found)
+    def _may_pass(self, scope: Scope) -> bool:
+        given = parse_qs(scope["query_string"].decode("latin-1")).get(PASS, [])
+        return len(given) == 1 and hmac.compare_digest(given[0].encode(), self._pass)
 
 
 def _is_followed(headers: list[Header]) -> bool:
-    """Whether somebody followed a link in a page elsewhere: that one's cookies stay at home."""
+    """Whether somebody followed a link in a page elsewhere."""
     told = [_only(headers, b"sec-fetch-" + name) for name in (b"site", b"mode", b"dest")]
     return told[0] in (b"cross-site", b"same-site") and told[1:] == [b"navigate", b"document"]
-
-
-async def _ask_again(scope: Scope, send: Send) -> None:
-    """Have the browser ask for the same address once more, from a page of ours."""
-    query = scope["query_string"].decode("latin-1")
-    to = html.escape(_path(scope) + (f"?{query}" if query else ""), quote=True)
-    page = f'<!doctype html><title>Samebit</title><meta http-equiv="refresh" content="0; url={to}">'
-    await _answer(send, 200, page.encode(), "text/html; charset=utf-8", ())
-
-
-def _path(scope: Scope) -> str:
-    """The path as it was asked for; with two slashes first it would be another host's address."""
-    raw: bytes = scope.get("raw_path") or b"/"
-    return "/" + quote(unquote_to_bytes(raw.partition(b"?")[0]).lstrip(b"/\\"))
 
 
 def _is_from_us(headers: list[Header], host: bytes, *, is_reading: bool) -> bool:

@@ -17,6 +17,7 @@ from samebit.errors import UsageError
 from samebit.folders.growing import Growing
 from samebit.folders.points import Points, of_rows
 from samebit.folders.read import View, read_run
+from samebit.server.axes import Axis, Even, Listed
 from samebit.server.reading import Reader, stamp
 
 __all__ = ["MACHINE", "PointsCache", "Series", "load_numpy"]
@@ -52,12 +53,16 @@ class Series(Struct, frozen=True):
         """As float64."""
         return self.held_values.astype(numpy.float64, copy=False)
 
+    def axis(self) -> Axis:
+        """Its steps, to find points by."""
+        if isinstance(self.held_steps, tuple):
+            first, stride = self.held_steps
+            return Even(first, stride, self.points)
+        return Listed(self.held_steps)
+
     def steps(self, numpy: Any) -> Any:
         """As float64, ascending."""
-        if not isinstance(self.held_steps, tuple):
-            return self.held_steps
-        first, stride = self.held_steps
-        return first + stride * numpy.arange(self.points, dtype=numpy.float64)
+        return self.axis().at(numpy.arange(self.points), numpy)
 
     def seconds(self, numpy: Any) -> Any:
         """When each was logged: seconds since 1970 as float64."""

@@ -43,7 +43,7 @@ def serve(given: Given, port: int, ready: Callable[[str], None]) -> None:
     listening = _listen(port)
     port = listening.getsockname()[1]
     token = new_token()
-    page = Page(given, token, port)
+    page = Page(given, token)
     config = uvicorn.Config(
         page.app,
         log_level="critical",  # what goes wrong is an answer, and a page tells it
@@ -58,8 +58,9 @@ def serve(given: Given, port: int, ready: Callable[[str], None]) -> None:
     )
     server = _Server(config)
     server.page = page
-    # Connections wait in the socket's queue until the server takes them.
-    ready(f"http://{_ADDRESS}:{port}/?token={token}")
+    # Connections wait in the socket's queue until the server takes them. What stands behind the #
+    # of a link is sent to nobody.
+    ready(f"http://{_ADDRESS}:{port}/#token={token}")
     try:
         server.run(sockets=[listening])
     finally:

@@ -229,6 +229,7 @@ class Import(TypedDict):
     written: bool  # false with --dry-run: what would be
     points: int
     things: int
+    files: int  # that it had made, and that were stored
     problems: list[tuple[str, str]]
 
 

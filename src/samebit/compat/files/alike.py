@@ -48,6 +48,8 @@ def read_alike(data: bytes, payloads: Any, lengths: Any, numpy: Any) -> tuple[li
     found: list[Numbers] = []
     left: list[Any] = [numpy.flatnonzero(lengths > _MOST_BYTES)]
     short = numpy.flatnonzero(lengths <= _MOST_BYTES)
+    if not len(short):
+        return [], left[0]
     order = short[numpy.argsort(lengths[short], kind="stable")]
     sizes, begins = numpy.unique(lengths[order], return_index=True)
     for size, places in zip(sizes.tolist(), numpy.split(order, begins[1:]), strict=True):

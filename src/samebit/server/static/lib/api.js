@@ -1,5 +1,7 @@
 // What the server is asked, and its answers as values.
 
+import { headers, pass } from "./key.js";
+
 /** What the server could not do, in its own words. */
 class ApiError extends Error {
   constructor(status, said) {
@@ -10,8 +12,10 @@ class ApiError extends Error {
   }
 }
 
-/** The address of an answer, for links as well. */
-export function address(path, params = {}) {
+/** The address of an answer for an element of the page, as a link, a picture or a stream of events. */
+export const address = (path, params = {}) => plain(path, { ...params, pass: pass() });
+
+function plain(path, params = {}) {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
     if (value !== null && value !== undefined && value !== "") query.set(key, value);
@@ -23,6 +27,11 @@ export function address(path, params = {}) {
 /** Ask for JSON. */
 export async function ask(path, params, { signal } = {}) {
   return numbers(await (await fetched(path, params, signal)).json());
+}
+
+/** Ask for a text. */
+export async function askText(path, params, { signal } = {}) {
+  return (await fetched(path, params, signal)).text();
 }
 
 /** Send a note; the one thing that is ever written. */
@@ -39,10 +48,10 @@ export function unanswered() {
 async function fetched(path, params, signal, how = {}) {
   let response;
   try {
-    const asked = address(path, params);
+    const asked = plain(path, params);
     const early = window.early?.get(asked);  // lib/early.js, once
     window.early?.delete(asked);
-    response = await (early ?? fetch(asked, { signal, ...how }));
+    response = await (early ?? fetch(asked, { signal, ...how, headers: headers(how.headers) }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unanswered();

@@ -1,3 +1,5 @@
 // Asks for what every view needs while the modules of the page are still on their way.
 
-window.early = new Map(["/api/store", "/api/runs"].map((address) => [address, fetch(address)]));
+import { headers } from "./key.js";
+
+window.early = new Map(["/api/store", "/api/runs"].map((address) => [address, fetch(address, { headers: headers() })]));

@@ -7,6 +7,7 @@ import { useKeys } from "../lib/keys.js";
 import { newestFirst, shownWhere, unarchived, useRuns, want } from "../lib/runs.js";
 import { number, several } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
+import { useFullScreen } from "../parts/full_screen.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { ChartCard } from "./chart_card.js";
 import { ChartBar } from "./curves_bar.js";
@@ -31,7 +32,7 @@ export function Curves({ params }) {
 export function useChosen(runs, params, most = MOST_OVERLAID) {
   const where = params.ids ? "" : params.where ?? "";
   const { answer, error, isCurrent } = useAnswer(
-    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "");
+    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "", where);
   return useMemo(() => {
     const named = list(params.ids);
     const rows = (where ? answer?.ids ?? [] : runs.ids).map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined);
@@ -42,11 +43,12 @@ export function useChosen(runs, params, most = MOST_OVERLAID) {
 
 /** How charts are looked at, as the address has it. */
 function useHow(params) {
+  const by = useMemo(() => unpacked(params.by), [params.by]);  // another list would be other lines, drawn anew
   return useMemo(() => ({
     x: params.x || "step", zoom: rangeOf(params.zoom), smooth: Math.max(0, Number(params.smooth) || 0),
-    isXLog: params.xlog === "1", isYLog: params.ylog === "1", by: unpacked(params.by), color: params.color ?? "",
+    isXLog: params.xlog === "1", isYLog: params.ylog === "1", by, color: params.color ?? "",
     yRange: params.y === "inner" ? "inner" : rangeOf(params.y),
-  }), [params.x, params.zoom, params.smooth, params.xlog, params.ylog, params.by, params.color, params.y]);
+  }), [params.x, params.zoom, params.smooth, params.xlog, params.ylog, by, params.color, params.y]);
 }
 
 /** `1~20` as two numbers; null for anything else. */
@@ -81,6 +83,7 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
   const pattern = useMemo(() => patternOf(params.charts), [params.charts]);
   const found = metrics.filter(({ name }) => pattern.test(name));
   const large = params.large ?? "";
+  useFullScreen(large);
   useKeys([["s", "smooth more", () => change({ smooth: next(how, metrics) }, { replace: true })],
     ["l", "logarithmic values", () => change({ ylog: how.isYLog ? "" : "1" }, { replace: true })],
     ...(large ? [["Escape", "all charts", () => change({ large: "" })]] : [])]);
@@ -99,7 +102,8 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
       ${hasLegend && html`<${Legend} sections=${sections} title=${legendTitle} hidden=${hidden} setHidden=${setHidden} setBright=${setBright} isOfGroups=${isOfGroups} />`}
       <div>
         ${asking && !answer && !trouble && html`<${Waiting} what="asking which metrics there are…" />`}
-        ${answer && found.length === 0 && html`<p class="dim">${metrics.length ? "no chart has such a name" : "these runs have no metrics"}</p>`}
+        ${answer && found.length === 0 && html`<p class="dim">${metrics.length === 0 ? `${plain ? "this run has" : "these runs have"} no metrics that are numbers`
+          : pattern.isBroken ? "that is no regular expression yet, and no chart has these letters in its name" : "no chart has such a name"}</p>`}
         ${one ? html`<div class="charts one">${card(one)}</div>` : sectionsOf(found).map((section) => html`<${Section} key=${section.title} section=${section}
           closed=${unpacked(params.closed)} card=${card} />`)}
       </div>

@@ -1,7 +1,7 @@
 // What a run logged beside numbers, by name, a step at a time: pictures, tables, histograms, texts, sound, films.
 
 import { change } from "../lib/address.js";
-import { address, ask } from "../lib/api.js";
+import { address, ask, askText } from "../lib/api.js";
 import { html, useMemo, useState } from "../lib/html.js";
 import { count, number, several, shown, size, visible, visibleLines } from "../lib/text.js";
 import { Bars } from "../charts/bars.js";
@@ -78,7 +78,7 @@ const READ = { text: Text, histogram: Histogram, table: Table };
 
 function Read({ run, one, what, path }) {
   const { answer, error } = useAnswer((signal) => (one.kind === "text"
-    ? fetch(address(path, { run }), { signal }).then((response) => response.text()) : ask(path, { run }, { signal })), one.digest);
+    ? askText(path, { run }, { signal }) : ask(path, { run }, { signal })), one.digest);
   if (error) return html`<${Trouble} error=${error} />`;
   if (answer === null) return html`<${Waiting} what="reading…" />`;
   const View = READ[one.kind];
