@@ -201,13 +201,15 @@ def _study(
     options: argparse.Namespace, how: str, words: list[str]
 ) -> tuple[Study, dict[str, int], int]:
     """What is declared, how many of each kind of seed, and how many repeats."""
-    crossed = {factor: n for factor in _CROSSED if (n := getattr(options, factor)) is not None}
+    given: list[tuple[str, int | None]] = [(name, getattr(options, name)) for name in _CROSSED]
+    crossed = {name: n for name, n in given if n is not None}
+    together: int | None = options.n
     if crossed and (options.n is not None or options.vary):
         raise UsageError("--n varies all kinds together, --init and the like cross them: not both")
-    if not crossed and options.n is None:
+    if not crossed and together is None:
         raise UsageError("how many?", hint="--n 10; or crossed: --init 5 --order 5")
     factors: tuple[str, ...] = tuple(crossed) or options.vary or (ALL,)
-    counts: dict[str, int] = crossed or {factor: options.n for factor in factors}
+    counts = crossed or dict.fromkeys(factors, together or 0)
     repeats = options.repeat if options.repeat is not None else int(len(crossed) > 1)
     threads = 0
     if options.on == "local" and _THREADS not in os.environ:
@@ -287,8 +289,8 @@ def _how_varied(study: Study, wanted: Sequence[Design]) -> str:
         sizes = [len({one.values[factor] for one in wanted}) for factor in study.factors]
         said = " × ".join(f"{n} seeds of {f}" for n, f in zip(sizes, study.factors, strict=True))
     else:
-        said = "in each other seeds of " + ("everything" if ALL in study.factors else "")
-        said += ", ".join(factor for factor in study.factors if factor != ALL or len(said) < 1)
+        kinds = ["everything"] if ALL in study.factors else study.factors
+        said = f"each with its own seeds of {', '.join(kinds)}"
     return said + (f"; the first one {_once_more(repeats)}" if repeats else "")
 
 
@@ -341,7 +343,8 @@ class _Telling:
             screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
         lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
         label = ", ".join([self._name, *lost])
-        left = progress.left_s if progress.over < progress.total else None
+        is_known = progress.left_s is not None and progress.over < progress.total
+        left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)
 
 
@@ -351,7 +354,7 @@ _SAID = ("failed", "killed", "broken off", "damaged")
 def _left(progress: Progress) -> str:
     if progress.left_s is None or progress.over == progress.total:
         return ""
-    return f", about {duration(math.ceil(progress.left_s))} left"
+    return f", about {duration(max(1, math.ceil(progress.left_s)))} left"
 
 
 def _how_ended(ended: Fate) -> str:
