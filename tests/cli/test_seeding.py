@@ -47,7 +47,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def seeds(project: Project, *words: str, **env: str) -> Ended:
+def seeds(project: Project, *words: str, **env: Any) -> Ended:
     return project.call(SAMEBIT, "seeds", *words, **env)
 
 
