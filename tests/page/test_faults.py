@@ -18,6 +18,7 @@ from tests.projects import SAMEBIT, Project
 from tests.server.recorded import begin
 
 HUGE = "x" * 1_000_000
+FIFTY = "x" * 50_000_000
 TEN = 10
 
 
@@ -137,19 +138,31 @@ def test_a_record_that_is_none_is_a_row_that_says_so(browser: Any, tmp_path: Pat
         page.get_by_text("damaged record").first.wait_for()
 
 
-def test_values_of_a_megabyte_do_not_stop_the_page(browser: Any, tmp_path: Path) -> None:
+def test_values_of_fifty_megabytes_do_not_stop_the_page(browser: Any, tmp_path: Path) -> None:
     store = stores.new_store(tmp_path / "p")
-    many = {"text": HUGE, "list": list(range(50_000)), **{f"key{at}": at for at in range(2000)}}
-    run = stores.record(store, name="huge", config=many, rows=[{"loss": 1.0}], console=HUGE)
+    many = {"list": list(range(50_000)), **{f"key{at}": at for at in range(2000)}}
+    run, other = (
+        stores.record(store, name=name, config={"text": FIFTY + name, **many}, rows=[{"loss": 1.0}])
+        for name in ("huge", "other")
+    )
     stores.record(store, name="small", config={"text": "a"}, rows=[{"loss": 2.0}])
+    (run.console(1) / "0.log").parent.mkdir(parents=True, exist_ok=True)
+    (run.console(1) / "0.log").write_text(HUGE)
+    both = f"/compare?ids={run.id},{other.id}"
     with shown(tmp_path / "p") as site, opened_at(browser, site) as opened:
         page = opened.page
-        for view in ("/", f"/run/{run.id}", f"/run/{run.id}?tab=config", "/hyper"):
+        for view in ("/", f"/run/{run.id}", f"/run/{run.id}?tab=config", "/hyper", both):
             opened.go(view)
             page.locator("main").wait_for()
             page.locator(".waiting").first.wait_for(state="detached")
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, view
+        page.get_by_text("50,000,004 characters").wait_for()
+        opened.go(f"/run/{run.id}?tab=config")
+        page.get_by_text("the first 10,000 characters of 50,000,004").click()
+        with page.expect_download() as kept:
+            page.get_by_role("link", name="all of it as a file, 50.0 MB").click()
+        assert Path(kept.value.path()).stat().st_size == len(FIFTY) + 4
         opened.go(f"/run/{run.id}?tab=console")
         page.get_by_text("xxxxxxxxxx").first.wait_for()
 

@@ -59,6 +59,7 @@ def asked_well(browser: TestClient, leafy: str) -> dict[str, tuple[str, dict[str
         "states": ("states", states),
         "states/leaf": ("states/leaf", states | {"place": place_in(browser, states)}),
         "runs/{run}/file": (f"runs/{at['first-twin']}/file", {"path": "train.py"}),
+        "runs/{run}/value": (f"runs/{GOLDEN}/value", {"part": "Run", "name": "id"}),
         "runs/{run}/files": (f"runs/{at['first-twin']}/files", {}),
         "runs/{run}/console": (f"runs/{at['first-twin']}/console", {}),
         "media/{digest}": (f"media/{media}", {"run": SHOWN}),

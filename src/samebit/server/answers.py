@@ -32,6 +32,7 @@ __all__ = [
     "Groups",
     "Key",
     "Lacking",
+    "Long",
     "Media",
     "Metric",
     "Metrics",
@@ -123,11 +124,20 @@ OfRun = Annotated[
 ]
 
 
+class Long(Struct, frozen=True):
+    """A text of which only the beginning is sent."""
+
+    at: int  # which of the values, from 0
+    characters: int  # of the whole
+    digest: str  # of its UTF-8
+
+
 class Fact(Struct, frozen=True):
     """A name and what is said under it, a line each."""
 
     name: str
     values: list[str]
+    long: list[Long] = []  # of these values: `runs/ID/value` has all of each
 
 
 class Part(Struct, frozen=True):
@@ -135,6 +145,7 @@ class Part(Struct, frozen=True):
 
     title: str
     facts: list[Fact]
+    more: int = 0  # facts that are left out: very many
 
 
 class Command(Struct, frozen=True):

@@ -40,6 +40,7 @@ from samebit.server.described import (
     SINCE,
     SOME_RUNS,
     TEX,
+    TEXT,
     WHERE,
     Address,
     a_text,
@@ -77,6 +78,11 @@ _STATES = (
     a_text("rank", "of which process"),
 )
 _PLACE = a_text("place", "of a leaf in its state", is_needed=True)
+_VALUE = (
+    a_text("part", "its title", is_needed=True),
+    a_text("name", "of a fact there", is_needed=True),
+    a_whole("at", "which of its values, from 0"),
+)
 _PATH = a_text("path", "a file's place in the tree", is_needed=True)
 _CONSOLE = (
     a_whole("execution", "which, from 1; the first that printed anything"),
@@ -143,6 +149,7 @@ class Api:
             "states/leaf": (self._leaf, Address(beside.LeafApart, (*_STATES, _PLACE))),
             "runs/{run}": (self._run, Address(answers.RunAnswer)),
             "runs/{run}/console": (self._console, Address(answers.ConsoleText, _CONSOLE)),
+            "runs/{run}/value": (self._value, Address(TEXT, _VALUE, "all of one value, as text")),
             "runs/{run}/file": (self._file, Address(answers.OneFile, (_PATH,))),
             **{
                 f"runs/{{run}}/{name}": (self._of_run(tell), Address(shape))
@@ -305,6 +312,11 @@ class Api:
 
     def _run(self, asked: Request) -> bytes:
         return encode(one.summary(self.reader.view(asked.run), self._given))
+
+    def _value(self, asked: Request) -> bytes:
+        query, view = asked.query, self.reader.view(asked.run)
+        part, name, at = query.get("part", ""), query.get("name", ""), whole(query, "at") or 0
+        return one.value(view, self._given, part, name, at).encode("utf-8", "backslashreplace")
 
     def media(self, run: str, digest: str) -> media.Given:
         """The bytes of something that a run logged."""

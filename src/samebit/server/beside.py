@@ -2,6 +2,8 @@
 
 from msgspec import Struct, field
 
+from samebit.server.answers import Long
+
 __all__ = [
     "Comparison",
     "FirstDifference",
@@ -26,6 +28,7 @@ class SectionRow(Struct, frozen=True):
     key: str
     values: list[str | None]
     same: bool
+    long: list[Long] = []  # of these values only the beginning is here
 
 
 class Section(Struct, frozen=True):
@@ -33,6 +36,7 @@ class Section(Struct, frozen=True):
 
     title: str
     rows: list[SectionRow]
+    more: int = 0  # rows that are left out: very many, those that differ come first then
 
 
 class Comparison(Struct, frozen=True):

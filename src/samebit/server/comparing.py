@@ -11,6 +11,7 @@ from samebit.errors import NotFound, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
 from samebit.folders.streams import FACE
+from samebit.server.answers import Long
 from samebit.server.beside import (
     Comparison,
     FirstDifference,
@@ -23,6 +24,7 @@ from samebit.server.beside import (
     TraceStep,
 )
 from samebit.server.given import Given
+from samebit.server.long import MOST_FACTS, beginning
 from samebit.server.reading import Reader, stamp
 from samebit.server.strips import equal_rows, row_of, strip
 from samebit.trace.groups import GROUPS
@@ -36,6 +38,7 @@ _MOST_LEAVES = 1000  # of a group that are named
 _KEPT = 8  # pairs of traces of which this is known
 
 Step = tuple[int, int]  # optimizer, count
+_Value = tuple[str | None, Long | None]  # or its beginning, and how long all of it is
 
 
 class _Pair(Struct, frozen=True):
@@ -62,13 +65,14 @@ class Comparer:
         if not 1 <= len(ids) <= _MOST_RUNS:
             raise UsageError(f"1 to {_MOST_RUNS} runs can be compared, not {len(ids)}")
         labels: list[str] = []
-        told: dict[str, list[Mapping[str, str]]] = {}
+        told: dict[str, list[Mapping[str, _Value]]] = {}
         for run in ids:
             view = self._reader.view(run, keep=len(ids) <= 2)
             labels.append(view.name or view.id)
             for title, facts in self._given.compare(view).items():
-                told.setdefault(title, []).append(facts)
-        sections = [Section(title, _rows(facts)) for title, facts in told.items()]
+                values = {key: beginning(text, len(labels) - 1) for key, text in facts.items()}
+                told.setdefault(title, []).append(values)
+        sections = [_section(title, facts) for title, facts in told.items()]
         return Comparison(list(ids), labels, [one for one in sections if one.rows])
 
     def trace(self, ids: Sequence[str], begin: int, count: int) -> Trace:
@@ -154,13 +158,19 @@ def _of_group(name: str, ours: Mapping[str, bytes], theirs: Mapping[str, bytes])
     return GroupLeaves(name, equal, differing[:_MOST_LEAVES], max(0, len(differing) - _MOST_LEAVES))
 
 
-def _rows(facts: Sequence[Mapping[str, str]]) -> list[SectionRow]:
+def _section(title: str, facts: Sequence[Mapping[str, _Value]]) -> Section:
     keys = dict.fromkeys(key for one in facts for key in one)
-    rows: list[SectionRow] = []
-    for key in keys:
-        values = [one.get(key) for one in facts]
-        rows.append(SectionRow(key, values, len({*values}) == 1))
-    return rows
+    rows = [_row(key, [one.get(key, (None, None)) for one in facts]) for key in keys]
+    if len(rows) <= MOST_FACTS:
+        return Section(title, rows)
+    rows.sort(key=lambda row: row.same)
+    return Section(title, rows[:MOST_FACTS], len(rows) - MOST_FACTS)
+
+
+def _row(key: str, values: Sequence[_Value]) -> SectionRow:
+    apart = {(text, whole.digest if whole is not None else "") for text, whole in values}
+    long = [whole for _, whole in values if whole is not None]
+    return SectionRow(key, [text for text, _ in values], len(apart) == 1, long)
 
 
 def _place(every: Sequence[Step], step: Step) -> int | None:

@@ -30,6 +30,7 @@ __all__ = [
     "SINCE",
     "SOME_RUNS",
     "TEX",
+    "TEXT",
     "WHERE",
     "Address",
     "Takes",
@@ -43,7 +44,7 @@ Schema = dict[str, Any]
 
 JSON, BINARY = "application/json", "application/octet-stream"
 CSV, TEX = "text/csv; charset=utf-8", "text/x-tex; charset=utf-8"
-EVENTS = "text/event-stream"
+TEXT, EVENTS = "text/plain; charset=utf-8", "text/event-stream"
 _REFS = "#/components/schemas/"
 _LARGEST = 2**53
 

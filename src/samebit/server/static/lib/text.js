@@ -39,6 +39,9 @@ export function number(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+/** A difference: a number with its sign. */
+export const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value))}`;
+
 /** Any plain value for people; nothing is an empty text. */
 export function shown(value) {
   if (value === null || value === undefined) return "";

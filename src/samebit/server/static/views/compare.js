@@ -41,14 +41,14 @@ function Sections({ answer, params }) {
   const same = all ? [] : answer.sections.filter(isSame);
   return html`<label class="toggle"><input type="checkbox" checked=${!all}
       onChange=${(event) => change({ all: event.target.checked ? "" : "1" }, { replace: true })} /> only what differs</label>
-    ${same.length > 0 && html`<p class="all-same"><span class="ok">= the same in all:</span> ${same.map(({ title, rows }) => `${visible(title)} (${count(rows.length)})`).join(", ")}</p>`}
+    ${same.length > 0 && html`<p class="all-same"><span class="ok">= the same in all:</span> ${same.map(({ title, rows, more }) => `${visible(title)} (${count(rows.length + more)})`).join(", ")}</p>`}
     ${apart.map((section) => html`<${Section} key=${section.title} section=${section} answer=${answer} all=${all} params=${params} />`)}
     <${MediaBeside} ids=${answer.ids} labels=${answer.labels} params=${params} />`;
 }
 
 function Section({ section, answer, all, params }) {
   const rows = all ? section.rows : section.rows.filter(({ same }) => !same);
-  const same = section.rows.length - section.rows.filter((row) => !row.same).length;
+  const same = section.more + section.rows.length - section.rows.filter((row) => !row.same).length;
   const kind = { code: Code, states: States }[section.title] ?? Plain;
   return html`<section class="card">
     <h2>${visible(section.title)} <small>${same > 0 && rows.length > 0 && !all ? `and ${count(same)} the same` : ""}</small></h2>

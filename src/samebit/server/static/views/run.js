@@ -1,14 +1,15 @@
 // One run: what it is in one screen, and everything else of it behind tabs that have addresses.
 
 import { change, link } from "../lib/address.js";
-import { ask } from "../lib/api.js";
+import { address, ask } from "../lib/api.js";
 import { html, useCallback } from "../lib/html.js";
 import { useGrown, useRuns } from "../lib/runs.js";
-import { visible } from "../lib/text.js";
+import { count, visible } from "../lib/text.js";
 import { useKeys } from "../lib/keys.js";
 import { useAnswer } from "../parts/asking.js";
 import { Command, Copy } from "../parts/copy.js";
 import { Mark } from "../parts/marks.js";
+import { LongText, longAt } from "../parts/long.js";
 import { Tabs } from "../parts/tabs.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 import { Code } from "./run_code.js";
@@ -51,8 +52,8 @@ export function Run({ id, params }) {
   useGrown(onGrown);
   const tabs = TABS.filter(([name]) => name !== "media" || run?.media.length > 0);
   useKeys(tabs.slice(0, KEYS).map(([name, title], at) => [String(at + 1), title, () => change({ tab: name })]));
-  if (error && !run) return html`<main id="main"><${Trouble} error=${error} /><p><a href="/">All runs</a></p></main>`;
-  if (!run) return html`<main id="main"><${Waiting} what="reading the run…" /></main>`;
+  if (error && !run) return html`<main id="main"><h1 class="unseen">${id}</h1><${Trouble} error=${error} /><p><a href="/">All runs</a></p></main>`;
+  if (!run) return html`<main id="main"><h1 class="unseen">${id}</h1><${Waiting} what="reading the run…" /></main>`;
   const tab = params.tab ?? "";
   return html`<main id="main" class="run">
     <div class="title">
@@ -75,7 +76,7 @@ export function Run({ id, params }) {
 function Tab({ tab, run, params, edit, again }) {
   const named = TABS.find(([name]) => name === tab)?.[2];
   const parts = (named ?? []).map((title) => run.parts.find((part) => part.title === title)).filter(Boolean);
-  const told = parts.length > 0 && html`<${Parts} parts=${parts} />`;
+  const told = parts.length > 0 && html`<${Parts} parts=${parts} run=${run} />`;
   switch (tab) {
     case "curves": return html`<${RunCurves} id=${run.id} params=${params} />`;
     case "console": return html`<${Console} run=${run} params=${params} />`;
@@ -98,9 +99,9 @@ function Overview({ run, edit, again }) {
       ${(run.gaps ?? []).length > 0 && html`<section class="trouble">
         <strong>Not all of its journal can be read</strong>${run.gaps.map((gap, at) => html`<div key=${at}>${visible(gap)}</div>`)}</section>`}
       <${Record} run=${run} />
-      ${config && html`<section class="card"><h2>Hyper-parameters</h2><${Facts} facts=${config.facts.slice(0, SHORT)} />
-        ${config.facts.length > SHORT && html`<a href=${link("run", { tab: "config" }, run.id)}>${`all ${config.facts.length}`}</a>`}</section>`}
-      ${rest.map((part) => html`<${Part} key=${part.title} part=${part} />`)}
+      ${config && html`<section class="card"><h2>Hyper-parameters</h2><${Facts} run=${run} part=${{ ...config, facts: config.facts.slice(0, SHORT) }} />
+        ${config.facts.length > SHORT && html`<a href=${link("run", { tab: "config" }, run.id)}>${`all ${count(config.facts.length + config.more)}`}</a>`}</section>`}
+      ${rest.map((part) => html`<${Part} key=${part.title} part=${part} run=${run} />`)}
     </div>
     <div class="side-column">
       <${Verdicts} run=${run} />
@@ -111,17 +112,18 @@ function Overview({ run, edit, again }) {
   </div>`;
 }
 
-function Parts({ parts }) {
-  return html`<div class="parts">${parts.map((part) => html`<${Part} key=${part.title} part=${part} />`)}</div>`;
+function Parts({ parts, run }) {
+  return html`<div class="parts">${parts.map((part) => html`<${Part} key=${part.title} part=${part} run=${run} />`)}</div>`;
 }
 
-function Part({ part }) {
-  return html`<section class="card"><h2>${visible(part.title)}</h2><${Facts} facts=${part.facts} /></section>`;
+function Part({ part, run }) {
+  return html`<section class="card"><h2>${visible(part.title)}</h2><${Facts} part=${part} run=${run} /></section>`;
 }
 
-function Facts({ facts }) {
-  return html`<dl class="facts">${facts.map(({ name, values }, at) => html`<div key=${at}><dt>${visible(name)}</dt>
-    ${values.map((value, nth) => html`<dd key=${nth}>${name === "packages" && value.length > LONG ? html`<${Folded} value=${value} />` : visible(value)}</dd>`)}</div>`)}</dl>`;
+function Facts({ part: { title, facts }, run }) {
+  return html`<dl class="facts">${facts.map((fact, at) => html`<div key=${at}><dt>${visible(fact.name)}</dt>
+    ${fact.values.map((value, nth) => html`<dd key=${nth}>${fact.name === "packages" && value.length > LONG ? html`<${Folded} value=${value} />`
+      : html`<${LongText} text=${value} long=${longAt(fact, nth)} href=${address(`runs/${run.id}/value`, { part: title, name: fact.name, at: nth })} />`}</dd>`)}</div>`)}</dl>`;
 }
 
 /** A list that is long, in columns once it is opened. */

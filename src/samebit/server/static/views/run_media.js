@@ -71,7 +71,7 @@ function Thing({ run, one, whose = "" }) {
   if (/^audio\//.test(one.type)) return html`<audio src=${href} controls aria-label=${what} preload="none"></audio>`;
   if (/^video\//.test(one.type)) return html`<video src=${href} controls aria-label=${what} preload="none"></video>`;
   if (one.size_bytes <= MOST_BYTES && one.kind in READ) return html`<${Read} run=${run} one=${one} what=${what} path=${path} />`;
-  return html`<a href=${href} download>${`${visible(one.kind)}, ${visible(one.type)}`}</a>`;
+  return html`<a href=${href} download="">${`${visible(one.kind)}, ${visible(one.type)}`}</a>`;
 }
 
 const READ = { text: Text, histogram: Histogram, table: Table };

@@ -5,7 +5,7 @@ import { ask } from "../lib/api.js";
 import { html, useEffect, useMemo } from "../lib/html.js";
 import { value, want } from "../lib/runs.js";
 import { crossedSeeds, isSeed } from "../lib/seeds.js";
-import { count, number, several, shown, title, visible } from "../lib/text.js";
+import { count, number, several, shown, signed, title, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Select } from "../parts/select.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
@@ -63,7 +63,6 @@ function Runs({ group, runs, seeds, metric, better, nameOf }) {
     ${order.length > MOST_ROWS && html`<p class="dim">${`the ${better === "lower" ? "lowest" : "highest"} ${MOST_ROWS} of ${count(order.length)}`}</p>`}</div>`;
 }
 
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value))}`;
 
 /** Two seeds against each other: what varies with the one, what with the other. */
 function Crossing({ group, seeds, crossed, params, asked, better, nameOf, metric }) {

@@ -3,7 +3,7 @@
 import { change, link } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { html } from "../lib/html.js";
-import { count, number, several, title, visible } from "../lib/text.js";
+import { count, number, several, signed, title, visible } from "../lib/text.js";
 import { domainOf, Strip } from "../charts/strip.js";
 import { useAnswer } from "../parts/asking.js";
 import { Select } from "../parts/select.js";
@@ -49,7 +49,6 @@ function spread({ low, high, method, n, over, note }, said = "") {
   return html`${interval}${said}${note && html`<span class="caution">${`; ${visible(note)}`}</span>`}`;
 }
 
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value))}`;
 
 function Table({ answer, names, metric, nameOf, better }) {
   const { difference, pairs } = answer;
