@@ -44,9 +44,10 @@ from samebit.report.facts import FACTS
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
 from samebit.report.tables.testing import paired_by
+from samebit.server import code
 from samebit.server.answers import Command, Fact, Group, Part, Told
 from samebit.server.beside import FirstDifference
-from samebit.server.given import Given
+from samebit.server.given import Given, TracesApart
 from samebit.session.reading import open_state
 
 __all__ = ["given"]
@@ -126,11 +127,12 @@ def _compare(view: View) -> dict[str, dict[str, str]]:
 
 def _code(view: View) -> dict[str, str]:
     """The files that ran, each by its content."""
-    if view.code is None:
+    ran = code.that_ran(view)
+    if ran is None:
         return {}
-    found = {"(commit)": view.code.head or "none"}
+    found = {"(commit)": ran.head or "none"}
     try:
-        entries = read_tree(Store(view.folder.store), view.code.tree).entries
+        entries = read_tree(Store(view.folder.store), ran.tree).entries
     except SamebitError as error:
         return found | {"(files)": f"cannot be read: {error.what}"}
     return found | {entry.path: short(entry.digest) for entry in entries}
@@ -146,14 +148,16 @@ def _joined(lines: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
     return ((name, "; ".join(said)) for name, said in found.items())
 
 
-def _first_difference(first: View, second: View) -> tuple[FirstDifference | None, str | None]:
+def _first_difference(first: View, second: View) -> TracesApart:
     matched = compare_traces(first, second)
     found = matched.divergence
     note = not_comparable(matched) if matched.apart else None
-    if found is None:
-        return None, note if matched.rows else why_not_comparable(first, second)
-    return (
-        FirstDifference(
+    if found is None and not matched.rows:
+        note = why_not_comparable(first, second)
+    return TracesApart(
+        None
+        if found is None
+        else FirstDifference(
             step=found.step,
             after=found.after,
             optimizer=found.optimizer,
@@ -164,6 +168,8 @@ def _first_difference(first: View, second: View) -> tuple[FirstDifference | None
             groups=list(found.groups),
             facts=list(found.facts),
         ),
+        matched.rows,
+        matched.apart,
         note,
     )
 

@@ -142,6 +142,7 @@ class Trace(Struct, frozen=True):
     rows: list[TraceStep]
     strip: Strip
     first: FirstDifference | None  # None where none was found
+    compared: int  # rows that were compared; 0 without a difference: nothing is known
     note: str | None  # why nothing could be compared, or what was not
 
 

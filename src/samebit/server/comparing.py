@@ -14,7 +14,6 @@ from samebit.folders.streams import FACE
 from samebit.server.answers import Long
 from samebit.server.beside import (
     Comparison,
-    FirstDifference,
     GroupLeaves,
     Section,
     SectionRow,
@@ -23,7 +22,7 @@ from samebit.server.beside import (
     TracedLeaves,
     TraceStep,
 )
-from samebit.server.given import Given
+from samebit.server.given import Given, TracesApart
 from samebit.server.long import MOST_FACTS, beginning
 from samebit.server.reading import Reader, stamp
 from samebit.server.strips import equal_rows, row_of, strip
@@ -44,8 +43,7 @@ _Value = tuple[str | None, Long | None]  # or its beginning, and how long all of
 class _Pair(Struct, frozen=True):
     """What is known of two traces once they were compared."""
 
-    first: FirstDifference | None
-    note: str | None
+    apart: TracesApart
     rank: str  # whose rows are shown: that of the difference, or of the runs' face
     strip: Strip
     with_leaves: frozenset[Step]  # rows of which both kept the leaves
@@ -92,17 +90,27 @@ class Comparer:
         ]
         has = {name for pair in pairs for row in pair if row is not None for name in row.groups}
         groups = [name for name in GROUPS if name in has]
-        equal = equal_rows(pairs, groups)[len(before) :]
+        unknown = groups if pair.apart.is_nothing else pair.apart.apart
+        equal = equal_rows(pairs, groups, unknown)[len(before) :]
         told = [
             TraceStep(step[0], step[1], row, step in pair.with_leaves)
             for step, row in zip(part, equal, strict=True)
         ]
-        found = pair.first
+        found = pair.apart.first
         if found is not None:
             found = replace(found, row=_place(every, (found.optimizer, found.step)))
         labels = [view.name or view.id for view in map(self._reader.view, ids)]
         return Trace(
-            list(ids), labels, groups, len(every), begin, told, pair.strip, found, pair.note
+            ids=list(ids),
+            labels=labels,
+            groups=groups,
+            total=len(every),
+            begin=begin,
+            rows=told,
+            strip=pair.strip,
+            first=found,
+            compared=pair.apart.rows,
+            note=pair.apart.note,
         )
 
     def leaves(self, ids: Sequence[str], optimizer: int, step: int) -> TracedLeaves:
@@ -137,11 +145,12 @@ class Comparer:
         return pair, rows[0], rows[1]
 
     def _compared(self, first: View, second: View) -> _Pair:
-        found, note = self._given.first_difference(first, second)
-        rank = found.rank if found is not None else ""
+        apart = self._given.first_difference(first, second)
+        rank = apart.first.rank if apart.first is not None else ""
         ours, theirs = (view.traces.get(rank, view.trace) for view in (first, second))
         kept = [frozenset(_leaves(view, rank)) for view in (first, second)]
-        return _Pair(found, note, rank, strip(ours, theirs), kept[0] & kept[1])
+        told = strip(ours, () if apart.is_nothing else theirs, without=apart.apart)
+        return _Pair(apart, rank, told, kept[0] & kept[1])
 
 
 def _leaves(view: View, rank: str) -> Mapping[Step, Row]:

@@ -14,10 +14,24 @@ from samebit.server.answers import Group, Told
 from samebit.server.beside import FirstDifference
 from samebit.states.stored import StoredState
 
-__all__ = ["Given"]
+__all__ = ["Given", "TracesApart"]
 
 AnyRow = Mapping[str, object]
 Values = tuple[object, ...]
+
+
+class TracesApart(Struct, frozen=True):
+    """What comparing two traces found."""
+
+    first: FirstDifference | None
+    rows: int  # that were compared, of all ranks
+    apart: tuple[str, ...]  # groups of which nothing can be said, whatever their fingerprints are
+    note: str | None  # why nothing could be compared, or what was not
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing could be compared."""
+        return self.first is None and self.rows == 0
 
 
 class Given(Struct, frozen=True):
@@ -46,7 +60,7 @@ class Given(Struct, frozen=True):
     tell: Callable[[View], Told]
     details: dict[str, Callable[[View], Any]]
     compare: Callable[[View], Mapping[str, Mapping[str, str]]]
-    first_difference: Callable[[View, View], tuple[FirstDifference | None, str | None]]
+    first_difference: Callable[[View, View], TracesApart]
     open_state: Callable[[View, Stated, bool], StoredState]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]

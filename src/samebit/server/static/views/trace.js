@@ -54,8 +54,8 @@ function Found({ answer, step, params }) {
         ${first.facts.map((fact, at) => html`<p key=${at} class="mono">${visible(fact)}</p>`)}
         ${firstRow?.leaves && open !== rowName(firstRow) && html`<p><button type="button" onClick=${() => onOpen(firstRow)}>which leaves</button></p>`}
         <${Command} what="which operation" command=${`samebit diff ${answer.ids.join(" ")} --trace --op`} /></section>`
-      : html`<section class="verdict equal">
-        <h2>${answer.total > 0 ? `Equal in all ${count(answer.total)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
+      : html`<section class=${`verdict ${answer.compared > 0 ? "equal" : "unknown"}`}>
+        <h2>${answer.compared > 0 ? `Equal in all ${count(answer.compared)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
     ${note && html`<p class="dim">${visible(note)}</p>`}
     ${answer.rows.length > 0 && html`
       <${Strip} answer=${answer} onGo=${(row) => change({ from: Math.max(0, row - BEFORE) })} />
