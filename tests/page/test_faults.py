@@ -118,10 +118,16 @@ def test_damaged_objects_are_errors_of_their_own_parts(browser: Any, tmp_path: P
         page = opened.page
         opened.go(f"/run/{run.id}?tab=code")
         page.get_by_role("alert").first.wait_for()
-        for tab in ("console", "config", "curves", "media"):
+        for tab in ("console", "config", "curves"):
             opened.go(f"/run/{run.id}?tab={tab}")
             page.get_by_role("heading", name="first-twin").wait_for()
             page.locator(".waiting").first.wait_for(state="detached")
+        # A picture, a histogram, a table and a text: each says so in its own place, as an error.
+        opened.go(f"/run/{run.id}?tab=media")
+        for name in ("samples", "weights", "answers", "said"):
+            one = page.locator(".card").filter(has=page.get_by_role("heading", name=name))
+            one.get_by_role("alert").filter(has_text="a damaged pack").wait_for()
+        assert page.get_by_text('{"error"').count() == 0
         opened.go(f"/run/{run.id}?tab=console")
         page.get_by_text("step 39 loss").first.wait_for()
 

@@ -25,6 +25,17 @@ export async function ask(path, params, { signal } = {}) {
   return numbers(await (await fetched(path, params, signal)).json());
 }
 
+/** Ask for a text. */
+export async function askText(path, params, { signal } = {}) {
+  return (await fetched(path, params, signal)).text();
+}
+
+/** Ask whether something could be had, without having it. */
+export async function askWhether(path, params, { signal } = {}) {
+  await fetched(path, params, signal, { headers: { Range: "bytes=0-0" } });
+  return true;
+}
+
 /** Send a note; the one thing that is ever written. */
 export async function post(path, body) {
   return numbers(await (await fetched(path, {}, undefined, {

@@ -40,7 +40,7 @@ export function number(value) {
 }
 
 /** A difference: a number with its sign. */
-export const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value))}`;
+export const signed = (value, written = number) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${written(Math.abs(value))}`;
 
 /** Any plain value for people; nothing is an empty text. */
 export function shown(value) {

@@ -79,7 +79,8 @@ const SAID = new Map([[true, ["=", "equal"]], [false, ["≠", "differs"]], [null
 
 function StepRow({ row, answer, isFirst, isOpen, onOpen }) {
   const line = useRef(null);
-  useEffect(() => { if (isFirst) line.current.scrollIntoView({ block: "nearest" }); }, [isFirst]);
+  // On a phone the cause is out of sight to the right, too.
+  useEffect(() => { if (isFirst) (line.current.querySelector(".cause") ?? line.current).scrollIntoView({ block: "nearest", inline: "nearest" }); }, [isFirst]);
   return html`<tr ref=${line} class=${classes(isFirst && "first")}>
     <th scope="row" class="numeric">${answer.rows.some(({ optimizer }) => optimizer) ? `${row.optimizer}: ` : ""}
       ${row.leaves ? html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)} title="which leaves" onClick=${() => onOpen(row)}>${count(row.step)}<span class="unseen">, its leaves</span></button>` : count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
