@@ -40,6 +40,14 @@ def test_no_view_of_hostile_runs_does_what_they_say(
     tabs = ("", "config", "curves", "code", "environment", "console")
     views += [f"/run/{run}?tab={tab}" for run in ids[:3] for tab in tabs]
     views += [f"/run/{run}" for run in ids[3:]]
+    for name in ("__proto__", "constructor"):
+        views += [f"/curves?x={name}&ids={all_ids}", f"/hyper?result=metric.{name}"]
+        views += [
+            f"/seeds?sort={name}&metric={name}",
+            f"/?by=config.{name}&sort=metric.{name}:desc",
+        ]
+    every = "config.nested.__proto__,config.nested.constructor,config.nested.toString"
+    views += [f"/?cols={every}&ids={all_ids}"]
     with opened_at(browser, site) as opened:
         page = opened.page
         for view in views:
@@ -47,6 +55,8 @@ def test_no_view_of_hostile_runs_does_what_they_say(
             page.locator("main").wait_for()
             page.wait_for_load_state("load")
             page.locator(".waiting").first.wait_for(state="detached")
+            if view.startswith("/curves?x="):
+                page.locator(".chart canvas").first.wait_for()
             found = page.evaluate(
                 """() => ({ scripts: [...document.scripts].filter(({ src }) =>
                       !src.startsWith(`${location.origin}/static/`)).length,

@@ -12,6 +12,7 @@ import { Empty, Trouble } from "./parts/trouble.js";
 import { Runs } from "./views/runs.js";
 
 const VIEWS = {
+  __proto__: null,
   runs: Runs,
   run: later(() => import("./views/run.js"), "Run"),
   curves: later(() => import("./views/curves.js"), "Curves"),

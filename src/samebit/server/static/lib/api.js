@@ -87,7 +87,8 @@ export function numbers(value) {
     ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key.replace(/^\$\$/, "$"), one])) : value;
 }
 
-const MARKED = { $float: float, $int: integer, $escaped: String };
+// No names of objects' own in what strangers' names are looked up in, here and elsewhere: a key may be `constructor`.
+const MARKED = { __proto__: null, $float: float, $int: integer, $escaped: String };
 
 function float(text) {
   return text === "inf" ? Infinity : text === "-inf" ? -Infinity : NaN;

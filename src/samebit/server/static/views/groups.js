@@ -12,7 +12,7 @@ import { Trouble, Waiting } from "../parts/trouble.js";
 
 const MOST_METRICS = 8;
 const MOST_MEMBERS = 100;
-const TAKES = { metric: "last", min: "min", max: "max", first: "first" };
+const TAKES = { __proto__: null, metric: "last", min: "min", max: "max", first: "first" };
 
 /** The metrics of a table that are shown of groups. */
 export const groupMetrics = (keys) => keys.filter(isMetric).slice(0, MOST_METRICS);

@@ -85,7 +85,7 @@ function Played({ run, one, what, path }) {
   return html`<img class=${one.about?.width < SMALL ? "small" : ""} src=${href} alt=${what} loading="lazy" onError=${onError} />`;
 }
 
-const READ = { text: Text, histogram: Histogram, table: Table };
+const READ = { __proto__: null, text: Text, histogram: Histogram, table: Table };
 
 function Read({ run, one, what, path }) {
   const { answer, error } = useAnswer((signal) => (one.kind === "text"

@@ -10,7 +10,7 @@ const BUDGETS = [2, 3, 5, 10, 20, 50, 100];
 const MOST_BUDGETS = 3;
 
 /** What can be sorted by: of a group a number, null where it has none. */
-const SORTS = { n: ({ n }) => n, mean: ({ mean }) => mean, median: ({ median }) => median, sd: ({ sd }) => sd };
+const SORTS = { __proto__: null, n: ({ n }) => n, mean: ({ mean }) => mean, median: ({ median }) => median, sd: ({ sd }) => sd };
 
 export function SeedGroups({ groups, words, called, charted, of, params, better, metric, nameOf }) {
   const domain = domainOf(groups);
