@@ -41,7 +41,7 @@ def test_no_view_of_hostile_runs_does_what_they_say(
     views += [f"/run/{run}?tab={tab}" for run in ids[:3] for tab in tabs]
     views += [f"/run/{run}" for run in ids[3:]]
     for name in ("__proto__", "constructor"):
-        views += [f"/curves?x={name}&ids={all_ids}", f"/hyper?result=metric.{name}"]
+        views += [f"/curves?x={name}&charts=loss&ids={all_ids}", f"/hyper?result=metric.{name}"]
         views += [
             f"/seeds?sort={name}&metric={name}",
             f"/?by=config.{name}&sort=metric.{name}:desc",
