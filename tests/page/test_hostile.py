@@ -127,6 +127,21 @@ def test_the_policy_of_the_page_lets_nothing_else_run(
     page.close()
 
 
+def test_a_regular_expression_that_never_ends_stops_no_page(browser: Any, tmp_path: Path) -> None:
+    store = stores.new_store(tmp_path / "p")
+    stores.record(store, name="mine", rows=[{"a" * 60 + "!": 1.0, "loss": 1.0}])
+    with shown(tmp_path / "p") as site, opened_at(browser, site) as opened:
+        page = opened.page
+        opened.go("/curves?charts=%28a%2B%29%2B%24")
+        search = page.get_by_role("searchbox", name="find charts")
+        page.get_by_text("no chart has such a name").wait_for()
+        assert search.get_attribute("aria-invalid") == "true"
+        search.fill("^l.ss$")
+        page.locator(".chart-title").get_by_text("loss").wait_for()
+        assert search.get_attribute("aria-invalid") is None
+        assert page.locator(".chart").count() == 1
+
+
 # What is written as a thing of one kind and is another; a browser that sniffs would run some of it.
 _SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="top.taken=1"><script>top.taken=1</script>'
 _HTML = b"<!doctype html><script>top.taken = 1; parent.document.title = 'taken'</script>"

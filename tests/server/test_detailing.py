@@ -10,6 +10,7 @@ import pytest
 
 from samebit import places
 from samebit.cli.main import main
+from samebit.cli.schemas.details import DETAILS
 from samebit.journal.writer import Writer
 from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile, save_tree
@@ -55,6 +56,7 @@ def test_data_is_told_with_its_splits_and_what_leaks_there(project: Project) -> 
     leaks = {one["kind"]: (one["count"], one["of"], one["second"]) for one in split["leaks"]}
     assert leaks == {"same_rows": (2, 10, "test"), "equal_rows": (1, 10, "test")}
     assert found["not_looked_at"]
+    fits(found, DETAILS["data"])
 
 
 def test_lineage_names_the_runs_at_both_ends(project: Project) -> None:
@@ -80,7 +82,7 @@ def test_lineage_goes_on_behind_the_runs_next_to_it(tmp_path: Path) -> None:
         project.python(f"s{at}.py")
     with opened(project.store) as browser:
         ids = ask(browser, "runs/filter", where="id != ''")["ids"]
-        found = [ask(browser, f"runs/{run}/lineage") for run in ids]
+        found = [fits(ask(browser, f"runs/{run}/lineage"), DETAILS["lineage"]) for run in ids]
     chains = [
         [[(one["label"], one["level"]) for one in answer[way]] for way in ("from", "to")]
         for answer in found
@@ -118,7 +120,8 @@ def test_certificates_in_the_project_are_checked(
 
 def certificates(browser: Any, run: str, first: str) -> list[dict[str, Any]]:
     """Those of a run, this one first."""
-    found = ask(browser, f"runs/{run}/certificates")["certificates"]
+    answer = fits(ask(browser, f"runs/{run}/certificates"), DETAILS["certificates"])
+    found: list[dict[str, Any]] = answer["certificates"]
     return sorted(found, key=lambda one: one["folder"] != first)
 
 
@@ -157,7 +160,7 @@ def test_rates_are_lines_and_a_constant_one_is_none(store: Path) -> None:
     finish(run, writer)
     plain = record(store)
     with opened(store) as browser:
-        (rate,) = ask(browser, f"runs/{run.id}/rates")["rates"]
+        (rate,) = fits(ask(browser, f"runs/{run.id}/rates"), DETAILS["rates"])["rates"]
         assert (rate["title"], rate["points"][0], rate["points"][-1]) == (
             *("learning rate", [1.0, 0.1], [10.0, 0.01]),
         )

@@ -3,7 +3,7 @@
 import fnmatch
 import shlex
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from samebit.cli.comparing import (
     why_not_comparable,
 )
 from samebit.cli.scheduling import schedule_as_data
+from samebit.cli.schemas.details import DETAILS
 from samebit.cli.showing import randomness_lines
 from samebit.cli.surroundings import machine_lines
 from samebit.cli.verifying import in_words
@@ -61,17 +62,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         store,
         (index.ROWS, FACTS),
         partial(_tell, store, remote),
-        {
-            "schedule": schedule_as_data,
-            "verdicts": _verdicts,
-            "states": _states,
-            "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
-            "environment": _environment,
-            "data": detailing.data,
-            "lineage": detailing.lineage,
-            "rates": detailing.learning_rates,
-            "certificates": detailing.certificates,
-        },
+        {name: (tell, DETAILS[name]) for name, tell in _details().items()},
         _compare,
         _first_difference,
         lambda view, one, apart: open_state(view, one, apart=apart),
@@ -84,6 +75,20 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         remote=remote,
         may_edit=may_edit,
     )
+
+
+def _details() -> dict[str, Callable[[View], Any]]:
+    return {
+        "schedule": schedule_as_data,
+        "verdicts": _verdicts,
+        "states": _states,
+        "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
+        "environment": _environment,
+        "data": detailing.data,
+        "lineage": detailing.lineage,
+        "rates": detailing.learning_rates,
+        "certificates": detailing.certificates,
+    }
 
 
 def _tell(store: Path, remote: str, view: View) -> Told:

@@ -36,7 +36,6 @@ __all__ = [
     "Media",
     "Metric",
     "Metrics",
-    "OfRun",
     "OneFile",
     "Part",
     "Patch",
@@ -115,13 +114,6 @@ class Fitting(Struct, frozen=True):
 
     version: int
     ids: list[str]
-
-
-# What a command says of a run with `--json`.
-OfRun = Annotated[
-    dict[str, Any],
-    Meta(extra_json_schema={"required": ["run"]}, description="as the command gives it"),
-]
 
 
 class Long(Struct, frozen=True):

@@ -120,7 +120,7 @@ class Api:
             "patch": (code.patch, answers.Patch),
             "media": (media.of_run, answers.RunMedia),
             "machine": (one.machine, answers.Sampled),
-            **{name: (tell, answers.OfRun) for name, tell in self._given.details.items()},
+            **self._given.details,
         }
         return {
             "store": (self._store, Address(answers.StoreAnswer)),

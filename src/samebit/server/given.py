@@ -41,7 +41,7 @@ class Given(Struct, frozen=True):
         store: the store on this machine.
         tables: what is kept of each run; a row is all of them together.
         tell: a run in words, with the commands to verify, pull and export it.
-        details: by the last word of an address below a run, what it is as `--json` has it.
+        details: by the last word of an address below a run, what it is, and of which shape.
         compare: by section, what of a run is compared with others, in words.
         first_difference: where the traces of two runs part, or why that cannot be said.
         open_state: a state of a run; whether parts that ranks hold are to stay parts.
@@ -58,7 +58,7 @@ class Given(Struct, frozen=True):
     store: Path
     tables: Sequence[Table[Row]]
     tell: Callable[[View], Told]
-    details: dict[str, Callable[[View], Any]]
+    details: dict[str, tuple[Callable[[View], Any], Any]]
     compare: Callable[[View], Mapping[str, Mapping[str, str]]]
     first_difference: Callable[[View, View], TracesApart]
     open_state: Callable[[View, Stated, bool], StoredState]

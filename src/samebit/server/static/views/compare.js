@@ -16,7 +16,7 @@ import { RunPicker } from "./run_picker.js";
 
 export function Compare({ params }) {
   const runs = useRuns();
-  const ids = list(params.ids);
+  const ids = [...new Set(list(params.ids))];
   const { answer, error, isCurrent } = useAnswer(ids.length > 1 ? (signal) => ask("compare", { ids: ids.join(",") }, { signal }) : null, ids.join(","));
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
   const save = () => saveText(csv([["section", "key", ...answer.ids], ...answer.sections.flatMap(({ title, rows }) => rows.map((row) => [title, row.key, ...row.values]))]), "compared.csv", "text/csv");
