@@ -15,9 +15,9 @@ TABS = {
     "config": ".config",
     "media": ".media table",
     "data": ".card",
-    "states": "main",
-    "environment": "main",
-    "machine": "main",
+    "states": ".tabs",
+    "environment": ".tabs",
+    "machine": ".tabs",
 }
 # Buttons that open something, by the address at which they are.
 FOLDED = {

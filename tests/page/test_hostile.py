@@ -2,6 +2,7 @@
 
 import re
 import threading
+import xml.etree.ElementTree
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -125,6 +126,26 @@ def test_the_policy_of_the_page_lets_nothing_else_run(
     assert taken[0] == 0
     assert taken[1] != "rgb(255, 0, 0)"
     page.close()
+
+
+def test_a_chart_of_hostile_runs_is_a_drawing_that_every_program_opens(
+    browser: Any, evil_site: tuple[Site, list[str]]
+) -> None:
+    site, ids = evil_site
+    some = [
+        run for run, evil in zip(ids, stores.EVIL, strict=True) if "<" in evil or "\u202e" in evil
+    ]
+    with opened_at(browser, site) as opened:
+        opened.go(f"/curves?charts=loss&ids={','.join(some)}")
+        opened.page.locator(".chart canvas").first.wait_for()
+        opened.page.get_by_role("button", name="save loss").click()
+        with opened.page.expect_download() as saving:
+            opened.page.get_by_role("menuitem", name="chart as SVG").click()
+        drawing = Path(saving.value.path()).read_text(encoding="utf-8")
+    tags = {one.tag.rpartition("}")[2] for one in xml.etree.ElementTree.fromstring(drawing).iter()}
+    assert tags <= {"svg", "title", "clipPath", "rect", "g", "path", "text", "circle"}
+    assert "\\x1b" in drawing
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x1b\x07]", drawing)
 
 
 def test_a_regular_expression_that_never_ends_stops_no_page(browser: Any, tmp_path: Path) -> None:
