@@ -45,6 +45,7 @@ class Comparison(Struct, frozen=True):
     ids: list[str]
     labels: list[str]
     sections: list[Section]
+    left_out: list[list[str]]  # a run's id, and why: it was deleted, or cannot be read
 
 
 class StateSide(Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit.errors import NotFound, SamebitError, UsageError
+from samebit.errors import NotFound, SamebitError, UsageError, in_a_line
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
 from samebit.folders.streams import FACE
@@ -62,16 +62,25 @@ class Comparer:
         """Each thing that is told of runs, with what each of them has."""
         if not 1 <= len(ids) <= _MOST_RUNS:
             raise UsageError(f"1 to {_MOST_RUNS} runs can be compared, not {len(ids)}")
-        labels: list[str] = []
+        found: dict[str, str] = {}
+        left_out: list[list[str]] = []
         told: dict[str, list[Mapping[str, _Value]]] = {}
-        for run in ids:
-            view = self._reader.view(run, keep=len(ids) <= 2)
-            labels.append(view.name or view.id)
-            for title, facts in self._given.compare(view).items():
-                values = {key: beginning(text, len(labels) - 1) for key, text in facts.items()}
+        for run in dict.fromkeys(ids):
+            try:
+                view = self._reader.view(run, keep=len(ids) <= 2)
+                sections = self._given.compare(view)
+            except SamebitError as error:
+                left_out.append([run, in_a_line(error)])
+                if len(left_out) == len({*ids}):
+                    raise
+                continue
+            for title, facts in sections.items():
+                values = {key: beginning(text, len(found)) for key, text in facts.items()}
                 told.setdefault(title, []).append(values)
-        sections = [_section(title, facts) for title, facts in told.items()]
-        return Comparison(list(ids), labels, [one for one in sections if one.rows])
+            found[run] = view.name or view.id
+        whole = [_section(title, facts) for title, facts in told.items()]
+        sections = [section for section in whole if section.rows]
+        return Comparison([*found], [*found.values()], sections, left_out)
 
     def trace(self, ids: Sequence[str], begin: int, count: int) -> Trace:
         """Steps of two runs, group by group equal or not."""

@@ -30,6 +30,7 @@ export function Compare({ params }) {
       <p>Choose them here, or select them in the <a href="/">table</a> and press <kbd>c</kbd>.</p></${Empty}>`}
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${ids.length > 1 && !answer && !error && html`<${Waiting} what="reading these runs…" />`}
+    ${ids.length > 1 && answer && answer.left_out.map(([id, why]) => html`<p key=${id} class="other"><code>${visible(id)}</code>${` is left out: ${visible(why)}`}</p>`)}
     ${ids.length > 1 && answer && html`<${Sections} answer=${answer} params=${params} />`}
   </main>`;
 }
