@@ -28,6 +28,19 @@ def test_nothing_is_loaded_to_be_read() -> None:
     assert found["python.denormals_flushed"] is False
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_what_would_wake_a_card_is_not_asked_before_the_script_has(
+    monkeypatch: pytest.MonkeyPatch, has_begun: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    calls: list[str] = []
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: has_begun)
+    monkeypatch.setattr(torch.__config__, "show", lambda: calls.append("asks the driver"))
+    settings.read()
+    assert bool(calls) == has_begun
+
+
 @pytest.fixture(scope="module")
 def both() -> tuple[dict[str, Any], dict[str, Any]]:
     """Fresh, and after a script has set everything otherwise."""

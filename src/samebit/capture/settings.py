@@ -175,13 +175,17 @@ def _torch(torch: Any) -> dict[str, Any]:
     found = _listed(torch, _TORCH, "torch.")
     if "torch.cuda.matmul.fp32_precision" not in found:
         found.update(_listed(torch, _TORCH_TF32, "torch."))
-    text = f"{_value(torch, '__config__.parallel_info()')}\n{_value(torch, '__config__.show()')}"
+    has_begun = _value(torch, "cuda.is_initialized()") is True
+    text = str(_value(torch, "__config__.parallel_info()"))
+    if has_begun or not (_value(torch, "version.cuda") or _value(torch, "version.hip")):
+        # It asks the driver, with which CUDA begins: no child by `fork` could use a card any more.
+        text += f"\n{_value(torch, '__config__.show()')}"
     for name, count in _PARALLEL.findall(text):
         found[f"torch.{name}_threads"] = int(count)
     for name, pattern in _BUILT_WITH.items():
         if match := pattern.search(text):
             found[f"torch.{name}"] = match[1]
-    if _value(torch, "cuda.is_initialized()") is True:
+    if has_begun:
         found.update(_listed(torch, _TORCH_CUDA, "torch."))
         found["torch.cuda.devices"] = list(_cuda_devices(torch))
     for kind in ("cpu", "cuda"):

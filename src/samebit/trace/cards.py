@@ -7,8 +7,8 @@ stream is waited for.
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from samebit.errors import UsageError
@@ -21,6 +21,7 @@ __all__ = ["HasCome", "fetch", "generators", "is_there", "leaves", "look", "wait
 
 _MOST_LAYOUTS = 256  # beyond it, of batches of ever other sizes, they are made anew
 _DIGEST_BYTES = 16
+_SMALL = 64  # bytes: so little is copied here and its digest computed here, at a tenth of the time
 
 HasCome = Callable[[], bool]
 
@@ -73,7 +74,7 @@ def fetch(tensor: Any) -> tuple[Any, HasCome]:
         copy = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", pin_memory=True)
         copy.copy_(tensor.detach(), non_blocking=True)
         event = torch.cuda.Event()
-        event.record()
+        event.record(torch.cuda.current_stream(tensor.device))
     return copy, lambda: not torch.cuda.is_current_stream_capturing() and bool(event.query())
 
 
@@ -113,6 +114,7 @@ class _Slot:
 
         self.sums, self.digests = pair(count, 2)
         self.there, self.addresses = pair(count)
+        self.told: list[int] = []  # the addresses that lie there, which are often those of before
         self.began, self.ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self.layout: Layout | None = None  # what the device reads is kept until it has
 
@@ -120,6 +122,14 @@ class _Slot:
     def count(self) -> int:
         """How many arrays."""
         return len(self.digests)
+
+
+class _Small:
+    """Memory here for one small array, and when it has come."""
+
+    def __init__(self, torch: Any, size: int) -> None:
+        self.here = torch.empty((size,), dtype=torch.uint8, device="cpu", pin_memory=True)
+        self.ended = torch.cuda.Event()
 
 
 class _Card:
@@ -132,43 +142,68 @@ class _Card:
         self._places: dict[int, Any] = {}  # the weights inside a block, by stream
         self._layouts: dict[tuple[int, tuple[int, ...]], Layout] = {}
         self._free: dict[int, list[_Slot]] = {}
+        self._free_small: dict[int, list[_Small]] = {}  # by size
         self._kernel = _kernel()
 
-    def begin(self, arrays: Sequence[Any]) -> _Slot:
+    def begin(self, arrays: Sequence[Any]) -> _Slot | _Small:
         """Launch the sums of these arrays, and the copy of their digests behind them."""
         torch = self._torch
         if self._is_captured():
             raise NotTraceable("a graph is captured: what it does again is not seen")
         with ExitStack() as stack:
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.no_grad())
-            stack.enter_context(torch.utils._python_dispatch._disable_current_modes())
-            stack.enter_context(torch.cuda.device(self._device))
+            for context in self._to_enter():
+                stack.enter_context(context)
             try:
                 return self._begin([tf128.words(array) for array in arrays])
             except torch.cuda.OutOfMemoryError as error:
                 raise NotTraceable(f"{self._device} has no memory left for its digest") from error
 
-    def _begin(self, lines: list[Any]) -> _Slot:
-        stream = self._torch.cuda.current_stream(self._device).cuda_stream
+    def _to_enter(self) -> Iterator[AbstractContextManager[Any]]:
+        """What makes torch an ordinary one; each costs more than the launch, and is rarely needed.
+
+        Of what is not differentiated nothing is remembered, so `no_grad` is none of them.
+        """
+        torch = self._torch
+        if torch.is_inference_mode_enabled():
+            yield torch.inference_mode(False)
+        modes = torch._ops._len_torch_dispatch_stack_pre_dispatch()
+        if modes or torch._C._len_torch_dispatch_stack():
+            yield torch.utils._python_dispatch._disable_current_modes()
+        if torch.cuda.current_device() != self._device.index:
+            yield torch.cuda.device(self._device)
+
+    def _begin(self, lines: list[Any]) -> _Slot | _Small:
+        current = self._torch.cuda.current_stream(self._device)
+        if len(lines) == 1 and 0 < lines[0].numel() * lines[0].element_size() <= _SMALL:
+            return self._bring(lines[0].view(self._torch.uint8), current)
+        stream = current.cuda_stream
         if stream not in self._places:
             self._places[stream] = tf128.weights(self._torch, self._device)
         layout = self._layout(stream, lines)
         free = self._free.setdefault(len(lines), [])
         slot = free.pop() if free else _Slot(self._torch, self._device, len(lines))
         slot.layout = layout
-        slot.began.record()
+        slot.began.record(current)
         self._add_up(slot, layout, lines, self._places[stream])
         slot.digests.copy_(slot.sums, non_blocking=True)
-        slot.ended.record()
+        slot.ended.record(current)
+        return slot
+
+    def _bring(self, line: Any, stream: Any) -> _Small:
+        free = self._free_small.setdefault(len(line), [])
+        slot = free.pop() if free else _Small(self._torch, len(line))
+        slot.here.copy_(line, non_blocking=True)
+        slot.ended.record(stream)
         return slot
 
     def _add_up(self, slot: _Slot, layout: Layout, lines: list[Any], places: Any) -> None:
         if self._kernel is not None:
             aligned = [line.clone() if line.data_ptr() % 4 else line for line in lines]
             addresses = [line.data_ptr() for line in aligned]
-            slot.addresses.copy_(self._torch.tensor(addresses, device="cpu"))
-            slot.there.copy_(slot.addresses, non_blocking=True)
+            if addresses != slot.told:
+                slot.addresses.copy_(self._torch.tensor(addresses, device="cpu"))
+                slot.there.copy_(slot.addresses, non_blocking=True)
+                slot.told = addresses
             try:
                 self._kernel(layout, slot.there, places, slot.sums)
                 return
@@ -189,7 +224,7 @@ class _Card:
         """Whether a graph is captured: what is asked of the device then would spoil it."""
         return bool(self._torch.cuda.is_current_stream_capturing())
 
-    def has_come(self, token: _Slot) -> bool:
+    def has_come(self, token: _Slot | _Small) -> bool:
         """Whether the copy is over."""
         return not self._is_captured() and bool(token.ended.query())
 
@@ -200,8 +235,12 @@ class _Card:
         state = self._torch.cuda.default_generators[self._device.index].get_state()
         return ctypes.string_at(state.data_ptr(), state.numel())
 
-    def read(self, token: _Slot) -> tuple[Sequence[bytes], float]:
+    def read(self, token: _Slot | _Small) -> tuple[Sequence[bytes], float]:
         """The digests; the slot is free again."""
+        if isinstance(token, _Small):
+            size = len(token.here)
+            self._free_small[size].append(token)
+            return [tf128.digest(ctypes.string_at(token.here.data_ptr(), size))], 0.0
         data = ctypes.string_at(token.digests.data_ptr(), token.count * _DIGEST_BYTES)
         found = [data[at : at + _DIGEST_BYTES] for at in range(0, len(data), _DIGEST_BYTES)]
         seconds = token.began.elapsed_time(token.ended) / 1000

@@ -5,6 +5,7 @@ are its constants, where the words of several arrays lie, and the sums as torch 
 waits for the device. All numbers are unsigned and modulo 2^64; torch holds them as int64.
 """
 
+import struct
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any
 
 from samebit.trace.digests import NotTraceable
 
-__all__ = ["BLOCK", "Layout", "sums", "weights", "words"]
+__all__ = ["BLOCK", "Layout", "digest", "sums", "weights", "words"]
 
 BLOCK = 4096  # words; the weights inside are the same in each block
 _MOST_ROWS = 1024  # blocks that are summed at a time: 16 MB, and 64 MB of products
@@ -51,6 +52,17 @@ def weights(torch: Any, device: Any) -> Any:
     places = torch.arange(BLOCK, dtype=torch.int64, device=device) * 4
     lanes = torch.arange(2, dtype=torch.int64, device=device)
     return _mixed_tensor(places + lanes[:, None]) | 1
+
+
+def digest(data: bytes) -> bytes:
+    """The sixteen bytes of an array that lies here; of one block at most, and best of few words."""
+    given = struct.unpack(f"<{-(-len(data) // 4)}I", data + bytes(-len(data) % 4))
+    found: list[int] = []
+    for q in (0, 1):
+        total = sum((_mixed(4 * j + q) | 1) * word for j, word in enumerate(given))
+        of_block = _mixed(2 + q + _OF_BLOCKS) | 1
+        found.append((total * of_block + _mixed(4 * len(data) + q + _OF_SIZES)) & _MASK64)
+    return struct.pack("<2Q", *found)
 
 
 def words(tensor: Any) -> Any:
