@@ -32,6 +32,7 @@ from samebit.server.described import (
     BINARY,
     BY,
     COLUMNS,
+    CONSOLE,
     CSV,
     DRAWN,
     IDS,
@@ -39,8 +40,11 @@ from samebit.server.described import (
     REPLAYS,
     SINCE,
     SOME_RUNS,
+    STATES,
+    STEP,
     TEX,
     TEXT,
+    VALUE,
     WHERE,
     Address,
     a_text,
@@ -72,23 +76,8 @@ _TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
 _ID = a_text("id", "the id of a run", is_needed=True)
 _OFFSET = a_whole("offset", "so many points before")
 _FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
-_STEP = (IDS, a_whole("optimizer", "which, from 0"), a_whole("step", "its count"))
-_STATES = (
-    a_text("of", "two states, `RUN:STATE` each, with a comma between", is_needed=True),
-    a_text("rank", "of which process"),
-)
 _PLACE = a_text("place", "of a leaf in its state", is_needed=True)
-_VALUE = (
-    a_text("part", "its title", is_needed=True),
-    a_text("name", "of a fact there", is_needed=True),
-    a_whole("at", "which of its values, from 0"),
-)
 _PATH = a_text("path", "a file's place in the tree", is_needed=True)
-_CONSOLE = (
-    a_whole("execution", "which, from 1; the first that printed anything"),
-    a_text("rank", "of which process; the first"),
-    a_whole("after", "so many bytes before; a negative number counts from the end"),
-)
 
 
 class Request:
@@ -144,12 +133,12 @@ class Api:
             ),
             "compare": (self._compare, Address(beside.Comparison, (IDS,))),
             "trace": (self._trace, Address(beside.Trace, (IDS, _FROM, _COUNT))),
-            "trace/leaves": (self._trace_leaves, Address(beside.TracedLeaves, _STEP)),
-            "states": (self._states, Address(beside.StatesApart, _STATES)),
-            "states/leaf": (self._leaf, Address(beside.LeafApart, (*_STATES, _PLACE))),
+            "trace/leaves": (self._trace_leaves, Address(beside.TracedLeaves, STEP)),
+            "states": (self._states, Address(beside.StatesApart, STATES)),
+            "states/leaf": (self._leaf, Address(beside.LeafApart, (*STATES, _PLACE))),
             "runs/{run}": (self._run, Address(answers.RunAnswer)),
-            "runs/{run}/console": (self._console, Address(answers.ConsoleText, _CONSOLE)),
-            "runs/{run}/value": (self._value, Address(TEXT, _VALUE, "all of one value, as text")),
+            "runs/{run}/console": (self._console, Address(answers.ConsoleText, CONSOLE)),
+            "runs/{run}/value": (self._value, Address(TEXT, VALUE, "all of one value, as text")),
             "runs/{run}/file": (self._file, Address(answers.OneFile, (_PATH,))),
             **{
                 f"runs/{{run}}/{name}": (self._of_run(tell), Address(shape))
