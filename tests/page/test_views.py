@@ -104,6 +104,7 @@ def test_curves_say_what_was_done_to_them_and_a_zoom_asks_again(opened: Opened) 
     chart.get_by_text("logarithmic").wait_for()
     page.get_by_role("searchbox", name="find charts").fill("^val/")
     page.locator("figure").filter(has_text=re.compile("^loss")).wait_for(state="detached")
+    page.locator("figure").nth(1).wait_for(state="detached")
     assert page.locator("figure").count() == 1
 
 

@@ -1,6 +1,6 @@
 // Which names a search leaves: by its letters, or by a regular expression that may not take long.
 
-import { useEffect, useMemo, useState } from "./html.js";
+import { useEffect, useMemo, useRef, useState } from "./html.js";
 
 const MOST_MS = 500;
 const SIGNS = /[\\^$.*+?()[\]{}|]/;
@@ -18,9 +18,11 @@ export function useMatching(names, text = "") {
   const [answer, setAnswer] = useState({ key: null, found: null });
   useEffect(() => (isAsked ? matched(text, names, (found) => setAnswer({ key, found })) : undefined), [isAsked, key]);
   const letters = useMemo(() => new Set(names.filter((name) => name.toLowerCase().includes(text.toLowerCase()))), [key]);
-  if (!isAsked) return { found: letters, isBroken, isWaiting: false };
-  const isWaiting = answer.key !== key;
-  return { found: isWaiting ? new Set() : answer.found ?? letters, isBroken: !isWaiting && answer.found === null, isWaiting };
+  const isWaiting = isAsked && answer.key !== key;
+  // What was found last stays until the next answer is here.
+  const last = useRef(new Set());
+  if (!isWaiting) last.current = (isAsked && answer.found) || letters;
+  return { found: last.current, isBroken: isBroken || (isAsked && !isWaiting && answer.found === null), isWaiting };
 }
 
 function isPattern(text) {
