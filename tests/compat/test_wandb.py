@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samebit.cli.main import main
 from samebit.compat.files import wandbitems
 from samebit.compat.files.wandbdirs import Wandb
 from samebit.compat.files.wandblog import BLOCK_BYTES, HEADER, PIECE, read_log
@@ -101,7 +102,11 @@ def check_golden(store: Path, capsys: Capture, folder: Path) -> View:
 
 
 def test_what_wandb_wrote_is_read_as_it_was_logged(store: Path, capsys: Capture) -> None:
-    check_golden(store, capsys, GOLDEN)
+    view = check_golden(store, capsys, GOLDEN)
+    assert main(["show", view.id]) == 0
+    told = capsys.readouterr().out
+    assert " processors" in told
+    assert "None" not in told, "what a machine is not known to have is not told"
 
 
 @pytest.mark.slow

@@ -192,3 +192,93 @@ def test_a_file_of_a_chart_has_the_dots_and_light_colours(browser: Any, odd: Sit
     assert 'fill="rgb(255, 255, 255)"' in text
     assert ">15</text>" not in text, "it was logged at step 20"
     assert ">20</text>" in text
+
+
+def test_where_a_curve_becomes_nan_or_infinite_is_marked(browser: Any, tmp_path: Path) -> None:
+    project = tmp_path / "diverged"
+    store = stores.new_store(project)
+    for name, bad in (("nan", NAN), ("inf", float("inf")), ("fine", 0.1)):
+        rows = [{"loss": 1 / step if step < 12 else bad} for step in range(1, 21)]
+        stores.record(store, name=name, rows=rows)
+    stores.record(store, name="holes", rows=[{"gaps": NAN if s % 2 else s} for s in range(30)])
+    with shown(project) as site, opened_at(browser, site) as found:
+        page = found.page
+        found.go("/curves?charts=^loss")
+        loss = chart_of(page, "loss")
+        loss.get_by_text("18 not finite from each × NaN, △ inf on").wait_for()
+        ink(loss)
+        box = loss.locator(".u-over").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 20)
+        told = loss.locator(".look")
+        told.locator(".name").nth(2).wait_for()
+        assert re.findall(r"(nan|inf)\n(nan|inf)", told.inner_text()) == [
+            ("inf", "inf"),
+            ("nan", "nan"),
+        ]
+        with page.expect_download() as begun:
+            loss.get_by_role("button", name="save loss").click()
+            page.get_by_role("menuitem", name="chart as SVG").click()
+        text = Path(begun.value.path()).read_text()
+        assert len(re.findall('stroke-width="1.8"', text)) == 2
+        found.go("/curves?charts=^loss&zoom=14~18&where=name+%3D+nan")
+        loss.get_by_text("no finite value in this part").wait_for()
+        # Of many holes only the first is marked, where the curve comes back.
+        found.go("/curves?charts=^gaps")
+        chart_of(page, "gaps").get_by_text("15 not finite from each × NaN on").wait_for()
+
+
+def test_a_chart_fills_the_whole_screen_until_escape_or_the_button(looked: Opened) -> None:
+    page = looked.page
+    looked.go("/curves?charts=^(loss|gaps)")
+    loss = chart_of(page, "loss")
+    whole = page.locator("html:fullscreen")
+    loss.get_by_role("button", name="full screen: loss").click()
+    whole.wait_for(state="attached")
+    ink(loss)
+    assert "large=loss" in page.url
+    assert page.get_by_role("figure").count() == 1
+    assert not page.get_by_role("navigation", name="views").is_visible()
+    assert not page.get_by_label("find charts").is_visible()
+    box = loss.locator(".plot-box").bounding_box()
+    assert box is not None
+    high = page.evaluate("window.innerHeight")
+    assert box["height"] > 0.85 * high
+    assert page.evaluate("document.documentElement.scrollHeight") <= high, "nothing to scroll to"
+    loss.get_by_role("button", name="all charts: loss").click()
+    whole.wait_for(state="detached")
+    chart_of(page, "gaps").wait_for()
+    assert "large=" not in page.url
+    # Escape is the browser's own way out, and of it the page hears this alone.
+    loss.get_by_role("button", name="full screen: loss").click()
+    whole.wait_for(state="attached")
+    page.evaluate("document.exitFullscreen()")
+    chart_of(page, "gaps").wait_for()
+    assert "large=" not in page.url
+
+
+def test_of_how_many_runs_a_mean_is_stands_at_each_place(browser: Any, tmp_path: Path) -> None:
+    project = tmp_path / "uneven"
+    store = stores.new_store(project)
+    for at in range(3):
+        rows = [{"loss": 1.0 + at} for _ in range(10 if at else 20)]
+        stores.record(store, name=f"run {at}", config={"method": "plain"}, rows=rows)
+    with shown(project) as site, opened_at(browser, site) as found:
+        page = found.page
+        found.go("/curves?by=config.method&tables=loss")
+        loss = chart_of(page, "loss")
+        loss.get_by_text("not all runs are everywhere: n is under the pointer").wait_for()
+        cells = loss.get_by_role("region", name="values of loss").locator("tbody tr").inner_text()
+        assert cells.split("\t")[1:] == ["1", "—", "—", "1", "3"]
+        ink(loss)
+        box = loss.locator(".u-over").bounding_box()
+        assert box is not None
+        for place, said in ((0.2, "n = 3"), (0.9, "n = 1")):
+            page.mouse.move(box["x"] + box["width"] * place, box["y"] + 20)
+            loss.locator(".look").get_by_text(said, exact=True).wait_for()
+        with page.expect_download() as begun:
+            loss.get_by_role("button", name="save loss").click()
+            page.get_by_role("menuitem", name="what is drawn as CSV").click()
+        lines = Path(begun.value.path()).read_text().splitlines()
+        assert lines[0] == "group,step,mean,low,high,n"
+        assert [line.split(",")[-1] for line in lines[10:12]] == ["3", "1"]

@@ -73,6 +73,35 @@ def test_ten_runs_that_are_written_are_looked_at_meanwhile(browser: Any, tmp_pat
         writer.close()
 
 
+def test_a_filter_is_answered_however_often_runs_write(browser: Any, tmp_path: Path) -> None:
+    """Each row may change the answer; asked anew for each, a slow server never gave one."""
+    store = stores.new_store(tmp_path / "p")
+    runs = [begin(store, name=f"writer-{at}") for at in range(TEN)]
+    for _, writer in runs:
+        writer.row({"loss": 2.0, "at": 0}, 0)
+    slow = """() => { const plain = window.fetch;
+        window.fetch = async (address, how) => {
+          const wait = String(address).includes("runs/filter") ? 1500 : 0;
+          await new Promise((next) => setTimeout(next, wait));
+          return plain(address, how); }; }"""
+    with shown(tmp_path / "p") as site, opened_at(browser, site) as opened, writing(runs):
+        page = opened.page
+        page.get_by_text(f"{TEN} runs").wait_for()
+        page.evaluate(slow)
+        page.get_by_role("searchbox", name="filter runs").fill("name == 'writer-3'")
+        page.get_by_text(f"1 of {TEN} runs").wait_for()
+        page.get_by_role("searchbox", name="filter runs").fill("nothing == 3")
+        page.get_by_text("no run here has 'nothing'").wait_for()
+        seen = [
+            page.get_by_role("alert").is_visible()
+            for _ in range(20)
+            if not page.wait_for_timeout(100)
+        ]
+        assert all(seen), "an error stays as long as what it is about"
+    for _, writer in runs:
+        writer.close()
+
+
 def test_a_run_that_is_deleted_while_it_is_read_is_said_to_be_gone(
     browser: Any, tmp_path: Path
 ) -> None:

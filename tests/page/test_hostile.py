@@ -153,7 +153,7 @@ def test_a_regular_expression_that_never_ends_stops_no_page(browser: Any, tmp_pa
         page = opened.page
         opened.go("/curves?charts=%28a%2B%29%2B%24")
         search = page.get_by_role("searchbox", name="find charts")
-        page.get_by_text("no chart has such a name").wait_for()
+        page.get_by_text("no chart has these letters").wait_for()
         assert search.get_attribute("aria-invalid") == "true"
         search.fill("^l.ss$")
         page.locator(".chart-title").get_by_text("loss").wait_for()

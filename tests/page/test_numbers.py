@@ -209,6 +209,35 @@ def test_ticks_are_round_and_labels_tell_them_apart(modules: Any) -> None:
         "0.9650",
         "0.9675",
     ]
+    # What a chart has: 0.0075 is no 0.007, and of an axis that is zoomed far in no two are one.
+    for values, said in (
+        ([0.0075, 0.01, 0.015], ["0.0075", "0.0100", "0.0150"]),
+        ([0, 0.00125, 0.0025], ["0", "0.00125", "0.00250"]),
+        ([1_000_250, 1_000_500], ["1.00025M", "1.0005M"]),
+        ([2.5e-5, 5e-5], ["2.5e-05", "5e-05"]),
+        ([1e13, 1.00005e13], ["1e+13", "1.00005e+13"]),
+    ):
+        assert modules("charts/scales.js", "tickLabels", values) == said
+    assert modules("charts/scales.js", "tickLabels", [1.0005, 1.001], True) == ["1.0005", "1.001"]
+    decades = [10.0**power for power in range(-9, 10, 3)]
+    assert modules("charts/scales.js", "tickLabels", decades, True) == [
+        *("1e-09", "1e-06", "0.001", "1", "1000", "1e+06", "1e+09"),
+    ]
+
+
+def test_a_label_says_where_its_tick_is(modules: Any) -> None:
+    chance = random.Random(9)
+    sizes = {"k": 1e3, "M": 1e6, "G": 1e9}
+    for _ in range(200):
+        # Also the ticks that are left where every second one had no place.
+        step = chance.choice([1, 2, 2.5, 5, 1.25]) * 10.0 ** chance.randint(-7, 7)
+        first = chance.choice([0, 3, -40, 997])
+        values = [step * (first + at) for at in (*range(chance.randint(2, 5)), 7)]
+        for label, value in zip(
+            modules("charts/scales.js", "tickLabels", values), values, strict=True
+        ):
+            told = float(label.rstrip("kMG")) * sizes.get(label[-1], 1)
+            assert abs(told - value) <= step / 500, (values, label)
 
 
 def test_a_single_place_has_whole_numbers_beside_it(modules: Any) -> None:

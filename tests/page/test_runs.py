@@ -46,7 +46,9 @@ def test_it_says_how_many_rows_there_are_and_makes_elements_of_those_in_view(
 
 
 def test_a_state_and_a_verdict_are_words_not_colours(opened: Opened) -> None:
-    assert {"finished", "failed"} <= set(values(opened.page, "state"))
+    found = [text.replace("\n", "") for text in values(opened.page, "state")]
+    # None of them has everything, and that stands beside the word, not in a column far away.
+    assert {"finished!, incomplete: record", "failed!, incomplete: record"} <= set(found)
     assert {"identical", "different", "close"} <= set(values(opened.page, "verdict"))
 
 
@@ -188,7 +190,7 @@ def test_groups_have_n_mean_and_interval_over_all_of_their_runs(opened: Opened) 
     members = table.locator("tr.member")
     members.filter(has_text="left out: failed").first.wait_for()
     assert members.count() == 10
-    assert members.first.get_by_role("link").inner_text().startswith(("brave", "calm", "eager"))
+    assert "-otter-" in members.first.get_by_role("link").inner_text()
     table.get_by_role("button", name="val/acc").click()
     opened.page.locator('th[aria-sort="descending"]').filter(has_text="val/acc").wait_for()
     means = [float(text) for text in table.locator("td:last-child .estimate b").all_inner_texts()]

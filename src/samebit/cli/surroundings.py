@@ -150,11 +150,14 @@ def environment_lines(view: View) -> Iterator[tuple[str, object]]:
         yield "with", ", ".join(main)
     cpu = machine.get("cpu") or {}
     if cpu:
-        yield (
-            "machine",
-            f"{machine.get('host')}: {cpu.get('model')}, {cpu.get('allowed')} processors"
-            + (f", {size(memory)} of memory" if (memory := machine.get("memory_bytes")) else ""),
-        )
+        # Of an imported run not all of it is known.
+        told = [
+            cpu.get("model"),
+            (many := cpu.get("allowed") or cpu.get("logical")) and f"{many} processors",
+            (memory := machine.get("memory_bytes")) and f"{size(memory)} of memory",
+        ]
+        host = f"{machine['host']}: " if machine.get("host") else ""
+        yield "machine", host + ", ".join(shown(one) for one in told if one)
     kernel = machine.get("system") or {}
     system = [
         interpreter.get("system"),

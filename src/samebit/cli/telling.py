@@ -250,7 +250,7 @@ def _commands(store: Path, remote: str, view: View) -> Iterator[Command]:
     if remote:
         yield Command("get it here, whole", f"samebit pull {run} --remote {shlex.quote(remote)}")
         return
-    if view.record.kind == "run":
+    if view.record.kind == "run" and view.record.imported is None:
         yield Command("run it again and compare every bit", f"samebit verify {run}")
     if view.verdicts:
         yield Command("state the verdict for others", f"samebit certificate make {run}")

@@ -7,6 +7,7 @@ import { number, shown } from "../lib/text.js";
 const MOST_NAMES = 24;
 const LETTERS = 15;  // of a name at an axis
 const MOST_TICKS = 8;  // distinct numbers that are all labelled
+const MOST_DIGITS = 17;  // by which every float differs from the next
 const DIGITS = 6;  // of the end of a brush
 const NEAREST = 0.035;  // labels so near to each other would be one
 const DECADES = 100;  // from the least to the most, where values lie more evenly by their logarithm
@@ -69,10 +70,17 @@ function ofNumbers(given, wanted) {
   };
   return { isLog, canLog, least: found?.[0] ?? NaN, most: found?.[1] ?? NaN, isDiscrete: isFew, step: 0.05, names: null, values, distinct,
     shares: Float64Array.from(values, (value) => (Number.isFinite(value) ? share(value) : -1)),
-    ticks: (isFew ? at.map(shown) : tickLabels(at, isLog)).map((label, nth) => [share(at[nth]), label]),
+    ticks: (isFew ? apart(at) : tickLabels(at, isLog)).map((label, nth) => [share(at[nth]), label]),
     brushAt: ([from, to]) => ({ low: back(from), high: back(to) }),
     rangeOf: (brush) => [brush.low, brush.high].map((value) => (isLog && value <= 0 ? 0 : share(value))),
     holds: (brush) => (row) => values[row] >= brush.low && values[row] <= brush.high };
+}
+
+/** Numbers with as many digits as tell them apart, at least four. */
+function apart(values) {
+  let digits = 4;
+  while (digits < MOST_DIGITS && new Set(values.map((value) => number(value, digits))).size < values.length) digits += 1;
+  return values.map((value) => number(value, digits));
 }
 
 /** Positive numbers of more than two decades most of which lie at the low end. */

@@ -5,6 +5,7 @@ import { colorName, dashes } from "./colors.js";
 export const MOST_BANDS = 12;  // more of them on each other are one area
 const APART = 12;  // pixels from which on points are seen one by one
 const BESIDE = 9;  // pixels between intervals that have one place
+const MARK = 4;  // pixels from the middle of a mark to its corners
 export const DOT = 2.5;  // pixels from the middle of a point to its border
 
 /**
@@ -17,6 +18,8 @@ export const DOT = 2.5;  // pixels from the middle of a point to its border
  * @property {Float64Array} [low]
  * @property {Float64Array} [high]
  * @property {Float64Array} [raw] - behind a smoothed line
+ * @property {Float64Array} [last] - what was logged, infinite or no number where it was
+ * @property {number} [odd] - how many of its points were
  * @property {boolean} [isStair] - its corners are no points
  */
 
@@ -102,6 +105,35 @@ function lines(canvas, curve, how, alpha, width) {
     canvas.arc(x, y, size, 0, 7);
   }
   canvas.fill();
+  for (const { at, value } of breaks(curve)) mark(canvas, how.x(curve.x[at]), how.y(curve.y[at]), value, how.scale);
+}
+
+/** A cross where a curve goes on as no number, a triangle where it goes on infinite. */
+function mark(canvas, x, y, value, scale) {
+  canvas.setLineDash([]);
+  canvas.lineWidth = 1.8 * scale;
+  canvas.beginPath();
+  for (const stroke of markOf(value)) stroke.forEach(([right, down], at) => canvas[at === 0 ? "moveTo" : "lineTo"](x + right * scale, y + down * scale));
+  canvas.stroke();
+}
+
+/** The strokes of a mark, in pixels from its place. */
+export function markOf(value) {
+  if (value !== value) return [[[-MARK, -MARK], [MARK, MARK]], [[MARK, -MARK], [-MARK, MARK]]];
+  const tip = value > 0 ? -MARK : MARK;
+  return [[[-MARK, -tip], [0, tip], [MARK, -tip], [-MARK, -tip]]];
+}
+
+/** The last places with a number before what is not finite: before the first of it, and before an end that is. */
+export function breaks({ odd, last, y }) {
+  if (!odd) return [];
+  const found = [];
+  for (let at = 1; at < y.length; at++) {
+    if (Number.isFinite(y[at]) || !Number.isFinite(y[at - 1])) continue;
+    if (found.length > 1) found.pop();
+    found.push({ at: at - 1, value: last[at] });
+  }
+  return found.length > 1 && Number.isFinite(y.at(-1)) ? found.slice(0, 1) : found;
 }
 
 const isAlone = ({ x }) => x.length === 1;

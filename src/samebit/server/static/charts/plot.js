@@ -126,8 +126,8 @@ class Plot {
     for (const curve of this.props.curves) {
       if (!isOurs && curve.id !== pointed.id) continue;  // another chart's pointer: the one curve that it is at
       const at = nearest(curve.x, x);
-      if (at < 0 || !Number.isFinite(curve.y[at])) continue;
-      const away = Math.abs(this.chart.valToPos(curve.y[at], "y") - top);
+      if (at < 0 || !(Number.isFinite(curve.y[at]) || isOdd(curve, at))) continue;
+      const away = Number.isFinite(curve.y[at]) ? Math.abs(this.chart.valToPos(curve.y[at], "y") - top) : Infinity;
       if (Math.abs(this.chart.valToPos(curve.x[at], "x") - left) < NEAR) found.push({ curve, at, away });
     }
     found.sort((one, other) => one.away - other.away);
@@ -166,6 +166,9 @@ function labelled(splits, isLog, isWhole = false) {
   const labels = new Map(tickLabels(values, isLog).map((text, at) => [values[at], text]));
   return splits.map((value) => labels.get(value) ?? null);
 }
+
+/** Whether a curve has something there that is not finite, rather than nothing. */
+const isOdd = (curve, at) => curve.odd > 0 && !Number.isFinite(curve.last[at]);
 
 /** 0.3 and 20, as logarithmic axes have them, and not the 0.221 at which one may end. */
 function isOneDigit(value) {

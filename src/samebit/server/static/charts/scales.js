@@ -1,6 +1,6 @@
 // Numbers on axes: ranges that hold curves, and round ticks with as many digits as tell them apart.
 
-import { number } from "../lib/text.js";
+import { exponential, number } from "../lib/text.js";
 
 /** The lowest and the highest finite of some arrays; of positive ones alone for a logarithm. */
 export function span(arrays, isLog = false) {
@@ -46,23 +46,34 @@ export function ticks(low, high, many = 5, isLog = false) {
   return found;
 }
 
-/** Labels of ticks, all with the same digits; those of a logarithm each with its own. */
+const OFF = 1e-3;  // of the way to the next tick, by which a label may differ from its place
+const MOST_DIGITS = 15;
+
+/** Labels of ticks, all with as many decimals as say each of them as it is; those of a logarithm each with its own. */
 export function tickLabels(values, isLog = false) {
-  if (isLog) return values.map((value) => number(Number(value.toPrecision(3))));
   const large = Math.max(...values.map(Math.abs));
-  const step = values.length > 1 ? Math.abs(values[1] - values[0]) : large || 1;
-  return values.map((value) => tickLabel(value, large, step));
+  const sorted = [...values].sort((one, other) => one - other);
+  const step = Math.min(...sorted.slice(1).map((value, at) => value - sorted[at]), large || 1);
+  if (isLog) {
+    const ratio = Math.min(...sorted.slice(1).map((value, at) => value / sorted[at] - 1), 1);
+    return values.map((value) => (value < 1e6 ? number : exponential)(value, fewest(value, value * ratio * OFF)));
+  }
+  const near = step * OFF;
+  const [unit, sign] = large >= 1e9 && step >= 1e4 ? [1e9, "G"] : large >= 1e6 && step >= 100 ? [1e6, "M"]
+    : large >= 1e4 && step >= 100 ? [1e3, "k"] : [1, ""];
+  if (large >= 1e13 || (large >= 1e9 && unit === 1) || large < 1e-3) {
+    return values.map((value) => (Math.abs(value) < near ? "0" : exponential(value, fewest(value, near))));
+  }
+  const scaled = values.map((value) => value / unit);
+  let decimals = 0;
+  const isOff = (value) => Math.abs(Number(value.toFixed(decimals)) - value) > near / unit;
+  while (decimals < MOST_DIGITS && scaled.some(isOff)) decimals += 1;
+  return scaled.map((value) => (Math.abs(value) < near / unit ? "0" : `${sign ? Number(value.toFixed(decimals)) : value.toFixed(decimals)}${sign}`));
 }
 
-function tickLabel(value, large, step) {
-  if (value === 0) return "0";
-  if (large >= 1e9 && large < 1e13 && step >= 1e4) return `${Number((value / 1e9).toPrecision(6))}G`;
-  if (large >= 1e9 || (large < 1e-3 && large > 0)) return number(Number(value.toPrecision(4)));
-  if (large >= 1e4 && step >= 100) {
-    return large >= 1e6 ? `${Number((value / 1e6).toPrecision(6))}M` : `${Number((value / 1e3).toPrecision(6))}k`;
-  }
-  const first = Math.max(0, Math.min(8, -Math.floor(Math.log10(step) + 1e-9)));
-  const isWhole = Math.abs(step * 10 ** first - Math.round(step * 10 ** first)) < 1e-3;
-  const digits = isWhole ? first : Math.min(8, first + 1);  // 0.0025 has one more than its size says
-  return Math.abs(value) < step / 2 ? "0" : value.toFixed(digits);
+/** How few significant digits say a value as near as that. */
+function fewest(value, near) {
+  let digits = 1;
+  while (digits < MOST_DIGITS && Math.abs(Number(value.toPrecision(digits)) - value) > near) digits += 1;
+  return digits;
 }

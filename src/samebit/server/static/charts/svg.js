@@ -2,7 +2,7 @@
 
 import { visible } from "../lib/text.js";
 import { colorName, dashes } from "./colors.js";
-import { DOT, MOST_BANDS, besideEachOther, dots, unbroken } from "./paint.js";
+import { DOT, MOST_BANDS, besideEachOther, breaks, dots, markOf, unbroken } from "./paint.js";
 import { ranges } from "./ranges.js";
 import { tickLabels, ticks } from "./scales.js";
 
@@ -48,6 +48,8 @@ export function svg({ title, xTitle, note, curves, colors, ...how }) {
     inside.append(element("path", { d: path(curve.x, curve.y, x, y), stroke: color, "stroke-width": 1.4,
       "stroke-dasharray": dashes(curve.number).join(" ") }));
     for (const place of dots(curve, x)) inside.append(element("circle", { cx: x(curve.x[place]).toFixed(1), cy: y(curve.y[place]).toFixed(1), r: DOT, fill: color }));
+    for (const { at: place, value } of breaks(curve)) inside.append(element("path", { stroke: color, "stroke-width": 1.8,
+      d: markOf(value).map((stroke) => `M${stroke.map(([right, down]) => `${(x(curve.x[place]) + right).toFixed(1)} ${(y(curve.y[place]) + down).toFixed(1)}`).join("L")}`).join("") }));
     const [left, top] = [BOX.left + (at % 3) * 190, HIGH - 8 + 16 * Math.floor(at / 3)];
     root.append(element("path", { d: `M${left} ${top - 4}h18`, stroke: color, "stroke-width": 2, "stroke-dasharray": dashes(curve.number).join(" ") }),
       words("text", { x: left + 24, y: top, fill: colors["--ink"] }, curve.label.slice(0, 28)));

@@ -26,16 +26,16 @@ export function formatLayout({ keys, pinned }) {
   return packed(keys.map((key) => (pinned.has(key) ? `${key}!` : key)));
 }
 
-/** What is shown where nobody chose: who and how, then what varies, metrics, and the rest. */
+/** What is shown where nobody chose: who and how, then settings and metrics that vary, those that only some have, and the rest. */
 export function defaultLayout(runs) {
   const here = [...runs.columns.keys()];
   const rank = (key) => {
     if (FIRST.includes(key)) return FIRST.indexOf(key);
     const column = runs.columns.get(key);
-    const less = column.varies ? 0 : differs(column) ? 5 : 50;  // what only some have stands behind what varies
+    const less = column.varies ? 0 : differs(column) ? 20 : 50;
     if (key.startsWith("config.")) return 10 + less;
     if (isMetric(key)) return 20 + less;
-    return 30 + less + (LAST.includes(key) ? LAST.indexOf(key) / 100 : 1);
+    return 100 + less + (LAST.includes(key) ? LAST.indexOf(key) / 100 : 1);
   };
   const isShown = (key) => !UNSHOWN.has(key) && !isEmpty(runs.columns.get(key)) && !isTwin(runs, key) &&
     (ALWAYS.has(key) || isMetric(key) || runs.ids.length < 2 || differs(runs.columns.get(key)));

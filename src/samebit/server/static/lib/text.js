@@ -23,20 +23,22 @@ function escaped(char) {
   return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
-/** A number with four significant digits; integers whole. */
-export function number(value) {
+/** A number with four significant digits, or as many as are asked for; integers whole. */
+export function number(value, digits = 4) {
   if (typeof value === "bigint") return value.toString();
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return value.toString();
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
   const size = Math.abs(value);
-  const rounded = Number(size.toPrecision(4));
-  if (size !== 0 && (rounded < 1e-4 || size >= 1e7)) {
-    const [mantissa, power] = value.toExponential(3).split("e");
-    const digits = Math.abs(Number(power)).toString().padStart(2, "0");
-    return `${mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa}e${power[0]}${digits}`;
-  }
-  if (rounded >= 1e4) return value.toFixed(0);
-  return String(Number(value.toPrecision(4)));
+  const rounded = Number(size.toPrecision(digits));
+  if (size !== 0 && (rounded < 1e-4 || size >= 1e7)) return exponential(value, digits);
+  if (rounded >= 10 ** digits) return value.toFixed(0);
+  return String(Number(value.toPrecision(digits)));
+}
+
+/** `2.5e-05`: as Python has it, without zeros at the end. */
+export function exponential(value, digits = 4) {
+  const [mantissa, power] = value.toExponential(digits - 1).split("e");
+  return `${mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa}e${power[0]}${Math.abs(Number(power)).toString().padStart(2, "0")}`;
 }
 
 /** A difference: a number with its sign. */

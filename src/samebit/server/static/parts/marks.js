@@ -1,7 +1,7 @@
 // What became of a run, as a word with a shape: never by colour alone.
 
 import { classes, html } from "../lib/html.js";
-import { shown } from "../lib/text.js";
+import { shown, visible } from "../lib/text.js";
 
 // Of each state its shape and its tone.
 const STATES = {
@@ -26,10 +26,11 @@ function Shape({ name }) {
   return html`<svg class=${classes("shape", name)} viewBox="0 0 16 16" aria-hidden="true"><path d=${SHAPES[name]} /></svg>`;
 }
 
-/** A run's state. */
-export function State({ state }) {
+/** A run's state; `missing` is what its record lacks, a word each. */
+export function State({ state, missing = null }) {
   const [shape, tone] = STATES[state] ?? ["ring", "calm"];
-  return html`<span class=${classes("mark", tone)}><${Shape} name=${shape} />${shown(state)}</span>`;
+  return html`<span class=${classes("mark", tone)}><${Shape} name=${shape} />${shown(state)}</span>${missing && html`<span class="incomplete"
+    title=${`incomplete, missing from its record: ${visible(missing)}`}><span aria-hidden="true">!</span><span class="unseen">${`, incomplete: ${visible(missing)}`}</span></span>`}`;
 }
 
 /** A verdict, with what was compared where it is not the whole run. */

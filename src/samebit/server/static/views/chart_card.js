@@ -6,11 +6,12 @@ import { useGrown } from "../lib/runs.js";
 import { csv, saveText } from "../lib/save.js";
 import { count, number, several, visible } from "../lib/text.js";
 import { palette } from "../charts/colors.js";
-import { MOST_BANDS } from "../charts/paint.js";
+import { breaks, MOST_BANDS } from "../charts/paint.js";
 import { Curves } from "../charts/plot.js";
 import { span } from "../charts/scales.js";
 import { svg } from "../charts/svg.js";
 import { useAnswer } from "../parts/asking.js";
+import { fill } from "../parts/full_screen.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
 import { asked, drawn, rowsOf, unseen } from "./chart_data.js";
@@ -33,8 +34,8 @@ export function ChartCard(props) {
   const inView = useInView(root);
   const turn = useTurn(ids);
   const columns = Math.min(MOST_COLUMNS, Math.max(200, Math.round(root.current?.clientWidth ?? 400)));
-  const key = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, turn, isLarge]);
-  const { answer, error, isCurrent } = useAnswer(inView ? (signal) => asked(props, columns, signal) : null, key);
+  const subject = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, isLarge]);
+  const { answer, error, isCurrent } = useAnswer(inView ? (signal) => asked(props, columns, signal) : null, `${subject} ${turn}`, subject);
   const curves = useMemo(() => (answer ? drawn(answer, props) : []), [answer, how.smooth, props.lines, props.hidden]);
   const lacks = useMemo(() => unseen(curves, how), [curves, how.isXLog, how.isYLog]);
   useEffect(() => { if (!how.zoom && curves.length > 0) props.onSpan(metric, span(curves.map(({ x }) => x), how.isXLog)); }, [curves, how.zoom]);
@@ -52,7 +53,7 @@ export function ChartCard(props) {
       <button type="button" class="quiet" aria-pressed=${String(hasTable)} aria-label=${`table: ${title}`} onClick=${turnTable}>table</button>
       <${Save} metric=${metric} title=${title} curves=${curves} how=${how} />
       <button type="button" class="quiet" aria-label=${`${isLarge ? "all charts" : "full screen"}: ${title}`} title=${isLarge ? "all charts" : "full screen"}
-        onClick=${() => change({ large: isLarge ? "" : metric })}><svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+        onClick=${() => (isLarge ? change({ large: "" }) : fill(metric))}><svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
           <path d=${isLarge ? "M6 2.5V6H2.5M10 2.5V6h3.5M6 13.5V10H2.5M10 13.5V10h3.5" : "M2.5 6V2.5H6M13.5 6V2.5H10M2.5 10v3.5H6M13.5 10v3.5H10"} /></svg></button>
     </figcaption>
     ${error && isCurrent && html`<${Trouble} error=${error} />`}
@@ -71,7 +72,7 @@ export function ChartCard(props) {
 
 function Save({ metric, title, curves, how }) {
   const name = metric.replace(/[^\w.-]+/g, "_");
-  const saveSvg = () => saveText(svg({ title, xTitle: xTitle(how), note: note(how), curves, ...how, colors: palette("light") }),
+  const saveSvg = () => saveText(svg({ title, xTitle: xTitle(how), note: [note(how), signs(curves)].filter(Boolean).join(" · "), curves, ...how, colors: palette("light") }),
     `${name}.svg`, "image/svg+xml");
   const saveCsv = () => saveText(csv(rowsOf(curves, how, xTitle(how))), `${name}.csv`, "text/csv");
   return html`<${Menu} kind="quiet-menu" label="save" name=${`save ${title}`}>${(close) => html`
@@ -104,12 +105,13 @@ function useInView(root) {
 }
 
 /** Why a chart would be empty; nothing where it is not. */
-function whyNothing(curves, answer, lacks, { hidden }) {
+function whyNothing(curves, answer, lacks, { hidden, how }) {
   if (curves.length === 0) {
     const has = answer.groups ? answer.groups.length : answer.curves.size;
     return has > 0 && hidden.size > 0 ? "all of its curves are left away" : "none of these runs has it";
   }
   if (!lacks.isEmpty) return "";
+  if (how.zoom && lacks.odd > 0) return "no finite value in this part";
   return lacks.below > 0 ? `${several(lacks.below, "value")}, none of them positive: a logarithmic axis has no place for them`
     : `no finite value: ${lacks.odd === 1 ? "the only one is" : `all ${count(lacks.odd)} are`} NaN or infinite`;
 }
@@ -119,11 +121,18 @@ function noteOf(curves, lacks, how) {
   return [
     xTitle(how),
     points && (points === 1 ? "its only point" : `all of ${count(points)} points`),
-    lacks.odd > 0 && `${count(lacks.odd)} not finite`,
+    lacks.odd > 0 && `${count(lacks.odd)} not finite${signs(curves) && ` from each ${signs(curves)} on`}`,
+    curves.some((one) => one.count?.some((n) => n < one.n)) && "not all runs are everywhere: n is under the pointer",
     lacks.below > 0 && `${several(lacks.below, "value")} that ${lacks.below === 1 ? "is" : "are"} not positive not shown`,
     curves.length > MOST_BANDS && how.by.length === 0 && "bands of the one pointed at",
     note(how),
   ].filter(Boolean).join(" · ");
+}
+
+/** The marks that a chart has where values are not finite. */
+function signs(curves) {
+  const values = curves.flatMap((curve) => breaks(curve).map(({ value }) => value));
+  return [values.some(Number.isNaN) && "× NaN", values.includes(Infinity) && "△ inf", values.includes(-Infinity) && "▽ −inf"].filter(Boolean).join(", ");
 }
 
 function described(title, curves) {

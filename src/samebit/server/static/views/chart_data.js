@@ -34,7 +34,7 @@ function ofGroup(group, at, lines, how) {
   const x = floats(group.x);
   const id = groupName(group.values);
   return { id, number: lines.get(id)?.number ?? lines.size + at, x, low: floats(group.low), high: floats(group.high), last: mean, mean,
-    y: how.smooth > 0 ? smoothed(x, mean, how.smooth) : mean, raw: how.smooth > 0 ? mean : null,
+    y: how.smooth > 0 ? smoothed(x, mean, how.smooth) : mean, raw: how.smooth > 0 ? mean : null, count: group.count, n: group.n,
     label: `${group.values.map(said).join(", ")} (n = ${group.n})` };
 }
 
@@ -55,7 +55,9 @@ export function unseen(curves, how) {
 /** What is drawn as rows of a file. */
 export function rowsOf(curves, how, xName) {
   const isSmooth = how.smooth > 0;
-  const head = ["run", xName, "lowest", "highest", "last", "mean", ...(isSmooth ? ["smoothed"] : [])];
-  return [head, ...curves.flatMap((curve) => Array.from(curve.x, (x, at) =>
-    [curve.label, x, curve.low?.[at], curve.high?.[at], curve.last[at], curve.mean[at], ...(isSmooth ? [curve.y[at]] : [])]))];
+  const smooth = (curve, at) => (isSmooth ? [curve.y[at]] : []);
+  const of = how.by.length > 0 ? ["group", xName, "mean", "low", "high", "n"] : ["run", xName, "lowest", "highest", "last", "mean"];
+  const row = how.by.length > 0 ? (curve, x, at) => [curve.label, x, curve.mean[at], curve.low[at], curve.high[at], curve.count[at]]
+    : (curve, x, at) => [curve.label, x, curve.low?.[at], curve.high?.[at], curve.last[at], curve.mean[at]];
+  return [[...of, ...(isSmooth ? ["smoothed"] : [])], ...curves.flatMap((curve) => Array.from(curve.x, (x, at) => [...row(curve, x, at), ...smooth(curve, at)]))];
 }

@@ -1,7 +1,7 @@
 // What lies under the pointer of a chart, and the words for its axis and for what was done to it.
 
 import { classes, html } from "../lib/html.js";
-import { duration, number, visible } from "../lib/text.js";
+import { count, duration, number, visible } from "../lib/text.js";
 
 const SHOWN = 8;  // values beside the pointer
 
@@ -13,7 +13,7 @@ export function Look({ look, how }) {
     <div class="dim">${xText(first.x[place], how)}</div>
     ${look.found.slice(0, SHOWN).map(({ curve, at }, nth) => html`<div key=${curve.id} class=${classes(nth === 0 && look.isNear && "near")}>
       <span class=${`swatch c${curve.number % 8}`}></span><span class="name">${visible(curve.label)}</span>
-        <b>${number(curve.y[at])}</b></div>`)}
+        <b>${number(Number.isFinite(curve.y[at]) ? curve.y[at] : curve.last[at])}</b>${curve.count && html`<small>${`n = ${count(curve.count[at])}`}</small>`}</div>`)}
     ${look.found.length > SHOWN && html`<div class="dim">${`and ${look.found.length - SHOWN} more`}</div>`}
   </div>`;
 }

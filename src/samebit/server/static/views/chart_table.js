@@ -19,6 +19,7 @@ export function ValueTable({ curves, metric, how }) {
       setPoints({ curve, error });
     }
   };
+  if (how.by.length > 0) return html`<${GroupTable} curves=${curves} metric=${metric} />`;
   return html`<div class="scroll values" tabindex="0" role="region" aria-label=${`values of ${visible(metric)}`}>
     <table class="plain"><thead><tr><th scope="col">run</th><th scope="col" class="numeric">last</th>
       <th scope="col" class="numeric">lowest</th>
@@ -34,6 +35,20 @@ export function ValueTable({ curves, metric, how }) {
           onClick=${() => show(curve)}>points</button>`}</td></tr>`)}</tbody></table>
     ${points && html`<${Points} points=${points} metric=${metric} show=${show} />`}
   </div>`;
+}
+
+/** Of each group its mean where it ends, with the interval and of how many runs it is there. */
+function GroupTable({ curves, metric }) {
+  const heads = ["last mean", "low", "high", "n there", "n in all"];
+  return html`<div class="scroll values" tabindex="0" role="region" aria-label=${`values of ${visible(metric)}`}>
+    <table class="plain"><thead><tr><th scope="col">group</th>${heads.map((head) => html`<th key=${head} scope="col" class="numeric">${head}</th>`)}</tr></thead>
+    <tbody>${curves.slice(0, MOST).map(({ id, number: color, label, mean, low, high, count: counts, n }) => {
+      const at = mean.findLastIndex(Number.isFinite);
+      const has = at >= 0 && Number.isFinite(low[at]);
+      return html`<tr key=${id}><th scope="row"><span class=${`swatch c${color % 8}`}></span> ${visible(label)}</th>
+        <td class="numeric">${at < 0 ? "—" : number(mean[at])}</td><td class="numeric">${has ? number(low[at]) : "—"}</td>
+        <td class="numeric">${has ? number(high[at]) : "—"}</td><td class="numeric">${at < 0 ? 0 : count(counts[at])}</td><td class="numeric">${count(n)}</td></tr>`;
+    })}</tbody></table></div>`;
 }
 
 function Points({ points, metric, show }) {

@@ -8,6 +8,7 @@ import { useMatching } from "../lib/matching.js";
 import { newestFirst, shownWhere, unarchived, useRuns, want } from "../lib/runs.js";
 import { number, several } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
+import { useFullScreen } from "../parts/full_screen.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { ChartCard } from "./chart_card.js";
 import { ChartBar } from "./curves_bar.js";
@@ -32,7 +33,7 @@ export function Curves({ params }) {
 export function useChosen(runs, params, most = MOST_OVERLAID) {
   const where = params.ids ? "" : params.where ?? "";
   const { answer, error, isCurrent } = useAnswer(
-    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "");
+    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "", where);
   return useMemo(() => {
     const named = list(params.ids);
     const rows = (where ? answer?.ids ?? [] : runs.ids).map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined);
@@ -83,6 +84,7 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
   const matching = useMatching(names, params.charts);
   const found = metrics.filter(({ name }) => matching.found.has(name));
   const large = params.large ?? "";
+  useFullScreen(large);
   useKeys([["s", "smooth more", () => change({ smooth: next(how, metrics) }, { replace: true })],
     ["l", "logarithmic values", () => change({ ylog: how.isYLog ? "" : "1" }, { replace: true })],
     ...(large ? [["Escape", "all charts", () => change({ large: "" })]] : [])]);
@@ -101,7 +103,8 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
       ${hasLegend && html`<${Legend} sections=${sections} title=${legendTitle} hidden=${hidden} setHidden=${setHidden} setBright=${setBright} isOfGroups=${isOfGroups} />`}
       <div>
         ${asking && !answer && !trouble && html`<${Waiting} what="asking which metrics there are…" />`}
-        ${answer && found.length === 0 && !matching.isWaiting && html`<p class="dim">${metrics.length ? "no chart has such a name" : "these runs have no metrics"}</p>`}
+        ${answer && found.length === 0 && !matching.isWaiting && html`<p class="dim">${metrics.length === 0 ? `${plain ? "this run has" : "these runs have"} no metrics that are numbers`
+          : matching.isBroken ? "that is no regular expression, or one that takes too long, and no chart has these letters in its name" : "no chart has such a name"}</p>`}
         ${one ? html`<div class="charts one">${card(one)}</div>` : sectionsOf(found).map((section) => html`<${Section} key=${section.title} section=${section}
           closed=${unpacked(params.closed)} card=${card} />`)}
       </div>

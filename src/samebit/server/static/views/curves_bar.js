@@ -51,7 +51,7 @@ function Heights({ how, params }) {
 }
 
 function Smoothing({ how, range }) {
-  const found = SHARES.findLastIndex((share) => share * range <= how.smooth * 1.001);
+  const found = how.smooth > 0 ? SHARES.findLastIndex((share) => share * range <= how.smooth * 1.001) : 0;
   const said = how.smooth > 0 ? `half-life ${halfLife(how)}` : "none";
   return html`<label class="smoothing">smoothing <input type="range" min="0" max=${SHARES.length - 1} value=${Math.max(0, found)}
     aria-valuetext=${said}

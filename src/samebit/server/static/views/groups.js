@@ -14,8 +14,12 @@ const MOST_METRICS = 8;
 const MOST_MEMBERS = 100;
 const TAKES = { __proto__: null, metric: "last", min: "min", max: "max", first: "first" };
 
-/** The metrics of a table that are shown of groups. */
-export const groupMetrics = (keys) => keys.filter(isMetric).slice(0, MOST_METRICS);
+/** The metrics of a table of which groups can have a mean, those of them that are shown, and those that are no numbers. */
+export function groupMetrics(keys, runs) {
+  const all = keys.filter((key) => isMetric(key) && runs.columns.has(key));
+  const numeric = all.filter((key) => runs.columns.get(key).isNumeric);
+  return { metrics: numeric.slice(0, MOST_METRICS), more: Math.max(0, numeric.length - MOST_METRICS), others: all.filter((key) => !numeric.includes(key)) };
+}
 
 /** What is asked for a column of a metric. */
 function asked(key) {
@@ -23,11 +27,11 @@ function asked(key) {
   return { metric, take: TAKES[prefix] };
 }
 
-/** @param {{runs, by: string[], where: string, metrics: string[], sort: {key, descending}|null, onSort: function}} props */
-export function Groups({ runs, by, where, metrics, sort, onSort }) {
-  const key = JSON.stringify([by, where, metrics, runs.version]);
+/** @param {{runs, by: string[], where: string, metrics: string[], more: number, others: string[], sort: {key, descending}|null, onSort: function}} props */
+export function Groups({ runs, by, where, metrics, more, others, sort, onSort }) {
+  const subject = JSON.stringify([by, where, metrics]);
   const { answer, error } = useAnswer(async (signal) => Promise.all(metrics.map((column) =>
-    ask("runs/groups", { by: packed(by), where, ...asked(column) }, { signal }))), key);
+    ask("runs/groups", { by: packed(by), where, ...asked(column) }, { signal }))), `${subject} ${runs.version}`, subject);
   const [open, setOpen] = useState(new Set());
   if (error) return html`<${Trouble} error=${error} />`;
   if (metrics.length === 0) return html`<p class="dim inset">no metric is shown of which groups could have a mean</p>`;
@@ -38,13 +42,15 @@ export function Groups({ runs, by, where, metrics, sort, onSort }) {
     if (!next.delete(name)) next.add(name);
     setOpen(next);
   };
+  const left = [more > 0 && `The first ${metrics.length} of ${metrics.length + more} metrics: hide some of their columns to see others.`,
+    others.length > 0 && `No mean of ${others.map(title).join(", ")}: not all runs have a number there.`].filter(Boolean).join(" ");
   const method = answer[0].groups.find((group) => group.method)?.method;
   const head = (one, said, isNumeric) => html`<th key=${one} scope="col" class=${isNumeric ? "numeric" : ""}
     aria-sort=${sort?.key === one ? (sort.descending ? "descending" : "ascending") : null}>
     <button type="button" class="sort" title=${one} onClick=${() => onSort(one)}><span class="title">${said}</span>${sort?.key === one && html`<svg class="arrow"
       viewBox="0 0 8 8" aria-hidden="true"><path d=${sort.descending ? "M1 2.5l3 3 3-3" : "M1 5.5l3-3 3 3"} /></svg>`}</button></th>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="groups of runs"><table class="plain groups">
-    <caption>${`${several(groups.length, "group")}.${method ? ` Mean and ${visible(method)} over runs that finished.` : ""}`}</caption>
+    <caption>${`${several(groups.length, "group")}.${method ? ` Mean and ${number(100 * answer[0].confidence)} % ${visible(method)} over runs that finished.` : ""}${left && ` ${left}`}`}</caption>
     <thead><tr>${by.map((one) => head(one, title(one), false))}${head("n", "n", true)}${metrics.map((one) => head(one, title(one), true))}</tr></thead>
     <tbody>${groups.map((group) => {
       const name = JSON.stringify(group.values.map(String));

@@ -55,10 +55,15 @@ function Nothing({ runs, params, chosen, hasMetric, keys }) {
     ${!chosen.error && html`<${Empty} title=${why[0]}><p>${why[1]}</p></${Empty}>`}`;
 }
 
-/** The metric that looks most like a result: one of validation. */
+// What looks like a result, the likeliest first; what was tested on is nothing to choose settings by.
+const RESULTS = [/(val|eval|dev).*(acc|f1|auc|score)/i, /test.*(acc|f1|auc|score)/i, /acc|score|reward/i, /loss/i];
+
+/** The metric that looks most like a result; of several, the one that most runs have. */
 function preferred(runs, metrics) {
-  return metrics.find((key) => /(val|test|eval).*(acc|f1|auc|score)/i.test(key)) ?? metrics.find((key) => /acc|score|reward/i.test(key))
-    ?? metrics.find((key) => /loss/i.test(key)) ?? metrics.find((key) => runs.columns.get(key)?.varies) ?? metrics[0];
+  const missing = new Map(runs.keys.map(({ key, missing: without }) => [key, without]));
+  const found = RESULTS.map((pattern) => metrics.filter((key) => pattern.test(key))).find((some) => some.length > 0)
+    ?? metrics.filter((key) => runs.columns.get(key)?.varies);
+  return found.sort((one, other) => missing.get(one) - missing.get(other))[0] ?? metrics[0];
 }
 
 const toFloat = (value) => (typeof value === "number" || typeof value === "bigint" ? Number(value) : NaN);
@@ -163,13 +168,20 @@ function weigh(keys, runs, rows, values) {
   return keys.map((key) => {
     const of = Array.from(rows, (row) => runs.columns.get(key).get(row));
     const has = of.reduce((sum, value) => sum + (value !== null), 0);
+    const varies = new Set(of.filter((value) => value !== null).map(shown)).size > 1;
     const differs = has > 0 && (has < of.length || of.some((value) => value !== of[0] && shown(value) !== shown(of[0])));
-    return { key, values: of, has, differs, share: null, rank: null, n: 0, ...importance(of, values) };
+    return { key, values: of, has, varies, differs, share: null, rank: null, n: 0, ...importance(of, values) };
   }).filter(({ differs }) => differs).sort((one, other) => (other.share ?? -1) - (one.share ?? -1));
 }
 
-/** The axes where nobody chose: what matters, but no fewer than a few. */
-const first = (weights) => weights.filter(({ share }, at) => (share ?? 0) > LEAST_SHARE || at < FEWEST_AXES).slice(0, MOST_AXES).map(({ key }) => key);
+const SEED = /(^|[._-])seeds?$/i;
+
+/** The axes where nobody chose: seeds are none, and what matters of that which varies, no fewer than a few; else what only some runs have. */
+function first(weights) {
+  const [varied, rest] = [true, false].map((one) => weights.filter(({ key, varies }) => varies === one && !SEED.test(key)));
+  const found = varied.filter(({ share }, at) => (share ?? 0) > LEAST_SHARE || at < FEWEST_AXES).slice(0, MOST_AXES);
+  return [...found, ...rest.slice(0, Math.max(0, FEWEST_AXES - found.length))].map(({ key }) => key);
+}
 
 /** Settings that are the same in all runs: they tell nothing, and are counted. */
 const constant = (runs) => runs.keys.filter(({ key, distinct, missing }) => key.startsWith("config.") && distinct === 1 && missing === 0).map(({ key }) => key);

@@ -22,7 +22,7 @@ import { Samples } from "./run_machine.js";
 import { Media } from "./run_media.js";
 import { Notes } from "./run_notes.js";
 import { Rates } from "./run_rates.js";
-import { Record } from "./run_record.js";
+import { Lacks, Record } from "./run_record.js";
 import { States } from "./run_states.js";
 import { Verdicts } from "./run_verdicts.js";
 
@@ -39,9 +39,10 @@ const TABS = [
   ["machine", "Machine", ["Machine", "Use of the machine"]],
   ["console", "Console"],
 ];
-const ELSEWHERE = new Set(["Missing from the record", "Hyper-parameters", "Verdicts", "Schedule", "Code", "Data", "Splits", "Files", "States",
+const ELSEWHERE = new Set(["Missing from the record", "Hyper-parameters", "Metrics", "Verdicts", "Schedule", "Code", "Data", "Splits", "Files", "States",
   "Environment", "Machine", "Use of the machine"]);
-const SHORT = 12;  // hyper-parameters at the overview; the rest is behind their tab
+const SHORT = 12;  // hyper-parameters and metrics at the overview; the rest is behind their tabs
+const BRIEF = 100;  // letters of a value there
 const KEYS = 9;
 const LONG = 300;  // letters of a list of packages
 
@@ -57,7 +58,7 @@ export function Run({ id, params }) {
   const tab = params.tab ?? "";
   return html`<main id="main" class="run">
     <div class="title">
-      <h1>${visible(run.label)}</h1>
+      <h1 title=${visible(run.label)}>${visible(run.label)}</h1>
       ${run.marks.map((word) => html`<${Mark} key=${word} word=${word} />`)}
       ${run.archived && html`<span class="label archived">archived: left out of the table</span>`}
       ${run.tags.map((tag) => html`<span class="label tag" key=${tag}>${visible(tag)}</span>`)}
@@ -92,15 +93,14 @@ function Tab({ tab, run, params, edit, again }) {
 }
 
 function Overview({ run, edit, again }) {
-  const config = run.parts.find(({ title }) => title === "Hyper-parameters");
   const rest = run.parts.filter(({ title }) => !ELSEWHERE.has(title));
   return html`<div class="overview">
     <div class="main-column">
       ${(run.gaps ?? []).length > 0 && html`<section class="trouble">
         <strong>Not all of its journal can be read</strong>${run.gaps.map((gap, at) => html`<div key=${at}>${visible(gap)}</div>`)}</section>`}
+      <${Lacks} run=${run} />
+      <div class="two"><${Short} run=${run} title="Hyper-parameters" tab="config" /><${Short} run=${run} title="Metrics" tab="curves" /></div>
       <${Record} run=${run} />
-      ${config && html`<section class="card"><h2>Hyper-parameters</h2><${Facts} run=${run} part=${{ ...config, facts: config.facts.slice(0, SHORT) }} />
-        ${config.facts.length > SHORT && html`<a href=${link("run", { tab: "config" }, run.id)}>${`all ${count(config.facts.length + config.more)}`}</a>`}</section>`}
       ${rest.map((part) => html`<${Part} key=${part.title} part=${part} run=${run} />`)}
     </div>
     <div class="side-column">
@@ -110,6 +110,17 @@ function Overview({ run, edit, again }) {
       ${edit && html`<${Notes} run=${run} again=${again} />`}
     </div>
   </div>`;
+}
+
+/** A fact of which only the beginnings of long values are told. */
+const briefly = ({ name, values }) => ({ name, values: values.map((value) => (value.length > BRIEF ? `${value.slice(0, BRIEF)}…` : value)) });
+
+/** The beginning of a part, and a link to where all of it is. */
+function Short({ run, title, tab }) {
+  const part = run.parts.find((one) => one.title === title);
+  if (!part) return null;
+  return html`<section class="card"><h2>${title}</h2><${Facts} run=${run} part=${{ title, facts: part.facts.slice(0, SHORT).map(briefly) }} />
+    ${part.facts.length > SHORT && html`<a href=${link("run", { tab }, run.id)}>${`all ${count(part.facts.length + part.more)}`}</a>`}</section>`;
 }
 
 function Parts({ parts, run }) {

@@ -43,7 +43,7 @@ function Splits({ answer, run }) {
     ${answer.splits.map((split) => html`<article key=${split.name} class="split">
       <h3>${visible(split.name)} <small>${[split.method !== split.name && visible(split.method), split.at && visible(split.at.split("/").at(-1))].filter(Boolean).join(", ")}</small></h3>
       <${Parts} split=${split} />
-      ${split.leaks.map((leak, at) => html`<${Leak} key=${at} leak=${leak} />`)}
+      ${worstFirst(split.leaks).map((leak, at) => html`<${Leak} key=${at} leak=${leak} />`)}
       ${split.leaks.length === 0 && split.unknown.length === 0 && html`<p class="ok small">✓ no leak found</p>`}
       ${split.unknown.map((why, at) => html`<p key=${at} class="dim small">${`not judged: ${visible(why)}`}</p>`)}
       <p class="small"><${Digest} text=${split.manifest} /></p></article>`)}
@@ -60,11 +60,24 @@ function Parts({ split }) {
       ${` ${several(part.rows, "row")}`}${split.rows ? html`<small>${` ${number(Number(((100 * part.rows) / split.rows).toPrecision(3)))} %`}</small>` : ""}</dd></div>`)}</dl>`;
 }
 
+// What a part is for, as its name says, and what a leak into it does.
+const HARMS = [[/test|hold/i, "what is told of the test may be too good"], [/val|dev|eval/i, "what was chosen by it may have been chosen wrongly"]];
+const harmOf = ({ second }) => HARMS.findIndex(([pattern]) => pattern.test(second));
+const shareOf = ({ count: rows, of }) => (of ? rows / of : 1);
+
+/** Leaks into what results are told of come first, then those into what is chosen by; the larger share before the smaller. */
+function worstFirst(leaks) {
+  const rank = (leak) => (harmOf(leak) < 0 ? HARMS.length : harmOf(leak));
+  return [...leaks].sort((one, other) => rank(one) - rank(other) || shareOf(other) - shareOf(one));
+}
+
 function Leak({ leak }) {
   const share = leak.of ? `, ${number(Number(((100 * leak.count) / leak.of).toPrecision(3)))} %` : "";
   const rows = leak.rows.slice(0, LISTED).map(([, row]) => row);
   return html`<div class="leak"><strong><span aria-hidden="true">! </span>${visible(leak.heading)}</strong>
     <p>${`${count(leak.count)} of ${several(leak.of, "row")} of ${visible(leak.second)}${share}: ${visible(leak.what.replaceAll("{}", leak.first))}${leak.note ? ` (${visible(leak.note)})` : ""}`}
+    ${leak.of > 0 && html`<meter min="0" max="1" value=${shareOf(leak)} aria-label=${`share of the rows of ${visible(leak.second)}`}></meter>`}
+    ${harmOf(leak) >= 0 && html`<strong>${HARMS[harmOf(leak)][1]}</strong>`}
     ${rows.length > 0 && html`<small>${` rows ${rows.join(", ")}${leak.count > rows.length ? ", …" : ""}`}</small>`}</p></div>`;
 }
 

@@ -3,8 +3,8 @@
 import { ask } from "../lib/api.js";
 import { change, unpacked } from "../lib/address.js";
 import { html, useCallback, useMemo, useState } from "../lib/html.js";
-
 import { useAnswer } from "../parts/asking.js";
+import { useFullScreen } from "../parts/full_screen.js";
 import { Trouble } from "../parts/trouble.js";
 import { ChartCard } from "./chart_card.js";
 
@@ -34,6 +34,7 @@ export function Samples({ run, params }) {
   const names = (answer?.values ?? []).map(([name]) => name).sort((one, other) => FIRST.test(other) - FIRST.test(one));
   const shown = all ? names : names.filter((name) => FIRST.test(name));
   const large = params.large ?? "";
+  useFullScreen(large);
   if (error) return html`<${Trouble} error=${error} />`;
   if (!answer) return null;
   return html`<section class="card"><h2>While it ran <small>sampled every second at first, later every ten</small></h2>

@@ -47,7 +47,7 @@ function useLayout(runs, params) {
 /** The runs that the filter leaves, as places; all while there is none. */
 function useFilter(runs, where) {
   const { answer, error, isCurrent } = useAnswer(
-    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "");
+    where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "", where);
   return useMemo(() => {
     if (!where) return { rows: null, error: null };
     if (isCurrent && error) return { rows: null, error };
@@ -117,15 +117,15 @@ function Table({ runs, params }) {
   const actions = { layout, setLayout, sortBy, resize, widths, params, runs,
     groupBy: (key) => change({ by: packed([...new Set([...unpacked(params.by), key])]) }) };
   const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, widths, params]);
-  const metrics = groupMetrics(layout.keys);
+  const ofGroups = groupMetrics(layout.keys, runs);
   const where = params.archived ? params.where ?? "" : shownWhere(runs, params.where ?? "");
-  const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(metrics), sort: params.sort }
-    : { ids: idsOf(runs, rows), columns: packed(savedKeys(runs, layout)) }, `runs.${form}`);
+  const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(ofGroups.metrics), sort: params.sort }
+    : { ids: idsOf(runs, rows), columns: packed(savedKeys(runs, layout, rows)) }, `runs.${form}`);
   return html`<main id="main" class="full">
     <h1 class="unseen">Runs</h1>
     <${Bar} runs=${runs} rows=${rows} filter=${filter} actions=${actions} exports=${{ csv: save("csv"), tex: save("tex") }} search=${search} />
     ${by.length === 0 && rows.length === 0 ? html`<${Nothing} params=${params} isArchived=${filter.rows === null || filter.rows.length > 0} />` : by.length > 0
-      ? html`<${Groups} runs=${runs} by=${by} where=${where} metrics=${metrics} sort=${sort} onSort=${sortBy} />`
+      ? html`<${Groups} runs=${runs} by=${by} where=${where} ...${ofGroups} sort=${sort} onSort=${sortBy} />`
       : html`<${Grid} label="runs" columns=${columns} rows=${rows} idOf=${(row) => runs.ids[row]} sort=${sort} onSort=${sortBy}
           isSelected=${(row) => selection.has(runs.ids[row])} onToggle=${toggle} allSelected=${allSelected}
           onToggleAll=${() => select(allSelected ? new Set() : new Set([...rows].map((row) => runs.ids[row])))}
@@ -146,9 +146,9 @@ function Nothing({ params, isArchived }) {
 const idsOf = (runs, rows) => [...rows].map((row) => runs.ids[row]).join(",");
 
 /** The columns of a file: a run that nobody named is known by its id. */
-function savedKeys(runs, layout) {
+function savedKeys(runs, layout, rows) {
   const keys = layout.keys.filter((key) => runs.columns.has(key) && key !== "id");
-  const names = runs.columns.get("name")?.values ?? [];
+  const names = Array.from(rows, (row) => runs.columns.get("name")?.get(row) ?? null);
   const [hasNames, hasAll] = [names.some((name) => name !== null), names.length > 0 && names.every((name) => name !== null)];
   return [...(hasAll ? [] : ["id"]), ...keys.filter((key) => key !== "name" || hasNames)];
 }

@@ -8,7 +8,7 @@ import { duration, moment, shown, title } from "../lib/text.js";
 import { State, Verdict } from "../parts/marks.js";
 import { Item, Menu } from "../parts/menu.js";
 
-const MARK = 22;  // pixels that a mark takes before its word
+const MARK = 22;  // pixels that a mark takes beside its word
 const LETTER = 8;  // pixels, nearly as wide as the widest of those that are common
 const AROUND = 24;  // pixels beside a text
 const [HEAD_LETTER, HEAD_AROUND] = [7.4, 48];  // of a head, which has an arrow and a menu
@@ -51,7 +51,7 @@ function fitting(key, heading, text, many) {
   const every = Math.max(1, Math.floor(many / LOOKED_AT));
   let letters = 0;
   for (let row = 0; row < many; row += every) letters = Math.max(letters, text(row).length);
-  const inside = letters * LETTER + AROUND + (key === "state" || key === "verdict" ? MARK : 0);
+  const inside = letters * LETTER + AROUND + ({ state: 2 * MARK, verdict: MARK }[key] ?? 0);
   const width = Math.round(Math.max(inside, heading.length * HEAD_LETTER + HEAD_AROUND));
   const found = Math.max(NARROWEST, widest.get(key) ?? 0, Math.min(WIDEST, width));
   widest.set(key, found);
@@ -66,7 +66,7 @@ function cellOf(key, column, text, runs) {
       return html`<a href=${link("run", {}, id)} tabindex="-1" class=${name ? "" : "id"}>${name ? shown(name) : id}</a>`;
     };
   }
-  if (key === "state") return (row) => html`<${State} state=${column.get(row) ?? "unknown"} />`;
+  if (key === "state") return (row) => html`<${State} state=${column.get(row) ?? "unknown"} missing=${runs.columns.get("missing")?.get(row)} />`;
   if (key === "verdict") return (row) => html`<${Verdict} verdict=${column.get(row)} />`;
   return (row) => {
     const whole = text(row);

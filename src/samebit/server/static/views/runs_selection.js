@@ -4,8 +4,7 @@ import { link } from "../lib/address.js";
 import { post } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
 import { value } from "../lib/runs.js";
-import { count, several } from "../lib/text.js";
-import { announce } from "../parts/announce.js";
+import { count, several, visible } from "../lib/text.js";
 import { Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
 
@@ -34,9 +33,11 @@ function Said({ ids, runs }) {
   const [left, setLeft] = useState(0);
   const [error, setError] = useState(null);
   const [tag, setTag] = useState("");
+  const [said, setSaid] = useState("");
   const isAllArchived = ids.every((id) => value(runs, id, "archived") === true);
   const send = async (kind, what, done) => {
     setError(null);
+    setSaid("");
     const rest = [...ids];
     setLeft(rest.length);
     const some = async () => {
@@ -47,7 +48,7 @@ function Said({ ids, runs }) {
     };
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, some));
-      announce(`${several(ids.length, "run")} ${done}`);
+      setSaid(`${several(ids.length, "run")} ${done}`);
     } catch (failed) {
       rest.length = 0;
       setError(failed);
@@ -56,12 +57,12 @@ function Said({ ids, runs }) {
   };
   const add = (kind, done) => (event) => {
     event.preventDefault();
-    if (tag.trim()) send(kind, tag.trim(), done);
+    if (tag.trim()) send(kind, tag.trim(), `${done} ${visible(tag.trim())}`);
   };
   return html`<${Menu} isPanel label="Tag" name="tag what is selected">${() => html`<form class="notes" onSubmit=${add("tag", "tagged")}>
       <input type="text" aria-label="tag" placeholder="tag" maxlength="200" autocomplete="off" value=${tag} onInput=${(event) => setTag(event.target.value)} />
-      <button type="submit">add</button><button type="button" onClick=${add("untag", "without the tag")}>take away</button></form>`}</${Menu}>
+      <button type="submit">add</button><button type="button" onClick=${add("untag", "without")}>take away</button></form>`}</${Menu}>
     <button type="button" onClick=${() => send("archived", !isAllArchived, isAllArchived ? "taken back" : "archived")}>${isAllArchived ? "Take back" : "Archive"}</button>
-    ${left > 0 && html`<small role="status">${`${count(left)} to go`}</small>`}
+    <small role="status">${left > 0 ? `${count(left)} to go` : said}</small>
     <${Trouble} error=${error} />`;
 }

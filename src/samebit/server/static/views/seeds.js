@@ -48,9 +48,9 @@ function Studied({ runs, params, metrics, metric }) {
   const ids = list(params.ids);
   const where = ids.length > 0 ? "" : params.where ?? "";
   const asked = { by: packed(by), metric: metric.slice(7), take, where, ids: ids.join(",") };
-  const key = JSON.stringify([asked, better, runs.version]);
+  const subject = JSON.stringify([asked, better]);
   const { answer, error, isCurrent } = useAnswer((signal) => Promise.all([
-    ask("runs/groups", asked, { signal }), ask("seeds/best", { ...asked, better }, { signal })]), key);
+    ask("runs/groups", asked, { signal }), ask("seeds/best", { ...asked, better }, { signal })]), `${subject} ${runs.version}`, subject);
   const found = useMemo(() => (answer ? studied(answer, better) : null), [answer]);
   const toggle = (one) => change({ by: packed(by.includes(one) ? by.filter((other) => other !== one) : [...by, one]) || NONE });
   return html`<main id="main" class="seeds">
