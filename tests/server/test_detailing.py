@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -56,7 +57,7 @@ def test_data_is_told_with_its_splits_and_what_leaks_there(project: Project) -> 
     leaks = {one["kind"]: (one["count"], one["of"], one["second"]) for one in split["leaks"]}
     assert leaks == {"same_rows": (2, 10, "test"), "equal_rows": (1, 10, "test")}
     assert found["not_looked_at"]
-    fits(found, DETAILS["data"])
+    msgspec.convert(found, DETAILS["data"])  # what is as it would be anyway is not sent
 
 
 def test_lineage_names_the_runs_at_both_ends(project: Project) -> None:
