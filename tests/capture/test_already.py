@@ -156,17 +156,19 @@ def test_each_job_of_a_sweep_that_calls_init_is_a_run_with_its_own_configuration
         assert view.facts["config_sources"]["values"]["lr"] == "command line"
 
 
-def test_a_sweep_without_init_is_one_run_with_the_configuration_of_the_last_job(
-    project: Project,
+@pytest.mark.parametrize("before", ["samebit.init()\n", ""])
+def test_a_sweep_is_one_run_only_where_the_script_began_it_before(
+    project: Project, before: str
 ) -> None:
     pytest.importorskip("hydra")
     project.write("config.yaml", "lr: 0.1\n")
-    project.write("a.py", HYDRA.format(call="print(cfg.lr)"))
-    assert project.run("a.py", *SWEEP).code == 0
-    view = project.view()
-    assert view.facts["config"] == {"lr": 0.7}
-    (made_by,) = view.facts["config_sources"]["made_by"]
-    assert made_by["job"] == 2
+    script = HYDRA.format(call="print(cfg.lr)").replace("\nmain()", f"\n{before}main()")
+    project.write("a.py", script)
+    ended = project.run("a.py", *SWEEP)
+    said = [line for line in ended.out.splitlines() if not line.startswith("[")]
+    assert (ended.code, said, ended.err) == (0, ["0.5", "0.7"], ""), ended
+    found = [view.facts["config"]["lr"] for view in project.views()]
+    assert found == ([0.5] if before else [0.5, 0.7])
 
 
 def test_a_second_run_in_one_process_has_the_configuration_too(project: Project) -> None:

@@ -206,6 +206,15 @@ def test_everything_is_healed_from_another_store(
     assert not os.listdir(store / "tmp")
 
 
+@pytest.mark.parametrize("words", [("repair",), ("gc",), ("gc", "--delete"), ("check",)])
+def test_a_copy_that_lacks_the_empty_folders_is_a_store(
+    store: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    (store / "tmp").rmdir()
+    code, text = said(capsys, *words)
+    assert (code, "fault of ours" in text) == (0, False), text
+
+
 def test_the_store_folder_itself_may_be_named(
     store: Path, spare: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,8 +78,10 @@ def test_a_module_is_recorded_and_comes_back(tmp_path: Path, way: str, package: 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_logger_is_pickled_into_ranks_that_are_spawned(tmp_path: Path, way: str) -> None:
     ranks = "{'strategy': 'ddp_spawn', 'devices': 2, 'enable_checkpointing': False}"
-    is_alone = way == "python"  # of spawned ranks there are then rows alone
+    is_alone = way == "python"  # what spawned workers read is then not watched
     project = recorded(tmp_path, SCRIPT, way, "lightning.pytorch", ranks, marked=is_alone)
     view = project.last()
     assert list(values(view, "val_loss")) == [1, 3]
-    assert is_alone or view.facts["config"]["lr"] == 0.01
+    assert view.facts["config"]["lr"] == 0.01
+    assert view.ranks == ["0", "1"]
+    assert [len(view.at_rank(rank).trace) for rank in view.ranks] == [4, 4]

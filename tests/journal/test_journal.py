@@ -278,6 +278,19 @@ def test_facts_that_the_journal_refused_are_written_when_it_takes_frames_again(
     assert w.unwritten == []
 
 
+def test_a_text_that_is_no_utf8_comes_back_and_of_a_name_its_escape(tmp_path: Path) -> None:
+    w = writer.Writer(tmp_path, RUN)
+    texts = ["\ud800", "a\udcff\\udcff\\", "\\ud800"]
+    for step, text in enumerate(texts):
+        w.row({"text": text, "of \udcff": step, "a": {"\ud800": 2**70}}, step)
+    assert w.latest("text") == texts[-1]
+    w.close()
+    found = list(reader.rows(reader.read_journal(tmp_path, RUN, ended=True).logged))
+    assert [row and row[2] for row in found] == [
+        {"text": text, "of \\udcff": step, "a.\\ud800": 2**70} for step, text in enumerate(texts)
+    ]
+
+
 def test_the_end_is_the_last_attempt_for_facts_that_were_refused(
     tmp_path: Path, refusals: Callable[[int], None]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from samebit import places
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
+from samebit.folders.read import read_run
 from samebit.journal.writer import Writer
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.report.facts import facts
@@ -160,3 +161,18 @@ def test_replays_come_when_asked_for(store: Path) -> None:
     runs.begin(store, kind="replay", of=first.id)
     assert len(facts(store)) == 1
     assert len(facts(store, replays=True)) == 2
+
+
+def test_each_run_is_read_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(runs.begin(store))
+    read: list[str] = []
+    true = read_run
+
+    def reading(folder: RunFolder) -> Any:
+        read.append(folder.id)
+        return true(folder)
+
+    monkeypatch.setattr("samebit.folders.read.read_run", reading)
+    (row,) = facts(store)
+    assert {"state", "command", "metric.acc", "points.acc"} <= row.keys()
+    assert len(read) == 1

@@ -29,7 +29,8 @@ def hostile(store: Path) -> Path:
     run, writer = begin(store, name=MARKUP + ODD, group=ODD)
     writer.fact("config", config)
     for step, value in enumerate((math.nan, math.inf, -math.inf, 2**53 + 1, -(2**80), True)):
-        writer.row({name.replace("\ud800", ""): value for name in NAMES}, step)
+        writer.row({name: value for name in NAMES}, step)
+    writer.row({f"text of {ODD}": ODD}, 0)
     (run.console(1) / "0.log").write_bytes(b"\xff\x1b[2J" + MARKUP.encode() + b"\0")
     finish(run, writer)
     return store
@@ -65,7 +66,8 @@ def test_whatever_is_recorded_is_answered_and_comes_back_as_it_was(hostile: Path
         assert MARKUP in ask(browser, f"runs/{run}/console")["text"]
         ask(browser, "compare", ids=run)
         ask(browser, "metrics")
-        for name in (name.replace("\ud800", "") for name in NAMES if name):
+        odd = f"text of {ODD}"
+        for name in (name.replace("\ud800", "\\ud800") for name in (*NAMES, odd) if name):
             query = {"ids": run, "metric": name}
             assert browser.get("/api/curves", params=query).status_code == 200
             ask(browser, "curves/points", id=run, metric=name)

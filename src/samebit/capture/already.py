@@ -96,8 +96,10 @@ def _is_same(default: Any, value: Any) -> bool:
 
 def _container(container: Any) -> Parsed | None:
     told = composed.of_job(container)
+    job = None
     if told is not None:
-        facts, values, words = told
+        facts, values, job = told
+        words = list(facts["overrides"])
     else:
         facts, values, words = {}, composed.plain_container(container), sys.argv[1:]
     names = flat(plain(values))
@@ -107,4 +109,5 @@ def _container(container: Any) -> Parsed | None:
         return None
     parser = "Hydra" if told is not None else "OmegaConf"
     is_of = -1 if told is not None else id(container)
-    return Parsed(parser, lambda: values, sources, 1, "", (), {**facts, **_BEFORE}, is_of)
+    facts |= _BEFORE
+    return Parsed(parser, lambda: values, sources, 1, "", (), facts, is_of, job=job)

@@ -43,10 +43,10 @@ def caller() -> Site:
         return _NOWHERE
     first = frame
     through, importing = "", False
-    while frame is not None and _is_of_library(frame):
+    while frame is not None and ((ours := _is_ours(frame)) or _is_of_library(frame)):
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             importing = True
-        else:
+        elif not ours:  # a wrapper around a library's function is not who asked
             through = f"{module_of(frame)}.{frame.f_code.co_qualname}"
         frame = frame.f_back
     own = frame or first
@@ -54,6 +54,10 @@ def caller() -> Site:
     at = f"{own.f_code.co_filename}:{own.f_lineno}"
     asks, code = module_of(first), first.f_code
     return Site(at, through, place, asks, importing, code, first.f_lasti, first.f_lineno)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return module_of(frame).partition(".")[0] == _BETWEEN[0]
 
 
 def _is_of_library(frame: FrameType) -> bool:

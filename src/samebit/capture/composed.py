@@ -4,6 +4,7 @@ An interpolation is resolved only where nothing but OmegaConf itself is asked: a
 script's own may draw a number or count, and `now` would fix a time before the script does.
 """
 
+import os
 import re
 import sys
 import weakref
@@ -13,7 +14,15 @@ from typing import Any
 from samebit.capture import parsing
 from samebit.capture.parsing import CODE, COMMAND_LINE, DEFAULT
 
-__all__ = ["hydra_config", "hydra_loader", "is_composed", "of_job", "omegaconf", "plain_container"]
+__all__ = [
+    "first_folder",
+    "hydra_config",
+    "hydra_loader",
+    "is_composed",
+    "of_job",
+    "omegaconf",
+    "plain_container",
+]
 
 _INTERPOLATION = re.compile(r"\$\{([^{}]*)\}")
 _RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
@@ -198,7 +207,12 @@ def omegaconf(module: Any) -> None:
 
 # Hydra ------------------------------------------------------------------------------------------
 
-_composed: dict[str, Any] = {"sources": {}, "overrides": None}
+_composed: dict[str, Any] = {"sources": {}, "files": ()}
+# Options of Hydra's own command line that have a value, and those of a sweep.
+_WITH_VALUE = frozenset(
+    {"--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--package", "-p"}
+)
+_OF_SWEEPS = re.compile(r"[+~]*hydra[./](?:sweep|sweeper|launcher|mode|run\.dir)\b")
 
 
 def hydra_loader(module: Any) -> None:
@@ -213,6 +227,7 @@ def hydra_loader(module: Any) -> None:
         scheme, _, place = path.rpartition("://")
         name = str(getattr(default, "config_path", None) or "")
         file = f"{place or path}/{name}".removesuffix(".yaml") + ".yaml"
+        parse.notes.setdefault("files", []).append(_on_disk(scheme, file))
         source = DEFAULT if scheme == "structured" else f"file:{file}"
         parse.given.update(_leaves(result.config, source))
 
@@ -239,15 +254,34 @@ def hydra_loader(module: Any) -> None:
         sources = {
             n: s for n, s in sources.items() if n.partition(".")[0] not in ("hydra", "defaults")
         }
-        _composed.update(sources=sources)
+        files = tuple(filter(None, parse.notes.get("files", ())))
+        _composed.update(sources=sources, files=files)
         if not from_shell:
             facts = {"choices": _choices(result), "overrides": list(overrides)}
             parsing.tell(
-                "Hydra", None, lambda: _task_values(result), sources, own=False, facts=facts
+                "Hydra",
+                None,
+                lambda: _task_values(result),
+                sources,
+                own=False,
+                facts=facts,
+                files=files,
             )
 
     parsing.during(loader, "load_configuration", "Hydra", composed)
     parsing.after(loader, "_load_single_config", "Hydra", loaded)
+
+
+def _on_disk(scheme: str, file: str) -> str:
+    """The path of a file of the configuration; empty where it lies in no folder."""
+    if scheme == "pkg":
+        first, _, rest = file.partition(".")
+        place, _, name = rest.partition("/")
+        package = getattr(sys.modules.get(first.partition("/")[0]), "__file__", None)
+        if package is None:
+            return ""
+        return os.path.join(os.path.dirname(package), *place.split("."), name)
+    return os.path.abspath(file) if scheme in ("", "file") else ""
 
 
 def _choices(config: Any) -> dict[str, Any]:
@@ -265,21 +299,57 @@ def _task_values(config: Any) -> Any:
 def _of_job(config: Any) -> dict[str, Any]:
     overrides = _raw(config.hydra.overrides.task)
     facts: dict[str, Any] = {"choices": _choices(config), "overrides": overrides}
-    number = _raw(config.hydra.job).get("num")
     # With several jobs in one process, whichever comes is another configuration.
-    if getattr(config.hydra.mode, "name", "") == "MULTIRUN" and isinstance(number, int):
-        facts["job"] = number + 1
-    return facts
+    job = _job(config)
+    return facts if job is None else {**facts, "job": job.number}
 
 
-def of_job(container: Any) -> tuple[dict[str, Any], Any, list[str]] | None:
-    """Facts, values and overrides of the job that Hydra is in, where this is its configuration."""
+def _job(config: Any) -> parsing.Job | None:
+    """Of a sweep, the job that is about to begin; with what the script would do it alone."""
+    number = _raw(config.hydra.job).get("num")
+    if getattr(config.hydra.mode, "name", "") != "MULTIRUN" or not isinstance(number, int):
+        return None
+    raw = _raw(config.hydra.overrides)
+    arguments = [*_options(sys.argv[1:]), *raw["task"]]
+    arguments += [word for word in raw["hydra"] if not _OF_SWEEPS.match(word)]
+    folder, above = str(config.hydra.runtime.output_dir), str(config.hydra.runtime.cwd)
+    if not os.path.relpath(folder, above).startswith(os.pardir):
+        folder = os.path.relpath(folder, above)
+    quoted = folder.replace("\\", "\\\\").replace("'", "\\'")
+    arguments += [f"hydra.run.dir='{quoted}'", f"hydra.job.num={number}", f"hydra.job.id={number}"]
+    sweep = os.path.relpath(str(config.hydra.sweep.dir), above)
+    return parsing.Job(number + 1, tuple(arguments), sweep)
+
+
+def _options(words: list[str]) -> list[str]:
+    """Hydra's options among the words of a command, but for the one that asks for a sweep."""
+    found: list[str] = []
+    at = 0
+    while at < len(words):
+        takes = words[at] in _WITH_VALUE
+        if words[at].startswith("-") and words[at] not in ("-m", "--multirun"):
+            found += words[at : at + 1 + takes]
+        at += 1 + takes
+    return found
+
+
+def first_folder() -> str:
+    """Where the process was started: Hydra may have changed into the folder of its output."""
+    module = sys.modules.get("hydra.core.hydra_config")
+    current = module.HydraConfig.instance().cfg if module is not None else None
+    try:
+        return os.getcwd() if current is None else str(current.hydra.runtime.cwd)
+    except Exception:
+        return os.getcwd()
+
+
+def of_job(container: Any) -> tuple[dict[str, Any], Any, parsing.Job | None] | None:
+    """Facts and values of the job that Hydra is in, where this is its configuration."""
     module = sys.modules.get("hydra.core.hydra_config")
     current = module.HydraConfig.instance().cfg if module is not None else None
     if current is None or getattr(container, "_get_parent", lambda: 1)() is not None:
         return None
-    facts = _of_job(current)
-    return facts, plain_container(container), list(facts["overrides"])
+    return _of_job(current), plain_container(container), _job(current)
 
 
 def hydra_config(module: Any) -> None:
@@ -299,6 +369,8 @@ def hydra_config(module: Any) -> None:
             facts=facts,
             is_of=-1,
             replaces=(-1,),
+            files=_composed["files"],
+            job=_job(cfg),
         )
 
     parsing.after(module.HydraConfig, "set_config", "Hydra", begun)

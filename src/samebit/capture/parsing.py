@@ -30,6 +30,7 @@ __all__ = [
     "COMMAND_LINE",
     "DEFAULT",
     "PROMPT",
+    "Job",
     "Parse",
     "Parsed",
     "after",
@@ -73,6 +74,8 @@ class Parsed(Struct, frozen=True):
         facts: more that is known, such as the choices of Hydra's groups.
         replaces: what `is_of` earlier parses this one takes the place of.
         is_of: by which a later parse that fills the same object is known.
+        files: that it was composed from, which belong to the code.
+        job: of a sweep in one process, that which goes on.
     """
 
     parser: str
@@ -84,6 +87,22 @@ class Parsed(Struct, frozen=True):
     facts: dict[str, Any] = field(default_factory=dict)
     is_of: int = 0
     replaces: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
+    job: "Job | None" = None
+
+
+class Job(Struct, frozen=True):
+    """One job of a sweep in one process.
+
+    Attributes:
+        number: from 1.
+        arguments: of the script, with which it does this job alone.
+        sweep: what its jobs have in common: the folder of the sweep.
+    """
+
+    number: int
+    arguments: tuple[str, ...]
+    sweep: str
 
 
 class Parse(Struct):
@@ -163,7 +182,7 @@ def tell(
     if parser in _blind:
         sources = {}  # no source is better than a wrong one
     parsed = Parsed(parser, read, sources, rank, at, **more)
-    if "job" in parsed.facts:
+    if parsed.job is not None:
         _job[:] = [parsed]  # a second run in this process may begin in it
     for listener in _listener:
         listener(parsed)

@@ -104,6 +104,11 @@ class SourceWatch(Watch):
         """Tell what was loaded so far: a run may be killed."""
         self._later(functools.partial(self._guarded, self._tell))
 
+    def also(self, path: str) -> None:
+        """A file that is no module belongs to the code, too: it says what the script does."""
+        if not is_secret_file(path) and self._meet(path):
+            self._later(functools.partial(self._guarded, self._read_met))
+
     def finish(self) -> None:
         """Look at everything again, and tell."""
         super().finish()

@@ -32,7 +32,8 @@ def repair_arguments(parser: argparse.ArgumentParser) -> None:
 
 def repair(options: argparse.Namespace) -> int:
     """Exit code 0 if every object is whole now, 7 if not."""
-    store = Store(places.find_store(Path.cwd()))
+    # A copy made by git or an object store lacks the empty folders.
+    store = Store(places.make_store(places.find_store(Path.cwd())))
     sources: dict[str, Source] = {one: _open(one, store) for one in options.sources}
     screen = Screen.of(sys.stdout)
     put_back = sweeping.put_back_all(store)

@@ -58,6 +58,7 @@ def gc(options: argparse.Namespace) -> int:
     """Say what nothing names, or with --delete remove it."""
     store = Store(places.find_store(Path.cwd()))
     if options.delete:
+        places.make_store(store.path)  # a copy made by git or an object store lacks empty folders
         sweeping.put_back_all(store)
     # The time is taken before the marks: what is put while they are made is younger.
     now_ns = sweeping.clock_ns(store) if options.delete else time.time_ns()

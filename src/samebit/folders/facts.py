@@ -267,6 +267,14 @@ class _JoinedFact(TypedDict):
     restart: NotRequired[int]
 
 
+class _JobFact(TypedDict):
+    number: int
+    arguments: list[_Text]
+    replaces: _Count
+    sweep: _Text
+    whole: bool
+
+
 class _ContinuedFact(TypedDict):
     execution: int
     optimizer: int
@@ -505,6 +513,7 @@ _SHAPES: dict[str, Any] = {
     "imported": ImportedFact,
     "installed": _InstalledFact,
     "interpreter": dict[str, Any],
+    "job": _JobFact,
     "joined": _JoinedFact,
     "lock": list[_LockFact],
     "machine": _MachineFact,

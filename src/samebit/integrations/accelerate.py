@@ -6,7 +6,7 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.tracking import GeneralTracker
 
-from samebit.integrations.joining import Door
+from samebit.session.doors import Door
 from samebit.session.run import Run
 
 __all__ = ["SamebitTracker"]
@@ -31,6 +31,7 @@ class SamebitTracker(GeneralTracker):
         super().__init__()
         self._door = Door("accelerate", run_name, group)
         self._door.enter()
+        self._is_first: bool | None = None  # known when the accelerator has been made
 
     @property
     def tracker(self) -> Run:
@@ -49,13 +50,11 @@ class SamebitTracker(GeneralTracker):
 
     def log(self, values: Mapping[str, Any], step: int | None = None, **kwargs: Any) -> None:
         """Record a row, at the run's own step where none is given."""
-        if _is_first():
+        if self._is_first is None:
+            self._is_first = bool(PartialState().is_main_process)
+        if self._is_first:
             self._door.log(values, step)
 
     def finish(self) -> None:
         """The training is over."""
         self._door.finish()
-
-
-def _is_first() -> bool:
-    return bool(PartialState().is_main_process)

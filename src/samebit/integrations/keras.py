@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from samebit.integrations.joining import Door
+from samebit.session.doors import Door
 from samebit.session.run import Run
 
 __all__ = ["SamebitCallback"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from samebit.integrations.joining import Door
+from samebit.session.doors import Door
 from samebit.session.run import Run
 
 if TYPE_CHECKING or ("pytorch_lightning" not in sys.modules and find_spec("lightning") is not None):

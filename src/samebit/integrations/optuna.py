@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from samebit.capture.importing import when_imported
-from samebit.integrations import joined
+from samebit.session import doors
 from samebit.session.recording import Recording
 
 __all__ = ["SamebitCallback"]
@@ -53,12 +53,12 @@ class SamebitCallback:
         self._lock = threading.Lock()
         self._space: dict[str, str] = {}
         self._is_told = False
-        joined.begin_if_none()
+        doors.join()
 
     def __call__(self, study: Any, trial: Any) -> None:
         """Record a trial that is over."""
         with self._lock:
-            joined.safely(_SOURCE, lambda it: self._record(it, study, trial))
+            doors.safely(_SOURCE, lambda it: self._record(it, study, trial))
 
     def _record(self, recording: Recording, study: Any, trial: Any) -> None:
         self._tell(recording, study, trial)
@@ -80,7 +80,7 @@ class SamebitCallback:
         if values:
             groups["loss"] = list(values)
         recording.fits.row(None, groups, hyper)
-        log = joined.handle(recording).log
+        log = doors.handle(recording).log
         log({f"{_SOURCE}/{name}": value for name, value in row.items()}, step=trial.number)
 
     def _best(self, study: Any) -> list[dict[str, Any]]:

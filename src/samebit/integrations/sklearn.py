@@ -17,7 +17,7 @@ from typing import Any
 
 from samebit.capture.importing import step_aside, when_imported
 from samebit.errors import UsageError
-from samebit.integrations import joined
+from samebit.session import doors
 from samebit.session.fits import replace_below
 from samebit.session.recording import Recording
 from samebit.session.splitters import replace_by_name
@@ -37,6 +37,7 @@ _VALIDATIONS = (
 )
 _OF_FOLDS = frozenset({"cross_validate", "cross_val_score"})
 _SCORE = re.compile(r"(?:mean|std|rank)_(?:test|train)_\w+|(?:test|train)_\w+")
+_BOOSTERS = ("xgboost", "lightgbm")
 _MOST_NAMED = 200  # fits whose parameters are told; each has its row of the trace
 
 
@@ -88,7 +89,7 @@ def autolog(*, disable: bool = False, training_score: bool = False) -> None:
     _autolog.scores_training = training_score
     if disable:
         return
-    joined.begin_if_none()
+    doors.join()
     if not _autolog.is_hooked:
         _autolog.is_hooked = True
         when_imported("sklearn.base", lambda it: replace_below(it.BaseEstimator, _FITS, _met))
@@ -109,7 +110,7 @@ def _met(name: str, original: Any) -> Any:
         try:
             found = original(*args, **kwargs)
             if call is not None:
-                joined.safely(_SOURCE, lambda it: _ends(it, name, call, found))
+                doors.safely(_SOURCE, lambda it: _ends(it, name, call, found))
         except BaseException as error:
             step_aside(error)
             raise
@@ -127,14 +128,24 @@ def _enter(
     if not _autolog.is_on or _autolog.is_inside:
         return None
     given: dict[str, Any] = {}
-    joined.safely(_SOURCE, lambda it: given.update(_begins(it, original, args, kwargs)))
+    doors.safely(_SOURCE, lambda it: given.update(_begins(it, original, args, kwargs)))
     _autolog.is_inside = bool(given)
+    if given:
+        takes = "rounds" if _is_of_boosters(given) else "nothing"
+        doors.safely(_SOURCE, lambda it: setattr(it.boosting, "takes", takes))
     return given or None
 
 
 def _leave(call: Mapping[str, Any] | None) -> None:
     if call is not None:
         _autolog.is_inside = False
+        doors.safely(_SOURCE, lambda it: setattr(it.boosting, "takes", "all"))
+
+
+def _is_of_boosters(given: Mapping[str, Any]) -> bool:
+    """Whether a call fits an estimator of a boosting library, and not one within another."""
+    own = type(given.get("self")).__mro__
+    return any(one.__module__.partition(".")[0] in _BOOSTERS for one in own)
 
 
 def _begins(
@@ -188,7 +199,7 @@ def _ends(recording: Recording, method: str, given: Mapping[str, Any], found: An
     elif hasattr(found, "dtype"):
         groups["output"] = found
     recording.fits.row(None, groups, {})
-    log = joined.handle(recording).log
+    log = doors.handle(recording).log
     if method in _OF_FOLDS:
         scores = _scores(found) if isinstance(found, dict) else {"test_score": found}
         for fold, row in enumerate(_rows(scores)):

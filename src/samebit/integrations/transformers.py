@@ -6,7 +6,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from samebit.capture.config import declared
-from samebit.integrations.joining import Door
+from samebit.session.doors import Door
 from samebit.session.run import Run
 
 __all__ = ["SamebitCallback"]

@@ -9,7 +9,16 @@ from typing import Any
 from samebit import digest
 from samebit.errors import UsageError
 
-__all__ = ["OnADevice", "exact", "flatten", "plain_number", "plain_step", "scalar", "unwrap"]
+__all__ = [
+    "OnADevice",
+    "exact",
+    "flatten",
+    "plain_number",
+    "plain_step",
+    "scalar",
+    "sound",
+    "unwrap",
+]
 
 _INT_BOUND = 1 << 63
 _MARKS = ("$int", "$escaped")
@@ -34,13 +43,15 @@ def exact(value: Any) -> Any:
     if isinstance(value, int) and not -_INT_BOUND <= value < _INT_BOUND:
         return {"$int": str(value)}
     if isinstance(value, Mapping):
-        return {_sound("$" + k if k[:1] == "$" else k): exact(v) for k, v in value.items()}
+        return {sound("$" + k if k[:1] == "$" else k): exact(v) for k, v in value.items()}
     return [exact(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _sound(key: str) -> str:
-    """A key that can be written as UTF-8: a lone surrogate becomes its escape for good."""
-    return key if key.isascii() else key.encode("utf-8", "backslashreplace").decode()
+def sound(name: str) -> str:
+    """A name that can be written as UTF-8: a lone surrogate becomes its escape for good."""
+    if name.isascii():
+        return str.__str__(name)
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def plain_number(value: Any) -> bool | int | float | str | None:

@@ -27,7 +27,7 @@ from samebit.journal.refused import Refused
 from samebit.journal.values import exact as _exact
 from samebit.journal.values import flatten as _flatten
 from samebit.journal.values import plain_step as _plain_step
-from samebit.journal.values import unwrap
+from samebit.journal.values import sound, unwrap
 from samebit.threads import Helper
 
 __all__ = ["SEAL_BYTES", "Writer"]
@@ -122,7 +122,7 @@ class Writer:
                     schema = self._schema(names)
                 try:
                     payload = _encode([_ROW, schema, step, at, *items])
-                except OverflowError:
+                except (OverflowError, UnicodeEncodeError):  # beyond 64 bits, or no UTF-8
                     exact = map(_exact, items)
                     payload = _encode([_ROW, schema, _exact(step), at, *exact])
                 sequence = self._sequence
@@ -332,7 +332,7 @@ class Writer:
             # Never a number that an earlier segment used: a signal handler that logs may roll the
             # segment between the lookup of a row's schema and the row.
             known, self._schema_count = self._schema_count, self._schema_count + 1
-            self._append(_encode((int(Kind.SCHEMA), known, list(map(str.__str__, names)))))
+            self._append(_encode((int(Kind.SCHEMA), known, list(map(sound, names)))))
             self._schemas[names] = known
         return known
 

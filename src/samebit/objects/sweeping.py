@@ -112,7 +112,7 @@ def unmarked(store: Store, marked: Collection[str], before_ns: int) -> Iterator[
         if dead:
             alive = sum(entry.stored for entry in live)
             yield Swept(path, found.st_size - alive, dead, tuple(live))
-    for path in (store.path / "tmp").iterdir():
+    for path in (store.path / "tmp").glob("*"):  # which a copy may lack
         # A file on its way to a name, left by a process that was killed.
         if not path.name.startswith(_ASIDE) and (found := _old(path, before_ns)):
             yield Swept(path, found.st_size, 0)

@@ -3,6 +3,7 @@
 Generators that nobody seeded are among what its record lacks (`samebit.query.lacks`).
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import PurePath
 
@@ -11,6 +12,8 @@ from samebit.folders.read import View
 from samebit.query.lacks import Lack
 
 __all__ = ["find_hazards"]
+
+_PROCESSORS = ("physical", "logical", "allowed", "quota")  # what torch may have counted
 
 
 def find_hazards(view: View) -> list[Lack]:
@@ -34,6 +37,10 @@ def _algorithms(view: View) -> Iterator[Lack]:
 def _threads(view: View) -> Iterator[Lack]:
     threads = (view.facts.get("settings") or {}).get("torch.threads")
     if threads and "OMP_NUM_THREADS" not in (view.facts.get("variables") or {}):
+        cpu = (view.facts.get("machine") or {}).get("cpu") or {}
+        given = {math.ceil(cpu[name]) for name in _PROCESSORS if cpu.get(name)}
+        if given and threads not in given:
+            return  # the script chose it, and will again
         text = f"{threads} threads, because this machine has so many processors to give"
         yield Lack("threads", text, f"OMP_NUM_THREADS={threads} is the same everywhere")
 

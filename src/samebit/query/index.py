@@ -35,6 +35,7 @@ __all__ = [
     "ROWS",
     "Entry",
     "Table",
+    "in_order",
     "is_on_network",
     "keep",
     "names",
@@ -121,31 +122,41 @@ def rows(store: Path, *, replays: bool = False) -> list[Row]:
     A run that cannot be read is a row with id, state and `damage`, which says why: `damaged`, `too
     new`, or `not begun` where a process has made the folder and nothing else, yet or for ever.
     """
-    found, unreadable = of_each_run(store, ROWS)
-    found += unreadable
+    (found,), unreadable = of_each_run(store, ROWS)
+    return in_order(found + unreadable, replays=replays)
+
+
+def in_order(found: Iterable[Row], *, replays: bool) -> list[Row]:
+    """Rows, oldest first, with those of replays or without."""
     return sorted((row for row in found if replays or row.get("kind") != "replay"), key=_age)
 
 
-def of_each_run(store: Path, table: Table[T]) -> tuple[list[T], list[Row]]:
-    """What a table has of every run, in no order; and a row for each run that cannot be read."""
+def of_each_run(store: Path, *tables: Table[T]) -> tuple[list[list[T]], list[Row]]:
+    """What each table has of every run, in one order; and a row for each run that cannot be read.
+
+    A run that one of them does not know yet is read once, for all of them.
+    """
     there = names(store)
-    known = recall(store, table)
-    current = {
-        name: entry
-        for name, entry in known.items()
-        if name in there and entry.stamp == stamp(store, name, entry.executions)
-    }
-    found = [entry.value for entry in current.values()]
+    known = [recall(store, table) for table in tables]
+    in_all = there.intersection(*known)
+    current = [
+        name
+        for name in in_all
+        if all(of[name].stamp == stamp(store, name, of[name].executions) for of in known)
+    ]
+    found = [[of[name].value for name in current] for of in known]
     unreadable: list[Row] = []
-    learnt: dict[str, Entry[T]] = {}
-    for name, read, settled in read_each(store, there - current.keys(), [table]):
+    learnt: list[dict[str, Entry[T]]] = [{} for _ in tables]
+    for name, read, settled in read_each(store, there.difference(current), tables):
         if isinstance(read, dict):
             unreadable.append(read)
             continue
-        found.append(read[0].value)
-        if settled:
-            learnt[name] = read[0]
-    keep(store, table, learnt, known.keys() - there)
+        for values, new, entry in zip(found, learnt, read, strict=True):
+            values.append(entry.value)
+            if settled:
+                new[name] = entry
+    for table, of, new in zip(tables, known, learnt, strict=True):
+        keep(store, table, new, of.keys() - there)
     return found, unreadable
 
 

@@ -29,7 +29,7 @@ def trails(store: Path) -> tuple[list[Trail], list[dict[str, object]]]:
 
     Paths inside the project are those of where the store lies now.
     """
-    found, unreadable = index.of_each_run(store, _TRAILS)
+    (found,), unreadable = index.of_each_run(store, _TRAILS)
     return [_moved(trail, str(store.parent)) for trail in found], unreadable
 
 

@@ -12,8 +12,8 @@ def given_back(view: View) -> dict[str, Any]:
     """The states and seeds of a run that its replay begins from, as JSON can hold them.
 
     By rank, and there by the name of the process that drew them; the name is empty where the rank
-    was one process. `when` says from where on: `start`, or `init` for a run whose record began
-    there.
+    was one process. `when` says from where on: `start`, `init` for a run whose record began
+    there, or `job` for one that began with a job of a sweep.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {
         name: defaultdict(dict) for name in ("generators", "unseeded", "loaders")
@@ -25,7 +25,8 @@ def given_back(view: View) -> dict[str, Any]:
             found["unseeded"][rank][process] = _unseeded(part)
             found["loaders"][rank][process] = _loaders(part)
     late = view.start is not None and view.start.how == "init"
-    return {"when": "init" if late else "start", **found}
+    of_job = (view.facts.get("job") or {}).get("whole")
+    return {"when": "job" if of_job else "init" if late else "start", **found}
 
 
 def _generators(view: View) -> dict[str, Any]:

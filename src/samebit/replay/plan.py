@@ -274,7 +274,17 @@ def is_found(words: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 
 def _command(view: View, start: ExecutionStart, blockers: list[str]) -> tuple[str, tuple[str, ...]]:
-    """What was run, as a launch takes it."""
+    """What was run, as a launch takes it; of a sweep in one process the run's own job alone."""
+    how, words = _whole_command(view, start, blockers)
+    job = view.facts.get("job")
+    if job is None:
+        return how, words
+    return how, (*words[: max(len(words) - job["replaces"], 1)], *job["arguments"])
+
+
+def _whole_command(
+    view: View, start: ExecutionStart, blockers: list[str]
+) -> tuple[str, tuple[str, ...]]:
     script = start.argv[0] if start.argv else ""
     if start.how != "init":
         return start.how, start.argv

@@ -71,9 +71,9 @@ def facts(store: Path, *, replays: bool = False) -> list[Row]:
 
     A run that cannot be read is a row with id, state and `damage`, as there.
     """
-    found, _ = of_each_run(store, FACTS)
-    method = {str(row["id"]): row for row in found}
-    return [row | method.get(str(row["id"]), {}) for row in index.rows(store, replays=replays)]
+    (rows, method), unreadable = of_each_run(store, index.ROWS, FACTS)
+    found = [row | more for row, more in zip(rows, method, strict=True)]
+    return index.in_order(found + unreadable, replays=replays)
 
 
 def _describe(view: "View") -> str:

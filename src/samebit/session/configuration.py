@@ -49,6 +49,7 @@ class Configuration:
         self._parses: list[tuple[Parsed, dict[str, Any]]] = []
         self._globals: dict[str, Any] = {}
         self._told: dict[str, dict[str, Any]] = {}
+        self._told_from: dict[str, dict[str, str]] = {}
         self._training = False
         self._of_init = False
         self._job: Any = None
@@ -59,12 +60,16 @@ class Configuration:
         self.given = value
         self.write()
 
-    def tell(self, maker: str, values: Mapping[str, Any]) -> None:
+    def tell(
+        self, maker: str, values: Mapping[str, Any], sources: Mapping[str, str] | None = None
+    ) -> None:
         """Take what somebody else knows of settings, beside what that one told before.
 
-        They stand below all others, and displace nothing.
+        They stand below all others, and displace nothing. What no source is given for is of the
+        code.
         """
         _merge(self._told.setdefault(maker, {}), self._plain(values))
+        self._told_from.setdefault(maker, {"": CODE}).update(sources or {})
         self.write()
 
     @property
@@ -125,12 +130,13 @@ class Configuration:
         self._emit("config_sources", sources)
 
     def _merged(self) -> tuple[Any, dict[str, Any]]:
-        layers = self._layers()
+        given = self._plain(self.given) if self.given is not None else None
+        layers = self._layers(given if isinstance(given, dict) else {})
         told = [
-            _Layer(values, {"": CODE}, {"parser": maker}) for maker, values in self._told.items()
+            _Layer(values, self._told_from[maker], {"parser": maker})
+            for maker, values in self._told.items()
         ]
         if self.given is not None:
-            given = self._plain(self.given)
             if not isinstance(given, dict):
                 return secrets.mask_values(given), {"made_by": [{"parser": _GIVEN}], "values": {}}
             layers = [*_without_those_inside(layers, given), self._given_layer(given, layers)]
@@ -152,21 +158,24 @@ class Configuration:
         made_by = secrets.mask_values([layer.made_by for layer in layers])
         return secrets.mask_values(merged), {"made_by": made_by, "values": said}
 
-    def _layers(self) -> list[_Layer]:
+    def _layers(self, given: Mapping[str, Any]) -> list[_Layer]:
         rank = min((parsed.rank for parsed, _ in self._parses if parsed.rank), default=0)
         # The best count, and beside the command line what stands below it: the files that the
         # script's own code loaded, and what a framework was set to.
         chosen = [p for p in self._parses if p[0].rank in (0, rank) or p[0].parser == "OmegaConf"]
         chosen.sort(key=lambda chosen: chosen[0].rank != rank, reverse=True)
-        layers = [self._layer(parsed, first) for parsed, first in chosen]
+        layers = [
+            self._layer(parsed, first, given if not parsed.rank else {}) for parsed, first in chosen
+        ]
         if not layers and self._globals:
             values = self._plain(self._globals)
             layers = [_Layer(values, {"": CODE}, {"parser": _GLOBALS})]
         return layers
 
-    def _layer(self, parsed: Parsed, first: Mapping[str, Any]) -> _Layer:
+    def _layer(self, parsed: Parsed, first: Mapping[str, Any], given: Mapping[str, Any]) -> _Layer:
         values = self._plain(parsed.read())
         values = values if isinstance(values, dict) else {"value": values}
+        values = {name: one for name, one in values.items() if not _is_given_flat(one, given)}
         sources = dict(parsed.sources)
         for name, value in flat(values).items():
             if name not in first or not _same(first[name], value):
@@ -227,6 +236,15 @@ def _without_those_inside(layers: list[_Layer], given: dict[str, Any]) -> list[_
         for layer in layers
         if not any(value and set(layer.values) <= set(value) for value in below)
     ]
+
+
+def _is_given_flat(below: Any, given: Mapping[str, Any]) -> bool:
+    """Whether all that a framework tells below a name was given beside the rest, as trackers do."""
+    return (
+        isinstance(below, dict)
+        and bool(below)
+        and all(name in given and _same(given[name], value) for name, value in below.items())
+    )
 
 
 def _end_inside(name: str, value: Any, made: Mapping[str, Any]) -> str | None:

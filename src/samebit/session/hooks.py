@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 from samebit import disk
 from samebit.capture.importing import step_aside, when_imported
-from samebit.session import boosting, compiling, fits, splitters, summaries
+from samebit.session import boosters, boosting, compiling, fits, splitters, summaries
 
-__all__ = ["Listener", "install", "is_ours", "unheard"]
+__all__ = ["Listener", "install", "is_ours", "meet_boosters", "unheard"]
 
 
 _OF_TRAINING = ("hooks.backward", "hooks.pre_step")  # the thread that does these is the one
@@ -204,10 +204,15 @@ def install(listener: Listener | None) -> None:
     # Only when the whole of torch is there: the wrap asks torch.compiler whether it is compiling.
     when_imported("torch", _modules)
     when_imported("torch", _clipping)
-    boosting.hook(_tell)
+    meet_boosters()
     splitters.hook(_tell_of_splits)
     fits.hook(_tell_of_fits)
     summaries.hook(_tell_of_summaries)
+
+
+def meet_boosters() -> None:
+    """Meet the boosting libraries alone; for a door that begins a run as an argument of `train`."""
+    boosters.hook(_tell)
 
 
 def _optimizers(module: Any) -> None:

@@ -27,7 +27,10 @@ from samebit.session.beginning import Wanted
 from samebit.session.ends import Ends, OpsWanted
 from samebit.session.process import end, ends_with_the_process, here, leave
 from samebit.session.ranks import (
+    AROUND,
     Role,
+    around,
+    find_around,
     find_role,
     is_spawned,
     is_worker,
@@ -39,32 +42,42 @@ from samebit.session.run import Run
 from samebit.session.watching import watch_child
 from samebit.trace.budget import Rate
 
-__all__ = ["enter", "init"]
+__all__ = ["begin_for_a_door", "enter", "init", "meet_rank"]
 
 
 def enter() -> None:
     """Join the run that `samebit run` started this process for; called before the script."""
     role = find_role(os.environ, sys.orig_argv, os.getpid())
+    run, execution = os.environ["SAMEBIT_RUN"], os.environ["SAMEBIT_EXECUTION"]
     if role is not None:
-        _join(role)
+        _join(role, run, execution)
         return
     if "SAMEBIT_PID" in os.environ and opens_files(sys.orig_argv):
         _watch_child(int(os.environ["SAMEBIT_PID"]))
-    spawned.tell_rank(_join_spawned)
+    spawned.tell_rank(lambda rank: _join_spawned(rank, run, execution))
 
 
-def _join_spawned(rank: int) -> None:
+def meet_rank() -> None:
+    """Have a process that multiprocessing made of what `init()` records join once it is a rank.
+
+    Called where a script, or a door, comes to us in it: under `samebit run` `enter` did so before.
+    """
+    found = find_around(os.environ)
+    if found is not None:
+        spawned.tell_rank(lambda rank: _join_spawned(rank, *found))
+
+
+def _join_spawned(rank: int, run: str, execution: str) -> None:
     """Join as a rank that the script made; it runs already, so nothing of ours may stop it."""
     if here.supervised is None:
         os.environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
-        _join(Role(str(rank), launched=True), begun=True)
+        _join(Role(str(rank), launched=True), run, execution, begun=True)
 
 
-def _join(role: Role, *, begun: bool = False) -> None:
+def _join(role: Role, run: str, number: str, *, begun: bool = False) -> None:
     claimed: tuple[RunFolder, int] | None = None
     try:
-        folder = RunFolder(Path(os.environ["SAMEBIT_RUN"]))
-        execution = int(os.environ["SAMEBIT_EXECUTION"])
+        folder, execution = RunFolder(Path(run)), int(number)
         claimed = folder, execution
         os.environ["SAMEBIT_PID"] = str(os.getpid())
         if role.launched:
@@ -101,6 +114,7 @@ def _join(role: Role, *, begun: bool = False) -> None:
         return
     here.active = here.supervised = recording
     here.role = role
+    recording.next_job = _begin_job
     ends_with_the_process()
     # One that has begun may have seeded itself, and that wins.
     recording.begin(seed=None if begun else start.seed, deterministic=start.deterministic)
@@ -183,7 +197,8 @@ def init(
             again counts instead of what it had logged from there on.
 
     Returns:
-        The run. A second call in one process ends the first run and begins another.
+        The run. A second call in one process ends the first run and begins another; the first one
+        joins what a door (a callback, `autolog()`, `wandb.init`) has begun.
 
     Raises:
         UsageError: for wrong arguments. Everything else that goes wrong is said once, and training
@@ -199,16 +214,17 @@ def init(
         raise UsageError(f"deterministic must be True or False, not {deterministic!r}")
     if not isinstance(volatile, (list, tuple)) or not all(isinstance(n, str) for n in volatile):
         raise UsageError(f"volatile must be a list of texts, not {volatile!r}")
-    if is_worker() and not _is_rank():
+    if not _may_record():
         _set(seed, deterministic)
         return Run(None, end)
     try:
-        recording = _join_or_begin(seed, deterministic, name, group, resume)
+        recording = _join_or_begin(_to_join(resume), seed, deterministic, name, group, resume)
+        here.door = None  # what a door began is the script's from now on
+        here.taken = here.taken or recording is here.supervised
     except Exception as error:
         if resume is not None and isinstance(error, (UsageError, RunNotFound)):
             raise
-        text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
-        console.say(f"samebit: no record is kept: {text}")
+        _keeps_none(error)
         _set(seed, deterministic)  # the numbers of a training do not depend on its record
         return Run(None, end)
     if config is not None:
@@ -218,8 +234,16 @@ def init(
     return Run(recording, end)
 
 
-def _is_rank() -> bool:
-    """Whether this worker has joined as a rank."""
+def _keeps_none(error: Exception) -> None:
+    text = str(error) if isinstance(error, SamebitError) else f"{type(error).__name__}: {error}"
+    console.say(f"samebit: no record is kept: {text}")
+
+
+def _may_record() -> bool:
+    """Whether this process is none that multiprocessing made, or has joined as a rank."""
+    if not is_worker():
+        return True
+    meet_rank()
     return here.supervised is not None and here.supervised.is_here
 
 
@@ -230,54 +254,115 @@ def _set(seed: int | None, deterministic: bool) -> None:
         randomness.seed_everything(seed)
 
 
+def begin_for_a_door(
+    name: str | None = None, group: str | None = None, resume: str | None = None
+) -> bool:
+    """As `init` of a script that says nothing more, but that an `init` of its own still joins.
+
+    Returns:
+        Whether there is a run now; where there is none it was said why.
+
+    Raises:
+        UsageError, RunNotFound, AmbiguousRun: there is no such run to resume.
+    """
+    if not _may_record():
+        return False
+    try:
+        waits = None if here.entered else _waiting(resume)
+        recording = _join_or_begin(waits, None, False, name, group, resume)
+    except Exception as error:
+        if resume is not None and isinstance(error, (UsageError, RunNotFound)):
+            raise
+        _keeps_none(error)
+        return False
+    is_supervised = recording is here.supervised
+    here.entered = here.entered or is_supervised
+    # A replay of what a door began ends where that ended.
+    is_begun = not is_supervised or recording.seeding.is_late
+    here.door, here.is_over = recording if is_begun else None, False
+    return True
+
+
+def _to_join(resume: str | None) -> Recording | None:
+    """The run that an `init()` of the script means: one that a door came into first, or none."""
+    active, supervised = here.active, here.supervised
+    of_job, here.of_job = here.of_job, None
+    if of_job is not None and of_job is active and resume is None:
+        return of_job
+    if active is not None and active is here.door:
+        return active if active.is_here and not here.is_over and resume is None else None
+    if here.entered and not here.taken and supervised is not None and supervised is active:
+        return supervised if _is_meant(supervised, resume) else None
+    return _waiting(resume)
+
+
+def _waiting(resume: str | None) -> Recording | None:
+    """The run of `samebit run`, where nothing of the script has joined it."""
+    supervised = here.supervised
+    if supervised is None or here.taken or here.entered or not _is_meant(supervised, resume):
+        return None
+    # Of several Pythons that one command starts, each a run to its author, the first has it.
+    role = here.role
+    is_first = role.launched or role.again or supervised.folder.claim(supervised.execution, "init")
+    return supervised if is_first else None
+
+
 def _join_or_begin(
+    there: Recording | None,
     seed: int | None,
     deterministic: bool,
     name: str | None,
     group: str | None,
     resume: str | None,
 ) -> Recording:
-    supervised = here.supervised
-    if supervised is not None and not here.taken and _may_take(supervised, resume):
-        here.taken = True
-        supervised.begin_seeding(seeded=seed is not None)
-        supervised.taken_by_init(looks_back=False)
+    if there is not None:
+        there.begin_seeding(seeded=seed is not None)
+        there.taken_by_init(looks_back=False)
         _set(seed, deterministic)
         if seed is not None or deterministic:
-            supervised.fact("asked", {"seed": seed, "deterministic": deterministic})
-        if supervised.folder.record().kind != "replay":  # which has no name, so as not to have two
-            _say_of(supervised, name, group)
-        _say_too_late(supervised, deterministic=deterministic)
-        return supervised
+            there.fact("asked", {"seed": seed, "deterministic": deterministic})
+        if there.folder.record().kind != "replay":  # which has no name, so as not to have two
+            _say_of(there, name, group)
+        _say_too_late(there, deterministic=deterministic)
+        return there
     if here.active is not None:
         end(here.active, "finished")
     return _begin_here(seed, deterministic, name, group, resume)
 
 
-def _say_of(supervised: Recording, name: str | None, group: str | None) -> None:
-    """A run that has no group gets its script's; of two the command's counts."""
+def _begin_job(before: Recording) -> None:
+    """A further job of a sweep begins in this process: a run of its own, begun as the first was."""
+    start = before.folder.start(before.execution)
+    end(before, "finished")
+    here.taken = True
+    here.of_job = _begin_here(
+        start.seed, start.deterministic, None, before.folder.record().group, None, of_job=True
+    )
+
+
+def _say_of(there: Recording, name: str | None, group: str | None) -> None:
+    """A run that has no group gets its script's; of two the one that it began with counts."""
     if name is not None:
-        supervised.folder.add_note("name", name)
-    given = supervised.folder.record().group
+        there.folder.add_note("name", name)
+    given = there.folder.record().group
     if group is None:
         return
     if given is None:
-        supervised.folder.add_note("group", group)
+        there.folder.add_note("group", group)
     elif given != group:
-        detail = f"the script's {group!r} is passed over: it was started with --group {given}"
-        supervised.problem("group", detail)
+        began = f"--group {given}" if there is here.supervised else f"the group {given} of a door"
+        detail = f"the script's {group!r} is passed over: it was started with {began}"
+        there.problem("group", detail)
 
 
-def _may_take(supervised: Recording, resume: str | None) -> bool:
+def _is_meant(supervised: Recording, resume: str | None) -> bool:
     """Whether an `init()` here means the run that `samebit run` began."""
     if not supervised.is_here:
         return False
     if resume is not None and not _is_named(supervised.folder, resume):
         supervised.problem("resume", f"the script went on in run {resume}")
         return False
-    # Of several Pythons that one command starts, each a run to its author, the first has it.
-    role = here.role
-    return role.launched or role.again or supervised.folder.claim(supervised.execution, "init")
+    return True
 
 
 def _is_named(folder: RunFolder, resume: str) -> bool:
@@ -289,7 +374,16 @@ def _is_named(folder: RunFolder, resume: str) -> bool:
 
 
 def _store() -> Path:
-    return places.make_store(places.choose_store(Path.cwd()))
+    return places.make_store(places.choose_store(Path(_where())))
+
+
+def _where() -> str:
+    """The working folder, as it was before Hydra changed into that of its output."""
+    if "hydra.core.hydra_config" not in sys.modules:
+        return os.getcwd()
+    from samebit.capture.composed import first_folder  # noqa: PLC0415  (for Hydra alone)
+
+    return first_folder()
 
 
 def _begin_here(
@@ -298,6 +392,8 @@ def _begin_here(
     name: str | None,
     group: str | None,
     resume: str | None,
+    *,
+    of_job: bool = False,
 ) -> Recording:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     script = Path(main).absolute() if main and Path(main).is_file() else None
@@ -332,15 +428,19 @@ def _begin_here(
     here.active = recording
     here.writes_end = begun.is_first
     here.sending = beginning.sending_of(begun, settings)
+    os.environ[AROUND] = around(begun.folder.path, begun.execution)
     ends_with_the_process()
     exiting.watch()
+    recording.next_job = _begin_job
+    recording.begins_with_job = of_job
     recording.begin(seed=seed, deterministic=deterministic)
-    recording.taken_by_init(looks_back=True)
+    if not of_job:
+        recording.taken_by_init(looks_back=True)
     if begun.problem is not None:
         recording.problem(*begun.problem)
     _say_too_late(recording, deterministic=deterministic)
     if begun.is_first:
-        where = script.parent if script is not None else Path.cwd()
+        where = script.parent if script is not None else Path(_where())
         coding.begin(recording, where, script)
     return recording
 
@@ -353,7 +453,7 @@ def _start(seed: int | None, deterministic: bool) -> ExecutionStart:
         how="init",
         argv=tuple(arguments),
         masked=tuple(masked),
-        cwd=os.getcwd(),
+        cwd=_where(),
         python=sys.executable,
         host=socket.gethostname(),
         boot=alive.boot_id(),

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import os
 import sys
 import time
 import traceback
@@ -11,7 +12,7 @@ from samebit.capture import secrets
 from samebit.folders.folder import RunFolder
 from samebit.records import ExecutionEnd
 from samebit.session import coding, exiting, shortfall
-from samebit.session.ranks import Role
+from samebit.session.ranks import AROUND, Role
 from samebit.session.recording import Recording
 from samebit.session.shortfall import Problem
 
@@ -31,7 +32,12 @@ class _Process:
         self.active: Recording | None = None
         self.supervised: Recording | None = None
         self.role = Role("0")  # in the supervised run
-        self.taken = False  # an init() has joined the supervised run
+        self.taken = False  # an init() of the script has joined the supervised run
+        self.entered = False  # a door has, and an init() of the script still may
+        self.door: Recording | None = None  # begun by a door, and by no init() joined (doors.py)
+        self.trains = False  # that was for one training
+        self.is_over = False  # which has come to its end
+        self.of_job: Recording | None = None  # begun for a job, and no init() has joined it
         self.writes_end = True  # of a run that `init()` began
         self.sending: Sending | None = None  # by which such a run is pushed
         self.registered = False
@@ -120,10 +126,14 @@ def end(
     """Complete the record of a run; rank 0 of a run that `init()` began says how it ended."""
     if not recording.is_here:
         return
-    coding.finish()
-    recording.finish(status, exception=exception, signal=signal)
+    try:
+        coding.finish()
+        recording.finish(status, exception=exception, signal=signal)
+    except Exception as error:
+        recording.trouble("finish", error)
     if here.active is recording:
         here.active = None
+        os.environ.pop(AROUND, None)
     unwritten = recording.unwritten
     if recording is here.supervised:  # the supervisor writes how it ended
         if unwritten:

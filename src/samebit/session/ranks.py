@@ -2,14 +2,15 @@
 
 What `samebit run` started is known by variables: SAMEBIT_PID is the nearest process above that
 records, SAMEBIT_AS_RANK says that it is a launcher's rank already, SAMEBIT_RANK is the rank of what
-was started where a batch system gave it.
+was started where a batch system gave it. What multiprocessing makes of a process that records by
+`init()` alone finds in SAMEBIT_AROUND which run that is.
 """
 
 import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from msgspec import Struct
 
@@ -17,7 +18,20 @@ from samebit import digest
 from samebit.capture.children import plain
 from samebit.session.jobs import find_job
 
-__all__ = ["Role", "find_role", "is_spawned", "is_worker", "opens_files", "program", "world_size"]
+__all__ = [
+    "AROUND",
+    "Role",
+    "around",
+    "find_around",
+    "find_role",
+    "is_spawned",
+    "is_worker",
+    "opens_files",
+    "program",
+    "world_size",
+]
+
+AROUND = "SAMEBIT_AROUND"
 
 # Python programs that only start others. One that joined would take the place of what it starts.
 _LAUNCHERS = frozenset(
@@ -92,6 +106,25 @@ def is_worker() -> bool:
     """Whether multiprocessing made this process, which then keeps no record of its own."""
     module = sys.modules.get("multiprocessing")
     return module is not None and module.parent_process() is not None
+
+
+def around(folder: Path, execution: int) -> str:
+    """What AROUND is in a process that began a run by `init()`."""
+    return f"{os.getpid()}:{execution}:{folder}"
+
+
+def find_around(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The run, and the number of its execution, of the process that made this one.
+
+    None where multiprocessing did not make it, or of a process that does not record by `init()`.
+    """
+    pid, _, rest = environ.get(AROUND, "").partition(":")
+    module = sys.modules.get("multiprocessing")
+    parent = module.parent_process() if module is not None else None
+    if parent is None or str(parent.pid) != pid or "SAMEBIT_RUN" in environ:
+        return None
+    execution, _, folder = rest.partition(":")
+    return folder, execution
 
 
 def _is_rank(text: str | None) -> bool:

@@ -119,7 +119,12 @@ class Recording:
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
         self.fits = Tracing(loops, self._keeper, self.problem)  # and trials of searches, each a row
-        boosting = Boosting(loops, self._keeper)
+        # A further job of a sweep in this process begins, which is a run of its own.
+        self.next_job: Callable[[Recording], None] | None = None
+        self.begins_with_job = False
+        self._job: int | None = None
+        self._is_of_script = False  # it began outside of the sweep, and has all of its jobs
+        self.boosting = Boosting(loops, self._keeper, self._log, self.configuration.tell)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
         self._media: SessionMedia | None = None
@@ -154,9 +159,9 @@ class Recording:
         self.epoch_begun = self.positions.begun
         self.first_batch = self.positions.first_batch
         self.scaler_updated = self.tally.scaler_updated
-        self.boosting_begins = boosting.begins
-        self.boosting_round = boosting.round
-        self.boosting_ends = boosting.ends
+        self.boosting_begins = self.boosting.begins
+        self.boosting_round = self.boosting.round
+        self.boosting_ends = self.boosting.ends
         self._watches = Watches(
             folder,
             settings,
@@ -284,18 +289,22 @@ class Recording:
     @functools.cached_property
     def summaries(self) -> "Summaries":
         """What is recorded of those writers."""
-        from samebit.session.process import end  # noqa: PLC0415  (not all runs have a writer)
-        from samebit.session.run import Run  # noqa: PLC0415
-        from samebit.session.summaries import Summaries  # noqa: PLC0415
+        from samebit.session.summaries import Summaries  # noqa: PLC0415  (not all have a writer)
 
         return Summaries(
             self.writer,
-            Run(self, end).log,
+            self._log,
             self.arriving.take,
             functools.partial(self.configuration.tell, "add_hparams"),
             lambda values: self.step or self.next_step(values),
             console.say,
         )
+
+    def _log(self, values: dict[str, Any], step: Any) -> None:
+        """Record metrics that a library has, as the script itself would."""
+        from samebit.session.doors import handle  # noqa: PLC0415  (which knows this class)
+
+        handle(self).log(values, step)
 
     def splitting(self, work: "Callable[[Met], Any]") -> Any:
         """A library splits data: what is to be told of it."""
@@ -335,13 +344,14 @@ class Recording:
         if looks_back and not self.configuration.has_parses:
             self._safely("capture.config", self._look_back)
         self.configuration.belongs_to_init()
+        self._is_of_script = self._job is None
 
     def _look_back(self) -> None:
         # Not in the time of scripts that `samebit run` starts.
         from samebit.capture.already import parsed_already  # noqa: PLC0415
 
         for parsed in parsed_already():
-            self.configuration.parsed(parsed)
+            self._take(parsed)
 
     def set_config(self, value: Any) -> None:
         """Take a configuration; it stands above what parsers make."""
@@ -587,7 +597,32 @@ class Recording:
 
     def _parsed(self, found: parsing.Parsed) -> None:
         if self.is_here and not self._finished:
-            self._safely("capture.config", lambda: self.configuration.parsed(found))
+            self._safely("capture.config", lambda: self._take(found))
+
+    def _take(self, found: parsing.Parsed) -> None:
+        job = found.job
+        if job is not None and self._job not in (None, job.number) and not self._is_of_script:
+            if self.next_job is not None:
+                self.next_job(self)
+            return
+        if job is not None and self._job is None:
+            self._job = job.number
+            self._tell_job(job)
+        elif found.parser == "Hydra" and self.seeding.when == "job":
+            self.begin_seeding(seeded=False)  # a replay of one job, which does it alone
+            seed = self.folder.start(self.execution).seed
+            if seed is not None:
+                randomness.seed_everything(seed)
+        for file in found.files:
+            self._sources.also(file)
+        self.configuration.parsed(found)
+
+    def _tell_job(self, job: parsing.Job) -> None:
+        arguments, _ = secrets.mask_arguments(list(job.arguments))
+        fact = {"number": job.number, "arguments": arguments, "replaces": len(sys.argv) - 1}
+        self.fact("job", {**fact, "sweep": job.sweep, "whole": self.begins_with_job})
+        if self.rank == "0" and not self._is_of_script and self.folder.record().group is None:
+            self.folder.add_note("group", job.sweep)
 
     def _state(self, fact: dict[str, Any]) -> None:
         self._safely("journal", self.writer.flush)  # what is known of a run reaches up to its state

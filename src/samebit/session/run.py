@@ -429,7 +429,7 @@ def _keep(
     recording: Recording, values: Mapping[Any, Any], before: str, kept: dict[str, Any]
 ) -> None:
     for key, value in values.items():
-        name = before + (_sound(key) if isinstance(key, str) else repr(key))
+        name = before + (key if isinstance(key, str) else repr(key))
         try:
             if isinstance(value, Mapping):
                 _keep(recording, value, f"{name}.", kept)
@@ -437,7 +437,7 @@ def _keep(
             number = plain_number(value) if isinstance(key, str) else None
             if number is None:
                 raise UsageError(_no_number(key, value))
-            kept[name] = _sound(number) if isinstance(number, str) else number
+            kept[name] = number
         except Exception as error:
             recording.trouble(f"log of {name!r}", error)
 
@@ -447,8 +447,3 @@ def _no_number(name: Any, value: Any) -> str:
         return "names are texts"
     what = f"a {type(value).__name__} is no number"
     return f"{what}; samebit.Image, Histogram, Figure and Table are for what is none"
-
-
-def _sound(text: str) -> str:
-    """Text that can be written as UTF-8; a lone surrogate becomes its escape."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -60,7 +60,8 @@ class Seeding:
         self._rank = rank
         self._replays = given is not None
         given = given or {}
-        self.is_late = given.get("when") == "init"  # what it repeats began at its `init()`
+        self.when = given.get("when", "start")  # the record of what it repeats began
+        self.is_late = self.when != "start"
         self._states = dict(given.get("generators") or {})
         self._loaders = dict(given.get("loaders") or {})
         self._unseeded = given.get("unseeded") or []

@@ -159,6 +159,14 @@ class History:
         else:
             self._write_apart(data, plan, at)
 
+    def say(self, row: Mapping[str, Any]) -> None:
+        """Write what is no row of the loop, a summary: at the step to which its names have come."""
+        plan = self._grouped(row)
+        if plan is None:
+            self._write(dict(row), self.step)
+        else:
+            self._write_apart(row, plan, self.step)
+
     def define(self, definition: Definition) -> None:
         """Have a metric drawn over another one, or summed up otherwise."""
         self.definitions[definition.name] = definition
@@ -185,15 +193,19 @@ class History:
             self.names |= dict.fromkeys(_paths(name, value))
         if self._met is not None:
             self._met(data)
-        plan: Plan | None = None
-        if any(one.step_metric for one in self.definitions.values()):
-            groups: dict[str | None, list[str]] = {}
-            for name in data:
-                groups.setdefault(self._step_metric(name), []).append(name)
-            plan = tuple((metric, tuple(names)) for metric, names in groups.items())
+        plan = self._grouped(data)
         if not any(isinstance(value, Mapping) for value in data.values()):
             self._plans[tuple(data)] = plan  # nested names may be others the next time
         return plan
+
+    def _grouped(self, data: Mapping[str, Any]) -> Plan | None:
+        """The names by what counts them."""
+        if not any(one.step_metric for one in self.definitions.values()):
+            return None
+        groups: dict[str | None, list[str]] = {}
+        for name in data:
+            groups.setdefault(self._step_metric(name), []).append(name)
+        return tuple((metric, tuple(names)) for metric, names in groups.items())
 
     def _step_metric(self, name: str) -> str | None:
         if any(one.step_metric == name for one in self.definitions.values()):

@@ -11,7 +11,7 @@ from samebit import places
 from samebit.compat.wandb import configs
 from samebit.compat.wandb.faults import UsageError
 from samebit.compat.wandb.history import Definition, read_definition
-from samebit.compat.wandb.recorded import Nothing, OfAnother, Ours, Recorded, next_step
+from samebit.compat.wandb.recorded import Nothing, OfAnother, Ours, Recorded
 from samebit.compat.wandb.runs import Run, Told
 from samebit.compat.wandb.saying import hint, lacks
 from samebit.compat.wandb.settings import Settings
@@ -19,11 +19,10 @@ from samebit.errors import NotFound, SamebitError
 from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder, user_name
 from samebit.folders.read import read_run
-from samebit.session import joining, process
-from samebit.session.process import here
-from samebit.session.ranks import is_worker
+from samebit.session import doors
+from samebit.session.elsewhere import next_step
+from samebit.session.ranks import find_around, is_worker
 from samebit.session.recording import Recording
-from samebit.session.run import Run as OurRun
 
 __all__ = ["attach", "attach_told", "current", "finish", "init", "on_change", "settle"]
 
@@ -44,6 +43,8 @@ class _Here:
     def __init__(self) -> None:
         self.run: Run | None = None
         self.used: Recording | None = None  # that `init` has taken; the next one begins another
+        self.step = 0  # to which the last one came that was finished, and its id
+        self.id = ""
         self.change: Any = None
         self.registered = False
 
@@ -131,7 +132,7 @@ def init(
         disabled=asked["mode"] == "disabled",
     )
     items = {**configs.defaults(), **configs.parsed(config)}  # raises before anything is begun
-    recorded = Nothing("disabled") if told.disabled else _recorded(told, asked["resume"])
+    recorded = Nothing("disabled") if told.disabled else _safely_recorded(told, asked["resume"])
     run = Run(recorded, told, _is_over, held)
     _set(run)
     _take_config(run, items, config_exclude_keys, config_include_keys, allow=True)
@@ -224,44 +225,70 @@ def _take_config(run: Run, config: Any, excluded: Any, included: Any, *, allow: 
 # The run of ours.
 
 
+def _safely_recorded(told: Told, resume: str | None) -> Recorded:
+    try:
+        return _recorded(told, resume)
+    except UsageError:
+        raise
+    except Exception as error:
+        doors.fail("wandb init", error)
+        return Nothing("")
+
+
 def _recorded(told: Told, resume: str | None) -> Recorded:
     """The run that is there, one that goes on, or a new one."""
-    active = here.active
-    if active is not None and active.is_here and _is_of_the_script(active):
-        found = Ours(OurRun(active, process.end), active, begun=False, first_step=0)
-        _say_of(found, told)
-        return _named(found, told)
-    before, resume_ours = active, None
-    if resume in ("allow", "must") and told.id is not None:
-        resume_ours = _to_resume(told.id, resume)
-        if isinstance(resume_ours, Recorded):
-            return resume_ours
-    elif resume == "must":
-        raise UsageError("You provided an invalid value for the resume argument: it needs an id")
-    elif resume == "auto":
-        hint("init(resume='auto') begins a new run: `samebit run --resume auto` goes on")
-    try:
-        ours = joining.init(name=told.name, group=told.group or None, resume=resume_ours)
-    except (SamebitError, ValueError) as error:
-        what = error.what if isinstance(error, SamebitError) else str(error)
-        hint(f"run {resume_ours} cannot go on, and a new one is begun: {what}")
-        ours = joining.init(name=told.name, group=told.group or None)
-    recording = here.active
-    if recording is None or not ours.id:
-        return _of_a_worker()
-    _here.used = recording
-    is_joined = recording is before or recording is here.supervised
-    first = next_step(read_run(recording.folder)) if recording.execution > 1 else 0
-    found = Ours(ours, recording, begun=not is_joined, first_step=first)
-    _say_of(found, told, is_named=True)
+    joined = doors.there(_here.used)
+    is_new = joined is None
+    if joined is None:
+        goes_on = _goes_on(told.id, resume)
+        if isinstance(goes_on, Recorded):
+            return goes_on
+        joined = _begin(told, goes_on)
+    recording = joined.recording
+    if recording is None or not recording.is_here:
+        return _of_a_worker(recording)
+    if is_new:
+        _here.used = recording
+    goes_on = is_new and recording.execution > 1
+    first = next_step(read_run(recording.folder)) if goes_on else 0
+    found = Ours(joined, recording, first_step=first)
+    if found.id == _here.id:  # joined once more
+        found.first_step = max(first, _here.step)
+    _say_of(found, told, is_named=is_new)
     return _named(found, told)
 
 
-def _of_a_worker() -> Recorded:
-    """Of a process that multiprocessing made: the first rank writes rows into the run around it."""
-    if not is_worker():
+def _goes_on(id: str | None, resume: str | None) -> str | Recorded | None:
+    if resume in ("allow", "must") and id is not None:
+        return _to_resume(id, resume)
+    if resume == "must":
+        raise UsageError("You provided an invalid value for the resume argument: it needs an id")
+    if resume == "auto":
+        hint("init(resume='auto') begins a new run: `samebit run --resume auto` goes on")
+    return None
+
+
+def _begin(told: Told, resume: str | None) -> doors.Joined:
+    group = told.group or None
+    try:
+        return doors.begin(told.name, group, resume)
+    except (SamebitError, ValueError) as error:
+        what = error.what if isinstance(error, SamebitError) else str(error)
+        hint(f"run {resume} cannot go on, and a new one is begun: {what}")
+        return doors.begin(told.name, group)
+
+
+def _of_a_worker(recording: Recording | None) -> Recorded:
+    """Of a process that another one made: the first rank writes rows into the run around it.
+
+    Args:
+        recording: of the process of which this one is a fork.
+    """
+    if recording is None and not is_worker():
         return Nothing("")  # why nothing is recorded was said
-    around = here.active.folder.path if here.active is not None else os.environ.get("SAMEBIT_RUN")
+    around = str(recording.folder.path) if recording is not None else os.environ.get("SAMEBIT_RUN")
+    if around is None and (found := find_around(os.environ)) is not None:
+        around = found[0]
     if around and _is_first_rank(sys.modules.get("torch.distributed")):
         hint("of a rank that was forked rows are kept, and no configuration")
         return OfAnother(Path(around))
@@ -273,13 +300,6 @@ def _is_first_rank(distributed: Any) -> bool:
     if distributed is None or not distributed.is_available():
         return False
     return bool(distributed.is_initialized() and distributed.get_rank() == 0)
-
-
-def _is_of_the_script(active: Recording) -> bool:
-    """Whether an `init` of the script's own, and none of ours, has begun or joined it."""
-    if active is _here.used:
-        return False
-    return active is not here.supervised or here.taken
 
 
 def _say_of(found: Ours, told: Told, *, is_named: bool = False) -> None:
@@ -322,7 +342,7 @@ def _to_resume(id: str, resume: str) -> str | Recorded | None:
     """The run that goes on: its id, or the run itself where another process is at it."""
     store = places.choose_store(Path.cwd())
     found = find_ours(store, id)
-    active = here.active
+    active = doors.current()
     if active is not None and found is not None:
         record = active.folder.record()
         is_itself = found.id in (active.folder.id, record.of)
@@ -352,6 +372,7 @@ def _set(run: Run | None) -> None:
 
 def _is_over(run: Run) -> None:
     if _here.run is run:
+        _here.id, _here.step = run.id, run.step
         _set(None)
 
 
@@ -391,12 +412,12 @@ def attach_told(attach_id: str | None, told: Told) -> Run:
         return _here.run
     path = Path(attach_id or "")
     recorded: Recorded
-    active = here.active
+    active = doors.current()
     try:
         if not attach_id:
             recorded = Nothing("disabled")
-        elif active is not None and active.is_here and active.folder.path == path:
-            recorded = Ours(OurRun(active, process.end), active, begun=False, first_step=0)
+        elif active is not None and active.folder.path == path:
+            recorded = Ours(doors.Joined(doors.handle(active), active), active, first_step=0)
         else:
             recorded = OfAnother(path)
     except (NotFound, OSError) as error:

@@ -14,11 +14,11 @@ from samebit.folders import said
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.values import plain_number
-from samebit.journal.writer import Writer
+from samebit.session import doors
+from samebit.session.elsewhere import Rows, next_step
 from samebit.session.recording import Recording
-from samebit.session.run import Run as OurRun
 
-__all__ = ["Nothing", "OfAnother", "Ours", "Recorded", "next_step"]
+__all__ = ["Nothing", "OfAnother", "Ours", "Recorded"]
 
 
 class Recorded:
@@ -118,13 +118,13 @@ class Ours(Recorded):
     """A run that this process records.
 
     Args:
-        run: the handle.
+        joined: the run, and whether it was begun for this.
         recording: what it is of.
-        begun: whether `wandb.init` began it, and so ends it.
         first_step: the number of its first row.
     """
 
-    def __init__(self, run: OurRun, recording: Recording, *, begun: bool, first_step: int) -> None:
+    def __init__(self, joined: doors.Joined, recording: Recording, *, first_step: int) -> None:
+        run = joined.run
         folder = recording.folder
         record = folder.record()
         self._replays = record.kind == "replay"
@@ -135,7 +135,7 @@ class Ours(Recorded):
         self._run = run
         self._recording = recording
         self._folder = folder
-        self._begun = begun
+        self._joined = joined
         self._names: str | None = None
         self.log: Callable[[dict[str, Any], int], None] = run.log  # type: ignore[method-assign]
 
@@ -215,7 +215,7 @@ class Ours(Recorded):
 
     def finish(self, exit_code: int) -> None:
         """As `Run.finish`; with another exit code than 0 it has failed."""
-        if not self._begun or not self.is_here:
+        if not doors.is_owner(self._joined) or not self.is_here:
             return
         if exit_code:
             error = SystemExit(exit_code)
@@ -230,7 +230,7 @@ class Ours(Recorded):
         trace: TracebackType | None,
     ) -> None:
         """As the end of `with samebit.init()`."""
-        if self._begun:
+        if doors.is_owner(self._joined):
             self._run.__exit__(kind, error, trace)
 
 
@@ -245,7 +245,7 @@ class OfAnother(Recorded):
         self._replays = record.kind == "replay"
         self._read = read_run(self._folder)
         self.first_step = next_step(self._read)
-        self._writer = Writer(self._folder.journal, record.id, "0")
+        self._rows = Rows(path, hint)
         self._pid = os.getpid()
 
     @property
@@ -260,21 +260,11 @@ class OfAnother(Recorded):
 
     def log(self, row: dict[str, Any], step: int) -> None:
         """Write a row of what is a number; what is not is said once."""
-        numbers: dict[str, Any] = {}
-        for name, value in row.items():
-            number = value if isinstance(value, Mapping) else plain_number(value)
-            if number is None:
-                hint(f"{name!r} is no number, and not kept: this process is none of the run's own")
-            else:
-                numbers[name] = number
-        try:
-            self._writer.row(numbers, step)
-        except Exception as error:
-            hint(f"a row is not kept: {error}")
+        self._rows.log(row, step)
 
     def latest(self, name: str) -> Any:
         """As this process has logged it."""
-        return self._writer.latest(name)
+        return self._rows.latest(name)
 
     def values(self, name: str) -> Sequence[Any]:
         """As the journal has them."""
@@ -295,16 +285,7 @@ class OfAnother(Recorded):
 
     def finish(self, exit_code: int) -> None:
         """What was written is durable; the run goes on."""
-        try:
-            self._writer.close()
-        except Exception as error:
-            hint(f"rows may not be durable: {error}")
-
-
-def next_step(view: View) -> int:
-    """The number behind the greatest step of a metric."""
-    steps = (step for column in view.metrics.values() for step in column.steps)
-    return max((step for step in steps if isinstance(step, int)), default=-1) + 1
+        self._rows.close()
 
 
 def _told(view: View) -> dict[str, Any]:

@@ -246,7 +246,7 @@ class Run:
     def _say(self, row: dict[str, Any]) -> None:
         if self._is_over:
             raise self._finished("summary")
-        self._recorded.log(row, self._history.step)
+        self._history.say(row)
 
     def _since(self) -> dict[str, Any]:
         if not self._history.step:

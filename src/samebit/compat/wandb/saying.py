@@ -3,7 +3,7 @@
 import sys
 
 from samebit.capture import console
-from samebit.session.process import here
+from samebit.session import doors
 
 __all__ = ["hint", "lacks", "termerror", "termlog", "termwarn"]
 
@@ -19,7 +19,7 @@ def hint(text: str) -> None:
 
 def lacks(what: str, text: str) -> None:
     """Say once that something is not kept, and mark the run."""
-    recording = here.active
+    recording = doors.current()
     if recording is None:
         hint(text)
     else:

@@ -1,0 +1,80 @@
+"""A run of another process of this machine, into which this one writes rows and no more."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from samebit.capture import console
+from samebit.errors import in_a_line
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import View, read_run
+from samebit.journal.values import flatten
+from samebit.journal.writer import Writer
+
+__all__ = ["Rows", "next_step"]
+
+
+class Rows:
+    """Rows of a process that has no part of its own in a run.
+
+    Its segments lie beside those of the run's own processes, as of rank 0.
+
+    Args:
+        folder: of the run.
+        say: takes what went wrong; printed, once each, where left out.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], object] | None = None) -> None:
+        self._said: set[str] = set()
+        self._say = say or self._print
+        self._first: int | None = None
+        self._counts: dict[tuple[str, ...], Iterator[int]] = {}
+        self._folder = RunFolder(folder)
+        self._writer = Writer(self._folder.journal, folder.name, "0")
+
+    def log(self, values: Mapping[str, Any], step: int | None) -> None:
+        """Write a row of what is a number or a text; never raises.
+
+        Without a step rows are counted by their names, from behind all that the run had by then.
+        """
+        kept: dict[str, Any] = {}
+        try:
+            for name, value in values.items():
+                try:
+                    kept.update(flatten({name: value}))
+                except Exception as error:
+                    self._say(f"{name!r} is not kept: {in_a_line(error)}")
+            if kept:
+                if step is None:
+                    step = self._count(tuple(kept))
+                self._writer.row(kept, step)
+        except Exception as error:
+            self._say(f"a row is not kept: {in_a_line(error)}")
+
+    def _count(self, names: tuple[str, ...]) -> int:
+        if self._first is None:
+            self._first = next_step(read_run(self._folder))
+        return next(self._counts.setdefault(names, itertools.count(self._first)))
+
+    def latest(self, name: str) -> Any:
+        """The value that was logged last under a name; None where it was not lately."""
+        return self._writer.latest(name)
+
+    def close(self) -> None:
+        """Make what was written durable; never raises."""
+        try:
+            self._writer.close()
+        except Exception as error:
+            self._say(f"rows may not be durable: {in_a_line(error)}")
+
+    def _print(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            console.say(f"samebit: log: {text} (training goes on)")
+
+
+def next_step(view: View) -> int:
+    """The number behind the greatest step of a metric."""
+    steps = (step for column in view.metrics.values() for step in column.steps)
+    return max((step for step in steps if isinstance(step, int)), default=-1) + 1

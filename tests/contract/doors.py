@@ -1,0 +1,190 @@
+"""Every door as a few lines of a script: how it is made, records a value of its own, and finishes.
+
+Each defines `make()`, `use(door, value)` and `finish(door)`; the value is found under a name.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["DOORS", "DoorCode"]
+
+
+@dataclass(frozen=True)
+class DoorCode:
+    """One door.
+
+    Args:
+        code: that defines the three functions.
+        metric: under which its values stand.
+        begins: whether it begins a run where there is none.
+        ends: whether its `finish` ends a run that it began.
+        is_large: whether its framework takes seconds to load.
+        makes_rows_elsewhere: whether a fork's value is a row of the run around it.
+    """
+
+    code: str
+    metric: str = "x"
+    begins: bool = True
+    ends: bool = False
+    is_large: bool = True
+    makes_rows_elsewhere: bool = True
+
+
+_DOOR = """
+from samebit.session.doors import Door
+
+def make():
+    door = Door("ours")
+    door.enter()
+    return door
+
+def use(door, value):
+    door.enter()
+    door.settings({"setting": 1})
+    door.log({"x": value}, None)
+    door.leave()
+
+def finish(door):
+    door.finish()
+"""
+_WANDB = """
+import samebit.compat.wandb as wandb
+
+def make():
+    return wandb.init(config={"setting": 1})
+
+def use(door, value):
+    door.log({"x": value})
+
+def finish(door):
+    door.finish()
+"""
+_WRITER = """
+from tensorboardX import SummaryWriter
+
+def make():
+    return SummaryWriter("events")
+
+def use(door, value):
+    door.add_scalar("x", value, use.step)
+    use.step += 1
+
+use.step = 0
+
+def finish(door):
+    door.close()
+"""
+_SKLEARN = """
+import numpy
+import samebit
+from sklearn.dummy import DummyRegressor
+
+def make():
+    samebit.sklearn.autolog(training_score=True)
+    return DummyRegressor()
+
+def use(door, value):
+    door.fit(numpy.arange(4.0).reshape(4, 1), [value, 1, 2, 3])
+
+def finish(door):
+    samebit.sklearn.autolog(disable=True)
+"""
+_OPTUNA = """
+import optuna
+from samebit.integrations.optuna import SamebitCallback
+
+optuna.logging.disable_default_handler()
+
+def make():
+    made = SamebitCallback()
+    made.study = optuna.create_study(sampler=optuna.samplers.RandomSampler(1))
+    return made
+
+def use(door, value):
+    door.study.optimize(lambda trial: float(value), n_trials=1, callbacks=[door])
+
+def finish(door):
+    pass
+"""
+_TRANSFORMERS = """
+from transformers import TrainerControl, TrainerState, TrainingArguments
+from samebit.integrations.transformers import SamebitCallback
+
+def make():
+    return SamebitCallback()
+
+def use(door, value):
+    args = TrainingArguments("out", use_cpu=True, report_to=[])
+    state = TrainerState(global_step=use.step, is_world_process_zero=True)
+    use.step += 1
+    door.on_train_begin(args, state, TrainerControl())
+    door.on_log(args, state, TrainerControl(), {"x": value})
+    door.on_train_end(args, state, TrainerControl())
+
+use.step = 0
+
+def finish(door):
+    pass
+"""
+_LIGHTNING = """
+from samebit.integrations.lightning import SamebitLogger
+
+def make():
+    return SamebitLogger()
+
+def use(door, value):
+    door.log_hyperparams({"setting": 1})
+    door.log_metrics({"x": value}, use.step)
+    use.step += 1
+    door.finalize("success")
+
+use.step = 0
+
+def finish(door):
+    pass
+"""
+_ACCELERATE = """
+import accelerate
+from samebit.integrations.accelerate import SamebitTracker
+
+accelerate.PartialState(cpu=True)
+
+def make():
+    return SamebitTracker()
+
+def use(door, value):
+    door.store_init_configuration({"setting": 1})
+    door.log({"x": value})
+
+def finish(door):
+    door.finish()
+"""
+_KERAS = """
+import keras, numpy
+from samebit.integrations.keras import SamebitCallback
+
+def make():
+    return SamebitCallback()
+
+def use(door, value):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    door.set_model(model)
+    door.on_train_begin()
+    door.on_epoch_end(0, {"x": value})
+    door.on_train_end()
+
+def finish(door):
+    pass
+"""
+
+DOORS = {
+    "Door": DoorCode(_DOOR, ends=True, is_large=False),
+    "wandb": DoorCode(_WANDB, ends=True, is_large=False),
+    "SummaryWriter": DoorCode(_WRITER, begins=False, is_large=False, makes_rows_elsewhere=False),
+    "sklearn": DoorCode(_SKLEARN, "DummyRegressor/training_score", makes_rows_elsewhere=False),
+    "optuna": DoorCode(_OPTUNA, "optuna/value", makes_rows_elsewhere=False),
+    "transformers": DoorCode(_TRANSFORMERS),
+    "lightning": DoorCode(_LIGHTNING),
+    "accelerate": DoorCode(_ACCELERATE, ends=True),
+    "keras": DoorCode(_KERAS),
+}
