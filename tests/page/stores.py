@@ -39,6 +39,8 @@ EVIL = (
     "<b>bold\x1b[31m\x07",
     "a,b%2c",
     "__proto__",
+    "constructor",
+    "toString",
     "$float",
 )
 
@@ -251,7 +253,7 @@ def hostile(store: Path) -> list[RunFolder]:
             store,
             name=evil,
             group=evil,
-            config={evil: evil, "lr": 0.1 * at, "nested": {evil: [evil]}},
+            config={evil: evil, "lr": 0.1 * at, "nested": {evil: [evil, {evil: 1}]}},
             rows=[{evil: 0.1 * step, "loss": float(step)} for step in range(4)],
             argv=("train.py", evil),
             console=f"{evil}\n" * 3,

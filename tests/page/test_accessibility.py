@@ -1,6 +1,8 @@
 """What axe finds in each view, light and dark; and that the page is read on a phone."""
 
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,22 @@ import pytest
 from tests.page.conftest import Opened, Site, opened_at
 from tests.page.test_views import twins
 
+TABS = {
+    "config": ".config",
+    "media": ".media table",
+    "data": ".card",
+    "states": ".tabs",
+    "environment": ".tabs",
+    "machine": ".tabs",
+}
+# Buttons that open something, by the address at which they are.
+FOLDED = {
+    "/": [re.compile(name) for name in ("Columns", "Save", "Group", "the same")],
+    "/curves?ids={two}": [re.compile("^save")],
+    "/seeds": [re.compile("Grouped")],
+    "/compare?all=1&ids={two}": [re.compile("train.py")],
+    "/run/{one}?tab=media": [re.compile("^answer")],
+}
 _AXE = Path(sys.prefix) / "node/node_modules/axe-core/axe.min.js"  # where `.ci/run` puts it
 
 
@@ -30,7 +48,31 @@ def views(opened: Opened) -> list[tuple[str, str]]:
         (f"/compare?all=1&ids={two}", ".versus"),
         (f"/trace?ids={two}", ".steps"),
         ("/seeds", ".seed-pairs .strip"),
+        ("/seeds?where=lr+%3E+5", ".empty"),
+        *((address, ".empty") for address in ("/compare", "/trace", "/nowhere")),
+        ("/curves?where=lr+%3E+5", ".empty"),
+        ("/run/nosuchrun0", ".trouble"),
+        (f"/compare?ids={two[:10]},{two[:10]}", ".empty"),
+        *((f"/run/{two[:10]}?tab={tab}", there) for tab, there in TABS.items()),
+        (f"/run/{two[:10]}?tab=code&against=run&with={two[11:]}", ".file-between"),
     ]
+
+
+def unfolded(opened: Opened) -> Iterator[str]:
+    """Menus, dialogs and what else is folded at first, one after the other; what each is."""
+    page = opened.page
+    opened.go("/")
+    two = twins(opened)
+    for address, names in FOLDED.items():
+        for name in names:
+            opened.go(address.format(two=two, one=two[:10]))
+            page.get_by_role("button", name=name).first.click()
+            yield f"{address} {name.pattern}"
+    opened.go(f"/trace?ids={two}")
+    page.locator(".steps").wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    yield "keys"
 
 
 def axe_finds(opened: Opened) -> list[tuple[str, list[str], str]]:
@@ -46,14 +88,18 @@ def axe_finds(opened: Opened) -> list[tuple[str, list[str], str]]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Any, site: Site, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "wide"), [("light", 1360), ("dark", 1360), ("dark", 400)])
+def test_axe_finds_nothing(browser: Any, site: Site, scheme: str, wide: int) -> None:
     # Past the page's own policy, which would not let a stranger's script in.
-    with opened_at(browser, site, color_scheme=scheme, bypass_csp=True) as opened:
+    how: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": wide, "height": 820}}
+    with opened_at(browser, site, bypass_csp=True, **how) as opened:
         for address, there in views(opened):
             opened.go(address)
             opened.page.locator(there).first.wait_for()
             assert axe_finds(opened) == [], address
+        for what in unfolded(opened):
+            assert axe_finds(opened) == [], what
+            assert opened.page.evaluate("document.documentElement.scrollWidth") <= wide, what
 
 
 def test_no_view_is_wider_than_a_phone(browser: Any, site: Site) -> None:

@@ -18,6 +18,7 @@ from tests.projects import SAMEBIT, Project
 from tests.server.recorded import begin
 
 HUGE = "x" * 1_000_000
+FIFTY = "x" * 50_000_000
 TEN = 10
 
 
@@ -105,8 +106,8 @@ def test_a_run_that_is_deleted_while_it_is_read_is_said_to_be_gone(
     browser: Any, tmp_path: Path
 ) -> None:
     store = stores.new_store(tmp_path / "p")
-    kept, gone = (
-        stores.record(store, name=name, rows=[{"loss": 1.0}]) for name in ("kept", "gone")
+    kept, gone, other = (
+        stores.record(store, name=name, rows=[{"loss": 1.0}]) for name in ("kept", "gone", "other")
     )
     with shown(tmp_path / "p") as site, opened_at(browser, site) as opened:
         page = opened.page
@@ -115,12 +116,14 @@ def test_a_run_that_is_deleted_while_it_is_read_is_said_to_be_gone(
         shutil.rmtree(gone.path)
         page.reload()
         page.get_by_text("no such run").first.wait_for()
-        for view in (f"/curves?ids={gone.id},{kept.id}", f"/compare?ids={gone.id},{kept.id}"):
-            opened.go(view)
-            page.locator("main").wait_for()
-            page.locator(".waiting").first.wait_for(state="detached")
+        opened.go(f"/curves?ids={gone.id},{kept.id}")
+        page.locator(".chart canvas").first.wait_for()
+        # Of those that are still there it goes on.
+        opened.go(f"/compare?all=1&ids={gone.id},{kept.id},{other.id}")
+        page.get_by_text(f"{gone.id} is left out: there is no such run here").wait_for()
+        page.locator(".versus thead th").filter(has_text="other").first.wait_for()
         opened.go("/")
-        page.get_by_text("1 run", exact=True).wait_for()
+        page.get_by_text("2 runs", exact=True).wait_for()
 
 
 def test_a_torn_journal_shows_what_is_there_and_says_what_is_not(
@@ -146,10 +149,16 @@ def test_damaged_objects_are_errors_of_their_own_parts(browser: Any, tmp_path: P
         page = opened.page
         opened.go(f"/run/{run.id}?tab=code")
         page.get_by_role("alert").first.wait_for()
-        for tab in ("console", "config", "curves", "media"):
+        for tab in ("console", "config", "curves"):
             opened.go(f"/run/{run.id}?tab={tab}")
             page.get_by_role("heading", name="first-twin").wait_for()
             page.locator(".waiting").first.wait_for(state="detached")
+        # A picture, a histogram, a table and a text: each says so in its own place, as an error.
+        opened.go(f"/run/{run.id}?tab=media")
+        for name in ("samples", "weights", "answers", "said"):
+            one = page.locator(".card").filter(has=page.get_by_role("heading", name=name))
+            one.get_by_role("alert").filter(has_text="a damaged pack").wait_for()
+        assert page.get_by_text('{"error"').count() == 0
         opened.go(f"/run/{run.id}?tab=console")
         page.get_by_text("step 39 loss").first.wait_for()
 
@@ -166,19 +175,31 @@ def test_a_record_that_is_none_is_a_row_that_says_so(browser: Any, tmp_path: Pat
         page.get_by_text("damaged record").first.wait_for()
 
 
-def test_values_of_a_megabyte_do_not_stop_the_page(browser: Any, tmp_path: Path) -> None:
+def test_values_of_fifty_megabytes_do_not_stop_the_page(browser: Any, tmp_path: Path) -> None:
     store = stores.new_store(tmp_path / "p")
-    many = {"text": HUGE, "list": list(range(50_000)), **{f"key{at}": at for at in range(2000)}}
-    run = stores.record(store, name="huge", config=many, rows=[{"loss": 1.0}], console=HUGE)
+    many = {"list": list(range(50_000)), **{f"key{at}": at for at in range(2000)}}
+    run, other = (
+        stores.record(store, name=name, config={"text": FIFTY + name, **many}, rows=[{"loss": 1.0}])
+        for name in ("huge", "other")
+    )
     stores.record(store, name="small", config={"text": "a"}, rows=[{"loss": 2.0}])
+    (run.console(1) / "0.log").parent.mkdir(parents=True, exist_ok=True)
+    (run.console(1) / "0.log").write_text(HUGE)
+    both = f"/compare?ids={run.id},{other.id}"
     with shown(tmp_path / "p") as site, opened_at(browser, site) as opened:
         page = opened.page
-        for view in ("/", f"/run/{run.id}", f"/run/{run.id}?tab=config", "/hyper"):
+        for view in ("/", f"/run/{run.id}", f"/run/{run.id}?tab=config", "/hyper", both):
             opened.go(view)
             page.locator("main").wait_for()
             page.locator(".waiting").first.wait_for(state="detached")
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, view
+        page.get_by_text("50,000,004 characters").wait_for()
+        opened.go(f"/run/{run.id}?tab=config")
+        page.get_by_text("the first 10,000 characters of 50,000,004").click()
+        with page.expect_download() as kept:
+            page.get_by_role("link", name="all of it as a file, 50.0 MB").click()
+        assert Path(kept.value.path()).stat().st_size == len(FIFTY) + 4
         opened.go(f"/run/{run.id}?tab=console")
         page.get_by_text("xxxxxxxxxx").first.wait_for()
 

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import xml.etree.ElementTree
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,8 +10,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from samebit.journal.writer import Writer
-from samebit.objects.store import Store
 from tests.page import stores
 from tests.page.conftest import Site, asked, opened_at, shown
 
@@ -40,6 +39,14 @@ def test_no_view_of_hostile_runs_does_what_they_say(
     tabs = ("", "config", "curves", "code", "environment", "console")
     views += [f"/run/{run}?tab={tab}" for run in ids[:3] for tab in tabs]
     views += [f"/run/{run}" for run in ids[3:]]
+    for name in ("__proto__", "constructor"):
+        views += [f"/curves?x={name}&charts=loss&ids={all_ids}", f"/hyper?result=metric.{name}"]
+        views += [
+            f"/seeds?sort={name}&metric={name}",
+            f"/?by=config.{name}&sort=metric.{name}:desc",
+        ]
+    every = "config.nested.__proto__,config.nested.constructor,config.nested.toString"
+    views += [f"/?cols={every}&ids={all_ids}"]
     with opened_at(browser, site) as opened:
         page = opened.page
         for view in views:
@@ -47,6 +54,8 @@ def test_no_view_of_hostile_runs_does_what_they_say(
             page.locator("main").wait_for()
             page.wait_for_load_state("load")
             page.locator(".waiting").first.wait_for(state="detached")
+            if view.startswith("/curves?x="):
+                page.locator(".chart canvas").first.wait_for()
             found = page.evaluate(
                 """() => ({ scripts: [...document.scripts].filter(({ src }) =>
                       !src.startsWith(`${location.origin}/static/`)).length,
@@ -117,125 +126,39 @@ def test_the_policy_of_the_page_lets_nothing_else_run(
     page.close()
 
 
-# What is written as a thing of one kind and is another; a browser that sniffs would run some of it.
-_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="top.taken=1"><script>top.taken=1</script>'
-_HTML = b"<!doctype html><script>top.taken = 1; parent.document.title = 'taken'</script>"
-_DISGUISED = {
-    "svg": ("image/svg+xml", _SVG),
-    "svg as png": ("image/png", _SVG),
-    "html": ("text/html", _HTML),
-    "html as jpeg": ("image/jpeg", _HTML),
-    "html as text": ("text/plain", _HTML),
-    "gif that is a script": ("image/gif", b"GIF89a=1;top.taken=1;/*" + _HTML),
-    "pdf behind a picture": (
-        "image/png",
-        b"\x89PNG\r\n\x1a\n%PDF-1.7\n/OpenAction << /S /JavaScript",
-    ),
-    "pdf": ("application/pdf", b"%PDF-1.7\n"),
-    "xml": ("application/xml", b'<?xml-stylesheet href="javascript:top.taken=1"?><a/>'),
-    "script": ("text/javascript", b"top.taken = 1"),
-    "no type": ("", _HTML),
-    "a type with a line": ("image/png\r\nset-cookie: a=b", _HTML),
-    "table of nothing": ("application/json", b'{"columns": 5, "rows": [5, null, {"a": 1}]}'),
-    "table of others": (
-        "application/json",
-        b'{"columns": ["<b>", {}], "rows": [[{"media": {"object": "../../format",'
-        b' "type": "image/png"}}], [{"media": 5}], [{"media": {"type": []}}]]}',
-    ),
-    "histogram": ("application/json", b'{"counts": "<b>", "edges": [{}], "nan": "<img src=x>"}'),
-    "no json": ("application/json", b"{"),
-}
-_KINDS = {"table": "table", "histogram": "histogram", "html as text": "text", "no json": "table"}
-
-
-@pytest.fixture(scope="module")
-def disguised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
-    project = tmp_path_factory.mktemp("disguised") / "p"
-    store = stores.new_store(project)
-    run = stores.record(store, name="disguised", rows=[{"loss": 1.0}])
-    writer = Writer(run.journal, run.id)
-    for name, (kind, data) in _DISGUISED.items():
-        of = next((its for word, its in _KINDS.items() if name.startswith(word)), "image")
-        fact = {"name": name, "step": 1, "kind": of, "of": 1, "at": 0, "type": kind, "about": {}}
-        fact |= {"object": Store(store).put(data), "size_bytes": len(data), "caption": "<i>c</i>"}
-        writer.fact("media", fact)
-    writer.close()
-    with shown(project) as site:
-        yield site, run.id
-
-
-def test_a_thing_of_another_kind_than_it_says_is_shown_as_none(
-    browser: Any, disguised: tuple[Site, str]
+def test_a_chart_of_hostile_runs_is_a_drawing_that_every_program_opens(
+    browser: Any, evil_site: tuple[Site, list[str]]
 ) -> None:
-    site, run = disguised
+    site, ids = evil_site
+    some = [
+        run for run, evil in zip(ids, stores.EVIL, strict=True) if "<" in evil or "\u202e" in evil
+    ]
     with opened_at(browser, site) as opened:
+        opened.go(f"/curves?charts=loss&ids={','.join(some)}")
+        opened.page.locator(".chart canvas").first.wait_for()
+        opened.page.get_by_role("button", name="save loss").click()
+        with opened.page.expect_download() as saving:
+            opened.page.get_by_role("menuitem", name="chart as SVG").click()
+        drawing = Path(saving.value.path()).read_text(encoding="utf-8")
+    tags = {one.tag.rpartition("}")[2] for one in xml.etree.ElementTree.fromstring(drawing).iter()}
+    assert tags <= {"svg", "title", "clipPath", "rect", "g", "path", "text", "circle"}
+    assert "\\x1b" in drawing
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x1b\x07]", drawing)
+
+
+def test_a_regular_expression_that_never_ends_stops_no_page(browser: Any, tmp_path: Path) -> None:
+    store = stores.new_store(tmp_path / "p")
+    stores.record(store, name="mine", rows=[{"a" * 60 + "!": 1.0, "loss": 1.0}])
+    with shown(tmp_path / "p") as site, opened_at(browser, site) as opened:
         page = opened.page
-        opened.go(f"/run/{run}?tab=media")
-        page.get_by_role("heading", name="html as jpeg").wait_for()
-        page.wait_for_load_state("networkidle")
-        drawn = page.evaluate(
-            "[...document.images].filter((one) => one.naturalWidth > 0).map((one) => one.src)"
-        )
-        assert len(drawn) <= 1  # of the polyglot, which is a picture for whoever shows it as one
-        assert page.evaluate("window.taken") is None
-        assert page.locator("main :is(i, b, script, svg[onload])").count() == 0
-
-
-def test_a_thing_that_is_opened_by_itself_runs_nothing(
-    browser: Any, disguised: tuple[Site, str]
-) -> None:
-    """As a page of its own, in a frame, as a script, as a style: whoever gets somebody to do so."""
-    site, run = disguised
-    with opened_at(browser, site) as opened:
-        page = opened.page
-        media = asked(page, f"runs/{run}")["media"]
-        assert len(media) == len(_DISGUISED)
-        for one in media:
-            path = page.evaluate(
-                """async ([path, run]) => {
-                    const { address } = await import('/static/lib/api.js');
-                    return address(path, { run }); }""",
-                [f"media/{one['digest'].replace(':', '%3A')}", run],
-            )
-            answer = page.evaluate(
-                """async (path) => { const one = await fetch(path);
-                    return [one.status, Object.fromEntries(one.headers)]; }""",
-                path,
-            )
-            status, headers = answer
-            assert status == 200, one["name"]
-            assert "set-cookie" not in headers
-            assert "sandbox" in headers["content-security-policy"]
-            assert headers["x-content-type-options"] == "nosniff"
-            kind = headers["content-type"].partition(";")[0]
-            assert kind in (
-                "application/octet-stream",
-                "text/plain",
-                "application/json",
-                *_PICTURES,
-            )
-            if kind == "application/octet-stream":
-                assert headers["content-disposition"].startswith("attachment")
-            page.evaluate(
-                """async (path) => {
-                    for (const [tag, name] of [['script', 'src'], ['iframe', 'src'],
-                      ['embed', 'src'], ['object', 'data'], ['link', 'href']]) {
-                      const one = document.createElement(tag);
-                      if (tag === 'link') one.rel = 'stylesheet';
-                      one[name] = path;
-                      document.body.append(one);
-                    }
-                    await new Promise((done) => setTimeout(done, 50)); }""",
-                path,
-            )
-            assert page.evaluate("[window.taken, document.title.includes('taken')]") == [
-                None,
-                False,
-            ], one["name"]
-        opened.troubles.clear()  # what the browser refused is said in its console
-
-
-_PICTURES = ("image/png", "image/gif")
+        opened.go("/curves?charts=%28a%2B%29%2B%24")
+        search = page.get_by_role("searchbox", name="find charts")
+        page.get_by_text("no chart has these letters").wait_for()
+        assert search.get_attribute("aria-invalid") == "true"
+        search.fill("^l.ss$")
+        page.locator(".chart-title").get_by_text("loss").wait_for()
+        assert search.get_attribute("aria-invalid") is None
+        assert page.locator(".chart").count() == 1
 
 
 class _Stranger(BaseHTTPRequestHandler):

@@ -7,7 +7,7 @@ from typing import Any
 
 from samebit.journal.writer import Writer
 from tests.page import stores
-from tests.page.conftest import SWEPT, Opened, asked, opened_at, shown
+from tests.page.conftest import SWEPT, Opened, Site, asked, opened_at, shown
 
 ALL = SWEPT + 2
 
@@ -102,6 +102,7 @@ def test_curves_say_what_was_done_to_them_and_a_zoom_asks_again(opened: Opened) 
     chart.get_by_text("logarithmic").wait_for()
     page.get_by_role("searchbox", name="find charts").fill("^val/")
     page.locator("figure").filter(has_text=re.compile("^loss")).wait_for(state="detached")
+    page.locator("figure").nth(1).wait_for(state="detached")
     assert page.locator("figure").count() == 1
 
 
@@ -189,3 +190,34 @@ def test_runs_beside_each_other_show_what_differs_and_their_code(opened: Opened)
     first = page.locator("tr.first")
     assert "the first difference" in first.inner_text()
     assert "not equal the cause" in " ".join(first.locator(".cause").inner_text().split())
+
+
+def test_on_a_phone_the_first_difference_is_in_sight_with_its_step(
+    browser: Any, site: Site
+) -> None:
+    with opened_at(browser, site, viewport={"width": 400, "height": 800}) as opened:
+        opened.go(f"/trace?ids={twins(opened)}")
+        cause = opened.page.locator(".cause")
+        cause.wait_for()
+        opened.page.wait_for_function(
+            """() => { const box = document.querySelector('.cause').getBoundingClientRect();
+                return box.left > 0 && box.right <= innerWidth && box.bottom <= innerHeight; }"""
+        )
+        step = opened.page.locator("tr.first th").bounding_box()
+        place = cause.bounding_box()
+        assert step is not None
+        assert place is not None
+        assert 0 <= step["x"] < step["x"] + step["width"] <= place["x"] + 1
+
+
+def test_numbers_of_a_column_have_their_points_below_each_other(
+    browser: Any, tmp_path: Path
+) -> None:
+    store = stores.new_store(tmp_path / "p")
+    for seed, acc in enumerate((0.975, 0.97778, 0.9, 0.123456)):
+        stores.record(store, config={"lr": 0.1}, seed=seed, rows=[{"acc": acc}])
+    with shown(tmp_path / "p") as site, opened_at(browser, site) as opened:
+        opened.go("/seeds")
+        cells = opened.page.locator(".seed-group td b")
+        cells.first.wait_for()
+        assert cells.all_inner_texts() == ["0.9778", "0.9750", "0.9000", "0.1235"]

@@ -59,12 +59,14 @@ def record(
     config: Any = None,
     rows: Rows = (),
     status: str = "finished",
-    tree: str = "blake3:" + "0" * 64,
+    tree: str | None = "blake3:" + "0" * 64,
     **identity: Any,
 ) -> RunFolder:
     """A run that has ended."""
     run, writer = begin(store, **identity)
-    writer.fact("code", {"root": "/", "tree": tree, "files": 2, "size_bytes": 9, "head": None})
+    if tree is not None:
+        code = {"root": "/", "tree": tree, "files": 2, "size_bytes": 9, "head": None}
+        writer.fact("code", code)
     if config is not None:
         writer.fact("config", config)
     for values, step in rows:

@@ -8,14 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from samebit.cli.schemas.details import DETAILS
 from samebit.digest import from_json
 from samebit.server import answers, beside
 from tests.server.asking import ask, opened, refusal
 from tests.server.recorded import record
-
-# Details of a run are what the commands print with --json, and declared there.
-OF_COMMANDS = {"schedule", "verdicts", "states", "splits", "environment"}
-OF_THE_PAGE = {"data", "lineage", "rates", "certificates"}  # declared in cli/detailing.py
 
 
 def fits(value: Any, shape: Any) -> Any:
@@ -48,8 +45,8 @@ def test_every_address_has_its_shape(some_runs: Path) -> None:
         ]
         for path, query, shape in shapes:
             fits(ask(browser, path, **query), shape)
-        for name in OF_COMMANDS | OF_THE_PAGE:
-            assert ask(browser, f"runs/{ids[0]}/{name}")["run"] == ids[0]
+        for name, shape in DETAILS.items():
+            assert fits(ask(browser, f"runs/{ids[0]}/{name}"), shape)["run"] == ids[0]
         for key in runs["keys"]:
             fits(key, answers.Key)
 

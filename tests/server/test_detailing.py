@@ -1,15 +1,20 @@
 """What stands behind a run's tabs: data and its leaks, lineage, certificates, machine, rates."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from samebit import places
 from samebit.cli.main import main
+from samebit.cli.schemas.details import DETAILS
 from samebit.journal.writer import Writer
+from samebit.objects.store import Store
+from samebit.objects.tree import SourceFile, save_tree
 from samebit.server import answers
 from tests.cli.verdicts import made, placed, put_envelope, verified_run
 from tests.projects import Project
@@ -52,6 +57,7 @@ def test_data_is_told_with_its_splits_and_what_leaks_there(project: Project) -> 
     leaks = {one["kind"]: (one["count"], one["of"], one["second"]) for one in split["leaks"]}
     assert leaks == {"same_rows": (2, 10, "test"), "equal_rows": (1, 10, "test")}
     assert found["not_looked_at"]
+    msgspec.convert(found, DETAILS["data"])  # what is as it would be anyway is not sent
 
 
 def test_lineage_names_the_runs_at_both_ends(project: Project) -> None:
@@ -63,6 +69,30 @@ def test_lineage_names_the_runs_at_both_ends(project: Project) -> None:
     ]
     assert [(one["run"], one["nearest"]) for one in used_by["from"]] == [(maker, True)]
     assert made_by["from"] == [] == used_by["to"]
+
+
+def test_lineage_goes_on_behind_the_runs_next_to_it(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (project.path / "raw.txt").write_text("raw")
+    names = ["raw.txt", "clean.txt", "features.txt", "model.txt"]
+    for at, (before, after) in enumerate(itertools.pairwise(names)):
+        (project.path / f"s{at}.py").write_text(
+            f"import samebit; samebit.init(name='s{at}')\n"
+            f"text = open('{before}').read()\nopen('{after}', 'w').write(text + '{at}')\n"
+        )
+        project.python(f"s{at}.py")
+    with opened(project.store) as browser:
+        ids = ask(browser, "runs/filter", where="id != ''")["ids"]
+        found = [fits(ask(browser, f"runs/{run}/lineage"), DETAILS["lineage"]) for run in ids]
+    chains = [
+        [[(one["label"], one["level"]) for one in answer[way]] for way in ("from", "to")]
+        for answer in found
+    ]
+    assert chains == [
+        [[], [("s1", 1), ("s2", 2)]],
+        [[("s0", 1)], [("s2", 1)]],
+        [[("s1", 1), ("s0", 2)], []],
+    ]
 
 
 def test_certificates_in_the_project_are_checked(
@@ -91,7 +121,8 @@ def test_certificates_in_the_project_are_checked(
 
 def certificates(browser: Any, run: str, first: str) -> list[dict[str, Any]]:
     """Those of a run, this one first."""
-    found = ask(browser, f"runs/{run}/certificates")["certificates"]
+    answer = fits(ask(browser, f"runs/{run}/certificates"), DETAILS["certificates"])
+    found: list[dict[str, Any]] = answer["certificates"]
     return sorted(found, key=lambda one: one["folder"] != first)
 
 
@@ -130,7 +161,7 @@ def test_rates_are_lines_and_a_constant_one_is_none(store: Path) -> None:
     finish(run, writer)
     plain = record(store)
     with opened(store) as browser:
-        (rate,) = ask(browser, f"runs/{run.id}/rates")["rates"]
+        (rate,) = fits(ask(browser, f"runs/{run.id}/rates"), DETAILS["rates"])["rates"]
         assert (rate["title"], rate["points"][0], rate["points"][-1]) == (
             *("learning rate", [1.0, 0.1], [10.0, 0.01]),
         )
@@ -147,3 +178,19 @@ def test_a_run_says_what_is_recorded_and_what_not(store: Path) -> None:
     assert (states["configuration"], states["lock"], states["splits"]) == ("ok", "missing", "none")
     (lock,) = next(one for one in found.aspects if one.name == "lock").lacks
     assert "`uv lock`" in lock.fix
+
+
+def test_a_replay_is_compared_by_the_code_that_was_laid_out_for_it(store: Path) -> None:
+    tree, _ = save_tree(Store(store), [SourceFile("train.py", "file", b"print(1)\n")])
+    run = record(store, tree=tree)
+    replay = record(store, kind="replay", of=run.id, tree=None)
+    stray = record(store, kind="replay", of="../../x", tree=None)
+    with opened(store) as browser:
+        found = ask(browser, "compare", ids=f"{run.id},{replay.id}")
+        (code,) = (one for one in found["sections"] if one["title"] == "code")
+        assert [(row["key"], row["same"]) for row in code["rows"]] == [
+            ("(commit)", True),
+            ("train.py", True),
+        ]
+        assert ask(browser, f"runs/{replay.id}/files") == ask(browser, f"runs/{run.id}/files")
+        assert refusal(browser, f"runs/{stray.id}/files")[0] == 404

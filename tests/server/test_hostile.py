@@ -11,12 +11,14 @@ import pytest
 from samebit.digest import from_json
 from samebit.objects.store import Store
 from samebit.objects.tree import SourceFile, save_tree
+from samebit.server.long import MOST_FACTS
 from tests.server.asking import ask, opened, refusal
 from tests.server.recorded import begin, finish, record
 
 MARKUP = "</script><img src=x onerror=alert(1)>"
 ODD = "\x1b[31m\u202e\0\ud800"
 HUGE = "x" * 1_000_000
+FIFTY = "x" * 50_000_000
 NAMES = (MARKUP, ODD, "__proto__", "constructor", "$float", "a,b%", "", " ", "é" * 300)
 VALUES = (MARKUP, ODD, math.nan, math.inf, -math.inf, 2**53 + 1, -(2**80), 1e308, HUGE, None)
 
@@ -73,18 +75,55 @@ def test_whatever_is_recorded_is_answered_and_comes_back_as_it_was(hostile: Path
         assert browser.get("/api/runs.csv").status_code == 200
 
 
-def test_a_value_of_a_megabyte_is_cut_in_tables_and_whole_in_its_run(store: Path) -> None:
-    record(store, config={"text": HUGE, "list": list(range(200_000))})
+def test_a_value_of_fifty_megabytes_is_sent_as_its_beginning_and_whole_when_it_is_asked_for(
+    store: Path,
+) -> None:
+    runs = [
+        record(store, config={"text": FIFTY + end, "list": list(range(200_000))}) for end in "ab"
+    ]
+    ids = [run.id for run in runs]
     with opened(store) as browser:
-        found = ask(browser, "runs", columns="config.text,config.list")
-        assert len(json.dumps(found)) < 50_000
-        (run,) = found["ids"]
+        for path in ("runs?columns=config.text,config.list", f"runs/{ids[0]}"):
+            assert len(browser.get(f"/api/{path}").content) < 100_000, path
         (config,) = (
             part
-            for part in ask(browser, f"runs/{run}")["parts"]
+            for part in ask(browser, f"runs/{ids[0]}")["parts"]
             if part["title"] == "Hyper-parameters"
         )
-        assert HUGE in {text for fact in config["facts"] for text in fact["values"]}
+        told = {fact["name"]: fact for fact in config["facts"]}
+        assert FIFTY.startswith(told["text"]["values"][0])
+        (long,) = told["text"]["long"]
+        assert (long["at"], long["characters"]) == (0, len(FIFTY) + 1)
+        query = {"part": "Hyper-parameters", "name": "text"}
+        answer = browser.get(f"/api/runs/{ids[0]}/value", params=query)
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.text == FIFTY + "a"
+        for wrong in ({"part": "Nothing"}, {"name": "nosuch"}, {"at": 1}, {"at": -1}):
+            assert refusal(browser, f"runs/{ids[0]}/value", **(query | wrong))[0] == 404
+        answer = browser.get("/api/compare", params={"ids": ",".join(ids)})
+        assert len(answer.content) < 100_000
+        rows = {
+            row["key"]: row
+            for section in from_json(answer.content)["sections"]
+            for row in section["rows"]
+        }
+        # They differ in what is not sent alone.
+        assert (rows["text"]["same"], len({*rows["text"]["values"]})) == (False, 1)
+        assert len({long["digest"] for long in rows["text"]["long"]}) == 2
+        assert rows["list"]["same"]
+
+
+def test_of_very_many_settings_those_that_differ_are_sent(store: Path) -> None:
+    many = {f"key{at}": at for at in range(MOST_FACTS)}
+    ids = [record(store, config={**many, "last": last}).id for last in (1, 2)]
+    with opened(store) as browser:
+        parts = {part["title"]: part for part in ask(browser, f"runs/{ids[0]}")["parts"]}
+        config = parts["Hyper-parameters"]
+        assert (len(config["facts"]), config["more"]) == (MOST_FACTS, 1)
+        sections = ask(browser, "compare", ids=",".join(ids))["sections"]
+        (found,) = (one for one in sections if one["title"] == "config")
+        assert (found["rows"][0]["key"], found["rows"][0]["same"]) == ("last", False)
+        assert found["more"] > 0
 
 
 def test_what_is_asked_may_be_anything(some_runs: Path) -> None:

@@ -13,7 +13,7 @@ from samebit.server.strips import strip
 from samebit.trace.groups import GROUPS
 from samebit.trace.leaves import LeafFiles
 from tests.server.asking import ask, opened, refusal
-from tests.server.recorded import begin, finish
+from tests.server.recorded import begin, finish, record
 from tests.server.test_contract import fits
 
 NAMES = ("batch", "rng.torch", "loss", "param")
@@ -90,3 +90,26 @@ def test_a_row_of_which_both_kept_the_leaves_says_which_differ(store: Path) -> N
         assert found.groups == [beside.GroupLeaves("grad", 1, ["<i>b</i>"], 0)]
         assert refusal(browser, "trace/leaves", ids=ids, step=2)[0] == 404
         assert refusal(browser, "trace/leaves", ids=ids.partition(",")[0], step=2)[0] == 400
+
+
+def test_two_traces_of_which_nothing_can_be_compared_are_not_equal(store: Path) -> None:
+    one, other = traced(store, 99), record(store, rows=[({"loss": 1.0}, 1)]).id
+    foreign, writer = begin(store)
+    writer.fact("trace", {"algorithm": "another", "groups": list(GROUPS)})
+    for count in range(1, 31):
+        writer.trace(0, count, 1 << GROUPS.index("grad"), (7).to_bytes(8, "little"))
+    finish(foreign, writer)
+    with opened(store) as browser:
+        for ids, why in (
+            ((one, other), f"run {other} has no trace"),
+            ((other, other), "neither run has a trace"),
+            ((one, foreign.id), "different algorithms"),
+        ):
+            found = fits(ask(browser, "trace", ids=",".join(ids)), beside.Trace)
+            assert (found.first, found.compared) == (None, 0)
+            assert found.note is not None
+            assert why in found.note
+            assert {equal for row in found.rows for equal in row.equal} <= {None}
+            assert sum(map(sum, found.strip.compared)) == 0
+        same = fits(ask(browser, "trace", ids=f"{one},{one}"), beside.Trace)
+        assert (same.first, same.compared) == (None, 30)

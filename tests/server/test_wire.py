@@ -277,3 +277,29 @@ def test_a_tree_of_code_cannot_lead_out_of_it(ui: Ui, tmp_path: Path) -> None:
             assert b"of nobody else" not in told.body
         for path in ("etc/passwd", "link.py/", "../secret", str(secret)):
             assert shown.get(f"/api/runs/{run}/file?path={quote(path)}").status == 404
+
+
+@pytest.mark.slow
+def test_more_than_a_thousand_that_listen_are_refused_and_the_others_are_answered(ui: Ui) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4000, hard), hard))
+    try:
+        with ExitStack() as stack:
+            for _ in range(1000):
+                one = stack.enter_context(connect(ui))
+                one.sendall(ours(ui, "GET /api/events HTTP/1.1"))
+                assert b" 200 " in one.recv(1 << 12)
+            late = stack.enter_context(connect(ui))
+            late.sendall(ours(ui, "GET /api/events HTTP/1.1"))
+            assert b" 409 " in late.recv(1 << 12)
+            assert ui.get("/api/store").status == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with connect(ui) as again:
+            again.sendall(ours(ui, "GET /api/events HTTP/1.1"))
+            if b" 200 " in again.recv(1 << 12):
+                return
+        time.sleep(0.2)
+    pytest.fail("those that have gone are counted still")

@@ -286,12 +286,14 @@ def _trace_lines(first: View, second: View, matched: Matched) -> list[str]:
     if matched.divergence is not None:
         return [f"{matched.divergence.where}: {matched.divergence.what}"]
     if not matched.rows:
-        return [why_not_comparable(first, second)] if first.trace or second.trace else []
+        return [why_not_comparable(first, second)]
     return []
 
 
 def why_not_comparable(first: View, second: View) -> str:
     """Why two runs have no step that can be compared."""
+    if not first.trace and not second.trace:
+        return "neither run has a trace"
     if not first.trace or not second.trace:
         return f"run {first.id if not first.trace else second.id} has no trace"
     return "not comparable: the traces were made by different algorithms"

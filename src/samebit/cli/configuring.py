@@ -6,6 +6,7 @@ from typing import Any
 from samebit.capture.config import flat, source_of
 from samebit.cli.words import Screen, number, shorten, shown, visible, width
 from samebit.folders.read import View
+from samebit.report.facts import precision_of
 
 __all__ = ["config_entries", "config_lines", "config_title", "training_facts", "whole_config"]
 
@@ -133,13 +134,8 @@ def training_facts(fact: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "epochs", text
     if samples:
         yield "samples", f"{samples:,}"
-    precision = fact.get("precision") or {}
-    kinds = list(precision.get("parameters") or [])
-    kinds += [f"autocast {kind}" for kind in precision.get("autocast") or []]
-    if precision.get("float32_matmul") not in (None, "highest"):
-        kinds.append(f"matmul {precision['float32_matmul']}")
-    if kinds:
-        yield "precision", ", ".join(kinds)
+    if precision := precision_of(fact):
+        yield "precision", precision
     for clip in fact.get("clipping") or []:
         yield "clipping", f"{clip['kind']} {shown(clip.get('limit'))}, {clip['calls']} times"
     scaling = fact.get("loss_scaling")

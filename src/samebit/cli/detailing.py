@@ -20,7 +20,7 @@ from samebit.folders.read import View
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
 from samebit.folders.used import data_of
-from samebit.query.lineage import Link, Trail, graph_of
+from samebit.query.lineage import Branch, Graph, Link, Trail, graph_of, walk
 from samebit.query.trails import trails
 from samebit.records import plain
 from samebit.report import signing
@@ -33,6 +33,7 @@ _LOOKED_AT = 200_000  # rows of splits in which leaks are looked for while someb
 _MOST_SPLITS = 50
 _MOST_CERTIFICATES = 50
 _MOST_LINKS = 200
+_DEEPEST = 10  # runs behind each other
 _COLUMNS = 400  # of a curve
 
 
@@ -89,17 +90,32 @@ def _split(view: View, name: str, fact: SplitFact, *, is_looked_at: bool) -> dic
 
 
 def lineage(view: View) -> dict[str, Any]:
-    """Which runs made what it used, and which used what it made, of those that are here."""
+    """Which runs made what it used, and which used it, each with what lies behind it in turn."""
     every, _ = trails(view.folder.store)
     graph = graph_of(trail for trail in every if trail.kind != "replay" or trail.id == view.id)
-    came_from = [link for link in graph.links if link.user == view.id]
-    became = [link for link in graph.links if link.maker == view.id]
+    both = [list(_chain(graph, walk(graph, [view.id], way, _DEEPEST))) for way in ("up", "down")]
     return {
         "run": view.id,
-        "from": [_link(link, graph.trails[link.maker]) for link in came_from[:_MOST_LINKS]],
-        "to": [_link(link, graph.trails[link.user]) for link in became[:_MOST_LINKS]],
-        "more": [max(0, len(some) - _MOST_LINKS) for some in (came_from, became)],
+        "from": both[0][:_MOST_LINKS],
+        "to": both[1][:_MOST_LINKS],
+        "more": [max(0, len(some) - _MOST_LINKS) for some in both],
     }
+
+
+def _chain(graph: Graph, roots: list[Branch]) -> Iterator[dict[str, Any]]:
+    """The runs of a walk as lines, each below the one that it was found behind."""
+    left = [(root, 0) for root in roots]
+    while left:
+        branch, level = left.pop()
+        if branch.link is not None and branch.run is not None:
+            beyond = sum(content.cut for content in branch.behind)
+            yield _link(branch.link, graph.trails[branch.run]) | {
+                "level": level,
+                "again": branch.again,
+                "beyond": beyond,
+            }
+        runs = [run for content in branch.behind for run in content.behind]
+        left += [(run, level + 1) for run in reversed(runs)]
 
 
 def _link(link: Link, other: Trail) -> dict[str, Any]:

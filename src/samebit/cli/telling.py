@@ -2,7 +2,7 @@
 
 import fnmatch
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from samebit.cli.comparing import (
     why_not_comparable,
 )
 from samebit.cli.scheduling import schedule_as_data
+from samebit.cli.schemas.details import DETAILS
 from samebit.cli.showing import randomness_lines
 from samebit.cli.surroundings import machine_lines
 from samebit.cli.verifying import in_words
@@ -44,9 +45,10 @@ from samebit.report.facts import FACTS
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
 from samebit.report.tables.testing import paired_by
+from samebit.server import code
 from samebit.server.answers import Command, Fact, Part, Told
 from samebit.server.beside import FirstDifference
-from samebit.server.given import Given
+from samebit.server.given import Given, TracesApart
 from samebit.session.reading import open_state
 
 __all__ = ["given"]
@@ -60,17 +62,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         store,
         (index.ROWS, FACTS),
         partial(_tell, store, remote),
-        {
-            "schedule": schedule_as_data,
-            "verdicts": _verdicts,
-            "states": _states,
-            "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
-            "environment": _environment,
-            "data": detailing.data,
-            "lineage": detailing.lineage,
-            "rates": detailing.learning_rates,
-            "certificates": detailing.certificates,
-        },
+        {name: (tell, DETAILS[name]) for name, tell in _details().items()},
         _compare,
         _first_difference,
         lambda view, one, apart: open_state(view, one, apart=apart),
@@ -83,6 +75,20 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         remote=remote,
         may_edit=may_edit,
     )
+
+
+def _details() -> dict[str, Callable[[View], Any]]:
+    return {
+        "schedule": schedule_as_data,
+        "verdicts": _verdicts,
+        "states": _states,
+        "splits": lambda view: {"run": view.id, "splits": list(splits_of(view).values())},
+        "environment": _environment,
+        "data": detailing.data,
+        "lineage": detailing.lineage,
+        "rates": detailing.learning_rates,
+        "certificates": detailing.certificates,
+    }
 
 
 def _tell(store: Path, remote: str, view: View) -> Told:
@@ -126,11 +132,12 @@ def _compare(view: View) -> dict[str, dict[str, str]]:
 
 def _code(view: View) -> dict[str, str]:
     """The files that ran, each by its content."""
-    if view.code is None:
+    ran = code.that_ran(view)
+    if ran is None:
         return {}
-    found = {"(commit)": view.code.head or "none"}
+    found = {"(commit)": ran.head or "none"}
     try:
-        entries = read_tree(Store(view.folder.store), view.code.tree).entries
+        entries = read_tree(Store(view.folder.store), ran.tree).entries
     except SamebitError as error:
         return found | {"(files)": f"cannot be read: {error.what}"}
     return found | {entry.path: short(entry.digest) for entry in entries}
@@ -146,14 +153,16 @@ def _joined(lines: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
     return ((name, "; ".join(said)) for name, said in found.items())
 
 
-def _first_difference(first: View, second: View) -> tuple[FirstDifference | None, str | None]:
+def _first_difference(first: View, second: View) -> TracesApart:
     matched = compare_traces(first, second)
     found = matched.divergence
     note = not_comparable(matched) if matched.apart else None
-    if found is None:
-        return None, note if matched.rows else why_not_comparable(first, second)
-    return (
-        FirstDifference(
+    if found is None and not matched.rows:
+        note = why_not_comparable(first, second)
+    return TracesApart(
+        None
+        if found is None
+        else FirstDifference(
             step=found.step,
             after=found.after,
             optimizer=found.optimizer,
@@ -164,6 +173,8 @@ def _first_difference(first: View, second: View) -> tuple[FirstDifference | None
             groups=list(found.groups),
             facts=list(found.facts),
         ),
+        matched.rows,
+        matched.apart,
         note,
     )
 

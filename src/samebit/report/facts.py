@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from samebit.folders.read import View
     from samebit.folders.summaries import Summary
 
-__all__ = ["FACTS", "facts"]
+__all__ = ["FACTS", "facts", "precision_of"]
 
 Row = dict[str, object]
 
@@ -188,14 +188,19 @@ def _training(fact: Any) -> Iterator[tuple[str, object]]:
         yield "training.world", batch["world"]
     yield "training.epochs", (fact.get("epochs") or {}).get("finished")
     yield "training.samples", fact.get("samples")
+    yield "training.precision", precision_of(fact) or None
+    clips = [f"{clip['kind']} {shown(clip.get('limit'))}" for clip in fact.get("clipping") or []]
+    yield "training.clipping", ", ".join(dict.fromkeys(clips)) or None
+
+
+def precision_of(fact: Mapping[str, Any]) -> str:
+    """In which precision a training went, of its fact `training`; empty where that is not known."""
     precision = fact.get("precision") or {}
     kinds = list(precision.get("parameters") or [])
     kinds += [f"autocast {kind}" for kind in precision.get("autocast") or []]
     if precision.get("float32_matmul") not in (None, "highest"):
         kinds.append(f"matmul {precision['float32_matmul']}")
-    yield "training.precision", ", ".join(kinds) or None
-    clips = [f"{clip['kind']} {shown(clip.get('limit'))}" for clip in fact.get("clipping") or []]
-    yield "training.clipping", ", ".join(dict.fromkeys(clips)) or None
+    return ", ".join(kinds)
 
 
 def _seeds(view: "View") -> Iterator[tuple[str, object]]:

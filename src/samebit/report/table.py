@@ -46,6 +46,10 @@ def visible(text: str) -> str:
     r"""A stranger's text with its control characters escaped (`\x1b`, `\n`), safe on a screen."""
     if text.isprintable():
         return text
+    # Most often it is lines: of a prompt of megabytes all at once.
+    text = text.replace("\n", r"\n").replace("\t", r"\t")
+    if text.isprintable():
+        return text
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

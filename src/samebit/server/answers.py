@@ -32,10 +32,10 @@ __all__ = [
     "Groups",
     "Key",
     "Lacking",
+    "Long",
     "Media",
     "Metric",
     "Metrics",
-    "OfRun",
     "OneFile",
     "Part",
     "Patch",
@@ -116,11 +116,12 @@ class Fitting(Struct, frozen=True):
     ids: list[str]
 
 
-# What a command says of a run with `--json`.
-OfRun = Annotated[
-    dict[str, Any],
-    Meta(extra_json_schema={"required": ["run"]}, description="as the command gives it"),
-]
+class Long(Struct, frozen=True):
+    """A text of which only the beginning is sent."""
+
+    at: int  # which of the values, from 0
+    characters: int  # of the whole
+    digest: str  # of its UTF-8
 
 
 class Fact(Struct, frozen=True):
@@ -128,6 +129,7 @@ class Fact(Struct, frozen=True):
 
     name: str
     values: list[str]
+    long: list[Long] = []  # of these values: `runs/ID/value` has all of each
 
 
 class Part(Struct, frozen=True):
@@ -135,6 +137,7 @@ class Part(Struct, frozen=True):
 
     title: str
     facts: list[Fact]
+    more: int = 0  # facts that are left out: very many
 
 
 class Command(Struct, frozen=True):

@@ -33,6 +33,7 @@ from samebit.server.described import (
     BINARY,
     BY,
     COLUMNS,
+    CONSOLE,
     CSV,
     DRAWN,
     IDS,
@@ -40,7 +41,11 @@ from samebit.server.described import (
     REPLAYS,
     SINCE,
     SOME_RUNS,
+    STATES,
+    STEP,
     TEX,
+    TEXT,
+    VALUE,
     WHERE,
     Address,
     a_text,
@@ -72,18 +77,8 @@ _TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
 _ID = a_text("id", "the id of a run", is_needed=True)
 _OFFSET = a_whole("offset", "so many points before")
 _FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
-_STEP = (IDS, a_whole("optimizer", "which, from 0"), a_whole("step", "its count"))
-_STATES = (
-    a_text("of", "two states, `RUN:STATE` each, with a comma between", is_needed=True),
-    a_text("rank", "of which process"),
-)
 _PLACE = a_text("place", "of a leaf in its state", is_needed=True)
 _PATH = a_text("path", "a file's place in the tree", is_needed=True)
-_CONSOLE = (
-    a_whole("execution", "which, from 1; the first that printed anything"),
-    a_text("rank", "of which process; the first"),
-    a_whole("after", "so many bytes before; a negative number counts from the end"),
-)
 
 
 class Request:
@@ -115,7 +110,7 @@ class Api:
             "patch": (code.patch, answers.Patch),
             "media": (media.of_run, answers.RunMedia),
             "machine": (one.machine, answers.Sampled),
-            **{name: (tell, answers.OfRun) for name, tell in self._given.details.items()},
+            **self._given.details,
         }
         return {
             "store": (self._store, Address(answers.StoreAnswer)),
@@ -139,11 +134,12 @@ class Api:
             ),
             "compare": (self._compare, Address(beside.Comparison, (IDS,))),
             "trace": (self._trace, Address(beside.Trace, (IDS, _FROM, _COUNT))),
-            "trace/leaves": (self._trace_leaves, Address(beside.TracedLeaves, _STEP)),
-            "states": (self._states, Address(beside.StatesApart, _STATES)),
-            "states/leaf": (self._leaf, Address(beside.LeafApart, (*_STATES, _PLACE))),
+            "trace/leaves": (self._trace_leaves, Address(beside.TracedLeaves, STEP)),
+            "states": (self._states, Address(beside.StatesApart, STATES)),
+            "states/leaf": (self._leaf, Address(beside.LeafApart, (*STATES, _PLACE))),
             "runs/{run}": (self._run, Address(answers.RunAnswer)),
-            "runs/{run}/console": (self._console, Address(answers.ConsoleText, _CONSOLE)),
+            "runs/{run}/console": (self._console, Address(answers.ConsoleText, CONSOLE)),
+            "runs/{run}/value": (self._value, Address(TEXT, VALUE, "all of one value, as text")),
             "runs/{run}/file": (self._file, Address(answers.OneFile, (_PATH,))),
             **{
                 f"runs/{{run}}/{name}": (self._of_run(tell), Address(shape))
@@ -306,6 +302,11 @@ class Api:
 
     def _run(self, asked: Request) -> bytes:
         return encode(one.summary(self.reader.view(asked.run), self._given))
+
+    def _value(self, asked: Request) -> bytes:
+        query, view = asked.query, self.reader.view(asked.run)
+        part, name, at = query.get("part", ""), query.get("name", ""), whole(query, "at") or 0
+        return one.value(view, self._given, part, name, at).encode("utf-8", "backslashreplace")
 
     def media(self, run: str, digest: str) -> media.Given:
         """The bytes of something that a run logged."""

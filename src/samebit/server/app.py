@@ -30,6 +30,7 @@ T = TypeVar("T")
 _THREADS = 4
 _LET_GO_S = 10.0
 _LONGEST_NOTE = 100_000  # bytes
+_MOST_LISTENERS = 1000  # about 30 kB of memory for each
 _OF_EVENTS = Address(EVENTS, (SINCE,), "what happens: rows, gone, grown, again")
 _PART = {"206": "the part of it that was asked for", "416": "no part of it"}
 _OF_MEDIA = Address("*/*", (RUN,), "a picture, sound or text that the run logged", more=_PART)
@@ -137,6 +138,9 @@ class Page:
         return _json(self._document)
 
     async def _events(self, request: Request) -> Response:
+        if self._looking.live.listeners >= _MOST_LISTENERS:
+            hint = "close some: each is a page, or a program, that hears what happens"
+            raise SamebitError(f"{_MOST_LISTENERS:,} listen to this page already", hint=hint)
         last = request.headers.get("last-event-id")
         since = whole(request.query_params, "since")
         stream = self._looking.live.stream(last, self._looking.version, since)

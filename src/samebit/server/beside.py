@@ -2,6 +2,8 @@
 
 from msgspec import Struct, field
 
+from samebit.server.answers import Long
+
 __all__ = [
     "Comparison",
     "FirstDifference",
@@ -26,6 +28,7 @@ class SectionRow(Struct, frozen=True):
     key: str
     values: list[str | None]
     same: bool
+    long: list[Long] = []  # of these values only the beginning is here
 
 
 class Section(Struct, frozen=True):
@@ -33,6 +36,7 @@ class Section(Struct, frozen=True):
 
     title: str
     rows: list[SectionRow]
+    more: int = 0  # rows that are left out: very many, those that differ come first then
 
 
 class Comparison(Struct, frozen=True):
@@ -41,6 +45,7 @@ class Comparison(Struct, frozen=True):
     ids: list[str]
     labels: list[str]
     sections: list[Section]
+    left_out: list[list[str]]  # a run's id, and why: it was deleted, or cannot be read
 
 
 class StateSide(Struct, frozen=True):
@@ -138,6 +143,7 @@ class Trace(Struct, frozen=True):
     rows: list[TraceStep]
     strip: Strip
     first: FirstDifference | None  # None where none was found
+    compared: int  # rows that were compared; 0 without a difference: nothing is known
     note: str | None  # why nothing could be compared, or what was not
 
 

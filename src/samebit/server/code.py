@@ -5,13 +5,14 @@ import difflib
 from samebit import places
 from samebit.capture import git
 from samebit.errors import NotFound, SamebitError
-from samebit.folders.read import View
+from samebit.folders.folder import RunFolder, is_run_id
+from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.records import CodeRecord, TreeEntry
 from samebit.server.answers import File, Files, OneFile, Patch
 
-__all__ = ["files", "one_file", "patch"]
+__all__ = ["files", "one_file", "patch", "that_ran"]
 
 _MOST_BYTES = 1_000_000  # of a file that is shown
 _MOST_LINES = 20_000  # of a patch
@@ -103,7 +104,19 @@ def _text(data: bytes) -> str | None:
         return None
 
 
+def that_ran(view: View) -> CodeRecord | None:
+    """Its code; of a replay that of its run, which was laid out for it."""
+    of = view.record.of
+    if view.code is not None or view.record.kind != "replay" or of is None or not is_run_id(of):
+        return view.code
+    try:
+        return read_run(RunFolder(view.folder.store / "runs" / of)).code
+    except SamebitError:
+        return None  # it is not here
+
+
 def _code(view: View) -> CodeRecord:
-    if view.code is None:
+    found = that_ran(view)
+    if found is None:
         raise NotFound("the code of this run was not recorded")
-    return view.code
+    return found

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit.errors import NotFound, SamebitError, UsageError
+from samebit.errors import NotFound, SamebitError, UsageError, in_a_line
 from samebit.folders.read import View
 from samebit.folders.steps import TraceRow, steps_of
 from samebit.folders.streams import FACE
+from samebit.server.answers import Long
 from samebit.server.beside import (
     Comparison,
-    FirstDifference,
     GroupLeaves,
     Section,
     SectionRow,
@@ -22,7 +22,8 @@ from samebit.server.beside import (
     TracedLeaves,
     TraceStep,
 )
-from samebit.server.given import Given
+from samebit.server.given import Given, TracesApart
+from samebit.server.long import MOST_FACTS, beginning
 from samebit.server.reading import Reader, stamp
 from samebit.server.strips import equal_rows, row_of, strip
 from samebit.trace.groups import GROUPS
@@ -36,13 +37,13 @@ _MOST_LEAVES = 1000  # of a group that are named
 _KEPT = 8  # pairs of traces of which this is known
 
 Step = tuple[int, int]  # optimizer, count
+_Value = tuple[str | None, Long | None]  # or its beginning, and how long all of it is
 
 
 class _Pair(Struct, frozen=True):
     """What is known of two traces once they were compared."""
 
-    first: FirstDifference | None
-    note: str | None
+    apart: TracesApart
     rank: str  # whose rows are shown: that of the difference, or of the runs' face
     strip: Strip
     with_leaves: frozenset[Step]  # rows of which both kept the leaves
@@ -61,15 +62,25 @@ class Comparer:
         """Each thing that is told of runs, with what each of them has."""
         if not 1 <= len(ids) <= _MOST_RUNS:
             raise UsageError(f"1 to {_MOST_RUNS} runs can be compared, not {len(ids)}")
-        labels: list[str] = []
-        told: dict[str, list[Mapping[str, str]]] = {}
-        for run in ids:
-            view = self._reader.view(run, keep=len(ids) <= 2)
-            labels.append(view.name or view.id)
-            for title, facts in self._given.compare(view).items():
-                told.setdefault(title, []).append(facts)
-        sections = [Section(title, _rows(facts)) for title, facts in told.items()]
-        return Comparison(list(ids), labels, [one for one in sections if one.rows])
+        found: dict[str, str] = {}
+        left_out: list[list[str]] = []
+        told: dict[str, list[Mapping[str, _Value]]] = {}
+        for run in dict.fromkeys(ids):
+            try:
+                view = self._reader.view(run, keep=len(ids) <= 2)
+                sections = self._given.compare(view)
+            except SamebitError as error:
+                left_out.append([run, in_a_line(error)])
+                if len(left_out) == len({*ids}):
+                    raise
+                continue
+            for title, facts in sections.items():
+                values = {key: beginning(text, len(found)) for key, text in facts.items()}
+                told.setdefault(title, []).append(values)
+            found[run] = view.name or view.id
+        whole = [_section(title, facts) for title, facts in told.items()]
+        sections = [section for section in whole if section.rows]
+        return Comparison([*found], [*found.values()], sections, left_out)
 
     def trace(self, ids: Sequence[str], begin: int, count: int) -> Trace:
         """Steps of two runs, group by group equal or not."""
@@ -88,17 +99,27 @@ class Comparer:
         ]
         has = {name for pair in pairs for row in pair if row is not None for name in row.groups}
         groups = [name for name in GROUPS if name in has]
-        equal = equal_rows(pairs, groups)[len(before) :]
+        unknown = groups if pair.apart.is_nothing else pair.apart.apart
+        equal = equal_rows(pairs, groups, unknown)[len(before) :]
         told = [
             TraceStep(step[0], step[1], row, step in pair.with_leaves)
             for step, row in zip(part, equal, strict=True)
         ]
-        found = pair.first
+        found = pair.apart.first
         if found is not None:
             found = replace(found, row=_place(every, (found.optimizer, found.step)))
         labels = [view.name or view.id for view in map(self._reader.view, ids)]
         return Trace(
-            list(ids), labels, groups, len(every), begin, told, pair.strip, found, pair.note
+            ids=list(ids),
+            labels=labels,
+            groups=groups,
+            total=len(every),
+            begin=begin,
+            rows=told,
+            strip=pair.strip,
+            first=found,
+            compared=pair.apart.rows,
+            note=pair.apart.note,
         )
 
     def leaves(self, ids: Sequence[str], optimizer: int, step: int) -> TracedLeaves:
@@ -133,11 +154,12 @@ class Comparer:
         return pair, rows[0], rows[1]
 
     def _compared(self, first: View, second: View) -> _Pair:
-        found, note = self._given.first_difference(first, second)
-        rank = found.rank if found is not None else ""
+        apart = self._given.first_difference(first, second)
+        rank = apart.first.rank if apart.first is not None else ""
         ours, theirs = (view.traces.get(rank, view.trace) for view in (first, second))
         kept = [frozenset(_leaves(view, rank)) for view in (first, second)]
-        return _Pair(found, note, rank, strip(ours, theirs), kept[0] & kept[1])
+        told = strip(ours, () if apart.is_nothing else theirs, without=apart.apart)
+        return _Pair(apart, rank, told, kept[0] & kept[1])
 
 
 def _leaves(view: View, rank: str) -> Mapping[Step, Row]:
@@ -154,13 +176,19 @@ def _of_group(name: str, ours: Mapping[str, bytes], theirs: Mapping[str, bytes])
     return GroupLeaves(name, equal, differing[:_MOST_LEAVES], max(0, len(differing) - _MOST_LEAVES))
 
 
-def _rows(facts: Sequence[Mapping[str, str]]) -> list[SectionRow]:
+def _section(title: str, facts: Sequence[Mapping[str, _Value]]) -> Section:
     keys = dict.fromkeys(key for one in facts for key in one)
-    rows: list[SectionRow] = []
-    for key in keys:
-        values = [one.get(key) for one in facts]
-        rows.append(SectionRow(key, values, len({*values}) == 1))
-    return rows
+    rows = [_row(key, [one.get(key, (None, None)) for one in facts]) for key in keys]
+    if len(rows) <= MOST_FACTS:
+        return Section(title, rows)
+    rows.sort(key=lambda row: row.same)
+    return Section(title, rows[:MOST_FACTS], len(rows) - MOST_FACTS)
+
+
+def _row(key: str, values: Sequence[_Value]) -> SectionRow:
+    apart = {(text, whole.digest if whole is not None else "") for text, whole in values}
+    long = [whole for _, whole in values if whole is not None]
+    return SectionRow(key, [text for text, _ in values], len(apart) == 1, long)
 
 
 def _place(every: Sequence[Step], step: Step) -> int | None:

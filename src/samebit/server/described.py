@@ -20,6 +20,7 @@ __all__ = [
     "BINARY",
     "BY",
     "COLUMNS",
+    "CONSOLE",
     "CSV",
     "DRAWN",
     "EVENTS",
@@ -30,7 +31,11 @@ __all__ = [
     "RUN",
     "SINCE",
     "SOME_RUNS",
+    "STATES",
+    "STEP",
     "TEX",
+    "TEXT",
+    "VALUE",
     "WHERE",
     "Address",
     "Takes",
@@ -44,7 +49,7 @@ Schema = dict[str, Any]
 
 JSON, BINARY = "application/json", "application/octet-stream"
 CSV, TEX = "text/csv; charset=utf-8", "text/x-tex; charset=utf-8"
-EVENTS = "text/event-stream"
+TEXT, EVENTS = "text/plain; charset=utf-8", "text/event-stream"
 _REFS = "#/components/schemas/"
 _LARGEST = 2**53
 
@@ -112,6 +117,22 @@ DRAWN = (
     Takes("from", "where x begins", {"type": "number"}),
     Takes("to", "where x ends", {"type": "number"}),
     a_whole("columns", "of pixels, so many numbers at most in each block"),
+)
+
+STEP = (IDS, a_whole("optimizer", "which, from 0"), a_whole("step", "its count"))
+STATES = (
+    a_text("of", "two states, `RUN:STATE` each, with a comma between", is_needed=True),
+    a_text("rank", "of which process"),
+)
+VALUE = (
+    a_text("part", "its title", is_needed=True),
+    a_text("name", "of a fact there", is_needed=True),
+    a_whole("at", "which of its values, from 0"),
+)
+CONSOLE = (
+    a_whole("execution", "which, from 1; the first that printed anything"),
+    a_text("rank", "of which process; the first"),
+    a_whole("after", "so many bytes before; a negative number counts from the end"),
 )
 
 _OF_PATHS = {"run": "the id of a run", "digest": "of an object, as `blake3:…`"}

@@ -15,10 +15,24 @@ from samebit.server.answers import Told
 from samebit.server.beside import FirstDifference
 from samebit.states.stored import StoredState
 
-__all__ = ["Given"]
+__all__ = ["Given", "TracesApart"]
 
 AnyRow = Mapping[str, object]
 Values = tuple[object, ...]
+
+
+class TracesApart(Struct, frozen=True):
+    """What comparing two traces found."""
+
+    first: FirstDifference | None
+    rows: int  # that were compared, of all ranks
+    apart: tuple[str, ...]  # groups of which nothing can be said, whatever their fingerprints are
+    note: str | None  # why nothing could be compared, or what was not
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing could be compared."""
+        return self.first is None and self.rows == 0
 
 
 class Given(Struct, frozen=True):
@@ -28,7 +42,7 @@ class Given(Struct, frozen=True):
         store: the store on this machine.
         tables: what is kept of each run; a row is all of them together.
         tell: a run in words, with the commands to verify, pull and export it.
-        details: by the last word of an address below a run, what it is as `--json` has it.
+        details: by the last word of an address below a run, what it is, and of which shape.
         compare: by section, what of a run is compared with others, in words.
         first_difference: where the traces of two runs part, or why that cannot be said.
         open_state: a state of a run; whether parts that ranks hold are to stay parts.
@@ -45,9 +59,9 @@ class Given(Struct, frozen=True):
     store: Path
     tables: Sequence[Table[Row]]
     tell: Callable[[View], Told]
-    details: dict[str, Callable[[View], Any]]
+    details: dict[str, tuple[Callable[[View], Any], Any]]
     compare: Callable[[View], Mapping[str, Mapping[str, str]]]
-    first_difference: Callable[[View, View], tuple[FirstDifference | None, str | None]]
+    first_difference: Callable[[View, View], TracesApart]
     open_state: Callable[[View, Stated, bool], StoredState]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]

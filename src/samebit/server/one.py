@@ -11,11 +11,11 @@ from samebit.folders.read import View
 from samebit.query.aspects import find_aspects
 from samebit.query.hazards import find_hazards
 from samebit.query.lacks import Lack
-from samebit.server import media
+from samebit.server import long, media
 from samebit.server.answers import Aspect, Console, ConsoleText, Lacking, RunAnswer, Sampled
 from samebit.server.given import Given
 
-__all__ = ["console", "machine", "summary"]
+__all__ = ["console", "machine", "summary", "value"]
 
 _MOST_BYTES = 256_000  # of a console in one answer
 _LONGEST_CHARACTER = 4  # bytes in UTF-8
@@ -30,7 +30,7 @@ def summary(view: View, given: Given) -> RunAnswer:
         status=view.status,
         marks=told.marks,
         lead=told.lead,
-        parts=told.parts,
+        parts=long.of_parts(told.parts),
         aspects=[
             Aspect(one.name, one.state, one.what, _lacking(one.lacks)) for one in find_aspects(view)
         ],
@@ -44,6 +44,11 @@ def summary(view: View, given: Given) -> RunAnswer:
         note=view.said.text,
         archived=view.said.archived,
     )
+
+
+def value(view: View, given: Given, part: str, name: str, at: int) -> str:
+    """All of one value that is told of a run."""
+    return long.whole(given.tell(view).parts, part, name, at)
 
 
 def machine(view: View) -> Sampled:

@@ -23,8 +23,13 @@ def row_of(
     return rows[at] if at < len(steps) and steps[at] == step else row_at(rows, step)
 
 
-def equal_rows(pairs: Sequence[Pair], groups: Sequence[str]) -> list[list[bool | None]]:
-    """Of each row each group; None where not both have it, or a generator was not drawn from."""
+def equal_rows(
+    pairs: Sequence[Pair], groups: Sequence[str], unknown: Sequence[str] = ()
+) -> list[list[bool | None]]:
+    """Of each row each group; None where not both have it, or a generator was not drawn from.
+
+    Of `unknown` groups nothing can be said, whatever both have.
+    """
     found: list[list[bool | None]] = []
     streams: dict[str, tuple[bytes, bytes]] = {}
     for ours, theirs in pairs:
@@ -32,7 +37,7 @@ def equal_rows(pairs: Sequence[Pair], groups: Sequence[str]) -> list[list[bool |
         for name in groups:
             mine = ours.groups.get(name) if ours is not None else None
             other = theirs.groups.get(name) if theirs is not None else None
-            if mine is None or other is None:
+            if mine is None or other is None or name in unknown:
                 row.append(None)
                 continue
             is_equal = mine == other
@@ -47,8 +52,10 @@ def equal_rows(pairs: Sequence[Pair], groups: Sequence[str]) -> list[list[bool |
     return found
 
 
-def strip(ours: Sequence[TraceRow], theirs: Sequence[TraceRow]) -> Strip:
-    """All rows of both at once; rows that only one of them has differ in nothing."""
+def strip(
+    ours: Sequence[TraceRow], theirs: Sequence[TraceRow], without: Sequence[str] = ()
+) -> Strip:
+    """All rows of both at once, without some groups; rows that only one has differ in nothing."""
     rows = max(len(ours), len(theirs))
     each = max(1, -(-rows // _PLACES))
     places = -(-rows // each)
@@ -56,6 +63,7 @@ def strip(ours: Sequence[TraceRow], theirs: Sequence[TraceRow]) -> Strip:
         counted = _of_columns(ours, theirs, each, places)
     else:
         counted = _of_rows(ours, theirs, each, places)
+    counted = {name: rows for name, rows in counted.items() if name not in without}
     both, differing = zip(*counted.values(), strict=True) if counted else ((), ())
     return Strip(each, list(counted), list(both), list(differing))
 

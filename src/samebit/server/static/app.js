@@ -12,6 +12,7 @@ import { Empty, Trouble } from "./parts/trouble.js";
 import { Runs } from "./views/runs.js";
 
 const VIEWS = {
+  __proto__: null,
   runs: Runs,
   run: later(() => import("./views/run.js"), "Run"),
   curves: later(() => import("./views/curves.js"), "Curves"),
@@ -49,7 +50,7 @@ function Page() {
       <button type="button" class="quiet" aria-label="? keys" onClick=${() => setHelp(true)}><kbd>?</kbd></button>
     </header>
     ${View ? html`<${Guarded} key=${here.view + here.id} view=${View} here=${here} />`
-      : html`<main id="main"><${Empty} title="There is no such view"><p><a href="/">All runs</a></p></${Empty}></main>`}
+      : html`<main id="main"><h1 class="unseen">Samebit</h1><${Empty} title="There is no such view"><p><a href="/">All runs</a></p></${Empty}></main>`}
     ${help && html`<${Help} close=${() => setHelp(false)} />`}
     <${Announcer} />`;
 }

@@ -1,5 +1,6 @@
 // A chart as SVG, drawn from the same curves: for papers and slides, in light colours.
 
+import { visible } from "../lib/text.js";
 import { colorName, dashes } from "./colors.js";
 import { DOT, MOST_BANDS, besideEachOther, breaks, dots, markOf, unbroken } from "./paint.js";
 import { ranges } from "./ranges.js";
@@ -64,7 +65,7 @@ function element(name, attributes) {
 
 function words(name, attributes, text) {
   const made = element(name, attributes);
-  made.textContent = text;
+  made.textContent = visible(text);  // XML has no place for most controls: no program would open the file
   return made;
 }
 

@@ -34,6 +34,12 @@ export async function askText(path, params, { signal } = {}) {
   return (await fetched(path, params, signal)).text();
 }
 
+/** Ask whether something could be had, without having it. */
+export async function askWhether(path, params, { signal } = {}) {
+  await fetched(path, params, signal, { headers: { Range: "bytes=0-0" } });
+  return true;
+}
+
 /** Send a note; the one thing that is ever written. */
 export async function post(path, body) {
   return numbers(await (await fetched(path, {}, undefined, {
@@ -85,7 +91,8 @@ export function numbers(value) {
     ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key.replace(/^\$\$/, "$"), one])) : value;
 }
 
-const MARKED = { $float: float, $int: integer, $escaped: String };
+// No names of objects' own in what strangers' names are looked up in, here and elsewhere: a key may be `constructor`.
+const MARKED = { __proto__: null, $float: float, $int: integer, $escaped: String };
 
 function float(text) {
   return text === "inf" ? Infinity : text === "-inf" ? -Infinity : NaN;

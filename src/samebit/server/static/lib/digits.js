@@ -1,5 +1,7 @@
 // Texts of values beside each other, as short as they can be told apart.
 
+import { number } from "./text.js";
+
 const LONG_FLOAT = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i;
 const DIGEST = /([0-9a-f]{8})[0-9a-f]{56}(?![0-9a-f])/g;
 const LEAST = 4;
@@ -14,6 +16,19 @@ export function apart(texts) {
   let digits = LEAST;
   while (digits < MOST && new Set(floats.map((text) => rounded(text, digits))).size < new Set(floats.map(Number)).size) digits += 1;
   return texts.map((text) => (floats.includes(text) ? rounded(text, digits) : typeof text === "string" ? brief(text) : text));
+}
+
+/**
+ * How the numbers of a column are written: all with as many decimals as give the largest four digits.
+ * @param {Array<number|null|undefined>} values - where they are too far apart for that, each is written by itself
+ * @returns {function(number): string}
+ */
+export function column(values) {
+  const sizes = values.filter(Number.isFinite).map(Math.abs).filter((size) => size > 0);
+  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
+  if (!(most < 1e4 && most >= 1e-3) || least < most / 1000 || values.every(Number.isInteger)) return number;
+  const decimals = Math.max(0, LEAST - 1 - Math.floor(Math.log10(most)));
+  return (value) => (Number.isFinite(value) ? value.toFixed(decimals) : number(value));
 }
 
 /** A text in which digests are their beginnings. */

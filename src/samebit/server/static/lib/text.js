@@ -41,6 +41,9 @@ export function exponential(value, digits = 4) {
   return `${mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa}e${power[0]}${Math.abs(Number(power)).toString().padStart(2, "0")}`;
 }
 
+/** A difference: a number with its sign. */
+export const signed = (value, written = number) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${written(Math.abs(value))}`;
+
 /** Any plain value for people; nothing is an empty text. */
 export function shown(value) {
   if (value === null || value === undefined) return "";

@@ -5,11 +5,13 @@ import { shown, visible } from "../lib/text.js";
 
 // Of each state its shape and its tone.
 const STATES = {
+  __proto__: null,
   running: ["running", "live"], finished: ["check", "calm"], failed: ["cross", "bad"],
   killed: ["cross", "bad"], "broken off": ["broken", "bad"], damaged: ["broken", "bad"],
   "not begun": ["ring", "calm"], "too new": ["ring", "other"],
 };
 const VERDICTS = {
+  __proto__: null,
   identical: ["same", "good"], close: ["near", "other"], compatible: ["near", "other"],
   different: ["apart", "bad"], unknown: ["question", "other"],
 };

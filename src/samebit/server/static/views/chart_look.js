@@ -18,14 +18,14 @@ export function Look({ look, how }) {
   </div>`;
 }
 
-export const xTitle = (how) => ({ step: "step", time: "time", relative: "time since the start" }[how.x] ?? visible(how.x));
+export const xTitle = (how) => ({ __proto__: null, step: "step", time: "time", relative: "time since the start" }[how.x] ?? visible(how.x));
 const isOfTime = (how) => how.x === "relative" || how.x === "time";
 const xText = (x, how) => xTicks(how)?.(x) ?? `${xTitle(how)} ${number(x)}`;
 const secondsTick = (seconds) => duration(Math.round(seconds * 1000) / 1000);
 const dateTick = (seconds) => new Date(seconds * 1000).toLocaleString("en-GB", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 
 /** How a place on the axis is told, where that is no number; the same function for the same axis. */
-export const xTicks = (how) => ({ relative: secondsTick, time: dateTick })[how.x];
+export const xTicks = (how) => ({ __proto__: null, relative: secondsTick, time: dateTick })[how.x];
 
 /** A half-life in the unit of x. */
 export const halfLife = (how) => (isOfTime(how) ? duration(how.smooth) : number(how.smooth));

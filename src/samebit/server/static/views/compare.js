@@ -16,7 +16,7 @@ import { RunPicker } from "./run_picker.js";
 
 export function Compare({ params }) {
   const runs = useRuns();
-  const ids = list(params.ids);
+  const ids = [...new Set(list(params.ids))];
   const { answer, error, isCurrent } = useAnswer(ids.length > 1 ? (signal) => ask("compare", { ids: ids.join(",") }, { signal }) : null, ids.join(","));
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
   const save = () => saveText(csv([["section", "key", ...answer.ids], ...answer.sections.flatMap(({ title, rows }) => rows.map((row) => [title, row.key, ...row.values]))]), "compared.csv", "text/csv");
@@ -30,6 +30,7 @@ export function Compare({ params }) {
       <p>Choose them here, or select them in the <a href="/">table</a> and press <kbd>c</kbd>.</p></${Empty}>`}
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${ids.length > 1 && !answer && !error && html`<${Waiting} what="reading these runs…" />`}
+    ${ids.length > 1 && answer && answer.left_out.map(([id, why]) => html`<p key=${id} class="other"><code>${visible(id)}</code>${` is left out: ${visible(why)}`}</p>`)}
     ${ids.length > 1 && answer && html`<${Sections} answer=${answer} params=${params} />`}
   </main>`;
 }
@@ -41,14 +42,14 @@ function Sections({ answer, params }) {
   const same = all ? [] : answer.sections.filter(isSame);
   return html`<label class="toggle"><input type="checkbox" checked=${!all}
       onChange=${(event) => change({ all: event.target.checked ? "" : "1" }, { replace: true })} /> only what differs</label>
-    ${same.length > 0 && html`<p class="all-same"><span class="ok">= the same in all:</span> ${same.map(({ title, rows }) => `${visible(title)} (${count(rows.length)})`).join(", ")}</p>`}
+    ${same.length > 0 && html`<p class="all-same"><span class="ok">= the same in all:</span> ${same.map(({ title, rows, more }) => `${visible(title)} (${count(rows.length + more)})`).join(", ")}</p>`}
     ${apart.map((section) => html`<${Section} key=${section.title} section=${section} answer=${answer} all=${all} params=${params} />`)}
     <${MediaBeside} ids=${answer.ids} labels=${answer.labels} params=${params} />`;
 }
 
 function Section({ section, answer, all, params }) {
   const rows = all ? section.rows : section.rows.filter(({ same }) => !same);
-  const same = section.rows.length - section.rows.filter((row) => !row.same).length;
+  const same = section.more + section.rows.length - section.rows.filter((row) => !row.same).length;
   const kind = { code: Code, states: States }[section.title] ?? Plain;
   return html`<section class="card">
     <h2>${visible(section.title)} <small>${same > 0 && rows.length > 0 && !all ? `and ${count(same)} the same` : ""}</small></h2>

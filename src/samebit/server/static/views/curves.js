@@ -4,6 +4,7 @@ import { change, list, packed, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { classes, html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
+import { useMatching } from "../lib/matching.js";
 import { newestFirst, shownWhere, unarchived, useRuns, want } from "../lib/runs.js";
 import { number, several } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
@@ -80,8 +81,9 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
   useEffect(() => { spans.current.clear(); }, [how.x, ids]);
   useMoves(how, spans, onZoom);
   const metrics = answer?.metrics ?? [];
-  const pattern = useMemo(() => patternOf(params.charts), [params.charts]);
-  const found = metrics.filter(({ name }) => pattern.test(name));
+  const names = useMemo(() => metrics.map(({ name }) => name), [answer]);
+  const matching = useMatching(names, params.charts);
+  const found = metrics.filter(({ name }) => matching.found.has(name));
   const large = params.large ?? "";
   useFullScreen(large);
   useKeys([["s", "smooth more", () => change({ smooth: next(how, metrics) }, { replace: true })],
@@ -94,7 +96,7 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
   const legendTitle = isOfGroups ? several(lines.size, "group") : ids.length < all.length ? `the first ${ids.length} of ${several(all.length, "run")}` : several(ids.length, "run");
   const one = found.find(({ name }) => name === large);
   return html`
-    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} pattern=${pattern} range=${rangeOfSteps(found)} plain=${plain}
+    <${ChartBar} how=${how} params=${params} runs=${runs} metrics=${metrics} isBroken=${matching.isBroken} range=${rangeOfSteps(found)} plain=${plain}
       error=${error} onZoom=${onZoom} />
     <${Trouble} error=${error ?? trouble} />
     ${!asking && !error && html`<${Empty} title="No runs"><p>Choose runs in the <a href="/">table</a>, or filter them here.</p></${Empty}>`}
@@ -102,8 +104,8 @@ export function Charts({ runs, ids, all = ids, error = null, params, plain = fal
       ${hasLegend && html`<${Legend} sections=${sections} title=${legendTitle} hidden=${hidden} setHidden=${setHidden} setBright=${setBright} isOfGroups=${isOfGroups} />`}
       <div>
         ${asking && !answer && !trouble && html`<${Waiting} what="asking which metrics there are…" />`}
-        ${answer && found.length === 0 && html`<p class="dim">${metrics.length === 0 ? `${plain ? "this run has" : "these runs have"} no metrics that are numbers`
-          : pattern.isBroken ? "that is no regular expression yet, and no chart has these letters in its name" : "no chart has such a name"}</p>`}
+        ${answer && found.length === 0 && !matching.isWaiting && html`<p class="dim">${metrics.length === 0 ? `${plain ? "this run has" : "these runs have"} no metrics that are numbers`
+          : matching.isBroken ? "that is no regular expression, or one that takes too long, and no chart has these letters in its name" : "no chart has such a name"}</p>`}
         ${one ? html`<div class="charts one">${card(one)}</div>` : sectionsOf(found).map((section) => html`<${Section} key=${section.title} section=${section}
           closed=${unpacked(params.closed)} card=${card} />`)}
       </div>
@@ -133,17 +135,6 @@ function useMoves(how, spans, onZoom) {
 }
 
 const rangeOfSteps = (metrics) => Math.max(0, ...metrics.map(({ last }) => last ?? 0));
-
-/** A regular expression as it was typed; where it is none, its letters. */
-function patternOf(text) {
-  if (!text) return { test: () => true, isBroken: false };
-  try {
-    const pattern = new RegExp(text, "i");
-    return { test: (name) => pattern.test(name), isBroken: false };
-  } catch {
-    return { test: (name) => name.toLowerCase().includes(text.toLowerCase()), isBroken: true };
-  }
-}
 
 function next(how, metrics) {
   const range = Math.max(1, rangeOfSteps(metrics));

@@ -12,12 +12,12 @@ import { Choices, FilterBox, groupKeys } from "./runs_bar.js";
 const AN_HOUR_S = 3600;  // by which smoothing goes where nobody knows how long runs took
 const MOST_VALUES = 32;  // of a key that colours can tell apart
 
-export function ChartBar({ how, params, runs, metrics, pattern, range, plain, error, onZoom }) {
+export function ChartBar({ how, params, runs, metrics, isBroken, range, plain, error, onZoom }) {
   const replace = { replace: true };
   return html`<div class="chart-bar">
     ${!plain && !params.ids && html`<${FilterBox} where=${params.where ?? ""} error=${error} />`}
     <input type="search" aria-label="find charts" placeholder="find charts: loss|acc" value=${params.charts ?? ""}
-      aria-invalid=${pattern.isBroken ? "true" : null}
+      aria-invalid=${isBroken ? "true" : null} title=${isBroken ? "no regular expression, or one that takes too long: its letters are looked for" : null}
       onInput=${(event) => change({ charts: event.target.value }, replace)} />
     ${!plain && params.ids && html`<a class="button" href="/curves">all runs</a>`}
     ${how.zoom && html`<button type="button" onClick=${() => onZoom(null)}>no zoom</button>`}

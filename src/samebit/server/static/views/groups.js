@@ -12,7 +12,7 @@ import { Trouble, Waiting } from "../parts/trouble.js";
 
 const MOST_METRICS = 8;
 const MOST_MEMBERS = 100;
-const TAKES = { metric: "last", min: "min", max: "max", first: "first" };
+const TAKES = { __proto__: null, metric: "last", min: "min", max: "max", first: "first" };
 
 /** The metrics of a table of which groups can have a mean, those of them that are shown, and those that are no numbers. */
 export function groupMetrics(keys, runs) {

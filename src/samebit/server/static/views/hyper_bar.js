@@ -10,7 +10,7 @@ import { Select } from "../parts/select.js";
 import { Choices, FilterBox } from "./runs_bar.js";
 
 const TAKES = [["last", "last"], ["min", "lowest"], ["max", "highest"], ["first", "first"]];
-const PREFIXES = { metric: "last", min: "min", max: "max", first: "first" };
+const PREFIXES = { __proto__: null, metric: "last", min: "min", max: "max", first: "first" };
 
 export function HyperBar({ runs, params, rows, kept, brushes, axisFor, keys, axes, results, metric, better, color, tones, onBrush, filter }) {
   const many = kept.reduce((sum, one) => sum + one, 0);

@@ -1,7 +1,7 @@
 // One run: what it is in one screen, and everything else of it behind tabs that have addresses.
 
 import { change, link } from "../lib/address.js";
-import { ask } from "../lib/api.js";
+import { address, ask } from "../lib/api.js";
 import { html, useCallback } from "../lib/html.js";
 import { useGrown, useRuns } from "../lib/runs.js";
 import { count, visible } from "../lib/text.js";
@@ -9,6 +9,7 @@ import { useKeys } from "../lib/keys.js";
 import { useAnswer } from "../parts/asking.js";
 import { Command, Copy } from "../parts/copy.js";
 import { Mark } from "../parts/marks.js";
+import { LongText, longAt } from "../parts/long.js";
 import { Tabs } from "../parts/tabs.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 import { Code } from "./run_code.js";
@@ -52,8 +53,8 @@ export function Run({ id, params }) {
   useGrown(onGrown);
   const tabs = TABS.filter(([name]) => name !== "media" || run?.media.length > 0);
   useKeys(tabs.slice(0, KEYS).map(([name, title], at) => [String(at + 1), title, () => change({ tab: name })]));
-  if (error && !run) return html`<main id="main"><${Trouble} error=${error} /><p><a href="/">All runs</a></p></main>`;
-  if (!run) return html`<main id="main"><${Waiting} what="reading the run…" /></main>`;
+  if (error && !run) return html`<main id="main"><h1 class="unseen">${id}</h1><${Trouble} error=${error} /><p><a href="/">All runs</a></p></main>`;
+  if (!run) return html`<main id="main"><h1 class="unseen">${id}</h1><${Waiting} what="reading the run…" /></main>`;
   const tab = params.tab ?? "";
   return html`<main id="main" class="run">
     <div class="title">
@@ -76,7 +77,7 @@ export function Run({ id, params }) {
 function Tab({ tab, run, params, edit, again }) {
   const named = TABS.find(([name]) => name === tab)?.[2];
   const parts = (named ?? []).map((title) => run.parts.find((part) => part.title === title)).filter(Boolean);
-  const told = parts.length > 0 && html`<${Parts} parts=${parts} />`;
+  const told = parts.length > 0 && html`<${Parts} parts=${parts} run=${run} />`;
   switch (tab) {
     case "curves": return html`<${RunCurves} id=${run.id} params=${params} />`;
     case "console": return html`<${Console} run=${run} params=${params} />`;
@@ -100,7 +101,7 @@ function Overview({ run, edit, again }) {
       <${Lacks} run=${run} />
       <div class="two"><${Short} run=${run} title="Hyper-parameters" tab="config" /><${Short} run=${run} title="Metrics" tab="curves" /></div>
       <${Record} run=${run} />
-      ${rest.map((part) => html`<${Part} key=${part.title} part=${part} />`)}
+      ${rest.map((part) => html`<${Part} key=${part.title} part=${part} run=${run} />`)}
     </div>
     <div class="side-column">
       <${Verdicts} run=${run} />
@@ -118,21 +119,22 @@ const briefly = ({ name, values }) => ({ name, values: values.map((value) => (va
 function Short({ run, title, tab }) {
   const part = run.parts.find((one) => one.title === title);
   if (!part) return null;
-  return html`<section class="card"><h2>${title}</h2><${Facts} facts=${part.facts.slice(0, SHORT).map(briefly)} />
-    ${part.facts.length > SHORT && html`<a href=${link("run", { tab }, run.id)}>${`all ${count(part.facts.length)}`}</a>`}</section>`;
+  return html`<section class="card"><h2>${title}</h2><${Facts} run=${run} part=${{ title, facts: part.facts.slice(0, SHORT).map(briefly) }} />
+    ${part.facts.length > SHORT && html`<a href=${link("run", { tab }, run.id)}>${`all ${count(part.facts.length + part.more)}`}</a>`}</section>`;
 }
 
-function Parts({ parts }) {
-  return html`<div class="parts">${parts.map((part) => html`<${Part} key=${part.title} part=${part} />`)}</div>`;
+function Parts({ parts, run }) {
+  return html`<div class="parts">${parts.map((part) => html`<${Part} key=${part.title} part=${part} run=${run} />`)}</div>`;
 }
 
-function Part({ part }) {
-  return html`<section class="card"><h2>${visible(part.title)}</h2><${Facts} facts=${part.facts} /></section>`;
+function Part({ part, run }) {
+  return html`<section class="card"><h2>${visible(part.title)}</h2><${Facts} part=${part} run=${run} /></section>`;
 }
 
-function Facts({ facts }) {
-  return html`<dl class="facts">${facts.map(({ name, values }, at) => html`<div key=${at}><dt>${visible(name)}</dt>
-    ${values.map((value, nth) => html`<dd key=${nth}>${name === "packages" && value.length > LONG ? html`<${Folded} value=${value} />` : visible(value)}</dd>`)}</div>`)}</dl>`;
+function Facts({ part: { title, facts }, run }) {
+  return html`<dl class="facts">${facts.map((fact, at) => html`<div key=${at}><dt>${visible(fact.name)}</dt>
+    ${fact.values.map((value, nth) => html`<dd key=${nth}>${fact.name === "packages" && value.length > LONG ? html`<${Folded} value=${value} />`
+      : html`<${LongText} text=${value} long=${longAt(fact, nth)} href=${address(`runs/${run.id}/value`, { part: title, name: fact.name, at: nth })} />`}</dd>`)}</div>`)}</dl>`;
 }
 
 /** A list that is long, in columns once it is opened. */

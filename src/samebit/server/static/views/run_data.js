@@ -10,6 +10,7 @@ import { Command, Copy } from "../parts/copy.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 import { State } from "../parts/marks.js";
 
+const DEEPEST = 6;  // steps to the right
 const LISTED = 5;  // rows of a finding
 
 export function Data({ run, children }) {
@@ -85,15 +86,15 @@ function Lineage({ run }) {
   if (error) return html`<section class="card"><h2>Lineage</h2><${Trouble} error=${error} /></section>`;
   if (!answer) return null;
   return html`<section class="card"><h2>Lineage</h2>
-    <${Links} title="made by other runs, and used here" links=${answer.from} more=${answer.more[0]} nothing="No run here is known to have made what it used." />
-    <${Links} title="made here, and used by other runs" links=${answer.to} more=${answer.more[1]} nothing="No run here is known to have used what it made." />
+    <${Links} title="made by other runs, and used here; below each what it was made from in turn" links=${answer.from} more=${answer.more[0]} nothing="No run here is known to have made what it used." />
+    <${Links} title="made here, and used by other runs; below each what came of it in turn" links=${answer.to} more=${answer.more[1]} nothing="No run here is known to have used what it made." />
     <${Command} what="all of it" command=${`samebit lineage ${run.id}`} /></section>`;
 }
 
 function Links({ title, links, more, nothing }) {
   if (links.length === 0) return html`<p class="dim">${nothing}</p>`;
-  return html`<h3>${title}</h3><ul class="plain-list">${links.map((one, at) => html`<li key=${at}>
-    <code title=${visible(one.digest ?? "")}>${visible(one.name.split("/").slice(-2).join("/"))}</code> <small>${one.kind}</small> ${one.by_path ? "by its path alone" : ""}
-    <a href=${link("run", {}, one.run)}>${visible(one.label)}</a> <${State} state=${one.state} />${!one.nearest && html` <small>an earlier maker of the same</small>`}</li>`)}</ul>
+  return html`<h3>${title}</h3><ul class="plain-list">${links.map((one, at) => html`<li key=${at} class=${`level l${Math.min(one.level, DEEPEST)}`}>
+    ${one.level > 1 && html`<span class="dim">${"↳ "}<span class="unseen">${`${one.level} runs away: `}</span></span>`}<code title=${visible(one.digest ?? "")}>${visible(one.name.split("/").slice(-2).join("/"))}</code> <small>${one.kind}</small> ${one.by_path ? "by its path alone" : ""}
+    <a href=${link("run", {}, one.run)}>${visible(one.label)}</a> <${State} state=${one.state} />${!one.nearest && html` <small>an earlier maker of the same</small>`}${one.again && html` <small>what lies behind it is told above or below</small>`}${one.beyond > 0 && html` <small>${`and ${several(one.beyond, "run")} farther away`}</small>`}</li>`)}</ul>
     ${more > 0 && html`<p class="dim">${`and ${count(more)} more`}</p>`}`;
 }

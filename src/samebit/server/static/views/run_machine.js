@@ -10,7 +10,7 @@ import { ChartCard } from "./chart_card.js";
 
 const MACHINE = "machine:";  // begins the metrics that are samples
 const FIRST = /(^|\/)(cpu_percent|rss_bytes|free_bytes|gpu\w*(percent|memory_bytes|watts))$/;  // what people look for
-const WORDS = { cpu_percent: "processor in use, % of one", rss_bytes: "memory of the process, bytes", free_bytes: "memory free on the machine, bytes",
+const WORDS = { __proto__: null, cpu_percent: "processor in use, % of one", rss_bytes: "memory of the process, bytes", free_bytes: "memory free on the machine, bytes",
   children_rss_bytes: "memory of its children, bytes", cpu_s: "processor time, seconds" };
 const EMPTY = new Set();
 const nothing = () => {};

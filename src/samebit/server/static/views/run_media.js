@@ -1,7 +1,7 @@
 // What a run logged beside numbers, by name, a step at a time: pictures, tables, histograms, texts, sound, films.
 
 import { change } from "../lib/address.js";
-import { address, ask, askText } from "../lib/api.js";
+import { address, ask, askText, askWhether } from "../lib/api.js";
 import { html, useMemo, useState } from "../lib/html.js";
 import { count, number, several, shown, size, visible, visibleLines } from "../lib/text.js";
 import { Bars } from "../charts/bars.js";
@@ -67,14 +67,25 @@ function Thing({ run, one, whose = "" }) {
   const href = address(path, { run });
   const what = (whose && `${visible(whose)}: `) + visible(one.caption ?? `${one.name}, step ${one.step}`);
   if (!one.kept) return html`<p class="dim">its bytes were not kept</p>`;
-  if (/^image\//.test(one.type)) return html`<img class=${one.about?.width < SMALL ? "small" : ""} src=${href} alt=${what} loading="lazy" />`;
-  if (/^audio\//.test(one.type)) return html`<audio src=${href} controls aria-label=${what} preload="none"></audio>`;
-  if (/^video\//.test(one.type)) return html`<video src=${href} controls aria-label=${what} preload="none"></video>`;
+  if (/^(image|audio|video)\//.test(one.type)) return html`<${Played} key=${one.digest} run=${run} one=${one} what=${what} path=${path} />`;
   if (one.size_bytes <= MOST_BYTES && one.kind in READ) return html`<${Read} run=${run} one=${one} what=${what} path=${path} />`;
-  return html`<a href=${href} download>${`${visible(one.kind)}, ${visible(one.type)}`}</a>`;
+  return html`<a href=${href} download="">${`${visible(one.kind)}, ${visible(one.type)}`}</a>`;
 }
 
-const READ = { text: Text, histogram: Histogram, table: Table };
+/** What a browser shows by itself; where it cannot, why. */
+function Played({ run, one, what, path }) {
+  const [isBroken, setBroken] = useState(false);
+  const { answer, error } = useAnswer(isBroken ? (signal) => askWhether(path, { run }, { signal }) : null, `${one.digest} ${isBroken}`);
+  const href = address(path, { run });
+  const onError = () => setBroken(true);
+  if (error) return html`<${Trouble} error=${error} />`;
+  if (answer) return html`<p class="other">This browser cannot show it: <a href=${href} download="">the file</a></p>`;
+  if (one.type.startsWith("audio/")) return html`<audio src=${href} controls aria-label=${what} preload="none" onError=${onError}></audio>`;
+  if (one.type.startsWith("video/")) return html`<video src=${href} controls aria-label=${what} preload="none" onError=${onError}></video>`;
+  return html`<img class=${one.about?.width < SMALL ? "small" : ""} src=${href} alt=${what} loading="lazy" onError=${onError} />`;
+}
+
+const READ = { __proto__: null, text: Text, histogram: Histogram, table: Table };
 
 function Read({ run, one, what, path }) {
   const { answer, error } = useAnswer((signal) => (one.kind === "text"

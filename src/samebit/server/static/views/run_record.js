@@ -6,7 +6,7 @@ import { several, visible } from "../lib/text.js";
 import { Ticks } from "../parts/ticks.js";
 
 // Where more of an aspect is told.
-const TABS = { code: "code", configuration: "config", data: "data", splits: "data", seeds: "config", determinism: "config",
+const TABS = { __proto__: null, code: "code", configuration: "config", data: "data", splits: "data", seeds: "config", determinism: "config",
   environment: "environment", lock: "environment", machine: "machine", states: "states", schedule: "config", metrics: "curves", media: "media" };
 
 const inState = (run, state) => run.aspects.filter((one) => one.state === state);

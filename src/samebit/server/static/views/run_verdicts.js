@@ -45,7 +45,7 @@ function List({ title, lines, ticks = false }) {
   return html`<h3>${title}</h3><ul class="plain-list">${lines.map((line, at) => html`<li key=${at}>${ticks ? html`<${Ticks} text=${line} />` : visible(line)}</li>`)}</ul>`;
 }
 
-const GOOD = { good: "check", "does not match": "cross", "cannot be told": "question" };
+const GOOD = { __proto__: null, good: "check", "does not match": "cross", "cannot be told": "question" };
 
 /** Those that lie in the project; each is checked when this is looked at. */
 function Certificates({ id }) {
@@ -54,7 +54,7 @@ function Certificates({ id }) {
   return html`<${Trouble} error=${error} />${all.map((one) => html`<article key=${one.folder} class="certificate">
     <h3>${`certificate ${visible(one.folder)}`}</h3>
     ${one.error ? html`<p class="trouble">${visible(one.error)}</p>` : html`
-      <p><strong class=${{ good: "ok", "does not match": "bad" }[one.result] ?? "other"}>${`${{ check: "✓", cross: "✗", question: "?" }[GOOD[one.result]]} ${one.result}`}</strong>
+      <p><strong class=${{ __proto__: null, good: "ok", "does not match": "bad" }[one.result] ?? "other"}>${`${{ check: "✓", cross: "✗", question: "?" }[GOOD[one.result]]} ${one.result}`}</strong>
         ${` · states ${visible(one.grade)}${one.who ? `, ${visible(one.who)}` : ""}${one.anonymous ? ", anonymous" : ""}`}</p>
       <${List} title="does not match" lines=${one.wrong} /><${List} title="cannot be told" lines=${one.unclear} />
       <details><summary>${`${several(one.right.length, "thing")} checked, ${one.unchecked.length} not`}</summary>

@@ -23,7 +23,7 @@ export function Runs({ params }) {
   if (runs.phase === "failed") return html`<main id="main"><${Trouble} error=${runs.error} /></main>`;
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
   if (runs.ids.length === 0) {
-    return html`<main id="main"><${Empty} title="No runs yet"><p>Record one, and it is here while it trains. With a script as it is:</p>
+    return html`<main id="main"><h1 class="unseen">Runs</h1><${Empty} title="No runs yet"><p>Record one, and it is here while it trains. With a script as it is:</p>
       <p><code>samebit run train.py</code></p><p>or from within it, where it can also say what it logs:</p>
       <pre>import samebit\n\nrun = samebit.init()\nrun.log({"loss": loss}, step=step)</pre></${Empty}></main>`;
   }

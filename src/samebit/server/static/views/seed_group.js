@@ -2,10 +2,11 @@
 
 import { change, link } from "../lib/address.js";
 import { ask } from "../lib/api.js";
+import { column } from "../lib/digits.js";
 import { html, useEffect, useMemo } from "../lib/html.js";
 import { value, want } from "../lib/runs.js";
 import { crossedSeeds, isSeed } from "../lib/seeds.js";
-import { count, number, several, shown, title, visible } from "../lib/text.js";
+import { count, number, several, shown, signed, title, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Select } from "../parts/select.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
@@ -52,18 +53,18 @@ function said(group) {
 function Runs({ group, runs, seeds, metric, better, nameOf }) {
   const sign = better === "lower" ? 1 : -1;
   const order = group.points.map((_, at) => at).sort((one, other) => sign * (group.points[one] - group.points[other]));
+  const [result, away] = [column(group.points), column(group.points.map((one) => one - group.mean))];
   const cells = (id) => seeds.map((key) => html`<td key=${key} class="numeric">${shown(value(runs, id, key)) || "—"}</td>`);
   return html`<div class="scroll tall" tabindex="0" role="region" aria-label="runs of the group"><table class="plain"><thead><tr><th scope="col">run</th>
       ${seeds.map((key) => html`<th key=${key} scope="col" class="numeric">${title(key)}</th>`)}<th scope="col" class="numeric">${title(metric)}</th>
       <th scope="col" class="numeric">to the mean</th></tr></thead>
     <tbody>${order.slice(0, MOST_ROWS).map((at) => html`<tr key=${group.runs[at]}><th scope="row"><a href=${link("run", {}, group.runs[at])}>${nameOf(group.runs[at])}</a></th>
-      ${cells(group.runs[at])}<td class="numeric"><b>${number(group.points[at])}</b></td><td class="numeric">${group.n > 1 ? signed(group.points[at] - group.mean) : ""}</td></tr>`)}
+      ${cells(group.runs[at])}<td class="numeric"><b>${result(group.points[at])}</b></td><td class="numeric">${group.n > 1 ? signed(group.points[at] - group.mean, away) : ""}</td></tr>`)}
     ${group.left_out.slice(0, MOST_ROWS).map(([id, why]) => html`<tr key=${id} class="out"><th scope="row"><a href=${link("run", {}, id)}>${nameOf(id)}</a></th>
       ${cells(id)}<td class="numeric" colspan="2">${`left out: ${visible(why)}`}</td></tr>`)}</tbody></table>
     ${order.length > MOST_ROWS && html`<p class="dim">${`the ${better === "lower" ? "lowest" : "highest"} ${MOST_ROWS} of ${count(order.length)}`}</p>`}</div>`;
 }
 
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value))}`;
 
 /** Two seeds against each other: what varies with the one, what with the other. */
 function Crossing({ group, seeds, crossed, params, asked, better, nameOf, metric }) {
@@ -88,25 +89,26 @@ function GridOf({ answer, better, isByMean, nameOf, metric }) {
   const { rows, columns, cells } = answer;
   const means = cells.flat().map(({ mean }) => mean).filter((mean) => mean !== null);
   const [low, high] = [Math.min(...means), Math.max(...means)];
+  const written = column(means);
   // The better, the stronger: of what is lost the lowest.
   const heat = (mean) => (mean === null || low === high ? 0 : (better === "lower" ? high - mean : mean - low) / (high - low));
   const style = (mean) => ({ "--heat": `${Math.round(45 * heat(mean))}%` });
   const sign = better === "lower" ? 1 : -1;
   const places = (lines) => lines.map((_, at) => at).sort((one, other) => (isByMean ? (lines[one].mean === null) - (lines[other].mean === null) || sign * (lines[one].mean - lines[other].mean) : 0));
   const [down, across] = [places(rows), places(columns)];
-  const mean = (line) => html`<b>${line.mean === null ? "—" : number(line.mean)}</b><small>${` n = ${line.n}`}</small>`;
+  const mean = (line) => html`<b>${line.mean === null ? "—" : written(line.mean)}</b><small>${` n = ${line.n}`}</small>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="two seeds"><table class="heat"><caption class="unseen">
     ${`${title(metric)} by two seeds, with the means of rows and columns`}</caption><thead><tr>
       <th scope="col">${`${title(answer.down)} ↓  ${title(answer.across)} →`}</th>${across.map((at) => html`<th key=${at} scope="col">${shown(columns[at].value) || "—"}</th>`)}
         <th scope="col">mean</th></tr></thead>
     <tbody>${down.map((row) => html`<tr key=${row}><th scope="row">${shown(rows[row].value) || "—"}</th>
-      ${across.map((column) => html`<${CellOf} key=${column} cell=${cells[row][column]} style=${style} nameOf=${nameOf} />`)}<td class="mean">${mean(rows[row])}</td></tr>`)}
+      ${across.map((column) => html`<${CellOf} key=${column} cell=${cells[row][column]} style=${style} nameOf=${nameOf} written=${written} />`)}<td class="mean">${mean(rows[row])}</td></tr>`)}
     <tr class="means"><th scope="row">mean</th>${across.map((at) => html`<td key=${at} class="mean">${mean(columns[at])}</td>`)}<td></td></tr></tbody></table></div>`;
 }
 
-function CellOf({ cell, style, nameOf }) {
+function CellOf({ cell, style, nameOf, written }) {
   if (cell.runs.length === 0) return html`<td class="none"><span aria-label="no result">—</span></td>`;
-  return html`<td style=${style(cell.mean)}><a href=${link("run", {}, cell.runs[0])} title=${cell.runs.map(nameOf).join(", ")}>${number(cell.mean)}</a>
+  return html`<td style=${style(cell.mean)}><a href=${link("run", {}, cell.runs[0])} title=${cell.runs.map(nameOf).join(", ")}>${written(cell.mean)}</a>
     ${cell.runs.length > 1 && html`<small>${` n = ${cell.runs.length}`}</small>`}</td>`;
 }
 

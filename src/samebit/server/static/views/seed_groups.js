@@ -1,6 +1,7 @@
 // The table of groups of seeds: how each lies, its mean, interval and spread, and the best of a few.
 
 import { change, packed } from "../lib/address.js";
+import { column } from "../lib/digits.js";
 import { classes, html } from "../lib/html.js";
 import { count, number, several, title, visible } from "../lib/text.js";
 import { domainOf, Strip } from "../charts/strip.js";
@@ -9,7 +10,7 @@ const BUDGETS = [2, 3, 5, 10, 20, 50, 100];
 const MOST_BUDGETS = 3;
 
 /** What can be sorted by: of a group a number, null where it has none. */
-const SORTS = { n: ({ n }) => n, mean: ({ mean }) => mean, median: ({ median }) => median, sd: ({ sd }) => sd };
+const SORTS = { __proto__: null, n: ({ n }) => n, mean: ({ mean }) => mean, median: ({ median }) => median, sd: ({ sd }) => sd };
 
 export function SeedGroups({ groups, words, called, charted, of, params, better, metric, nameOf }) {
   const domain = domainOf(groups);
@@ -20,6 +21,9 @@ export function SeedGroups({ groups, words, called, charted, of, params, better,
   const charts = (key) => change({ show: packed(charted.includes(key) ? charted.filter((one) => one !== key) : [...charted, key]) || "-" }, { replace: true });
   const head = (name, said) => html`<th scope="col" class="numeric" aria-sort=${sort === name ? (direction === "desc" ? "descending" : "ascending") : null}>
     <button type="button" class="sort" onClick=${() => change({ sort: turned(sort, direction, name) }, { replace: true })}>${said}</button></th>`;
+  const shown = groups.filter(({ n }) => n > 0);
+  const written = column(shown.flatMap(({ mean, median, low, high }) => [mean, median, low, high]));
+  const sd = column(shown.map((group) => group.sd));
   const single = groups.filter(({ n }) => n === 1).length;
   return html`<section class="seed-groups" aria-label="groups of seeds"><div class="scroll" tabindex="0" role="region" aria-label="groups"><table class="plain strips"><thead><tr>
       <th scope="col" class="tick-head"><span class="unseen">in the charts</span></th><th scope="col">group</th>${head("n", "n")}
@@ -35,11 +39,11 @@ export function SeedGroups({ groups, words, called, charted, of, params, better,
         <td class="numeric nowrap">${count(group.n)}${group.left_out.length > 0 && html`<small title=${group.left_out.map(([id, why]) => `${id}: ${visible(why)}`).join("\n")}>
           ${` of ${count(group.n + group.left_out.length)}`}</small>`}</td>
         <td class="strip-cell">${group.n > 0 ? html`<${Strip} group=${group} domain=${domain} nameOf=${nameOf} />` : html`<small>${whyNone(group)}</small>`}</td>
-        <td class="numeric"><b>${group.n ? number(group.mean) : ""}</b></td>
-        <td class="numeric nowrap">${interval(group)}</td>
-        <td class="numeric">${group.n > 1 ? number(group.sd) : ""}</td>
-        <td class="numeric">${group.n > 1 ? number(group.median) : ""}</td>
-        ${budgets.map((budget) => html`<td key=${budget} class="numeric">${best(group, budget)}</td>`)}</tr>`;
+        <td class="numeric"><b>${group.n ? written(group.mean) : ""}</b></td>
+        <td class="numeric nowrap">${interval(group, written)}</td>
+        <td class="numeric">${group.n > 1 ? sd(group.sd) : ""}</td>
+        <td class="numeric">${group.n > 1 ? written(group.median) : ""}</td>
+        ${budgets.map((budget) => html`<td key=${budget} class="numeric">${best(group, budget, written)}</td>`)}</tr>`;
     })}</tbody></table></div>
     <p><small>${[`${groups.find((group) => group.method)?.method ?? "t interval"} of the mean over the runs of a group`, single > 0 && `${several(single, "group")} of one result: no interval exists`,
       `best of n: what the ${better === "lower" ? "lowest" : "highest"} of n of its runs is on average`].filter(Boolean).join(" · ")}</small></p>
@@ -54,15 +58,15 @@ function ordered(groups, of, isDescending) {
   return [...groups].sort((one, other) => ((of(one) ?? null) === null) - ((of(other) ?? null) === null) || sign * (of(one) - of(other)));
 }
 
-function interval(group) {
+function interval(group, written) {
   if (group.n === 0) return "";
   if ((group.low ?? null) === null) return html`<small>none of one</small>`;
-  return `${number(group.low)} to ${number(group.high)}`;
+  return `${written(group.low)} to ${written(group.high)}`;
 }
 
-function best(group, budget) {
+function best(group, budget, written) {
   const found = group.best.find(({ n }) => n === budget);
-  return found ? html`<span title=${`${number(found.low)} to ${number(found.high)}: one SD`}>${number(found.value)}</span>` : "";
+  return found ? html`<span title=${`${number(found.low)} to ${number(found.high)}: one SD`}>${written(found.value)}</span>` : "";
 }
 
 const whyNone = (group) => `no result: ${[...new Set(group.left_out.map(([, why]) => visible(why)))].join(", ")}`;

@@ -2,8 +2,9 @@
 
 import { change, link } from "../lib/address.js";
 import { ask } from "../lib/api.js";
+import { column } from "../lib/digits.js";
 import { html } from "../lib/html.js";
-import { count, number, several, title, visible } from "../lib/text.js";
+import { count, number, several, signed, title, visible } from "../lib/text.js";
 import { domainOf, Strip } from "../charts/strip.js";
 import { useAnswer } from "../parts/asking.js";
 import { Select } from "../parts/select.js";
@@ -49,19 +50,19 @@ function spread({ low, high, method, n, over, note }, said = "") {
   return html`${interval}${said}${note && html`<span class="caution">${`; ${visible(note)}`}</span>`}`;
 }
 
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value))}`;
 
 function Table({ answer, names, metric, nameOf, better }) {
   const { difference, pairs } = answer;
   const points = pairs.map((pair) => pair.difference);
   const group = { points, runs: pairs.map(({ seed }) => seed), n: points.length, mean: difference.value, low: difference.low, high: difference.high };
   const sign = better === "lower" ? -1 : 1;
+  const [result, apart] = [column(pairs.flatMap(({ values }) => values)), column(points)];
   return html`<${Strip} group=${group} domain=${domainOf([group], [0])} zero nameOf=${(seed) => `seed ${visible(seed)}`} />
     <div class="scroll tall" tabindex="0" role="region" aria-label="pairs"><table class="plain"><thead><tr><th scope="col">seed</th>
       ${names.map((name, at) => html`<th key=${at} scope="col" class="numeric">${name}</th>`)}<th scope="col" class="numeric">difference</th><th scope="col">better</th></tr></thead>
     <tbody>${pairs.slice(0, MOST_ROWS).map((pair) => html`<tr key=${pair.seed}><th scope="row">${visible(pair.seed)}</th>
       ${pair.values.map((one, at) => html`<td key=${at} class="numeric"><a href=${link("run", {}, pair.runs[at])}
-        aria-label=${`${nameOf(pair.runs[at])}, ${title(metric)} ${number(one)}`}>${number(one)}</a></td>`)}
-      <td class="numeric"><b>${signed(pair.difference)}</b></td><td>${pair.difference === 0 ? "equal" : sign * pair.difference > 0 ? "first" : "second"}</td></tr>`)}</tbody></table>
+        aria-label=${`${nameOf(pair.runs[at])}, ${title(metric)} ${result(one)}`}>${result(one)}</a></td>`)}
+      <td class="numeric"><b>${signed(pair.difference, apart)}</b></td><td>${pair.difference === 0 ? "equal" : sign * pair.difference > 0 ? "first" : "second"}</td></tr>`)}</tbody></table>
       ${pairs.length > MOST_ROWS && html`<p class="dim">${`and ${count(pairs.length - MOST_ROWS)} more`}</p>`}</div>`;
 }

@@ -54,8 +54,8 @@ function Found({ answer, step, params }) {
         ${first.facts.map((fact, at) => html`<p key=${at} class="mono">${visible(fact)}</p>`)}
         ${firstRow?.leaves && open !== rowName(firstRow) && html`<p><button type="button" onClick=${() => onOpen(firstRow)}>which leaves</button></p>`}
         <${Command} what="which operation" command=${`samebit diff ${answer.ids.join(" ")} --trace --op`} /></section>`
-      : html`<section class="verdict equal">
-        <h2>${answer.total > 0 ? `Equal in all ${count(answer.total)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
+      : html`<section class=${`verdict ${answer.compared > 0 ? "equal" : "unknown"}`}>
+        <h2>${answer.compared > 0 ? `Equal in all ${count(answer.compared)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
     ${note && html`<p class="dim">${visible(note)}</p>`}
     ${answer.rows.length > 0 && html`
       <${Strip} answer=${answer} onGo=${(row) => change({ from: Math.max(0, row - BEFORE) })} />
@@ -79,7 +79,8 @@ const SAID = new Map([[true, ["=", "equal"]], [false, ["≠", "differs"]], [null
 
 function StepRow({ row, answer, isFirst, isOpen, onOpen }) {
   const line = useRef(null);
-  useEffect(() => { if (isFirst) line.current.scrollIntoView({ block: "nearest" }); }, [isFirst]);
+  // On a phone the cause is out of sight to the right, too.
+  useEffect(() => { if (isFirst) (line.current.querySelector(".cause") ?? line.current).scrollIntoView({ block: "nearest", inline: "nearest" }); }, [isFirst]);
   return html`<tr ref=${line} class=${classes(isFirst && "first")}>
     <th scope="row" class="numeric">${answer.rows.some(({ optimizer }) => optimizer) ? `${row.optimizer}: ` : ""}
       ${row.leaves ? html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)} title="which leaves" onClick=${() => onOpen(row)}>${count(row.step)}<span class="unseen">, its leaves</span></button>` : count(row.step)}${isFirst && html`<span class="unseen">, the first difference</span>`}</th>
