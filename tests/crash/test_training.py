@@ -87,6 +87,8 @@ DISK = {"disk.create", "disk.fsync", "disk.rename"}
 IN_A_SWEEP = {"disk.remove"}  # tests/objects/test_sweeping.py
 IN_DATA = {"data.lay_out"}  # test_data.py
 IN_MEDIA = {"media.make", "media.tell"}  # test_media.py
+# tests/cli/test_seeding.py: of who starts runs, not of a run
+IN_A_STUDY = {"study.decide", "study.decided", "study.submit"}
 IN_A_PLAIN_CHILD = (
     disk.FAULT_POINTS
     - IN_TORCH
@@ -98,6 +100,7 @@ IN_A_PLAIN_CHILD = (
     - IN_A_SWEEP
     - IN_DATA
     - IN_MEDIA
+    - IN_A_STUDY
 )
 
 
@@ -194,7 +197,7 @@ def faults_of(points: set[str] | frozenset[str], actions: str = "raise error") -
 
 def test_every_point_is_tried_somewhere() -> None:
     tried = IN_A_PLAIN_CHILD | IN_TORCH | IN_OTHER_LOOPS | IN_THE_SUPERVISOR | IN_A_SWEEP
-    tried |= IN_PARALLEL | IN_SPLITS | IN_USED | IN_DATA | IN_MEDIA
+    tried |= IN_PARALLEL | IN_SPLITS | IN_USED | IN_DATA | IN_MEDIA | IN_A_STUDY
     assert tried == disk.FAULT_POINTS
 
 

@@ -66,7 +66,17 @@ def test_each_prints_what_its_schema_says(project: Project, tmp_path: Path) -> N
         return strictly.check(words, done.out)
 
     for seed in ("1", "2"):
-        done = project.run("--seed", seed, "--name", f"r{seed}", "--save-data", "train.py", **env)
+        done = project.run(
+            "--seed",
+            seed,
+            "--group",
+            "both",
+            "--name",
+            f"r{seed}",
+            "--save-data",
+            "train.py",
+            **env,
+        )
         assert done.code == 0, done.err
     call("ls")
     call("show r1")
@@ -98,6 +108,7 @@ def test_each_prints_what_its_schema_says(project: Project, tmp_path: Path) -> N
     call("identify m.npz m.npz")
     call("table")
     call("table --metric loss --group seed")
+    call("seeds show both --metric loss")
     call("checklist")
     call("paper init paper")
     call("paper build paper --no-pdf --draft")

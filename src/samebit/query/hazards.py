@@ -36,9 +36,14 @@ def _algorithms(view: View) -> Iterator[Lack]:
 
 def _threads(view: View) -> Iterator[Lack]:
     threads = (view.facts.get("settings") or {}).get("torch.threads")
-    if threads and "OMP_NUM_THREADS" not in (view.facts.get("variables") or {}):
+    if type(threads) is not int or threads < 1:
+        return
+    if "OMP_NUM_THREADS" not in (view.facts.get("variables") or {}):
         cpu = (view.facts.get("machine") or {}).get("cpu") or {}
-        given = {math.ceil(cpu[name]) for name in _PROCESSORS if cpu.get(name)}
+        told = [cpu.get(name) for name in _PROCESSORS]
+        given = {
+            math.ceil(n) for n in told if isinstance(n, int | float) and math.isfinite(n) and n
+        }
         if given and threads not in given:
             return  # the script chose it, and will again
         text = f"{threads} threads, because this machine has so many processors to give"
