@@ -146,7 +146,7 @@ def _determinism(view: View) -> Has:
         return None, "no library that has such modes was loaded"
     threads = settings.get("torch.threads")
     words = f"deterministic algorithms are {'on' if strict else 'off'}"
-    is_told = type(threads) is int and threads > 0
+    is_told = isinstance(threads, int) and threads > 0
     return True, f"{words}, {_counted(threads, 'thread', '')[1]}" if is_told else words
 
 

@@ -36,7 +36,7 @@ def _algorithms(view: View) -> Iterator[Lack]:
 
 def _threads(view: View) -> Iterator[Lack]:
     threads = (view.facts.get("settings") or {}).get("torch.threads")
-    if type(threads) is not int or threads < 1:
+    if not isinstance(threads, int) or threads < 1:
         return
     if "OMP_NUM_THREADS" not in (view.facts.get("variables") or {}):
         cpu = (view.facts.get("machine") or {}).get("cpu") or {}
