@@ -146,8 +146,9 @@ def _determinism(view: View) -> Has:
         return None, "no library that has such modes was loaded"
     threads = settings.get("torch.threads")
     words = f"deterministic algorithms are {'on' if strict else 'off'}"
-    is_told = isinstance(threads, int) and threads > 0
-    return True, f"{words}, {_counted(threads, 'thread', '')[1]}" if is_told else words
+    if isinstance(threads, int) and threads > 0:
+        words += f", {_counted(threads, 'thread', '')[1]}"
+    return True, words
 
 
 def _environment(view: View) -> Has:
