@@ -19,6 +19,7 @@ export function Media({ run, params }) {
     for (const one of run.media) found.set(one.name, [...(found.get(one.name) ?? []), one]);
     return [...found];
   }, [run.media]);
+  if (byName.length === 0) return html`<p class="dim">this run logged numbers and texts alone</p>`;
   return html`${byName.map(([name, all]) => html`<${Named} key=${name} run=${run} name=${name} all=${all} params=${params} />`)}`;
 }
 
