@@ -122,13 +122,6 @@ def test_a_verdict_has_its_evidence_as_a_list_and_ways_to_go_on(
     page.get_by_role("heading", name=re.compile(f"^step {PARTS_AT}: the backward")).wait_for()
 
 
-def test_a_run_without_media_says_so_where_an_address_asks_for_them(
-    opened: Opened, two: list[str]
-) -> None:
-    opened.go(f"/run/{two[0]}?tab=media")
-    opened.page.get_by_text("this run logged numbers and texts alone").wait_for()
-
-
 def test_states_are_compared_leaf_by_leaf_also_with_another_runs(
     opened: Opened, two: list[str]
 ) -> None:

@@ -62,6 +62,13 @@ def test_what_was_logged_beside_numbers_is_seen_read_and_kept_from_running(
     page.get_by_text("</pre><script>alert(1)</script>").wait_for()
 
 
+def test_a_run_without_media_says_so_where_an_address_asks_for_them(opened: Opened) -> None:
+    run = open_run(opened, "second-twin")
+    assert opened.page.get_by_role("link", name="Media", exact=True).count() == 0
+    opened.go(f"/run/{run}?tab=media")
+    opened.page.get_by_text("this run logged numbers and texts alone").wait_for()
+
+
 def test_a_run_that_is_not_there_is_said_to_be_so(opened: Opened) -> None:
     opened.go("/run/0000000000")
     opened.page.get_by_role("alert").filter(has_text="0000000000").wait_for()
