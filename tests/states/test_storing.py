@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from samebit import digest, disk, places, records
 from samebit.errors import Damaged, NotFound, SamebitError, StoreTooNew, UsageError
+from samebit.objects.batch import Pace
 from samebit.objects.store import Store
 from samebit.records import LeafRecord, StateManifest
 from samebit.states import skeleton, storing
@@ -379,7 +380,10 @@ def test_a_part_of_another_size_is_damage(tmp_path: Path, small_parts: int) -> N
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
-def test_weights_are_encoded_and_come_back(store: Store, dtype: str) -> None:
+def test_weights_are_encoded_and_come_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    monkeypatch.setattr(Pace, "encoding_pays", lambda *_: True)  # a quick disk gets them raw
     weights = np.random.default_rng(3).standard_normal(40_000).astype(dtype)
     name = storing.save(store, {"w": weights})
     record = storing.read_manifest(store, name).leaves["w"]
