@@ -1,5 +1,6 @@
 """MLflow's page: its runs as rows of SQLite, and what somebody waits for in it."""
 
+import functools
 import random
 import sqlite3
 import sys
@@ -52,7 +53,7 @@ class MLflow(Peer):
             def lived(at: int) -> float:
                 client.create_run(experiment, run_name=f"live-{at}")
                 there = "texts('.ag-row a').some((one) => one.includes(given.name))"
-                again = lambda: page.reload(wait_until="commit")  # noqa: E731
+                again = functools.partial(page.reload, wait_until="commit")
                 return self.bench.timed(page, again, there, name=f"live-{at}")
 
             # It has no button for it; metrics are no columns as it comes.

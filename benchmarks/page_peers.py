@@ -14,6 +14,7 @@ and twenty, two minutes for the data of each, one for anything that is waited fo
 """
 
 import argparse
+import functools
 import os
 from collections.abc import Callable
 
@@ -140,8 +141,8 @@ class Ours(Peer):
 
             def lived(at: int) -> float:
                 value = 1001 + at
-                logged = lambda: writer.row({"metric0": value}, at)  # noqa: E731
-                return self.bench.timed(page, logged, cells, value=str(value))
+                log = functools.partial(writer.row, {"metric0": value}, at)
+                return self.bench.timed(page, log, cells, value=str(value))
 
             page.locator(".head .sort", has_text="started").first.click()
             self.bench.several(self.name, "a new value is seen", lived)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -215,18 +216,18 @@ def _study(
     if options.on == "local" and _THREADS not in os.environ:
         threads = max(1, processors() // (options.jobs or 1))
     study = Study(
-        "",
-        options.name or "",
-        how,
-        tuple(words),
-        str(Path.cwd()),
-        factors,
-        bool(crossed),
-        threads,
-        options.seed,
-        options.first,
-        options.deterministic,
-        options.metric or "",
+        id="",
+        name=options.name or "",
+        how=how,
+        words=tuple(words),
+        cwd=str(Path.cwd()),
+        factors=factors,
+        crossed=bool(crossed),
+        threads=threads,
+        seed=options.seed,
+        first=options.first,
+        deterministic=options.deterministic,
+        metric=options.metric or "",
     )
     return study, counts, repeats
 
@@ -392,9 +393,7 @@ def _say_end(
 ) -> int:
     from samebit.cli.seeds_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
-    states: dict[str, int] = {}
-    for one in controlled.fates:
-        states[one.state] = states.get(one.state, 0) + 1
+    states = Counter(one.state for one in controlled.fates)
     told = ", ".join(f"{n} {state}" for state, n in states.items())
     screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
     if controlled.stopped:

@@ -7,7 +7,7 @@ keeps the first.
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Design(Struct, frozen=True):
     """A trial that is wanted: the seed of each factor, and whether its seeds were run before."""
 
     values: dict[str, int]
-    repeat: int = 0  # the so-manieth time again with the same seeds
+    repeat: int = 0  # how many times before with the same seeds
 
 
 def seed_of(study: Study, factor: str, number: int) -> int:
@@ -181,6 +181,6 @@ def _identity(study: Study) -> dict[str, Any]:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return " ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value)) or "none"
     return str(value)

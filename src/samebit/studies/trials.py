@@ -5,6 +5,7 @@ Append-only; each line is a JSON object with its own checksum (CRC-32 of its can
 there, and the next writer cuts it off. How a trial went is not here: its run says that.
 """
 
+import errno
 import json
 import os
 import zlib
@@ -218,7 +219,7 @@ class Trials:
         disk.fault("study.decide")
         try:
             if disk.append(self._fd, data) != len(data):
-                raise OSError(28, "no space left on device")
+                raise OSError(errno.ENOSPC, "no space left on device")
             disk.sync(self._fd)
         except OSError as error:
             disk.truncate(self._fd, self._size)
