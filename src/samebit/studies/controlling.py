@@ -142,10 +142,14 @@ class _Loop:
         disk.fault("study.submit")
         active.handle = self._place.submit(active.job)
 
-    def _ended(self) -> list[int]:
+    def _over(self) -> list[int]:
+        """Of the jobs that the place knows those that are over."""
         handles = [(number, one.handle) for number, one in self._active.items() if one.handle]
         looks = self._place.look([handle for _, handle in handles])
-        over = [number for (number, _), look in zip(handles, looks, strict=True) if look.is_over]
+        return [number for (number, _), look in zip(handles, looks, strict=True) if look.is_over]
+
+    def _ended(self) -> list[int]:
+        over = self._over()
         now = time.monotonic()
         for number, one in self._active.items():
             if one.handle is None and now - one.looked > _WATCH_S:
@@ -183,13 +187,8 @@ class _Loop:
         self._cancel(at_once=False)
         while any(one.handle for one in self._active.values()):
             try:
-                for number, look in zip(
-                    [number for number, one in self._active.items() if one.handle],
-                    self._place.look([one.handle for one in self._active.values() if one.handle]),
-                    strict=True,
-                ):
-                    if look.is_over:
-                        self._stopped(number)
+                for number in self._over():
+                    self._stopped(number)
                 time.sleep(_LOOK_S)
             except KeyboardInterrupt:
                 until = 0.0
