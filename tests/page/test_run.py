@@ -153,6 +153,7 @@ def test_code_and_environment_are_laid_beside_another_runs(opened: Opened, two: 
     opened.go(f"/run/{two[0]}?tab=code&with={two[1]}")
     page.get_by_role("button", name="what differs from another run").click()
     page.get_by_text("1 file differs").wait_for()
+    page.locator(".line.added").first.wait_for()  # its lines are asked for behind the list
     assert page.locator(".line.added").all_inner_texts() == ["+x = 1"]
     assert page.locator(".line.removed").all_inner_texts() == ["-x = 2"]
     page.get_by_role("link", name="Environment").click()
