@@ -20,6 +20,7 @@ from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
 from samebit.errors import CannotStart, Exit, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.session.studied import ROLES, TRIAL
+from samebit.studies.asking import Listed
 from samebit.studies.controlling import Controlled, Progress, control
 from samebit.studies.declared import (
     ALL,
@@ -171,7 +172,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     _say_begin(errors, study, wanted, place)
     with _Telling(errors, study) as telling, _stopped_by_signals():
         controlled = control(
-            store, study, wanted, counts, repeats, place, _jobs(study), telling.tell,
+            store, study, Listed(wanted), counts, repeats, place, _jobs(study), telling.tell,
             retry=options.retry,
         )  # fmt: skip
     return _say_end(errors, store, study, controlled, options)

@@ -63,10 +63,13 @@ class Study(Struct, frozen=True):
 
 
 class Design(Struct, frozen=True):
-    """A trial that is wanted: the seed of each factor, and whether its seeds were run before."""
+    """A trial that is wanted: its seeds and settings, and which run with these it is."""
 
-    values: dict[str, int]
-    repeat: int = 0  # how many times before with the same seeds
+    values: dict[str, Any]
+    repeat: int = 0  # how many times before with the same values
+    asked: int | None = None  # of a sweep: by the so-manieth question to the sampler, from 0
+    told: tuple[int, ...] = ()  # of which earlier questions it learnt the results just before
+    by: str = ""  # what said so, with its version
 
 
 def seed_of(study: Study, factor: str, number: int) -> int:
