@@ -26,6 +26,7 @@ __all__ = [
     "present",
     "read_line",
     "read_space",
+    "rounded",
     "words",
 ]
 
@@ -189,8 +190,12 @@ def _points(one: Parameter) -> Sequence[Value]:
             hint=f"a list: {one.name} = [0.1, 0.01]; or a step, of float",
         )
     count = round((one.high - one.low) / one.step)
-    # 0.3, and not 0.30000000000000004.
-    return [float(f"{one.low + at * one.step:.12g}") for at in range(count + 1)]
+    return [rounded(one.low + at * one.step) for at in range(count + 1)]
+
+
+def rounded(value: float) -> float:
+    """A value of a range with steps as people write it: 0.3, and not 0.30000000000000004."""
+    return float(f"{value:.12g}")
 
 
 def words(one: Parameter) -> str:
