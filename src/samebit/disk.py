@@ -82,6 +82,7 @@ FAULT_POINTS = frozenset(
         "study.decide",
         "study.decided",
         "study.submit",
+        "study.cancel",
     }
 )
 

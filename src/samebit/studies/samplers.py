@@ -163,7 +163,7 @@ def load_optuna(sampler: str = "") -> Any:
             raise NotFound(
                 f"{sampler or 'early stopping'} needs a package that cannot be imported: {name}",
                 it_said=str(error),
-                hint=f"pip install {name}; or sampler = \"grid\", which needs nothing",
+                hint=f'pip install {name}; or sampler = "grid", which needs nothing',
             ) from error
     return import_module("optuna")
 
