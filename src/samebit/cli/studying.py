@@ -18,11 +18,19 @@ from samebit.cli.placing import THREADS
 from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
-from samebit.session.studied import ROLES, TRIAL
+from samebit.session.studied import ROLES, SETTINGS, TRIAL
 from samebit.studies.controlling import Controlled, Progress
-from samebit.studies.declared import Study, default_name, filled, roles, study_id
+from samebit.studies.declared import (
+    Study,
+    default_name,
+    filled,
+    roles,
+    settings_of,
+    study_id,
+)
 from samebit.studies.fates import Fate, goes_again
 from samebit.studies.places.place import Job, Place
+from samebit.studies.space import option_of
 from samebit.studies.trials import Trial
 
 __all__ = [
@@ -114,6 +122,10 @@ def jobs_of(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
             environ[THREADS] = str(study.threads)
         environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
         environ[ROLES] = json.dumps(roles(trial.values))
+        if study.sweep is not None:
+            settings = settings_of(trial.values).items()
+            given = {option_of(study.words, name): value for name, value in settings}
+            environ[SETTINGS] = json.dumps(given)
         key = f"{study.id}-{trial.number}-{attempt}"
         return Job(key, [*argv, *words], environ, Path(study.cwd), log, run)
 

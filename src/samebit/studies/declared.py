@@ -18,7 +18,7 @@ from msgspec import Struct
 from samebit import digest, disk, places, records
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.folders.folder import run_id
-from samebit.studies.space import Parameter, present, words
+from samebit.studies.space import Parameter, Value, present, words
 
 __all__ = [
     "ALL",
@@ -33,8 +33,10 @@ __all__ = [
     "find_study",
     "folder_of",
     "join_or_declare",
+    "read_study",
     "roles",
     "seed_of",
+    "settings_of",
     "study_id",
 ]
 
@@ -154,6 +156,11 @@ def roles(values: Mapping[str, Any]) -> dict[str, int]:
     return {"*" if name == ALL else name: int(values[name]) for name in FACTORS if name in values}
 
 
+def settings_of(values: Mapping[str, Any]) -> dict[str, Value]:
+    """What a trial's values are beside its seeds."""
+    return {name: value for name, value in values.items() if name not in FACTORS}
+
+
 def study_id(store: Path, name: str) -> str:
     """The id of a study by its name: of one store it is one, whoever declares it first."""
     text = digest.canonical_json([STUDY_FORMAT, places.store_id(store), name])
@@ -173,7 +180,12 @@ def folder_of(store: Path, study: str) -> Path:
 
 def find_study(store: Path, name: str) -> Study | None:
     """The study whose runs are in a group of this name."""
-    path = folder_of(store, study_id(store, name)) / "study.json"
+    return read_study(folder_of(store, study_id(store, name)))
+
+
+def read_study(folder: Path) -> Study | None:
+    """The study of a folder; None where there is none."""
+    path = folder / "study.json"
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -23,6 +23,7 @@ __all__ = [
     "Value",
     "check_words",
     "grid",
+    "option_of",
     "present",
     "read_line",
     "read_space",
@@ -238,6 +239,19 @@ def check_words(given: Sequence[str], space: Sequence[Parameter]) -> None:
                 arguments=" ".join(given[1:]) or "none",
                 hint=f"as in -- --{one.name} {{{one.name}}}",
             )
+
+
+def option_of(given: Sequence[str], name: str) -> str:
+    """How the script names a setting: of `--learning-rate {lr}` `learning_rate`; else as we do."""
+    place = f"{{{name}}}"
+    for before, word in itertools.pairwise(["", *given]):
+        found = before if word == place and before.startswith("-") else ""
+        if word.endswith("=" + place):
+            found = word.removesuffix("=" + place)
+        option = found.lstrip("-").replace("-", "_")
+        if _NAME.fullmatch(option):
+            return option
+    return name
 
 
 def _is_number(value: object) -> bool:

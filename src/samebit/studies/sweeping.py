@@ -9,24 +9,24 @@ runs go on at once and whatever was killed in between.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
 from samebit.folders.ending import STOPPED_EARLY
-from samebit.studies.declared import ALL, FACTORS, Design, Study, Sweep, seed_of
+from samebit.studies.declared import ALL, Design, Study, Sweep, seed_of, settings_of
 from samebit.studies.fates import Fate
 from samebit.studies.following import Point
 from samebit.studies.samplers import Answers
 from samebit.studies.space import Value
 from samebit.studies.trials import History, Trial
 
-__all__ = ["Budget", "Outcome", "Results", "Sweeping", "settings_of"]
+__all__ = ["Budget", "Outcome", "Results", "Sweeping"]
 
 Row = Mapping[str, object]
 RowOf = Callable[[str], Row | None]
 PointsOf = Callable[[str], Sequence[Point]]
 _HOUR_S, _NS = 3600, 1_000_000_000
+_HOPELESS = 3  # as of failures
 
 
 class Budget(Struct, frozen=True):
@@ -49,6 +49,7 @@ class Outcome(Struct, frozen=True):
     state: str  # running | finished | stopped early | failed
     value: float | None  # the mean over its runs; None where it did not finish
     values: tuple[float, ...] = ()  # of its runs that have one
+    has_metric: bool = True  # though it may be NaN; False where it ended without ever logging it
 
 
 class Results:
@@ -99,7 +100,8 @@ class Results:
         if len(values) == len(found):
             return Outcome("finished", math.fsum(values) / len(values), values)
         is_early = states <= {STOPPED_EARLY, "finished"} and STOPPED_EARLY in states
-        return Outcome(STOPPED_EARLY if is_early else "failed", None, values)
+        has_metric = any(self._key in (self.row(run) or {}) for run in runs) or not runs
+        return Outcome(STOPPED_EARLY if is_early else "failed", None, values, has_metric)
 
     def spent(self, trials: Sequence[Trial]) -> tuple[float, float]:
         """How long at least one run went on, and how long devices were held, in seconds."""
@@ -130,16 +132,20 @@ class Sweeping:
         self._budget, self._results = budget, results
         self._given = 0  # trials
         self._asked = 0  # questions
-        self._open: dict[
-            int, list[int]
-        ] = {}  # the trials of questions not told of, by their number
+        self._open: dict[int, list[int]] = {}  # trials of questions not told of
         self._rest: list[Design] = []  # of the last configuration
         self._is_over = False
+        self._blind, self._seen = 0, False  # configurations without the metric; whether one has it
 
     def total(self, given: int) -> int:
         """By the budget of trials, or the grid; else as many as there are."""
         most = self._most()
         return given if most is None else max(given, most * self._sweep.seeds)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether scripts end well, and none has the metric: so no more are asked for."""
+        return self._blind >= _HOPELESS and not self._seen
 
     def next(self, history: History, fates: Mapping[int, Fate], free: int) -> Design | None:
         """The next run: of those that were decided before, of this configuration, of another."""
@@ -174,6 +180,8 @@ class Sweeping:
             return []
         told = [number for number in self._open if self._outcome(number, fates).state != "running"]
         self._tell(told, fates)
+        if self.is_blind:
+            return []
         return self._designs(self._answers.ask(self._asked), told, self._answers.by)
 
     def _designs(self, settings: Mapping[str, Value], told: Sequence[int], by: str) -> list[Design]:
@@ -198,6 +206,8 @@ class Sweeping:
                 points = self._results.points_of(run) if run is not None else ()
                 steps = {int(step): value for step, value in points if math.isfinite(value)}
             self._answers.tell(number, found.value, steps)
+            self._blind += not found.has_metric
+            self._seen = self._seen or found.has_metric
             del self._open[number]
 
     def _outcome(self, number: int, fates: Mapping[int, Fate]) -> Outcome:
@@ -217,11 +227,6 @@ class Sweeping:
             (self._budget.seconds and seconds >= self._budget.seconds)
             or (self._budget.gpu_seconds and held >= self._budget.gpu_seconds)
         )
-
-
-def settings_of(values: Mapping[str, Any]) -> dict[str, Value]:
-    """What a trial's values are beside its seeds."""
-    return {name: value for name, value in values.items() if name not in FACTORS}
 
 
 def _covered(spans: Sequence[tuple[float, float]]) -> float:
