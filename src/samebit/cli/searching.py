@@ -165,7 +165,9 @@ def _meant(options: argparse.Namespace, arguments: Sequence[str]) -> _Meant:
             )
         options.module = wanted.module or None
         options.words = [wanted.script] if wanted.script else []
-    elif first and options.module is None and not Path(first).is_file():
+    elif (
+        first and options.module is None and not first.endswith(".py") and not Path(first).is_file()
+    ):
         return _known(options, first, arguments)
     wanted = _with_options(wanted, options, arguments)
     how, given = what_runs(options, [*wanted.command, *wanted.arguments], _ASKED)

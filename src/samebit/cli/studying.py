@@ -121,9 +121,9 @@ def jobs_of(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
         if study.threads:
             environ[THREADS] = str(study.threads)
         environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
-        environ[ROLES] = json.dumps(roles(trial.values))
+        environ[ROLES] = json.dumps(roles(study, trial.values))
         if study.sweep is not None:
-            settings = settings_of(trial.values).items()
+            settings = settings_of(study, trial.values).items()
             given = {option_of(study.words, name): value for name, value in settings}
             environ[SETTINGS] = json.dumps(given)
         key = f"{study.id}-{trial.number}-{attempt}"

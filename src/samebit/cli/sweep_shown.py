@@ -117,7 +117,7 @@ def read_found(store: Path, study: Study, sweep: Sweep) -> Found:
         came = results.outcome([*members, *[None] * (sweep.seeds - len(members))])
         first = members[0].trial
         runs = [one.run for one in members if one.run is not None]
-        settings = settings_of(first.values)
+        settings = settings_of(study, first.values)
         tried.append(
             Configuration(
                 asked + 1, dict(settings), came.state, came.value, list(came.values), runs, first.by
@@ -219,7 +219,7 @@ def _print(screen: Screen, found: Found) -> None:
     if len(found.configurations) > _SHOWN:
         screen.say(f"and {len(found.configurations) - _SHOWN:,} more (--json has all)")
     curve = found.best_so_far
-    if len(curve) > 1:
+    if len(set(curve)) > 1:
         screen.say()
         screen.say(
             visible(f"best {found.metric} so far, {number(curve[0])} to {number(curve[-1])}:")

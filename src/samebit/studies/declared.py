@@ -137,7 +137,7 @@ def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
     """The words of a trial's command, and the seed of everything."""
     seed = _value(study, values, ALL)
 
-    names = {name: str(value) for name, value in values.items() if name not in FACTORS}
+    names = {name: str(value) for name, value in settings_of(study, values).items()}
     space = study.sweep.space if study.sweep is not None else ()
 
     def put(match: re.Match[str]) -> str:
@@ -151,14 +151,16 @@ def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
     return [_PLACES.sub(put, word) for word in present(study.words, space, values)], seed
 
 
-def roles(values: Mapping[str, Any]) -> dict[str, int]:
+def roles(study: Study, values: Mapping[str, Any]) -> dict[str, int]:
     """The seeds that a trial gives roles by name; `*` is every role that is not named."""
-    return {"*" if name == ALL else name: int(values[name]) for name in FACTORS if name in values}
+    found = {name: int(values[name]) for name in study.factors if name in values}
+    return {"*" if name == ALL else name: seed for name, seed in found.items()}
 
 
-def settings_of(values: Mapping[str, Any]) -> dict[str, Value]:
-    """What a trial's values are beside its seeds."""
-    return {name: value for name, value in values.items() if name not in FACTORS}
+def settings_of(study: Study, values: Mapping[str, Any]) -> dict[str, Value]:
+    """What a trial's values are beside its seeds, in the order of the space."""
+    space = study.sweep.space if study.sweep is not None else ()
+    return {one.name: values[one.name] for one in space if one.name in values}
 
 
 def study_id(store: Path, name: str) -> str:

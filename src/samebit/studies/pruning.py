@@ -1,6 +1,6 @@
 """Runs of a sweep are stopped early by a pruner of Optuna, which sees their values as they come.
 
-Each value is put to it in the order of the run's steps, whether they came one by one or together, so
+Each value is put to it in the order of the run's steps, whether they came one by one or not, so
 that what it says of a run depends on how far the others are and not on how often we look. Of a
 study that goes on it is shown again what the runs have logged.
 """

@@ -34,7 +34,7 @@ __all__ = [
 Value = bool | int | float | str
 _KINDS = ("float", "log", "int", "log_int")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_TAKEN = ("seed", "init", "order", "dropout", "split", "all")  # kinds of seeds
+_TAKEN = ("seed", "all")  # the seed of a run
 _LARGEST_GRID = 100_000
 
 
@@ -79,8 +79,8 @@ def read_space(table: Mapping[str, Any]) -> tuple[Parameter, ...]:
     found: list[Parameter] = []
     for name, said in table.items():
         if not _NAME.fullmatch(name) or name in _TAKEN:
-            why = "a kind of seed" if name in _TAKEN else "no name"
-            raise UsageError(f"{name!r} cannot be searched: it is {why}", seeds=", ".join(_TAKEN))
+            why = "the seed of a run" if name in _TAKEN else "no name"
+            raise UsageError(f"{name!r} cannot be searched: it is {why}")
         found.append(_parameter(name, said, {one.name: one for one in found}))
     return tuple(found)
 

@@ -83,8 +83,8 @@ class Results:
         if self._sweep.take == "best":
             seen = [value for _, value in self.points_of(run) if math.isfinite(value)]
             found = (max if self._sweep.goal == "maximize" else min)(seen, default=None)
-        is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-        return float(found) if is_number and math.isfinite(found) else None
+        number = _number(found)
+        return number if number is not None and math.isfinite(number) else None
 
     def outcome(self, found: Sequence[Fate | None]) -> Outcome:
         """What a configuration came to, by its runs; None stands for one that is still to come.
@@ -169,7 +169,7 @@ class Sweeping:
         """What an earlier controller decided; the sampler is told and asked as it was then."""
         if not self._rest:
             self._tell(trial.told, fates)
-            settings = settings_of(trial.values)
+            settings = settings_of(self._study, trial.values)
             self._answers.ask(self._asked, settings)
             self._rest = self._designs(settings, trial.told, trial.by)
         return self._give()
@@ -239,4 +239,5 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None
