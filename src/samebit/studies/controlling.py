@@ -133,6 +133,8 @@ class _Loop:
 
     def _take(self, trial: Trial) -> None:
         (found,) = fates([trial], self._rows)
+        if found.state == STOPPED_EARLY:
+            self._say_in_run(trial)
         if found.state == "waiting" or goes_again(found) or self._is_retried(found):
             self._fates[trial.number] = Fate(trial, "waiting", found.run)
             self._waiting.append(trial.number)
