@@ -11,7 +11,16 @@ from msgspec import Struct
 from samebit import places, stats
 from samebit.cli.searching import results_of
 from samebit.cli.tables import Column, table
-from samebit.cli.words import Screen, counted, duration, number, sparkline, visible, write_data
+from samebit.cli.words import (
+    Screen,
+    counted,
+    duration,
+    number,
+    say_list,
+    sparkline,
+    visible,
+    write_data,
+)
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
@@ -19,7 +28,7 @@ from samebit.report.checklist.project import is_test
 from samebit.stats.values import Estimate
 from samebit.studies.declared import Study, Sweep, find_study, folder_of, settings_of
 from samebit.studies.fates import Fate, fates
-from samebit.studies.space import words
+from samebit.studies.space import Value, words
 from samebit.studies.trials import Trial, read_history
 
 __all__ = ["Configuration", "Found", "in_short", "show"]
@@ -33,7 +42,7 @@ class Configuration(Struct, frozen=True):
     """What was tried, and what came of it."""
 
     number: int  # of the question to the sampler, from 1
-    settings: dict[str, object]
+    settings: dict[str, Value]
     state: str  # running | finished | stopped early | failed
     value: float | None  # the mean over its runs; None where it did not finish
     values: list[float]  # of its runs
@@ -120,7 +129,7 @@ def read_found(store: Path, study: Study, sweep: Sweep) -> Found:
         settings = settings_of(study, first.values)
         tried.append(
             Configuration(
-                asked + 1, dict(settings), came.state, came.value, list(came.values), runs, first.by
+                asked + 1, settings, came.state, came.value, list(came.values), runs, first.by
             )
         )
     curve = _best_so_far(tried, sweep.goal)
@@ -230,7 +239,7 @@ def _print(screen: Screen, found: Found) -> None:
             f"of {n} {number(one.value)}"
             for n, one in zip(_sizes(found), found.expected_best, strict=True)
         )
-        screen.say(visible(f"the best of a random search is expected to be: {said}"))
+        say_list(screen, "the best of n, expected by this random search:", [said])
 
 
 def _sizes(found: Found) -> list[int]:
