@@ -166,7 +166,7 @@ def test_a_grid_runs_is_shown_and_goes_on_with_nothing_run_twice(project: Projec
     told = {"parameter": "learning rate", "space": "{0.1, 0.01}", "sampler": by, "best": 0.1}
     assert rate == told
     assert batch == {"parameter": "batch size", "space": "{16, 32}", "sampler": by, "best": 16}
-    list_ = project.call(SAMEBIT, "checklist", "neurips", "--json")
+    list_ = project.call(SAMEBIT, "checklist", "--json")
     assert "sweep g: loss, lowest last value" in list_.out, list_.err
     other = sweep(project, *words, "--space", "lr = [0.5]", *arguments)
     assert other.code == 2
