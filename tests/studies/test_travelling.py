@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebit import disk, places, records
+from samebit.cli.checking import examine
 from samebit.errors import Damaged
 from samebit.objects.store import Store
 from samebit.remotes import checking, studies
@@ -250,3 +251,14 @@ def test_a_name_that_no_part_has_is_refused(place: FolderPlace) -> None:
     (found,) = place.list("studies/0123456789")
     with pytest.raises(Damaged, match=re.escape("not the name")):
         studies.of_path(found)
+
+
+@pytest.mark.parametrize("file", ["study.json", "trials.jsonl"])
+def test_a_check_of_the_store_names_a_damaged_study(store: Path, file: str) -> None:
+    study = declare(store)
+    decide(store, study.id, range(2))
+    assert examine(Store(store)).damage == []
+    path = folder_of(store, study.id) / file
+    path.write_bytes(path.read_bytes().replace(b":", b";", 3))
+    (said,) = examine(Store(store)).damage
+    assert said.startswith(f"study {study.id}: ")
