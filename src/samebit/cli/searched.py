@@ -4,14 +4,16 @@ Tables and checklists are given it, since they know no study. What a project dec
 `samebit.toml` stays above it.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from samebit.errors import NotFound
 from samebit.report.tables.options import Options
 from samebit.report.tables.settings import Searched, Settings
-from samebit.studies.declared import Study, Sweep, folder_of, read_study
+from samebit.studies.declared import Study, Sweep, declared_in, folder_of
 from samebit.studies.space import option_of, words
 from samebit.studies.trials import read_history
 
@@ -23,8 +25,13 @@ Row = Mapping[str, object]
 def sweeps_of(store: Path, rows: Sequence[Row]) -> list[tuple[Study, Sweep]]:
     """The sweeps that some runs are of, in the order of the runs."""
     ids = dict.fromkeys(str(row["study"]) for row in rows if row.get("study"))
-    found = (read_study(folder_of(store, one)) for one in ids)
-    return [(one, one.sweep) for one in found if one is not None and one.sweep is not None]
+    found: list[tuple[Study, Sweep]] = []
+    for one in ids:
+        with contextlib.suppress(NotFound):  # or damaged: `samebit check` says so
+            study = declared_in(folder_of(store, one))
+            if study.sweep is not None:
+                found.append((study, study.sweep))
+    return found
 
 
 def with_search(store: Path, settings: Settings, sweeps: Sequence[tuple[Study, Sweep]]) -> Settings:
