@@ -163,18 +163,19 @@ class Telling:
         screen, ended = self._screen, progress.ended
         if screen.width is None:
             if ended is not None:
-                screen.say(f"samebit: {progress.over} of {progress.total}: {_how_ended(ended)}"
-                           + _left(progress))  # fmt: skip
+                of = f" of {progress.total}" if progress.total is not None else ""
+                screen.say(f"samebit: {progress.over}{of}: {_how_ended(ended)}{_left(progress)}")
                 screen.stream.flush()
             return
         if self._line is None:
-            self._line = ProgressLine(screen, progress.total, self._name)
+            self._line = ProgressLine(screen, progress.total or 0, self._name)
         if ended is not None and ended.state != "finished":
             self._line.clear()
             screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
         lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
-        label = ", ".join([self._name, *lost])
-        is_known = progress.left_s is not None and progress.over < progress.total
+        count = [] if progress.total is not None else [f"{progress.over} over"]
+        label = ", ".join([self._name, *count, *lost])
+        is_known = progress.left_s is not None and progress.over != progress.total
         left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)
 

@@ -39,7 +39,7 @@ _LOG_TAIL = 2000
 class Progress(Struct, frozen=True):
     """How far a study is, now; and what has just come to its end."""
 
-    total: int
+    total: int | None  # None where nobody knows how many it will be
     counts: Mapping[str, int]  # of trials by state
     left_s: float | None  # None while nothing is known
     ended: Fate | None = None
@@ -285,7 +285,8 @@ class _Loop:
         for one in self._fates.values():
             counts[one.state] = counts.get(one.state, 0) + 1
         total = self._asked.total(len(self._numbers))
-        self._tell(Progress(total, counts, self._left_s(total), ended))
+        left_s = self._left_s(total) if total is not None else None
+        self._tell(Progress(total, counts, left_s, ended))
 
     def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""

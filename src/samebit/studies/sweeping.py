@@ -137,10 +137,10 @@ class Sweeping:
         self._is_over = False
         self._blind, self._seen = 0, False  # configurations without the metric; whether one has it
 
-    def total(self, given: int) -> int:
-        """By the budget of trials, or the grid; else as many as there are."""
+    def total(self, given: int) -> int | None:
+        """By the budget of trials, or the grid."""
         most = self._most()
-        return given if most is None else max(given, most * self._sweep.seeds)
+        return None if most is None else max(given, most * self._sweep.seeds)
 
     @property
     def is_blind(self) -> bool:
@@ -239,5 +239,6 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
 
 
 def _number(value: object) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value)
