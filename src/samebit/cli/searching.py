@@ -194,8 +194,10 @@ def _known(options: argparse.Namespace, name: str, arguments: Sequence[str]) -> 
             hint="only the budget, --jobs, --on and --retry can be others",
         )
     wanted = _with_options(Wanted(), options, ())
-    history = read_history(folder_of(store, study.id), study.id)
-    return _Meant(study, study.sweep, _budget(wanted, _budget_before(history), study))
+    before = Budget()
+    if not (wanted.trials or wanted.lasts or wanted.gpu_hours):
+        before = _budget_before(read_history(folder_of(store, study.id), study.id))
+    return _Meant(study, study.sweep, _budget(wanted, before, study))
 
 
 def _budget_before(history: History) -> Budget:

@@ -27,6 +27,7 @@ __all__ = [
     "FACTORS",
     "Counts",
     "Design",
+    "Keeping",
     "Study",
     "Sweep",
     "declared_in",
@@ -72,6 +73,15 @@ class Sweep(Struct, frozen=True):
         return f"{side} {each}{mean}"
 
 
+class Keeping(Struct, frozen=True):
+    """How many runs go on behind a step; the others are stopped. The metric is the study's."""
+
+    keep: int
+    at: float  # the step
+    better: str  # higher | lower
+    steps: float = 0  # of a whole run; 0 where nobody said
+
+
 class Study(Struct, frozen=True):
     """`study.json`: what is run, what varies. Never rewritten; how many is in `trials.jsonl`."""
 
@@ -89,6 +99,7 @@ class Study(Struct, frozen=True):
     metric: str = ""
     at_ns: int = 0
     sweep: Sweep | None = None  # None: nothing but seeds varies
+    keeping: Keeping | None = None  # None: all runs go to their end
     format: str = STUDY_FORMAT
 
 
@@ -239,6 +250,9 @@ def _identity(study: Study) -> dict[str, Any]:
     """What cannot be otherwise when a study goes on."""
     names = ("how", "words", "cwd", "factors", "crossed", "seed", "first", "deterministic")
     found = {name: records.plain(getattr(study, name)) for name in names}
+    if study.keeping is not None:
+        one = study.keeping
+        found["keep"] = f"{one.keep} at step {one.at:g}, {study.metric} {one.better} is better"
     if study.sweep is not None:
         found["goal"] = f"{study.sweep.goal} {study.metric}"
         found["space"] = [f"{one.name} = {words(one)}" for one in study.sweep.space]
