@@ -194,9 +194,7 @@ def _known(options: argparse.Namespace, name: str, arguments: Sequence[str]) -> 
             hint="only the budget, --jobs, --on and --retry can be others",
         )
     wanted = _with_options(Wanted(), options, ())
-    before = Budget()
-    if not (wanted.trials or wanted.lasts or wanted.gpu_hours):
-        before = _budget_before(read_history(folder_of(store, study.id), study.id))
+    before = _budget_before(read_history(folder_of(store, study.id), study.id))
     return _Meant(study, study.sweep, _budget(wanted, before, study))
 
 
@@ -236,10 +234,12 @@ def _with_options(wanted: Wanted, options: argparse.Namespace, arguments: Sequen
 
 
 def _budget(wanted: Wanted, before: Budget, study: Study) -> Budget:
+    """What is said now, or where nothing is, what was said before."""
     seconds = seconds_of(wanted.lasts) if wanted.lasts else 0.0
     if seconds is None or (wanted.lasts and seconds < 1):
         raise UsageError(f"{wanted.lasts!r} is no length of time", hint="--for 30min, 2h, 1.5d")
-    found = budget_of(wanted, seconds, before)
+    found = budget_of(wanted, seconds)
+    found = found if found.counts else before
     is_grid = study.sweep is not None and study.sweep.sampler == "grid"
     if not found.counts and not is_grid:
         raise UsageError(
