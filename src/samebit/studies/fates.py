@@ -45,7 +45,8 @@ def fates(trials: Sequence[Trial], rows: Mapping[str, Row]) -> list[Fate]:
 def fate(trial: Trial, row: Row | None) -> Fate:
     """How it is with a trial, by the row of the run of its last start."""
     if trial.last is None or row is None or row["state"] == "not begun":
-        return Fate(trial, "waiting")
+        lost = trial.last is not None and trial.last.lost
+        return Fate(trial, "broken off", cause=lost) if lost else Fate(trial, "waiting")
     run, state = str(row["id"]), str(row["state"])
     seconds, started = row.get("seconds"), row.get("started")
     if trial.last.stopped and state not in OVER[:1]:
@@ -56,7 +57,7 @@ def fate(trial: Trial, row: Row | None) -> Fate:
         run,
         seconds if isinstance(seconds, float) else None,
         started if isinstance(started, int) else None,
-        str(row.get("cause") or row.get("damage") or ""),
+        (trial.last.lost if state in LOST else "") or str(row.get("cause") or row.get("damage") or ""),
     )
 
 
