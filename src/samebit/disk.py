@@ -84,6 +84,7 @@ FAULT_POINTS = frozenset(
         "study.sent",
         "study.slurm",
         "study.submit",
+        "study.cancel",
     }
 )
 

@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import disk
 from samebit.errors import CannotStart
+from samebit.folders.ending import STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
 from samebit.query import index
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, MOST_STARTS, OVER, Fate, fate, fates, fresh_row, goes_again
+from samebit.studies.fates import LOST, MOST_STARTS, Fate, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
 from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.stopping import Observed, Stops
 from samebit.studies.trials import Trial, Trials
 
 __all__ = ["Controlled", "Progress", "control"]
@@ -60,6 +63,7 @@ class _Active(Struct):
     began: float  # by the monotonic clock
     handle: Handle | None = None  # None: only its run is watched
     looked: float = 0.0
+    asked: float | None = None  # when it was asked to end, because it is stopped early
 
 
 class _Loop:
@@ -70,7 +74,10 @@ class _Loop:
         place: Place,
         job_of: Callable[[Trial, Path, RunFolder], Job],
         tell: Callable[[Progress], object],
+        stops: Stops | None,
     ) -> None:
+        self._stops = stops
+        self._observed = Observed(store, study.metric)
         self._store, self._study, self._place = store, study, place
         self._folder = folder_of(store, study.id)
         self._job_of, self._tell = job_of, tell
@@ -95,6 +102,7 @@ class _Loop:
                     break
                 for number in self._ended():
                     self._judge(number)
+                self._stop_early()
                 if self._active:
                     time.sleep(_LOOK_S)
                     self._say()
@@ -118,6 +126,8 @@ class _Loop:
             self._fates[trial.number] = Fate(trial, "waiting", found.run) if again else found
         for number in self._numbers:
             found = self._fates[number]
+            if found.state == STOPPED_EARLY:
+                self._say_in_run(found.trial)
             if found.state == "running":
                 job = self._job(found.trial)
                 began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
@@ -125,6 +135,38 @@ class _Loop:
             elif found.state == "waiting" or goes_again(found):
                 self._fates[number] = Fate(found.trial, "waiting", found.run)
                 self._waiting.append(number)
+
+    def _stop_early(self) -> None:
+        """End what was decided to end; ask what else is to, where there is anything new."""
+        if self._stops is not None and self._observed.look(self._fates):
+            for stop in self._stops.look(self._observed):
+                found = self._fates[stop.number]
+                if found.state == "running" and found.trial.early is None:
+                    trial = self._log.stop_early(stop.number, stop.step, stop.why)
+                    self._fates[stop.number] = replace(found, trial=trial)
+        now = time.monotonic()
+        for number, one in self._active.items():
+            trial = self._fates[number].trial
+            if trial.early is None or one.handle is None:
+                continue
+            if one.asked is None:
+                one.asked = now
+                self._say_in_run(trial)
+                disk.fault("study.cancel")
+                self._place.cancel(one.handle)
+            elif now - one.asked > _END_S:
+                one.asked = now
+                self._place.cancel(one.handle, at_once=True)
+
+    def _say_in_run(self, trial: Trial) -> None:
+        """Have the run tell that it is stopped early, and by whom; once."""
+        assert trial.last is not None
+        assert trial.early is not None
+        run = RunFolder(self._store / "runs" / trial.last.run)
+        execution = max(run.executions(), default=None)
+        if execution is not None and stopped_early(run.notes(), execution) is None:
+            why = f"by the study {self._study.name} at step {trial.early.step:g}: {trial.early.why}"
+            run.add_note(STOPPED_EARLY, {"execution": execution, "why": why})
 
     def _job(self, trial: Trial) -> Job:
         assert trial.last is not None
@@ -171,7 +213,7 @@ class _Loop:
         if found.state == "running":
             active.handle = None  # its supervisor is gone, and what it started goes on
             return
-        if not found.began and active.handle is not None:
+        if found.state == "waiting" and not found.began and active.handle is not None:
             del self._active[number]
             self._fates[number] = Fate(before.trial, "waiting")
             raise _could_not_start(active.job)
@@ -186,7 +228,8 @@ class _Loop:
 
     def _is_hopeless(self) -> bool:
         states = [one.state for one in self._fates.values()]
-        return "finished" not in states and states.count("failed") >= _HOPELESS
+        has_worked = "finished" in states or STOPPED_EARLY in states
+        return not has_worked and states.count("failed") >= _HOPELESS
 
     def _stop(self) -> int:
         """Ask all jobs to end, and wait; how many go on, because nothing reaches them."""
@@ -216,7 +259,7 @@ class _Loop:
     def _stopped(self, number: int) -> None:
         active = self._active.pop(number)
         found = fate(self._fates[number].trial, fresh_row(self._store, active.job.run.id))
-        if found.began and found.state not in OVER[:1]:
+        if found.began and found.state not in ("finished", STOPPED_EARLY):
             found = Fate(self._log.stopped(number), "waiting", found.run)
         self._fates[number] = found
 
@@ -255,6 +298,7 @@ def control(
     tell: Callable[[Progress], object],
     *,
     retry: bool = False,
+    stops: Stops | None = None,
 ) -> Controlled:
     """Run what is wanted of a study and is not over yet.
 
@@ -268,6 +312,7 @@ def control(
         job_of: the job of a trial's last start, with its log and where its run will be.
         tell: called several times a second with how far it is.
         retry: start what failed once more.
+        stops: who says, by the values of the study's metric, which runs end early.
 
     Raises:
         SamebitError: another process controls the study, or nothing can be written.
@@ -277,7 +322,7 @@ def control(
     (folder / "logs").mkdir(exist_ok=True)
     with Hold(folder) as hold, Trials(folder, study.id) as log:
         log.want(counts, repeats)
-        return _Loop(store, study, place, job_of, tell).run(wanted, log, hold, retry=retry)
+        return _Loop(store, study, place, job_of, tell, stops).run(wanted, log, hold, retry=retry)
 
 
 def _key(values: Mapping[str, object], repeat: int) -> tuple[object, ...]:

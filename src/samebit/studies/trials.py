@@ -21,7 +21,7 @@ from samebit import digest, disk
 from samebit.errors import Damaged, SamebitError
 from samebit.folders.folder import run_id
 
-__all__ = ["History", "Start", "Trial", "Trials", "parse", "read_history"]
+__all__ = ["Early", "History", "Start", "Trial", "Trials", "parse", "read_history"]
 
 FILE = "trials.jsonl"
 
@@ -35,6 +35,13 @@ class Start(Struct, frozen=True):
     lost: str = ""  # why it ended, as the place said: what its run cannot know of
 
 
+class Early(Struct, frozen=True):
+    """It was decided that a trial ends before its script does."""
+
+    step: float  # at which it was judged
+    why: str
+
+
 class Trial(Struct, frozen=True):
     """What was decided, and what was done for it."""
 
@@ -43,6 +50,7 @@ class Trial(Struct, frozen=True):
     repeat: int = 0
     starts: tuple[Start, ...] = ()
     given_up: str = ""  # why it is not taken further
+    early: Early | None = None  # it is stopped, or was; unless it was quicker and finished
 
     @property
     def last(self) -> Start | None:
@@ -90,6 +98,9 @@ class History(Struct):
             elif kind == "lost":
                 last = msgspec.structs.replace(trial.starts[-1], lost=line["why"])
                 trial = msgspec.structs.replace(trial, starts=(*trial.starts[:-1], last))
+            elif kind == "stopped early":
+                early = Early(line["step"], line["why"])
+                trial = msgspec.structs.replace(trial, early=early)
             elif kind == "given up":
                 trial = msgspec.structs.replace(trial, given_up=line["why"])
             self.trials[number] = trial
@@ -216,6 +227,12 @@ class Trials:
     def lost(self, number: int, why: str) -> Trial:
         """The last start was ended by something that has no part in its script."""
         self._say({"kind": "lost", "number": number, "why": why})
+        return self.history.trials[number]
+
+    def stop_early(self, number: int, step: float, why: str) -> Trial:
+        """A trial that goes on is about to be stopped: what it is worth was seen at a step."""
+        at = int(step) if step == int(step) else step
+        self._say({"kind": "stopped early", "number": number, "step": at, "why": why})
         return self.history.trials[number]
 
     def give_up(self, number: int, why: str) -> Trial:
