@@ -19,7 +19,16 @@ from samebit.session.retention import Saved
 if TYPE_CHECKING:
     from samebit.folders.read import View
 
-__all__ = ["Left", "as_recorded", "base_of", "can_go_on", "find", "find_resumable", "left_by", "restored_step"]
+__all__ = [
+    "Left",
+    "as_recorded",
+    "base_of",
+    "can_go_on",
+    "find",
+    "find_resumable",
+    "left_by",
+    "restored_step",
+]
 
 # Those of torch that keep `step` in their state from their first step on.
 _COUNTING = frozenset(

@@ -63,7 +63,8 @@ def fate(trial: Trial, row: Row | None) -> Fate:
         run,
         seconds if isinstance(seconds, float) else None,
         started if isinstance(started, int) else None,
-        (trial.last.lost if state in LOST else "") or str(row.get("cause") or row.get("damage") or ""),
+        (trial.last.lost if state in LOST else "")
+        or str(row.get("cause") or row.get("damage") or ""),
     )
 
 

@@ -249,7 +249,6 @@ class Slurm:
         self._ending = _Ending(wanted, self._ending.at_once and bool(wanted))
 
 
-
 def _look(task: _Task, *, is_known: bool) -> Look:
     """How it is with a task, by what the queue has of it; it may have forgotten what has ended."""
     row = task.row
@@ -260,7 +259,9 @@ def _look(task: _Task, *, is_known: bool) -> Look:
     state, told = row.state if row is not None else "", _told(task)
     if state not in LOST and state != "COMPLETED":
         state = next((state for sign, state in _TOLD.items() if sign in told), state)
-    of = f"Slurm job {row.id}" + (f" on {row.nodes}" if row.nodes else "") if row is not None else ""
+    of = (
+        f"Slurm job {row.id}" + (f" on {row.nodes}" if row.nodes else "") if row is not None else ""
+    )
     said = f"{state}, {of}" if state in LOST else ""
     if said or told or (row is not None and row.reason not in ("None", "NonZeroExitCode")):
         why = f" ({row.reason})" if row is not None and row.reason != "None" else ""
