@@ -8,7 +8,7 @@ is made again under the same name, so that no start ever comes to two runs.
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from samebit.errors import CannotStart
 from samebit.folders.ending import STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
 from samebit.query import index
+from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
 from samebit.studies.fates import LOST, MOST_STARTS, Fate, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
@@ -46,7 +47,7 @@ class Progress(Struct, frozen=True):
     @property
     def over(self) -> int:
         """Trials that will not be started again."""
-        return self.total - self.counts.get("waiting", 0) - self.counts.get("running", 0)
+        return sum(n for state, n in self.counts.items() if state not in ("waiting", "running"))
 
 
 class Controlled(Struct, frozen=True):
@@ -86,26 +87,28 @@ class _Loop:
         self._active: dict[int, _Active] = {}
         self._numbers: list[int] = []
 
-    def run(self, wanted: Sequence[Design], log: Trials, hold: Hold, *, retry: bool) -> Controlled:
+    def run(self, asked: Asked, log: Trials, hold: Hold, *, retry: bool) -> Controlled:
         """Until all that is wanted is over, or Ctrl-C, or nothing but failures."""
-        self._log = log
-        self._take_up(wanted, retry=retry)
-        self._say()
+        self._log, self._asked, self._retry = log, asked, retry
+        self._known = {_key(one): one for one in log.history.trials}
+        self._rows = {str(row["id"]): row for row in index.rows(self._store)} if self._known else {}
         hopeless = False
         try:
-            while self._waiting or self._active:
+            while True:
                 hold.renew()
-                hopeless = hopeless or self._is_hopeless()
+                if not hopeless:
+                    self._take_up()
+                    hopeless = self._is_hopeless()
+                self._say()
                 if not hopeless:
                     self._start(self._place.takes - len(self._active))
-                if hopeless and not self._active:
+                if not self._active and (hopeless or not self._waiting):
                     break
                 for number in self._ended():
                     self._judge(number)
                 self._stop_early()
                 if self._active:
                     time.sleep(_LOOK_S)
-                    self._say()
         except KeyboardInterrupt:
             return Controlled(self._in_order(), stopped=True, still_running=self._stop())
         except BaseException:
@@ -113,28 +116,37 @@ class _Loop:
             raise
         return Controlled(self._in_order(), hopeless=hopeless)
 
-    def _take_up(self, wanted: Sequence[Design], *, retry: bool) -> None:
-        """Decide what was not decided yet, and learn how it is with what was."""
-        known = {_key(one.values, one.repeat): one for one in self._log.history.trials}
-        rows = {str(row["id"]): row for row in index.rows(self._store)} if known else {}
-        for one in wanted:
-            trial = known.get(_key(one.values, one.repeat))
-            trial = trial or self._log.decide(one.values, one.repeat)
+    def _take_up(self) -> None:
+        """Decide what is asked for and was not decided yet; learn how it is with what was."""
+
+        def ask() -> Design | None:
+            free = self._place.jobs - len(self._active) - len(self._waiting)
+            return self._asked.next(self._log.history, self._fates, free)
+
+        while (one := ask()) is not None:
+            trial = self._known.get(_key(one))
+            if trial is None and self._is_hopeless():
+                return
+            trial = trial or self._log.decide(one)
             self._numbers.append(trial.number)
-            (found,) = fates([trial], rows)
-            again = retry and found.state == "failed"
-            self._fates[trial.number] = Fate(trial, "waiting", found.run) if again else found
-        for number in self._numbers:
-            found = self._fates[number]
-            if found.state == STOPPED_EARLY:
-                self._say_in_run(found.trial)
-            if found.state == "running":
-                job = self._job(found.trial)
-                began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
-                self._active[number] = _Active(job, began, self._place.reconnect(job))
-            elif found.state == "waiting" or goes_again(found):
-                self._fates[number] = Fate(found.trial, "waiting", found.run)
-                self._waiting.append(number)
+            self._take(trial)
+
+    def _take(self, trial: Trial) -> None:
+        (found,) = fates([trial], self._rows)
+        if found.state == "waiting" or goes_again(found) or self._is_retried(found):
+            self._fates[trial.number] = Fate(trial, "waiting", found.run)
+            self._waiting.append(trial.number)
+            return
+        self._fates[trial.number] = found
+        if found.state == STOPPED_EARLY:
+            self._say_in_run(trial)
+        if found.state == "running":
+            job = self._job(trial)
+            began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
+            self._active[trial.number] = _Active(job, began, self._place.reconnect(job))
+
+    def _is_retried(self, found: Fate) -> bool:
+        return self._retry and found.state == "failed"
 
     def _stop_early(self) -> None:
         """End what was decided to end; ask what else is to, where there is anything new."""
@@ -270,9 +282,10 @@ class _Loop:
         counts: dict[str, int] = {}
         for one in self._fates.values():
             counts[one.state] = counts.get(one.state, 0) + 1
-        self._tell(Progress(len(self._numbers), counts, self._left_s(), ended))
+        total = self._asked.total(len(self._numbers))
+        self._tell(Progress(total, counts, self._left_s(total), ended))
 
-    def _left_s(self) -> float | None:
+    def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""
         took = [one.seconds for one in self._fates.values() if one.seconds is not None]
         if not took:
@@ -282,7 +295,7 @@ class _Loop:
         free = max(0, self._place.jobs - len(running))
         slots = running + [0.0] * free
         heapq.heapify(slots)
-        for _ in range(len(self._waiting)):
+        for _ in range(len(self._waiting) + total - len(self._numbers)):
             heapq.heapreplace(slots, slots[0] + each)
         return max(slots, default=0.0)
 
@@ -290,7 +303,7 @@ class _Loop:
 def control(
     store: Path,
     study: Study,
-    wanted: Sequence[Design],
+    asked: Asked,
     counts: Mapping[str, int],
     repeats: int,
     place: Place,
@@ -305,7 +318,7 @@ def control(
     Args:
         store: of its runs.
         study: as it was declared.
-        wanted: its trials.
+        asked: says which trials it has.
         counts: how many of each factor they are, and
         repeats: how many of them are there for a second time; written down.
         place: where runs are made.
@@ -322,11 +335,11 @@ def control(
     (folder / "logs").mkdir(exist_ok=True)
     with Hold(folder) as hold, Trials(folder, study.id) as log:
         log.want(counts, repeats)
-        return _Loop(store, study, place, job_of, tell, stops).run(wanted, log, hold, retry=retry)
+        return _Loop(store, study, place, job_of, tell, stops).run(asked, log, hold, retry=retry)
 
 
-def _key(values: Mapping[str, object], repeat: int) -> tuple[object, ...]:
-    return (*sorted(values.items()), repeat)
+def _key(one: Trial | Design) -> tuple[object, ...]:
+    return (*sorted(one.values.items()), one.repeat, one.asked)
 
 
 def _could_not_start(job: Job) -> CannotStart:

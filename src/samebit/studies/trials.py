@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from samebit import digest, disk
 from samebit.errors import Damaged, SamebitError
 from samebit.folders.folder import run_id
+from samebit.studies.declared import Design
 
 __all__ = ["Early", "History", "Start", "Trial", "Trials", "parse", "read_history"]
 
@@ -51,6 +52,9 @@ class Trial(Struct, frozen=True):
     starts: tuple[Start, ...] = ()
     given_up: str = ""  # why it is not taken further
     early: Early | None = None  # it is stopped, or was; unless it was quicker and finished
+    asked: int | None = None  # of a sweep: by the so-manieth question to the sampler, from 0
+    told: tuple[int, ...] = ()  # what the sampler was told of since the question before
+    by: str = ""  # what said so, with its version
 
     @property
     def last(self) -> Start | None:
@@ -70,13 +74,6 @@ class History(Struct):
     counts: dict[str, int] = field(default_factory=dict[str, int])  # as they were wanted last
     repeats: int = 0
 
-    def find(self, values: Mapping[str, Any], repeat: int) -> Trial | None:
-        """The trial with some values."""
-        for trial in self.trials:
-            if trial.values == values and trial.repeat == repeat:
-                return trial
-        return None
-
     def take(self, study: str, line: Mapping[str, Any]) -> None:
         """Count one line; KeyError, TypeError, IndexError where it makes no sense here."""
         kind = line["kind"]
@@ -85,7 +82,16 @@ class History(Struct):
         elif kind == "trial":
             if line["number"] != len(self.trials):
                 raise IndexError(line["number"])
-            self.trials.append(Trial(line["number"], dict(line["values"]), line["repeat"]))
+            self.trials.append(
+                Trial(
+                    line["number"],
+                    dict(line["values"]),
+                    line["repeat"],
+                    asked=line.get("asked"),
+                    told=tuple(line.get("told", ())),
+                    by=line.get("by", ""),
+                )
+            )
         else:
             number = line["number"]
             trial = self.trials[number]
@@ -207,10 +213,13 @@ class Trials:
         if (self.history.counts, self.history.repeats) != (dict(counts), repeats):
             self._say({"kind": "wanted", "counts": dict(counts), "repeats": repeats})
 
-    def decide(self, values: Mapping[str, Any], repeat: int = 0) -> Trial:
+    def decide(self, one: Design) -> Trial:
         """A trial more."""
         number = len(self.history.trials)
-        self._say({"kind": "trial", "number": number, "values": dict(values), "repeat": repeat})
+        line = {"kind": "trial", "number": number, "values": one.values, "repeat": one.repeat}
+        if one.asked is not None:
+            line |= {"asked": one.asked, "told": list(one.told), "by": one.by}
+        self._say(line)
         return self.history.trials[number]
 
     def start(self, number: int) -> Trial:
