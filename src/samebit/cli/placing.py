@@ -2,27 +2,49 @@
 
 import argparse
 import os
+import shlex
 
 from samebit.errors import UsageError
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local, processors
 from samebit.studies.places.place import Place
+from samebit.studies.places.slurm import Slurm
 
 __all__ = ["MOST", "THREADS", "place_arguments", "place_of", "so_many", "threads_of"]
 
 THREADS = "OMP_NUM_THREADS"
 MOST = 100_000  # runs of a study
+_PLACES = ("local", "inline", "slurm")
+_OURS = frozenset(  # options of sbatch by which a study finds its jobs and their logs
+    {"--array", "-a", "--job-name", "-J", "--output", "-o", "--error", "-e", "--open-mode"}
+    | {"--parsable", "--wrap", "--chdir", "-D", "--wait", "-W", "--test-only", "--clusters", "-M"}
+)
 
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
     """Where, and how many at once."""
     add = parser.add_argument
-    add("--jobs", type=so_many, metavar="N", help="so many at once on this machine; else 1")
-    add("--on", choices=("local", "inline"), default="local", help="where runs are made")
+    add(
+        "--jobs",
+        type=so_many,
+        metavar="N",
+        help="so many at once; else 1 on this machine, and on Slurm as many as it runs",
+    )
+    add("--on", choices=_PLACES, default="local", help="where runs are made")
+    add(
+        "--sbatch",
+        type=_for_sbatch,
+        metavar="OPTIONS",
+        help='for Slurm, in one word: --sbatch "--partition=gpu --time=02:00:00"',
+    )
 
 
 def place_of(options: argparse.Namespace) -> Place:
     """The place that was asked for; UsageError where it cannot be as asked."""
+    if options.sbatch is not None and options.on != "slurm":
+        raise UsageError("--sbatch is for runs on Slurm", asked=f"--on {options.on}")
+    if options.on == "slurm":
+        return Slurm(options.jobs, options.sbatch or [])
     if options.on == "inline":
         if (options.jobs or 1) > 1:
             raise UsageError("inline is one run after the other", asked=f"--jobs {options.jobs}")
@@ -34,7 +56,30 @@ def threads_of(options: argparse.Namespace) -> int:
     """How many threads each run is given; 0 where it gets what the environment says."""
     if options.on == "inline" or THREADS in os.environ:
         return 0
+    if options.on == "slurm":
+        return _of_each_task(options.sbatch or [])
     return max(1, processors() // (options.jobs or 1))
+
+
+def _for_sbatch(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"options of sbatch, not {text!r}: {error}") from None
+    for word in words:
+        name = word.partition("=")[0] if word.startswith("--") else word[:2]
+        if name in _OURS:
+            raise argparse.ArgumentTypeError(f"{name} of sbatch is set by the study")
+    if words and not words[0].startswith("-"):
+        raise argparse.ArgumentTypeError(f"options of sbatch, not {text!r}")
+    return words
+
+
+def _of_each_task(words: list[str]) -> int:
+    """The processors that a job asks for; Slurm gives one where it asks for none."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-c", "--cpus-per-task", type=int, default=1)
+    return max(1, parser.parse_known_args(words)[0].cpus_per_task)
 
 
 def so_many(text: str) -> int:
