@@ -161,9 +161,14 @@ def test_a_killed_controllers_jobs_are_found_again_and_ctrl_c_ends_all(
 def test_a_job_that_is_requeued_goes_on_as_the_same_run_from_its_checkpoint(
     project: Project, a_slurm: clusters.Slurm
 ) -> None:
-    process = begin(project, *words("r", "--n", "1", "--", "checkpoints"))
+    given = words("r", "--n", "1", "--", "checkpoints")
+    first = begin(project, *given)
     reach(project, 3)
+    first.kill()  # so that the next one meets a run that is over, and a job that is not
+    first.communicate()
     a_slurm.call("scontrol", "requeue", project.view().facts["variables"]["SLURM_JOB_ID"])
+    until(lambda: project.view().status == "killed")
+    process = begin(project, *given)
     until(lambda: len(project.view().starts) == 2)
     tell(process, project)
     view = project.view()

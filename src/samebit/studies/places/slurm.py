@@ -26,7 +26,7 @@ __all__ = ["MOST_AT_A_TIME", "Slurm"]
 MOST_AT_A_TIME = 1000  # in the queue; an array may have as many where nobody changed that
 _LOOK_S, _MOST_S = 2.0, 30.0  # between two questions: the queue serves everybody
 _PREFIX = "samebit-"
-_OURS = ("--parsable", "--requeue", "--signal=B:USR1@60", "--open-mode=append")
+_OURS = ("--parsable", "--requeue", "--signal=B:USR1@60", "--open-mode=append", "--export=ALL")
 _WAITS = {
     "None": "to be scheduled",
     "Resources": "for resources",
