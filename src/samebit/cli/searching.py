@@ -31,7 +31,7 @@ from samebit.studies.declared import Study, Sweep, filled, find_study, folder_of
 from samebit.studies.following import Following
 from samebit.studies.places.place import Place
 from samebit.studies.pruning import PRUNERS, Pruning
-from samebit.studies.samplers import SAMPLERS, Answers, open_sampler
+from samebit.studies.samplers import LEARNING, SAMPLERS, Answers, open_sampler
 from samebit.studies.space import read_line, words
 from samebit.studies.sweep_file import Wanted, budget_of, read_sweep, study_of
 from samebit.studies.sweeping import Budget, Results, Sweeping
@@ -103,6 +103,11 @@ def sweep(options: argparse.Namespace) -> int:
         raise UsageError("--json is of `samebit sweep show NAME`")
     place = place_of(options)
     meant = _meant(options, rest)
+    if place.name == "slurm" and options.jobs is None and meant.sweep.sampler in LEARNING:
+        raise UsageError(
+            f"how many at once? {meant.sweep.sampler} would be asked for all before it knows any",
+            hint="--jobs 8",
+        )
     answers = open_sampler(meant.study, meant.sweep)
     _check(meant, answers)
     if options.plan:
