@@ -42,9 +42,9 @@ from samebit.replay.results import VOLATILE
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
 from samebit.report.facts import FACTS
+from samebit.report.results import paired_by
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
-from samebit.report.tables.testing import paired_by
 from samebit.server import code
 from samebit.server.answers import Command, Fact, Part, Told
 from samebit.server.beside import FirstDifference

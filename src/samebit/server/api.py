@@ -68,6 +68,8 @@ _CONFIDENCE = 0.95
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
+# What is a repeat of another run, which seeds make pairs, how many versions of the code there were.
+_TOLD_BY = ("seed", "study", "trial", "trial.seeds", "command", "code.tree")
 _TAKES = ("last", "first", "min", "max")
 _TAKE = a_word("take", "of each run's metric", _TAKES)
 _JUDGED = (METRIC, _TAKE, a_word("better", "which is", seeds.BETTER))
@@ -182,7 +184,7 @@ class Api:
     def _came_to(self, asked: Request, by: list[str], more: Sequence[str] = ()) -> list[Counted]:
         """What groups of the runs that are meant came to, each with the rows that it is of."""
         metric, take = _metric(asked), _take(asked)
-        needed = [*by, *more, "seed", "code.tree"]
+        needed = [*by, *more, *_TOLD_BY]
         needed += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
         return [
             (self._given.result(rows, metric, take, values), rows)
@@ -333,7 +335,7 @@ class Api:
         def answer(asked: Request) -> bytes:
             columns, by = names(asked.query, "columns"), names(asked.query, "by")
             if by:
-                needed = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
+                needed = [*by, *_TOLD_BY, "code.ran", *(columns or ())]
                 rows = self._with_all(self._chosen(asked, needed, _METHOD), by)
                 order = _order(asked)
                 return self._given.groups_table(form, rows, by, columns or (), order).encode()

@@ -16,6 +16,7 @@ from samebit.errors import NotFound
 from samebit.query.tabular.shapes import RUN_COLUMNS, SHAPES
 from samebit.records import LATER, Verdict
 from samebit.remotes.checking import Checked
+from samebit.report.versus import Versus
 
 __all__ = ["OUTPUTS", "Output", "make_schema"]
 
@@ -93,6 +94,7 @@ OUTPUTS: dict[str, Output] = {
     "gc": Output((stores.Swept,)),
     "tags ls": Output((stores.Tags,)),
     "seeds": Output((papers.Seeds,), "Of `samebit seeds show GROUP`."),
+    "versus": Output((Versus,)),
     "table": Output((papers.Table,)),
     "checklist": Output((papers.Checklist,)),
     "paper init": Output((papers.PaperInit,)),
