@@ -6,15 +6,16 @@ which of them would have been found had only the best so far been finished.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from samebit import stats
 
-__all__ = ["Curve", "Endings", "Stopped", "endings"]
+if TYPE_CHECKING:
+    from samebit.stats.inputs import Floats
+
+__all__ = ["Curve", "Ending", "Endings", "Stopped", "endings"]
 
 _LEAST_RUNS = 4  # fewer have too few orders to be correlated
 _LEAST_STEPS = 3
@@ -51,6 +52,12 @@ class Endings(Struct, frozen=True):
     stopped: list[Stopped]
 
 
+class Ending(Struct, frozen=True):
+    """The same for the page; nothing where there are too few runs or steps."""
+
+    endings: Endings | None
+
+
 def endings(curves: Sequence[Curve], better: str, *, over: str = "seeds") -> Endings | None:
     """What curves of finished runs tell; None of fewer than four, or of fewer than three steps.
 
@@ -71,7 +78,8 @@ def endings(curves: Sequence[Curve], better: str, *, over: str = "seeds") -> End
     high = len(ranks)
     while high and ranks[high - 1] >= _HIGH:
         high -= 1
-    some = sorted({round(at) for at in np.linspace(0, len(steps) - 1, _MOST_STEPS)})
+    last = len(steps) - 1
+    some = sorted({round(at * last / (_MOST_STEPS - 1)) for at in range(_MOST_STEPS)})
     fewer = max(len(curve[0]) for curve in curves) - len(steps)
     return Endings(
         [float(steps[at]) for at in some],
@@ -85,8 +93,10 @@ def endings(curves: Sequence[Curve], better: str, *, over: str = "seeds") -> End
     )
 
 
-def _common(curves: Sequence[Curve]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _common(curves: Sequence[Curve]) -> tuple["Floats", "Floats"]:
     """The steps that all curves have, and a row of values for each curve."""
+    import numpy as np  # noqa: PLC0415  (without it the page has all but this)
+
     steps = np.asarray(curves[0][0], np.float64)
     for each, _ in curves[1:]:
         steps = np.intersect1d(steps, each, assume_unique=True)
@@ -96,7 +106,7 @@ def _common(curves: Sequence[Curve]) -> tuple[NDArray[np.float64], NDArray[np.fl
     return steps[finite], table[:, finite]
 
 
-def _stopped(table: NDArray[np.float64], fraction: float, better: str) -> Stopped:
+def _stopped(table: "Floats", fraction: float, better: str) -> Stopped:
     start, is_lower = len(table), better == "lower"
     keep = max(1, start // 4)
     cost = stats.stopping_cost(start, keep, fraction)

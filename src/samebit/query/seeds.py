@@ -23,6 +23,7 @@ __all__ = [
     "Pair",
     "Pairs",
     "Tested",
+    "as_number",
     "best",
     "pairs",
     "tested",
@@ -200,7 +201,7 @@ def pairs(
     return Pairs(
         made,
         alone,
-        replace(_number(difference), what="mean difference"),
+        replace(as_number(difference), what="mean difference"),
         *_decided(decision),
         [tested(stats.sign_flip(x, y)), tested(stats.wilcoxon(x, y))],
         None,
@@ -221,7 +222,7 @@ def _apart(first: Group, second: Group, alone: list[list[str]], lower: bool) -> 
     return Pairs(
         [],
         alone,
-        _number(stats.difference(x, y, over=over)),
+        as_number(stats.difference(x, y, over=over)),
         *_decided(stats.decide_unpaired(*((y, x) if lower else (x, y)), over=over)),
         [tested(one) for one in tests],
         why,
@@ -235,7 +236,7 @@ def _decided(found: stats.Decision) -> tuple[Number, str, str, int | None]:
     answer = found.turned().answer if ahead == "second" else found.answer
     often = max(share, 1 - share)
     needed = stats.pairs_needed(often) if often > _SOME_LEAD else None
-    return _number(found.probability), ahead, answer, needed
+    return as_number(found.probability), ahead, answer, needed
 
 
 def _pair(seed: tuple[object, ...], first: Group, here: int, second: Group, there: int) -> Pair:
@@ -278,7 +279,8 @@ def _words(seed: tuple[object, ...]) -> str:
     return ", ".join(parts)
 
 
-def _number(found: Estimate) -> Number:
+def as_number(found: Estimate) -> Number:
+    """An estimate in its shape."""
     return Number(
         found.what,
         found.value,

@@ -153,7 +153,8 @@ def _verdict(found: Pairs, sides: tuple[Side, Side]) -> str:
         return f"{ahead} is better than {behind}, if not often enough to matter: {wins_so}"
     if not found.ahead:
         return f"neither is ahead in {counted}"
-    return f"{counted} do not tell which is better; {ahead} is ahead: {wins_so}"
+    say = "does" if count == 1 else "do"
+    return f"{counted} {say} not tell which is better; {ahead} is ahead: {wins_so}"
 
 
 def _runs(sides: tuple[Side, Side]) -> str:

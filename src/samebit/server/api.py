@@ -13,6 +13,7 @@ from samebit.folders.read import View
 from samebit.folders.said import check
 from samebit.query import seeds
 from samebit.query.crossing import Crossing, crossing
+from samebit.query.endings import Ending, endings
 from samebit.query.seeds import Group
 from samebit.query.where import Sort, resolve
 from samebit.remotes import named
@@ -55,7 +56,7 @@ from samebit.server.described import (
 from samebit.server.given import Given
 from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
-from samebit.server.points import PointsCache
+from samebit.server.points import PointsCache, load_numpy
 from samebit.server.reading import Reader
 
 __all__ = ["Api", "Request"]
@@ -124,6 +125,7 @@ class Api:
             "seeds/best": (self._best, Address(seeds.Bests, (BY, *_JUDGED, *SOME_RUNS))),
             "seeds/pairs": (self._pairs, Address(seeds.Pairs, (IDS, _AGAINST, *_JUDGED))),
             "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
+            "seeds/endings": (self._endings, Address(Ending, (IDS, *_JUDGED))),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
             "curves/groups": (
@@ -205,7 +207,21 @@ class Api:
 
     def _crossing(self, asked: Request) -> bytes:
         down, across = (asked.query.get(name, "") for name in ("down", "across"))
-        return encode(crossing(*self._one(asked, "ids", (down, across)), down, across))
+        group, rows = self._one(asked, "ids", (down, across))
+        floor = self._given.floor(rows, _metric(asked), _take(asked))
+        return encode(replace(crossing(group, rows, down, across), floor=floor))
+
+    def _endings(self, asked: Request) -> bytes:
+        """Of the runs that are named those that have a result."""
+        group, _ = self._one(asked, "ids")
+        numpy, metric = load_numpy(), _metric(asked)
+        curves = [
+            (series.steps(numpy), series.values(numpy))
+            for run in group.runs
+            if (series := self._points.series(run, metric)) is not None
+        ]
+        found = endings(curves, _better(asked), over=group.over)
+        return encode(Ending(found))
 
     def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
         """The runs that are named, as one group."""
