@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-import numpy
 
 from samebit import places
 from samebit.cli.tables import Column, table
@@ -147,6 +146,8 @@ def _studied(
 
 def _curve(store: Path, metric: str, run: str) -> Curve | None:
     """What a run logged of a metric."""
+    import numpy  # noqa: PLC0415  (statistics say what to install where there is none)
+
     points = read_run(find_run(store, run)).points(numpy).get(metric)
     return (points.steps, points.values) if points is not None else None
 

@@ -229,7 +229,7 @@ def _apart(first: Group, second: Group, alone: list[list[str]], lower: bool) -> 
     )
 
 
-def _decided(found: stats.Decision) -> tuple[Number, str, str, int | None]:
+def _decided(found: "stats.Decision") -> tuple[Number, str, str, int | None]:
     """How often the first is better; who is ahead, whether that says anything, how many would."""
     share = found.probability.value
     ahead = "first" if share > 0.5 else "second" if share < 0.5 else ""
