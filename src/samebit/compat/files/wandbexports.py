@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
+from samebit.capture.config import free_name
 from samebit.compat.files.wandbrecords import in_ns
-from samebit.compat.foreign import Column, Execution, ForeignRun, Found
+from samebit.compat.foreign import Column, Execution, ForeignRun, Found, Names, Problems
 from samebit.digest import canonical_json, of_bytes, of_file
 from samebit.errors import Damaged, UsageError
 from samebit.folders.facts import is_plain
@@ -47,6 +48,15 @@ _MOST_DEPTH = 32
 
 Told = Callable[[int], object]
 Row = Mapping[str, Any]
+
+
+class _Into:
+    """What is read of one run."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Column] = {}
+        self.problems: Problems = {}
+        self.names = Names(self.problems)
 
 
 def is_export(path: Path) -> bool:
@@ -90,22 +100,16 @@ def _nothing(told: Told) -> None:
 
 
 def _read_history(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | None:
-    columns: dict[str, Column] = {}
-    problems: dict[tuple[str, str], None] = {}
+    into = _Into()
     for path in paths:
-        EXPORTS[path.suffix.lower()](path, columns, problems)
+        EXPORTS[path.suffix.lower()](path, into)
         told(path.stat().st_size)
-    return _run(name, "history", paths, columns, problems)
+    return _run(name, "history", paths, into)
 
 
-def _run(
-    name: str,
-    kind: str,
-    paths: Sequence[Path],
-    columns: Mapping[str, Column],
-    problems: Mapping[tuple[str, str], None],
-) -> ForeignRun | None:
-    if not columns and not problems:
+def _run(name: str, kind: str, paths: Sequence[Path], into: _Into) -> ForeignRun | None:
+    columns = into.columns
+    if not columns and not into.problems:
         return None
     times = [min(known) for one in columns.values() if (known := [t for t in one.times_ns if t])]
     began_ns = min(times, default=0)
@@ -117,47 +121,45 @@ def _run(
         name=name,
         said={"files": [path.name for path in paths], "exported_as": kind},
         problems=[
-            *problems,
+            *into.problems,
             ("settings, end, machine and files", f"a {kind} that wandb exports has none"),
         ],
         digest=of_bytes(canonical_json([[path.name, of_file(path)[1]] for path in paths])),
     )
 
 
-def _add_rows(
-    rows: Iterable[Row], columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
+def _add_rows(rows: Iterable[Row], into: _Into) -> None:
     for number, row in enumerate(rows):
-        if number >= _MOST_ROWS or len(columns) > _MOST_COLUMNS:
+        if number >= _MOST_ROWS or len(into.columns) > _MOST_COLUMNS:
             raise Damaged(f"it has more than {_MOST_ROWS:,} rows or {_MOST_COLUMNS:,} columns")
         step = row.get(_STEP)
         if isinstance(step, float) and step.is_integer():
             step = int(step)
         if type(step) is not int or not -(1 << 63) <= step < 1 << 63:
-            problems["_step", "rows without a step that can be read are left out"] = None
+            into.problems["_step", "rows without a step that can be read are left out"] = None
             continue
         time_ns = in_ns(row.get(_TIME))
-        for name, value in _flat(row):
+        for key, value in _flat(row):
+            name = into.names.of(key)
             if isinstance(value, (list, dict)):
-                problems[name, "is a medium, a list or a map, which has no place here"] = None
+                what = "is a medium, a list or a map, which has no place here"
+                into.problems[name, what] = None
             elif value is not None:
-                columns.setdefault(name, Column()).add(step, time_ns, value)
+                into.columns.setdefault(name, Column()).add(step, time_ns, value)
 
 
-def _flat(row: Row) -> Iterator[tuple[str, Any]]:
+def _flat(row: Row) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, value in row.items():
         if name in _OURS or not isinstance(name, str) or _UNNAMED.fullmatch(name):
             continue
         if isinstance(value, dict) and "_type" not in value and is_plain(value, _MOST_DEPTH):
-            yield from ((f"{name}.{inner}", part) for inner, part in _flat(value))
+            yield from (((name, *inner), part) for inner, part in _flat(value))
         else:
-            yield name, value
+            yield (name,), value
 
 
-def _read_json(
-    path: Path, columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
-    _add_rows(_json_rows(path), columns, problems)
+def _read_json(path: Path, into: _Into) -> None:
+    _add_rows(_json_rows(path), into)
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
@@ -192,19 +194,19 @@ def _json(data: bytes) -> Any:
         return json.loads(data)  # with NaN and infinities, as Python writes them
 
 
-def _read_csv(
-    path: Path, columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
+def _read_csv(path: Path, into: _Into) -> None:
     rows = _csv_rows(path)
-    names = next(rows, [])
-    _add_rows(
-        (
-            {name: _cell(cell) for name, cell in zip(names, row, strict=False) if cell}
-            for row in rows
-        ),
-        columns,
-        problems,
+    titles: list[str] = []
+    for title in next(rows, []):
+        titles.append(free_name(title, titles) if title else title)
+        if titles[-1] != title:
+            what = f"is the title of two columns: here the later is {titles[-1]!r}"
+            into.problems[title, what] = None
+    cells = (
+        {title: _cell(cell) for title, cell in zip(titles, row, strict=False) if cell}
+        for row in rows
     )
+    _add_rows(cells, into)
 
 
 def _csv_rows(path: Path) -> Iterator[list[str]]:
@@ -232,9 +234,7 @@ def _cell(text: str) -> Any:
     return int(text) if len(text) < 20 else float(text)
 
 
-def _read_parquet(
-    path: Path, columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
+def _read_parquet(path: Path, into: _Into) -> None:
     """Column by column, so that a file of many names is never in memory as a whole."""
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415  (a lazy door)
@@ -258,7 +258,7 @@ def _read_parquet(
                     for step, time, value in zip(steps, times, values, strict=True)
                     if value is not None
                 )
-                _add_rows(rows, columns, problems)
+                _add_rows(rows, into)
     except (ArrowException, ValueError, KeyError, OSError) as error:
         what = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise Damaged(f"it cannot be read as Parquet: {what}", path=path) from error
@@ -308,8 +308,7 @@ def _curves(header: Sequence[str]) -> dict[int, tuple[str, str]]:
 
 
 def _read_chart(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | None:
-    columns: dict[str, Column] = {}
-    problems: dict[tuple[str, str], None] = {}
+    into = _Into()
     for path in paths:
         rows = _csv_rows(path)
         header = next(rows, [])
@@ -320,7 +319,7 @@ def _read_chart(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | No
         for metric, places in mine.items():
             if len(places) > 1:
                 what = f"{len(places)} runs of the chart have one name; their curves are left out"
-                problems[metric, what] = None
+                into.problems[metric, what] = None
         taken = {metric: places[0] for metric, places in mine.items() if len(places) == 1}
         step_at = header.index(_CHART)
         cells = (
@@ -331,11 +330,12 @@ def _read_chart(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | No
             for row in rows
             if len(row) == len(header)
         )
-        _add_rows(cells, columns, problems)
+        _add_rows(cells, into)
         told(path.stat().st_size)
-    if columns:
-        problems["curves", "points that wandb chose or averaged for a chart, and not all"] = None
-    return _run(name, "chart", paths, columns, problems)
+    if into.columns:
+        what = "points that wandb chose or averaged for a chart, and not all"
+        into.problems["curves", what] = None
+    return _run(name, "chart", paths, into)
 
 
 EXPORTS = {
