@@ -2,7 +2,9 @@
 
 A history has a row for each step, with a column `_step`: the Parquet files of a run (the artifact
 `ID-history`, `download_history_exports`), or what `history()` and `scan_history()` gave, written
-down. A chart's CSV has the column `Step`, and one `RUN - METRIC` for each curve.
+down. A chart's CSV has what it is drawn over in its first column, which is `Step` or any metric's
+name, and for each curve `RUN - METRIC`, `RUN - METRIC__MIN` and `RUN - METRIC__MAX`; most have
+`RUN - _step` so, too.
 """
 
 import csv
@@ -26,8 +28,10 @@ __all__ = ["EXPORTS", "find_exports", "is_export"]
 
 _STEP, _TIME = "_step", "_timestamp"
 _OURS = (_STEP, _TIME, "_runtime", "_wandb")
-_CHART, _BETWEEN = "Step", " - "
+_OVER, _BETWEEN = "Step", " - "
 _SPREAD = ("__MIN", "__MAX")  # what a chart says beside each curve
+_TIMES = ("Relative Time (Process)", "Relative Time (Wall)", "Wall Time")  # that it may be over
+_GROUP = "Group: "  # before the name of a curve that is made of several runs
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _WORDS = {
     "True": True,
@@ -73,12 +77,12 @@ def find_exports(paths: Sequence[Path]) -> list[Found]:
         header = _header(path) if path.suffix.lower() == ".csv" else [_STEP]
         if path.suffix.lower() == ".parquet":
             parts.setdefault(path.parent, []).append(path)
-        elif _CHART in header:
+        elif _is_chart(header):
             charts.append(path)
         elif _STEP in header:
             found.append(_found([path], path.stem))
         else:
-            why = f"no history and no chart of wandb: it has neither `{_STEP}` nor `{_CHART}`"
+            why = f"no history and no chart of wandb: it has neither `{_STEP}` nor `{_OVER}`"
             found.append(Found(str(path), 0, _nothing, why))
     for folder, mine in parts.items():
         is_numbered = len(mine) > 1 or mine[0].stem.isdigit()
@@ -281,13 +285,27 @@ def _column(file: Any, name: str) -> list[Any]:
 # A chart
 
 
+def _is_chart(header: Sequence[str]) -> bool:
+    """Over `Step`, or over anything else where each curve has its spread beside it."""
+    if _STEP in header or not header:
+        return False
+    curves = [title for title in header if _BETWEEN in title and not title.endswith(_SPREAD)]
+    has_spread = all(title + end in header for title in curves for end in _SPREAD)
+    return _OVER in header or (bool(curves) and has_spread and header[0] not in curves)
+
+
 def _charted(paths: Sequence[Path]) -> list[Found]:
     """The runs whose curves charts have, each with the files that it is in."""
     runs: dict[str, list[Path]] = {}
+    left: list[Found] = []
     for path in paths:
-        for name in dict.fromkeys(run for run, _ in _curves(_header(path)).values()):
+        header = _header(path)
+        for name in dict.fromkeys(run for run, _ in _curves(header).values()):
             runs.setdefault(name, []).append(path)
-    return [
+        if any(title.startswith(_GROUP) for title in header):
+            why = "its curves of groups are made of several runs each, and are none of a run"
+            left.append(Found(str(path), 0, _nothing, why))
+    return left + [
         Found(
             f"{mine[0]}: {name}",
             sum(path.stat().st_size for path in mine) // len(runs),
@@ -302,7 +320,8 @@ def _curves(header: Sequence[str]) -> dict[int, tuple[str, str]]:
     found: dict[int, tuple[str, str]] = {}
     for at, title in enumerate(header):
         run, between, metric = title.rpartition(_BETWEEN)
-        if between and run and metric and not title.endswith(_SPREAD):
+        is_curve = between and run and metric and not title.startswith(_GROUP)
+        if is_curve and not title.endswith(_SPREAD):
             found[at] = run, metric
     return found
 
@@ -321,17 +340,24 @@ def _read_chart(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | No
                 what = f"{len(places)} runs of the chart have one name; their curves are left out"
                 into.problems[metric, what] = None
         taken = {metric: places[0] for metric, places in mine.items() if len(places) == 1}
-        step_at = header.index(_CHART)
+        over = _OVER if _OVER in header else header[0]
+        step_at = taken.pop(_STEP, header.index(over))  # the run's own counter, where it is there
+        told(path.stat().st_size)
+        if header[step_at] in _TIMES:
+            what = f"{path.name} is over {over!r} and has no steps; it is not read"
+            into.problems["step", what] = None
+            continue
+        if header[step_at] == over != _OVER:
+            into.problems["step", f"{path.name} is over {over!r}, which is the step here"] = None
         cells = (
             {
                 _STEP: _cell(row[step_at]),
-                **{m: _cell(row[at]) for m, at in taken.items() if row[at]},
+                **{metric: _cell(row[at]) for metric, at in taken.items() if row[at]},
             }
             for row in rows
-            if len(row) == len(header)
+            if len(row) == len(header) and row[step_at]
         )
         _add_rows(cells, into)
-        told(path.stat().st_size)
     if into.columns:
         what = "points that wandb chose or averaged for a chart, and not all"
         into.problems["curves", what] = None
