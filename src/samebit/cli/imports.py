@@ -55,7 +55,7 @@ def import_arguments(parser: argparse.ArgumentParser) -> None:
         reader.add_argument(
             "--follow", action="store_true", help="go on as it grows, until Ctrl-C ends it"
         )
-        if tool == "mlflow":
+        if tool in ("mlflow", "wandb"):
             reader.add_argument(
                 "--artifacts", action="store_true", help="store the files that runs have made, too"
             )

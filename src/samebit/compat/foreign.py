@@ -121,8 +121,9 @@ class ForeignRun(Struct, frozen=True):
     said: Mapping[str, Any] = {}
     # What could not be read, each a subject and what is the matter with it.
     problems: Sequence[tuple[str, str]] = ()
-    # Files that it has made, by their paths there; their places, which are no links.
+    # Files that it has made, by their paths there; of a link it is said that it is not followed.
     outputs: Mapping[str, Path] = {}
+    md5: Mapping[str, str] = {}  # of some of them, in base64: another content is not stored
     digest: str = ""  # of the bytes that it was read from, where they are files
 
 

@@ -262,7 +262,7 @@ class _Writing:
         mark = len(run.outputs), name_of_files(run.outputs)
         if self._have.taken.get((number, "outputs", "")) == mark:
             return
-        kept = keep_outputs(store, self._have.folder.id, run.tool, run.outputs)
+        kept = keep_outputs(store, self._have.folder.id, run.tool, run.outputs, run.md5)
         for what, detail in kept.problems:
             self._problem(what, detail)
         if kept.fact is not None:

@@ -1,5 +1,7 @@
 """Files that a run elsewhere has made: stored by content, as a version of data."""
 
+import base64
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +25,9 @@ class Outputs(Struct, frozen=True):
     problems: Sequence[tuple[str, str]]  # files that are not there, and what else is to be known
 
 
-def keep_outputs(store: Path, run: str, tool: str, outputs: Mapping[str, Path]) -> Outputs:
+def keep_outputs(
+    store: Path, run: str, tool: str, outputs: Mapping[str, Path], md5: Mapping[str, str]
+) -> Outputs:
     """Store files, and make a version `artifacts-RUN` of them; durable when this returns.
 
     A file of which there can be none in a version, such as one inside a `.git`, is left out.
@@ -33,6 +37,7 @@ def keep_outputs(store: Path, run: str, tool: str, outputs: Mapping[str, Path]) 
         run: the id here.
         tool: that it was imported from.
         outputs: where each lies, by the path that it has there.
+        md5: what some of them must be.
 
     Raises:
         SamebitError: the store cannot be written.
@@ -44,6 +49,13 @@ def keep_outputs(store: Path, run: str, tool: str, outputs: Mapping[str, Path]) 
         for path in outputs
         if not manifests.may_hold(os.fsencode(path))
     ]
+    problems += [
+        (f"artifact {path}", "is a link that leads elsewhere, or to nothing")
+        for path, place in outputs.items()
+        if place.is_symlink()
+    ]
+    changed = "is not what was logged any more"
+    problems += [(f"artifact {p}", changed) for p in md5 if not _is_still(outputs[p], md5[p])]
     refused = {what for what, _ in problems}
     outputs = {path: at for path, at in outputs.items() if f"artifact {path}" not in refused}
     kept = adding.keep_files(open_store, dict.fromkeys(map(str, outputs.values())), grown.append)
@@ -71,3 +83,12 @@ def keep_outputs(store: Path, run: str, tool: str, outputs: Mapping[str, Path]) 
         "manifest": added.record.manifest,
     }
     return Outputs(fact, len(entries), [*problems, *((name, note) for note in added.notes)])
+
+
+def _is_still(place: Path, md5: str) -> bool:
+    try:
+        with place.open("rb") as stream:
+            found = hashlib.file_digest(stream, "md5").digest()
+    except OSError:
+        return False
+    return base64.b64encode(found).decode() == md5

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.compat.files.wandbexports import find_exports, is_export
+from samebit.compat.files.wandbfiles import saved_files, staged_file
 from samebit.compat.files.wandblog import BLOCK_BYTES, Log, read_log
 from samebit.compat.files.wandbmedia import shown
 from samebit.compat.files.wandbrecords import Recorded, Row, read_beginning, read_records
@@ -148,8 +149,9 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
     named = [one["type"] for part in parts for one in part.said.artifacts]
     if many := sum(kind != _TABLE for kind in named):
         subject = "artifact was" if many == 1 else "artifacts were"
-        what = f"{many:,} {subject} logged or used: names and digests are kept, files are elsewhere"
+        what = f"{many:,} {subject} logged or used: names and digests are kept"
         problems["artifacts", what] = None
+    outputs, md5 = _outputs(parts)
     entity, project, name = _key_of(first.said)
     return ForeignRun(
         tool="wandb",
@@ -166,8 +168,25 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
         facts=_facts(last, environment),
         said=_said(run, environment, parts, names),
         problems=list(problems),
+        outputs=outputs,
+        md5=md5,
         digest=of_bytes(canonical_json([[part.path.name, part.digest] for part in parts])),
     )
+
+
+def _outputs(parts: Sequence[_Part]) -> tuple[dict[str, Path], dict[str, str]]:
+    """The files that it has made and that lie here; of those of artifacts their digests."""
+    outputs: dict[str, Path] = {}
+    md5: dict[str, str] = {}
+    for number, part in enumerate(parts, 1):
+        again = f" ({number})" if number > 1 else ""
+        for path, place in saved_files(part.path.parent):
+            outputs[f"files{again}/{path}"] = place
+        for one in part.said.staged:
+            if (place := staged_file(one)) is not None:
+                outputs[f"artifacts{again}/{one.path}"] = place
+                md5[f"artifacts{again}/{one.path}"] = one.md5
+    return outputs, md5
 
 
 def _status(said: Recorded) -> str:
