@@ -25,6 +25,7 @@ __all__ = ["Wandb"]
 
 _SUFFIX = ".wandb"
 _MOST_BYTES = 2 << 30  # of a file, which is read as a whole
+_BEGINNING_BYTES = 4 << 10  # in which most files say whose they are
 _MOST_LISTED = 1000  # files and artifacts
 _MOST_CONSOLE = 16 << 20  # characters
 _MOST_TROUBLES = 100
@@ -89,14 +90,23 @@ class Wandb:
         """Which run a file is of, and when it was begun; None where it does not say so (yet)."""
         if path not in self._keys:
             try:
-                with path.open("rb") as stream:
-                    said = read_beginning(read_log(stream.read(BLOCK_BYTES)).records)
+                said = _beginning(path)
             except (Damaged, OSError):
                 return None
             if not said.run.get("id"):
                 return None
             self._keys[path] = _key_of(said), said.started_ns
         return self._keys[path]
+
+
+def _beginning(path: Path) -> Recorded:
+    """What the first records of a file say; they are short, but for a long configuration."""
+    with path.open("rb") as stream:
+        data = stream.read(_BEGINNING_BYTES)
+        said = read_beginning(read_log(data).records)
+        if said.run.get("id"):
+            return said
+        return read_beginning(read_log(data + stream.read(BLOCK_BYTES - len(data))).records)
 
 
 def _size(path: Path) -> int:
