@@ -293,6 +293,44 @@ def test_a_run_goes_on_by_the_id_that_its_script_gave_it(project: Project) -> No
     assert ran(project.python(ours)).out == f"{view.id}\n"
 
 
+@pytest.mark.parametrize(
+    ("resume", "there", "gone"),
+    [
+        ("'must'", "True 1", "UsageError: there is no run 'other' to resume"),
+        ("'allow'", "True 1", "False 0"),
+        ("'auto'", "True 1", "False 0"),
+        ("True", "True 1", "False 0"),
+        ("'never'", "UsageError: there is a run 'mine' already", "False 0"),
+        ("None", "False 0", "False 0"),
+    ],
+)
+def test_resume_means_what_wandb_says_of_it(
+    project: Project, resume: str, there: str, gone: str
+) -> None:
+    first = script(project, "wandb.init(id='mine'); wandb.log({'a': 1})", name="first.py")
+    assert project.python(first).code == 0
+    for id, expected in (("mine", there), ("other", gone)):
+        text = f"""
+            run = wandb.init(id={id!r}, resume={resume})
+            print(run.resumed, run.starting_step)
+        """
+        ended = project.python(script(project, text))
+        is_refused = "Error" in expected
+        assert ended.code == is_refused, ended.err
+        assert expected in (ended.err if is_refused else ended.out)
+    assert any(view.metrics.get("a") for view in project.views())  # it is nobody's to write over
+
+
+def test_a_script_of_samebit_run_goes_on_by_its_id_too(project: Project) -> None:
+    first = script(project, "wandb.init(id='mine')", name="first.py")
+    assert project.python(first).code == 0
+    earlier = project.view().id
+    again = script(project, "print(wandb.init(id='mine', resume='must').id)", name="again.py")
+    ended = ran(project.run(again))
+    assert ended.out == f"{earlier}\n"
+    assert f"the script went on in run {earlier}" in ended.err
+
+
 def test_summaries_are_what_was_said_defined_or_logged_last(project: Project) -> None:
     text = """
         import json
