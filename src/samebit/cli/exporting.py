@@ -58,17 +58,22 @@ def export(options: argparse.Namespace) -> int:
     every = index.rows(store, replays=options.replays)
     rows = choosing.choose(store, every, options.runs, options.where, options.sort)
     rows = rows[: options.limit]
-    if not any("damage" not in row for row in rows):
-        raise UsageError(why_none(every))
     if options.tensorboard is not None:
-        return _write_events(store, rows, options)
+        return _write_events(store, every, rows, options)
+    if not rows:  # what works on a hundred runs works on none
+        Screen.of(sys.stderr).say(f"samebit: {why_none(every)}: the tables are empty")
     if options.columns:
         choosing.check_names(options.columns, choosing.keys_of(every))
     shapes = [_shape(name, rows, options) for name in _tables(options)]
     return _write(store, rows, shapes, options)
 
 
-def _write_events(store: Path, rows: Sequence[taking.Row], options: argparse.Namespace) -> int:
+def _write_events(
+    store: Path,
+    every: Sequence[taking.Row],
+    rows: Sequence[taking.Row],
+    options: argparse.Namespace,
+) -> int:
     if options.tables or options.columns or options.to is not None:
         raise UsageError(
             "--tensorboard writes no tables", hint="leave out --table, --columns and --to"
@@ -77,6 +82,8 @@ def _write_events(store: Path, rows: Sequence[taking.Row], options: argparse.Nam
     from samebit.cli.events import export_events  # noqa: PLC0415
 
     whole = [row for row in rows if "damage" not in row]
+    if not whole:
+        raise UsageError(why_none(every))
     return export_events(store, whole, options.tensorboard)
 
 
@@ -123,7 +130,7 @@ def _write(
         runs = counted(len(rows) - len(failed), "run")
         screen.say(f"{visible(str(options.to))}: {runs}, {form}")
         told = ", ".join(f"{name}{_TIED}{count:,}" for name, count in written.items() if count)
-        for line in textwrap.wrap(f"rows: {told}", (screen.width or _PLAIN_WIDTH) - 2):
+        for line in textwrap.wrap(f"rows: {told or 'none'}", (screen.width or _PLAIN_WIDTH) - 2):
             screen.say(f"  {line.replace(_TIED, ' ')}")
     return Exit.NOT_FOUND if failed else Exit.DONE
 
