@@ -59,7 +59,9 @@ def export(options: argparse.Namespace) -> int:
     rows = choosing.choose(store, every, options.runs, options.where, options.sort)
     rows = rows[: options.limit]
     if options.tensorboard is not None:
-        return _write_events(store, every, rows, options)
+        if not any("damage" not in row for row in rows):
+            raise UsageError(why_none(every))
+        return _write_events(store, rows, options)
     if not rows:  # what works on a hundred runs works on none
         Screen.of(sys.stderr).say(f"samebit: {why_none(every)}: the tables are empty")
     if options.columns:
@@ -68,12 +70,7 @@ def export(options: argparse.Namespace) -> int:
     return _write(store, rows, shapes, options)
 
 
-def _write_events(
-    store: Path,
-    every: Sequence[taking.Row],
-    rows: Sequence[taking.Row],
-    options: argparse.Namespace,
-) -> int:
+def _write_events(store: Path, rows: Sequence[taking.Row], options: argparse.Namespace) -> int:
     if options.tables or options.columns or options.to is not None:
         raise UsageError(
             "--tensorboard writes no tables", hint="leave out --table, --columns and --to"
@@ -82,8 +79,6 @@ def _write_events(
     from samebit.cli.events import export_events  # noqa: PLC0415
 
     whole = [row for row in rows if "damage" not in row]
-    if not whole:
-        raise UsageError(why_none(every))
     return export_events(store, whole, options.tensorboard)
 
 
