@@ -93,7 +93,7 @@ class Launched(Struct, frozen=True):
     outcome: Outcome
     seconds: float
     cause: str | None = None  # "out of memory" where the kernel said so
-    is_of_job: bool = False  # the first of a sweep, which ended before the command, and as it did
+    is_of_job: bool = False  # the first of a sweep, whose own end came before the command's
 
 
 def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -> Launched:
