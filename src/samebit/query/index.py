@@ -79,7 +79,7 @@ COLUMNS = (
     "job",  # of a batch system, as `squeue` prints it
 )
 
-_SCHEMA = 6  # part of the file's name; a change of rows or table takes the next number
+_SCHEMA = 7  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists {} (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
