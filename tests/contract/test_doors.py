@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from samebit.folders.read import View
 from tests.contract.doors import DOORS, DoorCode
 from tests.projects import SAMEBIT, Ended, Project
 
 EACH = [pytest.param(one, marks=[pytest.mark.slow] * DOORS[one].is_large) for one in DOORS]
 # The rows that no code of a framework's own has a part in: of those whose code all others share.
-BEGINNING = [one for one in EACH if one.values[0] in ("Door", "wandb", "sklearn", "optuna")]
+SHARED = ("Door", "wandb", "sklearn", "optuna", "xgboost", "ignite")
+BEGINNING = [one for one in EACH if one.values[0] in SHARED]
 
 
 @pytest.fixture
@@ -29,12 +29,6 @@ def ran(project: Project, door: DoorCode, script: str, *, supervised: bool = Fal
     return ended
 
 
-def count(view: View, door: DoorCode) -> int:
-    """How many values of the door's own a run has."""
-    column = view.metrics.get(door.metric)
-    return len(column.values) if column is not None else 0
-
-
 @pytest.mark.parametrize("name", EACH)
 def test_alone_it_begins_a_run_which_is_whole_at_the_exit(project: Project, name: str) -> None:
     door = DOORS[name]
@@ -43,7 +37,7 @@ def test_alone_it_begins_a_run_which_is_whole_at_the_exit(project: Project, name
         assert project.views() == []
         return
     view = project.view()
-    assert (view.status, count(view, door)) == ("finished", 1)
+    assert (view.status, door.count(view)) == ("finished", 1)
 
 
 @pytest.mark.parametrize("name", BEGINNING)
@@ -68,7 +62,7 @@ ours.finish()
     ran(project, door, script)
     view = project.view()
     assert (view.status, view.name) == ("finished", "mine")
-    assert count(view, door) >= 1
+    assert door.count(view) >= 1
     assert "behind" in view.metrics
 
 
@@ -85,7 +79,7 @@ ours.finish()
     ran(project, door, script)
     view = project.view()
     assert (view.status, view.name, view.group) == ("finished", "mine", "g")
-    assert (count(view, door), "behind" in view.metrics) == (1, True)
+    assert (door.count(view), "behind" in view.metrics) == (1, True)
     assert view.facts["config"]["lr"] == 0.5
     assert (view.facts.get("asked") or {}).get("seed", view.start and view.start.seed) == 3
 
@@ -100,7 +94,7 @@ ours.log({"behind": 1})
 """
     ran(project, door, script, supervised=True)
     view = project.view()
-    assert (view.status, view.name, count(view, door)) == ("finished", "mine", 1)
+    assert (view.status, view.name, door.count(view)) == ("finished", "mine", 1)
     assert ("behind" in view.metrics, view.facts["config"]["lr"]) == (True, 0.5)
 
 
@@ -126,7 +120,7 @@ use(first, 2)
     view, *others = project.views()
     assert others == []
     # A writer begins none: what is behind the end of the only one that did is in no record.
-    assert count(view, door) == (2 if door.begins or supervised else 1)
+    assert door.count(view) == (2 if door.begins or supervised else 1)
     assert view.metrics["y"].values == [1]
 
 
@@ -151,7 +145,7 @@ use(door, 4)
     assert view.status == "finished"
     # The child counts on from where the parent was: what the parent logs then replaces its first.
     assert (3 in view.metrics[door.metric].values) == door.makes_rows_elsewhere
-    assert count(view, door) >= 2
+    assert door.count(view) >= 2
 
 
 @pytest.mark.parametrize("name", BEGINNING)
@@ -171,7 +165,7 @@ if __name__ == "__main__":
 """
     ran(project, door, script)
     view = project.view()
-    assert (view.status, count(view, door)) == ("finished", 1)
+    assert (view.status, door.count(view)) == ("finished", 1)
 
 
 @pytest.mark.parametrize("how", ["spawn", "joblib"])
@@ -215,7 +209,7 @@ sys.stderr = kept
 """
     ran(project, door, script)
     view = project.view()
-    assert (view.status, count(view, door)) == ("finished", 2)
+    assert (view.status, door.count(view)) == ("finished", 2)
 
 
 SPAWNING = """

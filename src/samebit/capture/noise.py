@@ -21,6 +21,7 @@ _SYSTEM = (
     "/var/cache/",
 )
 DATA_ALL_THE_SAME = ("/dev/shm/", "/run/media/")
+_SEMAPHORES = "/dev/shm/sem."  # of POSIX, as multiprocessing and joblib make them
 
 # What is only ever made from other things, and made again where it is missing: where a variable
 # says it lies, and where it lies without.
@@ -61,6 +62,8 @@ def folder_of(path: str) -> str:
 def is_noise(full: str, prefixes: tuple[str, ...]) -> bool:
     """Whether a file is passed over."""
     if full.startswith(prefixes) and not full.startswith(DATA_ALL_THE_SAME):
+        return True
+    if full.startswith(_SEMAPHORES):
         return True
     if full.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in full:
         return True
