@@ -201,6 +201,23 @@ if __name__ == "__main__":
     assert view.metrics["x"].values == [1, 7]
 
 
+@pytest.mark.parametrize("name", [one for one in EACH if one.values != ("SummaryWriter",)])
+def test_it_is_pickled_and_copied(project: Project, name: str) -> None:
+    """As an attribute of what a framework copies, or sends to other processes."""
+    door = DOORS[name]
+    script = """
+import copy, pickle
+door = make()
+for other in (pickle.loads(pickle.dumps(door)), copy.deepcopy({"door": door})["door"]):
+    use(other, 1)
+use(door, 2)
+"""
+    ran(project, door, script)
+    view = project.view()
+    assert view.status == "finished"
+    assert {1, 2} & set(view.metrics[door.metric].values), view.metrics
+
+
 HANDLE = """
 import copy, multiprocessing, pickle
 

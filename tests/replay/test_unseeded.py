@@ -176,6 +176,15 @@ def test_what_was_drawn_before_init_is_named(project: Project) -> None:
 
 
 @pytest.mark.slow
+def test_what_torch_drew_before_the_script_seeded_it_is_not(project: Project) -> None:
+    before = "import torch, samebit\nx = torch.rand(1).item(); torch.manual_seed(1)"
+    found = begun_by_init(project, trained("samebit.init()", before=before))
+    assert found.code == 5
+    assert found.text.endswith("random, and not given back: what was drawn before init()")
+    assert found.verdict["kind"] == "run-to-run"
+
+
+@pytest.mark.slow
 def test_what_torch_drew_before_init_is_given_back(project: Project) -> None:
     """As of a model that is made before its callback begins the record."""
     before = "import torch, samebit\nx = torch.rand(1).item()"

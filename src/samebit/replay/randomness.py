@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from samebit.capture.generators import LIBRARIES
+from samebit.capture.generators import LIBRARIES, drew_its_seed
 from samebit.capture.unseeded import find_unseeded, in_words, seeded_libraries
 from samebit.folders.read import View
 
@@ -36,8 +36,9 @@ def not_given_back(recorded: View, replayed: View) -> str:
     for source in find_unseeded(_only_new(replayed), 0):
         lost.append(f"{source.short}, of which the record has no seed")
     if begins_late(recorded):
-        is_of_torch = any(f["library"] == "torch" for f in recorded.all_facts("generator"))
-        lost.append("what was drawn before init()" + (", but by torch" if is_of_torch else ""))
+        of_torch = [f for f in recorded.all_facts("generator") if f["library"] == "torch"]
+        is_back = bool(of_torch) and drew_its_seed(of_torch[0]["state"])
+        lost.append("what was drawn before init()" + (", but by torch" if is_back else ""))
     return f"random, and not given back: {', '.join(lost[:5])}" if lost else ""
 
 

@@ -81,9 +81,10 @@ class Seeding:
         roles.listen(partial(self._told, "seeds"))
         if not self.is_late:
             self.begin(seeded=seeded)
-        elif self.when == "init" and "torch" in self._states:
-            seed = self._states["torch"]["seed"]
-            generators.when_ready("torch", partial(self._torch_began, seed))
+        elif self.when == "init":
+            state = self._states.get("torch")
+            if state is not None and generators.drew_its_seed(state):
+                generators.when_ready("torch", partial(self._torch_began, state["seed"]))
 
     def begin(self, *, seeded: bool) -> None:
         """Note, and on a replay give back, from here on; a second call does nothing."""
