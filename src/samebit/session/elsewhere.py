@@ -1,6 +1,7 @@
 """A run of another process of this machine: rows into it, and a handle that was pickled there."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from samebit.journal.values import flatten
 from samebit.journal.writer import Writer
 from samebit.session.joining import meet_rank
 from samebit.session.process import end, here
+from samebit.session.ranks import is_within
 from samebit.session.run import Run
 
 __all__ = ["Elsewhere", "Rows", "next_step", "reopened"]
@@ -91,10 +93,14 @@ class Elsewhere(Run):
         del self._recording  # so that each call of the handle looks whether there is one by now
         self._path = path
         self._rows = Rows(path)
+        self._is_used = False
 
     def __getattr__(self, name: str) -> Any:
         if name != "_recording":
             raise AttributeError(name)
+        if not self._is_used:  # where it is unpickled a process does not know its parent so far
+            self._is_used = True
+            meet_rank()
         active = here.active
         if active is None or active.folder.path != self._path:
             return None
@@ -125,11 +131,16 @@ class Elsewhere(Run):
 
 
 def reopened(path: Path | None) -> Run:
-    """What a handle is where it is unpickled; `path` is that of its run, None where it had none."""
+    """What a handle is where it is unpickled; `path` is that of its run, None where it had none.
+
+    In a process that has nothing to do with that run (a checkpoint is loaded, a day later) it takes
+    every call and does nothing.
+    """
     active = here.active
-    if path is None or (active is not None and active.folder.path == path):
-        return Run(active if path is not None else None, end)
-    meet_rank()
+    if path is not None and active is not None and active.folder.path == path:
+        return Run(active, end)
+    if path is None or not is_within(path, os.environ):
+        return Run(None, end)
     return Elsewhere(path)
 
 
