@@ -104,7 +104,7 @@ class Elsewhere(Run):
         active = here.active
         if active is None or active.folder.path != self._path:
             return None
-        self._recording = active
+        self.__dict__[name] = active
         return active
 
     @property
