@@ -1,50 +1,52 @@
 """`samebit seeds`: one script with many seeds, as a group of runs; `seeds show` tells of one."""
 
 import argparse
-import json
-import math
-import os
-import signal
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from msgspec.structs import replace
 
 from samebit import places
+from samebit.cli.placing import MOST, place_arguments, place_of, so_many, threads_of
 from samebit.cli.running import seed
-from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
-from samebit.errors import CannotStart, Exit, UsageError
-from samebit.folders.folder import RunFolder
-from samebit.session.studied import ROLES, TRIAL
-from samebit.studies.controlling import Controlled, Progress, control
+from samebit.cli.seeds_early import (
+    early_arguments,
+    keeping_of,
+    said_after,
+    said_before,
+    said_of_loss,
+)
+from samebit.cli.studying import (
+    Telling,
+    jobs_of,
+    read_words,
+    say_states,
+    stopped_by_signals,
+    what_runs,
+    where_of,
+    with_id,
+)
+from samebit.cli.words import Screen, counted, visible
+from samebit.errors import Exit, UsageError
+from samebit.studies.asking import Listed
+from samebit.studies.controlling import Controlled, control
 from samebit.studies.declared import (
     ALL,
     FACTORS,
     Design,
     Study,
-    default_name,
     design,
     filled,
     join_or_declare,
-    roles,
     seed_of,
-    study_id,
 )
-from samebit.studies.fates import Fate, goes_again
-from samebit.studies.places.inline import Inline
-from samebit.studies.places.local import Local, processors
-from samebit.studies.places.place import Job, Place
-from samebit.studies.trials import Trial
+from samebit.studies.keeping import BestAt
 
 __all__ = ["seeds", "seeds_arguments"]
 
 _CROSSED = tuple(factor for factor in FACTORS if factor != ALL)
-_THREADS = "OMP_NUM_THREADS"
-_MOST_TRIALS = 100_000
+_ASKED = "samebit seeds {} --n 10"
 _SHOWN = 12  # trials of a plan
 
 
@@ -54,10 +56,17 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
         "samebit seeds SCRIPT.py --n 10 [options] [-- its arguments]\n"
         "       samebit seeds -m MODULE --n 10 [options] [-- its arguments]\n"
         "       samebit seeds --n 10 [options] -- COMMAND [its arguments]\n"
+        "       samebit seeds SCRIPT.py --start 20 --keep 5 --at STEP --metric METRIC [options]\n"
         "       samebit seeds show GROUP [--metric METRIC] [--json]"
     )
     add = parser.add_argument
-    add("--n", type=_count, metavar="N", help="so many runs, each with seeds of its own")
+    add(
+        *("--n", "--start"),
+        dest="n",
+        type=so_many,
+        metavar="N",
+        help="so many runs, each with seeds of its own",
+    )
     add(
         "--vary",
         metavar="a,b",
@@ -67,7 +76,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
     for factor in _CROSSED:
         add(
             f"--{factor}",
-            type=_count,
+            type=so_many,
             metavar="N",
             help=f"so many seeds of {factor}, each with each of the other kinds",
         )
@@ -77,12 +86,12 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="run the first one so often again with its own seeds; else 1 of crossed seeds, 0",
     )
+    early_arguments(parser)
     add("--name", metavar="GROUP", help="of the runs; the study of this name goes on")
     add("--seed", type=seed, default=0, help="from which all seeds are derived; else 0")
     add("--from", dest="first", type=seed, metavar="N", help="seeds are N, N+1, …, not derived")
     add("--deterministic", action="store_true", help="deterministic algorithms, strictly")
-    add("--jobs", type=_count, metavar="N", help="so many at once on this machine; else 1")
-    add("--on", choices=("local", "inline"), default="local", help="where runs are made")
+    place_arguments(parser)
     add("--retry", action="store_true", help="start what failed once more")
     add("--plan", "--dry-run", action="store_true", help="say what would run, and run nothing")
     add("--metric", metavar="METRIC", help="what the runs are judged by")
@@ -93,14 +102,8 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
     add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_TRIALS:
-        raise argparse.ArgumentTypeError(f"a number from 1 to {_MOST_TRIALS}, not {text!r}")
-    return int(text)
-
-
 def _whole(text: str) -> int:
-    return 0 if text == "0" else _count(text)
+    return 0 if text == "0" else so_many(text)
 
 
 def _factors(text: str) -> tuple[str, ...]:
@@ -116,7 +119,7 @@ def _factors(text: str) -> tuple[str, ...]:
 
 def seeds(options: argparse.Namespace) -> int:
     """Run them, or show what they came to."""
-    rest = _read_words(options)
+    rest = read_words(options, seeds_arguments, _ASKED)
     if options.words[:1] == ["show"] and options.module is None:
         from samebit.cli.seeds_shown import show  # noqa: PLC0415  (NumPy is loaded for it alone)
 
@@ -126,76 +129,33 @@ def seeds(options: argparse.Namespace) -> int:
     return _run(options, rest)
 
 
-def _read_words(options: argparse.Namespace) -> list[str]:
-    """What stands after `--`; options of ours that stand behind the script are read as such."""
-    words = list(options.words)
-    cut = words.index("--") if "--" in words else len(words)
-    ours, theirs = words[:cut], words[cut + 1 :]
-    parser = argparse.ArgumentParser(prog="samebit seeds", allow_abbrev=False, add_help=False)
-    seeds_arguments(parser)
-    options.words = ours
-    while len(options.words) > 1:
-        first, behind = options.words[0], options.words[1:]
-        if not behind[0].startswith("-"):
-            if first == "show":
-                more = options.words[2:]
-                options.words = []
-                parser.parse_args(more, options)
-                options.words = [first, behind[0], *options.words]
-                return theirs
-            raise UsageError(
-                f"what is {behind[0]!r}?",
-                hint="the script's own arguments stand after `--`: "
-                f"samebit seeds {first} --n 10 -- {behind[0]}",
-            )
-        options.words = []
-        parser.parse_args(behind, options)
-        options.words = [first, *options.words]
-    return theirs
-
-
 def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    how, words = _what(options, arguments)
+    how, words = what_runs(options, arguments, _ASKED)
     study, counts, repeats = _study(options, how, words)
     errors = Screen.of(sys.stderr)
-    place = _place(options)
+    place = place_of(options)
     wanted = design(study, counts, repeats)
-    if len(wanted) > _MOST_TRIALS:
-        raise UsageError(f"{len(wanted):,} runs are too many", at_most=_MOST_TRIALS)
+    if len(wanted) > MOST:
+        raise UsageError(f"{len(wanted):,} runs are too many", at_most=MOST)
+    study = replace(study, keeping=keeping_of(options, len(wanted), repeats))
+    before = said_before(study, len(wanted), place)
+    if options.like:
+        store = places.find_store(Path.cwd())
+        before.append(said_of_loss(store, study, len(wanted), options.like))
     if options.plan:
-        _say_plan(Screen.of(sys.stdout), study, wanted, place)
+        _say_plan(Screen.of(sys.stdout), study, wanted, [where_of(study, place), *before])
         return Exit.DONE
     store = places.make_store(places.choose_store(Path.cwd()))
-    study = _with_id(store, study)
+    study = with_id(store, study)
     study = join_or_declare(store, study)
-    _say_begin(errors, study, wanted, place)
-    with _Telling(errors, study) as telling, _stopped_by_signals():
+    _say_begin(errors, study, wanted, [where_of(study, place), *before])
+    with Telling(errors, study) as telling, stopped_by_signals():
         controlled = control(
-            store, study, wanted, counts, repeats, place, _jobs(study), telling.tell,
+            store, study, Listed(wanted), counts, repeats, place, jobs_of(study), telling.tell,
             retry=options.retry,
+            stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip
     return _say_end(errors, store, study, controlled, options)
-
-
-def _what(options: argparse.Namespace, arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Script, module or command, and its words."""
-    if options.module is not None:
-        if options.words:
-            raise UsageError("a module, or a script, and not both", script=options.words[0])
-        return "module", [options.module, *arguments]
-    if options.words:
-        script = options.words[0]
-        if not Path(script).is_file():
-            raise CannotStart(
-                f"there is no script {script}",
-                folder=Path.cwd(),
-                hint="a command that is no Python script goes after `--`: "
-                "samebit seeds --n 10 -- torchrun train.py",
-            )
-        return "script", [script, *arguments]
-    if not arguments:
-        raise UsageError("what is to be run?", hint="samebit seeds train.py --n 10 -- --lr 0.1")
-    return "command", list(arguments)
 
 
 def _study(
@@ -211,10 +171,8 @@ def _study(
         raise UsageError("how many?", hint="--n 10; or crossed: --init 5 --order 5")
     factors: tuple[str, ...] = tuple(crossed) or options.vary or (ALL,)
     counts = crossed or dict.fromkeys(factors, together or 0)
-    repeats = options.repeat if options.repeat is not None else int(len(crossed) > 1)
-    threads = 0
-    if options.on == "local" and _THREADS not in os.environ:
-        threads = max(1, processors() // (options.jobs or 1))
+    again = int(len(crossed) > 1 and options.keep is None)
+    repeats = options.repeat if options.repeat is not None else again
     study = Study(
         id="",
         name=options.name or "",
@@ -223,55 +181,19 @@ def _study(
         cwd=str(Path.cwd()),
         factors=factors,
         crossed=bool(crossed),
-        threads=threads,
+        threads=threads_of(options),
         seed=options.seed,
         first=options.first,
         deterministic=options.deterministic,
-        metric=options.metric or "",
+        metric=(options.metric or "").removeprefix("metric."),
     )
     return study, counts, repeats
 
 
-def _with_id(store: Path, study: Study) -> Study:
-    stem = Path(study.words[0]).stem or "seeds"
-    name = study.name or default_name(stem, study)
-    return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
-
-
-def _place(options: argparse.Namespace) -> Place:
-    if options.on == "inline":
-        if (options.jobs or 1) > 1:
-            raise UsageError("inline is one run after the other", asked=f"--jobs {options.jobs}")
-        return Inline()
-    return Local(options.jobs or 1)
-
-
-def _jobs(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
-    """What makes a command of a trial."""
-
-    def job(trial: Trial, log: Path, run: RunFolder) -> Job:
-        assert trial.last is not None
-        words, everything = filled(study, trial.values)
-        attempt = trial.last.attempt
-        name = f"{study.name}-{trial.number + 1}" + (f".{attempt}" if attempt > 1 else "")
-        argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
-        argv += ["--seed", str(everything), "--group", study.name, "--name", name]
-        argv += ["--deterministic"] if study.deterministic else []
-        argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
-        environ = dict(os.environ)
-        if study.threads:
-            environ[_THREADS] = str(study.threads)
-        environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
-        environ[ROLES] = json.dumps(roles(trial.values))
-        key = f"{study.id}-{trial.number}-{attempt}"
-        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run)
-
-    return job
-
-
-def _say_plan(screen: Screen, study: Study, wanted: Sequence[Design], place: Place) -> None:
+def _say_plan(screen: Screen, study: Study, wanted: Sequence[Design], more: Sequence[str]) -> None:
     screen.say(f"{counted(len(wanted), 'run')}: {_how_varied(study, wanted)}")
-    screen.say(f"  {_where(study, place)}")
+    for line in more:
+        screen.say(visible(f"  {line}"))
     for number, one in enumerate(wanted[:_SHOWN], 1):
         words, everything = filled(study, one.values)
         given = ", ".join(f"{name} {value}" for name, value in one.values.items() if name != ALL)
@@ -299,89 +221,13 @@ def _once_more(repeats: int) -> str:
     return "once more" if repeats == 1 else f"{repeats} times more"
 
 
-def _where(study: Study, place: Place) -> str:
-    if place.name == "inline":
-        return "at this terminal, one after the other"
-    threads = f"{_THREADS}={study.threads} in each" if study.threads else f"{_THREADS} as it is"
-    return f"on this machine, {place.jobs} at once, {threads}"
-
-
-def _say_begin(screen: Screen, study: Study, wanted: Sequence[Design], place: Place) -> None:
+def _say_begin(screen: Screen, study: Study, wanted: Sequence[Design], more: Sequence[str]) -> None:
     screen.say(
         visible(f"samebit: group {study.name}: {counted(len(wanted), 'run')}, ")
         + _how_varied(study, wanted)
     )
-    screen.say(screen.paint.dim(f"samebit: {_where(study, place)}"))
-
-
-class _Telling:
-    """Says how far a study is: on a terminal a line that is redrawn, in a file one for each run."""
-
-    def __init__(self, screen: Screen, study: Study) -> None:
-        self._screen, self._name = screen, study.name
-        self._line: ProgressLine | None = None
-
-    def __enter__(self) -> "_Telling":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._line is not None:
-            self._line.__exit__()
-
-    def tell(self, progress: Progress) -> None:
-        """Show it."""
-        screen, ended = self._screen, progress.ended
-        if screen.width is None:
-            if ended is not None:
-                screen.say(f"samebit: {progress.over} of {progress.total}: {_how_ended(ended)}"
-                           + _left(progress))  # fmt: skip
-                screen.stream.flush()
-            return
-        if self._line is None:
-            self._line = ProgressLine(screen, progress.total, self._name)
-        if ended is not None and ended.state != "finished":
-            self._line.clear()
-            screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
-        lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
-        label = ", ".join([self._name, *lost])
-        is_known = progress.left_s is not None and progress.over < progress.total
-        left = max(1.0, progress.left_s or 0.0) if is_known else None
-        self._line.at(progress.over, left, label)
-
-
-_SAID = ("failed", "killed", "broken off", "damaged")
-
-
-def _left(progress: Progress) -> str:
-    if progress.left_s is None or progress.over == progress.total:
-        return ""
-    return f", about {duration(max(1, math.ceil(progress.left_s)))} left"
-
-
-def _how_ended(ended: Fate) -> str:
-    after = f" after {duration(ended.seconds)}" if ended.seconds is not None else ""
-    why = f" ({visible(ended.cause)})" if ended.cause else ""
-    again = "; it is started once more" if goes_again(ended) else ""
-    return f"run {ended.run} of trial {ended.trial.number + 1} {ended.state}{why}{after}{again}"
-
-
-class _stopped_by_signals:
-    """Have SIGTERM and SIGHUP stop a study as Ctrl-C does."""
-
-    def __enter__(self) -> None:
-        self._before = {
-            number: signal.signal(number, _interrupt)
-            for name in ("SIGTERM", "SIGHUP")
-            if (number := getattr(signal, name, None)) is not None
-        }
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    for line in more:
+        screen.say(screen.paint.dim(visible(f"samebit: {line}")))
 
 
 def _say_end(
@@ -393,17 +239,12 @@ def _say_end(
 ) -> int:
     from samebit.cli.seeds_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
-    states = Counter(one.state for one in controlled.fates)
-    told = ", ".join(f"{n} {state}" for state, n in states.items())
-    screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
-    if controlled.stopped:
-        screen.say("samebit: stopped; the same command goes on")
-        if controlled.still_running:
-            screen.say(f"samebit: still running, out of reach: {controlled.still_running}")
+    if not say_states(screen, controlled):
         return 130
-    if controlled.hopeless:
-        screen.say("samebit: nothing but failures: the others were not started")
+    for line in said_after(store, study, controlled):
+        screen.say(visible(f"samebit: {line}"))
     for line in in_short(store, study, options.metric or study.metric):
         screen.say(f"samebit: {visible(line)}")
     screen.say(screen.paint.dim(f"samebit: next: samebit seeds show {study.name}"))
-    return Exit.DONE if states.get("finished") else Exit.OUR_FAULT
+    has_some = any(one.state == "finished" for one in controlled.fates)
+    return Exit.DONE if has_some else Exit.OUR_FAULT
