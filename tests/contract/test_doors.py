@@ -195,6 +195,75 @@ if __name__ == "__main__":
     assert view.metrics["x"].values == [1, 7]
 
 
+@pytest.mark.parametrize("name", [one for one in EACH if one.values != ("SummaryWriter",)])
+def test_it_is_pickled_and_copied(project: Project, name: str) -> None:
+    """As an attribute of what a framework copies, or sends to other processes."""
+    door = DOORS[name]
+    script = """
+import copy, pickle
+door = make()
+for other in (pickle.loads(pickle.dumps(door)), copy.deepcopy({"door": door})["door"]):
+    use(other, 1)
+use(door, 2)
+"""
+    ran(project, door, script)
+    view = project.view()
+    assert view.status == "finished"
+    assert count(view, door) >= 1
+
+
+HANDLE = """
+import copy, multiprocessing, pickle
+
+def work(run):
+    run.log({"nested": {"x": 7}, "left out": object()}, step=9)
+    run.trace(loss=1.0); run.watch(); run.data("d", [1])  # taken, of no effect
+    print(run.id, run.step, flush=True)
+    run.finish()
+
+if __name__ == "__main__":
+    run = samebit.init({"lr": 1})
+    run.log({"x": 1})
+    assert copy.deepcopy({"run": run})["run"] is run and copy.copy(run) is run
+    pickle.loads(pickle.dumps(run)).log({"x": 2})
+    child = multiprocessing.get_context("spawn").Process(target=work, args=(run,))
+    child.start(); child.join()
+    assert child.exitcode == 0
+    print(run.id)
+"""
+
+
+@pytest.mark.parametrize("supervised", [False, True])
+def test_a_handle_is_pickled_and_writes_rows_from_a_worker(
+    project: Project, supervised: bool
+) -> None:
+    """As an attribute of a data set, a module or a configuration, or an argument of `spawn`."""
+    ended = ran(project, DOORS["Door"], HANDLE, supervised=supervised)
+    view = project.view()
+    assert ended.out.split() == [view.id, "0", view.id]
+    assert (view.status, view.metrics["x"].values) == ("finished", [1, 2])
+    column = view.metrics["nested.x"]
+    assert (column.steps, column.values) == ([9], [7])
+    assert "'left out' is not kept" in ended.err
+
+
+@pytest.mark.parametrize("kind", ["Door", "handle"])
+def test_one_that_is_loaded_by_another_script_touches_no_run(project: Project, kind: str) -> None:
+    """As of a checkpoint, in which a logger or a handle was saved."""
+    made = "make()" if kind == "Door" else "samebit.init()"
+    row = {"Door": "it.log({'x': 1}, None)", "handle": "it.log({'x': 1}); it.finish()"}[kind]
+    ran(project, DOORS["Door"], f"import pickle; it = {made}; pickle.dump(it, open('it', 'wb'))")
+    ran(project, DOORS["Door"], f"import pickle; it = pickle.load(open('it', 'rb')); {row}")
+    assert "x" not in project.views()[0].metrics
+    assert len(project.views()) == (2 if kind == "Door" else 1)
+
+
+def test_a_handle_that_is_nobodys_is_pickled(project: Project) -> None:
+    """Where no record is kept a training goes on all the same."""
+    project.store.write_text("a file, where the store should be")
+    ran(project, DOORS["Door"], HANDLE)
+
+
 @pytest.mark.parametrize("name", BEGINNING)
 def test_in_a_notebook_a_cell_that_failed_is_no_end(project: Project, name: str) -> None:
     door = DOORS[name]
@@ -244,6 +313,12 @@ OF_DOOR = {
     "enter": "door.enter(); door.settings({'setting': 1})",
     "log": "door.log({'x': 10 * rank + loss.item()}, None)",
 }
+OF_HANDLE = {
+    "late": "",
+    "begin": "door = samebit.init()",
+    "enter": "door.config = {'setting': 1}",
+    "log": "door.log({'x': 10 * rank + loss.item()})",
+}
 OF_INIT = {
     "late": "",
     "begin": "door = None; samebit.init()",
@@ -255,8 +330,8 @@ OF_INIT = {
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "lines",
-    [OF_DOOR, OF_INIT, {**OF_INIT, "late": "samebit.init(); "}],
-    ids=["a pickled door", "init in the rank", "init before it is a rank"],
+    [OF_DOOR, OF_HANDLE, OF_INIT, {**OF_INIT, "late": "samebit.init(); "}],
+    ids=["a pickled door", "a pickled handle", "init in the rank", "init before it is a rank"],
 )
 def test_ranks_that_are_spawned_without_samebit_run_join_as_ranks(
     project: Project, lines: dict[str, str]

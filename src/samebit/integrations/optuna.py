@@ -98,6 +98,14 @@ class SamebitCallback:
     def __init__(self) -> None:
         doors.join()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+        doors.join()
+
     def __call__(self, study: Any, trial: Any) -> None:
         """Record a trial that is over."""
         with _lock:

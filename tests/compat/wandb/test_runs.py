@@ -8,7 +8,7 @@ import pytest
 
 from samebit.folders.find import list_runs
 from samebit.folders.read import read_run
-from tests.projects import Ended, Project
+from tests.projects import SAMEBIT, Ended, Project
 
 IMPORT = "import samebit.compat.wandb as wandb\n"
 
@@ -71,7 +71,6 @@ def test_a_run_is_begun_by_init_and_ended_by_finish(project: Project) -> None:
 def test_projects_and_kinds_of_jobs_can_be_asked_for(project: Project) -> None:
     text = "wandb.init(project='mnist', job_type='eval'); wandb.log({'a': 1})"
     ran(project.python(script(project, text)))
-    from tests.projects import SAMEBIT
 
     asked = "project = mnist and job_type = eval"
     found = project.call(SAMEBIT, "ls", "--json", "--where", asked)
@@ -498,7 +497,6 @@ def test_in_a_replay_ids_are_those_of_the_run_and_nothing_is_said_or_kept(projec
         pathlib.Path(run.dir, "left.txt").write_text("x")
     """
     from samebit.data import versions
-    from tests.projects import SAMEBIT
 
     ran(project.run("--seed", "1", script(project, text)))
     before = {name: len(versions.read_records(project.store, name)) for name in _names(project)}
@@ -530,3 +528,26 @@ def test_log_is_seen_after_kill(project: Project) -> None:
     view = read_run(next(iter(list_runs(project.store))))
     assert view.metrics["a"].values == [1]
     assert view.facts["wandb"]["said"] == ["b"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("supervised", [True, False])
+def test_a_script_that_reads_its_own_run_reads_it_in_a_replay_too(
+    project: Project, supervised: bool
+) -> None:
+    """The first example of the guide: its store is not there in a replay."""
+    text = """
+        run = wandb.init(project="mnist", config={"lr": 0.1})
+        for step in range(3):
+            wandb.log({"loss": 1.0 / (step + 1)})
+        wandb.finish()
+        recorded = wandb.Api().run(f"{run.entity}/{run.project}/{run.id}")
+        assert recorded.id == run.id and recorded.config == {"lr": 0.1}
+        assert recorded.summary["loss"] == 1 / 3 and recorded.project == "mnist"
+        assert [row["loss"] for row in recorded.scan_history()][0] == 1.0
+    """
+    name = script(project, text)
+    ran(project.run(name) if supervised else project.python(name))
+    (view,) = project.views()
+    ended = project.call(SAMEBIT, "verify", view.id)
+    assert ended.out.startswith("unknown: metrics agree, but no optimizer"), ended

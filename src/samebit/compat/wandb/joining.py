@@ -326,6 +326,9 @@ def _named(found: Ours, told: Told) -> Ours:
 
 def find_ours(store: Path, id: str) -> RunFolder | None:
     """The run that has this id, or the newest that a script gave it."""
+    for recording in (_here.used, doors.current()):
+        if recording is not None and recording.folder.record().of == id:
+            return recording.folder  # a replay of it, whose script asks for itself
     exact = RunFolder(store / "runs" / id)
     if "/" not in id and exact.path.is_dir():
         return exact
