@@ -39,7 +39,7 @@ _LOG_TAIL = 2000
 class Progress(Struct, frozen=True):
     """How far a study is, now; and what has just come to its end."""
 
-    total: int
+    total: int | None  # None where nobody knows how many it will be
     counts: Mapping[str, int]  # of trials by state
     left_s: float | None  # None while nothing is known
     ended: Fate | None = None
@@ -136,6 +136,8 @@ class _Loop:
 
     def _take(self, trial: Trial) -> None:
         (found,) = fates([trial], self._rows)
+        if found.state == STOPPED_EARLY:
+            self._say_in_run(trial)
         if found.state not in OVER and trial.last is not None and not trial.last.stopped:
             job = self._job(trial)  # that a place may have yet, also where its run has ended
             handle = self._place.reconnect(job)
@@ -309,8 +311,9 @@ class _Loop:
         for one in self._fates.values():
             counts[one.state] = counts.get(one.state, 0) + 1
         total = self._asked.total(len(self._numbers))
+        left_s = self._left_s(total) if total is not None else None
         queued = Counter(one.waits for one in self._active.values() if one.waits)
-        self._tell(Progress(total, counts, self._left_s(total), ended, queued))
+        self._tell(Progress(total, counts, left_s, ended, queued))
 
     def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""
