@@ -123,10 +123,13 @@ class _Loop:
             free = self._place.jobs - len(self._active) - len(self._waiting)
             return self._asked.next(self._log.history, self._fates, free)
 
+        hopeless: bool | None = None  # what is new changes nothing about it
         while (one := ask()) is not None:
             trial = self._known.get(_key(one))
-            if trial is None and self._is_hopeless():
-                return
+            if trial is None:
+                hopeless = self._is_hopeless() if hopeless is None else hopeless
+                if hopeless:
+                    return
             trial = trial or self._log.decide(one)
             self._numbers.append(trial.number)
             self._take(trial)
