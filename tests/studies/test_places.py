@@ -14,12 +14,25 @@ from samebit.folders.folder import RunFolder
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local
 from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.places.slurm import Slurm
 
-PLACES: dict[str, Callable[[], Place]] = {"local": lambda: Local(2), "inline": Inline}
+PLACES: dict[str, Callable[[], Place]] = {
+    "local": lambda: Local(2),
+    "inline": Inline,
+    "slurm": lambda: Slurm(2, look_s=0.2),
+}
+NEEDS_A_SERVER = ("slurm",)
 
 
-@pytest.fixture(params=sorted(PLACES))
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in NEEDS_A_SERVER else name
+        for name in sorted(PLACES)
+    ]
+)
 def place(request: pytest.FixtureRequest) -> Place:
+    if request.param in NEEDS_A_SERVER:
+        request.getfixturevalue(f"a_{request.param}")
     return PLACES[request.param]()
 
 
@@ -56,8 +69,13 @@ def test_a_job_is_started_once_in_its_folder_with_its_variables(
 
 
 def test_what_cannot_be_started_is_said(place: Place, tmp_path: Path) -> None:
+    job = a_job(tmp_path, "", str(tmp_path / "nothing"))
+    if place.name in NEEDS_A_SERVER:  # it is known only where it was to run
+        assert over(place, started(place, job)[0]) == 127
+        assert "nothing" in (tmp_path / "log").read_text()
+        return
     with pytest.raises(CannotStart, match="cannot start a run"):
-        started(place, a_job(tmp_path, "", str(tmp_path / "nothing")))
+        started(place, job)
 
 
 def test_where_nothing_was_submitted_nothing_is_found_again(place: Place, tmp_path: Path) -> None:

@@ -2,27 +2,49 @@
 
 import argparse
 import os
+import shlex
 
 from samebit.errors import UsageError
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local, processors
 from samebit.studies.places.place import Place
+from samebit.studies.places.slurm import Slurm
 
 __all__ = ["MOST", "THREADS", "place_arguments", "place_of", "so_many", "threads_of"]
 
 THREADS = "OMP_NUM_THREADS"
 MOST = 100_000  # runs of a study
+_PLACES = ("local", "inline", "slurm")
+_OURS = frozenset(  # options of sbatch by which a study finds its jobs and their logs
+    {"array", "chdir", "clusters", "error", "job-name", "open-mode", "output", "parsable"}
+    | {"test-only", "wait", "wrap"}
+)
 
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
     """Where, and how many at once."""
     add = parser.add_argument
-    add("--jobs", type=so_many, metavar="N", help="so many at once on this machine; else 1")
-    add("--on", choices=("local", "inline"), default="local", help="where runs are made")
+    add(
+        "--jobs",
+        type=so_many,
+        metavar="N",
+        help="so many at once; else 1 on this machine, and on Slurm as many as it runs",
+    )
+    add("--on", choices=_PLACES, default="local", help="where runs are made")
+    add(
+        "--sbatch",
+        type=_for_sbatch,
+        metavar="OPTIONS",
+        help='for Slurm, by their long names: --sbatch "partition=gpu time=02:00:00"',
+    )
 
 
 def place_of(options: argparse.Namespace) -> Place:
     """The place that was asked for; UsageError where it cannot be as asked."""
+    if options.sbatch is not None and options.on != "slurm":
+        raise UsageError("--sbatch is for runs on Slurm", asked=f"--on {options.on}")
+    if options.on == "slurm":
+        return Slurm(options.jobs, options.sbatch or [])
     if options.on == "inline":
         if (options.jobs or 1) > 1:
             raise UsageError("inline is one run after the other", asked=f"--jobs {options.jobs}")
@@ -34,7 +56,30 @@ def threads_of(options: argparse.Namespace) -> int:
     """How many threads each run is given; 0 where it gets what the environment says."""
     if options.on == "inline" or THREADS in os.environ:
         return 0
+    if options.on == "slurm":
+        return _of_each_task(options.sbatch or [])
     return max(1, processors() // (options.jobs or 1))
+
+
+def _for_sbatch(text: str) -> list[str]:
+    """Options of sbatch, each one word; with or without the dashes before it."""
+    try:
+        words = [word.removeprefix("--") for word in shlex.split(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"options of sbatch, not {text!r}: {error}") from None
+    for word in words:
+        name = word.partition("=")[0]
+        if name in _OURS:
+            raise argparse.ArgumentTypeError(f"{name} of sbatch is set by the study")
+        if not name or name.startswith("-"):
+            raise argparse.ArgumentTypeError(f"by its long name, as partition=gpu, not {word!r}")
+    return [f"--{word}" for word in words]
+
+
+def _of_each_task(words: list[str]) -> int:
+    """The processors that a job asks for; Slurm gives one where it asks for none."""
+    asked = [word.partition("=")[2] for word in words if word.startswith("--cpus-per-task=")]
+    return int(asked[-1]) if asked and asked[-1].isdecimal() else 1
 
 
 def so_many(text: str) -> int:

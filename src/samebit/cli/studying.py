@@ -18,11 +18,19 @@ from samebit.cli.placing import THREADS
 from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
-from samebit.session.studied import ROLES, TRIAL
+from samebit.session.studied import ROLES, SETTINGS, TRIAL
 from samebit.studies.controlling import Controlled, Progress
-from samebit.studies.declared import Study, default_name, filled, roles, study_id
+from samebit.studies.declared import (
+    Study,
+    default_name,
+    filled,
+    roles,
+    settings_of,
+    study_id,
+)
 from samebit.studies.fates import Fate, goes_again
 from samebit.studies.places.place import Job, Place
+from samebit.studies.space import option_of
 from samebit.studies.trials import Trial
 
 __all__ = [
@@ -106,6 +114,7 @@ def jobs_of(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
         attempt = trial.last.attempt
         name = f"{study.name}-{trial.number + 1}" + (f".{attempt}" if attempt > 1 else "")
         argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
+        argv += ["--resume", "auto"]  # where Slurm starts the very same job again
         argv += ["--seed", str(everything), "--group", study.name, "--name", name]
         argv += ["--deterministic"] if study.deterministic else []
         argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
@@ -113,7 +122,11 @@ def jobs_of(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
         if study.threads:
             environ[THREADS] = str(study.threads)
         environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
-        environ[ROLES] = json.dumps(roles(trial.values))
+        environ[ROLES] = json.dumps(roles(study, trial.values))
+        if study.sweep is not None:
+            settings = settings_of(study, trial.values).items()
+            given = {option_of(study.words, name): value for name, value in settings}
+            environ[SETTINGS] = json.dumps(given)
         key = f"{study.id}-{trial.number}-{attempt}"
         return Job(key, [*argv, *words], environ, Path(study.cwd), log, run)
 
@@ -138,6 +151,7 @@ class Telling:
     def __init__(self, screen: Screen, study: Study) -> None:
         self._screen, self._name = screen, study.name
         self._line: ProgressLine | None = None
+        self._waits: set[str] = set()  # for what runs in the queue wait, as it was said last
 
     def __enter__(self) -> "Telling":
         return self
@@ -150,19 +164,25 @@ class Telling:
         """Show it."""
         screen, ended = self._screen, progress.ended
         if screen.width is None:
+            if progress.queued.keys() - self._waits:
+                screen.say(f"samebit: {_queued(progress)}")
+                screen.stream.flush()
+            self._waits = set(progress.queued)
             if ended is not None:
-                screen.say(f"samebit: {progress.over} of {progress.total}: {_how_ended(ended)}"
-                           + _left(progress))  # fmt: skip
+                of = f" of {progress.total}" if progress.total is not None else ""
+                screen.say(f"samebit: {progress.over}{of}: {_how_ended(ended)}{_left(progress)}")
                 screen.stream.flush()
             return
         if self._line is None:
-            self._line = ProgressLine(screen, progress.total, self._name)
+            self._line = ProgressLine(screen, progress.total or 0, self._name)
         if ended is not None and ended.state != "finished":
             self._line.clear()
             screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
         lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
-        label = ", ".join([self._name, *lost])
-        is_known = progress.left_s is not None and progress.over < progress.total
+        count = [] if progress.total is not None else [f"{progress.over} over"]
+        queued = [_queued(progress)] if progress.queued else []
+        label = ", ".join([self._name, *count, *lost, *queued])
+        is_known = progress.left_s is not None and progress.over != progress.total
         left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)
 
@@ -176,11 +196,17 @@ def _left(progress: Progress) -> str:
     return f", about {duration(max(1, math.ceil(progress.left_s)))} left"
 
 
+def _queued(progress: Progress) -> str:
+    waits = [f"{n} waiting {visible(why)}" for why, n in progress.queued.items()]
+    return ", ".join(waits)
+
+
 def _how_ended(ended: Fate) -> str:
     after = f" after {duration(ended.seconds)}" if ended.seconds is not None else ""
     why = f" ({visible(ended.cause)})" if ended.cause else ""
     again = "; it is started once more" if goes_again(ended) else ""
-    return f"run {ended.run} of trial {ended.trial.number + 1} {ended.state}{why}{after}{again}"
+    run = f"run {ended.run} of trial" if ended.run is not None else "trial"
+    return f"{run} {ended.trial.number + 1} {ended.state}{why}{after}{again}"
 
 
 class stopped_by_signals:

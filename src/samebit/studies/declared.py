@@ -7,6 +7,7 @@ factor is a hash of the study's own seed, the factor and *i*, cut to 32 bits. Wh
 keeps the first.
 """
 
+import contextlib
 import itertools
 import re
 from collections.abc import Mapping
@@ -16,18 +17,20 @@ from typing import Any
 from msgspec import Struct
 
 from samebit import digest, disk, places, records
-from samebit.errors import Damaged, NotFound, UsageError
+from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.folders.folder import run_id
-from samebit.studies.space import Parameter, present, words
+from samebit.studies.space import Parameter, Value, present, words
 
 __all__ = [
     "ALL",
+    "DECLARATION",
     "FACTORS",
     "Counts",
     "Design",
     "Keeping",
     "Study",
     "Sweep",
+    "declared_in",
     "default_name",
     "design",
     "filled",
@@ -36,10 +39,12 @@ __all__ = [
     "join_or_declare",
     "roles",
     "seed_of",
+    "settings_of",
     "study_id",
 ]
 
 STUDY_FORMAT = "samebit-study 1"
+DECLARATION = "study.json"
 ALL = "all"
 FACTORS = ("init", "order", "dropout", "split", ALL)
 _PLACES = re.compile(r"\{([^{}]*)\}")
@@ -146,7 +151,7 @@ def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
     """The words of a trial's command, and the seed of everything."""
     seed = _value(study, values, ALL)
 
-    names = {name: str(value) for name, value in values.items() if name not in FACTORS}
+    names = {name: str(value) for name, value in settings_of(study, values).items()}
     space = study.sweep.space if study.sweep is not None else ()
 
     def put(match: re.Match[str]) -> str:
@@ -160,9 +165,16 @@ def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
     return [_PLACES.sub(put, word) for word in present(study.words, space, values)], seed
 
 
-def roles(values: Mapping[str, Any]) -> dict[str, int]:
+def roles(study: Study, values: Mapping[str, Any]) -> dict[str, int]:
     """The seeds that a trial gives roles by name; `*` is every role that is not named."""
-    return {"*" if name == ALL else name: int(values[name]) for name in FACTORS if name in values}
+    found = {name: int(values[name]) for name in study.factors if name in values}
+    return {"*" if name == ALL else name: seed for name, seed in found.items()}
+
+
+def settings_of(study: Study, values: Mapping[str, Any]) -> dict[str, Value]:
+    """What a trial's values are beside its seeds, in the order of the space."""
+    space = study.sweep.space if study.sweep is not None else ()
+    return {one.name: values[one.name] for one in space if one.name in values}
 
 
 def study_id(store: Path, name: str) -> str:
@@ -183,12 +195,26 @@ def folder_of(store: Path, study: str) -> Path:
 
 
 def find_study(store: Path, name: str) -> Study | None:
-    """The study whose runs are in a group of this name."""
-    path = folder_of(store, study_id(store, name)) / "study.json"
+    """The study whose runs are in a group of this name: of this store, or pulled into it."""
+    try:
+        return declared_in(folder_of(store, study_id(store, name)))
+    except NotFound:
+        pass
+    for path in sorted((store / "studies").glob(f"*/{DECLARATION}")):
+        with contextlib.suppress(SamebitError):  # a damaged one of another name
+            found = declared_in(path.parent)
+            if found.name == name:
+                return found
+    return None
+
+
+def declared_in(folder: Path) -> Study:
+    """What the study of a folder is; NotFound, or Damaged."""
+    path = folder / DECLARATION
     try:
         data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound("there is no such study here", path=folder) from error
     except OSError as error:
         raise Damaged(f"cannot read a study: {error.strerror}", path=path) from error
     return records.decode(data, Study, where=path)
@@ -199,16 +225,15 @@ def join_or_declare(store: Path, study: Study) -> Study:
 
     Raises UsageError where that one is of something else.
     """
-    folder = folder_of(store, study.id)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        disk.create(folder / "study.json", records.encode(study), store / "tmp")
-        return study
-    except FileExistsError:
-        pass
     there = find_study(store, study.name)
     if there is None:
-        raise NotFound(f"the study {study.name!r} is gone", path=folder)
+        folder = folder_of(store, study.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            disk.create(folder / DECLARATION, records.encode(study), store / "tmp")
+            return study
+        except FileExistsError:
+            there = declared_in(folder)
     before, now = _identity(there), _identity(study)
     for name in {**now, **before}:
         if before.get(name) != now.get(name):

@@ -47,7 +47,10 @@ def fates(trials: Sequence[Trial], rows: Mapping[str, Row]) -> list[Fate]:
 def fate(trial: Trial, row: Row | None) -> Fate:
     """How it is with a trial, by the row of the run of its last start."""
     if trial.last is None or row is None or row["state"] == "not begun":
-        return Fate(trial, STOPPED_EARLY if trial.early is not None else "waiting")
+        if trial.early is not None:
+            return Fate(trial, STOPPED_EARLY)
+        lost = trial.last.lost if trial.last is not None else ""
+        return Fate(trial, "broken off" if lost else "waiting", cause=lost)
     run, state = str(row["id"]), str(row["state"])
     seconds, started = row.get("seconds"), row.get("started")
     if trial.early is not None and state not in ("finished", "running"):
@@ -60,7 +63,8 @@ def fate(trial: Trial, row: Row | None) -> Fate:
         run,
         seconds if isinstance(seconds, float) else None,
         started if isinstance(started, int) else None,
-        str(row.get("cause") or row.get("damage") or ""),
+        (trial.last.lost if state in LOST else "")
+        or str(row.get("cause") or row.get("damage") or ""),
     )
 
 

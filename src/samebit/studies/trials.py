@@ -35,6 +35,7 @@ class Start(Struct, frozen=True):
     attempt: int  # from 1
     run: str  # the id that its run has, if it came to that
     stopped: bool = False  # by us, so that it counts for nothing
+    lost: str = ""  # why it ended, as the place said: what its run cannot know of
 
 
 class Early(Struct, frozen=True):
@@ -101,6 +102,9 @@ class History(Struct):
                 trial = msgspec.structs.replace(trial, starts=(*trial.starts, start))
             elif kind == "stopped":
                 last = msgspec.structs.replace(trial.starts[-1], stopped=True)
+                trial = msgspec.structs.replace(trial, starts=(*trial.starts[:-1], last))
+            elif kind == "lost":
+                last = msgspec.structs.replace(trial.starts[-1], lost=line["why"])
                 trial = msgspec.structs.replace(trial, starts=(*trial.starts[:-1], last))
             elif kind == "stopped early":
                 early = Early(line["step"], line["why"])
@@ -239,6 +243,11 @@ class Trials:
     def stopped(self, number: int) -> Trial:
         """We stopped the last start."""
         self._say({"kind": "stopped", "number": number})
+        return self.history.trials[number]
+
+    def lost(self, number: int, why: str) -> Trial:
+        """The last start was ended by something that has no part in its script."""
+        self._say({"kind": "lost", "number": number, "why": why})
         return self.history.trials[number]
 
     def stop_early(self, number: int, step: float, why: str) -> Trial:
