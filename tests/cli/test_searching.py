@@ -174,6 +174,8 @@ def test_a_grid_runs_is_shown_and_goes_on_with_nothing_run_twice(project: Projec
     assert "lr = {0.5}" in other.err
     fixed = sweep(project, "g", "--sampler", "random")
     assert (fixed.code, len(project.views())) == (2, 4)
+    seeds = project.call(SAMEBIT, "seeds", "show", "g")
+    assert (seeds.code, "samebit sweep show g" in seeds.err) == (2, True)
     for unknown in (("h",), ("show", "h")):
         ended = sweep(project, *unknown)
         assert ended.code == 7
@@ -334,3 +336,60 @@ def test_a_table_fits_eighty_columns_and_a_random_search_tells_its_expected_best
     assert told["expected_best"][-1]["value"] == pytest.approx(min(values))
     assert json.dumps(told["by"]).endswith('random"]')
     assert os.listdir(folder_of(project.store, find_study(project.store, "r").id))  # type: ignore[union-attr]
+
+
+DIGITS = """
+    import argparse
+    import numpy as np
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.model_selection import train_test_split
+    import samebit
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float)
+    parser.add_argument("--penalty")
+    parser.add_argument("--seed", type=int)
+    args = parser.parse_args()
+    run = samebit.init(config=args)
+    x, y = load_digits(return_X_y=True)
+    train, val, train_y, val_y = train_test_split(x / 16, y, random_state=0)
+    model = SGDClassifier(
+        learning_rate="constant", eta0=args.lr, penalty=args.penalty, random_state=args.seed
+    )
+    for epoch in range(1, 6):
+        model.partial_fit(train, train_y, classes=np.arange(10))
+        run.log({"val_acc": model.score(val, val_y)}, step=epoch)
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_over_digits_finds_what_a_grid_by_hand_does(project: Project) -> None:
+    project.write("digits.py", DIGITS)
+    words = (
+        "digits.py",
+        "--maximize",
+        "val_acc",
+        "--sampler",
+        "grid",
+        "--seeds",
+        "2",
+        "--jobs",
+        "2",
+    )
+    space = ("--space", "lr = [1e-6, 0.01]", "--space", 'penalty = ["l2", "l1"]')
+    arguments = ("--", "--lr={lr}", "--penalty", "{penalty}", "--seed={seed}")
+    ended = sweep(project, *words, *space, "--name", "d", *arguments)
+    assert ended.code == 0, ended.err
+    told = shown(project, "d")
+    views = {view.record.id: view for view in project.views()}
+    for one in told["configurations"]:
+        ours = [views[run] for run in one["runs"]]
+        assert {view.facts["config"]["lr"] for view in ours} == {one["settings"]["lr"]}
+        assert len({view.facts["config"]["seed"] for view in ours}) == 2
+        last = [view.metrics["val_acc"].values[-1] for view in ours]
+        assert one["value"] == pytest.approx(sum(last) / 2)
+    values = {(one["settings"]["lr"], one["settings"]["penalty"]): one["value"]
+              for one in told["configurations"]}  # fmt: skip
+    best = told["configurations"][told["best"] - 1]
+    assert best["value"] == max(values.values()) > 0.9
+    assert min(values[1e-6, "l1"], values[1e-6, "l2"]) < best["value"]

@@ -31,7 +31,7 @@ from samebit.studies.declared import Study, Sweep, filled, find_study, folder_of
 from samebit.studies.following import Following
 from samebit.studies.places.place import Place
 from samebit.studies.pruning import PRUNERS, Pruning
-from samebit.studies.samplers import SAMPLERS, Answers, open_sampler
+from samebit.studies.samplers import LEARNING, SAMPLERS, Answers, open_sampler
 from samebit.studies.space import read_line, words
 from samebit.studies.sweep_file import Wanted, budget_of, read_sweep, study_of
 from samebit.studies.sweeping import Budget, Results, Sweeping
@@ -103,6 +103,11 @@ def sweep(options: argparse.Namespace) -> int:
         raise UsageError("--json is of `samebit sweep show NAME`")
     place = place_of(options)
     meant = _meant(options, rest)
+    if place.name == "slurm" and options.jobs is None and meant.sweep.sampler in LEARNING:
+        raise UsageError(
+            f"how many at once? {meant.sweep.sampler} would be asked for all before it knows any",
+            hint="--jobs 8",
+        )
     answers = open_sampler(meant.study, meant.sweep)
     _check(meant, answers)
     if options.plan:
@@ -194,9 +199,7 @@ def _known(options: argparse.Namespace, name: str, arguments: Sequence[str]) -> 
             hint="only the budget, --jobs, --on and --retry can be others",
         )
     wanted = _with_options(Wanted(), options, ())
-    before = Budget()
-    if not (wanted.trials or wanted.lasts or wanted.gpu_hours):
-        before = _budget_before(read_history(folder_of(store, study.id), study.id))
+    before = _budget_before(read_history(folder_of(store, study.id), study.id))
     return _Meant(study, study.sweep, _budget(wanted, before, study))
 
 
@@ -236,10 +239,12 @@ def _with_options(wanted: Wanted, options: argparse.Namespace, arguments: Sequen
 
 
 def _budget(wanted: Wanted, before: Budget, study: Study) -> Budget:
+    """What is said now, or where nothing is, what was said before."""
     seconds = seconds_of(wanted.lasts) if wanted.lasts else 0.0
     if seconds is None or (wanted.lasts and seconds < 1):
         raise UsageError(f"{wanted.lasts!r} is no length of time", hint="--for 30min, 2h, 1.5d")
-    found = budget_of(wanted, seconds, before)
+    found = budget_of(wanted, seconds)
+    found = found if found.counts else before
     is_grid = study.sweep is not None and study.sweep.sampler == "grid"
     if not found.counts and not is_grid:
         raise UsageError(

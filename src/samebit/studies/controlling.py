@@ -126,18 +126,19 @@ class _Loop:
             free = self._place.jobs - len(self._active) - len(self._waiting)
             return self._asked.next(self._log.history, self._fates, free)
 
+        hopeless: bool | None = None  # what is new changes nothing about it
         while (one := ask()) is not None:
             trial = self._known.get(_key(one))
-            if trial is None and self._is_hopeless():
-                return
+            if trial is None:
+                hopeless = self._is_hopeless() if hopeless is None else hopeless
+                if hopeless:
+                    return
             trial = trial or self._log.decide(one)
             self._numbers.append(trial.number)
             self._take(trial)
 
     def _take(self, trial: Trial) -> None:
         (found,) = fates([trial], self._rows)
-        if found.state == STOPPED_EARLY:
-            self._say_in_run(trial)
         if found.state not in OVER and trial.last is not None and not trial.last.stopped:
             job = self._job(trial)  # that a place may have yet, also where its run has ended
             handle = self._place.reconnect(job)

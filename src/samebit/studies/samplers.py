@@ -21,9 +21,18 @@ from samebit.studies.space import Parameter, Value, grid, rounded
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["SAMPLERS", "Answers", "open_sampler"]
+__all__ = [
+    "LEARNING",
+    "SAMPLERS",
+    "Answers",
+    "check_sampler",
+    "load_optuna",
+    "open_sampler",
+    "quietly",
+]
 
 SAMPLERS = ("grid", "random", "sobol", "halton", "tpe", "cmaes", "gp")
+LEARNING = ("tpe", "cmaes", "gp")  # from what came of those before
 _WITH_STATE = ("sobol", "halton", "cmaes")  # whose answers follow from those before, too
 _NEEDS = {"sobol": "scipy", "halton": "scipy", "cmaes": "cmaes", "gp": "torch"}
 

@@ -11,13 +11,13 @@ lr = {log = [1e-5, 1e-1]}
 batch = [16, 32, 64]
 """
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from samebit.errors import NotFound, UsageError
 from samebit.studies.declared import ALL, Study, Sweep
@@ -115,21 +115,13 @@ def study_of(wanted: Wanted, how: str, words: list[str], threads: int) -> Study:
     )
 
 
-def budget_of(wanted: Wanted, seconds: float, before: Budget) -> Budget:
-    """How much a sweep may take; what is not said is as it was before.
+def budget_of(wanted: Wanted, seconds: float) -> Budget:
+    """How much a sweep may take.
 
     Args:
         wanted: the trials and hours of devices.
         seconds: how long it may last; 0 where that is not said.
-        before: as it was wanted the last time.
     """
     if wanted.trials < 0 or wanted.gpu_hours < 0:
         raise UsageError("a budget is above nothing")
-    found = before
-    if wanted.trials:
-        found = replace(found, trials=wanted.trials)
-    if seconds:
-        found = replace(found, seconds=max(1, round(seconds)))
-    if wanted.gpu_hours:
-        found = replace(found, gpu_seconds=max(1, round(wanted.gpu_hours * _HOUR_S)))
-    return found
+    return Budget(wanted.trials, math.ceil(seconds), math.ceil(wanted.gpu_hours * _HOUR_S))
