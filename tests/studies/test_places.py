@@ -29,6 +29,10 @@ def a_job(folder: Path, code: str, *argv: str) -> Job:
     return Job("k", words, {**os.environ, "GIVEN": "yes"}, folder, folder / "log", run)
 
 
+def started(place: Place, *jobs: Job) -> list[Handle]:
+    return list(place.submit(jobs))
+
+
 def over(place: Place, handle: Handle) -> int | None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
@@ -43,7 +47,7 @@ def test_a_job_is_started_once_in_its_folder_with_its_variables(
     place: Place, tmp_path: Path
 ) -> None:
     code = "import os; open('ran', 'a').write(os.environ['GIVEN']); raise SystemExit(3)"
-    handle = place.submit(a_job(tmp_path, code))
+    (handle,) = started(place, a_job(tmp_path, code))
     assert over(place, handle) == 3
     assert (tmp_path / "ran").read_text() == "yes"
     assert handle.job.key == "k"
@@ -53,7 +57,7 @@ def test_a_job_is_started_once_in_its_folder_with_its_variables(
 
 def test_what_cannot_be_started_is_said(place: Place, tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="cannot start a run"):
-        place.submit(a_job(tmp_path, "", str(tmp_path / "nothing")))
+        started(place, a_job(tmp_path, "", str(tmp_path / "nothing")))
 
 
 def test_where_nothing_was_submitted_nothing_is_found_again(place: Place, tmp_path: Path) -> None:
@@ -61,7 +65,8 @@ def test_where_nothing_was_submitted_nothing_is_found_again(place: Place, tmp_pa
 
 
 def test_several_are_looked_at_in_their_order(place: Place, tmp_path: Path) -> None:
-    handles = [place.submit(a_job(tmp_path, f"raise SystemExit({code})")) for code in (0, 4)]
+    jobs = [a_job(tmp_path, f"raise SystemExit({code})") for code in (0, 4)]
+    handles = started(place, *jobs)
     assert [over(place, handle) for handle in handles] == [0, 4]
     assert [look.exit_code for look in place.look(handles)] == [0, 4]
 
@@ -70,7 +75,7 @@ def test_here_jobs_are_sessions_of_their_own_and_end_when_they_are_told(tmp_path
     place = Local(2)
     code = "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"
     job = a_job(tmp_path, code)
-    handles = [place.submit(job), place.submit(job)]
+    handles = started(place, job, job)
     until = time.monotonic() + 60
     while (tmp_path / "log").read_text().count("True") < 2 and time.monotonic() < until:
         time.sleep(0.02)

@@ -15,6 +15,7 @@ from types import FrameType
 from msgspec.structs import replace
 
 from samebit import places
+from samebit.cli.placing import MOST, THREADS, place_arguments, place_of, so_many, threads_of
 from samebit.cli.running import seed
 from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
 from samebit.errors import CannotStart, Exit, UsageError
@@ -35,16 +36,12 @@ from samebit.studies.declared import (
     study_id,
 )
 from samebit.studies.fates import Fate, goes_again
-from samebit.studies.places.inline import Inline
-from samebit.studies.places.local import Local, processors
 from samebit.studies.places.place import Job, Place
 from samebit.studies.trials import Trial
 
 __all__ = ["seeds", "seeds_arguments"]
 
 _CROSSED = tuple(factor for factor in FACTORS if factor != ALL)
-_THREADS = "OMP_NUM_THREADS"
-_MOST_TRIALS = 100_000
 _SHOWN = 12  # trials of a plan
 
 
@@ -57,7 +54,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
         "       samebit seeds show GROUP [--metric METRIC] [--json]"
     )
     add = parser.add_argument
-    add("--n", type=_count, metavar="N", help="so many runs, each with seeds of its own")
+    add("--n", type=so_many, metavar="N", help="so many runs, each with seeds of its own")
     add(
         "--vary",
         metavar="a,b",
@@ -67,7 +64,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
     for factor in _CROSSED:
         add(
             f"--{factor}",
-            type=_count,
+            type=so_many,
             metavar="N",
             help=f"so many seeds of {factor}, each with each of the other kinds",
         )
@@ -81,8 +78,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, default=0, help="from which all seeds are derived; else 0")
     add("--from", dest="first", type=seed, metavar="N", help="seeds are N, N+1, …, not derived")
     add("--deterministic", action="store_true", help="deterministic algorithms, strictly")
-    add("--jobs", type=_count, metavar="N", help="so many at once on this machine; else 1")
-    add("--on", choices=("local", "inline"), default="local", help="where runs are made")
+    place_arguments(parser)
     add("--retry", action="store_true", help="start what failed once more")
     add("--plan", "--dry-run", action="store_true", help="say what would run, and run nothing")
     add("--metric", metavar="METRIC", help="what the runs are judged by")
@@ -93,14 +89,8 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
     add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_TRIALS:
-        raise argparse.ArgumentTypeError(f"a number from 1 to {_MOST_TRIALS}, not {text!r}")
-    return int(text)
-
-
 def _whole(text: str) -> int:
-    return 0 if text == "0" else _count(text)
+    return 0 if text == "0" else so_many(text)
 
 
 def _factors(text: str) -> tuple[str, ...]:
@@ -158,10 +148,10 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     how, words = _what(options, arguments)
     study, counts, repeats = _study(options, how, words)
     errors = Screen.of(sys.stderr)
-    place = _place(options)
+    place = place_of(options)
     wanted = design(study, counts, repeats)
-    if len(wanted) > _MOST_TRIALS:
-        raise UsageError(f"{len(wanted):,} runs are too many", at_most=_MOST_TRIALS)
+    if len(wanted) > MOST:
+        raise UsageError(f"{len(wanted):,} runs are too many", at_most=MOST)
     if options.plan:
         _say_plan(Screen.of(sys.stdout), study, wanted, place)
         return Exit.DONE
@@ -212,9 +202,6 @@ def _study(
     factors: tuple[str, ...] = tuple(crossed) or options.vary or (ALL,)
     counts = crossed or dict.fromkeys(factors, together or 0)
     repeats = options.repeat if options.repeat is not None else int(len(crossed) > 1)
-    threads = 0
-    if options.on == "local" and _THREADS not in os.environ:
-        threads = max(1, processors() // (options.jobs or 1))
     study = Study(
         id="",
         name=options.name or "",
@@ -223,7 +210,7 @@ def _study(
         cwd=str(Path.cwd()),
         factors=factors,
         crossed=bool(crossed),
-        threads=threads,
+        threads=threads_of(options),
         seed=options.seed,
         first=options.first,
         deterministic=options.deterministic,
@@ -236,14 +223,6 @@ def _with_id(store: Path, study: Study) -> Study:
     stem = Path(study.words[0]).stem or "seeds"
     name = study.name or default_name(stem, study)
     return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
-
-
-def _place(options: argparse.Namespace) -> Place:
-    if options.on == "inline":
-        if (options.jobs or 1) > 1:
-            raise UsageError("inline is one run after the other", asked=f"--jobs {options.jobs}")
-        return Inline()
-    return Local(options.jobs or 1)
 
 
 def _jobs(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
@@ -260,7 +239,7 @@ def _jobs(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
         argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
         environ = dict(os.environ)
         if study.threads:
-            environ[_THREADS] = str(study.threads)
+            environ[THREADS] = str(study.threads)
         environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
         environ[ROLES] = json.dumps(roles(trial.values))
         key = f"{study.id}-{trial.number}-{attempt}"
@@ -300,10 +279,8 @@ def _once_more(repeats: int) -> str:
 
 
 def _where(study: Study, place: Place) -> str:
-    if place.name == "inline":
-        return "at this terminal, one after the other"
-    threads = f"{_THREADS}={study.threads} in each" if study.threads else f"{_THREADS} as it is"
-    return f"on this machine, {place.jobs} at once, {threads}"
+    threads = f"{THREADS}={study.threads} in each" if study.threads else f"{THREADS} as it is"
+    return f"{place.where}, {threads}"
 
 
 def _say_begin(screen: Screen, study: Study, wanted: Sequence[Design], place: Place) -> None:

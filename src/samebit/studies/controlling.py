@@ -89,8 +89,8 @@ class _Loop:
             while self._waiting or self._active:
                 hold.renew()
                 hopeless = hopeless or self._is_hopeless()
-                while self._waiting and not hopeless and len(self._active) < self._place.jobs:
-                    self._start(self._waiting.popleft())
+                if not hopeless:
+                    self._start(self._place.takes - len(self._active))
                 if hopeless and not self._active:
                     break
                 for number in self._ended():
@@ -131,16 +131,23 @@ class _Loop:
         log = self._folder / "logs" / f"{trial.number}-{trial.last.attempt}.log"
         return self._job_of(trial, log, RunFolder(self._store / "runs" / trial.last.run))
 
-    def _start(self, number: int) -> None:
-        found = self._fates[number]
-        trial = found.trial
-        if trial.last is None or trial.last.stopped or found.began:
-            trial = self._log.start(number)
-        self._fates[number] = Fate(trial, "running")
-        active = _Active(self._job(trial), time.monotonic())
-        self._active[number] = active
-        disk.fault("study.submit")
-        active.handle = self._place.submit(active.job)
+    def _start(self, most: int) -> None:
+        """Hand what waits to the place, as much as it takes."""
+        fresh: list[_Active] = []
+        while self._waiting and len(fresh) < most:
+            number = self._waiting.popleft()
+            found = self._fates[number]
+            trial = found.trial
+            if trial.last is None or trial.last.stopped or found.began:
+                trial = self._log.start(number)
+            self._fates[number] = Fate(trial, "running")
+            self._active[number] = _Active(self._job(trial), time.monotonic())
+            fresh.append(self._active[number])
+        if fresh:
+            disk.fault("study.submit")
+            handles = self._place.submit([one.job for one in fresh])
+            for one, handle in zip(fresh, handles, strict=True):
+                one.handle, one.began = handle, time.monotonic()
 
     def _over(self) -> list[int]:
         """Of the jobs that the place knows those that are over."""

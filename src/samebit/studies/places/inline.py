@@ -4,7 +4,7 @@ A debugger, `input()` and what is printed are there as in `samebit run`; Ctrl-C 
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -21,27 +21,29 @@ class _Over(Struct, frozen=True):
 
 
 class Inline:
-    """One run at a time; `submit` returns when it is over."""
+    """One run at a time; its handle comes when it is over."""
 
     name = "inline"
-    jobs = 1
+    where = "at this terminal, one after the other"
+    jobs = takes = 1
 
     def __init__(self) -> None:
         self._left = Local(1)  # for what a controller that was killed has left running
 
-    def submit(self, job: Job) -> Handle:
-        """Run it to its end."""
-        try:
-            child = subprocess.Popen(list(job.argv), env=dict(job.environ), cwd=job.cwd)
-        except OSError as error:
-            raise CannotStart(
-                f"cannot start a run: {error.strerror}", command=job.argv[0], folder=job.cwd
-            ) from error
-        try:
-            return _Over(job, child.wait())
-        except KeyboardInterrupt:
-            child.wait()  # the terminal has sent it there, too
-            raise
+    def submit(self, jobs: Sequence[Job]) -> Iterator[Handle]:
+        """Run each to its end."""
+        for job in jobs:
+            try:
+                child = subprocess.Popen(list(job.argv), env=dict(job.environ), cwd=job.cwd)
+            except OSError as error:
+                raise CannotStart(
+                    f"cannot start a run: {error.strerror}", command=job.argv[0], folder=job.cwd
+                ) from error
+            try:
+                yield _Over(job, child.wait())
+            except KeyboardInterrupt:
+                child.wait()  # the terminal has sent it there, too
+                raise
 
     def look(self, handles: Sequence[Handle]) -> list[Look]:
         """They are over, but for one that was found again."""

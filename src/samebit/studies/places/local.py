@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -38,26 +38,28 @@ class Local:
     name = "local"
 
     def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
+        self.jobs = self.takes = jobs
+        self.where = f"on this machine, {jobs} at once"
 
-    def submit(self, job: Job) -> Handle:
-        """Start it; what it prints goes into its log."""
-        try:
-            with open(job.log, "ab") as log:
-                child = subprocess.Popen(
-                    list(job.argv),
-                    env=dict(job.environ),
-                    cwd=job.cwd,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise CannotStart(
-                f"cannot start a run: {error.strerror}", command=job.argv[0], folder=job.cwd
-            ) from error
-        return _Process(job, child)
+    def submit(self, jobs: Sequence[Job]) -> Iterator[Handle]:
+        """Start each; what it prints goes into its log."""
+        for job in jobs:
+            try:
+                with open(job.log, "ab") as log:
+                    child = subprocess.Popen(
+                        list(job.argv),
+                        env=dict(job.environ),
+                        cwd=job.cwd,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                raise CannotStart(
+                    f"cannot start a run: {error.strerror}", command=job.argv[0], folder=job.cwd
+                ) from error
+            yield _Process(job, child)
 
     def look(self, handles: Sequence[Handle]) -> list[Look]:
         """How it is with each."""

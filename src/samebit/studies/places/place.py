@@ -1,6 +1,6 @@
 """The promise of a place where runs are made: start one, look, end one, find one again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +36,7 @@ class Look(Struct, frozen=True):
 
     is_over: bool
     exit_code: int | None = None  # None while it goes on, and where the place does not know
+    said: str = ""  # by the place: why it waits, or what ended it that its run cannot know of
 
 
 class Place(Protocol):
@@ -48,10 +49,15 @@ class Place(Protocol):
     """
 
     name: str
-    jobs: int  # so many at once
+    where: str  # for people
+    jobs: int  # so many run at once
+    takes: int  # so many may be submitted at a time; above `jobs` they wait there
 
-    def submit(self, job: Job) -> Handle:
-        """Have a job started; CannotStart where it cannot be."""
+    def submit(self, jobs: Sequence[Job]) -> Iterator[Handle]:
+        """Have jobs started, in this order; a handle comes when its job has been submitted.
+
+        Raises CannotStart where one cannot be; those whose handles came before are.
+        """
         ...
 
     def look(self, handles: Sequence[Handle]) -> list[Look]:
