@@ -15,7 +15,15 @@ from types import FrameType
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.cli.placing import MOST, THREADS, place_arguments, place_of, so_many, threads_of
+from samebit.cli.placing import (
+    MOST,
+    THREADS,
+    place_arguments,
+    place_of,
+    run_words,
+    so_many,
+    threads_of,
+)
 from samebit.cli.running import seed
 from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
 from samebit.errors import CannotStart, Exit, UsageError
@@ -161,8 +169,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     _say_begin(errors, study, wanted, place)
     with _Telling(errors, study) as telling, _stopped_by_signals():
         controlled = control(
-            store, study, wanted, counts, repeats, place, _jobs(study), telling.tell,
-            retry=options.retry,
+            store, study, wanted, counts, repeats, place, _jobs(study, run_words(options)),
+            telling.tell, retry=options.retry,
         )  # fmt: skip
     return _say_end(errors, store, study, controlled, options)
 
@@ -225,7 +233,7 @@ def _with_id(store: Path, study: Study) -> Study:
     return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
 
 
-def _jobs(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
+def _jobs(study: Study, more: Sequence[str]) -> Callable[[Trial, Path, RunFolder], Job]:
     """What makes a command of a trial."""
 
     def job(trial: Trial, log: Path, run: RunFolder) -> Job:
@@ -235,7 +243,7 @@ def _jobs(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
         name = f"{study.name}-{trial.number + 1}" + (f".{attempt}" if attempt > 1 else "")
         argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
         argv += ["--seed", str(everything), "--group", study.name, "--name", name]
-        argv += ["--deterministic"] if study.deterministic else []
+        argv += [*more, *(["--deterministic"] if study.deterministic else [])]
         argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
         environ = dict(os.environ)
         if study.threads:
@@ -243,7 +251,7 @@ def _jobs(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
         environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
         environ[ROLES] = json.dumps(roles(trial.values))
         key = f"{study.id}-{trial.number}-{attempt}"
-        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run)
+        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run, study.threads)
 
     return job
 
@@ -358,7 +366,7 @@ class _stopped_by_signals:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
 
 
 def _say_end(

@@ -1,7 +1,7 @@
 """Which processes belong to a command, and the memory that they hold (Linux).
 
 What a command starts are its children and theirs. One that has lost its parent is still of the
-command where that leads a session (as runs of a study do) and the process has begun none of its own.
+command where we lead a session (as runs of a study do) and it has begun none of its own.
 """
 
 import os
@@ -9,8 +9,9 @@ import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["Bound", "end_all", "held_bytes", "in_session", "is_known", "of_child"]
+__all__ = ["BEYOND", "Bound", "end_all", "held_bytes", "in_session", "is_known", "of_child"]
 
+BEYOND = "out of memory, as it was bounded"  # the beginning of such a cause
 _PROC = Path("/proc")
 _OWN = ("RssAnon", "RssShmem", "VmSwap")  # of `status`, in KiB: cheap, and too much where shared
 _SHARES = ("Pss_Anon", "Pss_Shmem", "SwapPss")  # of `smaps_rollup`: what is shared by its part
@@ -34,7 +35,7 @@ class Bound:
         family = of_child(child)
         held = held_bytes(family, beyond=self._limit)
         if held > self._limit:
-            self.cause = f"out of memory: {_amount(held)}, of {_amount(self._limit)} allowed"
+            self.cause = f"{BEYOND}: {_amount(held)} of {_amount(self._limit)}"
             end_all(family, signal.SIGKILL)
 
 

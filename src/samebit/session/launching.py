@@ -207,10 +207,10 @@ def _wait(
         except TimeoutError:
             if bound is not None:
                 bound.check(child.pid)
-            if sending is not None and send_every_s is not None:
-                if time.monotonic() - sent >= send_every_s:
-                    sending.now()
-                    sent = time.monotonic()
+            is_due = send_every_s is not None and time.monotonic() - sent >= send_every_s
+            if sending is not None and is_due:
+                sending.now()
+                sent = time.monotonic()
     return child.wait()
 
 
