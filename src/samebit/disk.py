@@ -81,7 +81,10 @@ FAULT_POINTS = frozenset(
         "state.save",
         "study.decide",
         "study.decided",
+        "study.sent",
+        "study.slurm",
         "study.submit",
+        "study.cancel",
     }
 )
 

@@ -254,7 +254,7 @@ class Verdict(Struct, frozen=True):
 class Note(Struct, frozen=True):
     """`notes/<time>-<random>.json`: something said about a run afterwards, by anybody."""
 
-    kind: str  # verdict | tag | name | archive | dropped | certificate
+    kind: str  # verdict | tag | name | archive | dropped | certificate | stopped early
     at_ns: int
     by: str
     value: Any

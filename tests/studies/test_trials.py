@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from samebit import disk
 from samebit.errors import Damaged, SamebitError
 from samebit.folders.folder import is_run_id
+from samebit.studies.declared import Design
 from samebit.studies.trials import FILE, Trials, named, packed, parse, read_history
 
 STUDY = "aaaaaaaaaa"
@@ -53,8 +54,8 @@ def test_what_is_decided_is_there_for_the_next_one(tmp_path: Path) -> None:
     with Trials(tmp_path, STUDY) as log:
         log.want({"init": 2}, 1)
         log.want({"init": 2}, 1)  # says nothing new
-        log.decide({"init": 5})
-        log.decide({"init": 6})
+        log.decide(Design({"init": 5}))
+        log.decide(Design({"init": 6}))
         log.start(1)
         log.stopped(1)
         log.start(1)
@@ -73,11 +74,11 @@ def test_what_is_decided_is_there_for_the_next_one(tmp_path: Path) -> None:
 
 def test_the_next_writer_cuts_a_torn_line_off(tmp_path: Path) -> None:
     with Trials(tmp_path, STUDY) as log:
-        log.decide({"all": 1})
+        log.decide(Design({"all": 1}))
     with open(tmp_path / FILE, "ab") as file:
         file.write(packed({"kind": "trial"})[:-3])
     with Trials(tmp_path, STUDY) as log:
-        log.decide({"all": 2})
+        log.decide(Design({"all": 2}))
     assert [one.values for one in read_history(tmp_path, STUDY).trials] == [{"all": 1}, {"all": 2}]
 
 
@@ -85,12 +86,12 @@ def test_a_full_disk_leaves_nothing_half_decided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Trials(tmp_path, STUDY) as log:
-        log.decide({"all": 1})
+        log.decide(Design({"all": 1}))
         monkeypatch.setattr(disk, "append", lambda fd, data: len(data) // 2)
         with pytest.raises(SamebitError, match="no space left"):
-            log.decide({"all": 2})
+            log.decide(Design({"all": 2}))
         monkeypatch.undo()
-        log.decide({"all": 3})
+        log.decide(Design({"all": 3}))
     assert [one.values for one in read_history(tmp_path, STUDY).trials] == [{"all": 1}, {"all": 3}]
 
 

@@ -262,6 +262,7 @@ def _column(title: str, key: str, values: Iterable[object], screen: Screen) -> t
             "damaged": paint.red,
             "killed": paint.yellow,
             "broken off": paint.yellow,
+            "stopped early": paint.yellow,
             "not begun": paint.yellow,
             "too new": paint.yellow,
         }

@@ -1,55 +1,43 @@
 """`samebit seeds`: one script with many seeds, as a group of runs; `seeds show` tells of one."""
 
 import argparse
-import json
-import math
-import os
-import signal
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-
-from msgspec.structs import replace
 
 from samebit import places
-from samebit.cli.placing import (
-    MOST,
-    THREADS,
-    place_arguments,
-    place_of,
-    run_words,
-    so_many,
-    threads_of,
-)
+from samebit.cli.placing import MOST, place_arguments, place_of, run_words, so_many, threads_of
 from samebit.cli.running import seed
-from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
-from samebit.errors import CannotStart, Exit, UsageError
-from samebit.folders.folder import RunFolder
-from samebit.session.studied import ROLES, TRIAL
-from samebit.studies.controlling import Controlled, Progress, control
+from samebit.cli.studying import (
+    Telling,
+    jobs_of,
+    read_words,
+    say_states,
+    stopped_by_signals,
+    what_runs,
+    where_of,
+    with_id,
+)
+from samebit.cli.words import Screen, counted, visible
+from samebit.errors import Exit, UsageError
+from samebit.studies.asking import Listed
+from samebit.studies.controlling import Controlled, control
 from samebit.studies.declared import (
     ALL,
     FACTORS,
     Design,
     Study,
-    default_name,
     design,
     filled,
     join_or_declare,
-    roles,
     seed_of,
-    study_id,
 )
-from samebit.studies.fates import Fate, goes_again
-from samebit.studies.places.place import Job, Place
-from samebit.studies.trials import Trial
+from samebit.studies.places.place import Place
 
 __all__ = ["seeds", "seeds_arguments"]
 
 _CROSSED = tuple(factor for factor in FACTORS if factor != ALL)
+_ASKED = "samebit seeds {} --n 10"
 _SHOWN = 12  # trials of a plan
 
 
@@ -114,7 +102,7 @@ def _factors(text: str) -> tuple[str, ...]:
 
 def seeds(options: argparse.Namespace) -> int:
     """Run them, or show what they came to."""
-    rest = _read_words(options)
+    rest = read_words(options, seeds_arguments, _ASKED)
     if options.words[:1] == ["show"] and options.module is None:
         from samebit.cli.seeds_shown import show  # noqa: PLC0415  (NumPy is loaded for it alone)
 
@@ -124,36 +112,8 @@ def seeds(options: argparse.Namespace) -> int:
     return _run(options, rest)
 
 
-def _read_words(options: argparse.Namespace) -> list[str]:
-    """What stands after `--`; options of ours that stand behind the script are read as such."""
-    words = list(options.words)
-    cut = words.index("--") if "--" in words else len(words)
-    ours, theirs = words[:cut], words[cut + 1 :]
-    parser = argparse.ArgumentParser(prog="samebit seeds", allow_abbrev=False, add_help=False)
-    seeds_arguments(parser)
-    options.words = ours
-    while len(options.words) > 1:
-        first, behind = options.words[0], options.words[1:]
-        if not behind[0].startswith("-"):
-            if first == "show":
-                more = options.words[2:]
-                options.words = []
-                parser.parse_args(more, options)
-                options.words = [first, behind[0], *options.words]
-                return theirs
-            raise UsageError(
-                f"what is {behind[0]!r}?",
-                hint="the script's own arguments stand after `--`: "
-                f"samebit seeds {first} --n 10 -- {behind[0]}",
-            )
-        options.words = []
-        parser.parse_args(behind, options)
-        options.words = [first, *options.words]
-    return theirs
-
-
 def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    how, words = _what(options, arguments)
+    how, words = what_runs(options, arguments, _ASKED)
     study, counts, repeats = _study(options, how, words)
     errors = Screen.of(sys.stderr)
     place = place_of(options)
@@ -164,36 +124,15 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         _say_plan(Screen.of(sys.stdout), study, wanted, place)
         return Exit.DONE
     store = places.make_store(places.choose_store(Path.cwd()))
-    study = _with_id(store, study)
+    study = with_id(store, study)
     study = join_or_declare(store, study)
     _say_begin(errors, study, wanted, place)
-    with _Telling(errors, study) as telling, _stopped_by_signals():
+    with Telling(errors, study) as telling, stopped_by_signals():
         controlled = control(
-            store, study, wanted, counts, repeats, place, _jobs(study, run_words(options)),
-            telling.tell, retry=options.retry,
+            store, study, Listed(wanted), counts, repeats, place,
+            jobs_of(study, run_words(options)), telling.tell, retry=options.retry,
         )  # fmt: skip
     return _say_end(errors, store, study, controlled, options)
-
-
-def _what(options: argparse.Namespace, arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Script, module or command, and its words."""
-    if options.module is not None:
-        if options.words:
-            raise UsageError("a module, or a script, and not both", script=options.words[0])
-        return "module", [options.module, *arguments]
-    if options.words:
-        script = options.words[0]
-        if not Path(script).is_file():
-            raise CannotStart(
-                f"there is no script {script}",
-                folder=Path.cwd(),
-                hint="a command that is no Python script goes after `--`: "
-                "samebit seeds --n 10 -- torchrun train.py",
-            )
-        return "script", [script, *arguments]
-    if not arguments:
-        raise UsageError("what is to be run?", hint="samebit seeds train.py --n 10 -- --lr 0.1")
-    return "command", list(arguments)
 
 
 def _study(
@@ -227,38 +166,9 @@ def _study(
     return study, counts, repeats
 
 
-def _with_id(store: Path, study: Study) -> Study:
-    stem = Path(study.words[0]).stem or "seeds"
-    name = study.name or default_name(stem, study)
-    return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
-
-
-def _jobs(study: Study, more: Sequence[str]) -> Callable[[Trial, Path, RunFolder], Job]:
-    """What makes a command of a trial."""
-
-    def job(trial: Trial, log: Path, run: RunFolder) -> Job:
-        assert trial.last is not None
-        words, everything = filled(study, trial.values)
-        attempt = trial.last.attempt
-        name = f"{study.name}-{trial.number + 1}" + (f".{attempt}" if attempt > 1 else "")
-        argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
-        argv += ["--seed", str(everything), "--group", study.name, "--name", name]
-        argv += [*more, *(["--deterministic"] if study.deterministic else [])]
-        argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
-        environ = dict(os.environ)
-        if study.threads:
-            environ[THREADS] = str(study.threads)
-        environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
-        environ[ROLES] = json.dumps(roles(trial.values))
-        key = f"{study.id}-{trial.number}-{attempt}"
-        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run, study.threads)
-
-    return job
-
-
 def _say_plan(screen: Screen, study: Study, wanted: Sequence[Design], place: Place) -> None:
     screen.say(f"{counted(len(wanted), 'run')}: {_how_varied(study, wanted)}")
-    screen.say(f"  {_where(study, place)}")
+    screen.say(f"  {where_of(study, place)}")
     for number, one in enumerate(wanted[:_SHOWN], 1):
         words, everything = filled(study, one.values)
         given = ", ".join(f"{name} {value}" for name, value in one.values.items() if name != ALL)
@@ -286,87 +196,12 @@ def _once_more(repeats: int) -> str:
     return "once more" if repeats == 1 else f"{repeats} times more"
 
 
-def _where(study: Study, place: Place) -> str:
-    threads = f"{THREADS}={study.threads} in each" if study.threads else f"{THREADS} as it is"
-    return f"{place.where}, {threads}"
-
-
 def _say_begin(screen: Screen, study: Study, wanted: Sequence[Design], place: Place) -> None:
     screen.say(
         visible(f"samebit: group {study.name}: {counted(len(wanted), 'run')}, ")
         + _how_varied(study, wanted)
     )
-    screen.say(screen.paint.dim(f"samebit: {_where(study, place)}"))
-
-
-class _Telling:
-    """Says how far a study is: on a terminal a line that is redrawn, in a file one for each run."""
-
-    def __init__(self, screen: Screen, study: Study) -> None:
-        self._screen, self._name = screen, study.name
-        self._line: ProgressLine | None = None
-
-    def __enter__(self) -> "_Telling":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._line is not None:
-            self._line.__exit__()
-
-    def tell(self, progress: Progress) -> None:
-        """Show it."""
-        screen, ended = self._screen, progress.ended
-        if screen.width is None:
-            if ended is not None:
-                screen.say(f"samebit: {progress.over} of {progress.total}: {_how_ended(ended)}"
-                           + _left(progress))  # fmt: skip
-                screen.stream.flush()
-            return
-        if self._line is None:
-            self._line = ProgressLine(screen, progress.total, self._name)
-        if ended is not None and ended.state != "finished":
-            self._line.clear()
-            screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
-        lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
-        label = ", ".join([self._name, *lost])
-        is_known = progress.left_s is not None and progress.over < progress.total
-        left = max(1.0, progress.left_s or 0.0) if is_known else None
-        self._line.at(progress.over, left, label)
-
-
-_SAID = ("failed", "killed", "broken off", "damaged")
-
-
-def _left(progress: Progress) -> str:
-    if progress.left_s is None or progress.over == progress.total:
-        return ""
-    return f", about {duration(max(1, math.ceil(progress.left_s)))} left"
-
-
-def _how_ended(ended: Fate) -> str:
-    after = f" after {duration(ended.seconds)}" if ended.seconds is not None else ""
-    why = f" ({visible(ended.cause)})" if ended.cause else ""
-    again = "; it is started once more" if goes_again(ended) else ""
-    return f"run {ended.run} of trial {ended.trial.number + 1} {ended.state}{why}{after}{again}"
-
-
-class _stopped_by_signals:
-    """Have SIGTERM and SIGHUP stop a study as Ctrl-C does."""
-
-    def __enter__(self) -> None:
-        self._before = {
-            number: signal.signal(number, _interrupt)
-            for name in ("SIGTERM", "SIGHUP")
-            if (number := getattr(signal, name, None)) is not None
-        }
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(number)
+    screen.say(screen.paint.dim(f"samebit: {where_of(study, place)}"))
 
 
 def _say_end(
@@ -378,17 +213,10 @@ def _say_end(
 ) -> int:
     from samebit.cli.seeds_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
-    states = Counter(one.state for one in controlled.fates)
-    told = ", ".join(f"{n} {state}" for state, n in states.items())
-    screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
-    if controlled.stopped:
-        screen.say("samebit: stopped; the same command goes on")
-        if controlled.still_running:
-            screen.say(f"samebit: still running, out of reach: {controlled.still_running}")
+    if not say_states(screen, controlled):
         return 130
-    if controlled.hopeless:
-        screen.say("samebit: nothing but failures: the others were not started")
     for line in in_short(store, study, options.metric or study.metric):
         screen.say(f"samebit: {visible(line)}")
     screen.say(screen.paint.dim(f"samebit: next: samebit seeds show {study.name}"))
-    return Exit.DONE if states.get("finished") else Exit.OUR_FAULT
+    has_some = any(one.state == "finished" for one in controlled.fates)
+    return Exit.DONE if has_some else Exit.OUR_FAULT

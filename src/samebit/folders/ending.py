@@ -6,7 +6,7 @@ said at its own end; where neither is there, a living process or a growing journ
 
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,21 @@ from samebit.folders.streams import FACE, LAUNCH
 from samebit.journal import reader
 from samebit.journal.reader import Journal
 from samebit.launch import alive
-from samebit.records import ExecutionEnd, ExecutionStart
+from samebit.records import ExecutionEnd, ExecutionStart, Note
 
-__all__ = ["ENDED", "cause", "is_alive", "last_word", "processes_alive", "status"]
+__all__ = [
+    "ENDED",
+    "STOPPED_EARLY",
+    "cause",
+    "is_alive",
+    "last_word",
+    "processes_alive",
+    "status",
+    "stopped_early",
+]
 
 ENDED = ("finished", "failed", "killed")
+STOPPED_EARLY = "stopped early"  # also the kind of the note that says so
 _HEARTBEAT_S = 300.0
 # How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
@@ -42,6 +52,17 @@ def status(starts: Sequence[ExecutionStart], end: ExecutionEnd | None, said: Sai
         if rank != FACE and value["execution"] == starts[-1].number
     }
     return next((other for other in ended.values() if other != "finished"), end.status)
+
+
+def stopped_early(notes: Iterable[Note], execution: int) -> str | None:
+    """By whom and why an execution was stopped early; None where nobody says that it was."""
+    said = [note.value for note in notes if note.kind == STOPPED_EARLY]
+    whys = [
+        str(one.get("why"))
+        for one in said
+        if isinstance(one, dict) and one.get("execution") == execution
+    ]
+    return whys[-1] if whys else None
 
 
 def last_word(starts: Sequence[ExecutionStart], said: Said) -> dict[str, Any] | None:

@@ -374,19 +374,23 @@ class View(Struct, frozen=True, dict=True):
     def status(self) -> str:
         """finished, failed, killed, running, or broken off; unknown where it went on elsewhere.
 
-        Of an imported run that is what its tool said of its end.
+        Of an imported run that is what its tool said of its end; of one that a study has ended,
+        however it took that, `stopped early`.
         """
         if self.record.imported is not None:
             said = (self.facts.get("imported") or {}).get("status")
             return said if said in ENDED else "unknown"
         ended = ending.status(self._last, self.end, self._said_at_end)
-        if ended is not None:
+        ended = ended or ("running" if self._is_alive() else "broken off")
+        if ended in ("finished", "running") or self._stopped_early is None:
             return ended
-        return "running" if self._is_alive() else "broken off"
+        return ending.STOPPED_EARLY
 
     @cached_property
     def cause(self) -> str | None:
         """Why it failed or was killed (`out of memory`, `ValueError`, `SIGTERM`), where known."""
+        if self.status == ending.STOPPED_EARLY:
+            return self._stopped_early
         if self.status not in ("failed", "killed"):
             return None
         exception = self.facts.get("exception")
@@ -404,6 +408,10 @@ class View(Struct, frozen=True, dict=True):
             for start in self._last
             for pid in ending.processes_alive(start, self.all_facts("process"))
         ]
+
+    @property
+    def _stopped_early(self) -> str | None:
+        return ending.stopped_early(self.notes, self._last[0].number if self._last else 0)
 
     @property
     def _said_at_end(self) -> list[tuple[str, Any]]:

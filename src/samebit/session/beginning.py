@@ -130,7 +130,10 @@ def _to_resume(store: Path, wanted: Wanted, known: Sequence[tuple[Job, int]]) ->
         job, turn = known[0] if known else (None, 0)
         if job is None or (wanted.resume is None and not job.restarts_go_on):
             return None
-        return _before_restart(store, job, turn)
+        before = _before_restart(store, job, turn)
+        if before is not None and wanted.trial is not None and not resuming.can_go_on(before):
+            return None  # of a study that is no run; its controller begins a new one
+        return before
     folder = resuming.find_resumable(store, wanted.resume)
     group = folder.record().group
     if wanted.group is not None and wanted.group != group:

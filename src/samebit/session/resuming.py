@@ -19,7 +19,16 @@ from samebit.session.retention import Saved
 if TYPE_CHECKING:
     from samebit.folders.read import View
 
-__all__ = ["Left", "as_recorded", "base_of", "find", "find_resumable", "left_by", "restored_step"]
+__all__ = [
+    "Left",
+    "as_recorded",
+    "base_of",
+    "can_go_on",
+    "find",
+    "find_resumable",
+    "left_by",
+    "restored_step",
+]
 
 # Those of torch that keep `step` in their state from their first step on.
 _COUNTING = frozenset(
@@ -73,6 +82,16 @@ def find_resumable(store: Path, reference: str) -> RunFolder:
             hint="resume it when it has ended",
         )
     return folder
+
+
+def can_go_on(folder: RunFolder) -> bool:
+    """Whether a run was cut short, nothing of it goes on, and it has a whole checkpoint."""
+    from samebit.folders.read import read_run  # noqa: PLC0415
+
+    view = read_run(folder)
+    if view.status in ("running", "finished"):
+        return False
+    return any(_common(view, rank) for rank in view.ranks[:1])
 
 
 def left_by(folder: RunFolder, rank: str) -> Left:

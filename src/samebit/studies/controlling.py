@@ -9,19 +9,23 @@ import heapq
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import disk
 from samebit.errors import CannotStart
+from samebit.folders.ending import STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
 from samebit.query import index
+from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, OVER, Fate, fate, fates, fresh_row, goes_again
+from samebit.studies.fates import LOST, Fate, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
 from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.stopping import Observed, Stops
 from samebit.studies.trials import Trial, Trials
 
 __all__ = ["Controlled", "Progress", "control"]
@@ -45,7 +49,7 @@ class Progress(Struct, frozen=True):
     @property
     def over(self) -> int:
         """Trials that will not be started again."""
-        return self.total - self.counts.get("waiting", 0) - self.counts.get("running", 0)
+        return sum(n for state, n in self.counts.items() if state not in ("waiting", "running"))
 
 
 class Controlled(Struct, frozen=True):
@@ -62,6 +66,7 @@ class _Active(Struct):
     began: float  # by the monotonic clock
     handle: Handle | None = None  # None: only its run is watched
     looked: float = 0.0
+    asked: float | None = None  # when it was asked to end, because it is stopped early
 
 
 class _Loop:
@@ -72,7 +77,10 @@ class _Loop:
         place: Place,
         job_of: Callable[[Trial, Path, RunFolder], Job],
         tell: Callable[[Progress], object],
+        stops: Stops | None,
     ) -> None:
+        self._stops = stops
+        self._observed = Observed(store, study.metric)
         self._store, self._study, self._place = store, study, place
         self._folder = folder_of(store, study.id)
         self._job_of, self._tell = job_of, tell
@@ -81,25 +89,28 @@ class _Loop:
         self._active: dict[int, _Active] = {}
         self._numbers: list[int] = []
 
-    def run(self, wanted: Sequence[Design], log: Trials, hold: Hold, *, retry: bool) -> Controlled:
+    def run(self, asked: Asked, log: Trials, hold: Hold, *, retry: bool) -> Controlled:
         """Until all that is wanted is over, or Ctrl-C, or nothing but failures."""
-        self._log = log
-        self._take_up(wanted, retry=retry)
-        self._say()
+        self._log, self._asked, self._retry = log, asked, retry
+        self._known = {_key(one): one for one in log.history.trials}
+        self._rows = {str(row["id"]): row for row in index.rows(self._store)} if self._known else {}
         hopeless = False
         try:
-            while self._waiting or self._active:
+            while True:
                 hold.renew()
-                hopeless = hopeless or self._is_hopeless()
+                if not hopeless:
+                    self._take_up()
+                    hopeless = self._is_hopeless()
+                self._say()
                 if not hopeless:
                     self._start(self._place.takes - len(self._active))
-                if hopeless and not self._active:
+                if not self._active and (hopeless or not self._waiting):
                     break
                 for number in self._ended():
                     self._judge(number)
+                self._stop_early()
                 if self._active:
                     time.sleep(_LOOK_S)
-                    self._say()
         except KeyboardInterrupt:
             return Controlled(self._in_order(), stopped=True, still_running=self._stop())
         except BaseException:
@@ -107,26 +118,69 @@ class _Loop:
             raise
         return Controlled(self._in_order(), hopeless=hopeless)
 
-    def _take_up(self, wanted: Sequence[Design], *, retry: bool) -> None:
-        """Decide what was not decided yet, and learn how it is with what was."""
-        known = {_key(one.values, one.repeat): one for one in self._log.history.trials}
-        rows = {str(row["id"]): row for row in index.rows(self._store)} if known else {}
-        for one in wanted:
-            trial = known.get(_key(one.values, one.repeat))
-            trial = trial or self._log.decide(one.values, one.repeat)
+    def _take_up(self) -> None:
+        """Decide what is asked for and was not decided yet; learn how it is with what was."""
+
+        def ask() -> Design | None:
+            free = self._place.jobs - len(self._active) - len(self._waiting)
+            return self._asked.next(self._log.history, self._fates, free)
+
+        while (one := ask()) is not None:
+            trial = self._known.get(_key(one))
+            if trial is None and self._is_hopeless():
+                return
+            trial = trial or self._log.decide(one)
             self._numbers.append(trial.number)
-            (found,) = fates([trial], rows)
-            again = retry and found.state in ("failed", *LOST)
-            self._fates[trial.number] = Fate(trial, "waiting", found.run) if again else found
-        for number in self._numbers:
-            found = self._fates[number]
-            if found.state == "running":
-                job = self._job(found.trial)
-                began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
-                self._active[number] = _Active(job, began, self._place.reconnect(job))
-            elif found.state == "waiting" or goes_again(found):
-                self._fates[number] = Fate(found.trial, "waiting", found.run)
-                self._waiting.append(number)
+            self._take(trial)
+
+    def _take(self, trial: Trial) -> None:
+        (found,) = fates([trial], self._rows)
+        if found.state == "waiting" or goes_again(found) or self._is_retried(found):
+            self._fates[trial.number] = Fate(trial, "waiting", found.run)
+            self._waiting.append(trial.number)
+            return
+        self._fates[trial.number] = found
+        if found.state == STOPPED_EARLY:
+            self._say_in_run(trial)
+        if found.state == "running":
+            job = self._job(trial)
+            began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
+            self._active[trial.number] = _Active(job, began, self._place.reconnect(job))
+
+    def _is_retried(self, found: Fate) -> bool:
+        return self._retry and found.state in ("failed", *LOST)
+
+    def _stop_early(self) -> None:
+        """End what was decided to end; ask what else is to, where there is anything new."""
+        if self._stops is not None and self._observed.look(self._fates):
+            for stop in self._stops.look(self._observed):
+                found = self._fates[stop.number]
+                if found.state == "running" and found.trial.early is None:
+                    trial = self._log.stop_early(stop.number, stop.step, stop.why)
+                    self._fates[stop.number] = replace(found, trial=trial)
+        now = time.monotonic()
+        for number, one in self._active.items():
+            trial = self._fates[number].trial
+            if trial.early is None or one.handle is None:
+                continue
+            if one.asked is None:
+                one.asked = now
+                self._say_in_run(trial)
+                disk.fault("study.cancel")
+                self._place.cancel(one.handle)
+            elif now - one.asked > _END_S:
+                one.asked = now
+                self._place.cancel(one.handle, at_once=True)
+
+    def _say_in_run(self, trial: Trial) -> None:
+        """Have the run tell that it is stopped early, and by whom; once."""
+        assert trial.last is not None
+        assert trial.early is not None
+        run = RunFolder(self._store / "runs" / trial.last.run)
+        execution = max(run.executions(), default=None)
+        if execution is not None and stopped_early(run.notes(), execution) is None:
+            why = f"by the study {self._study.name} at step {trial.early.step:g}: {trial.early.why}"
+            run.add_note(STOPPED_EARLY, {"execution": execution, "why": why})
 
     def _job(self, trial: Trial) -> Job:
         assert trial.last is not None
@@ -173,7 +227,7 @@ class _Loop:
         if found.state == "running":
             active.handle = None  # its supervisor is gone, and what it started goes on
             return
-        if not found.began and active.handle is not None:
+        if found.state == "waiting" and not found.began and active.handle is not None:
             del self._active[number]
             self._fates[number] = Fate(before.trial, "waiting")
             raise _could_not_start(active.job)
@@ -189,7 +243,8 @@ class _Loop:
 
     def _is_hopeless(self) -> bool:
         states = [one.state for one in self._fates.values()]
-        return "finished" not in states and states.count("failed") >= _HOPELESS
+        has_worked = "finished" in states or STOPPED_EARLY in states
+        return not has_worked and states.count("failed") >= _HOPELESS
 
     def _stop(self) -> int:
         """Ask all jobs to end, and wait; how many go on, because nothing reaches them."""
@@ -219,7 +274,7 @@ class _Loop:
     def _stopped(self, number: int) -> None:
         active = self._active.pop(number)
         found = fate(self._fates[number].trial, fresh_row(self._store, active.job.run.id))
-        if found.began and found.state not in OVER[:1]:
+        if found.began and found.state not in ("finished", STOPPED_EARLY):
             found = Fate(self._log.stopped(number), "waiting", found.run)
         self._fates[number] = found
 
@@ -230,9 +285,10 @@ class _Loop:
         counts: dict[str, int] = {}
         for one in self._fates.values():
             counts[one.state] = counts.get(one.state, 0) + 1
-        self._tell(Progress(len(self._numbers), counts, self._left_s(), ended))
+        total = self._asked.total(len(self._numbers))
+        self._tell(Progress(total, counts, self._left_s(total), ended))
 
-    def _left_s(self) -> float | None:
+    def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""
         took = [one.seconds for one in self._fates.values() if one.seconds is not None]
         if not took:
@@ -242,7 +298,7 @@ class _Loop:
         free = max(0, self._place.jobs - len(running))
         slots = running + [0.0] * free
         heapq.heapify(slots)
-        for _ in range(len(self._waiting)):
+        for _ in range(len(self._waiting) + total - len(self._numbers)):
             heapq.heapreplace(slots, slots[0] + each)
         return max(slots, default=0.0)
 
@@ -250,7 +306,7 @@ class _Loop:
 def control(
     store: Path,
     study: Study,
-    wanted: Sequence[Design],
+    asked: Asked,
     counts: Mapping[str, int],
     repeats: int,
     place: Place,
@@ -258,19 +314,21 @@ def control(
     tell: Callable[[Progress], object],
     *,
     retry: bool = False,
+    stops: Stops | None = None,
 ) -> Controlled:
     """Run what is wanted of a study and is not over yet.
 
     Args:
         store: of its runs.
         study: as it was declared.
-        wanted: its trials.
+        asked: says which trials it has.
         counts: how many of each factor they are, and
         repeats: how many of them are there for a second time; written down.
         place: where runs are made.
         job_of: the job of a trial's last start, with its log and where its run will be.
         tell: called several times a second with how far it is.
         retry: start what failed once more.
+        stops: who says, by the values of the study's metric, which runs end early.
 
     Raises:
         SamebitError: another process controls the study, or nothing can be written.
@@ -280,11 +338,11 @@ def control(
     (folder / "logs").mkdir(exist_ok=True)
     with Hold(folder) as hold, Trials(folder, study.id) as log:
         log.want(counts, repeats)
-        return _Loop(store, study, place, job_of, tell).run(wanted, log, hold, retry=retry)
+        return _Loop(store, study, place, job_of, tell, stops).run(asked, log, hold, retry=retry)
 
 
-def _key(values: Mapping[str, object], repeat: int) -> tuple[object, ...]:
-    return (*sorted(values.items()), repeat)
+def _key(one: Trial | Design) -> tuple[object, ...]:
+    return (*sorted(one.values.items()), one.repeat, one.asked)
 
 
 def _could_not_start(job: Job) -> CannotStart:

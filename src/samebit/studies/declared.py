@@ -1,5 +1,7 @@
 """What a study is: one command, what of it varies, and which seeds that comes to.
 
+Of a sweep settings vary, too: its space, and how that is searched.
+
 Seeds are derived, so that the same study again has the same ones: that of the *i*-th value of a
 factor is a hash of the study's own seed, the factor and *i*, cut to 32 bits. What does not vary
 keeps the first.
@@ -16,6 +18,7 @@ from msgspec import Struct
 from samebit import digest, disk, places, records
 from samebit.errors import Damaged, NotFound, UsageError
 from samebit.folders.folder import run_id
+from samebit.studies.space import Parameter, present, words
 
 __all__ = [
     "ALL",
@@ -23,6 +26,7 @@ __all__ = [
     "Counts",
     "Design",
     "Study",
+    "Sweep",
     "default_name",
     "design",
     "filled",
@@ -37,10 +41,30 @@ __all__ = [
 STUDY_FORMAT = "samebit-study 1"
 ALL = "all"
 FACTORS = ("init", "order", "dropout", "split", ALL)
-_PLACES = re.compile(r"\{(seed|init|order|dropout|split)\}")
+_PLACES = re.compile(r"\{([^{}]*)\}")
+_SEEDS = ("seed", *FACTORS[:-1])
 _LARGEST_SEED = 2**32 - 1
 
 Counts = Mapping[str, int]  # by factor how many values; all alike where they are not crossed
+
+
+class Sweep(Struct, frozen=True):
+    """What is searched beside, how, and what is best. The metric is the study's."""
+
+    space: tuple[Parameter, ...]
+    sampler: str  # `samebit.studies.samplers.SAMPLERS`
+    goal: str  # maximize | minimize
+    take: str = "last"  # the value that a run is judged by: last | best (of all its steps)
+    seeds: int = 1  # runs of each configuration, which is judged by their mean
+    pruner: str = ""  # by which runs are stopped early; empty: none are
+
+    @property
+    def rule(self) -> str:
+        """By which rule the best configuration is chosen, without the metric's name."""
+        side = "highest" if self.goal == "maximize" else "lowest"
+        each = "last value" if self.take == "last" else f"{side} value over the steps"
+        mean = f", mean of {self.seeds} seeds" if self.seeds > 1 else ""
+        return f"{side} {each}{mean}"
 
 
 class Study(Struct, frozen=True):
@@ -59,14 +83,18 @@ class Study(Struct, frozen=True):
     deterministic: bool = False
     metric: str = ""
     at_ns: int = 0
+    sweep: Sweep | None = None  # None: nothing but seeds varies
     format: str = STUDY_FORMAT
 
 
 class Design(Struct, frozen=True):
-    """A trial that is wanted: the seed of each factor, and whether its seeds were run before."""
+    """A trial that is wanted: its seeds and settings, and which run with these it is."""
 
-    values: dict[str, int]
-    repeat: int = 0  # how many times before with the same seeds
+    values: dict[str, Any]
+    repeat: int = 0  # how many times before with the same values
+    asked: int | None = None  # of a sweep: by the so-manieth question to the sampler, from 0
+    told: tuple[int, ...] = ()  # of which earlier questions it learnt the results just before
+    by: str = ""  # what said so, with its version
 
 
 def seed_of(study: Study, factor: str, number: int) -> int:
@@ -107,15 +135,23 @@ def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
     """The words of a trial's command, and the seed of everything."""
     seed = _value(study, values, ALL)
 
-    def put(match: re.Match[str]) -> str:
-        return str(seed if match[1] == "seed" else _value(study, values, match[1]))
+    names = {name: str(value) for name, value in values.items() if name not in FACTORS}
+    space = study.sweep.space if study.sweep is not None else ()
 
-    return [_PLACES.sub(put, word) for word in study.words], seed
+    def put(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in names:
+            return names[name]
+        if name not in _SEEDS:
+            return match[0]
+        return str(seed if name == "seed" else _value(study, values, name))
+
+    return [_PLACES.sub(put, word) for word in present(study.words, space, values)], seed
 
 
 def roles(values: Mapping[str, Any]) -> dict[str, int]:
     """The seeds that a trial gives roles by name; `*` is every role that is not named."""
-    return {"*" if name == ALL else name: int(seed) for name, seed in values.items()}
+    return {"*" if name == ALL else name: int(values[name]) for name in FACTORS if name in values}
 
 
 def study_id(store: Path, name: str) -> str:
@@ -163,12 +199,12 @@ def join_or_declare(store: Path, study: Study) -> Study:
     if there is None:
         raise NotFound(f"the study {study.name!r} is gone", path=folder)
     before, now = _identity(there), _identity(study)
-    for name in now:
-        if before[name] != now[name]:
+    for name in {**now, **before}:
+        if before.get(name) != now.get(name):
             raise UsageError(
                 f"the study {study.name!r} is there, and is another one",
-                its=f"{name} {_shown(before[name])}",
-                asked=f"{name} {_shown(now[name])}",
+                its=f"{name} {_shown(before.get(name, ''))}",
+                asked=f"{name} {_shown(now.get(name, ''))}",
                 hint="--name gives this one a name of its own",
             )
     return there
@@ -177,7 +213,13 @@ def join_or_declare(store: Path, study: Study) -> Study:
 def _identity(study: Study) -> dict[str, Any]:
     """What cannot be otherwise when a study goes on."""
     names = ("how", "words", "cwd", "factors", "crossed", "seed", "first", "deterministic")
-    return {name: records.plain(getattr(study, name)) for name in names}
+    found = {name: records.plain(getattr(study, name)) for name in names}
+    if study.sweep is not None:
+        found["goal"] = f"{study.sweep.goal} {study.metric}"
+        found["space"] = [f"{one.name} = {words(one)}" for one in study.sweep.space]
+        rest = ("sampler", "take", "seeds", "pruner")
+        found |= {name: getattr(study.sweep, name) for name in rest}
+    return found
 
 
 def _shown(value: object) -> str:

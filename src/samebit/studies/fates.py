@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from samebit.folders.ending import STOPPED_EARLY
 from samebit.launch.families import BEYOND
 from samebit.query import index
 from samebit.studies.trials import Trial
@@ -21,7 +22,8 @@ class Fate(Struct, frozen=True):
     """How it is with a trial."""
 
     trial: Trial
-    state: str  # waiting | running | finished | failed | killed | broken off | damaged
+    # waiting | running | finished | stopped early | failed | killed | broken off | damaged
+    state: str
     run: str | None = None  # its last one
     seconds: float | None = None
     started_ns: int | None = None
@@ -46,10 +48,15 @@ def fates(trials: Sequence[Trial], rows: Mapping[str, Row]) -> list[Fate]:
 def fate(trial: Trial, row: Row | None) -> Fate:
     """How it is with a trial, by the row of the run of its last start."""
     if trial.last is None or row is None or row["state"] == "not begun":
-        return Fate(trial, "waiting")
+        if trial.early is not None:
+            return Fate(trial, STOPPED_EARLY)
+        lost = trial.last.lost if trial.last is not None else ""
+        return Fate(trial, "broken off" if lost else "waiting", cause=lost)
     run, state = str(row["id"]), str(row["state"])
     seconds, started = row.get("seconds"), row.get("started")
-    if trial.last.stopped and state not in OVER[:1]:
+    if trial.early is not None and state not in ("finished", "running"):
+        state = STOPPED_EARLY  # however it took the signal
+    elif trial.last.stopped and state not in OVER[:1]:
         return Fate(trial, "waiting", run)
     return Fate(
         trial,
@@ -57,7 +64,8 @@ def fate(trial: Trial, row: Row | None) -> Fate:
         run,
         seconds if isinstance(seconds, float) else None,
         started if isinstance(started, int) else None,
-        str(row.get("cause") or row.get("damage") or ""),
+        (trial.last.lost if state in LOST else "")
+        or str(row.get("cause") or row.get("damage") or ""),
     )
 
 

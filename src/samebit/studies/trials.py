@@ -20,8 +20,9 @@ from msgspec import Struct, field
 from samebit import digest, disk
 from samebit.errors import Damaged, SamebitError
 from samebit.folders.folder import run_id
+from samebit.studies.declared import Design
 
-__all__ = ["History", "Start", "Trial", "Trials", "parse", "read_history"]
+__all__ = ["Early", "History", "Start", "Trial", "Trials", "parse", "read_history"]
 
 FILE = "trials.jsonl"
 
@@ -32,6 +33,14 @@ class Start(Struct, frozen=True):
     attempt: int  # from 1
     run: str  # the id that its run has, if it came to that
     stopped: bool = False  # by us, so that it counts for nothing
+    lost: str = ""  # why it ended, as the place said: what its run cannot know of
+
+
+class Early(Struct, frozen=True):
+    """It was decided that a trial ends before its script does."""
+
+    step: float  # at which it was judged
+    why: str
 
 
 class Trial(Struct, frozen=True):
@@ -42,6 +51,10 @@ class Trial(Struct, frozen=True):
     repeat: int = 0
     starts: tuple[Start, ...] = ()
     given_up: str = ""  # why it is not taken further
+    early: Early | None = None  # it is stopped, or was; unless it was quicker and finished
+    asked: int | None = None  # of a sweep: by the so-manieth question to the sampler, from 0
+    told: tuple[int, ...] = ()  # what the sampler was told of since the question before
+    by: str = ""  # what said so, with its version
 
     @property
     def last(self) -> Start | None:
@@ -61,13 +74,6 @@ class History(Struct):
     counts: dict[str, int] = field(default_factory=dict[str, int])  # as they were wanted last
     repeats: int = 0
 
-    def find(self, values: Mapping[str, Any], repeat: int) -> Trial | None:
-        """The trial with some values."""
-        for trial in self.trials:
-            if trial.values == values and trial.repeat == repeat:
-                return trial
-        return None
-
     def take(self, study: str, line: Mapping[str, Any]) -> None:
         """Count one line; KeyError, TypeError, IndexError where it makes no sense here."""
         kind = line["kind"]
@@ -76,7 +82,16 @@ class History(Struct):
         elif kind == "trial":
             if line["number"] != len(self.trials):
                 raise IndexError(line["number"])
-            self.trials.append(Trial(line["number"], dict(line["values"]), line["repeat"]))
+            self.trials.append(
+                Trial(
+                    line["number"],
+                    dict(line["values"]),
+                    line["repeat"],
+                    asked=line.get("asked"),
+                    told=tuple(line.get("told", ())),
+                    by=line.get("by", ""),
+                )
+            )
         else:
             number = line["number"]
             trial = self.trials[number]
@@ -86,6 +101,12 @@ class History(Struct):
             elif kind == "stopped":
                 last = msgspec.structs.replace(trial.starts[-1], stopped=True)
                 trial = msgspec.structs.replace(trial, starts=(*trial.starts[:-1], last))
+            elif kind == "lost":
+                last = msgspec.structs.replace(trial.starts[-1], lost=line["why"])
+                trial = msgspec.structs.replace(trial, starts=(*trial.starts[:-1], last))
+            elif kind == "stopped early":
+                early = Early(line["step"], line["why"])
+                trial = msgspec.structs.replace(trial, early=early)
             elif kind == "given up":
                 trial = msgspec.structs.replace(trial, given_up=line["why"])
             self.trials[number] = trial
@@ -192,10 +213,13 @@ class Trials:
         if (self.history.counts, self.history.repeats) != (dict(counts), repeats):
             self._say({"kind": "wanted", "counts": dict(counts), "repeats": repeats})
 
-    def decide(self, values: Mapping[str, Any], repeat: int = 0) -> Trial:
+    def decide(self, one: Design) -> Trial:
         """A trial more."""
         number = len(self.history.trials)
-        self._say({"kind": "trial", "number": number, "values": dict(values), "repeat": repeat})
+        line = {"kind": "trial", "number": number, "values": one.values, "repeat": one.repeat}
+        if one.asked is not None:
+            line |= {"asked": one.asked, "told": list(one.told), "by": one.by}
+        self._say(line)
         return self.history.trials[number]
 
     def start(self, number: int) -> Trial:
@@ -207,6 +231,17 @@ class Trials:
     def stopped(self, number: int) -> Trial:
         """We stopped the last start."""
         self._say({"kind": "stopped", "number": number})
+        return self.history.trials[number]
+
+    def lost(self, number: int, why: str) -> Trial:
+        """The last start was ended by something that has no part in its script."""
+        self._say({"kind": "lost", "number": number, "why": why})
+        return self.history.trials[number]
+
+    def stop_early(self, number: int, step: float, why: str) -> Trial:
+        """A trial that goes on is about to be stopped: what it is worth was seen at a step."""
+        at = int(step) if step == int(step) else step
+        self._say({"kind": "stopped early", "number": number, "step": at, "why": why})
         return self.history.trials[number]
 
     def give_up(self, number: int, why: str) -> Trial:

@@ -32,7 +32,9 @@ _ODD_STEP = Column("odd_step", "text", "the step where it is no whole number of 
 RUN_COLUMNS = (
     Column("id", "text", "the run's id"),
     Column("name", "text", "given last"),
-    Column("state", "text", "running, finished, failed, killed, broken off or unknown"),
+    Column(
+        "state", "text", "running, finished, stopped early, failed, killed, broken off or unknown"
+    ),
     Column("kind", "text", "run, replay or trial"),
     Column("of", "text", "the run that it repeats"),
     Column("group", "text", "runs that belong together"),

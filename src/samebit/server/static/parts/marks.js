@@ -7,7 +7,7 @@ import { shown, visible } from "../lib/text.js";
 const STATES = {
   __proto__: null,
   running: ["running", "live"], finished: ["check", "calm"], failed: ["cross", "bad"],
-  killed: ["cross", "bad"], "broken off": ["broken", "bad"], damaged: ["broken", "bad"],
+  killed: ["cross", "bad"], "stopped early": ["stop", "other"], "broken off": ["broken", "bad"], damaged: ["broken", "bad"],
   "not begun": ["ring", "calm"], "too new": ["ring", "other"],
 };
 const VERDICTS = {
@@ -19,6 +19,7 @@ const SHAPES = {
   running: "M8 2.5a5.5 5.5 0 1 1-5.2 3.7", check: "M3 8.5l3.2 3.2L13 4.8", cross: "M4 4l8 8M12 4l-8 8",
   broken: "M2.5 8h3l1.5-4 2 8 1.5-4h3", ring: "M8 3a5 5 0 1 0 .01 0", same: "M3 6h10M3 10h10",
   near: "M3 6q2.5-2 5 0t5 0M3 10.5q2.5-2 5 0t5 0", apart: "M3 6h10M3 10h10M11 3l-6 10",
+  stop: "M2.5 8h8M13 3.5v9",
   question: "M5.5 6a2.5 2.5 0 1 1 3.5 2.3q-1 .5-1 1.7M8 12.6v.1",
 };
 

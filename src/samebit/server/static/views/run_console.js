@@ -9,7 +9,7 @@ import { Trouble } from "../parts/trouble.js";
 
 const FIRST = 64_000;  // bytes of its end
 const ASK_MS = 2000;
-const ENDED = new Set(["finished", "failed", "killed"]);
+const ENDED = new Set(["finished", "stopped early", "failed", "killed"]);
 const MOST = 2_000_000;  // letters that are kept in the page
 
 export function Console({ run, params }) {

@@ -1,0 +1,217 @@
+"""What `samebit seeds` and `samebit sweep` both do: words, commands of runs, telling, signals."""
+
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from msgspec.structs import replace
+
+from samebit.cli.placing import THREADS
+from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
+from samebit.errors import CannotStart, UsageError
+from samebit.folders.folder import RunFolder
+from samebit.session.studied import ROLES, TRIAL
+from samebit.studies.controlling import Controlled, Progress
+from samebit.studies.declared import Study, default_name, filled, roles, study_id
+from samebit.studies.fates import Fate, goes_again
+from samebit.studies.places.place import Job, Place
+from samebit.studies.trials import Trial
+
+__all__ = [
+    "Telling",
+    "jobs_of",
+    "read_words",
+    "say_states",
+    "stopped_by_signals",
+    "what_runs",
+    "where_of",
+    "with_id",
+]
+
+
+def read_words(
+    options: argparse.Namespace, add: Callable[[argparse.ArgumentParser], object], asked: str
+) -> list[str]:
+    """What stands after `--`; options of ours that stand behind the first word are read as such.
+
+    Args:
+        options: with the words that were not options.
+        add: adds our options to a parser.
+        asked: how the command is typed, `{}` for its script.
+    """
+    words = list(options.words)
+    cut = words.index("--") if "--" in words else len(words)
+    ours, theirs = words[:cut], words[cut + 1 :]
+    prog = " ".join(asked.split()[:2])
+    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False, add_help=False)
+    add(parser)
+    options.words = ours
+    while len(options.words) > 1:
+        first, behind = options.words[0], options.words[1:]
+        if not behind[0].startswith("-"):
+            if first == "show":
+                more = options.words[2:]
+                options.words = []
+                parser.parse_args(more, options)
+                options.words = [first, behind[0], *options.words]
+                return theirs
+            raise UsageError(
+                f"what is {behind[0]!r}?",
+                hint="the script's own arguments stand after `--`: "
+                f"{asked.format(first)} -- {behind[0]}",
+            )
+        options.words = []
+        parser.parse_args(behind, options)
+        options.words = [first, *options.words]
+    return theirs
+
+
+def what_runs(
+    options: argparse.Namespace, arguments: Sequence[str], asked: str
+) -> tuple[str, list[str]]:
+    """Script, module or command, and its words."""
+    if options.module is not None:
+        if options.words:
+            raise UsageError("a module, or a script, and not both", script=options.words[0])
+        return "module", [options.module, *arguments]
+    if options.words:
+        script = options.words[0]
+        if not Path(script).is_file():
+            raise CannotStart(
+                f"there is no script {script}",
+                folder=Path.cwd(),
+                hint="a command that is no Python script goes after `--`: "
+                f"{asked.format('').replace('  ', ' ')} -- torchrun train.py",
+            )
+        return "script", [script, *arguments]
+    if not arguments:
+        raise UsageError("what is to be run?", hint=f"{asked.format('train.py')} -- --lr 0.1")
+    return "command", list(arguments)
+
+
+def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, RunFolder], Job]:
+    """What makes a command of a trial; the words are for `samebit run`."""
+
+    def job(trial: Trial, log: Path, run: RunFolder) -> Job:
+        assert trial.last is not None
+        words, everything = filled(study, trial.values)
+        attempt = trial.last.attempt
+        name = f"{study.name}-{trial.number + 1}" + (f".{attempt}" if attempt > 1 else "")
+        argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
+        argv += ["--seed", str(everything), "--group", study.name, "--name", name]
+        argv += [*run_words, *(["--deterministic"] if study.deterministic else [])]
+        argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
+        environ = dict(os.environ)
+        if study.threads:
+            environ[THREADS] = str(study.threads)
+        environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
+        environ[ROLES] = json.dumps(roles(trial.values))
+        key = f"{study.id}-{trial.number}-{attempt}"
+        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run, study.threads)
+
+    return job
+
+
+def with_id(store: Path, study: Study) -> Study:
+    """A study with its name, its id, and when it was declared."""
+    name = study.name or default_name(Path(study.words[0]).stem or "study", study)
+    return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
+
+
+def where_of(study: Study, place: Place) -> str:
+    """Where runs are made, and with how many threads."""
+    threads = f"{THREADS}={study.threads} in each" if study.threads else f"{THREADS} as it is"
+    return f"{place.where}, {threads}"
+
+
+class Telling:
+    """Says how far a study is: on a terminal a line that is redrawn, in a file one for each run."""
+
+    def __init__(self, screen: Screen, study: Study) -> None:
+        self._screen, self._name = screen, study.name
+        self._line: ProgressLine | None = None
+
+    def __enter__(self) -> "Telling":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._line is not None:
+            self._line.__exit__()
+
+    def tell(self, progress: Progress) -> None:
+        """Show it."""
+        screen, ended = self._screen, progress.ended
+        if screen.width is None:
+            if ended is not None:
+                screen.say(f"samebit: {progress.over} of {progress.total}: {_how_ended(ended)}"
+                           + _left(progress))  # fmt: skip
+                screen.stream.flush()
+            return
+        if self._line is None:
+            self._line = ProgressLine(screen, progress.total, self._name)
+        if ended is not None and ended.state != "finished":
+            self._line.clear()
+            screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
+        lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
+        label = ", ".join([self._name, *lost])
+        is_known = progress.left_s is not None and progress.over < progress.total
+        left = max(1.0, progress.left_s or 0.0) if is_known else None
+        self._line.at(progress.over, left, label)
+
+
+_SAID = ("failed", "killed", "broken off", "damaged")
+
+
+def _left(progress: Progress) -> str:
+    if progress.left_s is None or progress.over == progress.total:
+        return ""
+    return f", about {duration(max(1, math.ceil(progress.left_s)))} left"
+
+
+def _how_ended(ended: Fate) -> str:
+    after = f" after {duration(ended.seconds)}" if ended.seconds is not None else ""
+    why = f" ({visible(ended.cause)})" if ended.cause else ""
+    again = "; it is started once more" if goes_again(ended) else ""
+    return f"run {ended.run} of trial {ended.trial.number + 1} {ended.state}{why}{after}{again}"
+
+
+class stopped_by_signals:
+    """Have SIGTERM and SIGHUP stop a study as Ctrl-C does."""
+
+    def __enter__(self) -> None:
+        self._before = {
+            number: signal.signal(number, _interrupt)
+            for name in ("SIGTERM", "SIGHUP")
+            if (number := getattr(signal, name, None)) is not None
+        }
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
+
+
+def say_states(screen: Screen, controlled: Controlled) -> bool:
+    """What became of the runs; whether the study went as far as it can."""
+    states = Counter(one.state for one in controlled.fates)
+    told = ", ".join(f"{n} {state}" for state, n in states.items())
+    screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
+    if controlled.stopped:
+        screen.say("samebit: stopped; the same command goes on")
+        if controlled.still_running:
+            screen.say(f"samebit: still running, out of reach: {controlled.still_running}")
+        return False
+    if controlled.hopeless:
+        screen.say("samebit: nothing but failures: the others were not started")
+    return True

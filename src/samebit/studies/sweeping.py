@@ -1,0 +1,237 @@
+"""Which trials a sweep is to have: a sampler's answers, by what came of those before, in a budget.
+
+A configuration is one answer of the sampler, and one run for each of its seeds. The sampler learns
+of configurations that are over, in the order of their numbers, just before it is asked; which these
+were is written with its answer. So the same answers come from the same results, however many
+runs go on at once and whatever was killed in between.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from samebit.folders.ending import STOPPED_EARLY
+from samebit.studies.declared import ALL, FACTORS, Design, Study, Sweep, seed_of
+from samebit.studies.fates import Fate
+from samebit.studies.following import Point
+from samebit.studies.samplers import Answers
+from samebit.studies.space import Value
+from samebit.studies.trials import History, Trial
+
+__all__ = ["Budget", "Outcome", "Results", "Sweeping", "settings_of"]
+
+Row = Mapping[str, object]
+RowOf = Callable[[str], Row | None]
+PointsOf = Callable[[str], Sequence[Point]]
+_HOUR_S, _NS = 3600, 1_000_000_000
+
+
+class Budget(Struct, frozen=True):
+    """How much a sweep may take; no more is begun where one of these is used up. 0: no limit."""
+
+    trials: int = 0  # configurations
+    seconds: int = 0  # in which at least one of its runs went on
+    gpu_seconds: int = 0  # of all devices that its runs held, added up
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """As `trials.jsonl` has it."""
+        both = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return {name: count for name, count in both if count}
+
+
+class Outcome(Struct, frozen=True):
+    """What came of a configuration."""
+
+    state: str  # running | finished | stopped early | failed
+    value: float | None  # the mean over its runs; None where it did not finish
+    values: tuple[float, ...] = ()  # of its runs that have one
+
+
+class Results:
+    """What runs came to, as they are now; of those that are over each is read once."""
+
+    def __init__(self, study: Study, sweep: Sweep, row_of: RowOf, points_of: PointsOf) -> None:
+        """Reads nothing yet.
+
+        Args:
+            study: the sweep's.
+            sweep: by which value a run is judged.
+            row_of: what is known of a run now, as `report.facts` has it.
+            points_of: the values that a run has logged of the study's metric, by their steps.
+        """
+        self._key, self._sweep = f"metric.{study.metric}", sweep
+        self._row_of, self.points_of = row_of, points_of
+        self._rows: dict[str, Row] = {}
+
+    def row(self, run: str) -> Row | None:
+        """What is known of a run; None where there is none."""
+        if run not in self._rows:
+            found = self._row_of(run)
+            if found is None or found.get("state") == "running":
+                return found
+            self._rows[run] = found
+        return self._rows[run]
+
+    def value(self, run: str) -> float | None:
+        """By which a run is judged; None where that is missing, NaN or infinite."""
+        found = (self.row(run) or {}).get(self._key)
+        if self._sweep.take == "best":
+            seen = [value for _, value in self.points_of(run) if math.isfinite(value)]
+            found = (max if self._sweep.goal == "maximize" else min)(seen, default=None)
+        is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
+        return float(found) if is_number and math.isfinite(found) else None
+
+    def outcome(self, found: Sequence[Fate | None]) -> Outcome:
+        """What a configuration came to, by its runs; None stands for one that is still to come.
+
+        One that failed in any of its seeds has failed: a mean over the others would be one over
+        chosen runs.
+        """
+        states = {one.state if one is not None else "waiting" for one in found}
+        if not states.isdisjoint(("waiting", "running")):
+            return Outcome("running", None)
+        runs = [one.run for one in found if one is not None and one.state == "finished" and one.run]
+        values = tuple(value for run in runs if (value := self.value(run)) is not None)
+        if len(values) == len(found):
+            return Outcome("finished", math.fsum(values) / len(values), values)
+        is_early = states <= {STOPPED_EARLY, "finished"} and STOPPED_EARLY in states
+        return Outcome(STOPPED_EARLY if is_early else "failed", None, values)
+
+    def spent(self, trials: Sequence[Trial]) -> tuple[float, float]:
+        """How long at least one run went on, and how long devices were held, in seconds."""
+        now = time.time_ns() / _NS
+        spans: list[tuple[float, float]] = []
+        held = 0.0
+        for start in (start for trial in trials for start in trial.starts):
+            row = self.row(start.run)
+            began = _number(row.get("started")) if row is not None else None
+            if row is None or began is None:
+                continue
+            seconds, hours = _number(row.get("seconds")), _number(row.get("device_hours"))
+            if row.get("state") == "running":
+                seconds = now - began / _NS
+                hours = seconds / _HOUR_S * (_number(row.get("machine.devices")) or 1.0)
+            spans.append((began / _NS, began / _NS + (seconds or 0.0)))
+            held += (hours or 0.0) * _HOUR_S
+        return _covered(spans), held
+
+
+class Sweeping:
+    """The configurations of a sweep, in the order in which they are asked for."""
+
+    def __init__(
+        self, study: Study, sweep: Sweep, answers: Answers, budget: Budget, results: Results
+    ) -> None:
+        self._study, self._sweep, self._answers = study, sweep, answers
+        self._budget, self._results = budget, results
+        self._given = 0  # trials
+        self._asked = 0  # questions
+        self._open: dict[
+            int, list[int]
+        ] = {}  # the trials of questions not told of, by their number
+        self._rest: list[Design] = []  # of the last configuration
+        self._is_over = False
+
+    def total(self, given: int) -> int:
+        """By the budget of trials, or the grid; else as many as there are."""
+        most = self._most()
+        return given if most is None else max(given, most * self._sweep.seeds)
+
+    def next(self, history: History, fates: Mapping[int, Fate], free: int) -> Design | None:
+        """The next run: of those that were decided before, of this configuration, of another."""
+        if self._given < len(history.trials):
+            return self._again(history.trials[self._given], fates)
+        if free <= 0:
+            return None
+        if not self._rest and not self._is_over:
+            self._rest = self._fresh(history, fates)
+            self._is_over = not self._rest
+        return self._give() if self._rest else None
+
+    def _give(self) -> Design:
+        one = self._rest.pop(0)
+        assert one.asked is not None
+        self._open.setdefault(one.asked, []).append(self._given)
+        self._given += 1
+        return one
+
+    def _again(self, trial: Trial, fates: Mapping[int, Fate]) -> Design:
+        """What an earlier controller decided; the sampler is told and asked as it was then."""
+        if not self._rest:
+            self._tell(trial.told, fates)
+            settings = settings_of(trial.values)
+            self._answers.ask(self._asked, settings)
+            self._rest = self._designs(settings, trial.told, trial.by)
+        return self._give()
+
+    def _fresh(self, history: History, fates: Mapping[int, Fate]) -> list[Design]:
+        most = self._most()
+        if (most is not None and self._asked >= most) or self._is_spent(history):
+            return []
+        told = [number for number in self._open if self._outcome(number, fates).state != "running"]
+        self._tell(told, fates)
+        return self._designs(self._answers.ask(self._asked), told, self._answers.by)
+
+    def _designs(self, settings: Mapping[str, Value], told: Sequence[int], by: str) -> list[Design]:
+        asked = self._asked
+        self._asked += 1
+        return [
+            Design(
+                {**settings, ALL: seed_of(self._study, ALL, number)},
+                asked=asked,
+                told=() if number else tuple(told),
+                by=by,
+            )
+            for number in range(self._sweep.seeds)
+        ]
+
+    def _tell(self, numbers: Sequence[int], fates: Mapping[int, Fate]) -> None:
+        for number in numbers:
+            found = self._outcome(number, fates)
+            steps: dict[int, float] = {}
+            if found.state == STOPPED_EARLY:
+                run = fates[self._open[number][0]].run
+                points = self._results.points_of(run) if run is not None else ()
+                steps = {int(step): value for step, value in points if math.isfinite(value)}
+            self._answers.tell(number, found.value, steps)
+            del self._open[number]
+
+    def _outcome(self, number: int, fates: Mapping[int, Fate]) -> Outcome:
+        trials = self._open[number]
+        there = [fates.get(trial) for trial in trials]
+        return self._results.outcome([*there, *[None] * (self._sweep.seeds - len(trials))])
+
+    def _most(self) -> int | None:
+        limits = [n for n in (self._budget.trials, self._answers.size) if n]
+        return min(limits, default=None)
+
+    def _is_spent(self, history: History) -> bool:
+        if not self._budget.seconds and not self._budget.gpu_seconds:
+            return False
+        seconds, held = self._results.spent(history.trials)
+        return bool(
+            (self._budget.seconds and seconds >= self._budget.seconds)
+            or (self._budget.gpu_seconds and held >= self._budget.gpu_seconds)
+        )
+
+
+def settings_of(values: Mapping[str, Any]) -> dict[str, Value]:
+    """What a trial's values are beside its seeds."""
+    return {name: value for name, value in values.items() if name not in FACTORS}
+
+
+def _covered(spans: Sequence[tuple[float, float]]) -> float:
+    """How much of a line some spans cover, together."""
+    total, until = 0.0, -math.inf
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return total
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
