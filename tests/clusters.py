@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _SBIN = "/usr/sbin:/usr/local/sbin:/sbin"  # where daemons lie; not always on a user's PATH
@@ -62,6 +62,22 @@ class Slurm:
 
     folder: Path
     environ: Mapping[str, str]
+    daemons: dict[str, "_Daemon"] = field(default_factory=dict[str, "_Daemon"])
+
+    @contextlib.contextmanager
+    def away(self, name: str) -> Iterator[None]:
+        """One of its daemons, slurmctld or slurmd, is not there for as long as the block lasts.
+
+        It is ended, not killed: a slurmctld that is killed forgets what its last seconds brought.
+        """
+        daemon = self.daemons[name]
+        daemon.child.terminate()
+        daemon.child.wait(_ENDS_WITHIN_S)
+        try:
+            yield
+        finally:
+            daemon.start()
+            _wait_for(self.folder, lambda: _is_idle(self))
 
     def call(self, *words: str, env: Mapping[str, str] | None = None, **more: object) -> str:
         """What one of its commands prints; an error where the command fails."""
@@ -93,8 +109,8 @@ class Slurm:
 
 
 @contextlib.contextmanager
-def start_slurm() -> Iterator[Slurm]:
-    """A cluster for as long as the block lasts.
+def start_slurm(more: str = "") -> Iterator[Slurm]:
+    """A cluster for as long as the block lasts; `more` are lines for its slurm.conf.
 
     Raises:
         NoCluster: Slurm or MUNGE is not installed, or cannot start here.
@@ -108,7 +124,8 @@ def start_slurm() -> Iterator[Slurm]:
     environ = {"SLURM_CONF": f"{folder}/slurm.conf"}
     try:
         with contextlib.ExitStack() as stack:
-            _configure(folder)
+            _configure(folder, more)
+            slurm = Slurm(folder, environ)
             munge = [f"--{name}={folder}/munge.{name}" for name in ("socket", "pid-file")]
             munge += [f"--key-file={folder}/munge.key", f"--seed-file={folder}/munge.seed"]
             munge += [f"--log-file={folder}/munge.log", "--num-threads=2", "--force"]
@@ -117,10 +134,10 @@ def start_slurm() -> Iterator[Slurm]:
                 ["slurmctld", "-D", "-f", f"{folder}/slurm.conf"],
                 ["slurmd", "-D", "-f", f"{folder}/slurm.conf", "-N", _host()],
             ):
-                stack.enter_context(_daemon(words, folder, {**os.environ, **environ, "PATH": path}))
+                of = {**os.environ, **environ, "PATH": path}
+                slurm.daemons[words[0]] = stack.enter_context(_Daemon(words, folder, of))
                 if words[0] == "munged":
                     _wait_for(folder, (folder / "munge.socket").exists)
-            slurm = Slurm(folder, environ)
             _wait_for(folder, lambda: _is_idle(slurm))
             yield slurm
             subprocess.run(
@@ -131,7 +148,7 @@ def start_slurm() -> Iterator[Slurm]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(folder: Path) -> None:
+def _configure(folder: Path, more: str) -> None:
     key = folder / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
@@ -147,6 +164,7 @@ def _configure(folder: Path) -> None:
             node_port=node_port,
             kill_wait_s=KILL_WAIT_S,
         )
+        + more
     )
     # Newer ones ask for cgroups unless they are told that there are none; older do not know how.
     if _version() >= (23, 11):
@@ -158,21 +176,33 @@ def _version() -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]+", told.stdout)[:2])
 
 
-@contextlib.contextmanager
-def _daemon(words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
-    with (folder / f"{words[0]}.out").open("wb") as out:
-        child = subprocess.Popen(
-            words, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-        )
-    try:
-        yield
-    finally:
-        child.terminate()
+class _Daemon:
+    """A daemon that runs for as long as the block lasts, and may be started again in it."""
+
+    def __init__(self, words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> None:
+        self._words, self._folder, self._environ = words, folder, environ
+
+    def start(self) -> None:
+        with (self._folder / f"{self._words[0]}.out").open("ab") as out:
+            self.child = subprocess.Popen(
+                self._words,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> "_Daemon":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.child.terminate()
         try:
-            child.wait(_ENDS_WITHIN_S)
+            self.child.wait(_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+            self.child.kill()
+            self.child.wait()
 
 
 def _is_idle(slurm: Slurm) -> bool:

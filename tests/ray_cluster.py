@@ -8,29 +8,38 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 __all__ = ["Cluster"]
 
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: nothing listens elsewhere
 _OBJECTS = "--object-store-memory=80000000"
 
 
 class Cluster:
-    """A head and further nodes, each a `ray start --block`; with other versions where it is asked.
+    """A head and further nodes, each a `ray start --block`; all end with the context.
 
     Attributes:
         address: of the head.
+        environ: what a process needs to find it.
     """
 
-    def __init__(self, cpus: int, gpus: int = 0, *, claims: str = "") -> None:
+    def __init__(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"127.0.0.1:{port}"
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.environ = {"RAY_ADDRESS": self.address, **_QUIET}
         # Sockets lie in it, whose paths may not be long.
         self._folder = tempfile.TemporaryDirectory(prefix="sbray", ignore_cleanup_errors=True)
         self._nodes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def begin(self, cpus: int, gpus: int = 0, *, claims: str = "") -> None:
+        """Start the head; it may claim to be of another version."""
+        port = self.address.rpartition(":")[2]
         self._start(
             "--head", f"--port={port}", f"--num-cpus={cpus}", f"--num-gpus={gpus}",
             "--include-dashboard=false", f"--temp-dir={self._folder.name}", claims=claims,
@@ -68,8 +77,7 @@ class Cluster:
         os.killpg(node.pid, signal.SIGKILL)
         node.wait()
 
-    def stop(self) -> None:
-        """All of it ends."""
+    def __exit__(self, *_: object) -> None:
         for node in reversed(self._nodes):
             if node.poll() is None:
                 node.terminate()

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 
 from samebit.cli.running import memory
 from samebit.errors import UsageError
@@ -9,22 +10,43 @@ from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local, processors
 from samebit.studies.places.place import Place
 from samebit.studies.places.ray import Ray
+from samebit.studies.places.slurm import Slurm
 
 __all__ = ["MOST", "THREADS", "place_arguments", "place_of", "run_words", "so_many", "threads_of"]
 
 THREADS = "OMP_NUM_THREADS"
 MOST = 100_000  # runs of a study
+_PLACES = ("local", "inline", "slurm", "ray")
+_OURS = frozenset(  # options of sbatch by which a study finds its jobs and their logs
+    {"--array", "-a", "--job-name", "-J", "--output", "-o", "--error", "-e", "--open-mode"}
+    | {"--parsable", "--wrap", "--chdir", "-D", "--wait", "-W", "--test-only", "--clusters", "-M"}
+)
 
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
     """Where, and how many at once."""
     add = parser.add_argument
-    add("--jobs", type=so_many, metavar="N", help="so many at once; else 1")
-    add("--on", choices=("local", "inline", "ray"), default="local", help="where runs are made")
+    add(
+        "--jobs",
+        type=so_many,
+        metavar="N",
+        help="so many at once; else 1 on this machine, and on Slurm as many as it runs",
+    )
+    add("--on", choices=_PLACES, default="local", help="where runs are made")
     add("--threads", type=so_many, metavar="N", help="for each run; else processors / jobs")
-    add("--gpus", type=so_many, metavar="N", default=0, help="so many for each run alone")
+    add("--gpus", type=so_many, metavar="N", default=0, help="graphics cards for each run alone")
     add("--memory", type=memory, metavar="4G", help="end a run that holds more than so much")
-    add("--address", help="of a Ray cluster; auto: the one that runs here; else RAY_ADDRESS")
+    add(
+        "--address",
+        metavar="ADDRESS",
+        help="of a Ray cluster; auto: the one that runs here; else RAY_ADDRESS, or one is started",
+    )
+    add(
+        "--sbatch",
+        type=_for_sbatch,
+        metavar="OPTIONS",
+        help='for Slurm, in one word: --sbatch "--partition=gpu --time=02:00:00"',
+    )
 
 
 def place_of(options: argparse.Namespace) -> Place:
@@ -38,6 +60,13 @@ def place_of(options: argparse.Namespace) -> Place:
             gpus=options.gpus,
             memory=options.memory,
         )
+    if options.sbatch is not None and options.on != "slurm":
+        raise UsageError("--sbatch is for runs on Slurm", asked=f"--on {options.on}")
+    if options.on == "slurm":
+        if options.gpus or options.threads:
+            hint = '--sbatch "--cpus-per-task=4 --gpus=1"'
+            raise UsageError("what each run gets of Slurm is said as Slurm has it", hint=hint)
+        return Slurm(options.jobs, options.sbatch or [])
     if options.on == "inline":
         if (options.jobs or 1) > 1:
             raise UsageError("inline is one run after the other", asked=f"--jobs {options.jobs}")
@@ -60,9 +89,32 @@ def threads_of(options: argparse.Namespace) -> int:
         return options.threads
     if options.on == "inline" or THREADS in os.environ:
         return 0
+    if options.on == "slurm":
+        return _of_each_task(options.sbatch or [])
     if options.on == "ray":
         return 1  # its nodes may be of any size
     return max(1, len(processors()) // (options.jobs or 1))
+
+
+def _for_sbatch(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"options of sbatch, not {text!r}: {error}") from None
+    for word in words:
+        name = word.partition("=")[0] if word.startswith("--") else word[:2]
+        if name in _OURS:
+            raise argparse.ArgumentTypeError(f"{name} of sbatch is set by the study")
+    if words and not words[0].startswith("-"):
+        raise argparse.ArgumentTypeError(f"options of sbatch, not {text!r}")
+    return words
+
+
+def _of_each_task(words: list[str]) -> int:
+    """The processors that a job asks for; Slurm gives one where it asks for none."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-c", "--cpus-per-task", type=int, default=1)
+    return max(1, parser.parse_known_args(words)[0].cpus_per_task)
 
 
 def so_many(text: str) -> int:

@@ -106,6 +106,7 @@ def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, Ru
         attempt = trial.last.attempt
         name = f"{study.name}-{trial.number + 1}" + (f".{attempt}" if attempt > 1 else "")
         argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
+        argv += ["--resume", "auto"]  # where Slurm starts the very same job again
         argv += ["--seed", str(everything), "--group", study.name, "--name", name]
         argv += [*run_words, *(["--deterministic"] if study.deterministic else [])]
         argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
@@ -138,6 +139,7 @@ class Telling:
     def __init__(self, screen: Screen, study: Study) -> None:
         self._screen, self._name = screen, study.name
         self._line: ProgressLine | None = None
+        self._waits: set[str] = set()  # for what runs in the queue wait, as it was said last
 
     def __enter__(self) -> "Telling":
         return self
@@ -150,6 +152,10 @@ class Telling:
         """Show it."""
         screen, ended = self._screen, progress.ended
         if screen.width is None:
+            if progress.queued.keys() - self._waits:
+                screen.say(f"samebit: {_queued(progress)}")
+                screen.stream.flush()
+            self._waits = set(progress.queued)
             if ended is not None:
                 screen.say(f"samebit: {progress.over} of {progress.total}: {_how_ended(ended)}"
                            + _left(progress))  # fmt: skip
@@ -161,7 +167,7 @@ class Telling:
             self._line.clear()
             screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
         lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
-        label = ", ".join([self._name, *lost])
+        label = ", ".join([self._name, *lost, *([_queued(progress)] if progress.queued else [])])
         is_known = progress.left_s is not None and progress.over < progress.total
         left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)
@@ -176,11 +182,17 @@ def _left(progress: Progress) -> str:
     return f", about {duration(max(1, math.ceil(progress.left_s)))} left"
 
 
+def _queued(progress: Progress) -> str:
+    waits = [f"{n} waiting {visible(why)}" for why, n in progress.queued.items()]
+    return ", ".join(waits)
+
+
 def _how_ended(ended: Fate) -> str:
     after = f" after {duration(ended.seconds)}" if ended.seconds is not None else ""
     why = f" ({visible(ended.cause)})" if ended.cause else ""
     again = "; it is started once more" if goes_again(ended) else ""
-    return f"run {ended.run} of trial {ended.trial.number + 1} {ended.state}{why}{after}{again}"
+    run = f"run {ended.run} of trial" if ended.run is not None else "trial"
+    return f"{run} {ended.trial.number + 1} {ended.state}{why}{after}{again}"
 
 
 class stopped_by_signals:

@@ -131,8 +131,9 @@ def _to_resume(store: Path, wanted: Wanted, known: Sequence[tuple[Job, int]]) ->
         if job is None or (wanted.resume is None and not job.restarts_go_on):
             return None
         before = _before_restart(store, job, turn)
-        if before is not None and wanted.trial is not None and not resuming.can_go_on(before):
-            return None  # of a study that is no run; its controller begins a new one
+        if before is not None and (trial := wanted.trial) is not None:
+            # Whoever controls the study has a new run begun where this one cannot go on.
+            return before if before.id == trial.run and resuming.can_go_on(before) else None
         return before
     folder = resuming.find_resumable(store, wanted.resume)
     group = folder.record().group

@@ -8,11 +8,11 @@ is made again under the same name, so that no start ever comes to two runs.
 import heapq
 import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from samebit import disk
@@ -22,7 +22,7 @@ from samebit.folders.folder import RunFolder
 from samebit.query import index
 from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, Fate, fate, fates, fresh_row, goes_again
+from samebit.studies.fates import LOST, OVER, Fate, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
 from samebit.studies.places.place import Handle, Job, Place
 from samebit.studies.stopping import Observed, Stops
@@ -45,6 +45,8 @@ class Progress(Struct, frozen=True):
     counts: Mapping[str, int]  # of trials by state
     left_s: float | None  # None while nothing is known
     ended: Fate | None = None
+    queued: Mapping[str, int] = field(default_factory=dict[str, int])  # by what they wait for: runs
+    # that were submitted and have not begun
 
     @property
     def over(self) -> int:
@@ -66,6 +68,7 @@ class _Active(Struct):
     began: float  # by the monotonic clock
     handle: Handle | None = None  # None: only its run is watched
     looked: float = 0.0
+    waits: str = ""  # for what, as its place says, until it begins
     asked: float | None = None  # when it was asked to end, because it is stopped early
 
 
@@ -135,6 +138,14 @@ class _Loop:
 
     def _take(self, trial: Trial) -> None:
         (found,) = fates([trial], self._rows)
+        if found.state not in OVER and trial.last is not None and not trial.last.stopped:
+            job = self._job(trial)  # that a place may have yet, also where its run has ended
+            handle = self._place.reconnect(job)
+            if handle is not None or found.state == "running":
+                began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
+                self._fates[trial.number] = replace(found, state="running")
+                self._active[trial.number] = _Active(job, began, handle)
+                return
         if found.state == "waiting" or goes_again(found) or self._is_retried(found):
             self._fates[trial.number] = Fate(trial, "waiting", found.run)
             self._waiting.append(trial.number)
@@ -142,10 +153,6 @@ class _Loop:
         self._fates[trial.number] = found
         if found.state == STOPPED_EARLY:
             self._say_in_run(trial)
-        if found.state == "running":
-            job = self._job(trial)
-            began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
-            self._active[trial.number] = _Active(job, began, self._place.reconnect(job))
 
     def _is_retried(self, found: Fate) -> bool:
         return self._retry and found.state in ("failed", *LOST)
@@ -194,7 +201,7 @@ class _Loop:
             number = self._waiting.popleft()
             found = self._fates[number]
             trial = found.trial
-            if trial.last is None or trial.last.stopped or found.began:
+            if trial.last is None or trial.last.stopped or trial.last.lost or found.began:
                 trial = self._log.start(number)
             self._fates[number] = Fate(trial, "running")
             self._active[number] = _Active(self._job(trial), time.monotonic())
@@ -207,9 +214,26 @@ class _Loop:
 
     def _over(self) -> list[int]:
         """Of the jobs that the place knows those that are over."""
-        handles = [(number, one.handle) for number, one in self._active.items() if one.handle]
-        looks = self._place.look([handle for _, handle in handles])
-        return [number for (number, _), look in zip(handles, looks, strict=True) if look.is_over]
+        known = [(number, one) for number, one in self._active.items() if one.handle]
+        looks = self._place.look([one.handle for _, one in known if one.handle])
+        over: list[int] = []
+        for (number, one), look in zip(known, looks, strict=True):
+            if look.is_over:
+                over.append(number)
+                if look.said:
+                    self._lose(number, look.said)
+            elif look.said or one.waits:
+                one.waits, one.began = look.said, time.monotonic()
+        return over
+
+    def _lose(self, number: int, why: str) -> None:
+        """Write down what ended a run that did not finish, where that is nothing of its script."""
+        found = fate(
+            self._fates[number].trial, fresh_row(self._store, self._active[number].job.run.id)
+        )
+        if found.state not in OVER:
+            trial = self._log.lost(number, why)
+            self._fates[number] = replace(self._fates[number], trial=trial)
 
     def _ended(self) -> list[int]:
         over = self._over()
@@ -250,7 +274,9 @@ class _Loop:
         """Ask all jobs to end, and wait; how many go on, because nothing reaches them."""
         until, at_once = time.monotonic() + _END_S, False
         self._cancel(at_once=False)
-        while any(one.handle for one in self._active.values()):
+        while any(one.handle for one in self._active.values()) and (
+            not at_once or time.monotonic() < until
+        ):
             try:
                 for number in self._over():
                     self._stopped(number)
@@ -258,7 +284,7 @@ class _Loop:
             except KeyboardInterrupt:
                 until = 0.0
             if not at_once and time.monotonic() > until:
-                at_once = True
+                at_once, until = True, time.monotonic() + _END_S
                 self._cancel(at_once=True)
         for number in [n for n, one in self._active.items() if one.handle is None]:
             row = fresh_row(self._store, self._active[number].job.run.id)
@@ -286,7 +312,8 @@ class _Loop:
         for one in self._fates.values():
             counts[one.state] = counts.get(one.state, 0) + 1
         total = self._asked.total(len(self._numbers))
-        self._tell(Progress(total, counts, self._left_s(total), ended))
+        queued = Counter(one.waits for one in self._active.values() if one.waits)
+        self._tell(Progress(total, counts, self._left_s(total), ended, queued))
 
     def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""
@@ -294,11 +321,16 @@ class _Loop:
         if not took:
             return None
         each, now = sum(took) / len(took), time.monotonic()
-        running = [max(0.0, each - (now - one.began)) for one in self._active.values()]
-        free = max(0, self._place.jobs - len(running))
+        begun = [one for one in self._active.values() if not one.waits]
+        running = [max(0.0, each - (now - one.began)) for one in begun]
+        queued = len(self._active) - len(begun)
+        # Where any wait in the queue of a place, no more run there than do now.
+        free = max(0, self._place.jobs - len(running)) if not queued else 0
         slots = running + [0.0] * free
+        if not slots:
+            return None
         heapq.heapify(slots)
-        for _ in range(len(self._waiting) + total - len(self._numbers)):
+        for _ in range(queued + len(self._waiting) + total - len(self._numbers)):
             heapq.heapreplace(slots, slots[0] + each)
         return max(slots, default=0.0)
 

@@ -104,7 +104,7 @@ class Ray:
         if job.key not in over:
             return Look(False)
         code, said = over[job.key]
-        if code is None and not job.run.is_begun():
+        if said and not job.run.is_begun():
             with open(job.log, "a", encoding="utf-8") as log:
                 print(f"cannot start a run: {said}", file=log)
         return Look(True, code, said)

@@ -19,6 +19,8 @@ from typing import Any
 
 _NAMESPACE = "samebit"
 _OBJECTS_BYTES = 80 * 2**20  # for objects of Ray's, of which we have next to none; its least
+_ANSWER_S = 0.3  # for an actor that is there
+_NOT_STARTED = 127  # as of a shell
 _FORGOTTEN_S = 10.0  # after which an actor whose job is over ends, where nobody has asked
 
 # Starts a job and stays with it; no child of Ray's worker, for that kills its children when it
@@ -82,7 +84,7 @@ class Runner:
                 start_new_session=True,
             )
         except OSError as error:
-            self._over(None, f"{error.strerror}: {error.filename}")
+            self._over(_NOT_STARTED, f"{error.strerror}: {error.filename}")
         else:
             threading.Thread(target=self._follow, daemon=True).start()
 
@@ -92,7 +94,7 @@ class Runner:
         if said.lstrip("-").isdigit():
             self._over(int(said), "")
         else:
-            self._over(None, said or "what started it was killed")
+            self._over(_NOT_STARTED, said or "what started it was killed")
 
     def _over(self, code: int | None, said: str) -> None:
         self._result = (code, said and f"{said} (node {os.uname().nodename})")
@@ -206,9 +208,9 @@ class _Driver:
         """Ask a job to end, or end it; one that has not begun never does."""
         if key in self._jobs:
             actor, _, began = self._jobs[key]
-            if self._ray.wait([began], timeout=0)[0]:
+            if self._ray.wait([began], timeout=_ANSWER_S)[0]:
                 actor.cancel.remote(at_once)
-            else:
+            else:  # it waits for room; where it was only slow, its keeper asks the job to end
                 self._ray.kill(actor)
         return {}
 

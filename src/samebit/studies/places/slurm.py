@@ -97,7 +97,7 @@ class Slurm:
         self._batch = self.takes  # so many in an array
         self._live: list[_Task] = []  # that Slurm has
         self._ending = _Ending()
-        self._looked = self._took_s = float("-inf")
+        self._looked, self._took_s = float("-inf"), 0.0
         self._found: dict[Path, dict[str, Row]] = {}
 
     def submit(self, jobs: Sequence[Job]) -> Iterator[Handle]:
@@ -121,9 +121,9 @@ class Slurm:
         every_s = max(self._least_s, min(10 * self._took_s, _MOST_S))
         if time.monotonic() - self._looked >= every_s:
             began = time.monotonic()
-            self._ask()
+            answers = self._ask()
             self._looked = time.monotonic()
-            self._took_s = self._looked - began
+            self._took_s = self._looked - began if answers else 0.0
         return [handle.look for handle in handles if isinstance(handle, _Task)]
 
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
@@ -225,11 +225,11 @@ class Slurm:
             self._next = None
             array.path.unlink(missing_ok=True)
 
-    def _ask(self) -> None:
-        """End what is to be ended, submit what waits, and see how it is with the rest."""
+    def _ask(self) -> bool:
+        """Submit what waits, see how it is with the rest, end what is to be ended; if it answers."""
         self._send()
         if not self._live:
-            return
+            return self._next is None
         rows = commands.queue(sorted({task.name for task in self._live}))
         for task in self._live:
             if rows is None:
@@ -240,6 +240,7 @@ class Slurm:
                 task.look = _look(task, is_known=is_known)
         self._live = [task for task in self._live if not task.look.is_over]
         self._end()
+        return rows is not None
 
     def _end(self) -> None:
         wanted = [task for task in self._ending.tasks if not task.look.is_over]
