@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from samebit.errors import CannotStart, UsageError
-from samebit.launch import families
 from samebit.studies.places.ray import Ray
 from tests.projects import SAMEBIT, Project
 from tests.ray_cluster import Cluster
@@ -70,12 +69,16 @@ def ended(controller: "subprocess.Popen[str]") -> tuple[int, str]:
     return controller.returncode, said
 
 
-def of_ray(folder: Path) -> list[str]:
-    """The processes that speak with Ray for a store in this folder, and their clusters."""
-    found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
-    drivers = [line for line in found.stdout.splitlines() if str(folder) in line]
-    sessions = [families.in_session(int(line.split()[0])) for line in drivers]
-    return drivers + [str(one) for one in sessions if len(one) > 1]
+def going(project: Project) -> list[str]:
+    """The processes that were started for a project's store: drivers, clusters, runs."""
+    store, found = f"SAMEBIT_DIR={project.store}".encode(), list[str]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if store in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "comm").read_text().strip())
+        except OSError:
+            pass  # it has just ended
+    return found
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +193,7 @@ def test_a_cluster_of_our_own_ends_with_ctrl_c_and_leaves_nothing(project: Proje
     words = ("--n", "2", "--jobs", "2")
     controller = begin(project, *words, RAY_ADDRESS="", COLUMNS="80")
     wait_until_began(project, 2)
-    assert of_ray(project.path)
+    assert "raylet" in going(project)
     controller.send_signal(signal.SIGINT)
     code, said = ended(controller)
     assert code == 130, said
@@ -199,9 +202,9 @@ def test_a_cluster_of_our_own_ends_with_ctrl_c_and_leaves_nothing(project: Proje
     assert "of this machine's own" in said
     assert [view.cause for view in project.views()] == ["SIGTERM"] * 2
     until = time.monotonic() + 10
-    while of_ray(project.path) and time.monotonic() < until:
+    while going(project) and time.monotonic() < until:
         time.sleep(0.1)
-    assert of_ray(project.path) == []
+    assert going(project) == []
 
 
 @pytest.mark.slow
