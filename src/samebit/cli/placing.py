@@ -18,8 +18,8 @@ THREADS = "OMP_NUM_THREADS"
 MOST = 100_000  # runs of a study
 _PLACES = ("local", "inline", "slurm", "ray")
 _OURS = frozenset(  # options of sbatch by which a study finds its jobs and their logs
-    {"--array", "-a", "--job-name", "-J", "--output", "-o", "--error", "-e", "--open-mode"}
-    | {"--parsable", "--wrap", "--chdir", "-D", "--wait", "-W", "--test-only", "--clusters", "-M"}
+    {"array", "chdir", "clusters", "error", "job-name", "open-mode", "output", "parsable"}
+    | {"test-only", "wait", "wrap"}
 )
 
 
@@ -45,7 +45,7 @@ def place_arguments(parser: argparse.ArgumentParser) -> None:
         "--sbatch",
         type=_for_sbatch,
         metavar="OPTIONS",
-        help='for Slurm, in one word: --sbatch "--partition=gpu --time=02:00:00"',
+        help='for Slurm, by their long names: --sbatch "partition=gpu time=02:00:00"',
     )
 
 
@@ -97,24 +97,24 @@ def threads_of(options: argparse.Namespace) -> int:
 
 
 def _for_sbatch(text: str) -> list[str]:
+    """Options of sbatch, each one word; with or without the dashes before it."""
     try:
-        words = shlex.split(text)
+        words = [word.removeprefix("--") for word in shlex.split(text)]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"options of sbatch, not {text!r}: {error}") from None
     for word in words:
-        name = word.partition("=")[0] if word.startswith("--") else word[:2]
+        name = word.partition("=")[0]
         if name in _OURS:
             raise argparse.ArgumentTypeError(f"{name} of sbatch is set by the study")
-    if words and not words[0].startswith("-"):
-        raise argparse.ArgumentTypeError(f"options of sbatch, not {text!r}")
-    return words
+        if not name or name.startswith("-"):
+            raise argparse.ArgumentTypeError(f"by its long name, as partition=gpu, not {word!r}")
+    return [f"--{word}" for word in words]
 
 
 def _of_each_task(words: list[str]) -> int:
     """The processors that a job asks for; Slurm gives one where it asks for none."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-c", "--cpus-per-task", type=int, default=1)
-    return max(1, parser.parse_known_args(words)[0].cpus_per_task)
+    asked = [word.partition("=")[2] for word in words if word.startswith("--cpus-per-task=")]
+    return int(asked[-1]) if asked and asked[-1].isdecimal() else 1
 
 
 def so_many(text: str) -> int:

@@ -26,7 +26,7 @@ __all__ = ["MOST_AT_A_TIME", "Slurm"]
 MOST_AT_A_TIME = 1000  # in the queue; an array may have as many where nobody changed that
 _LOOK_S, _MOST_S = 2.0, 30.0  # between two questions: the queue serves everybody
 _PREFIX = "samebit-"
-_OURS = ("--parsable", "--requeue", "--signal=B:USR1@60", "--open-mode=append")
+_OURS = ("--parsable", "--requeue", "--signal=B:USR1@60", "--open-mode=append", "--export=ALL")
 _WAITS = {
     "None": "to be scheduled",
     "Resources": "for resources",
@@ -153,7 +153,7 @@ class Slurm:
 
     def _find(self, folder: Path) -> dict[str, Row]:
         """All that go on of the arrays whose scripts lie in a folder, by the key of the job."""
-        names = [path.stem for path in folder.glob(f"{_PREFIX}*.sh")]
+        names = {path.stem for path in folder.glob(f"{_PREFIX}*.sh")}
         if not names:
             return {}
         rows = commands.queue([])
@@ -162,37 +162,38 @@ class Slurm:
                 "Slurm does not answer: what is in its queue already cannot be known",
                 hint="the same command goes on when it does",
             )
-        keys = {name: keys_of(folder / f"{name}.sh") for name in {name for name, _ in rows}}
+        keys = {name: keys_of(folder / f"{name}.sh") for name in names & {name for name, _ in rows}}
         return {
             keys[name][index]: row
             for (name, index), row in rows.items()
-            if not row.is_over and index < len(keys[name])
+            if not row.is_over and index < len(keys.get(name, ()))
         }
 
-    def _send(self) -> None:
-        """Submit what waits, as far as it may be now."""
+    def _send(self) -> bool:
+        """Submit what waits, as far as it may be now; False where Slurm does not answer."""
         while (array := self._next or self._make_array()) is not None:
             self._next = array
             if array.was_asked:
                 rows = commands.queue([array.name])
                 if rows is None:
-                    return
+                    return False
                 array.was_asked = bool(rows)
             if not array.was_asked:
                 if all(task.cancelled for task in array.tasks):
                     self._next = None
                     for task in array.tasks:
                         task.look = Look(True)
-                    return
+                    return True
                 disk.fault("study.slurm")
                 array.was_asked = True
                 answer = commands.submit(array.options, array.path)
                 if not answer.taken:
                     self._put_off(array, answer)
-                    return
+                    return answer.too_many
             disk.fault("study.sent")
             self._next = None
             self._live += array.tasks
+        return True
 
     def _make_array(self) -> _Array | None:
         """As many of those that wait as may be in the queue now; None where there are none."""
@@ -226,11 +227,12 @@ class Slurm:
             array.path.unlink(missing_ok=True)
 
     def _ask(self) -> bool:
-        """Submit what waits, see how it is with the rest, end what is to be ended; if it answers."""
-        self._send()
+        """Submit what waits, look at the rest, end what is to end; False without an answer."""
+        answers = self._send()
         if not self._live:
-            return self._next is None
-        rows = commands.queue(sorted({task.name for task in self._live}))
+            return answers
+        names = sorted({task.name for task in self._live})
+        rows = commands.queue(names) if answers else None
         for task in self._live:
             if rows is None:
                 task.look = Look(False, said="for an answer of Slurm")
@@ -257,13 +259,14 @@ def _look(task: _Task, *, is_known: bool) -> Look:
         if row.state == "PENDING":
             return Look(False, said=_WAITS.get(row.reason, f"because of {row.reason}"))
         return Look(False)
-    state, told = row.state if row is not None else "", _told(task)
+    state = row.state if row is not None else ""
+    told = _told(task) if row is None or row.nodes else ""  # else it was never started
     if state not in LOST and state != "COMPLETED":
         state = next((state for sign, state in _TOLD.items() if sign in told), state)
     of = (
         f"Slurm job {row.id}" + (f" on {row.nodes}" if row.nodes else "") if row is not None else ""
     )
-    said = f"{state}, {of}" if state in LOST else ""
+    said = f"{state}, {of}" if state in LOST and not task.cancelled else ""
     if said or told or (row is not None and row.reason not in ("None", "NonZeroExitCode")):
         why = f" ({row.reason})" if row is not None and row.reason != "None" else ""
         _add_to_log(task, f"samebit: {of}: {state}{why}\n{told}")

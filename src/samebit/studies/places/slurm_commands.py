@@ -77,7 +77,7 @@ def submit(options: Sequence[str], script: Path) -> Answer:
         "Slurm does not take the jobs",
         it_said=" | ".join(lines) or f"nothing, and exit code {done.returncode}",
         script=script,
-        hint='--sbatch "--partition=… --time=…" gives options to sbatch',
+        hint='--sbatch "partition=… time=…" gives options to sbatch',
     )
 
 
