@@ -251,7 +251,7 @@ def test_a_name_that_is_listed_and_gone(
     checking.check(place, other, read_id(place) or "", full=False)  # knows what is in packs
     gone = {found.path: b"".join(place.read(found.path)) for found in place.list(part)}
     stale = list(place.list(part))
-    folders = {folder: list(place.folders(folder)) for folder in ("runs", "data")}
+    folders = {folder: list(place.folders(folder)) for folder in ("runs", "data", "studies")}
     for path in gone:
         place.remove(path)
     place.folders = lambda folder: iter(folders[folder])  # type: ignore[method-assign]

@@ -1,6 +1,7 @@
 """Who may ask: nobody without the link, no page elsewhere, no name that was made to mean us."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from samebit.digest import from_json
-from samebit.server.guard import new_token
+from samebit.server.guard import Guard, new_token
 from tests.server.asking import OURS, PORT, TOKEN, ask, client, opened
 
 PATHS = ("/", "/run/abc", "/static/app.js", "/static/none.js")  # of the page itself
@@ -211,3 +212,26 @@ def test_an_error_says_what_happened_and_never_shows_a_traceback(some_runs: Path
             assert answer.status_code == status
             assert set(from_json(answer.content)["error"]) == {"what", "facts", "hint"}
             assert "Traceback" not in answer.text
+
+
+def test_an_address_for_a_browsers_command_line_leads_to_the_link_once(
+    some_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client(some_runs) as browser:
+        guard: Guard = browser.app  # type: ignore[assignment]
+        path = guard.once()
+        assert re.fullmatch(r"/once/[\w-]{22}", path)
+        for other in (path[:-1], f"{path}x", "/once/", "/once"):
+            assert "location" not in browser.get(other).headers
+        assert browser.head(path).status_code == 403  # nor does it use the address up
+        elsewhere = browser.get(guard.once(), headers={"host": "evil.example"})
+        assert elsewhere.status_code == 403
+        again = guard.once()
+        first, second = browser.get(again), browser.get(again)
+        assert (first.status_code, first.headers["location"]) == (303, f"/#token={TOKEN}")
+        assert (second.status_code, "good once" in second.text) == (403, True)
+        assert TOKEN not in second.text
+        late = guard.once()
+        now = time.monotonic()
+        monkeypatch.setattr("samebit.server.guard.time.monotonic", lambda: now + 61)
+        assert browser.get(late).status_code == 403

@@ -2,12 +2,17 @@
 
 import json
 import os
+import pty
 import shutil
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -174,3 +179,31 @@ def test_a_request_may_name_ten_thousand_runs_and_no_more_than_fit(
 def test_importing_samebit_loads_no_server(project: Project) -> None:
     script = "import samebit, sys; samebit.init; print({'starlette', 'uvicorn'} & set(sys.modules))"
     assert project.python("-c", script).out == "set()\n"
+
+
+def test_a_browser_is_started_with_an_address_that_leads_to_the_link_once(
+    project: Project,
+) -> None:
+    browser = project.write("browser", '#!/bin/sh\necho "$1" > given.new; mv given.new given\n')
+    browser.chmod(0o755)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [SAMEBIT, "ui"],
+        cwd=project.path,
+        env=project.environ(DISPLAY=":9", BROWSER=f"{browser} %s", SSH_CONNECTION=""),
+        stdout=theirs,
+        stderr=theirs,
+    ) as ui:
+        os.close(theirs)
+        try:
+            given = urlsplit(project.wait_for("given").strip())
+            link = urlsplit(os.read(ours, 4096).decode().split()[0])
+            assert (given.netloc, given.fragment) == (link.netloc, "")
+            assert not any(half in given.geturl() for half in link.fragment[6:].split("."))
+            for leads in (f"/#{link.fragment}", None):
+                with closing(HTTPConnection(given.netloc, timeout=60)) as connection:
+                    connection.request("GET", given.path)
+                    assert connection.getresponse().headers["location"] == leads
+        finally:
+            ui.send_signal(signal.SIGINT)
+            os.close(ours)

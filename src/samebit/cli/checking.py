@@ -29,6 +29,9 @@ from samebit.objects.store import Store
 from samebit.objects.verifying import Look
 from samebit.report.paper.keeping import uses_of_papers
 from samebit.states import storing
+from samebit.studies.declared import declared_in, folder_of
+from samebit.studies.travelling import studies_here
+from samebit.studies.trials import read_history
 
 __all__ = ["Findings", "check", "check_arguments", "examine", "examine_runs"]
 
@@ -155,6 +158,12 @@ def examine_runs(store: Store, found: Findings, *, full: bool = False) -> None:
             found.damage += [
                 f"run {folder.id}: {line}" for line in _run_damage(folder, store, found, full=full)
             ]
+    for study in studies_here(store.path):
+        try:
+            folder = folder_of(store.path, study)
+            read_history(folder, declared_in(folder).id)
+        except SamebitError as error:
+            found.damage.append(f"study {study}: {error.what}")
     for what, examine_some in (("data", _examine_data), ("papers", _examine_papers)):
         try:
             examine_some(store, found)

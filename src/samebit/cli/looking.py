@@ -49,7 +49,7 @@ def ui(options: argparse.Namespace) -> int:
 
     screen = Screen.of(sys.stdout)
 
-    def ready(link: str) -> None:
+    def ready(link: str, once: str) -> None:
         screen.say(link)
         sys.stdout.flush()
         if screen.width is not None:
@@ -57,7 +57,7 @@ def ui(options: argparse.Namespace) -> int:
             if not options.no_open and _has_display():
                 import webbrowser  # noqa: PLC0415  (seldom needed)
 
-                webbrowser.open(link)
+                webbrowser.open(once)  # every user can read what a browser was started with
 
     try:
         load_numpy_when_it_pays()

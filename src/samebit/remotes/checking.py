@@ -23,6 +23,7 @@ from samebit.remotes.moving import Job
 from samebit.remotes.objects import Objects, find_whole, read_file
 from samebit.remotes.place import Found, Place, RemoteError, read_whole
 from samebit.remotes.recalled import read_bundle
+from samebit.remotes.studies import list_parts, list_studies, of_path, read_part
 
 __all__ = ["Checked", "check", "repair"]
 
@@ -77,6 +78,7 @@ def check(
         for run, laid in laying.every_run(place, top):
             _look_at(found, run, laid, looked_into)
         _look_at_data(found, place, looked_into, top)
+    _look_at_studies(found, place)
     if full:
         _read_all(found, place, contents, expects, advance)
     return found
@@ -102,6 +104,18 @@ def _look_at_data(found: Checked, place: Place, objects: Objects, top: Path) -> 
             _lacking(found, f"data {name}", uses_of_versions(objects, known), objects)
         except SamebitError as error:
             found.hurt[f"data {name}"] = in_a_line(error)
+
+
+def _look_at_studies(found: Checked, place: Place) -> None:
+    for study, parts in list_parts(place, list_studies(place)).items():
+        if not any(part.is_declaration for part in parts):
+            found.hurt[f"study {study}"] = "what it runs is not there"
+        for part in parts:
+            found.read_bytes += part.found.size_bytes
+            try:
+                read_part(place, part)
+            except (Damaged, NotFound) as error:
+                found.damaged[part.found.path] = in_a_line(error)
 
 
 def _lacking(found: Checked, thing: str, uses: Iterable[Use], objects: Objects) -> None:
@@ -154,6 +168,8 @@ def _is_whole(place: Place, found: Found) -> bool:
     try:
         if found.path.startswith("runs/"):
             read_bundle(place, found)
+        elif found.path.startswith("studies/"):
+            read_part(place, of_path(found))
         elif found.path.startswith("objects/"):
             digits = found.path.removeprefix("objects/").replace("/", "")
             read_file(place, bytes.fromhex(digits), found.size_bytes)
@@ -169,9 +185,9 @@ def repair(
 ) -> tuple[list[str], list[str]]:
     """Put what is whole here, or still whole there, in the place of damaged files.
 
-    A damaged bundle, and a pack of which nobody can tell what is in it, are taken away: nobody can
-    read them, and the next push sends what they had, from where that is. Each is read once more
-    before that: what was damaged on the way only, stays as it is.
+    A damaged bundle or part of a study, and a pack of which nobody can tell what is in it, are
+    taken away: nobody can read them, and the next push sends what they had, from where that is.
+    Each is read once more before that: what was damaged on the way only, stays as it is.
 
     Returns:
         The files that are whole again or were taken away, and those for which nothing whole is
@@ -185,7 +201,7 @@ def repair(
         found = place.find(path)
         if found is None or _is_whole(place, found):
             healed.append(path)
-        elif path.startswith("runs/") or path in contents.damaged:
+        elif path.startswith(("runs/", "studies/")) or path in contents.damaged:
             if not _put_same_pack(place, local, path):
                 place.remove(path)
             healed.append(path)

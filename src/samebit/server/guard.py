@@ -5,12 +5,16 @@ its own can be made to mean 127.0.0.1. So a request must name this machine as it
 us or from no page at all, and bring the token. That is no cookie: a browser sends cookies to every
 port of a host, and so to servers of other users of this machine. The page takes the token from
 behind the `#` of the link, keeps it for its own origin, and sends it as a header.
+
+A browser that we start has its address among its arguments, which every user of the machine can
+read: it gets one that leads to the link once.
 """
 
 import hmac
 import html
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -44,6 +48,7 @@ _OURS = (b"content-security-policy", _POLICY.encode())
 _READING = ("GET", "HEAD")
 PASS = "pass"  # of an address that a picture, a stream of events or a file to save asks for
 _TOKEN_BYTES, _PASS_BYTES = 32, 16
+_ONCE, _ONCE_S = "/once/", 60.0  # how long a browser may take to start
 _LONGEST_QUERY = 256_000  # bytes: ten thousand ids
 
 
@@ -60,6 +65,13 @@ class Guard:
         self._token = token.encode()
         self._pass = self._token.rpartition(b".")[2]
         self._writable = tuple(writable)  # beginnings of the paths that take POST
+        self._once: dict[str, float] = {}  # addresses that lead to the link, and until when
+
+    def once(self) -> str:
+        """A path that leads to the link, once, and soon."""
+        path = _ONCE + secrets.token_urlsafe(_PASS_BYTES)
+        self._once[path] = time.monotonic() + _ONCE_S
+        return path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
@@ -85,6 +97,8 @@ class Guard:
         is_ours = _is_from_us(headers, host, is_reading=is_reading)
         if not is_ours and not (is_page and _is_followed(headers)):
             return await _refuse(scope, send, 403, "the request comes from another page")
+        if path.startswith(_ONCE):
+            return await self._lead(scope, send)
         if not is_page and not (self._is_known(headers) or (is_reading and self._may_pass(scope))):
             hint = "open the link that `samebit ui` printed; it is good for as long as that runs"
             return await _refuse(scope, send, 403, "this browser has not opened the link", hint)
@@ -92,6 +106,17 @@ class Guard:
         if not is_reading and not may_write:
             return await _refuse(scope, send, 405, f"{method} is not for this address")
         return await self._app(scope, receive, send)
+
+    async def _lead(self, scope: Scope, send: Send) -> None:
+        until = self._once.pop(scope["path"], 0.0) if scope["method"] == "GET" else 0.0
+        if time.monotonic() > until:
+            what = "this address was good once, and for a minute"
+            hint = (
+                "open the link that `samebit ui` printed; if nobody but you may have opened this "
+                "one, end `samebit ui` and start it again"
+            )
+            return await _refuse(scope, send, 403, what, hint)
+        await _answer(send, 303, b"", "text/plain", [(b"location", b"/#token=" + self._token)])
 
     def _is_known(self, headers: list[Header]) -> bool:
         how, _, given = (_only(headers, b"authorization") or b"").partition(b" ")

@@ -29,13 +29,14 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(given: Given, port: int, ready: Callable[[str], None]) -> None:
+def serve(given: Given, port: int, ready: Callable[[str, str], None]) -> None:
     """Answer until a signal comes; that one is raised again when all is closed.
 
     Args:
         given: what is shown.
         port: to listen on; 0 is any that is free.
-        ready: called with the link when it can be opened.
+        ready: called when it can be opened, with the link, and with an address that leads there
+            once: for a browser's command line.
 
     Raises:
         SamebitError: somebody else has the port.
@@ -60,7 +61,8 @@ def serve(given: Given, port: int, ready: Callable[[str], None]) -> None:
     server.page = page
     # Connections wait in the socket's queue until the server takes them. What stands behind the #
     # of a link is sent to nobody.
-    ready(f"http://{_ADDRESS}:{port}/#token={token}")
+    here = f"http://{_ADDRESS}:{port}"
+    ready(f"{here}/#token={token}", here + page.app.once())
     try:
         server.run(sockets=[listening])
     finally:

@@ -7,6 +7,7 @@ factor is a hash of the study's own seed, the factor and *i*, cut to 32 bits. Wh
 keeps the first.
 """
 
+import contextlib
 import itertools
 import re
 from collections.abc import Mapping
@@ -16,17 +17,19 @@ from typing import Any
 from msgspec import Struct
 
 from samebit import digest, disk, places, records
-from samebit.errors import Damaged, NotFound, UsageError
+from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.folders.folder import run_id
 from samebit.studies.space import Parameter, present, words
 
 __all__ = [
     "ALL",
+    "DECLARATION",
     "FACTORS",
     "Counts",
     "Design",
     "Study",
     "Sweep",
+    "declared_in",
     "default_name",
     "design",
     "filled",
@@ -39,6 +42,7 @@ __all__ = [
 ]
 
 STUDY_FORMAT = "samebit-study 1"
+DECLARATION = "study.json"
 ALL = "all"
 FACTORS = ("init", "order", "dropout", "split", ALL)
 _PLACES = re.compile(r"\{([^{}]*)\}")
@@ -172,12 +176,26 @@ def folder_of(store: Path, study: str) -> Path:
 
 
 def find_study(store: Path, name: str) -> Study | None:
-    """The study whose runs are in a group of this name."""
-    path = folder_of(store, study_id(store, name)) / "study.json"
+    """The study whose runs are in a group of this name: of this store, or pulled into it."""
+    try:
+        return declared_in(folder_of(store, study_id(store, name)))
+    except NotFound:
+        pass
+    for path in sorted((store / "studies").glob(f"*/{DECLARATION}")):
+        with contextlib.suppress(SamebitError):  # a damaged one of another name
+            found = declared_in(path.parent)
+            if found.name == name:
+                return found
+    return None
+
+
+def declared_in(folder: Path) -> Study:
+    """What the study of a folder is; NotFound, or Damaged."""
+    path = folder / DECLARATION
     try:
         data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound("there is no such study here", path=folder) from error
     except OSError as error:
         raise Damaged(f"cannot read a study: {error.strerror}", path=path) from error
     return records.decode(data, Study, where=path)
@@ -188,16 +206,15 @@ def join_or_declare(store: Path, study: Study) -> Study:
 
     Raises UsageError where that one is of something else.
     """
-    folder = folder_of(store, study.id)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        disk.create(folder / "study.json", records.encode(study), store / "tmp")
-        return study
-    except FileExistsError:
-        pass
     there = find_study(store, study.name)
     if there is None:
-        raise NotFound(f"the study {study.name!r} is gone", path=folder)
+        folder = folder_of(store, study.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            disk.create(folder / DECLARATION, records.encode(study), store / "tmp")
+            return study
+        except FileExistsError:
+            there = declared_in(folder)
     before, now = _identity(there), _identity(study)
     for name in {**now, **before}:
         if before.get(name) != now.get(name):

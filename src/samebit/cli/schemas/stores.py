@@ -63,6 +63,7 @@ class Pushed(TypedDict):
     remote: str
     runs: list[str]
     data: list[str]
+    studies: NotRequired[list[str]]
     objects: int
     bytes: int
     held_back: dict[str, str]
@@ -77,6 +78,7 @@ class Pulled(TypedDict):
     remote: str
     runs: list[str]
     data: list[str]
+    studies: list[str]
     objects: int
     bytes: int
     failed: dict[str, str]
