@@ -60,7 +60,8 @@ def test_places_in_arguments_get_seeds_and_others_braces_stay() -> None:
     study = replace(STUDY, factors=("init",))
     kept = seed_of(study, "all", 0)
     assert filled(study, {"init": 3}) == (["t.py", "--lr={lr}", f"{kept}-3"], kept)
-    assert roles({"init": 3, "all": 4}) == {"init": 3, "*": 4}
+    both = replace(STUDY, factors=("init", "all"))
+    assert roles(both, {"init": 3, "all": 4}) == {"init": 3, "*": 4}
 
 
 def test_a_name_is_one_study(tmp_path: Path) -> None:

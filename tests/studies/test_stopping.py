@@ -11,6 +11,7 @@ from samebit.cli.main import main
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.session.studied import TRIAL
+from samebit.studies.asking import Listed
 from samebit.studies.controlling import Controlled, Progress, control
 from samebit.studies.declared import Study, design, folder_of, join_or_declare, study_id
 from samebit.studies.fates import OVER
@@ -69,7 +70,8 @@ def controlled(project: Project, stops: Stops | None) -> tuple[Controlled, list[
 
     counts = {"all": 2}
     found = control(
-        store, join_or_declare(store, study), design(study, counts, 0), counts, 0, Local(2), job,
+        store, join_or_declare(store, study), Listed(design(study, counts, 0)), counts, 0, Local(2),
+        job,
         told.append, stops=stops,
     )  # fmt: skip
     return found, told

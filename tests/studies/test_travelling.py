@@ -14,7 +14,7 @@ from samebit.errors import Damaged
 from samebit.objects.store import Store
 from samebit.remotes import checking, studies
 from samebit.remotes.folder import FolderPlace
-from samebit.studies.declared import Study, find_study, folder_of, join_or_declare, study_id
+from samebit.studies.declared import Design, Study, find_study, folder_of, join_or_declare, study_id
 from samebit.studies.holding import Hold
 from samebit.studies.travelling import pull_studies, push_studies, studies_here
 from samebit.studies.trials import Trials, read_history
@@ -46,7 +46,7 @@ def declare(store: Path, name: str = "g", **more: Any) -> Study:
 def decide(store: Path, study: str, numbers: range) -> None:
     with Trials(folder_of(store, study), study) as log:
         for number in numbers:
-            log.decide({"all": number})
+            log.decide(Design({"all": number}))
             log.start(number)
 
 
@@ -93,7 +93,7 @@ def test_what_went_on_in_two_stores_stays_as_it_is_in_both(
     pull_studies(other, place, [study.id])
     decide(store, study.id, range(2, 4))
     with Trials(folder_of(other, study.id), study.id) as log:
-        log.decide({"all": 77})
+        log.decide(Design({"all": 77}))
     push_studies(store, place, [study.id])
     pulled = pull_studies(other, place, [study.id])
     pushed = push_studies(other, place, [study.id])

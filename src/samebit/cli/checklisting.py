@@ -6,12 +6,16 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from samebit import disk, places
+from samebit.cli.searched import rules_of, sweeps_of, with_search
 from samebit.cli.words import Screen, visible
 from samebit.errors import Exit, UsageError
-from samebit.report.checklist.gathering import gather
+from samebit.report.checklist.gathering import gather, searched_in
 from samebit.report.checklist.items import CHECKLISTS, Checklist, fill
 from samebit.report.checklist.written import to_json, to_latex, to_markdown
+from samebit.report.tables.settings import of_project
 
 __all__ = ["checklist", "checklist_arguments"]
 
@@ -56,6 +60,9 @@ def checklist(options: argparse.Namespace) -> int:
     form = options.form or _SUFFIXES.get(path.suffix if path is not None else "", "markdown")
     store = places.find_store(Path.cwd())
     project = gather(store, options.runs, options.where, options.test_metric)
+    sweeps = sweeps_of(store, project.every)
+    settings = with_search(store, of_project(store), sweeps)
+    project = replace(project, searched=searched_in(settings), chosen_by=tuple(rules_of(sweeps)))
     filled = fill(options.which, project)
     text = _FORMS[form](filled)
     screen = Screen.of(sys.stdout)

@@ -10,6 +10,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "run": ("samebit.cli.running", "run a script and record everything about it"),
     "seeds": ("samebit.cli.seeding", "one script with many seeds; what they came to"),
+    "sweep": ("samebit.cli.searching", "one script with many settings, searched; what was found"),
     "doctor": ("samebit.cli.doctoring", "what a script's record would lack, before the long run"),
     "ls": ("samebit.cli.listing", "list runs; filter and sort them"),
     "show": ("samebit.cli.showing", "everything that is recorded about a run"),

@@ -64,7 +64,7 @@ def place_of(options: argparse.Namespace) -> Place:
         raise UsageError("--sbatch is for runs on Slurm", asked=f"--on {options.on}")
     if options.on == "slurm":
         if options.gpus or options.threads:
-            hint = '--sbatch "--cpus-per-task=4 --gpus=1"'
+            hint = '--sbatch "cpus-per-task=4 gpus=1"'
             raise UsageError("what each run gets of Slurm is said as Slurm has it", hint=hint)
         return Slurm(options.jobs, options.sbatch or [])
     if options.on == "inline":

@@ -5,9 +5,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from samebit import places
 from samebit.cli.placing import MOST, place_arguments, place_of, run_words, so_many, threads_of
 from samebit.cli.running import seed
+from samebit.cli.seeds_early import (
+    early_arguments,
+    keeping_of,
+    said_after,
+    said_before,
+    said_of_loss,
+)
 from samebit.cli.studying import (
     Telling,
     jobs_of,
@@ -32,7 +41,7 @@ from samebit.studies.declared import (
     join_or_declare,
     seed_of,
 )
-from samebit.studies.places.place import Place
+from samebit.studies.keeping import BestAt
 
 __all__ = ["seeds", "seeds_arguments"]
 
@@ -47,10 +56,17 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
         "samebit seeds SCRIPT.py --n 10 [options] [-- its arguments]\n"
         "       samebit seeds -m MODULE --n 10 [options] [-- its arguments]\n"
         "       samebit seeds --n 10 [options] -- COMMAND [its arguments]\n"
+        "       samebit seeds SCRIPT.py --start 20 --keep 5 --at STEP --metric METRIC [options]\n"
         "       samebit seeds show GROUP [--metric METRIC] [--json]"
     )
     add = parser.add_argument
-    add("--n", type=so_many, metavar="N", help="so many runs, each with seeds of its own")
+    add(
+        *("--n", "--start"),
+        dest="n",
+        type=so_many,
+        metavar="N",
+        help="so many runs, each with seeds of its own",
+    )
     add(
         "--vary",
         metavar="a,b",
@@ -70,6 +86,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="run the first one so often again with its own seeds; else 1 of crossed seeds, 0",
     )
+    early_arguments(parser)
     add("--name", metavar="GROUP", help="of the runs; the study of this name goes on")
     add("--seed", type=seed, default=0, help="from which all seeds are derived; else 0")
     add("--from", dest="first", type=seed, metavar="N", help="seeds are N, N+1, …, not derived")
@@ -120,17 +137,24 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     wanted = design(study, counts, repeats)
     if len(wanted) > MOST:
         raise UsageError(f"{len(wanted):,} runs are too many", at_most=MOST)
+    study = replace(study, keeping=keeping_of(options, len(wanted), repeats))
+    before = said_before(study, len(wanted), place)
+    if options.like:
+        store = places.find_store(Path.cwd())
+        before.append(said_of_loss(store, study, len(wanted), options.like))
     if options.plan:
-        _say_plan(Screen.of(sys.stdout), study, wanted, place)
+        _say_plan(Screen.of(sys.stdout), study, wanted, [where_of(study, place), *before])
         return Exit.DONE
     store = places.make_store(places.choose_store(Path.cwd()))
     study = with_id(store, study)
     study = join_or_declare(store, study)
-    _say_begin(errors, study, wanted, place)
+    _say_begin(errors, study, wanted, [where_of(study, place), *before])
     with Telling(errors, study) as telling, stopped_by_signals():
         controlled = control(
             store, study, Listed(wanted), counts, repeats, place,
-            jobs_of(study, run_words(options)), telling.tell, retry=options.retry,
+            jobs_of(study, run_words(options)), telling.tell,
+            retry=options.retry,
+            stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip
     return _say_end(errors, store, study, controlled, options)
 
@@ -148,7 +172,8 @@ def _study(
         raise UsageError("how many?", hint="--n 10; or crossed: --init 5 --order 5")
     factors: tuple[str, ...] = tuple(crossed) or options.vary or (ALL,)
     counts = crossed or dict.fromkeys(factors, together or 0)
-    repeats = options.repeat if options.repeat is not None else int(len(crossed) > 1)
+    again = int(len(crossed) > 1 and options.keep is None)
+    repeats = options.repeat if options.repeat is not None else again
     study = Study(
         id="",
         name=options.name or "",
@@ -161,14 +186,15 @@ def _study(
         seed=options.seed,
         first=options.first,
         deterministic=options.deterministic,
-        metric=options.metric or "",
+        metric=(options.metric or "").removeprefix("metric."),
     )
     return study, counts, repeats
 
 
-def _say_plan(screen: Screen, study: Study, wanted: Sequence[Design], place: Place) -> None:
+def _say_plan(screen: Screen, study: Study, wanted: Sequence[Design], more: Sequence[str]) -> None:
     screen.say(f"{counted(len(wanted), 'run')}: {_how_varied(study, wanted)}")
-    screen.say(f"  {where_of(study, place)}")
+    for line in more:
+        screen.say(visible(f"  {line}"))
     for number, one in enumerate(wanted[:_SHOWN], 1):
         words, everything = filled(study, one.values)
         given = ", ".join(f"{name} {value}" for name, value in one.values.items() if name != ALL)
@@ -196,12 +222,13 @@ def _once_more(repeats: int) -> str:
     return "once more" if repeats == 1 else f"{repeats} times more"
 
 
-def _say_begin(screen: Screen, study: Study, wanted: Sequence[Design], place: Place) -> None:
+def _say_begin(screen: Screen, study: Study, wanted: Sequence[Design], more: Sequence[str]) -> None:
     screen.say(
         visible(f"samebit: group {study.name}: {counted(len(wanted), 'run')}, ")
         + _how_varied(study, wanted)
     )
-    screen.say(screen.paint.dim(f"samebit: {where_of(study, place)}"))
+    for line in more:
+        screen.say(screen.paint.dim(visible(f"samebit: {line}")))
 
 
 def _say_end(
@@ -215,6 +242,8 @@ def _say_end(
 
     if not say_states(screen, controlled):
         return 130
+    for line in said_after(store, study, controlled):
+        screen.say(visible(f"samebit: {line}"))
     for line in in_short(store, study, options.metric or study.metric):
         screen.say(f"samebit: {visible(line)}")
     screen.say(screen.paint.dim(f"samebit: next: samebit seeds show {study.name}"))

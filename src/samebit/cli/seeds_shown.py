@@ -38,6 +38,9 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     if len(words) != 1:
         raise UsageError("of which group?", hint="samebit seeds show GROUP; `samebit ls` has them")
     store = places.find_store(Path.cwd())
+    study = find_study(store, words[0])
+    if study is not None and study.sweep is not None:
+        raise UsageError(f"{words[0]} is a sweep", hint=f"samebit sweep show {words[0]}")
     rows, trials = _read(store, words[0])
     names = metrics_of(rows, _is_volatile)
     metric = (options.metric or _declared(store, words[0])).removeprefix("metric.")

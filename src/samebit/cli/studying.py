@@ -18,11 +18,19 @@ from samebit.cli.placing import THREADS
 from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
-from samebit.session.studied import ROLES, TRIAL
+from samebit.session.studied import ROLES, SETTINGS, TRIAL
 from samebit.studies.controlling import Controlled, Progress
-from samebit.studies.declared import Study, default_name, filled, roles, study_id
+from samebit.studies.declared import (
+    Study,
+    default_name,
+    filled,
+    roles,
+    settings_of,
+    study_id,
+)
 from samebit.studies.fates import Fate, goes_again
 from samebit.studies.places.place import Job, Place
+from samebit.studies.space import option_of
 from samebit.studies.trials import Trial
 
 __all__ = [
@@ -97,7 +105,7 @@ def what_runs(
     return "command", list(arguments)
 
 
-def jobs_of(study: Study, run_words: Sequence[str] = ()) -> Callable[[Trial, Path, RunFolder], Job]:
+def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, RunFolder], Job]:
     """What makes a command of a trial; the words are for `samebit run`."""
 
     def job(trial: Trial, log: Path, run: RunFolder) -> Job:
@@ -114,7 +122,11 @@ def jobs_of(study: Study, run_words: Sequence[str] = ()) -> Callable[[Trial, Pat
         if study.threads:
             environ[THREADS] = str(study.threads)
         environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
-        environ[ROLES] = json.dumps(roles(trial.values))
+        environ[ROLES] = json.dumps(roles(study, trial.values))
+        if study.sweep is not None:
+            settings = settings_of(study, trial.values).items()
+            given = {option_of(study.words, name): value for name, value in settings}
+            environ[SETTINGS] = json.dumps(given)
         key = f"{study.id}-{trial.number}-{attempt}"
         return Job(key, [*argv, *words], environ, Path(study.cwd), log, run, study.threads)
 
@@ -157,18 +169,20 @@ class Telling:
                 screen.stream.flush()
             self._waits = set(progress.queued)
             if ended is not None:
-                screen.say(f"samebit: {progress.over} of {progress.total}: {_how_ended(ended)}"
-                           + _left(progress))  # fmt: skip
+                of = f" of {progress.total}" if progress.total is not None else ""
+                screen.say(f"samebit: {progress.over}{of}: {_how_ended(ended)}{_left(progress)}")
                 screen.stream.flush()
             return
         if self._line is None:
-            self._line = ProgressLine(screen, progress.total, self._name)
+            self._line = ProgressLine(screen, progress.total or 0, self._name)
         if ended is not None and ended.state != "finished":
             self._line.clear()
             screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
         lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
-        label = ", ".join([self._name, *lost, *([_queued(progress)] if progress.queued else [])])
-        is_known = progress.left_s is not None and progress.over < progress.total
+        count = [] if progress.total is not None else [f"{progress.over} over"]
+        queued = [_queued(progress)] if progress.queued else []
+        label = ", ".join([self._name, *count, *lost, *queued])
+        is_known = progress.left_s is not None and progress.over != progress.total
         left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)
 

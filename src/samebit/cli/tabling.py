@@ -9,6 +9,7 @@ from pathlib import Path
 from samebit import disk, places
 from samebit.cli import tables
 from samebit.cli.listing import names, why_none
+from samebit.cli.searched import by_sweep, sweeps_of, with_search
 from samebit.cli.words import Screen, counted, visible, write_data
 from samebit.errors import RunNotFound, SamebitError, UsageError
 from samebit.query import choosing
@@ -105,7 +106,8 @@ def table(options: argparse.Namespace) -> int:
             what = f"no run is called {word!r}, but a shape of tables is"
             raise UsageError(what, hint=f"samebit table --shape {word}") from error
         raise
-    wanted = _wanted(options, of_project(store))
+    sweeps = sweeps_of(store, chosen)
+    wanted = _wanted(options, with_search(store, of_project(store), sweeps))
     errors = Screen.of(sys.stderr)
     damaged = sum("damage" in row for row in chosen)
     if damaged:
@@ -121,7 +123,7 @@ def table(options: argparse.Namespace) -> int:
     if options.explain:
         _explain([row for row in chosen if "damage" not in row], wanted)
         return 0
-    made = make(shape, chosen, wanted)
+    made = make(shape, chosen, by_sweep(wanted, sweeps) if shape == "search" else wanted)
     text = (
         to_latex(made, plain=options.plain, made_by=_command(options))
         if form == "latex"

@@ -525,6 +525,7 @@ _SHAPES: dict[str, Any] = {
     "process": _ProcessFact,
     "rate": _RateFact,
     "resumed": _ResumedFact,
+    "searched": dict[str, bool | int | float | str],
     "seed_call": SeedCallFact,
     "seeds": dict[str, Any],
     "settings": dict[str, Any],

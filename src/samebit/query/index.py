@@ -279,7 +279,17 @@ def _row(view: "View") -> Row:
     given = view.facts.get("config")
     if isinstance(given, dict):
         row |= {f"config.{key}": value for key, value in config.flat(given).items()}
+    _add_searched(row, view.facts.get("searched"))
     return row | _last_values(view.summaries)
+
+
+def _add_searched(row: Row, searched: object) -> None:
+    """What a sweep has set, where the script's own configuration does not tell of it."""
+    if isinstance(searched, dict):
+        known = {key.rpartition(".")[2] for key in row if key.startswith("config.")}
+        for name, value in searched.items():
+            if name not in known and f"config.{name}" not in row:
+                row[f"config.{name}"] = value
 
 
 def _last_values(metrics: Mapping[str, "Summary"]) -> Row:

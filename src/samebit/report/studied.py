@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from samebit import stats
 from samebit.errors import NotFound, UsageError
+from samebit.folders.ending import STOPPED_EARLY
 from samebit.query.crossing import Crossing, crossing
 from samebit.query.seeds import BestOf, Group, best
 from samebit.report.results import as_group, result
@@ -52,14 +53,14 @@ class Studied(Struct, frozen=True):
 
 def metrics_of(rows: Sequence[Row], is_volatile: Callable[[str], bool]) -> list[str]:
     """The metrics that are results and numbers, in the order of the first run that has them."""
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}  # whether it is a result
     for row in rows:
         for key, value in row.items():
-            name = key.removeprefix(_METRIC)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if name != key and is_number and not is_volatile(name):
-                found[name] = None
-    return list(found)
+            if key in found or not key.startswith(_METRIC):
+                continue
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                found[key] = not is_volatile(key.removeprefix(_METRIC))
+    return [key.removeprefix(_METRIC) for key, is_result in found.items() if is_result]
 
 
 def studied(
@@ -200,6 +201,12 @@ def warnings(
         found.append(f"{metric} is missing or not a number in {missing} of {len(values)} runs")
     if not found and len(numbers) > 1 and len(set(numbers)) == 1:
         found.append(f"{metric} has no spread: it is {numbers[0]:.6g} in all {len(numbers)} runs")
+    early = sum(row.get("state") == STOPPED_EARLY for row in rows)
+    if early and ended:
+        found.append(
+            f"{early} of {len(rows)} runs were stopped early: those that finished were chosen, so "
+            "their mean and their best of n are not those of seeds; what the best came to holds"
+        )
     return found
 
 

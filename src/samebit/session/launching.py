@@ -260,6 +260,7 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
     replay = request.replay
     job = None if replay else jobs.find_job(request.environ)
     batch = jobs.requeued(request.environ) if request.resume == AUTO else None
+    settings_of_sweep = {} if replay else studied.settings_of(request.environ)
     wanted = Wanted(
         _start(request),
         job or batch,
@@ -279,6 +280,8 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
     try:
         writer = Writer(begun.folder.journal, begun.folder.id, LAUNCH)
         writer.beat()  # a journal that takes nothing is met here, before anything is started
+        if settings_of_sweep:
+            writer.fact("searched", settings_of_sweep)
         if begun.problem is not None:
             console.say(f"samebit: {': '.join(begun.problem)}")
             _mark(writer, *begun.problem)
@@ -399,6 +402,7 @@ def _is_ours(name: str) -> bool:
         "SAMEBIT_OR_RUN_ANYWAY",
         studied.TRIAL,
         studied.ROLES,
+        studied.SETTINGS,
         READY,
     )
 

@@ -3,18 +3,21 @@
 SAMEBIT_TRIAL names the study, the trial and the id of the run: `<study>:<number>:<run>`.
 SAMEBIT_ROLES has the seeds of roles as JSON: `{"init": 5}`; `*` stands for every role that is not
 named. They are above the numbers in the script.
+SAMEBIT_SETTINGS has what a sweep has set, by the names that its script has for it, as JSON.
 """
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from samebit.capture import randomness
 from samebit.errors import UsageError
 from samebit.folders.folder import Trial, is_run_id
 
-__all__ = ["EVERY", "ROLES", "TRIAL", "roles_of", "trial_of"]
+__all__ = ["EVERY", "ROLES", "SETTINGS", "TRIAL", "roles_of", "settings_of", "trial_of"]
 
 TRIAL, ROLES = "SAMEBIT_TRIAL", "SAMEBIT_ROLES"
+SETTINGS = "SAMEBIT_SETTINGS"
 EVERY = "*"  # in place of a role's name: all that are not named
 
 
@@ -34,7 +37,21 @@ def roles_of(environ: Mapping[str, str]) -> dict[str, int]:
 
     Raises UsageError for what is no JSON object of seeds.
     """
-    given = environ.get(ROLES)
+    found = _object(environ, ROLES, "init")
+    return {name: randomness.check_seed(seed) for name, seed in found.items()}
+
+
+def settings_of(environ: Mapping[str, str]) -> dict[str, bool | int | float | str]:
+    """What a sweep has set, by name; UsageError for what is no JSON object of plain values."""
+    found = _object(environ, SETTINGS, "lr")
+    for name, value in found.items():
+        if not isinstance(value, (bool, int, float, str)):
+            raise UsageError(f"{SETTINGS} holds what is no setting", name=name, value=repr(value))
+    return found
+
+
+def _object(environ: Mapping[str, str], variable: str, example: str) -> dict[str, Any]:
+    given = environ.get(variable)
     if not given:
         return {}
     try:
@@ -42,6 +59,6 @@ def roles_of(environ: Mapping[str, str]) -> dict[str, int]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        hint = "as in SAMEBIT_ROLES='{\"init\": 5}'"
-        raise UsageError(f"{ROLES} holds no seeds", value=repr(given), hint=hint)
-    return {str(name): randomness.check_seed(seed) for name, seed in found.items()}
+        hint = f"as in {variable}='{{\"{example}\": 5}}'"
+        raise UsageError(f"{variable} holds no JSON object", value=repr(given), hint=hint)
+    return {str(name): value for name, value in found.items()}

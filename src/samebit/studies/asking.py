@@ -26,8 +26,8 @@ class Asked(Protocol):
         """
         ...
 
-    def total(self, given: int) -> int:
-        """How many it will be, as far as that is known; so many were given."""
+    def total(self, given: int) -> int | None:
+        """How many it will be at most, after so many were given; None where nobody knows."""
         ...
 
 

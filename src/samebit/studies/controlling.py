@@ -41,7 +41,7 @@ _LITTLE = 64 * 1024  # bytes; less than a run needs to begin
 class Progress(Struct, frozen=True):
     """How far a study is, now; and what has just come to its end."""
 
-    total: int
+    total: int | None  # None where nobody knows how many it will be
     counts: Mapping[str, int]  # of trials by state
     left_s: float | None  # None while nothing is known
     ended: Fate | None = None
@@ -128,10 +128,13 @@ class _Loop:
             free = self._place.jobs - len(self._active) - len(self._waiting)
             return self._asked.next(self._log.history, self._fates, free)
 
+        hopeless: bool | None = None  # what is new changes nothing about it
         while (one := ask()) is not None:
             trial = self._known.get(_key(one))
-            if trial is None and self._is_hopeless():
-                return
+            if trial is None:
+                hopeless = self._is_hopeless() if hopeless is None else hopeless
+                if hopeless:
+                    return
             trial = trial or self._log.decide(one)
             self._numbers.append(trial.number)
             self._take(trial)
@@ -312,8 +315,9 @@ class _Loop:
         for one in self._fates.values():
             counts[one.state] = counts.get(one.state, 0) + 1
         total = self._asked.total(len(self._numbers))
+        left_s = self._left_s(total) if total is not None else None
         queued = Counter(one.waits for one in self._active.values() if one.waits)
-        self._tell(Progress(total, counts, self._left_s(total), ended, queued))
+        self._tell(Progress(total, counts, left_s, ended, queued))
 
     def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""

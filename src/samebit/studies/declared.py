@@ -19,7 +19,7 @@ from msgspec import Struct
 from samebit import digest, disk, places, records
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
 from samebit.folders.folder import run_id
-from samebit.studies.space import Parameter, present, words
+from samebit.studies.space import Parameter, Value, present, words
 
 __all__ = [
     "ALL",
@@ -27,6 +27,7 @@ __all__ = [
     "FACTORS",
     "Counts",
     "Design",
+    "Keeping",
     "Study",
     "Sweep",
     "declared_in",
@@ -38,6 +39,7 @@ __all__ = [
     "join_or_declare",
     "roles",
     "seed_of",
+    "settings_of",
     "study_id",
 ]
 
@@ -71,6 +73,15 @@ class Sweep(Struct, frozen=True):
         return f"{side} {each}{mean}"
 
 
+class Keeping(Struct, frozen=True):
+    """How many runs go on behind a step; the others are stopped. The metric is the study's."""
+
+    keep: int
+    at: float  # the step
+    better: str  # higher | lower
+    steps: float = 0  # of a whole run; 0 where nobody said
+
+
 class Study(Struct, frozen=True):
     """`study.json`: what is run, what varies. Never rewritten; how many is in `trials.jsonl`."""
 
@@ -88,6 +99,7 @@ class Study(Struct, frozen=True):
     metric: str = ""
     at_ns: int = 0
     sweep: Sweep | None = None  # None: nothing but seeds varies
+    keeping: Keeping | None = None  # None: all runs go to their end
     format: str = STUDY_FORMAT
 
 
@@ -139,7 +151,7 @@ def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
     """The words of a trial's command, and the seed of everything."""
     seed = _value(study, values, ALL)
 
-    names = {name: str(value) for name, value in values.items() if name not in FACTORS}
+    names = {name: str(value) for name, value in settings_of(study, values).items()}
     space = study.sweep.space if study.sweep is not None else ()
 
     def put(match: re.Match[str]) -> str:
@@ -153,9 +165,16 @@ def filled(study: Study, values: Mapping[str, Any]) -> tuple[list[str], int]:
     return [_PLACES.sub(put, word) for word in present(study.words, space, values)], seed
 
 
-def roles(values: Mapping[str, Any]) -> dict[str, int]:
+def roles(study: Study, values: Mapping[str, Any]) -> dict[str, int]:
     """The seeds that a trial gives roles by name; `*` is every role that is not named."""
-    return {"*" if name == ALL else name: int(values[name]) for name in FACTORS if name in values}
+    found = {name: int(values[name]) for name in study.factors if name in values}
+    return {"*" if name == ALL else name: seed for name, seed in found.items()}
+
+
+def settings_of(study: Study, values: Mapping[str, Any]) -> dict[str, Value]:
+    """What a trial's values are beside its seeds, in the order of the space."""
+    space = study.sweep.space if study.sweep is not None else ()
+    return {one.name: values[one.name] for one in space if one.name in values}
 
 
 def study_id(store: Path, name: str) -> str:
@@ -231,6 +250,9 @@ def _identity(study: Study) -> dict[str, Any]:
     """What cannot be otherwise when a study goes on."""
     names = ("how", "words", "cwd", "factors", "crossed", "seed", "first", "deterministic")
     found = {name: records.plain(getattr(study, name)) for name in names}
+    if study.keeping is not None:
+        one = study.keeping
+        found["keep"] = f"{one.keep} at step {one.at:g}, {study.metric} {one.better} is better"
     if study.sweep is not None:
         found["goal"] = f"{study.sweep.goal} {study.metric}"
         found["space"] = [f"{one.name} = {words(one)}" for one in study.sweep.space]

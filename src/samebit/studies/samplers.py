@@ -8,7 +8,7 @@ Optuna, a run that is gone), what was decided stays, and the sampler does not le
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,9 +21,18 @@ from samebit.studies.space import Parameter, Value, grid, rounded
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["SAMPLERS", "Answers", "open_sampler"]
+__all__ = [
+    "LEARNING",
+    "SAMPLERS",
+    "Answers",
+    "check_sampler",
+    "load_optuna",
+    "open_sampler",
+    "quietly",
+]
 
 SAMPLERS = ("grid", "random", "sobol", "halton", "tpe", "cmaes", "gp")
+LEARNING = ("tpe", "cmaes", "gp")  # from what came of those before
 _WITH_STATE = ("sobol", "halton", "cmaes")  # whose answers follow from those before, too
 _NEEDS = {"sobol": "scipy", "halton": "scipy", "cmaes": "cmaes", "gp": "torch"}
 
@@ -55,9 +64,20 @@ class Answers(Protocol):
 
 
 def open_sampler(study: Study, sweep: Sweep) -> Answers:
-    """The sampler of a sweep; NotFound where a package that it needs is missing."""
+    """The sampler of a sweep.
+
+    Raises:
+        NotFound: a package that it needs is missing.
+        UsageError: it cannot search such a space.
+    """
     if sweep.sampler == "grid":
         return _Grid(sweep.space)
+    if sweep.sampler in ("sobol", "halton") and any(one.when for one in sweep.space):
+        raise UsageError(
+            f"{sweep.sampler} knows no settings that depend on others",
+            given=", ".join(one.name for one in sweep.space if one.when),
+            hint="--sampler tpe or random; or a space without `when`",
+        )
     return _Optuna(study, sweep)
 
 
@@ -138,8 +158,10 @@ class _Optuna:
 
 
 def _suggested(trial: "optuna.trial.Trial", one: Parameter) -> Value:
+    found: Any
     if one.kind == "choice":
-        return trial.suggest_categorical(one.name, one.choices)
+        found = trial.suggest_categorical(one.name, one.choices)
+        return found
     low: Any = one.low
     high: Any = one.high
     log, step = one.kind.startswith("log"), one.step
@@ -169,7 +191,7 @@ def load_optuna(sampler: str = "") -> Any:
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def quietly() -> Generator[None]:
     """Without what Optuna would print beside us, of features that may change and of each trial."""
     optuna: Any = import_module("optuna")
     before = optuna.logging.get_verbosity()

@@ -23,6 +23,7 @@ __all__ = [
     "Value",
     "check_words",
     "grid",
+    "option_of",
     "present",
     "read_line",
     "read_space",
@@ -33,7 +34,7 @@ __all__ = [
 Value = bool | int | float | str
 _KINDS = ("float", "log", "int", "log_int")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_TAKEN = ("seed", "init", "order", "dropout", "split", "all")  # kinds of seeds
+_TAKEN = ("seed", "all")  # the seed of a run
 _LARGEST_GRID = 100_000
 
 
@@ -78,8 +79,8 @@ def read_space(table: Mapping[str, Any]) -> tuple[Parameter, ...]:
     found: list[Parameter] = []
     for name, said in table.items():
         if not _NAME.fullmatch(name) or name in _TAKEN:
-            why = "a kind of seed" if name in _TAKEN else "no name"
-            raise UsageError(f"{name!r} cannot be searched: it is {why}", seeds=", ".join(_TAKEN))
+            why = "the seed of a run" if name in _TAKEN else "no name"
+            raise UsageError(f"{name!r} cannot be searched: it is {why}")
         found.append(_parameter(name, said, {one.name: one for one in found}))
     return tuple(found)
 
@@ -238,6 +239,19 @@ def check_words(given: Sequence[str], space: Sequence[Parameter]) -> None:
                 arguments=" ".join(given[1:]) or "none",
                 hint=f"as in -- --{one.name} {{{one.name}}}",
             )
+
+
+def option_of(given: Sequence[str], name: str) -> str:
+    """How the script names a setting: of `--learning-rate {lr}` `learning_rate`; else as we do."""
+    place = f"{{{name}}}"
+    for before, word in itertools.pairwise(["", *given]):
+        found = before if word == place and before.startswith("-") else ""
+        if word.endswith("=" + place):
+            found = word.removesuffix("=" + place)
+        option = found.lstrip("-").replace("-", "_")
+        if _NAME.fullmatch(option):
+            return option
+    return name
 
 
 def _is_number(value: object) -> bool:

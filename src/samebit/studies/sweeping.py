@@ -9,24 +9,24 @@ runs go on at once and whatever was killed in between.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
 from samebit.folders.ending import STOPPED_EARLY
-from samebit.studies.declared import ALL, FACTORS, Design, Study, Sweep, seed_of
+from samebit.studies.declared import ALL, Design, Study, Sweep, seed_of, settings_of
 from samebit.studies.fates import Fate
 from samebit.studies.following import Point
 from samebit.studies.samplers import Answers
 from samebit.studies.space import Value
 from samebit.studies.trials import History, Trial
 
-__all__ = ["Budget", "Outcome", "Results", "Sweeping", "settings_of"]
+__all__ = ["Budget", "Outcome", "Results", "Sweeping"]
 
 Row = Mapping[str, object]
 RowOf = Callable[[str], Row | None]
 PointsOf = Callable[[str], Sequence[Point]]
 _HOUR_S, _NS = 3600, 1_000_000_000
+_HOPELESS = 3  # as of failures
 
 
 class Budget(Struct, frozen=True):
@@ -49,6 +49,7 @@ class Outcome(Struct, frozen=True):
     state: str  # running | finished | stopped early | failed
     value: float | None  # the mean over its runs; None where it did not finish
     values: tuple[float, ...] = ()  # of its runs that have one
+    has_metric: bool = True  # though it may be NaN; False where it ended without ever logging it
 
 
 class Results:
@@ -82,8 +83,8 @@ class Results:
         if self._sweep.take == "best":
             seen = [value for _, value in self.points_of(run) if math.isfinite(value)]
             found = (max if self._sweep.goal == "maximize" else min)(seen, default=None)
-        is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-        return float(found) if is_number and math.isfinite(found) else None
+        number = _number(found)
+        return number if number is not None and math.isfinite(number) else None
 
     def outcome(self, found: Sequence[Fate | None]) -> Outcome:
         """What a configuration came to, by its runs; None stands for one that is still to come.
@@ -99,7 +100,8 @@ class Results:
         if len(values) == len(found):
             return Outcome("finished", math.fsum(values) / len(values), values)
         is_early = states <= {STOPPED_EARLY, "finished"} and STOPPED_EARLY in states
-        return Outcome(STOPPED_EARLY if is_early else "failed", None, values)
+        has_metric = any(self._key in (self.row(run) or {}) for run in runs) or not runs
+        return Outcome(STOPPED_EARLY if is_early else "failed", None, values, has_metric)
 
     def spent(self, trials: Sequence[Trial]) -> tuple[float, float]:
         """How long at least one run went on, and how long devices were held, in seconds."""
@@ -130,16 +132,20 @@ class Sweeping:
         self._budget, self._results = budget, results
         self._given = 0  # trials
         self._asked = 0  # questions
-        self._open: dict[
-            int, list[int]
-        ] = {}  # the trials of questions not told of, by their number
+        self._open: dict[int, list[int]] = {}  # trials of questions not told of
         self._rest: list[Design] = []  # of the last configuration
         self._is_over = False
+        self._blind, self._seen = 0, False  # configurations without the metric; whether one has it
 
-    def total(self, given: int) -> int:
-        """By the budget of trials, or the grid; else as many as there are."""
+    def total(self, given: int) -> int | None:
+        """By the budget of trials, or the grid."""
         most = self._most()
-        return given if most is None else max(given, most * self._sweep.seeds)
+        return None if most is None else max(given, most * self._sweep.seeds)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether scripts end well, and none has the metric: so no more are asked for."""
+        return self._blind >= _HOPELESS and not self._seen
 
     def next(self, history: History, fates: Mapping[int, Fate], free: int) -> Design | None:
         """The next run: of those that were decided before, of this configuration, of another."""
@@ -163,7 +169,7 @@ class Sweeping:
         """What an earlier controller decided; the sampler is told and asked as it was then."""
         if not self._rest:
             self._tell(trial.told, fates)
-            settings = settings_of(trial.values)
+            settings = settings_of(self._study, trial.values)
             self._answers.ask(self._asked, settings)
             self._rest = self._designs(settings, trial.told, trial.by)
         return self._give()
@@ -174,6 +180,8 @@ class Sweeping:
             return []
         told = [number for number in self._open if self._outcome(number, fates).state != "running"]
         self._tell(told, fates)
+        if self.is_blind:
+            return []
         return self._designs(self._answers.ask(self._asked), told, self._answers.by)
 
     def _designs(self, settings: Mapping[str, Value], told: Sequence[int], by: str) -> list[Design]:
@@ -198,6 +206,8 @@ class Sweeping:
                 points = self._results.points_of(run) if run is not None else ()
                 steps = {int(step): value for step, value in points if math.isfinite(value)}
             self._answers.tell(number, found.value, steps)
+            self._blind += not found.has_metric
+            self._seen = self._seen or found.has_metric
             del self._open[number]
 
     def _outcome(self, number: int, fates: Mapping[int, Fate]) -> Outcome:
@@ -219,11 +229,6 @@ class Sweeping:
         )
 
 
-def settings_of(values: Mapping[str, Any]) -> dict[str, Value]:
-    """What a trial's values are beside its seeds."""
-    return {name: value for name, value in values.items() if name not in FACTORS}
-
-
 def _covered(spans: Sequence[tuple[float, float]]) -> float:
     """How much of a line some spans cover, together."""
     total, until = 0.0, -math.inf
@@ -234,4 +239,6 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from samebit.cli.schemas import kept, papers, runs, stores
+from samebit.cli.sweep_shown import Found
 from samebit.errors import NotFound
 from samebit.query.tabular.shapes import RUN_COLUMNS, SHAPES
 from samebit.records import LATER, Verdict
@@ -93,6 +94,7 @@ OUTPUTS: dict[str, Output] = {
     "gc": Output((stores.Swept,)),
     "tags ls": Output((stores.Tags,)),
     "seeds": Output((papers.Seeds,), "Of `samebit seeds show GROUP`."),
+    "sweep": Output((Found,), "Of `samebit sweep show NAME`."),
     "table": Output((papers.Table,)),
     "checklist": Output((papers.Checklist,)),
     "paper init": Output((papers.PaperInit,)),

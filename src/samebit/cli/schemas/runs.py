@@ -13,7 +13,8 @@ class Row(TypedDict, total=False):
 
     id: str
     name: str | None
-    # running, finished, stopped early, failed, killed, broken off, unknown; damaged, not begun, too new
+    # running, finished, stopped early, failed, killed, broken off, unknown; damaged, not begun,
+    # too new
     state: str
     kind: str
     of: str | None

@@ -14,9 +14,9 @@ from samebit.report.checklist.declared import declared_beside
 from samebit.report.checklist.project import Project, Row, Split, is_test, names_under
 from samebit.report.facts import facts
 from samebit.report.table import few, shown
-from samebit.report.tables.settings import of_project
+from samebit.report.tables.settings import Settings, of_project
 
-__all__ = ["gather"]
+__all__ = ["gather", "searched_in"]
 
 _LOOKED_AT = 50_000  # rows of data of which it is told whether some are equal
 _MOST_TREES = 100  # versions of the code that are looked into
@@ -65,11 +65,16 @@ def gather(
         splits=tuple(_splits(store, whole)),
         files=tuple(_files(store, whole)),
         declared=declared_beside(store),
-        searched=tuple(
-            (name, f"{one.space}, {one.sampler}" if one.sampler else one.space)
-            for name, one in settings.search.items()
-        ),
+        searched=searched_in(settings),
         ignored=settings.ignore,
+    )
+
+
+def searched_in(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Each setting that was searched, and where."""
+    return tuple(
+        (name, f"{one.space}, {one.sampler}" if one.sampler else one.space)
+        for name, one in settings.search.items()
     )
 
 

@@ -244,8 +244,10 @@ def search(project: Project) -> Evidence:
 
 
 def chosen(project: Project) -> Evidence:
-    """How hyper-parameters were chosen: no record knows."""
+    """How hyper-parameters were chosen: of sweeps the record knows."""
     hint = 'chosen = "…" below [checklist] in samebit.toml says by which rule and on which score'
+    if project.chosen_by and not project.declared.chosen:
+        return Evidence("how hyper-parameters were chosen", project.chosen_by)
     return _declared("how hyper-parameters were chosen", project.declared.chosen, hint)
 
 

@@ -90,8 +90,9 @@ class Project(Struct, frozen=True):
         splits: that the paper's runs used.
         files: the names of all files of each version of their code.
         declared: what the authors say, where no record can know.
-        searched: where settings were searched, as the authors say.
+        searched: where settings were searched, as the authors or sweeps say.
         ignored: patterns of settings of which tables and checklists say nothing.
+        chosen_by: by which rule each sweep chose.
     """
 
     runs: tuple[Row, ...]
@@ -105,6 +106,7 @@ class Project(Struct, frozen=True):
     declared: Declared = Declared()
     searched: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = ()
+    chosen_by: tuple[str, ...] = ()
 
     @property
     def every(self) -> tuple[Row, ...]:
