@@ -105,7 +105,7 @@ def what_runs(
     return "command", list(arguments)
 
 
-def jobs_of(study: Study, run_words: Sequence[str] = ()) -> Callable[[Trial, Path, RunFolder], Job]:
+def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, RunFolder], Job]:
     """What makes a command of a trial; the words are for `samebit run`."""
 
     def job(trial: Trial, log: Path, run: RunFolder) -> Job:
