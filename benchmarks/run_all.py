@@ -26,6 +26,7 @@ NAMES = (
     "remotes",
     "ssh_remote",
     "exporting",
+    "studies",
     "page",
     "page_peers",
     "page_server",

@@ -209,7 +209,7 @@ use(door, 2)
     ran(project, door, script)
     view = project.view()
     assert view.status == "finished"
-    assert count(view, door) >= 1
+    assert door.count(view) >= 1
 
 
 HANDLE = """

@@ -173,7 +173,8 @@ def test_a_job_that_is_requeued_goes_on_as_the_same_run_from_its_checkpoint(
     tell(process, project)
     view = project.view()
     assert (view.status, len(view.starts)) == ("finished", 2)
-    assert view.at_execution(2).metrics["acc"].steps == [4, 5]
+    again = view.at_execution(2).metrics["acc"].steps
+    assert again in ([3, 4, 5], [4, 5])  # by whether the last checkpoint was whole by then
     assert view.metrics["acc"].steps == [1, 2, 3, 4, 5]
 
 

@@ -1,10 +1,11 @@
 """What every place promises (`studies/places/place.py`), kept by each that there is."""
 
+import itertools
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,17 @@ from samebit.folders.folder import RunFolder
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local
 from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.places.ray import Ray
 from samebit.studies.places.slurm import Slurm
 
 PLACES: dict[str, Callable[[], Place]] = {
     "local": lambda: Local(2),
     "inline": Inline,
     "slurm": lambda: Slurm(2, look_s=0.2),
+    "ray": lambda: Ray(2),  # at RAY_ADDRESS
 }
-NEEDS_A_SERVER = ("slurm",)
+_KEYS = itertools.count(time.time_ns())  # no two jobs have one
+NEEDS_A_SERVER = ("slurm", "ray")
 
 
 @pytest.fixture(
@@ -30,16 +34,21 @@ NEEDS_A_SERVER = ("slurm",)
         for name in sorted(PLACES)
     ]
 )
-def place(request: pytest.FixtureRequest) -> Place:
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param in NEEDS_A_SERVER:
         request.getfixturevalue(f"a_{request.param}")
-    return PLACES[request.param]()
+    place = PLACES[request.param]()
+    yield place
+    if isinstance(place, Ray):
+        place.close()
 
 
 def a_job(folder: Path, code: str, *argv: str) -> Job:
     words = argv or (sys.executable, "-c", code)
     run = RunFolder(folder / "runs" / "aaaaaaaaaa")
-    return Job("k", words, {**os.environ, "GIVEN": "yes"}, folder, folder / "log", run)
+    return Job(
+        f"k-{next(_KEYS)}", words, {**os.environ, "GIVEN": "yes"}, folder, folder / "log", run
+    )
 
 
 def started(place: Place, *jobs: Job) -> list[Handle]:
@@ -60,10 +69,11 @@ def test_a_job_is_started_once_in_its_folder_with_its_variables(
     place: Place, tmp_path: Path
 ) -> None:
     code = "import os; open('ran', 'a').write(os.environ['GIVEN']); raise SystemExit(3)"
-    (handle,) = started(place, a_job(tmp_path, code))
+    job = a_job(tmp_path, code)
+    (handle,) = started(place, job)
     assert over(place, handle) == 3
     assert (tmp_path / "ran").read_text() == "yes"
-    assert handle.job.key == "k"
+    assert handle.job == job
     place.cancel(handle)  # what is over is left alone
     place.cancel(handle, at_once=True)
 

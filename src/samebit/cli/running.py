@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,12 +12,21 @@ from samebit.capture import randomness
 from samebit.cli.words import Screen, duration
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
-from samebit.launch import here
+from samebit.launch import families, here
 from samebit.session.launching import SHAPES, Launched, Request, launch
 from samebit.session.studied import roles_of
 
-__all__ = ["request_of", "run", "run_arguments", "seed", "seeding_arguments", "words_arguments"]
+__all__ = [
+    "memory",
+    "request_of",
+    "run",
+    "run_arguments",
+    "seed",
+    "seeding_arguments",
+    "words_arguments",
+]
 
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)([KMGT])i?B?", re.IGNORECASE)
 _SHUT_OUT = ("-I", "-E", "-S")  # of Python: without the environment, without sitecustomize
 
 
@@ -40,6 +50,9 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume",
         metavar="RUN",
         help="go on with this run; auto: with that of this job before it was requeued",
+    )
+    parser.add_argument(
+        "--memory", type=memory, metavar="4G", help="end it where it holds more than so much"
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing of our own")
     parser.add_argument(
@@ -79,8 +92,18 @@ def seed(text: str) -> int:
         raise argparse.ArgumentTypeError(error.what) from None
 
 
+def memory(text: str) -> int:
+    """An amount of memory in bytes, from `512M` or `4G`: powers of 1024, as batch systems count."""
+    found = _MEMORY.fullmatch(text)
+    if found is None or float(found[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"an amount as in 512M or 4G, not {text!r}")
+    return int(float(found[1]) * 1024 ** ("KMGT".index(found[2].upper()) + 1))
+
+
 def run(options: argparse.Namespace) -> int:
     """Run it, and end as it ended."""
+    if options.memory is not None and not families.is_known():
+        raise UsageError("--memory works on Linux alone: here nothing tells what processes hold")
     screen = Screen.of(sys.stderr)
     request = replace(
         request_of(options),
@@ -89,6 +112,7 @@ def run(options: argparse.Namespace) -> int:
         resume=options.resume,
         or_run_anyway=options.or_run_anyway,
         save_data=options.save_data,
+        memory=options.memory,
         shape=options.shape or "",
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.cli.placing import MOST, place_arguments, place_of, so_many, threads_of
+from samebit.cli.placing import MOST, place_arguments, place_of, run_words, so_many, threads_of
 from samebit.cli.running import seed
 from samebit.cli.studying import (
     Telling,
@@ -122,7 +122,8 @@ def sweep(options: argparse.Namespace) -> int:
     asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
     with Telling(errors, study) as telling, stopped_by_signals():
         controlled = control(
-            store, study, asked, meant.budget.counts, 0, place, jobs_of(study), telling.tell,
+            store, study, asked, meant.budget.counts, 0, place,
+            jobs_of(study, run_words(options)), telling.tell,
             stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None, retry=options.retry,
         )  # fmt: skip
     if not say_states(errors, controlled):

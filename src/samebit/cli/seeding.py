@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.cli.placing import MOST, place_arguments, place_of, so_many, threads_of
+from samebit.cli.placing import MOST, place_arguments, place_of, run_words, so_many, threads_of
 from samebit.cli.running import seed
 from samebit.cli.seeds_early import (
     early_arguments,
@@ -152,7 +152,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     _say_begin(errors, study, wanted, [where_of(study, place), *before])
     with Telling(errors, study) as telling, stopped_by_signals():
         controlled = control(
-            store, study, Listed(wanted), counts, repeats, place, jobs_of(study), telling.tell,
+            store, study, Listed(wanted), counts, repeats, place,
+            jobs_of(study, run_words(options)), telling.tell,
             retry=options.retry,
             stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip

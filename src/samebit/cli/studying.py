@@ -105,8 +105,8 @@ def what_runs(
     return "command", list(arguments)
 
 
-def jobs_of(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
-    """What makes a command of a trial."""
+def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, RunFolder], Job]:
+    """What makes a command of a trial; the words are for `samebit run`."""
 
     def job(trial: Trial, log: Path, run: RunFolder) -> Job:
         assert trial.last is not None
@@ -116,7 +116,7 @@ def jobs_of(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
         argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
         argv += ["--resume", "auto"]  # where Slurm starts the very same job again
         argv += ["--seed", str(everything), "--group", study.name, "--name", name]
-        argv += ["--deterministic"] if study.deterministic else []
+        argv += [*run_words, *(["--deterministic"] if study.deterministic else [])]
         argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
         environ = dict(os.environ)
         if study.threads:
@@ -128,7 +128,7 @@ def jobs_of(study: Study) -> Callable[[Trial, Path, RunFolder], Job]:
             given = {option_of(study.words, name): value for name, value in settings}
             environ[SETTINGS] = json.dumps(given)
         key = f"{study.id}-{trial.number}-{attempt}"
-        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run)
+        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run, study.threads)
 
     return job
 
@@ -225,7 +225,7 @@ class stopped_by_signals:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
 
 
 def say_states(screen: Screen, controlled: Controlled) -> bool:

@@ -65,14 +65,14 @@ class Studied(Struct, frozen=True):
 
 def metrics_of(rows: Sequence[Row], is_volatile: Callable[[str], bool]) -> list[str]:
     """The metrics that are results and numbers, in the order of the first run that has them."""
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}  # whether it is a result
     for row in rows:
         for key, value in row.items():
-            name = key.removeprefix(_METRIC)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if name != key and is_number and not is_volatile(name):
-                found[name] = None
-    return list(found)
+            if key in found or not key.startswith(_METRIC):
+                continue
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                found[key] = not is_volatile(key.removeprefix(_METRIC))
+    return [key.removeprefix(_METRIC) for key, is_result in found.items() if is_result]
 
 
 def studied(

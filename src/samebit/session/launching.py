@@ -28,6 +28,7 @@ from samebit.folders.streams import LAUNCH
 from samebit.journal import reader
 from samebit.journal.writer import Writer
 from samebit.launch import alive, here, landlock, memory
+from samebit.launch.families import Bound
 from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
@@ -78,6 +79,7 @@ class Request(Struct, frozen=True):
     resume: str | None = None  # the run that goes on; AUTO for a job that was requeued
     or_run_anyway: bool = False
     save_data: bool = False
+    memory: int | None = None  # in bytes: what it and all that it starts may hold together
     shape: str = ""  # the tracker whose name ours answers to
     python: str = sys.executable
     store: Path | None = None  # found from `cwd` where it is not given
@@ -92,7 +94,7 @@ class Launched(Struct, frozen=True):
     folder: RunFolder | None  # None where it could not be recorded and was run anyway
     outcome: Outcome
     seconds: float
-    cause: str | None = None  # "out of memory" where the kernel said so
+    cause: str | None = None  # "out of memory", of the machine or of what it was allowed
     is_of_job: bool = False  # the first of a sweep, whose own end came before the command's
 
 
@@ -158,10 +160,12 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
             if request.or_run_anyway:
                 return Launched(folder, outcome, time.monotonic() - began)
             raise _cannot(error) from error
-        outcome = _wait(child, folder, replay, writer, sending)
+        bound = Bound(request.memory) if request.memory is not None else None
+        outcome = _wait(child, folder, replay, writer, sending, bound)
     status = "killed" if outcome.signal else "failed" if outcome.exit_code else "finished"
     _say_what_was_not_recorded(folder, execution, writer)
-    cause = _out_of_memory(outcome, oom_before, memory.oom_kills())
+    cause = bound.cause if bound is not None else None
+    cause = cause or _out_of_memory(outcome, oom_before, memory.oom_kills())
     is_end = _end(begun_run, writer, status, outcome, cause=cause)
     if sending is not None and not sending.end():
         console.say("samebit: not all is pushed yet; the next command in this store goes on")
@@ -188,6 +192,7 @@ def _wait(
     replay: Replay | None,
     writer: Writer,
     sending: "Sending | None",
+    bound: Bound | None,
 ) -> Outcome:
     while replay is not None:
         try:
@@ -195,11 +200,18 @@ def _wait(
         except TimeoutError:
             if replay.tick(folder):
                 return _stop(child, replay, writer)
-    while sending is not None and sending.every_s is not None:
+    send_every_s = sending.every_s if sending is not None else None
+    sent = time.monotonic()
+    while bound is not None or send_every_s is not None:
         try:
-            return child.wait(sending.every_s)
+            return child.wait(bound.every_s if bound is not None else send_every_s)
         except TimeoutError:
-            sending.now()
+            if bound is not None:
+                bound.check(child.pid)
+            is_due = send_every_s is not None and time.monotonic() - sent >= send_every_s
+            if sending is not None and is_due:
+                sending.now()
+                sent = time.monotonic()
     return child.wait()
 
 

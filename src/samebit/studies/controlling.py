@@ -6,6 +6,7 @@ is made again under the same name, so that no start ever comes to two runs.
 """
 
 import heapq
+import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ from samebit.folders.folder import RunFolder
 from samebit.query import index
 from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, MOST_STARTS, OVER, Fate, fate, fates, fresh_row, goes_again
+from samebit.studies.fates import LOST, OVER, Fate, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
 from samebit.studies.places.place import Handle, Job, Place
 from samebit.studies.stopping import Observed, Stops
@@ -34,6 +35,7 @@ _WATCH_S = 2.0  # between readings of a run that is no job of the place
 _END_S = 20.0  # for jobs that were asked to end
 _HOPELESS = 3  # failures without a single success: the script does not work
 _LOG_TAIL = 2000
+_LITTLE = 64 * 1024  # bytes; less than a run needs to begin
 
 
 class Progress(Struct, frozen=True):
@@ -126,10 +128,13 @@ class _Loop:
             free = self._place.jobs - len(self._active) - len(self._waiting)
             return self._asked.next(self._log.history, self._fates, free)
 
+        hopeless: bool | None = None  # what is new changes nothing about it
         while (one := ask()) is not None:
             trial = self._known.get(_key(one))
-            if trial is None and self._is_hopeless():
-                return
+            if trial is None:
+                hopeless = self._is_hopeless() if hopeless is None else hopeless
+                if hopeless:
+                    return
             trial = trial or self._log.decide(one)
             self._numbers.append(trial.number)
             self._take(trial)
@@ -153,7 +158,7 @@ class _Loop:
             self._say_in_run(trial)
 
     def _is_retried(self, found: Fate) -> bool:
-        return self._retry and found.state == "failed"
+        return self._retry and found.state in ("failed", *LOST)
 
     def _stop_early(self) -> None:
         """End what was decided to end; ask what else is to, where there is anything new."""
@@ -259,7 +264,8 @@ class _Loop:
             self._fates[number] = Fate(found.trial, "waiting", found.run)
             self._waiting.append(number)
         elif found.state in LOST:
-            self._log.give_up(number, f"{found.state} {MOST_STARTS} times")
+            often = f"{found.state} {found.trial.counted} times"
+            self._log.give_up(number, often if found.trial.counted > 1 else found.cause)
         self._say(found)
 
     def _is_hopeless(self) -> bool:
@@ -383,7 +389,13 @@ def _could_not_start(job: Job) -> CannotStart:
     lines = [line.removeprefix("samebit: ") for line in said.splitlines()]
     return CannotStart(
         "a run of the study could not be begun",
-        **({"it_said": lines[0]} if lines else {}),
+        **({"it_said": lines[0]} if lines else _full_disk(job.log.parent)),
         log=job.log,
         hint="the same command goes on, once that is mended",
     )
+
+
+def _full_disk(folder: Path) -> dict[str, str]:
+    """Why a run could say nothing, where that is it."""
+    free = shutil.disk_usage(folder).free
+    return {"no_space_left": f"{free} bytes are free"} if free < _LITTLE else {}

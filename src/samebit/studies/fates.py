@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from samebit.folders.ending import STOPPED_EARLY
+from samebit.launch.families import BEYOND
 from samebit.query import index
 from samebit.studies.trials import Trial
 
@@ -69,8 +70,9 @@ def fate(trial: Trial, row: Row | None) -> Fate:
 
 
 def goes_again(found: Fate) -> bool:
-    """Whether a run was lost that is started once more."""
-    return found.state in LOST and found.trial.counted < MOST_STARTS
+    """Whether a run was lost that is started once more: not beyond its memory, as it would be."""
+    is_lost = found.state in LOST and not found.cause.startswith(BEYOND)
+    return is_lost and found.trial.counted < MOST_STARTS
 
 
 def fresh_row(store: Path, run: str) -> Row | None:

@@ -41,8 +41,10 @@ class Inline:
                 ) from error
             try:
                 yield _Over(job, child.wait())
-            except KeyboardInterrupt:
-                child.wait()  # the terminal has sent it there, too
+            except KeyboardInterrupt as stop:
+                if stop.args:  # by a signal that came to us alone
+                    child.terminate()
+                child.wait()  # a Ctrl-C of the terminal has reached it, too
                 raise
 
     def look(self, handles: Sequence[Handle]) -> list[Look]:

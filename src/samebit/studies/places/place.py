@@ -20,6 +20,7 @@ class Job(Struct, frozen=True):
     cwd: Path
     log: Path  # what it prints outside of its run
     run: RunFolder  # where its run will be
+    threads: int = 0  # for which a place keeps processors free; 0: as the environment has it
 
 
 class Handle(Protocol):

@@ -22,10 +22,11 @@ NEAR_LIMIT = "samebit: the time limit is near"  # said into Slurm's own file of 
 _END = """\
 exec 3>&1 >>"$log" 2>&1
 cd "$folder" || exit 125
+child=
+trap : TERM  # Slurm tells the processes of a job by itself, and ends all with this one
+trap 'near=yes; echo "$near_limit" >&3; [ -z "$child" ] || kill -TERM $child' USR1
 "$@" 3>&- &
 child=$!
-trap : TERM  # Slurm tells the processes of a job by itself, and ends all with this one
-trap 'near=yes; echo "$near_limit" >&3; kill -TERM $child' USR1
 while
     wait $child
     code=$?
