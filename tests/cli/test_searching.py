@@ -136,6 +136,20 @@ def test_a_plan_says_what_would_run_and_runs_nothing(
     assert not project.store.exists()
 
 
+def test_the_file_of_the_guide_is_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    text = guide.split("```text not-run\n")[1].split("```")[0]
+    (project.path / "sweep.toml").write_text(text)
+    project.write("train.py", "")
+    monkeypatch.chdir(project.path)
+    assert main(["sweep", "sweep.toml", "--plan"]) == 0
+    said = capsys.readouterr().out
+    assert "50 configurations, 3 seeds each; val_acc: highest last value" in said
+    assert "momentum: Uniform[0.0, 0.99] where optimizer is sgd" in said
+
+
 def test_a_grid_runs_is_shown_and_goes_on_with_nothing_run_twice(project: Project) -> None:
     words = (*GRID, "--space", "batch = [16, 32]", "--name", "g", "--jobs", "2")
     arguments = ("--", "--learning-rate", "{lr}", "--batch={batch}", "--how", "sometimes")
