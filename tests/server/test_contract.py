@@ -30,6 +30,7 @@ def test_every_address_has_its_shape(some_runs: Path) -> None:
         shapes: list[tuple[str, dict[str, Any], Any]] = [
             ("store", {}, answers.StoreAnswer),
             ("runs/groups", {"by": "lr", "metric": "loss", "take": "min"}, answers.Groups),
+            ("studies", {}, answers.Studies),
             ("metrics", {"ids": two}, answers.Metrics),
             ("curves/groups", {"by": "lr", "metric": "loss"}, answers.GroupCurves),
             ("curves/points", {"id": ids[0], "metric": "loss"}, answers.CurvePoints),

@@ -22,6 +22,7 @@ from samebit.cli.comparing import (
 from samebit.cli.scheduling import schedule_as_data
 from samebit.cli.schemas.details import DETAILS
 from samebit.cli.showing import randomness_lines
+from samebit.cli.studies_told import StudiesTold
 from samebit.cli.surroundings import machine_lines
 from samebit.cli.verifying import in_words
 from samebit.cli.words import shown, visible, when
@@ -74,6 +75,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         _table,
         _groups_table,
         _is_volatile,
+        StudiesTold(store),
         remote=remote,
         may_edit=may_edit,
     )

@@ -329,6 +329,22 @@ class Groups(Struct, frozen=True):
     groups: list[Group]
 
 
+class StudyNow(Struct, frozen=True):
+    """How far a study is."""
+
+    name: str  # the group of its runs
+    kind: str  # seeds | sweep
+    trials: int  # that were decided
+    counts: dict[str, int]  # of them by state: waiting, running, finished, stopped early, failed
+    left_s: float | None  # until all of these are over; None where none runs, or none is over
+
+
+class Studies(Struct, frozen=True):
+    """All of the store, by name."""
+
+    studies: list[StudyNow]
+
+
 class RunMedia(Struct, frozen=True):
     """What a run logged beside numbers."""
 

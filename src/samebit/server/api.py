@@ -126,6 +126,7 @@ class Api:
             "seeds/pairs": (self._pairs, Address(seeds.Pairs, (IDS, _AGAINST, *_JUDGED))),
             "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
             "seeds/endings": (self._endings, Address(Ending, (IDS, *_JUDGED))),
+            "studies": (self._studies, Address(answers.Studies)),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
             "curves/groups": (
@@ -192,6 +193,11 @@ class Api:
             (self._given.result(rows, metric, take, values), rows)
             for values, rows in self._given.groups(self._chosen(asked, needed, _METHOD), by)
         ]
+
+    def _studies(self, _: Request) -> bytes:
+        of_runs = ("state", "seconds", "started", "study")
+        rows = self._looking.rows(None, replays=False, names=of_runs, beginnings=())
+        return encode(answers.Studies(self._given.studies(rows)))
 
     def _best(self, asked: Request) -> bytes:
         by, better = names(asked.query, "by") or [], _better(asked)

@@ -11,7 +11,7 @@ from samebit.folders.stated import Stated
 from samebit.query.index import Row, Table
 from samebit.query.seeds import Group, Number
 from samebit.query.where import Sort
-from samebit.server.answers import Told
+from samebit.server.answers import StudyNow, Told
 from samebit.server.beside import FirstDifference
 from samebit.states.stored import StoredState
 
@@ -53,6 +53,7 @@ class Given(Struct, frozen=True):
         table: rows as a file, `csv` or `tex`, of columns, or of those shown by themselves.
         groups_table: groups of rows as such a file: by names, of metrics, in an order.
         is_volatile: whether a metric is a fact of the clock or the machine, by its name.
+        studies: how far each study is, by rows of all runs.
         remote: the name of the remote whose runs are shown; empty for those that are here.
         may_edit: whether notes may be written.
     """
@@ -71,5 +72,6 @@ class Given(Struct, frozen=True):
     table: Callable[[str, Sequence[AnyRow], Sequence[str] | None], str]
     groups_table: Callable[[str, Sequence[AnyRow], Sequence[str], Sequence[str], Sort | None], str]
     is_volatile: Callable[[str], bool]
+    studies: Callable[[Sequence[AnyRow]], list[StudyNow]]
     remote: str = ""
     may_edit: bool = False

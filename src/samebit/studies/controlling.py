@@ -5,7 +5,6 @@ finished or failed is over; a run that was lost is started once more; a start th
 is made again under the same name, so that no start ever comes to two runs.
 """
 
-import heapq
 import shutil
 import time
 from collections import Counter, deque
@@ -24,6 +23,7 @@ from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
 from samebit.studies.fates import LOST, OVER, Fate, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
+from samebit.studies.lasting import time_left
 from samebit.studies.places.place import Handle, Job, Place
 from samebit.studies.stopping import Observed, Stops
 from samebit.studies.trials import Trial, Trials
@@ -322,21 +322,13 @@ class _Loop:
     def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""
         took = [one.seconds for one in self._fates.values() if one.seconds is not None]
-        if not took:
-            return None
-        each, now = sum(took) / len(took), time.monotonic()
-        begun = [one for one in self._active.values() if not one.waits]
-        running = [max(0.0, each - (now - one.began)) for one in begun]
-        queued = len(self._active) - len(begun)
+        now = time.monotonic()
+        running = [now - one.began for one in self._active.values() if not one.waits]
+        queued = len(self._active) - len(running)
         # Where any wait in the queue of a place, no more run there than do now.
         free = max(0, self._place.jobs - len(running)) if not queued else 0
-        slots = running + [0.0] * free
-        if not slots:
-            return None
-        heapq.heapify(slots)
-        for _ in range(queued + len(self._waiting) + total - len(self._numbers)):
-            heapq.heapreplace(slots, slots[0] + each)
-        return max(slots, default=0.0)
+        waiting = queued + len(self._waiting) + total - len(self._numbers)
+        return time_left(took, running, waiting, free)
 
 
 def control(

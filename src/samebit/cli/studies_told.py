@@ -1,0 +1,70 @@
+"""How far the studies of a store are, for the page: by their lines and the rows of their runs."""
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from samebit.errors import SamebitError
+from samebit.server.answers import StudyNow
+from samebit.studies.declared import Study, declared_in, folder_of
+from samebit.studies.fates import Fate, fates
+from samebit.studies.lasting import time_left
+from samebit.studies.travelling import studies_here
+from samebit.studies.trials import FILE, History, read_history
+
+__all__ = ["StudiesTold"]
+
+Row = Mapping[str, object]
+
+
+class StudiesTold:
+    """Tells of studies again and again; their lines are read where there are more of them."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._known: dict[str, tuple[int, Study, History]] = {}  # with the size of its lines
+
+    def __call__(self, rows: Sequence[Row]) -> list[StudyNow]:
+        """Each study, in order of its name; one that cannot be read is left out.
+
+        Args:
+            rows: of the store's runs, with `id`, `state`, `seconds`, `started`, `study`.
+        """
+        by_study: dict[str, dict[str, Row]] = defaultdict(dict)
+        for row in rows:
+            if row.get("study") is not None:
+                by_study[str(row["study"])][str(row["id"])] = row
+        found = [
+            _told(*known, by_study[study])
+            for study in studies_here(self._store)
+            if (known := self._read(study)) is not None
+        ]
+        return sorted(found, key=lambda one: one.name)
+
+    def _read(self, study: str) -> tuple[Study, History] | None:
+        folder = folder_of(self._store, study)
+        try:
+            size = os.stat(folder / FILE).st_size
+            known = self._known.get(study)
+            if known is None or known[0] != size:
+                known = size, declared_in(folder), read_history(folder, study)
+                self._known[study] = known
+        except (OSError, SamebitError):
+            return None
+        return known[1:]
+
+
+def _told(study: Study, history: History, rows: Mapping[str, Row]) -> StudyNow:
+    found = fates(history.trials, rows)
+    counts = Counter(one.state for one in found)
+    took = [one.seconds for one in found if one.seconds is not None and one.state != "running"]
+    running = [_since(one) for one in found if one.state == "running"]
+    left = time_left(took, running, counts["waiting"], 0) if running else None
+    kind = "seeds" if study.sweep is None else "sweep"
+    return StudyNow(study.name, kind, len(found), dict(counts), left)
+
+
+def _since(one: Fate) -> float:
+    return max(0.0, (time.time_ns() - (one.started_ns or time.time_ns())) / 1e9)
