@@ -11,6 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,10 +53,14 @@ def main() -> None:
             found = _measure(cases, row)
             rows += [_line(name, values, found) for name in cases]
         loops = [_loop(name, make()) for name, make in LIBRARIES.items() if measure.peer(name)]
+        summaries = _summaries(folder, native)
         run.finish()
     head = ["µs a call", "values", "median", "more than run.log, a value", "ratio to run.log"]
     measure.print_table(head, rows)
     print(f"Target: at most {TARGET_US} µs more for each value. {measure.load()}\n")
+    if summaries:
+        head = ["µs a call", "median", "quartiles"]
+        measure.print_table(head, summaries)
     head = ["a round", "values", "alone, µs", "recorded, µs", "of it scores, µs a value"]
     measure.print_table(head, loops)
 
@@ -154,6 +159,49 @@ def _line(name: str, values: int, found: dict[str, list[float]]) -> list[object]
     more = statistics.median(a - b for a, b in zip(found[name], base, strict=True)) / values
     ratio = measure.median_ratio(found[name], base)
     return [name, values, f"{statistics.median(found[name]):.2f}", f"{more:.2f}", f"{ratio:.2f}"]
+
+
+# What is met at its methods: the writer's own call, and the same recorded.
+
+
+def _summaries(folder: Path, native: Any) -> list[list[object]]:
+    """`add_scalar` alone and recorded, of the processor: its writer has a thread of its own."""
+    writer = measure.tensorboard_writer(folder / "events")
+    recorded = type(writer).add_scalar
+    alone = getattr(recorded, "__wrapped__", None)
+    if alone is None:
+        print("left out: SummaryWriter, whose module is not met\n")
+        return []
+    cases: dict[str, Callable[[], object]] = {
+        "add_scalar alone": lambda: alone(writer, "a", 0.5, _next()),
+        "recorded": lambda: recorded(writer, "b", 0.5, _next()),
+        "run.log": lambda: native.log({"c": 0.5}, _next()),
+    }
+    times = measure.take_turns(
+        {name: functools.partial(_processor, call) for name, call in cases.items()}, ROUNDS
+    )
+    added = [
+        both - bare for both, bare in zip(times["recorded"], times["add_scalar alone"], strict=True)
+    ]
+    over = [more - row for more, row in zip(added, times["run.log"], strict=True)]
+    writer.close()
+    rows = {**times, "recorded adds": added, "of it without the row": over}
+    return [
+        [
+            name,
+            f"{statistics.median(one):.2f}",
+            " to ".join(f"{q:.2f}" for q in measure.quartiles(one)),
+        ]
+        for name, one in rows.items()
+    ]
+
+
+def _processor(call: Callable[[], object]) -> float:
+    """Microseconds a call, of this thread alone."""
+    began = time.thread_time_ns()
+    for _ in range(CALLS):
+        call()
+    return (time.thread_time_ns() - began) / CALLS / 1e3
 
 
 # Trainings: alone, recorded, and recorded without scores, in turns.

@@ -11,7 +11,6 @@ NAMES = (
     "doors",
     "media",
     "importing",
-    "importing_wandb",
     "training_loop",
     "startup",
     "listing",

@@ -256,11 +256,12 @@ def test_a_later_call_only_changes_who_is_told(monkeypatch: pytest.MonkeyPatch) 
             argparse.ArgumentParser, name, getattr(argparse.ArgumentParser, name), raising=True
         )
     monkeypatch.setattr(parsing, "_listener", [])
+    monkeypatch.setattr(parsing, "_hooked", set())
     monkeypatch.setattr(parsing, "_HOOKS", {"argparse": ("parsers", "argparse")})
     first: list[Any] = []
     second: list[Any] = []
-    parsing.watch(first.append)
-    parsing.watch(second.append)
+    parsing.watch(first.append, lambda number, error: None)
+    parsing.watch(second.append, lambda number, error: None)
     monkeypatch.setattr(sys, "argv", ["a.py", "--n", "1"])
     parser = argparse.ArgumentParser()
     parser.add_argument("--n", type=int)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from samebit.capture import locks
 from samebit.capture.listings import ListingWatch
 
 
@@ -57,3 +58,18 @@ def test_an_unchanged_folder_has_its_order_again(tmp_path: Path) -> None:
     (first,), (second,) = listed(tmp_path), listed(tmp_path)
     assert first == second
     assert first["sorted"] == (os.listdir(tmp_path) == sorted(os.listdir(tmp_path)))
+
+
+def test_what_we_list_ourselves_is_none_of_the_scripts(tmp_path: Path) -> None:
+    """The folder in which lock files are looked for."""
+    (tmp_path / "uv.lock").touch()
+    facts: list[dict[str, Any]] = []
+    watch = ListingWatch(facts.append, lambda job: job(), (), lambda source, error: None)
+    watch.install()
+    try:
+        assert locks.find(tmp_path, None) == [tmp_path / "uv.lock"]
+        assert facts == []
+        os.listdir(tmp_path)
+    finally:
+        watch.finish()
+    assert [fact["path"] for fact in facts] == [str(tmp_path)]

@@ -250,7 +250,7 @@ def test_which_runs_and_in_which_order_is_as_ls_has_it(
         (["--table", "rnus", "--to", "o"], "there is no table 'rnus'"),
         (["--to", "all.csv"], "one file, and these are 14 tables"),
         (["--to", "m.csv", "--parquet", "--table", "runs"], "ends as csv does"),
-        (["--where", "lr > 5", "--to", "o"], "none of 1 runs is so"),
+        (["--where", "lr > 5", "--tensorboard", "o"], "none of 1 runs is so"),
         (["--where", "nope > 5", "--to", "o"], "no run here has 'nope'"),
         (["--columns", "nope", "--to", "o"], "no run here has 'nope'"),
         (["--columns", "id", "--table", "config", "--to", "o"], "is not among these"),
@@ -320,7 +320,7 @@ def test_the_documented_columns_are_those_that_are_written() -> None:
 
 
 def test_the_table_of_runs_has_every_column_of_ls() -> None:
-    said = ["tags", "note", "archived"]
+    said = ["tags", "note", "archived", "imported", "project"]
     assert [column.name for column in RUN_COLUMNS] == [*index.COLUMNS, *said]
     row = make_schema("ls")["$defs"]["Row"]["properties"]
     assert set(row) == {*index.COLUMNS, *said, "damage"}
@@ -329,7 +329,27 @@ def test_the_table_of_runs_has_every_column_of_ls() -> None:
 def test_an_empty_store_says_so(
     store: Path, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    export("--to", "out", ends=2)
+    export("--tensorboard", "events", ends=2)
     assert "no runs here yet" in capsys.readouterr().err
     shutil.rmtree(store)
     export("--to", "out", ends=7)
+
+
+@pytest.mark.parametrize("has_runs", [False, True])
+def test_of_no_runs_the_tables_are_empty_and_it_is_said(
+    has_runs: bool, store: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = "loss > 5" if has_runs else None
+    words = ["--where", where] if where is not None else []
+    if has_runs:
+        record(store, rows=[{"loss": 1.0}])
+    why = "none of 1 runs is so" if has_runs else "no runs here yet"
+    for form in ("parquet", "csv", "jsonl"):
+        export(*words, "--to", form, f"--{form}")
+        assert why in capsys.readouterr().err
+    there = duckdb.sql("describe from 'parquet/metrics.parquet'").fetchall()
+    assert [column[0] for column in there] == [column.name for column in SHAPES["metrics"].columns]
+    assert duckdb.sql("from 'parquet/runs.parquet'").fetchall() == []
+    assert Path("csv/metrics.csv").read_text().count("\n") == 1
+    export(*words, "--table", "runs", "--json")
+    assert json.loads(capsys.readouterr().out) == samebit.runs(where=where).rows() == []

@@ -116,6 +116,7 @@ def golden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "table --metric loss --group lr",
         "checklist",
         "seeds show golden",
+        "versus lr=0.1 lr=0.2 --better lower",
     ],
 )
 def test_what_is_printed_is_what_the_schema_says(

@@ -340,6 +340,31 @@ def test_a_dry_run_writes_nothing(store: Path, capsys: Capture, tmp_path: Path) 
     assert not list((store / "runs").glob("*/run.json"))
 
 
+def test_versions_of_registered_models_are_named(
+    store: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    path = database(tmp_path)
+    connection = sqlite3.connect(path)
+    (run,) = connection.execute("SELECT run_uuid FROM runs WHERE name = 'alpha'").fetchone()
+    connection.executescript(
+        "CREATE TABLE model_versions (name, version INTEGER, run_id, current_stage);"
+        "CREATE TABLE registered_model_aliases (alias, version INTEGER, name);"
+    )
+    connection.executemany(
+        "INSERT INTO model_versions (name, version, run_id, current_stage) VALUES (?, ?, ?, ?)",
+        [("digits", 2, run, "None"), ("digits", 1, run, "Production")],
+    )
+    connection.execute("INSERT INTO registered_model_aliases VALUES ('best', 2, 'digits')")
+    connection.commit()
+    connection.close()
+    found = imported(capsys, path)
+    told = view_of(store, found["alpha"]["run"]).facts["imported"]["said"]
+    assert told["models"] == "digits 1, digits 2"
+    assert told["registered"][0] == {"name": "digits", "version": "1", "stage": "Production"}
+    assert told["registered"][1]["aliases"] == "best"
+    assert "models" not in view_of(store, found["child"]["run"]).facts["imported"]["said"]
+
+
 @pytest.mark.parametrize("make", STORES)
 def test_artifacts_come_by_content_when_they_are_asked_for(
     store: Path, capsys: Capture, tmp_path: Path, make: Make

@@ -147,13 +147,6 @@ def test_runs_of_one_id_in_two_projects_are_two(tmp_path: Path) -> None:
     assert len({run.id for run in runs_of(tmp_path)}) == 2
 
 
-def test_names_that_collide_are_told(tmp_path: Path) -> None:
-    rows = [files.history(0, {"a.b": 1}), files.history(1, {("a", "b"): 2})]
-    (run,) = runs_of(files.write(tmp_path, "a", [files.run("a"), *rows]))
-    assert points(run) == {"a.b": [(0, 1), (1, 2)]}
-    assert run.problems == [("a.b", "is the name of two keys, one of them nested")]
-
-
 def test_paths_that_lead_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     inside = tmp_path / "w" / "offline-run-20260921_120000-a" / "files"

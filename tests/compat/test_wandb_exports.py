@@ -125,6 +125,48 @@ def test_runs_of_one_name_in_a_chart_are_not_mixed(tmp_path: Path) -> None:
     assert "2 runs" in run.problems[0][1]
 
 
+def titles(*curves: str) -> str:
+    return ",".join(f"{one},{one}__MIN,{one}__MAX" for one in curves)
+
+
+def test_a_chart_over_something_else_has_the_steps_of_each_run(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(
+        f"Relative Time (Process),{titles('a - _step', 'a - loss', 'b - _step', 'b - loss')}\n"
+        "0.5,7,7,7,0.5,0.5,0.5,,,,,,\n0.75,,,,,,,3,3,3,0.25,0.25,0.25\n"
+    )
+    runs = {run.name: run for run in runs_of(tmp_path)}
+    assert {name: points(run) for name, run in runs.items()} == {
+        "a": {"loss": [(7, 0.5)]},
+        "b": {"loss": [(3, 0.25)]},
+    }
+
+
+def test_a_chart_over_a_metric_has_it_as_its_step(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(f"epoch,{titles('a - val/loss')}\n0,0.5,,\n2,0.25,,\n2.5,1,,\n")
+    (run,) = runs_of(tmp_path)
+    assert points(run) == {"val/loss": [(0, 0.5), (2, 0.25)]}
+    told = dict(run.problems)
+    assert told["step"] == "c.csv is over 'epoch', which is the step here"
+    assert told["_step"] == "rows without a step that can be read are left out"
+
+
+@pytest.mark.parametrize("over", ["Wall Time", "Relative Time (Wall)"])
+def test_a_chart_over_time_alone_has_no_step_and_says_so(tmp_path: Path, over: str) -> None:
+    (tmp_path / "c.csv").write_text(f"{over},{titles('a - loss')}\n0,0.5,,\n")
+    (run,) = runs_of(tmp_path)
+    assert points(run) == {}
+    assert "has no steps" in dict(run.problems)["step"]
+
+
+def test_curves_of_groups_are_no_run(store: Path, capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(f"Step,{titles('Group: adam - loss', 'a - loss')}\n0,1,,,2,,\n")
+    assert main(["import", "wandb", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "made of several runs" in said.err
+    assert "imported" in said.out
+    assert "Group" not in said.out
+
+
 def test_a_table_of_runs_is_none_of_them(store: Path, capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("Name,State,loss\na,finished,0.5\n")
     assert main(["import", "wandb", str(tmp_path)]) == 0

@@ -5,6 +5,8 @@ Each defines `make()`, `use(door, value)` and `finish(door)`; the value is found
 
 from dataclasses import dataclass
 
+from samebit.folders.read import View
+
 __all__ = ["DOORS", "DoorCode"]
 
 
@@ -14,7 +16,8 @@ class DoorCode:
 
     Args:
         code: that defines the three functions.
-        metric: under which its values stand.
+        metric: under which its values stand; of a further training behind its number. Of a door
+            that logs none of its own, the framework that its configuration is said to be of.
         begins: whether it begins a run where there is none.
         ends: whether its `finish` ends a run that it began.
         is_large: whether its framework takes seconds to load.
@@ -27,6 +30,14 @@ class DoorCode:
     ends: bool = False
     is_large: bool = True
     makes_rows_elsewhere: bool = True
+
+    def count(self, view: View) -> int:
+        """How many values of its own a run has; or whether its configuration is there."""
+        said = view.facts.get("config_sources") or {}
+        if any(one["parser"] == self.metric for one in said.get("made_by", ())):
+            return 1
+        found = view.metrics.items()
+        return sum(len(c.values) for name, c in found if f".{name}".endswith(f".{self.metric}"))
 
 
 _DOOR = """
@@ -176,6 +187,80 @@ def use(door, value):
 def finish(door):
     pass
 """
+_XGBOOST = """
+import numpy, xgboost
+from samebit.integrations.xgboost import SamebitCallback
+
+def make():
+    return SamebitCallback()
+
+def use(door, value):
+    data = xgboost.DMatrix(numpy.arange(4.0).reshape(4, 1), [value, 1, 2, 3], nthread=1)
+    settings = {"nthread": 1, "verbosity": 0}
+    xgboost.train(settings, data, 1, evals=[(data, "x")], verbose_eval=False, callbacks=[door])
+
+def finish(door):
+    pass
+"""
+_LIGHTGBM = """
+import lightgbm, numpy
+from samebit.integrations.lightgbm import SamebitCallback
+
+def make():
+    return SamebitCallback()
+
+def use(door, value):
+    data = lightgbm.Dataset(numpy.arange(40.0).reshape(40, 1), numpy.arange(40) * value)
+    settings = {"num_threads": 1, "verbosity": -1, "deterministic": True}
+    lightgbm.train(settings, data, 1, valid_sets=[data], valid_names=["x"], callbacks=[door])
+
+def finish(door):
+    pass
+"""
+_IGNITE = """
+from ignite.engine import Engine, Events
+from samebit.integrations.ignite import SamebitLogger
+
+def make():
+    return SamebitLogger()
+
+def use(door, value):
+    trainer = Engine(lambda engine, batch: {"x": value})
+    at = use.step
+    use.step += 1
+    door.attach_output_handler(
+        trainer,
+        Events.ITERATION_COMPLETED,
+        tag="train",
+        output_transform=lambda output: output,
+        global_step_transform=lambda *_: at,
+    )
+    trainer.run([0], max_epochs=1)
+
+use.step = 0
+
+def finish(door):
+    door.close()
+"""
+# What a function of Hydra's is given, by the API as by `@hydra.main`.
+_HYDRA = """
+import os, hydra
+from omegaconf import OmegaConf
+
+os.makedirs("conf", exist_ok=True)
+open("conf/config.yaml", "w").write("x: 0\\n")
+
+def make():
+    return None
+
+def use(door, value):
+    with hydra.initialize_config_dir(os.path.abspath("conf"), version_base=None):
+        config = hydra.compose("config", [f"x={value}"])
+    assert config.x == value
+
+def finish(door):
+    pass
+"""
 
 DOORS = {
     "Door": DoorCode(_DOOR, ends=True, is_large=False),
@@ -187,4 +272,8 @@ DOORS = {
     "lightning": DoorCode(_LIGHTNING),
     "accelerate": DoorCode(_ACCELERATE, ends=True),
     "keras": DoorCode(_KERAS),
+    "xgboost": DoorCode(_XGBOOST, "x.rmse", makes_rows_elsewhere=False),
+    "lightgbm": DoorCode(_LIGHTGBM, "x.l2", makes_rows_elsewhere=False),
+    "ignite": DoorCode(_IGNITE, "train/x", ends=True),
+    "hydra": DoorCode(_HYDRA, "Hydra", begins=False, makes_rows_elsewhere=False),
 }

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from samebit.folders.read import View
 from tests.contract.doors import DOORS, DoorCode
 from tests.projects import SAMEBIT, Ended, Project
 
 EACH = [pytest.param(one, marks=[pytest.mark.slow] * DOORS[one].is_large) for one in DOORS]
 # The rows that no code of a framework's own has a part in: of those whose code all others share.
-BEGINNING = [one for one in EACH if one.values[0] in ("Door", "wandb", "sklearn", "optuna")]
+SHARED = ("Door", "wandb", "sklearn", "optuna", "xgboost", "ignite")
+BEGINNING = [one for one in EACH if one.values[0] in SHARED]
 
 
 @pytest.fixture
@@ -29,12 +29,6 @@ def ran(project: Project, door: DoorCode, script: str, *, supervised: bool = Fal
     return ended
 
 
-def count(view: View, door: DoorCode) -> int:
-    """How many values of the door's own a run has."""
-    column = view.metrics.get(door.metric)
-    return len(column.values) if column is not None else 0
-
-
 @pytest.mark.parametrize("name", EACH)
 def test_alone_it_begins_a_run_which_is_whole_at_the_exit(project: Project, name: str) -> None:
     door = DOORS[name]
@@ -43,7 +37,7 @@ def test_alone_it_begins_a_run_which_is_whole_at_the_exit(project: Project, name
         assert project.views() == []
         return
     view = project.view()
-    assert (view.status, count(view, door)) == ("finished", 1)
+    assert (view.status, door.count(view)) == ("finished", 1)
 
 
 @pytest.mark.parametrize("name", BEGINNING)
@@ -68,7 +62,7 @@ ours.finish()
     ran(project, door, script)
     view = project.view()
     assert (view.status, view.name) == ("finished", "mine")
-    assert count(view, door) >= 1
+    assert door.count(view) >= 1
     assert "behind" in view.metrics
 
 
@@ -85,7 +79,7 @@ ours.finish()
     ran(project, door, script)
     view = project.view()
     assert (view.status, view.name, view.group) == ("finished", "mine", "g")
-    assert (count(view, door), "behind" in view.metrics) == (1, True)
+    assert (door.count(view), "behind" in view.metrics) == (1, True)
     assert view.facts["config"]["lr"] == 0.5
     assert (view.facts.get("asked") or {}).get("seed", view.start and view.start.seed) == 3
 
@@ -100,7 +94,7 @@ ours.log({"behind": 1})
 """
     ran(project, door, script, supervised=True)
     view = project.view()
-    assert (view.status, view.name, count(view, door)) == ("finished", "mine", 1)
+    assert (view.status, view.name, door.count(view)) == ("finished", "mine", 1)
     assert ("behind" in view.metrics, view.facts["config"]["lr"]) == (True, 0.5)
 
 
@@ -126,7 +120,7 @@ use(first, 2)
     view, *others = project.views()
     assert others == []
     # A writer begins none: what is behind the end of the only one that did is in no record.
-    assert count(view, door) == (2 if door.begins or supervised else 1)
+    assert door.count(view) == (2 if door.begins or supervised else 1)
     assert view.metrics["y"].values == [1]
 
 
@@ -151,7 +145,7 @@ use(door, 4)
     assert view.status == "finished"
     # The child counts on from where the parent was: what the parent logs then replaces its first.
     assert (3 in view.metrics[door.metric].values) == door.makes_rows_elsewhere
-    assert count(view, door) >= 2
+    assert door.count(view) >= 2
 
 
 @pytest.mark.parametrize("name", BEGINNING)
@@ -171,7 +165,7 @@ if __name__ == "__main__":
 """
     ran(project, door, script)
     view = project.view()
-    assert (view.status, count(view, door)) == ("finished", 1)
+    assert (view.status, door.count(view)) == ("finished", 1)
 
 
 @pytest.mark.parametrize("how", ["spawn", "joblib"])
@@ -201,6 +195,75 @@ if __name__ == "__main__":
     assert view.metrics["x"].values == [1, 7]
 
 
+@pytest.mark.parametrize("name", [one for one in EACH if one.values != ("SummaryWriter",)])
+def test_it_is_pickled_and_copied(project: Project, name: str) -> None:
+    """As an attribute of what a framework copies, or sends to other processes."""
+    door = DOORS[name]
+    script = """
+import copy, pickle
+door = make()
+for other in (pickle.loads(pickle.dumps(door)), copy.deepcopy({"door": door})["door"]):
+    use(other, 1)
+use(door, 2)
+"""
+    ran(project, door, script)
+    view = project.view()
+    assert view.status == "finished"
+    assert count(view, door) >= 1
+
+
+HANDLE = """
+import copy, multiprocessing, pickle
+
+def work(run):
+    run.log({"nested": {"x": 7}, "left out": object()}, step=9)
+    run.trace(loss=1.0); run.watch(); run.data("d", [1])  # taken, of no effect
+    print(run.id, run.step, flush=True)
+    run.finish()
+
+if __name__ == "__main__":
+    run = samebit.init({"lr": 1})
+    run.log({"x": 1})
+    assert copy.deepcopy({"run": run})["run"] is run and copy.copy(run) is run
+    pickle.loads(pickle.dumps(run)).log({"x": 2})
+    child = multiprocessing.get_context("spawn").Process(target=work, args=(run,))
+    child.start(); child.join()
+    assert child.exitcode == 0
+    print(run.id)
+"""
+
+
+@pytest.mark.parametrize("supervised", [False, True])
+def test_a_handle_is_pickled_and_writes_rows_from_a_worker(
+    project: Project, supervised: bool
+) -> None:
+    """As an attribute of a data set, a module or a configuration, or an argument of `spawn`."""
+    ended = ran(project, DOORS["Door"], HANDLE, supervised=supervised)
+    view = project.view()
+    assert ended.out.split() == [view.id, "0", view.id]
+    assert (view.status, view.metrics["x"].values) == ("finished", [1, 2])
+    column = view.metrics["nested.x"]
+    assert (column.steps, column.values) == ([9], [7])
+    assert "'left out' is not kept" in ended.err
+
+
+@pytest.mark.parametrize("kind", ["Door", "handle"])
+def test_one_that_is_loaded_by_another_script_touches_no_run(project: Project, kind: str) -> None:
+    """As of a checkpoint, in which a logger or a handle was saved."""
+    made = "make()" if kind == "Door" else "samebit.init()"
+    row = {"Door": "it.log({'x': 1}, None)", "handle": "it.log({'x': 1}); it.finish()"}[kind]
+    ran(project, DOORS["Door"], f"import pickle; it = {made}; pickle.dump(it, open('it', 'wb'))")
+    ran(project, DOORS["Door"], f"import pickle; it = pickle.load(open('it', 'rb')); {row}")
+    assert "x" not in project.views()[0].metrics
+    assert len(project.views()) == (2 if kind == "Door" else 1)
+
+
+def test_a_handle_that_is_nobodys_is_pickled(project: Project) -> None:
+    """Where no record is kept a training goes on all the same."""
+    project.store.write_text("a file, where the store should be")
+    ran(project, DOORS["Door"], HANDLE)
+
+
 @pytest.mark.parametrize("name", BEGINNING)
 def test_in_a_notebook_a_cell_that_failed_is_no_end(project: Project, name: str) -> None:
     door = DOORS[name]
@@ -215,7 +278,7 @@ sys.stderr = kept
 """
     ran(project, door, script)
     view = project.view()
-    assert (view.status, count(view, door)) == ("finished", 2)
+    assert (view.status, door.count(view)) == ("finished", 2)
 
 
 SPAWNING = """
@@ -250,6 +313,12 @@ OF_DOOR = {
     "enter": "door.enter(); door.settings({'setting': 1})",
     "log": "door.log({'x': 10 * rank + loss.item()}, None)",
 }
+OF_HANDLE = {
+    "late": "",
+    "begin": "door = samebit.init()",
+    "enter": "door.config = {'setting': 1}",
+    "log": "door.log({'x': 10 * rank + loss.item()})",
+}
 OF_INIT = {
     "late": "",
     "begin": "door = None; samebit.init()",
@@ -261,8 +330,8 @@ OF_INIT = {
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "lines",
-    [OF_DOOR, OF_INIT, {**OF_INIT, "late": "samebit.init(); "}],
-    ids=["a pickled door", "init in the rank", "init before it is a rank"],
+    [OF_DOOR, OF_HANDLE, OF_INIT, {**OF_INIT, "late": "samebit.init(); "}],
+    ids=["a pickled door", "a pickled handle", "init in the rank", "init before it is a rank"],
 )
 def test_ranks_that_are_spawned_without_samebit_run_join_as_ranks(
     project: Project, lines: dict[str, str]

@@ -205,3 +205,33 @@ def test_each_callback_that_is_made_is_a_run(tmp_path: Path, library: str, made:
         except Exception:
             names.append("")
     assert names == (["all", ""] if made == "once" else ["1", "0"])
+
+
+ALIASES = {
+    "by another name": ("from {library} import train as fit\n", "fit", False),
+    "within a partial": ("import functools\nfit = functools.partial({short}.train)\n", "fit", True),
+}
+
+
+@library
+@pytest.mark.parametrize("how", ALIASES)
+def test_a_train_that_was_taken_before_the_callback_was_imported(
+    tmp_path: Path, library: str, how: str
+) -> None:
+    """By another name it is met all the same; where it cannot be, that is said and marked."""
+    pytest.importorskip(library)
+    taken, name, is_marked = ALIASES[how]
+    short = {"xgboost": "xgb", "lightgbm": "lgb"}[library]
+    door = f"from samebit.integrations.{library} import SamebitCallback"
+    before = taken.format(library=library, short=short)
+    script = (
+        SCRIPTS[library].replace(door, f"{before}{door}").replace(f"{short}.train(", f"{name}(")
+    )
+    script = (
+        script.replace("def fit(callbacks", "def boost(callbacks") + "boost([SamebitCallback()])\n"
+    )
+    project = recorded(tmp_path, script, "python", marked=is_marked)
+    view = project.last()
+    assert len(view.trace) == (0 if is_marked else 40)
+    said = [str(fact) for fact in view.all_facts("problem")]
+    assert any("import that above it" in one for one in said) is is_marked, said

@@ -7,7 +7,7 @@ import pytest
 
 from samebit.folders.find import list_runs
 from samebit.folders.read import View, read_run
-from tests.replay.conftest import Project, make_project
+from tests.replay.conftest import SAMEBIT, Project, make_project
 
 pytest.importorskip("hydra")
 pytestmark = pytest.mark.slow  # starts of Hydra, and replays
@@ -25,7 +25,7 @@ import hydra
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 import samebit
-from samebit.session.process import end, here
+from samebit.session import process
 from samebit.session.run import Run
 
 @hydra.main(version_base=None, config_path="conf", config_name="config")
@@ -34,6 +34,8 @@ def my_app(cfg: DictConfig) -> None:
     run = RUN
     weights = np.random.normal(size=3)
     rate = cfg.lr
+    if rate == 0.3:
+        raise ValueError("this rate is forbidden")
     if rate == 0.4:
         rate += int.from_bytes(os.urandom(4)) / 2**40
     run.trace(params=weights)
@@ -49,8 +51,14 @@ if __name__ == "__main__":
     my_app()
 """
 OF_SCRIPT = "samebit.init()"
+FORKING = """
+    import multiprocessing
+    child = multiprocessing.get_context("fork").Process(target=samebit.init)
+    child.start()
+    child.join()
+    assert child.exitcode == 0"""
 # Of a script that calls nothing of ours, what records it.
-OF_NOBODY = "Run(here.active, end)"
+OF_NOBODY = "Run(process.here.active, process.end)"
 
 
 def made(around: Path, run: str, *, repository: bool = True) -> Project:
@@ -142,3 +150,83 @@ def test_plain_python_that_changes_its_folder_has_one_store_and_comes_back(tmp_p
     assert [view.facts["config"]["lr"] for view in jobs] == [0.1, 0.2]
     found = project.verify(jobs[1].id)
     assert (found.verdict["grade"], found.code) == ("identical", 0), found.verdict
+
+
+@pytest.mark.parametrize("run", [OF_SCRIPT, OF_NOBODY])
+def test_each_job_has_its_own_end_and_not_the_commands(tmp_path: Path, run: str) -> None:
+    project = made(tmp_path, run)
+    words = ("my_app.py", "-m", "lr=0.1,0.3,0.2", "hydra.sweep.dir=out")
+    ended = project.call(*SAMEBIT, "run", *words, expect=1)
+    jobs = views(project)
+    assert [view.facts["config"]["lr"] for view in jobs] == [0.1, 0.3, 0.2]
+    assert [view.status for view in jobs] == ["finished", "failed", "finished"]
+    assert [view.cause for view in jobs] == [None, "ValueError", None]
+    assert "rate is forbidden" in ((jobs[1].end and jobs[1].end.exception) or "")
+    assert not any(view.gaps for view in jobs)  # the supervisor wrote on behind the first one's end
+    said = [line for line in ended.stderr.splitlines() if line.startswith("samebit: the sweep")]
+    assert len(said) == 1, ended.stderr
+    assert "failed with exit code 1" in said[0]
+    assert jobs[0].id in said[0]
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("run", [OF_SCRIPT, OF_NOBODY])
+def test_jobs_in_other_processes_are_runs_each_and_come_back_alone(
+    tmp_path: Path, run: str, launcher: str
+) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
+    project = made(tmp_path, run)
+    words = (f"hydra/launcher={launcher}", "lr=0.1,0.2,0.3", "hydra.sweep.dir=out")
+    project.call(*SAMEBIT, "run", "--seed", "4", "my_app.py", "-m", *words, expect=1)
+    command, *jobs = views(project)
+    jobs.sort(key=lambda view: view.facts["job"]["number"])
+    assert [view.facts["config"]["lr"] for view in jobs] == [0.1, 0.2, 0.3]
+    assert [view.status for view in jobs] == ["finished", "finished", "failed"]
+    assert [view.cause for view in jobs] == [None, None, "ValueError"]
+    assert {view.group for view in jobs} == {"out"}
+    assert {view.record.parent for view in jobs} == {command.id}
+    assert (command.status, "config" in command.facts) == ("failed", False)
+    assert jobs[0].metrics["norm"].values[0] != jobs[1].metrics["norm"].values[0]  # the rate
+    assert jobs[0].start is not None
+    assert jobs[0].start.seed == 4
+    said = jobs[0].facts["config_sources"]["values"]
+    assert (said["lr"], said["db.driver"][-19:]) == ("command line", "/conf/db/mysql.yaml")
+    found = project.verify(jobs[1].id)
+    assert (found.verdict["grade"], found.code) == ("identical", 0), found.verdict
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_with_plain_python_each_job_that_calls_init_comes_back(
+    tmp_path: Path, launcher: str
+) -> None:
+    """Outside of a repository, where the files of the configuration are asked of Hydra."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    project = made(tmp_path, OF_SCRIPT, repository=False)
+    words = (f"hydra/launcher={launcher}", "lr=0.1,0.2", "db=postgresql", "hydra.sweep.dir=out")
+    project.call(sys.executable, "my_app.py", "-m", *words, PYTHONHASHSEED="0")
+    jobs = views(project)
+    assert sorted(view.facts["config"]["lr"] for view in jobs) == [0.1, 0.2]
+    assert {(view.status, view.group) for view in jobs} == {("finished", "out")}
+    found = project.verify(jobs[0].id)
+    assert (found.verdict["grade"], found.code) == ("identical", 0), found.verdict
+
+
+def test_of_a_job_that_submitit_began_for_plain_python_the_command_is_not_known(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    project = made(tmp_path, OF_SCRIPT)
+    words = ("hydra/launcher=submitit_local", "lr=0.1,0.2", "hydra.sweep.dir=out")
+    project.call(sys.executable, "my_app.py", "-m", *words, PYTHONHASHSEED="0")
+    jobs = views(project)
+    assert sorted(view.facts["config"]["lr"] for view in jobs) == [0.1, 0.2]
+    found = project.verify(jobs[0].id)
+    assert (found.verdict["grade"], found.code) == ("unknown", 6)
+    assert "submitit" in found.verdict["cause"]
+
+
+def test_what_a_job_forks_begins_no_run(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    project = made(tmp_path, OF_SCRIPT + FORKING)
+    project.run("my_app.py", "-m", "lr=0.1,0.2", "hydra/launcher=joblib", "hydra.sweep.dir=out")
+    assert len(views(project)) == 3

@@ -37,3 +37,17 @@ def test_a_training_is_recorded_and_comes_back(tmp_path: Path, way: str, backend
     assert (config["backend"], config["epochs"]) == (backend, 2)
     assert config["optimizer"]["class"] == "Adam"
     assert_comes_back(project)
+
+
+def test_the_first_training_in_a_home_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras writes its settings there at its first import, and its replay finds them."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    project = recorded(tmp_path, SCRIPT, "samebit run", "torch")
+    assert (home / ".keras" / "keras.json").exists()
+    assert project.last().facts["settings"]["keras.floatx"] == "float32"
+    assert_comes_back(project)

@@ -48,3 +48,51 @@ def test_a_study_is_recorded_trial_by_trial(project: Project) -> None:
     judged = project.call(SAMEBIT, "verify", project.views()[-1].id)
     assert judged.code == 0, judged
     assert judged.out.startswith("identical"), judged
+
+
+SEVERAL = """
+import optuna
+from samebit.integrations.optuna import SamebitCallback
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+def search(study, trials, more):
+    objective = lambda trial: trial.suggest_float("x", -2, 2) ** 2 + more
+    study.optimize(objective, n_trials=trials, callbacks=[SamebitCallback()])
+
+for fold in range(2):  # of one name, each in memory
+    sampler = optuna.samplers.RandomSampler(seed=fold)
+    search(optuna.create_study(study_name="tune", sampler=sampler), 3, 10 * fold)
+for _ in range(2):  # the same one, gone on with
+    sampler = optuna.samplers.RandomSampler(seed=7)
+    there = {"study_name": "kept", "storage": "sqlite:///kept.db", "load_if_exists": True}
+    search(optuna.create_study(sampler=sampler, **there), 2, 20)
+"""
+
+
+@pytest.mark.slow
+def test_further_studies_of_a_run_have_a_number_and_displace_nothing(project: Project) -> None:
+    project.write("a.py", SEVERAL)
+    assert project.run("a.py").code == 0
+    view = project.view()
+    run = RecordedRun(view)
+    steps = {name: values["step"] for name, values in run.metrics().items() if "/value" in name}
+    assert steps == {
+        "optuna/value": [0, 1, 2],
+        "optuna-2/value": [0, 1, 2],
+        "optuna-3/value": [0, 1, 2, 3],
+    }
+    values = {name: run.metrics()[name]["value"] for name in steps}
+    assert max(values["optuna/value"]) < 10 <= min(values["optuna-2/value"])
+    assert min(values["optuna-3/value"]) >= 20
+    config = run.config
+    assert [config[name]["study"] for name in ("optuna", "optuna-2", "optuna-3")] == [
+        *("tune", "tune", "kept")
+    ]
+    assert config["optuna-2"]["sampler"]["seed"] == 1
+    best = {name: min(values[f"{name}/value"]) for name in ("optuna", "optuna-2", "optuna-3")}
+    state = run.state("final").part("state")
+    assert {name: found[0]["values"][0] for name, found in state.items()} == best
+    (project.path / "kept.db").unlink()
+    judged = project.call(SAMEBIT, "verify", view.id)
+    assert judged.out.startswith("identical"), judged

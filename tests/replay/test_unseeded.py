@@ -170,7 +170,26 @@ def test_what_was_drawn_before_init_is_named(project: Project) -> None:
     before = "import random, samebit\nx = random.random()\nsamebit.init()"
     found = begun_by_init(project, trained(before=before))
     assert found.code == 5
-    assert "random, and not given back: what was drawn before init()" in found.text
+    assert "random, and not given back: what was drawn before init(), but by torch" in found.text
+    (remedy, *_) = found.verdict["remedies"]
+    assert remedy.startswith("begin the record before what is drawn: with `samebit run`")
+
+
+@pytest.mark.slow
+def test_what_torch_drew_before_the_script_seeded_it_is_not(project: Project) -> None:
+    before = "import torch, samebit\nx = torch.rand(1).item(); torch.manual_seed(1)"
+    found = begun_by_init(project, trained("samebit.init()", before=before))
+    assert found.code == 5
+    assert found.text.endswith("random, and not given back: what was drawn before init()")
+    assert found.verdict["kind"] == "run-to-run"
+
+
+@pytest.mark.slow
+def test_what_torch_drew_before_init_is_given_back(project: Project) -> None:
+    """As of a model that is made before its callback begins the record."""
+    before = "import torch, samebit\nx = torch.rand(1).item()"
+    found = begun_by_init(project, trained("samebit.init()", before=before))
+    assert (found.code, found.text) == (0, "identical: ")
 
 
 CHILD = """

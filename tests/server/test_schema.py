@@ -56,6 +56,7 @@ def asked_well(browser: TestClient, leafy: str) -> dict[str, tuple[str, dict[str
         "seeds/best": ("seeds/best", {"by": "config.lr", "metric": "val/acc"}),
         "seeds/pairs": ("seeds/pairs", metric | {"against": two}),
         "seeds/crossing": ("seeds/crossing", metric | {"down": "seed", "across": "config.lr"}),
+        "seeds/endings": ("seeds/endings", metric),
         "compare": ("compare", {"ids": two}),
         "trace": ("trace", {"ids": two}),
         "trace/leaves": ("trace/leaves", {"ids": leafy, "step": "1"}),

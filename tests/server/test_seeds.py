@@ -1,6 +1,7 @@
 """What groups of seeds tell: the best of n, pairs with equal seeds, two kinds of seeds crossed."""
 
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from samebit import stats
 from samebit.query import seeds
 from samebit.query.crossing import Crossing
+from samebit.query.endings import Ending
 from tests.server.asking import ask, opened, refusal
 from tests.server.recorded import record
 from tests.server.test_contract import fits
@@ -211,3 +213,53 @@ def test_a_grid_that_nobody_could_read_is_refused(store: Path) -> None:
         read_all(browser)
         status, error = refusal(browser, "seeds/crossing", ids=",".join(ids), **query)
         assert (status, error["what"]) == (400, "a grid of 61 × 2 seeds is too large to be read")
+
+
+def test_when_the_end_can_be_told_is_told_of_finished_runs(store: Path) -> None:
+    for at, value in enumerate([0.80, 0.85, 0.90, 0.95]):
+        rows = [
+            ({"acc": value * step / 10 if step > 4 else 1 - at % 2}, step) for step in range(1, 11)
+        ]
+        record(store, seed=at, rows=rows)
+    with opened(store) as browser:
+        read_all(browser)
+        (group,) = ask(browser, "runs/groups", by="", metric="acc")["groups"]
+        query = {"ids": ",".join(group["runs"]), "metric": "acc"}
+        found = ask(browser, "seeds/endings", **query, better="higher")
+        fits(found, Ending)
+        assert found["endings"]["high_from"] == 5
+        assert found["endings"]["stopped"][2]["found"] == 0.95
+        few = ask(browser, "seeds/endings", ids=",".join(group["runs"][:3]), metric="acc")
+        assert few == {"endings": None}
+
+
+@pytest.fixture
+def study(store: Path) -> Path:
+    """The golden one, in which the first cell was run again."""
+    shutil.rmtree(store)
+    shutil.copytree(Path(__file__).parents[1] / "golden/study-1", store)
+    return store
+
+
+def test_what_a_study_ran_again_is_the_floor_and_no_seed(study: Path) -> None:
+    with opened(study) as browser:
+        read_all(browser)
+        (group,) = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
+        assert group["n"] == 6
+        assert sorted(why for _, why in group["left_out"]) == ["a repeat", "killed"]
+        ids = [*group["runs"], *(run for run, _ in group["left_out"])]
+        query = {"ids": ",".join(ids), "metric": "acc", "down": "seeds.init"}
+        found = ask(browser, "seeds/crossing", **query, across="seeds.order")
+        fits(found, Crossing)
+        assert (found["floor"]["value"], found["floor"]["n"]) == (0, 2)
+        assert [len(found["rows"]), len(found["columns"])] == [2, 3]
+
+
+def test_runs_of_a_crossed_study_make_pairs_by_the_seeds_that_it_gave(study: Path) -> None:
+    with opened(study) as browser:
+        read_all(browser)
+        (group,) = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
+        ids = ",".join(group["runs"])
+        found = ask(browser, "seeds/pairs", ids=ids, against=ids, metric="acc")
+        assert len(found["pairs"]) == 6
+        assert (found["ahead"], found["needed"]) == ("", None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy
 
 from samebit.errors import UsageError
-from samebit.stats import levene, mann_whitney, one_way, welch_t
+from samebit.stats import difference, levene, mann_whitney, one_way, welch_t
 from tests.stats.strategies import samples, scores
 
 A = [0.91, 0.89, 0.93, 0.90, 0.92]
@@ -139,3 +139,14 @@ def test_the_order_in_a_group_is_of_no_account(a: list[float], b: list[float]) -
     for test in (welch_t, mann_whitney, one_way, levene):
         found, reversed_ = test(a, b), test(a[::-1], b[::-1])
         assert (found.p, repr(found.statistic)) == (reversed_.p, repr(reversed_.statistic))
+
+
+def test_a_difference_has_the_interval_of_welch() -> None:
+    found = difference(A, B)
+    reference = scipy.ttest_ind(A, B, equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx(tuple(reference), abs=1e-12)
+    assert found.value == pytest.approx(0.022)
+    assert (found.n, found.over) == (10, "seeds (5 and 5)")
+    turned = difference(B, A)
+    assert (turned.low, turned.high) == pytest.approx((-reference.high, -reference.low), abs=1e-12)
+    assert (difference([1.0], B).low, difference([1.0, 1.0], [0.5, 0.5]).high) == (None, 0.5)

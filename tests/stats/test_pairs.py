@@ -17,6 +17,7 @@ from samebit.stats import (
     Comparison,
     cohen_dz,
     decide,
+    decide_unpaired,
     holm,
     paired_t,
     pairs_needed,
@@ -282,3 +283,25 @@ def test_pairs_that_suffice_for_one_comparison_may_be_too_few_for_three() -> Non
     assert found[0].note == (
         "6 pairs by seed among 3 comparisons cannot be significant: the smallest p is 0.0938"
     )
+
+
+def test_without_pairs_the_probability_is_that_of_mann_and_whitney() -> None:
+    found = decide_unpaired(A, B)
+    assert found.probability.value == pytest.approx(0.86)
+    assert found.probability.n == 10
+    assert "fewer than 10" in found.probability.note
+    few = decide_unpaired([2, 3, 4], [0, 1, 0.5])
+    assert few.answer == "not significant"
+    assert "cannot be significant: the smallest p is 0.1" in few.probability.note
+    assert decide_unpaired([1.0], [0.0]).probability.low is None
+
+
+@given(st.lists(scores, min_size=1, max_size=12), st.lists(scores, min_size=1, max_size=12))
+def test_the_other_way_round_the_answer_is_that_of_the_same_interval(
+    a: list[float], b: list[float]
+) -> None:
+    found = decide_unpaired(a, b, resamples=99)
+    turned = found.turned()
+    assert turned.turned().answer == found.answer
+    assert turned.probability.value == pytest.approx(1 - found.probability.value)
+    assert "not significant" in (found.answer, turned.answer)

@@ -96,9 +96,9 @@ def _is_same(default: Any, value: Any) -> bool:
 
 def _container(container: Any) -> Parsed | None:
     told = composed.of_job(container)
-    job = None
+    job, files = None, ()
     if told is not None:
-        facts, values, job = told
+        facts, values, job, files = told
         words = list(facts["overrides"])
     else:
         facts, values, words = {}, composed.plain_container(container), sys.argv[1:]
@@ -110,4 +110,4 @@ def _container(container: Any) -> Parsed | None:
     parser = "Hydra" if told is not None else "OmegaConf"
     is_of = -1 if told is not None else id(container)
     facts |= _BEFORE
-    return Parsed(parser, lambda: values, sources, 1, "", (), facts, is_of, job=job)
+    return Parsed(parser, lambda: values, sources, 1, "", (), facts, is_of, files=files, job=job)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from samebit.capture.noise import noise_prefixes
 
-__all__ = ["Site", "caller", "is_library", "line_of", "module_of", "short_place"]
+__all__ = ["Site", "caller", "is_library", "is_ours", "line_of", "module_of", "short_place"]
 
 # Passed over: what stands between a generator and whoever wanted one.
 _BETWEEN = (__name__.partition(".")[0], "random", "secrets", "uuid")
@@ -43,7 +43,7 @@ def caller() -> Site:
         return _NOWHERE
     first = frame
     through, importing = "", False
-    while frame is not None and ((ours := _is_ours(frame)) or _is_of_library(frame)):
+    while frame is not None and ((ours := is_ours(frame)) or _is_of_library(frame)):
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             importing = True
         elif not ours:  # a wrapper around a library's function is not who asked
@@ -56,7 +56,8 @@ def caller() -> Site:
     return Site(at, through, place, asks, importing, code, first.f_lasti, first.f_lineno)
 
 
-def _is_ours(frame: FrameType) -> bool:
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package."""
     return module_of(frame).partition(".")[0] == _BETWEEN[0]
 
 

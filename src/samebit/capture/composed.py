@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from samebit.capture import parsing
@@ -16,11 +16,14 @@ from samebit.capture.parsing import CODE, COMMAND_LINE, DEFAULT
 
 __all__ = [
     "first_folder",
+    "hydra_callbacks",
     "hydra_config",
     "hydra_loader",
     "is_composed",
+    "is_in_job",
     "of_job",
     "omegaconf",
+    "options_of",
     "plain_container",
 ]
 
@@ -310,7 +313,7 @@ def _job(config: Any) -> parsing.Job | None:
     if getattr(config.hydra.mode, "name", "") != "MULTIRUN" or not isinstance(number, int):
         return None
     raw = _raw(config.hydra.overrides)
-    arguments = [*_options(sys.argv[1:]), *raw["task"]]
+    arguments = list(raw["task"])
     arguments += [word for word in raw["hydra"] if not _OF_SWEEPS.match(word)]
     folder, above = str(config.hydra.runtime.output_dir), str(config.hydra.runtime.cwd)
     if not os.path.relpath(folder, above).startswith(os.pardir):
@@ -321,7 +324,7 @@ def _job(config: Any) -> parsing.Job | None:
     return parsing.Job(number + 1, tuple(arguments), sweep)
 
 
-def _options(words: list[str]) -> list[str]:
+def options_of(words: Sequence[str]) -> list[str]:
     """Hydra's options among the words of a command, but for the one that asks for a sweep."""
     found: list[str] = []
     at = 0
@@ -343,13 +346,37 @@ def first_folder() -> str:
         return os.getcwd()
 
 
-def of_job(container: Any) -> tuple[dict[str, Any], Any, parsing.Job | None] | None:
-    """Facts and values of the job that Hydra is in, where this is its configuration."""
+def is_in_job() -> bool:
+    """Whether a job of a sweep goes on in this process, by what Hydra says."""
+    module = sys.modules.get("hydra.core.hydra_config")
+    current = module.HydraConfig.instance().cfg if module is not None else None
+    return current is not None and _job(current) is not None
+
+
+def of_job(
+    container: Any,
+) -> tuple[dict[str, Any], Any, parsing.Job | None, tuple[str, ...]] | None:
+    """Facts, values, job and files of what Hydra is in, where this is its configuration.
+
+    The files are those of the configuration's name and of its groups; what these name besides is
+    not known any more.
+    """
     module = sys.modules.get("hydra.core.hydra_config")
     current = module.HydraConfig.instance().cfg if module is not None else None
     if current is None or getattr(container, "_get_parent", lambda: 1)() is not None:
         return None
-    return _of_job(current), plain_container(container), _job(current)
+    return _of_job(current), plain_container(container), _job(current), tuple(_named(current))
+
+
+def _named(config: Any) -> Iterator[str]:
+    """The files of a configuration's name and groups that lie on the disk."""
+    names = [str(config.hydra.job.config_name)]
+    names += [f"{group}/{choice}" for group, choice in _choices(config).items()]
+    for source in _raw(config.hydra.runtime.config_sources):
+        for name in names if source.get("schema") == "file" else ():
+            path = os.path.join(source["path"], name.removesuffix(".yaml") + ".yaml")
+            if os.path.isfile(path):
+                yield path
 
 
 def hydra_config(module: Any) -> None:
@@ -374,3 +401,17 @@ def hydra_config(module: Any) -> None:
         )
 
     parsing.after(module.HydraConfig, "set_config", "Hydra", begun)
+
+
+def hydra_callbacks(module: Any) -> None:
+    """Told when a job's function has returned, or raised something, by whichever launcher."""
+
+    def ended(_: Any, self: Any, config: Any, job_return: Any, **__: Any) -> None:
+        job = _job(config)
+        if job is not None:
+            # Its property raises what the function did.
+            value = vars(job_return).get("_return_value")
+            has_failed = getattr(job_return.status, "name", "") == "FAILED"
+            parsing.job_ends(job.number, value if has_failed else None)
+
+    parsing.after(module.Callbacks, "on_job_end", "Hydra", ended)

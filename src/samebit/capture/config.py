@@ -8,14 +8,14 @@ marked in its place, and counted.
 import dataclasses
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from samebit.capture import composed
 from samebit.journal.values import plain_number
 
-__all__ = ["Plain", "declared", "flat", "is_parsed", "plain", "source_of"]
+__all__ = ["Plain", "declared", "flat", "free_name", "is_parsed", "plain", "source_of"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _MAX_DEPTH = 100  # writing and masking take several Python frames a level
@@ -122,19 +122,40 @@ def _text(value: Any) -> dict[str, str]:
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested configuration with dotted names; empty containers stay as they are."""
-    found: dict[str, Any] = {}
-    _flatten(value, prefix, found)
+    """A nested configuration with dotted names; empty containers inside stay as they are.
+
+    Where two keys come to one name (`{"a": {"b": 1}, "a.b": 2}`), the deeper one has it, and the
+    other one `a.b (2)`, whatever their order.
+    """
+    if isinstance(value, dict) and not prefix:
+        leaves = [leaf for key, item in value.items() for leaf in _leaves(item, (str(key),))]
+    else:
+        leaves = list(_leaves(value, (prefix,)))
+    found = {".".join(path): held for path, held in leaves}
+    if len(found) < len(leaves):
+        found = {}
+        for path, held in sorted(leaves, key=lambda leaf: (-len(leaf[0]), leaf[0])):
+            found[free_name(".".join(path), found)] = held
     return found
 
 
-def _flatten(value: Any, prefix: str, found: dict[str, Any]) -> None:
-    if isinstance(value, dict) and value and set(value) != {"text"}:
-        for key, item in value.items():
-            _flatten(item, f"{prefix}.{key}" if prefix else str(key), found)
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if not isinstance(value, dict) or not value:
+        yield path, value
+    elif set(value) == {"text"} and isinstance(value["text"], str):
+        yield path, value["text"]  # what was no plain value
     else:
-        is_text = isinstance(value, dict) and set(value) == {"text"}
-        found[prefix] = value["text"] if is_text else value
+        for key, item in value.items():
+            yield from _leaves(item, (*path, str(key)))
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """A name that is not taken: itself, or with ` (2)`, ` (3)`, … behind it."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name} ({number})"
+    return found
 
 
 def source_of(name: str, sources: Mapping[str, str]) -> str | None:

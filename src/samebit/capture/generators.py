@@ -14,6 +14,7 @@ from samebit.capture.importing import when_imported
 __all__ = [
     "LIBRARIES",
     "digest_of",
+    "drew_its_seed",
     "generator_state",
     "give",
     "give_torch",
@@ -94,6 +95,14 @@ def give_torch(generator: Any, state: Mapping[str, Any]) -> None:
     generator.manual_seed(state["seed"])
     if "state" in state:
         generator.set_state(_bytes(sys.modules["torch"], state["state"]))
+
+
+def drew_its_seed(state: Mapping[str, Any]) -> bool:
+    """Whether torch's generator has a seed of torch's own making, from its import on.
+
+    Those have 53 bits; what scripts give has 32 at most.
+    """
+    return state["seed"] >= 1 << 32
 
 
 def is_generator(value: Any) -> bool:

@@ -3,7 +3,7 @@
 An audit hook notes the folders; their names are read afterwards, off the script's own thread. A
 file system gives the names of an unchanged folder in the same order each time, so this is the order
 that the script saw; no function is replaced for it. The import system's own listings are passed
-over.
+over, and ours.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Any
 
 from samebit import digest
 from samebit.capture.auditing import Watch, cause
-from samebit.capture.callers import caller, line_of
+from samebit.capture.callers import caller, is_ours, line_of
 from samebit.capture.noise import is_noise
 
 __all__ = ["ListingWatch", "summary"]
@@ -52,7 +52,8 @@ class ListingWatch(Watch):
         self._seen: set[str] = set()
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
-        if cause().f_code.co_filename.startswith(("<frozen importlib", __file__)):
+        asks = cause()
+        if asks.f_code.co_filename.startswith("<frozen importlib") or is_ours(asks):
             return
         path = args[0]
         if isinstance(path, int):

@@ -5,6 +5,7 @@ that is not installed is no difference; an installed one with another version is
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -45,7 +46,9 @@ def find(start: Path, top: Path | None) -> list[Path]:
     found: list[Path] = []
     for folder in folders:
         try:
-            names = sorted(path.name for path in folder.iterdir())
+            names = sorted(
+                os.listdir(folder)
+            )  # by ourselves, so that it is no listing of the script's
         except OSError:
             continue
         ordered = [name for name in _NAMES if name in names]

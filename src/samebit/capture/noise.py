@@ -21,6 +21,7 @@ _SYSTEM = (
     "/var/cache/",
 )
 DATA_ALL_THE_SAME = ("/dev/shm/", "/run/media/")
+_SEMAPHORES = "/dev/shm/sem."  # of POSIX, as multiprocessing and joblib make them
 
 # What is only ever made from other things, and made again where it is missing: where a variable
 # says it lies, and where it lies without.
@@ -39,7 +40,7 @@ _CACHES = (
 
 
 def noise_prefixes(*more: str, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Folders whose files say nothing about a run: the system's, the interpreter's, our own."""
+    """Beginnings of paths that say nothing about a run: the system's, the interpreter's, ours."""
     here = os.getcwd() + os.sep
     wide = {*_SYSTEM, sys.prefix, sys.base_prefix, sys.exec_prefix}
     own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -50,7 +51,10 @@ def noise_prefixes(*more: str, environ: Mapping[str, str] = os.environ) -> tuple
     wide |= {path for path in caches if os.path.isabs(path)}
     # A project may lie inside a system's folder (in a container), or be its own environment.
     given |= {folder_of(path) for path in wide if path and not here.startswith(folder_of(path))}
-    return tuple(sorted(given | {folder_of(os.path.realpath(path)) for path in own if path}))
+    given |= {folder_of(os.path.realpath(path)) for path in own if path}
+    # Keras writes its defaults there when it is first imported; what is in force is a setting.
+    keras = environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    return tuple(sorted(given | {os.path.join(keras, "keras.json")}))
 
 
 def folder_of(path: str) -> str:
@@ -61,6 +65,8 @@ def folder_of(path: str) -> str:
 def is_noise(full: str, prefixes: tuple[str, ...]) -> bool:
     """Whether a file is passed over."""
     if full.startswith(prefixes) and not full.startswith(DATA_ALL_THE_SAME):
+        return True
+    if full.startswith(_SEMAPHORES):
         return True
     if full.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in full:
         return True

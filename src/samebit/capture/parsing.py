@@ -40,10 +40,12 @@ __all__ = [
     "is_installed",
     "is_own_line",
     "is_scripts",
+    "job_ends",
     "left_over",
     "safely",
     "tell",
     "watch",
+    "watch_jobs",
 ]
 
 DEFAULT = "default"
@@ -96,7 +98,7 @@ class Job(Struct, frozen=True):
 
     Attributes:
         number: from 1.
-        arguments: of the script, with which it does this job alone.
+        arguments: with which the script does this job alone, behind the options of the sweep.
         sweep: what its jobs have in common: the folder of the sweep.
     """
 
@@ -124,6 +126,8 @@ class _UnderWay(threading.local):
 
 _under_way = _UnderWay()
 _listener: list[Callable[[Parsed], None]] = []
+_ends_listener: list[Callable[[int, BaseException | None], None]] = []
+_hooked: set[str] = set()  # modules that are waited for
 _left_over: list[list[str]] = []
 _job: list[Parsed] = []  # of a sweep in one process, that which goes on
 _blind: set[str] = set()  # libraries that keep otherwise where their values came from
@@ -142,18 +146,37 @@ _HOOKS = {
     "omegaconf.omegaconf": ("composed", "omegaconf"),
     "hydra._internal.config_loader_impl": ("composed", "hydra_loader"),
     "hydra.core.hydra_config": ("composed", "hydra_config"),
+    "hydra._internal.callbacks": ("composed", "hydra_callbacks"),
 }
 
 
-def watch(found: Callable[[Parsed], None]) -> None:
-    """Hand over each parse that counts, by whichever library; a later call only changes to whom."""
-    first = not _listener
-    _listener[:] = [found]
+def watch(
+    found: Callable[[Parsed], None], job_ended: Callable[[int, BaseException | None], None]
+) -> None:
+    """Hand over each parse that counts, by whichever library; a later call only changes to whom.
+
+    Args:
+        found: takes it.
+        job_ended: takes the number of a job of a sweep in this process, when its function has
+            returned, and what that raised.
+    """
+    _listener[:], _ends_listener[:] = [found], [job_ended]
     for parsed in _job:
         found(parsed)
-    if first:
-        for name, hook in _HOOKS.items():
-            importing.when_imported(name, functools.partial(_install, *hook))
+    _hook(_HOOKS)
+
+
+def watch_jobs(found: Callable[[Parsed], None]) -> None:
+    """Hand over what Hydra composes, in a process that may do jobs of a sweep, until `watch`."""
+    _listener[:] = [found]
+    _hook(name for name, (room, _) in _HOOKS.items() if room == "composed")
+
+
+def _hook(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in _hooked:
+            _hooked.add(name)
+            importing.when_imported(name, functools.partial(_install, *_HOOKS[name]))
 
 
 def _install(room: str, function: str, module: ModuleType) -> None:
@@ -186,6 +209,13 @@ def tell(
         _job[:] = [parsed]  # a second run in this process may begin in it
     for listener in _listener:
         listener(parsed)
+
+
+def job_ends(number: int, error: BaseException | None) -> None:
+    """The function of a job of a sweep has returned, or raised this."""
+    _job.clear()
+    for listener in _ends_listener:
+        listener(number, error)
 
 
 def is_own_line(words: Sequence[str] | None) -> bool:

@@ -112,6 +112,12 @@ jax.numpy_dtype_promotion: config.jax_numpy_dtype_promotion
 jax.disable_jit: config.jax_disable_jit
 jax.platforms: config.jax_platforms
 """
+_KERAS = """
+keras.backend: config.backend()
+keras.floatx: config.floatx()
+keras.epsilon: config.epsilon()
+keras.image_data_format: config.image_data_format()
+"""
 _OTHERS = """
 tensorflow keras xgboost lightgbm catboost sklearn scipy transformers accelerate deepspeed
 pandas datasets flax torchvision timm peft trl stable_baselines3
@@ -144,6 +150,9 @@ def read() -> dict[str, Any]:
     if jax is not None and hasattr(jax, "config"):
         found.update(_listed(jax, _JAX))
         found.update(_jax_devices())
+    keras = sys.modules.get("keras")
+    if keras is not None and hasattr(keras, "config"):
+        found.update(_listed(keras, _KERAS))
     for name in _OTHERS.split():
         version = getattr(sys.modules.get(name), "__version__", None)
         if isinstance(version, str):

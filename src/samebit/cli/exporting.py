@@ -58,10 +58,12 @@ def export(options: argparse.Namespace) -> int:
     every = index.rows(store, replays=options.replays)
     rows = choosing.choose(store, every, options.runs, options.where, options.sort)
     rows = rows[: options.limit]
-    if not any("damage" not in row for row in rows):
-        raise UsageError(why_none(every))
     if options.tensorboard is not None:
+        if not any("damage" not in row for row in rows):
+            raise UsageError(why_none(every))
         return _write_events(store, rows, options)
+    if not rows:  # what works on a hundred runs works on none
+        Screen.of(sys.stderr).say(f"samebit: {why_none(every)}: the tables are empty")
     if options.columns:
         choosing.check_names(options.columns, choosing.keys_of(every))
     shapes = [_shape(name, rows, options) for name in _tables(options)]
@@ -123,7 +125,7 @@ def _write(
         runs = counted(len(rows) - len(failed), "run")
         screen.say(f"{visible(str(options.to))}: {runs}, {form}")
         told = ", ".join(f"{name}{_TIED}{count:,}" for name, count in written.items() if count)
-        for line in textwrap.wrap(f"rows: {told}", (screen.width or _PLAIN_WIDTH) - 2):
+        for line in textwrap.wrap(f"rows: {told or 'none'}", (screen.width or _PLAIN_WIDTH) - 2):
             screen.say(f"  {line.replace(_TIED, ' ')}")
     return Exit.NOT_FOUND if failed else Exit.DONE
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.cli.words import ProgressLine, Screen, counted, size, visible
+from samebit.cli.words import ProgressLine, Screen, counted, shorten, size, visible
 from samebit.compat.foreign import ForeignRun, Found, Source
 from samebit.compat.importing import Added, Importer, id_of
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, SamebitError
+from samebit.folders.find import all_called
 
 __all__ = ["READERS", "import_", "import_arguments"]
 
@@ -41,6 +42,8 @@ _LOOK_EVERY_S = 2.0
 _TROUBLES = (SamebitError, OSError, MemoryError)  # of one run, whatever it claims; others go on
 _FEW = 20  # runs, of each of which is told what is missing; of more, all together
 _MOST_MISSING = 40
+_MOST_NAME = 60  # letters
+_APART = "--where 'project = NAME' or 'imported = TOOL' tells them apart"
 
 
 def import_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +55,7 @@ def import_arguments(parser: argparse.ArgumentParser) -> None:
         reader.add_argument(
             "--follow", action="store_true", help="go on as it grows, until Ctrl-C ends it"
         )
-        if tool == "mlflow":
+        if tool in ("mlflow", "wandb"):
             reader.add_argument(
                 "--artifacts", action="store_true", help="store the files that runs have made, too"
             )
@@ -81,10 +84,12 @@ def import_(options: argparse.Namespace) -> int:
     with Importer(store, follows=options.follow, outputs=outputs) as importer:
         _import(_find(sources, telling, wait=options.follow), importer, telling)
         telling.summarize()
+        telling.tell_shared(store)
         with contextlib.suppress(KeyboardInterrupt):
             while options.follow:
                 time.sleep(_LOOK_EVERY_S)
                 _import(_find(sources, telling, wait=True), importer, telling, quietly=True)
+                telling.tell_shared(store)
     return telling.end()
 
 
@@ -133,6 +138,11 @@ def _is_more(done: Added) -> bool:
     return bool(done.points or done.things or done.outputs)
 
 
+def _called(name: str) -> str:
+    """What somebody called a run, in a line."""
+    return shorten(visible(name), _MOST_NAME)
+
+
 def _nobody(count: int) -> None:
     """Progress that nobody looks at."""
 
@@ -150,6 +160,7 @@ class _Telling:
         self._left = 0  # runs whose files stay where they are
         self._has_failed = False
         self._waits: set[str] = set()
+        self._new: dict[str, ForeignRun] = {}  # by our id, since names were last told
 
     def waits(self, error: NotFound) -> None:
         """Nothing is there yet; said once of each place."""
@@ -195,6 +206,8 @@ class _Telling:
         if quietly and not (_is_more(done) or done.problems):
             return
         self._done.append(done)
+        if done.is_new:
+            self._new[done.run] = run
         self._left += bool(run.outputs) and not self._copies
         for problem in done.problems:
             self._missing[problem] = self._missing.get(problem, 0) + 1
@@ -202,7 +215,7 @@ class _Telling:
             self._screen.say(canonical_json(self._data(run, done)).decode())
             return
         if not (self._is_dry or done.is_new or _is_more(done)):
-            self._screen.say(f"nothing new in {done.run} {visible(run.name or '')}".rstrip())
+            self._screen.say(f"nothing new in {done.run} {_called(run.name or '')}".rstrip())
             return
         paint = self._screen.paint
         amount = counted(done.points, "point")
@@ -215,10 +228,39 @@ class _Telling:
         else:
             how = paint.cyan("added to")
         new = "" if done.is_new or self._is_dry else " more"
-        name = f" {visible(run.name)}" if run.name else ""
+        name = f" {_called(run.name)}" if run.name else ""
         self._screen.say(f"{how} {done.run}{name}: {amount}{new}")
         for what, detail in done.problems if len(self._done) <= _FEW else ():
             self._screen.say(paint.yellow(f"  {visible(what)}: {visible(detail)}"))
+
+    def tell_shared(self, store: Path) -> None:
+        """Which names and groups of new runs are those of others, too."""
+        new, self._new = self._new, {}
+        if self._as_data or not new:
+            return
+        names: dict[str, list[str]] = {}
+        groups: dict[str, list[str]] = {}
+        for one in all_called(store):
+            for called, mine in ((one.name, names), (one.group, groups)):
+                if called:
+                    mine.setdefault(called, []).append(one.id)
+        lines = [
+            f"{len(ids):,} runs are called '{_called(name)}' now; a command takes the id of one"
+            for name, ids in names.items()
+            if len(ids) > 1 and not new.keys().isdisjoint(ids)
+        ]
+        for group, ids in groups.items():
+            mine = [new[run] for run in ids if run in new]
+            projects = {str(run.said.get("project") or run.said.get("experiment")) for run in mine}
+            others = len(set(ids) - {done.run for done in self._done})
+            if mine and (others or len(projects) > 1):
+                has = f"{others:,} that were there" if others else f"{len(projects)} projects"
+                what = f"the group '{_called(group)}' has runs of this import and of {has}"
+                lines.append(f"{what}; {_APART}")
+        for line in lines[:_FEW]:
+            self._screen.say(line)
+        if len(lines) > _FEW:
+            self._screen.say(f"and {len(lines) - _FEW:,} more names that runs share")
 
     def _data(self, run: ForeignRun, done: Added) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ COMMANDS = {
     "run": ("samebit.cli.running", "run a script and record everything about it"),
     "seeds": ("samebit.cli.seeding", "one script with many seeds; what they came to"),
     "sweep": ("samebit.cli.searching", "one script with many settings, searched; what was found"),
+    "versus": ("samebit.cli.versus", "two groups of runs: which is better, in plain words"),
     "doctor": ("samebit.cli.doctoring", "what a script's record would lack, before the long run"),
     "ls": ("samebit.cli.listing", "list runs; filter and sort them"),
     "show": ("samebit.cli.showing", "everything that is recorded about a run"),

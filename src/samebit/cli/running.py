@@ -181,7 +181,10 @@ def _say_how_it_ended(launched: Launched, screen: Screen) -> None:
         how = f"failed with exit code {outcome.exit_code}"
     how += f" ({launched.cause})" if launched.cause else ""
     run_id = launched.folder.id
-    line = f"samebit: run {run_id} {how} after {duration(launched.seconds)}"
+    took = duration(launched.seconds)
+    line = f"samebit: run {run_id} {how} after {took}"
+    if launched.is_of_job:
+        line = f"samebit: the sweep {how} after {took}; its first job is run {run_id}"
     screen.say(screen.paint.dim(line))
     if screen.width is not None:
         hint = f"samebit: next: samebit show {run_id}, samebit verify {run_id}"

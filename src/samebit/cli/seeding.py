@@ -97,6 +97,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
     add("--metric", metavar="METRIC", help="what the runs are judged by")
     add("--better", choices=("higher", "lower"), help="which way; else as its name says")
     add("--within", type=float, metavar="X", help="how many seeds give a mean ± X?")
+    add("--than", metavar="GROUP", help="how many seeds tell it from this other group?")
     add("--json", action="store_true", help="what a group came to, for programs")
     add("-m", dest="module", metavar="MODULE", help="a module instead of a script")
     add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

@@ -2,8 +2,10 @@
 
 import argparse
 import fnmatch
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,16 +15,21 @@ from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, counted, number, sparkline, visible, write_data
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, UsageError
+from samebit.folders.find import find_run
+from samebit.folders.read import read_run
 from samebit.query.crossing import Crossing
+from samebit.query.endings import Curve, Stopped
+from samebit.query.seeds import Tested
 from samebit.replay.results import VOLATILE
 from samebit.report.facts import facts
 from samebit.report.studied import Studied, metrics_of, studied, warnings
 from samebit.report.tables.settings import of_project
+from samebit.report.versus import Versus, versus
 from samebit.stats.values import Estimate
 from samebit.studies.declared import ALL, Study, find_study, folder_of
 from samebit.studies.trials import Trial, by_run, read_history
 
-__all__ = ["in_short", "show"]
+__all__ = ["declared", "in_short", "is_volatile", "plain", "read_group", "say", "show"]
 
 Row = Mapping[str, object]
 
@@ -41,78 +48,111 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     study = find_study(store, words[0])
     if study is not None and study.sweep is not None:
         raise UsageError(f"{words[0]} is a sweep", hint=f"samebit sweep show {words[0]}")
-    rows, trials = _read(store, words[0])
-    names = metrics_of(rows, _is_volatile)
-    metric = (options.metric or _declared(store, words[0])).removeprefix("metric.")
-    found = _studied(store, rows, trials, metric or (names[0] if names else ""), names, options)
+    every = facts(store)
+    rows = read_group(store, every, words[0])
+    names = metrics_of(rows, is_volatile)
+    metric = plain(options.metric or declared(store, words[0]))
+    found = _studied(store, rows, metric or (names[0] if names else ""), names, options)
+    other = None
+    if options.than and found is not None:
+        theirs = read_group(store, every, options.than)
+        other = versus(
+            (words[0], rows),
+            (options.than, theirs),
+            found.metric,
+            better=found.better,
+            metrics=list(dict.fromkeys([*names, *metrics_of(theirs, is_volatile)])),
+        )
+    trials = _trials(store, words[0])
     if options.json:
-        write_data(canonical_json(_as_data(words[0], rows, trials, found, names)).decode() + "\n")
+        told = _as_data(words[0], rows, trials, found, names)
+        told["than"] = msgspec.to_builtins(other) if other is not None else None
+        write_data(canonical_json(told).decode() + "\n")
         return Exit.DONE
-    _print(Screen.of(sys.stdout), words[0], rows, trials, found, names)
+    screen = Screen.of(sys.stdout)
+    _print(screen, words[0], rows, trials, found, names)
+    if other is not None:
+        say(screen, ["", *_than_lines(other)])
     return Exit.DONE
 
 
 def in_short(store: Path, study: Study, metric: str) -> list[str]:
     """A line or two of what a study came to, and what must be known of it."""
-    rows, trials = _read(store, study.name)
-    names = metrics_of(rows, _is_volatile)
-    metric = metric.removeprefix("metric.") or (names[0] if names else "")
-    seeds = {run: trial.values for run, trial in trials.items()}
+    rows = read_group(store, facts(store), study.name)
+    names = metrics_of(rows, is_volatile)
+    metric = plain(metric) or (names[0] if names else "")
     if metric not in names:
         said = [f"no run has the metric {metric!r}"] if metric else []
-        return said + warnings(rows, seeds, names, metric)
-    found = _studied(store, rows, trials, metric, names, None)
+        return said + warnings(rows, names, metric)
+    found = _studied(store, rows, metric, names, None)
     assert found is not None
     told = [f"{metric}: {found.estimate}"] if found.estimate is not None else []
     return told + found.warnings
 
 
-def _is_volatile(name: str) -> bool:
+def is_volatile(name: str) -> bool:
+    """Whether a metric is a fact of the clock or the machine, by its name."""
     return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
-def _read(store: Path, group: str) -> tuple[list[Row], dict[str, Trial]]:
-    """The runs of a group, oldest first, and the trials that they are of."""
-    rows: list[Row] = [row for row in facts(store) if row.get("group") == group]
-    study = find_study(store, group)
+def plain(metric: str) -> str:
+    """A metric's own name, of one as `--where` has it."""
+    return metric.removeprefix("metric.")
+
+
+def read_group(store: Path, every: Sequence[Row], group: str) -> list[Row]:
+    """The runs of a group, oldest first; NotFound where there are none."""
+    rows: list[Row] = [row for row in every if row.get("group") == group]
     if not rows:
-        if study is not None:
+        if find_study(store, group) is not None:
             raise NotFound(f"the study {group!r} has no run yet", hint="the same command goes on")
         raise NotFound(
             f"no run is in a group {group!r}", hint="`samebit ls --columns group` lists them"
         )
-    if study is None:
-        return rows, {}
-    history = read_history(folder_of(store, study.id), study.id)
-    return rows, by_run(history.trials)
+    return rows
 
 
-def _declared(store: Path, group: str) -> str:
+def declared(store: Path, group: str) -> str:
+    """The metric that a group's study was declared with; empty where there is none."""
     study = find_study(store, group)
     return study.metric if study is not None else ""
+
+
+def _trials(store: Path, group: str) -> dict[str, Trial]:
+    """By run the trial that it is of."""
+    study = find_study(store, group)
+    if study is None:
+        return {}
+    return by_run(read_history(folder_of(store, study.id), study.id).trials)
 
 
 def _studied(
     store: Path,
     rows: Sequence[Row],
-    trials: Mapping[str, Trial],
     metric: str,
     names: Sequence[str],
     options: argparse.Namespace | None,
 ) -> Studied | None:
-    """None where no metric is there at all."""
+    """None where no metric is there at all; without options in short, and no curve is read."""
     if not names:
         return None
     return studied(
         rows,
         metric,
-        seeds={run: trial.values for run, trial in trials.items()},
-        repeats={run: trial.repeat for run, trial in trials.items()},
+        curve_of=partial(_curve, store, metric) if options is not None else None,
         better=(options.better if options is not None else None) or "",
         directions=of_project(store).direction,
         within=options.within if options is not None else None,
         metrics=names,
     )
+
+
+def _curve(store: Path, metric: str, run: str) -> Curve | None:
+    """What a run logged of a metric."""
+    import numpy  # noqa: PLC0415  (statistics say what to install where there is none)
+
+    points = read_run(find_run(store, run)).points(numpy).get(metric)
+    return (points.steps, points.values) if points is not None else None
 
 
 def _print(
@@ -137,13 +177,18 @@ def _print(
     if found is None:
         screen.say("\nno run has logged a metric that is a number")
         return
-    for line in _lines(found, min(screen.width or _WIDTH, 100)):
-        for piece in _wrapped(line, screen.width):
-            screen.say(visible(piece))
+    say(screen, _lines(found, min(screen.width or _WIDTH, 100)))
     others = [name for name in names if name != found.metric]
     if others:
         screen.say()
         screen.say(visible(f"other metrics: {', '.join(others[:8])} (--metric NAME)"))
+
+
+def say(screen: Screen, lines: Iterable[str]) -> None:
+    """Print lines, wrapped where they are too long for the screen."""
+    for line in lines:
+        for piece in _wrapped(line, screen.width):
+            screen.say(visible(piece))
 
 
 def _wrapped(line: str, columns: int | None) -> list[str]:
@@ -206,6 +251,54 @@ def _lines(found: Studied, columns: int) -> list[str]:
             f"for ± {more.within:.3g}: {counted(more.needed, 'seed')}, {more.more:,} more than "
             f"there are, if they vary as these {found.group.n} do (SD {found.group.sd:.3g})",
         ]
+    return lines + _ending_lines(found)
+
+
+def _ending_lines(found: Studied) -> list[str]:
+    """How early the end can be told, and what stopping the others there would have cost."""
+    told = found.endings
+    if told is None:
+        return []
+    ranks = [one if one is not None else math.nan for one in told.ranks]
+    lines = [
+        "",
+        f"rank correlation with the end, over {len(told.steps)} steps of {told.n} {told.over}:",
+        f"  {sparkline(ranks, 40)}  from {number(ranks[0])} at step {told.steps[0]:g}",
+    ]
+    if told.high_from is not None and told.high_from < told.steps[-1]:
+        lines.append(f"  from step {told.high_from:g} on at least 0.9")
+    else:
+        lines.append("  it is never 0.9 before the end: stopping early would be a guess")
+    lines += [f"  {told.note}"] if told.note else []
+    return lines + (_stopped_lines(told.stopped) if told.stopped else [])
+
+
+def _stopped_lines(plans: Sequence[Stopped]) -> list[str]:
+    one = plans[0]
+    lines = ["", f"had all but the best {one.keep} of these {one.start} been stopped early:"]
+    for plan in plans:
+        percent = f"{100 * plan.fraction:.0f} %"
+        lines.append(
+            f"  at {percent} of a run: cost {plan.cost:.3g} runs, best {number(plan.found)}; "
+            f"as many whole runs {number(plan.whole)}"
+        )
+    lines.append(f"  all {one.start} runs: best {number(one.best)}")
+    return [*lines, "  (cost t f + p (1 - f), Dodge et al. 2020; whole runs by U_n)"]
+
+
+def _than_lines(found: Versus) -> list[str]:
+    """How many seeds would tell the one from the other."""
+    lines = [f"than {found.second.name}: {found.verdict}"]
+    has_pairs = bool(found.pairs.pairs)
+    there = len(found.pairs.pairs) or min(found.first.group.n, found.second.group.n)
+    what = "pairs of seeds" if has_pairs else "seeds of each"
+    if found.pairs.needed is None:
+        return [*lines, "  as often ahead as behind: no number of seeds would tell them apart"]
+    more = max(0, found.pairs.needed - there)
+    lines.append(
+        f"  to tell them apart, if it stays as here: {found.pairs.needed:,} {what}, {more:,} more "
+        "(Noether 1987, 5 % false and 5 % missed)"
+    )
     return lines
 
 
@@ -261,12 +354,16 @@ def _crossing_lines(crossing: Crossing) -> list[str]:
     lines = [f"{len(crossing.rows)} seeds of {down} × {len(crossing.columns)} of {across}:"]
     for part in crossing.parts:
         over = part.over.removeprefix("seed of ")
-        test = f", p = {part.test.p:.3g} ({part.test.method})" if part.test is not None else ""
+        test = f", {_anova(part.test)}" if part.test is not None else ""
         lines.append(f"  {over}: SD {part.sd:.3g}, {100 * part.share:.0f} % of the variance{test}")
     lines += [f"  {note}" for note in crossing.notes]
     if crossing.parts:
         lines.append("  (the rest: what both do together, and what cannot be repeated)")
     return lines
+
+
+def _anova(test: Tested) -> str:
+    return f"p = {test.p:.3g} ({test.method})" if test.statistic is not None else test.note
 
 
 def _floor_line(floor: Estimate) -> str:

@@ -34,7 +34,7 @@ from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import index
-from samebit.query.seeds import Group
+from samebit.query.seeds import Group, Number, as_number
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
@@ -42,9 +42,10 @@ from samebit.replay.results import VOLATILE
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
 from samebit.report.facts import FACTS
+from samebit.report.results import paired_by
+from samebit.report.studied import floor
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
-from samebit.report.tables.testing import paired_by
 from samebit.server import code
 from samebit.server.answers import Command, Fact, Part, Told
 from samebit.server.beside import FirstDifference
@@ -68,6 +69,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         lambda view, one, apart: open_state(view, one, apart=apart),
         results.groups,
         _result,
+        _floor,
         paired_by,
         _table,
         _groups_table,
@@ -183,6 +185,11 @@ def _result(
     rows: Sequence[Mapping[str, object]], metric: str, take: str, values: tuple[object, ...]
 ) -> Group:
     return results.as_group(results.result(rows, metric, take=take), values)
+
+
+def _floor(rows: Sequence[Mapping[str, object]], metric: str, take: str) -> Number | None:
+    found = floor(rows, metric, take)
+    return as_number(found) if found is not None else None
 
 
 def _table(form: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None) -> str:

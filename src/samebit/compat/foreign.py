@@ -11,9 +11,12 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from samebit.capture.config import free_name
 from samebit.media.given import Media
 
-__all__ = ["Column", "Execution", "ForeignRun", "Found", "Series", "Source", "Thing"]
+__all__ = ["Column", "Execution", "ForeignRun", "Found", "Names", "Series", "Source", "Thing"]
+
+Problems = dict[tuple[str, str], None]  # a subject and what is the matter with it, each once
 
 
 class Series(Struct, frozen=True):
@@ -46,6 +49,31 @@ class Column:
     def series(self, name: str) -> Series:
         """All that have come."""
         return Series(name, self.steps, self.times_ns, self.values)
+
+
+class Names:
+    """Dotted names of keys that a tool has in parts, a name for each key of one run.
+
+    Args:
+        problems: where it is told that two keys come to one name; the later one has another.
+    """
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._by_path: dict[tuple[str, ...], str] = {}
+        self._taken: set[str] = set()
+
+    def of(self, path: tuple[str, ...]) -> str:
+        """The name of a key: always the same one."""
+        name = self._by_path.get(path)
+        if name is None:
+            dotted = path[0] if len(path) == 1 else ".".join(path)
+            name = self._by_path[path] = free_name(dotted, self._taken)
+            self._taken.add(name)
+            if name != dotted:
+                what = f"is the name of two keys, one of them nested: here the later is {name!r}"
+                self._problems[dotted, what] = None
+        return name
 
 
 class Thing(Struct, frozen=True):
@@ -93,8 +121,9 @@ class ForeignRun(Struct, frozen=True):
     said: Mapping[str, Any] = {}
     # What could not be read, each a subject and what is the matter with it.
     problems: Sequence[tuple[str, str]] = ()
-    # Files that it has made, by their paths there; their places, which are no links.
+    # Files that it has made, by their paths there; of a link it is said that it is not followed.
     outputs: Mapping[str, Path] = {}
+    md5: Mapping[str, str] = {}  # of some of them, in base64: another content is not stored
     digest: str = ""  # of the bytes that it was read from, where they are files
 
 

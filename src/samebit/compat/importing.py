@@ -9,7 +9,6 @@ step counts. So a run that is imported twice is one run, and nothing that is the
 import contextlib
 import os
 import shutil
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +21,9 @@ from samebit import __version__, digest, disk
 from samebit.capture import secrets
 from samebit.compat.foreign import Execution, ForeignRun, Series, Thing
 from samebit.compat.outputs import keep_outputs
+from samebit.compat.taken import name_of, name_of_files, name_of_things
 from samebit.compat.things import facts_of
-from samebit.errors import Damaged, SamebitError
+from samebit.errors import Damaged, SamebitError, UsageError
 from samebit.folders import said
 from samebit.folders.aside import aside
 from samebit.folders.ending import ENDED
@@ -42,7 +42,10 @@ _TRIES = 16  # ids of one run, where others have its first ones
 _MOST_NAME = 10_000  # letters of a metric's name
 _RUNS_TOGETHER = 200  # new ones that get their names at once
 _POINTS_TOGETHER = 4_000_000  # or that have so many points
-_CODES = {int: "q", float: "d"}
+_MOST_SHOWN = 200  # letters of what cannot be said
+_OTHER_POINTS = (
+    "had other points when it was imported before; of a step that both have the later counts"
+)
 
 
 class Added(Struct, frozen=True):
@@ -67,8 +70,8 @@ class _Have:
         self.taken: dict[tuple[int, str, str], tuple[int, str]] = {}
         for fact in view.all_facts("taken"):
             for kind in ("series", "machine", "things", "outputs"):
-                for name, (count, name_of) in fact.get(kind, {}).items():
-                    self.taken[fact["execution"], kind, name] = count, name_of
+                for name, (count, mark) in fact.get(kind, {}).items():
+                    self.taken[fact["execution"], kind, name] = count, mark
         self.facts = {
             name: value for name, value in view.facts.items() if name not in ("taken", "process")
         }
@@ -256,15 +259,15 @@ class _Writing:
     def keep(self, store: Path, run: ForeignRun) -> None:
         """Store the files that it made, where they are others than those that are stored."""
         number = max(len(run.executions), 1)
-        mark = len(run.outputs), _name_of_files(run.outputs)
+        mark = len(run.outputs), name_of_files(run.outputs)
         if self._have.taken.get((number, "outputs", "")) == mark:
             return
-        fact, problems = keep_outputs(store, self._have.folder.id, run.tool, run.outputs)
-        for what, detail in problems:
+        kept = keep_outputs(store, self._have.folder.id, run.tool, run.outputs, run.md5)
+        for what, detail in kept.problems:
             self._problem(what, detail)
-        if fact is not None:
-            self._fact(number, "artifact", fact)
-            self.outputs = len(run.outputs) - len(problems)
+        if kept.fact is not None:
+            self._fact(number, "artifact", kept.fact)
+            self.outputs = kept.files
         self._take(number, "outputs", {"": mark})
 
     def _begin(self, number: int, execution: Execution) -> None:
@@ -305,8 +308,10 @@ class _Writing:
         size = len(one.steps)
         if not size or self._is_refused(one):
             return None
-        known, name_of = self._have.taken.get((number, kind, one.name), (0, ""))
-        is_same = known <= size and name_of == _name_of(one, known)
+        known, mark = self._have.taken.get((number, kind, one.name), (0, ""))
+        is_same = known <= size and mark == name_of(one, known)
+        if known and not is_same:
+            self._problem(one.name, _OTHER_POINTS)
         begin = known if is_same else 0
         if begin == size:
             return None
@@ -315,7 +320,7 @@ class _Writing:
         writer.rows([one.name], rows, Kind.ROW if kind == "series" else Kind.SAMPLE)
         self.points += size - begin
         self._told(size - begin)
-        return size, _name_of(one, size)
+        return size, name_of(one, size)
 
     def _is_refused(self, one: Series) -> bool:
         if len(one.name) <= _MOST_NAME:
@@ -333,8 +338,8 @@ class _Writing:
             by_name.setdefault(thing.name, []).append(thing)
         taken: dict[str, tuple[int, str]] = {}
         for name, mine in by_name.items():
-            known, name_of = self._have.taken.get((number, "things", name), (0, ""))
-            is_same = known <= len(mine) and name_of == _name_of_things(mine[:known])
+            known, mark = self._have.taken.get((number, "things", name), (0, ""))
+            is_same = known <= len(mine) and mark == name_of_things(mine[:known])
             new = mine[known:] if is_same else mine
             for facts in facts_of(new, put, self._problem):
                 writer = self._writer(number)
@@ -342,7 +347,7 @@ class _Writing:
                     writer.fact("media", fact, time_ns)
                     self.things += "at" in fact
             if new:
-                taken[name] = len(mine), _name_of_things(mine)
+                taken[name] = len(mine), name_of_things(mine)
         return taken
 
     # What is said of it
@@ -381,13 +386,23 @@ class _Writing:
         if run.name and have.name is None:
             have.folder.add_note(said.NAME, run.name)
             have.name = run.name
-        tags = [tag for tag in run.tags if tag not in have.said.tags]
+        tags = [
+            tag for tag in run.tags if tag not in have.said.tags and self._can_say(said.TAG, tag)
+        ]
         for tag in tags:
             have.folder.add_note(said.TAG, tag)
         if run.text and have.said.text is None:
             have.folder.add_note(said.TEXT, run.text)
             have.said = replace(have.said, text=run.text)
         have.said = replace(have.said, tags=(*have.said.tags, *tags))
+
+    def _can_say(self, kind: str, value: str) -> bool:
+        try:
+            said.check(kind, value)
+        except UsageError as error:
+            self._problem(f"{kind} {value[:_MOST_SHOWN]!r}", error.what)
+            return False
+        return True
 
     def end(self, run: ForeignRun) -> None:
         """Write down the end of the last execution, where the tool knows both how and when."""
@@ -411,43 +426,6 @@ def _rows(one: Series, begin: int, *, has_steps: bool) -> Iterator[tuple[Any, ..
 
 def _plain(part: Any) -> Any:
     return part.tolist() if hasattr(part, "tolist") else part
-
-
-def _name_of(one: Series, count: int) -> str:
-    """A digest of the first points of a series, the same from lists and from arrays."""
-    parts = (part[:count] for part in (one.steps, one.times_ns, one.values))
-    return _short(b"".join(_as_bytes(part) for part in parts))
-
-
-def _as_bytes(part: Any) -> bytes:
-    if hasattr(part, "dtype"):
-        return part.tobytes()
-    values = list(part)
-    kinds = set(map(type, values))
-    try:
-        if len(kinds) == 1 and kinds <= _CODES.keys():
-            return array(_CODES[kinds.pop()], values).tobytes()
-    except OverflowError:
-        pass  # an integer beyond 64 bits
-    return digest.canonical_json(values)
-
-
-def _name_of_things(things: Sequence[Thing]) -> str:
-    return _short(digest.canonical_json([[one.step, one.time_ns] for one in things]))
-
-
-def _name_of_files(outputs: Mapping[str, Path]) -> str:
-    """Of what they look like: files of gigabytes are not read once more to see that they are."""
-    looks: list[Any] = []
-    for path, place in sorted(outputs.items()):
-        with contextlib.suppress(OSError):
-            found = place.stat()
-            looks.append([path, found.st_size, found.st_mtime_ns])
-    return _short(digest.canonical_json(looks))
-
-
-def _short(data: bytes) -> str:
-    return digest.of_bytes(data).rpartition(":")[2][:16]
 
 
 def _is_equal(one: Any, other: Any) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "Manifest",
     "Piece",
     "content",
+    "may_hold",
     "put_list",
     "put_manifest",
     "read_items",
@@ -187,10 +188,14 @@ def read_shard(store: Reads, name: str) -> list[Item]:
         raise Damaged(f"a damaged list of files: {error}", digest=name) from error
 
 
+def may_hold(path: bytes) -> bool:
+    """Whether a version may have a file of this path: none that leads out, or into a repository."""
+    return _FORBIDDEN.isdisjoint(path.lower().split(b"/")) and b"\0" not in path
+
+
 def _item(row: tuple[Any, ...]) -> Item:
     path, kind = _bytes(row[0]), row[1]
-    is_safe = not path or _FORBIDDEN.isdisjoint(path.lower().split(b"/"))
-    if kind not in _KINDS or not is_safe or b"\0" in path:
+    if kind not in _KINDS or (path and not may_hold(path)):
         raise ValueError(f"it names a path that it may not: {path!r}")
     if kind == "l":
         return Item(path, kind, target=_bytes(row[2]))

@@ -5,15 +5,20 @@ before), with or without the `@`. A name comes before a beginning: "b" is the ru
 never the one in 32 whose id happens to begin with that letter.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
 
 from samebit.errors import AmbiguousRun, NotFound, RunNotFound, SamebitError
 from samebit.folders.folder import RunFolder, is_run_id, user_name
+from samebit.records import Note, RunRecord
 
-__all__ = ["find_run", "list_runs"]
+__all__ = ["Called", "all_called", "find_run", "list_runs"]
 
 _LAST = re.compile(r"^@?last(?:-(\d+))?$")
 
@@ -77,9 +82,29 @@ def _last(store: Path, back: int, reference: str) -> RunFolder:
     return RunFolder(store / "runs" / sorted(begun)[-1 - back][1])
 
 
+class Called(Struct, frozen=True):
+    """How a run is called, and which runs it belongs to."""
+
+    id: str
+    name: str | None
+    group: str | None
+
+
+def all_called(store: Path) -> Iterator[Called]:
+    """Every run by its record and notes alone, in no order; one that is damaged is passed over."""
+    for run in list_runs(store):
+        with contextlib.suppress(SamebitError):  # what is wrong is said where it is read
+            record, notes = run.record(), run.notes()
+            group = record.group or next((n.value for n in notes if n.kind == "group"), None)
+            yield Called(run.id, _last_name(record, notes), group)
+
+
 def _is_named(run: RunFolder, name: str) -> bool:
     try:
-        given = [run.record().name, *(n.value for n in run.notes() if n.kind == "name")]
+        return _last_name(run.record(), run.notes()) == name
     except SamebitError:
-        return False  # what is wrong with it is said where it is read
-    return given[-1] == name
+        return False  # as above
+
+
+def _last_name(record: RunRecord, notes: Iterable[Note]) -> Any:
+    return [record.name, *(note.value for note in notes if note.kind == "name")][-1]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from samebit.folders.read import View
 
-__all__ = ["TOOLS", "imported_lines", "tool_of", "unread", "unrecorded"]
+__all__ = ["TOOLS", "imported_lines", "project_of", "tool_of", "unread", "unrecorded"]
 
 # As their makers write them.
 TOOLS = {"tensorboard": "TensorBoard", "wandb": "Weights & Biases", "mlflow": "MLflow"}
@@ -40,6 +40,13 @@ def unread(view: "View") -> list[str]:
         for name, count in (said.items() if isinstance(said, dict) else ())
         if isinstance(count, int)
     ]
+
+
+def project_of(view: "View") -> str | None:
+    """What its tool had it in: a project of wandb, an experiment of MLflow."""
+    said = _said(view)
+    found = said.get("project") or said.get("experiment")
+    return found if isinstance(found, str) else None
 
 
 def imported_lines(view: "View") -> Iterator[tuple[str, object]]:

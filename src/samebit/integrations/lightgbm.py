@@ -6,6 +6,7 @@ Rounds, scores, parameters and the booster are recorded without it, under `sameb
 
 from typing import Any
 
+from samebit.session.boosters import is_met, unmet
 from samebit.session.doors import Door
 from samebit.session.hooks import meet_boosters
 from samebit.session.run import Run
@@ -42,4 +43,6 @@ class SamebitCallback:
     def __call__(self, env: Any) -> None:
         """A round is over: of the training, as far as LightGBM tells, any may be the last."""
         self._door.enter()
+        if not is_met():
+            self._door.trouble(unmet("lightgbm"))
         self._door.leave()

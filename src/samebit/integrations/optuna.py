@@ -13,6 +13,7 @@ from typing import Any
 
 from samebit.capture.importing import when_imported
 from samebit.session import doors
+from samebit.session.boosting import MOST_NAMED
 from samebit.session.recording import Recording
 
 __all__ = ["SamebitCallback"]
@@ -38,6 +39,50 @@ def _remember_seeds(module: ModuleType) -> None:
 when_imported("optuna.samplers._lazy_random_state", _remember_seeds)
 
 
+class _Studied:
+    """What one run has of one study, which is called `optuna`, or `optuna-2`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.space: dict[str, str] = {}
+        self.is_told = False
+        self.best: list[dict[str, Any]] = []
+
+
+class _Studies:
+    """The studies of one run, in order of their first trials."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, _Studied] = {}
+        # Of objects that are there, so as not to ask a database at each trial.
+        self._keys: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    def find(self, study: Any) -> _Studied:
+        """The one that a study is, as it was made or loaded anew."""
+        if study not in self._keys:
+            # Of one name there may be several, each in a storage in memory.
+            first = next(iter(study.get_trials(deepcopy=False)), None)
+            self._keys[study] = study.study_name, getattr(first, "datetime_start", None)
+        key = self._keys[study]
+        if key not in self._known:
+            number = len(self._known) + 1
+            self._known[key] = _Studied(_SOURCE if number == 1 else f"{_SOURCE}-{number}")
+        return self._known[key]
+
+    def are_named(self) -> bool:
+        """Whether there are so few that each has its metrics and settings."""
+        return len(self._known) <= MOST_NAMED
+
+    def best(self) -> Any:
+        """The best trials; of several studies by their names."""
+        found = {one.name: one.best for one in self._known.values()}
+        return found if len(found) > 1 else found[_SOURCE]
+
+
+_studies: "weakref.WeakKeyDictionary[Recording, _Studies]" = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
 class SamebitCallback:
     """Called by `study.optimize` after each trial, in any of its threads.
 
@@ -46,73 +91,87 @@ class SamebitCallback:
     `optuna/duration_s`, and `optuna/best_value` where there is one objective; and a row of the
     trace. The best trials are the final state. Sampler, pruner, directions and the space so far
     stand in the configuration under `optuna`; a sampler's seed where this module was imported
-    before the sampler was made. It joins the run that is there, and begins one where there is none.
+    before the sampler was made. All of a second study of the run stands under `optuna-2`. It joins
+    the run that is there, and begins one where there is none.
     """
 
     def __init__(self) -> None:
+        doors.join()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         self._lock = threading.Lock()
-        self._space: dict[str, str] = {}
-        self._is_told = False
         doors.join()
 
     def __call__(self, study: Any, trial: Any) -> None:
         """Record a trial that is over."""
-        with self._lock:
-            doors.safely(_SOURCE, lambda it: self._record(it, study, trial))
+        with _lock:
+            doors.safely(_SOURCE, lambda it: _record(it, study, trial))
 
-    def _record(self, recording: Recording, study: Any, trial: Any) -> None:
-        self._tell(recording, study, trial)
-        row = {f"param_{name}": _loggable(value) for name, value in trial.params.items()}
-        values = trial.values or ()
-        names = study.metric_names or [f"value_{at}" for at in range(len(values))]
-        row |= dict(zip(["value"] if len(values) == 1 else names, values, strict=True))
-        row["state"] = trial.state.name
-        if trial.duration is not None:
-            row["duration_s"] = trial.duration.total_seconds()
-        if len(study.directions) == 1:
-            try:
-                row["best_value"] = study.best_value
-            except ValueError:  # no trial has come to its end so far
-                pass
-        # With a row of the trace and a final state, a search that came out the same is judged so.
-        hyper = {name: _loggable(value) for name, value in trial.params.items()}
-        groups: dict[str, Any] = {"state": self._best(study)}
-        if values:
-            groups["loss"] = list(values)
-        recording.fits.row(None, groups, hyper)
-        log = doors.handle(recording).log
-        log({f"{_SOURCE}/{name}": value for name, value in row.items()}, step=trial.number)
 
-    def _best(self, study: Any) -> list[dict[str, Any]]:
-        """The best trials so far, of several objectives those that no other one dominates."""
+def _record(recording: Recording, study: Any, trial: Any) -> None:
+    studies = _studies.setdefault(recording, _Studies())
+    studied = studies.find(study)
+    if studies.are_named():
+        _tell(recording, studied, study, trial)
+    row = {f"param_{name}": _loggable(value) for name, value in trial.params.items()}
+    values = trial.values or ()
+    names = study.metric_names or [f"value_{at}" for at in range(len(values))]
+    row |= dict(zip(["value"] if len(values) == 1 else names, values, strict=True))
+    row["state"] = trial.state.name
+    if trial.duration is not None:
+        row["duration_s"] = trial.duration.total_seconds()
+    if len(study.directions) == 1:
         try:
-            found = [study.best_trial] if len(study.directions) == 1 else study.best_trials
+            row["best_value"] = study.best_value
         except ValueError:  # no trial has come to its end so far
-            return []
-        return [
-            {
-                "trial": one.number,
-                "values": list(one.values),
-                "params": {name: _loggable(value) for name, value in one.params.items()},
-            }
-            for one in found
-        ]
+            pass
+    # With a row of the trace and a final state, a search that came out the same is judged so.
+    studied.best = _best(study)
+    hyper = {name: _loggable(value) for name, value in trial.params.items()}
+    groups: dict[str, Any] = {"state": studies.best()}
+    if values:
+        groups["loss"] = list(values)
+    recording.fits.row(None, groups, hyper)
+    if studies.are_named():
+        named = {f"{studied.name}/{name}": value for name, value in row.items()}
+        doors.handle(recording).log(named, step=trial.number)
 
-    def _tell(self, recording: Recording, study: Any, trial: Any) -> None:
-        space = {name: str(one) for name, one in trial.distributions.items()}
-        if self._is_told and space.items() <= self._space.items():
-            return
-        self._is_told = True
-        self._space |= space
-        settings: dict[str, Any] = {
-            "directions": [one.name for one in study.directions],
-            "sampler": _described(study.sampler),
-            "pruner": _described(study.pruner),
-            "space": dict(self._space),
+
+def _best(study: Any) -> list[dict[str, Any]]:
+    """The best trials so far, of several objectives those that no other one dominates."""
+    try:
+        found = [study.best_trial] if len(study.directions) == 1 else study.best_trials
+    except ValueError:  # no trial has come to its end so far
+        return []
+    return [
+        {
+            "trial": one.number,
+            "values": list(one.values),
+            "params": {name: _loggable(value) for name, value in one.params.items()},
         }
-        if not study.study_name.startswith(_WITHOUT_A_NAME):
-            settings["study"] = study.study_name
-        recording.configuration.tell(_SOURCE, {_SOURCE: settings})
+        for one in found
+    ]
+
+
+def _tell(recording: Recording, studied: _Studied, study: Any, trial: Any) -> None:
+    space = {name: str(one) for name, one in trial.distributions.items()}
+    if studied.is_told and space.items() <= studied.space.items():
+        return
+    studied.is_told = True
+    studied.space |= space
+    settings: dict[str, Any] = {
+        "directions": [one.name for one in study.directions],
+        "sampler": _described(study.sampler),
+        "pruner": _described(study.pruner),
+        "space": dict(studied.space),
+    }
+    if not study.study_name.startswith(_WITHOUT_A_NAME):
+        settings["study"] = study.study_name
+    recording.configuration.tell(_SOURCE, {studied.name: settings})
 
 
 def _described(thing: Any) -> dict[str, Any]:

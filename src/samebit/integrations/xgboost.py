@@ -8,6 +8,7 @@ from typing import Any
 
 from xgboost.callback import TrainingCallback
 
+from samebit.session.boosters import is_met, unmet
 from samebit.session.doors import Door
 from samebit.session.hooks import meet_boosters
 from samebit.session.run import Run
@@ -42,6 +43,8 @@ class SamebitCallback(TrainingCallback):
     def before_training(self, model: Any) -> Any:
         """Join the run."""
         self._door.enter()
+        if not is_met():
+            self._door.trouble(unmet("xgboost"))
         return model
 
     def after_training(self, model: Any) -> Any:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from samebit import stats
 from samebit.errors import UsageError
-from samebit.query.seeds import Group, Tested, tested
+from samebit.query.seeds import Group, Number, Tested, tested
 
 __all__ = ["Cell", "Crossing", "Line", "Part", "crossing"]
 
@@ -53,6 +53,7 @@ class Crossing(Struct, frozen=True):
     method: str
     notes: list[str]
     left_out: list[list[str]]
+    floor: Number | None = None  # the spread of runs with the same seeds: what cannot be repeated
 
 
 def crossing(group: Group, rows: Sequence[Row], down: str, across: str) -> Crossing:

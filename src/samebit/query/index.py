@@ -54,7 +54,8 @@ T = TypeVar("T")
 
 # What every row has, but for one of a run that cannot be read: that has id, state and damage.
 # `tags`, `note` and `archived` are there only where somebody has said so, `study` and `trial` only
-# where a study had it started.
+# where a study had it started, `imported` and `project` only where another tool has recorded it, or
+# its script told wandb of a project.
 COLUMNS = (
     "id",
     "name",
@@ -79,7 +80,7 @@ COLUMNS = (
     "job",  # of a batch system, as `squeue` prints it
 )
 
-_SCHEMA = 6  # part of the file's name; a change of rows or table takes the next number
+_SCHEMA = 7  # part of the file's name; a change of rows or table takes the next number
 _TABLE = """create table if not exists {} (
     id text primary key, executions text not null, stamp text not null, row text not null)"""
 _DAY_S = 86400
@@ -241,6 +242,7 @@ def _unreadable(name: str, error: Exception) -> Row:
 
 def _row(view: "View") -> Row:
     from samebit.capture import batch, config  # noqa: PLC0415  (as in `_read`)
+    from samebit.folders.imported import project_of  # noqa: PLC0415
     from samebit.query.lacks import find_lacks  # noqa: PLC0415
 
     record, start, code = view.record, view.start, view.code
@@ -275,6 +277,8 @@ def _row(view: "View") -> Row:
     tracked = view.facts.get("wandb")
     if isinstance(tracked, dict):  # what its script told a tracker, and we have no word for
         told |= {key: tracked.get(key) for key in ("project", "job_type")}
+    if record.imported is not None:
+        told |= {"imported": record.imported.tool, "project": project_of(view)}
     row |= {key: value for key, value in told.items() if value}
     given = view.facts.get("config")
     if isinstance(given, dict):

@@ -23,6 +23,7 @@ __all__ = [
     "Pair",
     "Pairs",
     "Tested",
+    "as_number",
     "best",
     "pairs",
     "tested",
@@ -30,6 +31,7 @@ __all__ = [
 
 BETTER = ("higher", "lower")
 _BUDGETS = 60  # of a curve at most
+_SOME_LEAD = 0.505  # what is nearer to even takes more than ten thousand runs to be told
 
 Row = Mapping[str, object]
 SeedOf = Callable[[Row], tuple[object, ...]]
@@ -123,7 +125,9 @@ class Pairs(Struct, frozen=True):
     alone: list[list[str]]  # a run's id, and why it is in no pair
     difference: Number | None
     wins: Number | None  # how often the first is better
-    answer: str  # whether it is, and often enough
+    ahead: str  # the side that is better more often: "first", "second"; empty where neither is
+    answer: str  # whether that is significant, and often enough to be meaningful
+    needed: int | None  # pairs, or runs of each group, that would find wins as often as these
     tests: list[Tested]
     why: str | None  # there are no pairs, or no comparison
 
@@ -169,7 +173,8 @@ def pairs(
     """Two groups, in pairs of equal seeds.
 
     A seed that a group has twice makes no pair: which of its runs would it be? Without pairs the
-    groups are compared as they are, which finds less.
+    groups are compared as they are, which finds less. How often one is better, and whether that is
+    enough, is decided as Bouthillier et al. (2021) do; how many are needed is Noether's (1987).
 
     Args:
         ours: what a group came to, and the rows that it was told from.
@@ -189,41 +194,49 @@ def pairs(
         for at in own[seed]
     ]
     if not made:
-        return _apart(first, second, alone)
+        return _apart(first, second, alone, lower)
     x, y = ([one.values[side] for one in made] for side in (0, 1))
     decision = stats.decide(y, x) if lower else stats.decide(x, y)
     difference = stats.mean([one.difference for one in made], over="pairs by seed")
     return Pairs(
         made,
         alone,
-        replace(_number(difference), what="mean difference"),
-        _number(decision.probability),
-        decision.answer,
+        replace(as_number(difference), what="mean difference"),
+        *_decided(decision),
         [tested(stats.sign_flip(x, y)), tested(stats.wilcoxon(x, y))],
         None,
     )
 
 
-def _apart(first: Group, second: Group, alone: list[list[str]]) -> Pairs:
+def _apart(first: Group, second: Group, alone: list[list[str]], lower: bool) -> Pairs:
     """Groups that make no pairs."""
     why = "no seed is once in both groups"
-    if first.mean is None or second.mean is None:
-        return Pairs([], alone, None, None, "", [], "one of the groups has no results")
+    if not first.points or not second.points:
+        nothing = "one of the groups has no results"
+        return Pairs([], alone, None, None, "", "", None, [], nothing)
     over = "seeds" if first.over == second.over == "seeds" else "runs"
-    difference = Number(
-        "difference of means",
-        first.mean - second.mean,
-        None,
-        None,
-        first.n + second.n,
-        over,
-        "",
-        "without pairs: no interval is told",
-    )
-    tests = [stats.mann_whitney(first.points, second.points, over=over)]
+    x, y = first.points, second.points
+    tests = [stats.mann_whitney(x, y, over=over)]
     if min(first.n, second.n) > 1:
-        tests.insert(0, stats.welch_t(first.points, second.points, over=over))
-    return Pairs([], alone, difference, None, "", [tested(one) for one in tests], why)
+        tests.insert(0, stats.welch_t(x, y, over=over))
+    return Pairs(
+        [],
+        alone,
+        as_number(stats.difference(x, y, over=over)),
+        *_decided(stats.decide_unpaired(*((y, x) if lower else (x, y)), over=over)),
+        [tested(one) for one in tests],
+        why,
+    )
+
+
+def _decided(found: "stats.Decision") -> tuple[Number, str, str, int | None]:
+    """How often the first is better; who is ahead, whether that says anything, how many would."""
+    share = found.probability.value
+    ahead = "first" if share > 0.5 else "second" if share < 0.5 else ""
+    answer = found.turned().answer if ahead == "second" else found.answer
+    often = max(share, 1 - share)
+    needed = stats.pairs_needed(often) if often > _SOME_LEAD else None
+    return as_number(found.probability), ahead, answer, needed
 
 
 def _pair(seed: tuple[object, ...], first: Group, here: int, second: Group, there: int) -> Pair:
@@ -266,7 +279,8 @@ def _words(seed: tuple[object, ...]) -> str:
     return ", ".join(parts)
 
 
-def _number(found: Estimate) -> Number:
+def as_number(found: Estimate) -> Number:
+    """An estimate in its shape."""
     return Number(
         found.what,
         found.value,

@@ -17,6 +17,7 @@ from samebit.folders.read import View
 from samebit.folders.steps import row_at
 from samebit.records import Verdict
 from samebit.replay.pairs import compare_traces
+from samebit.replay.randomness import begins_late
 from samebit.replay.results import compare_final, compare_metrics
 
 __all__ = ["ENVIRONMENT", "RUN_TO_RUN", "tell_apart"]
@@ -101,6 +102,8 @@ def _of_the_training(recorded: View, replayed: View, cause: str) -> Iterator[str
         for source in find_unseeded(recorded.all_facts, recorded.seed)
         if not source.given_back and source.matters != "unlikely"
     ]
+    if is_of_data and begins_late(recorded):
+        yield "begin the record before what is drawn: with `samebit run`, or `init()` further up"
     for source in lost[:_NAMED]:
         yield f"give it a fixed seed: {source.short}"
     settings = recorded.facts.get("settings") or {}

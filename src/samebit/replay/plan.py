@@ -290,9 +290,14 @@ def _whole_command(
         return start.how, start.argv
     if script in ("", "-c", "-") or Path(script).name == "ipykernel_launcher.py":
         blockers.append("it was begun in an interactive session: there is no script to run again")
+    if "job" in view.facts and Path(script).name == "_submit.py":
+        blockers.append("submitit began its job and does not say what the sweep's command was")
     # With the interpreter's own options, which `sys.argv` does not have (`-O`, `-X`, `-m`).
     for process in view.all_facts("process"):
-        if len(words := process.get("argv", ())) > 1:
+        words = process.get("argv", ())
+        # A job of a sweep may have been done by a process that a launcher made.
+        is_its_own = "job" not in view.facts or words[-1:] == [*start.argv][-1:]
+        if len(words) > 1 and is_its_own:
             return "command", (sys.executable, *words[1:])
     return "script", start.argv
 

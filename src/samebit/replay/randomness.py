@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from samebit.capture.generators import LIBRARIES
+from samebit.capture.generators import LIBRARIES, drew_its_seed
 from samebit.capture.unseeded import find_unseeded, in_words, seeded_libraries
 from samebit.folders.read import View
 
-__all__ = ["given_back", "not_given_back", "unseeded"]
+__all__ = ["begins_late", "given_back", "not_given_back", "unseeded"]
 
 _SEED_IT = "`samebit run --seed N` seeds it"
 
@@ -35,9 +35,17 @@ def not_given_back(recorded: View, replayed: View) -> str:
     lost = [s.short for s in found if not s.given_back and s.matters != "unlikely"]
     for source in find_unseeded(_only_new(replayed), 0):
         lost.append(f"{source.short}, of which the record has no seed")
-    if recorded.start is not None and recorded.start.how == "init" and recorded.seed is None:
-        lost.append("what was drawn before init()")
+    if begins_late(recorded):
+        of_torch = [f for f in recorded.all_facts("generator") if f["library"] == "torch"]
+        is_back = bool(of_torch) and drew_its_seed(of_torch[0]["state"])
+        lost.append("what was drawn before init()" + (", but by torch" if is_back else ""))
     return f"random, and not given back: {', '.join(lost[:5])}" if lost else ""
+
+
+def begins_late(recorded: View) -> bool:
+    """Whether what was drawn before the record began is in no record."""
+    is_late = recorded.start is not None and recorded.start.how == "init"
+    return is_late and recorded.seed is None
 
 
 def _was_given(replayed: View) -> bool:

@@ -9,6 +9,7 @@ Keys, each only where the record has it; `facts` adds them to the rows of `query
              clipping
     command                                as it was started, in one line
     seeds.NAME                             what a library, or a role, was seeded with
+    trial.seeds                            which roles a study gave their seeds: "init, order"
     data.NAME, data_rows.NAME              its fingerprint, and how many rows
     split.NAME.PART, split_digest.NAME     how many rows, and the name of the whole split
     source.CONFIG                          who set it: default, cli, file, environment
@@ -215,6 +216,11 @@ def _seeds(view: "View") -> Iterator[tuple[str, object]]:
         yield f"seeds.{library}", distinct[0] if len(distinct) == 1 else distinct
     for role, root in ((view.facts.get("seeds") or {}).get("roles") or {}).items():
         yield f"seeds.{role}", root.get("seed")
+    given_roles = dict(view.start.roles) if view.start is not None else {}
+    given_roles.pop("*", None)  # every other one, which is `seed`
+    for role, seed in given_roles.items():  # also to a script that does not ask for them
+        yield f"seeds.{role}", seed
+    yield "trial.seeds", ", ".join(given_roles) or None
     if view.start is not None and view.start.hash_seed:
         text = view.start.hash_seed
         yield "seeds.hash", int(text) if text.isdecimal() else text

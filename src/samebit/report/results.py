@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 __all__ = [
     "TAKES",
     "Result",
+    "again",
     "as_group",
     "groups",
     "is_seed",
+    "paired_by",
     "result",
     "same",
+    "seed_kinds",
     "seed_of",
+    "seed_settings",
     "varied",
 ]
 
@@ -61,6 +65,7 @@ def result(
     how: "How" = "t",
     confidence: float = 0.95,
     over: str = "",
+    is_with_repeats: bool = False,
 ) -> Result:
     """What runs came to.
 
@@ -71,6 +76,7 @@ def result(
         how: `t`, `percentile` or `bca` intervals, `sd` or `sem`; see `samebit.stats.mean`.
         confidence: of an interval, between 0 and 1.
         over: what varied, where that is known; else it is found out, and what else did is noted.
+        is_with_repeats: whether those count that a study made once more with the same seeds.
 
     Raises:
         UsageError: there is no such way, or values are texts.
@@ -81,8 +87,9 @@ def result(
     values: list[float] = []
     runs: list[str] = []
     left_out: list[tuple[str, str]] = []
+    repeats = set[str]() if is_with_repeats else again(rows)
     for row in rows:
-        found = _value(row, key, metric)
+        found = "a repeat" if row["id"] in repeats else _value(row, key, metric)
         if isinstance(found, str):
             left_out.append((str(row["id"]), found))
         else:
@@ -211,14 +218,87 @@ def _may_seed(key: str) -> bool:
     return key == "seed" or key.startswith("seeds.") or _is_called_seed(key)
 
 
+def paired_by(row: Row) -> tuple[object, ...]:
+    """What a run has in common with its counterpart: its seed, else those of its settings.
+
+    Of a run that a study started also the seeds that this gave to roles. Empty where it has none.
+    """
+    if row.get("seed") is not None:
+        return (row["seed"], *((key.removeprefix("seeds."), row.get(key)) for key in _roles([row])))
+    named = [key for key in sorted(row) if key.startswith("config.") and is_seed(key)]
+    named = named or [
+        key for key in sorted(row) if key.startswith("seeds.") and key != "seeds.hash"
+    ]
+    return tuple((key, repr(row[key])) for key in named if row[key] is not None)
+
+
+def again(rows: Sequence[Row]) -> set[str]:
+    """The runs that a study made once more with the seeds of another.
+
+    They tell what cannot be repeated, and are no more seeds.
+    """
+    seen: set[tuple[object, ...]] = set()
+    found: set[str] = set()
+    for row in sorted(rows, key=lambda row: str(row.get("trial") or 0).zfill(9)):
+        if row.get("study") is None or row.get("state") != "finished":
+            continue
+        made = (row["study"], row.get("command"), paired_by(row))
+        if made in seen:
+            found.add(str(row["id"]))
+        seen.add(made)
+    return found
+
+
+def seed_kinds(rows: Sequence[Row]) -> dict[str, str]:
+    """The kinds of seeds that vary from run to run, and under which key rows have them.
+
+    A seed is often a setting as well, or given to a library: of those that part the runs alike the
+    first one counts. What a study gave comes first: the seed of everything, then those of roles.
+    """
+    if not rows:
+        return {}
+    keys = {key: None for key in chain.from_iterable(rows)}
+    settings = [key for key in keys if key.startswith("config.") and is_seed(key)]
+    others = [key for key in keys if key.startswith("seeds.") and key != "seeds.hash"]
+    found: dict[str, str] = {}
+    seen: set[tuple[int, ...]] = set()
+    for key in dict.fromkeys(["seed", *_roles(rows), *settings, *others]):
+        firsts: dict[object, int] = {}
+        parts = tuple(firsts.setdefault(same(row.get(key)), at) for at, row in enumerate(rows))
+        if any(parts) and parts not in seen:
+            found[key.removeprefix("config.").removeprefix("seeds.")] = key
+            seen.add(parts)
+    return found
+
+
+def _roles(rows: Sequence[Row]) -> list[str]:
+    """Under which keys rows have the seeds that a study gave to roles."""
+    given = (str(row.get("trial.seeds") or "").split(", ") for row in rows)
+    return [f"seeds.{role}" for role in dict.fromkeys(chain.from_iterable(given)) if role]
+
+
+def seed_settings(rows: Sequence[Row]) -> set[str]:
+    """Settings that are what a study gave as a seed, in every run, as `init` of `--init {init}`."""
+    if any(row.get("study") is None for row in rows):
+        return set()
+    seeds = ["seed", *_roles(rows)]
+    return {
+        key
+        for key in varied(rows)
+        if any(all(row.get(key) == row.get(seed) is not None for row in rows) for seed in seeds)
+    }
+
+
 def _over(rows: Sequence[Row], known: str) -> tuple[str, list[str]]:
     """What varied, in a word; and what a mean over these would hide."""
     notes: list[str] = []
+    copies = {key.removeprefix("config.") for key in seed_settings(rows)}
     others = [
         key.removeprefix("config.")
         for key in varied(rows)
         if not all(is_seed(key, row.get(key)) for row in rows)
     ]
+    others = [key for key in others if key not in copies]
     if others and not known:
         named = ", ".join(others[:4]) + (" …" if len(others) > 4 else "")
         notes.append(f"the runs differ in more than seeds: {named}")

@@ -4,6 +4,7 @@ And what must not be hidden: that results are equal to the bit, that nothing var
 are missing.
 """
 
+import itertools
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -15,16 +16,26 @@ from samebit import stats
 from samebit.errors import NotFound, UsageError
 from samebit.folders.ending import STOPPED_EARLY
 from samebit.query.crossing import Crossing, crossing
+from samebit.query.endings import Curve, Endings, endings
 from samebit.query.seeds import BestOf, Group, best
-from samebit.report.results import as_group, result
+from samebit.report.results import again, as_group, paired_by, result, same, seed_kinds, seed_of
 from samebit.report.tables.naming import better as direction_of
 from samebit.stats.values import Estimate
 
-__all__ = ["More", "Studied", "metrics_of", "studied", "warnings"]
+__all__ = [
+    "SHARED",
+    "More",
+    "Studied",
+    "crossed_kinds",
+    "floor",
+    "metrics_of",
+    "studied",
+    "warnings",
+]
 
 Row = Mapping[str, object]
 _METRIC = "metric."
-_SHARED = "crossed runs share their seeds, so that they are not independent of each other"
+SHARED = "crossed runs share their seeds, so that they are not independent of each other"
 _FACTOR = "seed of "  # a key that rows are given, by the kind of a seed
 
 
@@ -48,6 +59,7 @@ class Studied(Struct, frozen=True):
     crossing: Crossing | None  # of two kinds of seeds, crossed
     floor: Estimate | None  # the spread of runs with the same seeds
     more: More | None
+    endings: Endings | None  # how early the end can be told
     warnings: list[str]
 
 
@@ -67,8 +79,7 @@ def studied(
     rows: Sequence[Row],
     metric: str,
     *,
-    seeds: Mapping[str, Mapping[str, int]],
-    repeats: Mapping[str, int],
+    curve_of: Callable[[str], Curve | None] | None = None,
     better: str = "",
     directions: Mapping[str, str] | None = None,
     within: float | None = None,
@@ -79,8 +90,7 @@ def studied(
     Args:
         rows: of `report.facts`, of one group.
         metric: one that some of them have.
-        seeds: of each run that a study started its seeds by their kinds.
-        repeats: of each such run the so-manieth time again with the same seeds it was.
+        curve_of: what a run logged of the metric, by its id.
         better: `higher` or `lower`; else what `directions`, or the metric's name, says.
         directions: as the project's settings have them.
         within: how narrow the interval is to be; else half as wide as it is.
@@ -91,80 +101,94 @@ def studied(
             f"no run of this group has the metric {metric!r}",
             known=", ".join(metrics) or "none",
         )
-    firsts = [row for row in rows if not repeats.get(str(row["id"]))]
-    is_crossed = _kinds_crossed(seeds)
-    over = "seeds" if firsts and all(str(row["id"]) in seeds for row in firsts) else ""
-    over = "runs with crossed seeds" if over and is_crossed else over
+    repeats = again(rows)
+    firsts = [row for row in rows if row["id"] not in repeats]
+    is_crossed = crossed_kinds(firsts) is not None
+    over = "runs with crossed seeds" if is_crossed else "seeds" if _by_seeds(firsts) else ""
     found = result(firsts, metric, over=over)
     group = as_group(found)
     if is_crossed:
-        group = replace(group, notes=[*group.notes, _SHARED])
+        group = replace(group, notes=[*group.notes, SHARED])
     way = better or direction_of(metric, directions or {}) or ""
-    curve, method = (None, "")
-    if way and found.values:
-        curves, method = best([group], way == "lower")
-        curve = curves[0]
+    bests, method = best([group], way == "lower") if way and found.values else ([None], "")
+    curves = [one for run in group.runs if curve_of and (one := curve_of(run)) is not None]
     return Studied(
         metric,
         way,
         found.estimate,
         group,
-        curve,
+        bests[0],
         method,
-        _crossing(group, firsts, seeds),
-        _floor(rows, metric, seeds, repeats),
+        _crossing(group, firsts),
+        floor(rows, metric),
         None if is_crossed else _more(group, within),
-        warnings(firsts, seeds, metrics, metric),
+        endings(curves, way, over=group.over) if curves else None,
+        warnings(firsts, metrics, metric),
     )
 
 
-def _crossing(
-    group: Group, rows: Sequence[Row], seeds: Mapping[str, Mapping[str, int]]
-) -> Crossing | None:
-    """Of exactly two kinds that both vary apart from each other."""
-    kinds = {kind for run in group.runs for kind in seeds.get(run, {})}
-    ordered = [kind for kind in next(iter(seeds.values()), {}) if kind in kinds]
-    if len(ordered) != 2 or not all(run in seeds for run in group.runs):
+def _by_seeds(rows: Sequence[Row]) -> bool:
+    """Whether a study gave each run that finished seeds of its own, by which all else differs."""
+    ended = [row for row in rows if row.get("state") == "finished"]
+    if any(row.get("study") is None for row in ended):
+        return False
+    return bool(ended) and len({*map(paired_by, ended)}) == len(ended)
+
+
+def _crossing(group: Group, rows: Sequence[Row]) -> Crossing | None:
+    """Of the two kinds of seeds that were crossed."""
+    done = set(group.runs)
+    two = crossed_kinds([row for row in rows if row["id"] in done])
+    if two is None:
         return None
-    down, across = ordered
-    if not _kinds_crossed(seeds):
-        return None
-    told = [{**row, **_keys(seeds.get(str(row["id"]), {}))} for row in rows]
+    down, across = (_FACTOR + kind for kind in two)
+    keys = tuple(two.values())
+    told = [{**row, down: row.get(keys[0]), across: row.get(keys[1])} for row in rows]
     try:
-        return crossing(group, told, _FACTOR + down, _FACTOR + across)
+        return crossing(group, told, down, across)
     except UsageError:  # too many to be looked at
         return None
 
 
-def _kinds_crossed(seeds: Mapping[str, Mapping[str, int]]) -> bool:
-    """Whether runs share a seed of one kind and differ in another's."""
-    cells = {tuple(sorted(values.items())) for values in seeds.values()}
-    firsts = {kind for cell in cells for kind in cell[:1]}
-    return len(firsts) < len(cells)
+def crossed_kinds(rows: Sequence[Row]) -> dict[str, str] | None:
+    """The two kinds of seeds that were crossed, and under which keys rows have them.
+
+    Of several those of which the largest share of all combinations was run; None where no two vary
+    apart from each other.
+    """
+    kinds = seed_kinds(rows)
+    best_share, found = 0.0, None
+    values = {kind: [same(row.get(key)) for row in rows] for kind, key in kinds.items()}
+    for one, other in itertools.combinations(values, 2):
+        down, across = len({*values[one]}), len({*values[other]})
+        cells = len({*zip(values[one], values[other], strict=True)})
+        if cells > max(down, across) and cells > best_share * down * across:
+            best_share, found = cells / (down * across), {one: kinds[one], other: kinds[other]}
+    return found
 
 
-def _keys(values: Mapping[str, int]) -> dict[str, object]:
-    return {_FACTOR + kind: value for kind, value in values.items()}
+def floor(rows: Sequence[Row], metric: str, take: str = "last") -> Estimate | None:
+    """The spread of runs that had the same seeds, in all of which there were several together.
 
-
-def _floor(
-    rows: Sequence[Row],
-    metric: str,
-    seeds: Mapping[str, Mapping[str, int]],
-    repeats: Mapping[str, int],
-) -> Estimate | None:
-    """The spread of runs that had the same seeds; None where there are no two."""
-    again = {str(run) for run, count in repeats.items() if count}
-    cells = {tuple(sorted(seeds[run].items())) for run in again if run in seeds}
-    if len(cells) != 1:
+    It is what cannot be repeated, and 0 where all of them are equal to the bit. None where no two
+    finished runs had the same command and seeds.
+    """
+    found = result(rows, metric, take=take, is_with_repeats=True)
+    by_id = {str(row["id"]): row for row in rows}
+    cells: dict[tuple[object, ...], list[float]] = {}
+    for run, value in zip(found.runs, found.values, strict=True):
+        row = by_id[run]
+        if seeds := (*paired_by(row), *seed_of(row)):
+            cells.setdefault((row.get("command"), seeds), []).append(value)
+    several = [values for values in cells.values() if len(values) > 1]
+    n = sum(map(len, several))
+    if not several:
         return None
-    same = [row for row in rows if tuple(sorted(seeds.get(str(row["id"]), {}).items())) in cells]
-    values = result(same, metric, over="repeats").values
-    if len(values) < 2:
-        return None
-    spread = 0.0 if len({*map(_bits, values)}) == 1 else stats.sd(values)
-    note = "" if spread else "equal to the bit"
-    return Estimate(spread, len(values), "runs with the same seeds", "SD", note=note)
+    over = "runs with the same seeds"
+    if all(len({*map(_bits, values)}) == 1 for values in several):
+        return Estimate(0.0, n, over, "SD", note="equal to the bit")
+    squares = math.fsum(stats.sd(values) ** 2 * (len(values) - 1) for values in several)
+    return Estimate(math.sqrt(squares / (n - len(several))), n, over, "SD")
 
 
 def _more(group: Group, within: float | None) -> More | None:
@@ -177,7 +201,6 @@ def _more(group: Group, within: float | None) -> More | None:
 
 def warnings(
     rows: Sequence[Row],
-    seeds: Mapping[str, Mapping[str, int]],
     metrics: Sequence[str],
     metric: str,
 ) -> list[str]:
@@ -186,7 +209,7 @@ def warnings(
     found: list[str] = []
     if not metrics:
         return ["no run has logged a metric that is a number"] if ended else []
-    distinct = {tuple(sorted(seeds.get(str(row["id"]), {}).items())) for row in ended}
+    distinct = {seed_of(row) for row in ended}
     if len(ended) > 1 and len(distinct) > 1:
         told = {tuple(_bits(row.get(_METRIC + name)) for name in metrics) for row in ended}
         if len(told) == 1:

@@ -151,7 +151,7 @@ def _header(key: str, keys: set[str]) -> str:
     """The short name of a key where it means this key, else the key in full."""
     short = key.removeprefix("config.") if key.startswith("config.") else key
     short = key.removeprefix("metric.") if key.startswith("metric.") else short
-    return short if resolve(short, keys) == key else key
+    return short if short and resolve(short, keys) == key else key
 
 
 def _differs(rows: Sequence[Mapping[str, object]], key: str) -> bool:

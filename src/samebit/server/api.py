@@ -13,6 +13,7 @@ from samebit.folders.read import View
 from samebit.folders.said import check
 from samebit.query import seeds
 from samebit.query.crossing import Crossing, crossing
+from samebit.query.endings import Ending, endings
 from samebit.query.seeds import Group
 from samebit.query.where import Sort, resolve
 from samebit.remotes import named
@@ -55,7 +56,7 @@ from samebit.server.described import (
 from samebit.server.given import Given
 from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
-from samebit.server.points import PointsCache
+from samebit.server.points import PointsCache, load_numpy
 from samebit.server.reading import Reader
 
 __all__ = ["Api", "Request"]
@@ -68,6 +69,8 @@ _CONFIDENCE = 0.95
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
+# What is a repeat of another run, which seeds make pairs, how many versions of the code there were.
+_TOLD_BY = ("seed", "study", "trial", "trial.seeds", "command", "code.tree")
 _TAKES = ("last", "first", "min", "max")
 _TAKE = a_word("take", "of each run's metric", _TAKES)
 _JUDGED = (METRIC, _TAKE, a_word("better", "which is", seeds.BETTER))
@@ -122,6 +125,7 @@ class Api:
             "seeds/best": (self._best, Address(seeds.Bests, (BY, *_JUDGED, *SOME_RUNS))),
             "seeds/pairs": (self._pairs, Address(seeds.Pairs, (IDS, _AGAINST, *_JUDGED))),
             "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
+            "seeds/endings": (self._endings, Address(Ending, (IDS, *_JUDGED))),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
             "curves/groups": (
@@ -182,7 +186,7 @@ class Api:
     def _came_to(self, asked: Request, by: list[str], more: Sequence[str] = ()) -> list[Counted]:
         """What groups of the runs that are meant came to, each with the rows that it is of."""
         metric, take = _metric(asked), _take(asked)
-        needed = [*by, *more, "seed", "code.tree"]
+        needed = [*by, *more, *_TOLD_BY]
         needed += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
         return [
             (self._given.result(rows, metric, take, values), rows)
@@ -203,7 +207,21 @@ class Api:
 
     def _crossing(self, asked: Request) -> bytes:
         down, across = (asked.query.get(name, "") for name in ("down", "across"))
-        return encode(crossing(*self._one(asked, "ids", (down, across)), down, across))
+        group, rows = self._one(asked, "ids", (down, across))
+        floor = self._given.floor(rows, _metric(asked), _take(asked))
+        return encode(replace(crossing(group, rows, down, across), floor=floor))
+
+    def _endings(self, asked: Request) -> bytes:
+        """Of the runs that are named those that have a result."""
+        group, _ = self._one(asked, "ids")
+        numpy, metric = load_numpy(), _metric(asked)
+        curves = [
+            (series.steps(numpy), series.values(numpy))
+            for run in group.runs
+            if (series := self._points.series(run, metric)) is not None
+        ]
+        found = endings(curves, _better(asked), over=group.over)
+        return encode(Ending(found))
 
     def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
         """The runs that are named, as one group."""
@@ -333,7 +351,7 @@ class Api:
         def answer(asked: Request) -> bytes:
             columns, by = names(asked.query, "columns"), names(asked.query, "by")
             if by:
-                needed = [*by, "seed", "code.tree", "code.ran", *(columns or ())]
+                needed = [*by, *_TOLD_BY, "code.ran", *(columns or ())]
                 rows = self._with_all(self._chosen(asked, needed, _METHOD), by)
                 order = _order(asked)
                 return self._given.groups_table(form, rows, by, columns or (), order).encode()

@@ -9,7 +9,7 @@ from msgspec import Struct
 from samebit.folders.read import View
 from samebit.folders.stated import Stated
 from samebit.query.index import Row, Table
-from samebit.query.seeds import Group
+from samebit.query.seeds import Group, Number
 from samebit.query.where import Sort
 from samebit.server.answers import Told
 from samebit.server.beside import FirstDifference
@@ -48,6 +48,7 @@ class Given(Struct, frozen=True):
         open_state: a state of a run; whether parts that ranks hold are to stay parts.
         groups: rows by what they have under some names.
         result: what the runs of a group came to in a metric; which metric, how it is taken.
+        floor: the spread of runs with the same seeds in a metric; None where there are none.
         seed_of: what a run has in common with its counterpart in another group; empty for nothing.
         table: rows as a file, `csv` or `tex`, of columns, or of those shown by themselves.
         groups_table: groups of rows as such a file: by names, of metrics, in an order.
@@ -65,6 +66,7 @@ class Given(Struct, frozen=True):
     open_state: Callable[[View, Stated, bool], StoredState]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
     result: Callable[[Sequence[AnyRow], str, str, Values], Group]
+    floor: Callable[[Sequence[AnyRow], str, str], Number | None]
     seed_of: Callable[[AnyRow], Values]
     table: Callable[[str, Sequence[AnyRow], Sequence[str] | None], str]
     groups_table: Callable[[str, Sequence[AnyRow], Sequence[str], Sequence[str], Sort | None], str]

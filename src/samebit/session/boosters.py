@@ -9,15 +9,17 @@ import inspect
 import json
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
 from samebit.capture.importing import step_aside, when_imported
+from samebit.errors import UsageError
 from samebit.session.boosting import Call, Library, Training, scalars
 from samebit.session.splitters import replace_by_name
 
-__all__ = ["hook"]
+__all__ = ["hook", "is_met", "unmet"]
 
 Tell = Callable[..., Any]
 Begin = Callable[[Mapping[str, Any], frozenset[str]], Training]
@@ -27,6 +29,20 @@ _SETTINGS = ("num_boost_round", "early_stopping_rounds", "nfold", "stratified", 
 _OF_CALLS = frozenset({"dtrain", "train_set", "params"})
 
 _is_met: list[bool] = []
+_calls = threading.local()  # of this thread, those of `train` and `cv` that are under way and met
+
+
+def unmet(library: str) -> UsageError:
+    """What a callback says of a training whose `train` it is too late to meet: of a `partial`."""
+    return UsageError(
+        "of this training no round, score or booster is recorded: its train() was taken before "
+        f"samebit.integrations.{library} was imported; import that above it"
+    )
+
+
+def is_met() -> bool:
+    """Whether the training that asks, in a callback, is one that is met."""
+    return bool(getattr(_calls, "depth", 0))
 
 
 def hook(tell: Tell) -> None:
@@ -263,11 +279,14 @@ def _wrap(original: Any, tell: Tell, begin: Begin, callback: Callable[[Training]
         training = tell("hooks.boosting", "boosting_begins", Call(signature, args, kwargs, begin))
         if training is not None:
             args, kwargs = _with(callback(training), signature, args, kwargs)
+        _calls.depth = getattr(_calls, "depth", 0) + 1
         try:
             found = original(*args, **kwargs)
         except BaseException as error:
             step_aside(error)
             raise
+        finally:
+            _calls.depth -= 1
         if training is not None:
             tell("hooks.boosting", "boosting_ends", training, found)
         return found

@@ -17,9 +17,9 @@ from samebit.states import estimators
 from samebit.states import torch as torch_states
 from samebit.trace.loops import Loop
 
-__all__ = ["Boosting", "Call", "Library", "Training"]
+__all__ = ["MOST_NAMED", "Boosting", "Call", "Library", "Training"]
 
-_MOST_NAMED = 20  # trainings of one process whose scores and settings have names; each has its rows
+MOST_NAMED = 20  # trainings of one process whose scores and settings have names; each has its rows
 
 
 class Library(Struct, frozen=True):
@@ -186,7 +186,7 @@ class Boosting:
         """Name a training, and tell its settings; one that goes on with a booster has its name."""
         if training.rounds <= 1 or not self._count:
             self._count += 1
-        if self._count > _MOST_NAMED:
+        if self._count > MOST_NAMED:
             return
         library = training.library
         called = library.name if self._count == 1 else f"{library.name}-{self._count}"

@@ -5,6 +5,7 @@ A door is what a script has of a framework or a tracker and that calls us: callb
 of docs/design/034-doors.md; all of it is decided here and in `joining.py`.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,7 @@ from samebit.session import process
 from samebit.session.elsewhere import Rows
 from samebit.session.joining import begin_for_a_door, meet_rank
 from samebit.session.process import here
+from samebit.session.ranks import is_within
 from samebit.session.recording import Recording
 from samebit.session.run import Run
 
@@ -170,6 +172,8 @@ class Door:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        if self._path is not None and not is_within(self._path, os.environ):
+            self._path = None  # of a run with which this process has nothing to do
         meet_rank()
 
     def __deepcopy__(self, memo: Any) -> Self:

@@ -1,6 +1,7 @@
-"""A run of another process of this machine, into which this one writes rows and no more."""
+"""A run of another process of this machine: rows into it, and a handle that was pickled there."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.values import flatten
 from samebit.journal.writer import Writer
+from samebit.session.joining import meet_rank
+from samebit.session.process import end, here
+from samebit.session.ranks import is_within
+from samebit.session.run import Run
 
-__all__ = ["Rows", "next_step"]
+__all__ = ["Elsewhere", "Rows", "next_step", "reopened"]
 
 
 class Rows:
@@ -72,6 +77,71 @@ class Rows:
         if text not in self._said:
             self._said.add(text)
             console.say(f"samebit: log: {text} (training goes on)")
+
+
+class Elsewhere(Run):
+    """A run's handle that came here from the process that records it: its rows go into that run.
+
+    Once this process is a rank of the run, it is the handle of that rank.
+
+    Args:
+        path: of the run's folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(None, end)
+        del self._recording  # so that each call of the handle looks whether there is one by now
+        self._path = path
+        self._rows = Rows(path)
+        self._is_used = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "_recording":
+            raise AttributeError(name)
+        if not self._is_used:  # where it is unpickled a process does not know its parent so far
+            self._is_used = True
+            meet_rank()
+        active = here.active
+        if active is None or active.folder.path != self._path:
+            return None
+        self.__dict__[name] = active
+        return active
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._path.name
+
+    @property
+    def path(self) -> Path | None:
+        """The run's folder."""
+        return self._path
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Record a row: of numbers and texts alone, while this process is no rank."""
+        if self._recording is not None:
+            super().log(values, step)
+        else:
+            self._rows.log(values, step)
+
+    def finish(self) -> None:
+        """What was written is durable; the run goes on where it is recorded."""
+        self._rows.close()
+        super().finish()
+
+
+def reopened(path: Path | None) -> Run:
+    """What a handle is where it is unpickled; `path` is that of its run, None where it had none.
+
+    In a process that has nothing to do with that run (a checkpoint is loaded, a day later) it takes
+    every call and does nothing.
+    """
+    active = here.active
+    if path is not None and active is not None and active.folder.path == path:
+        return Run(active, end)
+    if path is None or not is_within(path, os.environ):
+        return Run(None, end)
+    return Elsewhere(path)
 
 
 def next_step(view: View) -> int:

@@ -15,8 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from samebit import places
-from samebit.capture import console, randomness, secrets
+from samebit.capture import console, parsing, randomness, secrets
 from samebit.errors import RunNotFound, SamebitError, UsageError, in_a_line
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
@@ -25,7 +27,7 @@ from samebit.records import ExecutionStart
 from samebit.session import beginning, coding, exiting, jobs, resuming, shortfall, spawned
 from samebit.session.beginning import Wanted
 from samebit.session.ends import Ends, OpsWanted
-from samebit.session.process import end, ends_with_the_process, here, leave
+from samebit.session.process import end, end_job, ends_with_the_process, here, leave
 from samebit.session.ranks import (
     AROUND,
     Role,
@@ -54,6 +56,7 @@ def enter() -> None:
         return
     if "SAMEBIT_PID" in os.environ and opens_files(sys.orig_argv):
         _watch_child(int(os.environ["SAMEBIT_PID"]))
+        parsing.watch_jobs(lambda found: _begin_first_job(found, run, execution))
     spawned.tell_rank(lambda rank: _join_spawned(rank, run, execution))
 
 
@@ -114,7 +117,7 @@ def _join(role: Role, run: str, number: str, *, begun: bool = False) -> None:
         return
     here.active = here.supervised = recording
     here.role = role
-    recording.next_job = _begin_job
+    recording.next_job, recording.job_over = _begin_next_job, end_job
     ends_with_the_process()
     # One that has begun may have seeded itself, and that wins.
     recording.begin(seed=None if begun else start.seed, deterministic=start.deterministic)
@@ -240,8 +243,8 @@ def _keeps_none(error: Exception) -> None:
 
 
 def _may_record() -> bool:
-    """Whether this process is none that multiprocessing made, or has joined as a rank."""
-    if not is_worker():
+    """Whether this process is none that multiprocessing made, or does a job, or is a rank."""
+    if not is_worker() or _does_jobs():
         return True
     meet_rank()
     return here.supervised is not None and here.supervised.is_here
@@ -330,14 +333,39 @@ def _join_or_begin(
     return _begin_here(seed, deterministic, name, group, resume)
 
 
-def _begin_job(before: Recording) -> None:
+def _does_jobs() -> bool:
+    """Whether a launcher of Hydra has made this process for jobs of a sweep, of which it does one.
+
+    What such a job forks is a worker as any.
+    """
+    if os.getpid() != here.pid or "hydra.core.hydra_config" not in sys.modules:
+        return False
+    from samebit.capture.composed import is_in_job  # noqa: PLC0415  (for Hydra alone)
+
+    return is_in_job()
+
+
+def _begin_next_job(before: Recording) -> None:
     """A further job of a sweep begins in this process: a run of its own, begun as the first was."""
-    start = before.folder.start(before.execution)
-    end(before, "finished")
+    if before is here.active:  # where Hydra did not say that it was over
+        end_job(before, None)
+    start, group = before.folder.start(before.execution), before.folder.record().group
+    _begin_job(start, group)
+
+
+def _begin_first_job(found: parsing.Parsed, around: str, execution: str) -> None:
+    """A process that a launcher of Hydra made within `samebit run` begins a job: it is a run.
+
+    A script that does a sweep itself, in a process that a recorded one started, stays unrecorded.
+    """
+    if found.job is not None and not found.at and here.active is None:
+        folder = RunFolder(Path(around))
+        _begin_job(folder.start(int(execution)), folder.record().group)
+
+
+def _begin_job(start: ExecutionStart, group: str | None) -> None:
     here.taken = True
-    here.of_job = _begin_here(
-        start.seed, start.deterministic, None, before.folder.record().group, None, of_job=True
-    )
+    here.of_job = _begin_here(start.seed, start.deterministic, None, group, None, of_sweep=start)
 
 
 def _say_of(there: Recording, name: str | None, group: str | None) -> None:
@@ -393,15 +421,19 @@ def _begin_here(
     group: str | None,
     resume: str | None,
     *,
-    of_job: bool = False,
+    of_sweep: ExecutionStart | None = None,
 ) -> Recording:
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    script = Path(main).absolute() if main and Path(main).is_file() else None
+    """Begin a run in this process; of a job, with the start of the sweep that it is one of."""
+    start = _start(seed, deterministic)
+    if of_sweep is not None:  # the process may be a launcher's own, with another command
+        said = {"how": of_sweep.how, "argv": of_sweep.argv, "masked": of_sweep.masked}
+        start = replace(start, **said, cwd=of_sweep.cwd)
+    script = _script(of_sweep)
     store = _store()
     settings = places.read_settings(store)
     is_within = "SAMEBIT_RUN" in os.environ
     wanted = Wanted(
-        _start(seed, deterministic),
+        start,
         job=None if is_within else jobs.find_launched(os.environ),
         parent=Path(os.environ["SAMEBIT_RUN"]).name if is_within else None,
         group=group,
@@ -431,10 +463,10 @@ def _begin_here(
     os.environ[AROUND] = around(begun.folder.path, begun.execution)
     ends_with_the_process()
     exiting.watch()
-    recording.next_job = _begin_job
-    recording.begins_with_job = of_job
+    recording.next_job, recording.job_over = _begin_next_job, end_job
+    recording.begins_with_job = of_sweep is not None
     recording.begin(seed=seed, deterministic=deterministic)
-    if not of_job:
+    if of_sweep is None:
         recording.taken_by_init(looks_back=True)
     if begun.problem is not None:
         recording.problem(*begun.problem)
@@ -443,6 +475,18 @@ def _begin_here(
         where = script.parent if script is not None else Path(_where())
         coding.begin(recording, where, script)
     return recording
+
+
+def _script(of_sweep: ExecutionStart | None) -> Path | None:
+    """The script of a run that begins here; None where none is known."""
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    if of_sweep is not None and of_sweep.how == "script":
+        main = os.path.join(of_sweep.cwd, of_sweep.argv[0])
+    elif _does_jobs() and main is not None and parsing.is_installed(main):  # a launcher's own
+        main = os.path.join(_where(), sys.argv[0])
+        if parsing.is_installed(main):
+            return None
+    return Path(main).absolute() if main and Path(main).is_file() else None
 
 
 def _start(seed: int | None, deterministic: bool) -> ExecutionStart:

@@ -95,6 +95,7 @@ class Launched(Struct, frozen=True):
     outcome: Outcome
     seconds: float
     cause: str | None = None  # "out of memory", of the machine or of what it was allowed
+    is_of_job: bool = False  # the first of a sweep, whose own end came before the command's
 
 
 def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -> Launched:
@@ -165,10 +166,10 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     _say_what_was_not_recorded(folder, execution, writer)
     cause = bound.cause if bound is not None else None
     cause = cause or _out_of_memory(outcome, oom_before, memory.oom_kills())
-    _end(begun_run, writer, status, outcome, cause=cause)
+    is_end = _end(begun_run, writer, status, outcome, cause=cause)
     if sending is not None and not sending.end():
         console.say("samebit: not all is pushed yet; the next command in this store goes on")
-    return Launched(folder, outcome, time.monotonic() - began, cause)
+    return Launched(folder, outcome, time.monotonic() - began, cause, is_of_job=not is_end)
 
 
 def _out_of_memory(
@@ -421,7 +422,8 @@ def _end(
     *,
     exception: str | None = None,
     cause: str | None = None,
-) -> None:
+) -> bool:
+    """Say how the command ended; False where its run has an end already, which is its own."""
     if not begun.is_first:  # rank 0's supervisor writes how the execution ended
         said = {"execution": begun.execution, "status": status, "signal": outcome.signal}
         try:
@@ -433,7 +435,7 @@ def _end(
     except Exception as error:  # what the kernel has, it keeps; only a power cut could lose it
         _trouble(writer, "journal", error)
     if not begun.is_first:
-        return
+        return True
     end = ExecutionEnd(
         ended_ns=time.time_ns(),
         status=status,
@@ -444,9 +446,10 @@ def _end(
         problems=shortfall.unwritten_problems(writer),
     )
     try:
-        begun.folder.end_execution(begun.execution, end)
+        return begun.folder.end_execution(begun.execution, end)
     except Exception as error:
         console.say(f"samebit: how the run ended could not be written down: {error}")
+        return True
 
 
 def _cannot(error: Exception) -> CannotStart:

@@ -19,7 +19,7 @@ from samebit.session.shortfall import Problem
 if TYPE_CHECKING:
     from samebit.launch.sending import Sending
 
-__all__ = ["end", "ends_with_the_process", "here", "leave"]
+__all__ = ["end", "end_job", "ends_with_the_process", "here", "leave"]
 
 _EXCEPTION_LENGTH = 4000
 _UNKNOWN_CODE = "SystemExit with a code that is not known; `samebit run` would know it"
@@ -29,6 +29,7 @@ class _Process:
     """What this process records now."""
 
     def __init__(self) -> None:
+        self.pid = os.getpid()  # that loaded us: a fork of it has another
         self.active: Recording | None = None
         self.supervised: Recording | None = None
         self.role = Role("0")  # in the supervised run
@@ -91,8 +92,20 @@ def _complete(recording: Recording) -> None:
         end(recording, "killed", signal="SIGINT")
         _die_of_the_interrupt()
     else:
-        text = "".join(traceback.format_exception(error))[-_EXCEPTION_LENGTH:]
-        end(recording, "failed", exception=text)
+        end(recording, "failed", exception=_as_text(error))
+
+
+def end_job(recording: Recording, error: BaseException | None) -> None:
+    """Complete the record of a job of a sweep, whose function has returned or raised this."""
+    here.taken = True  # what the script does behind it is no part of it
+    if error is None:
+        end(recording, "finished", is_job=True)
+    else:
+        end(recording, "failed", exception=_as_text(error), is_job=True)
+
+
+def _as_text(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))[-_EXCEPTION_LENGTH:]
 
 
 def _how_it_left(recording: Recording) -> exiting.SystemExited | None:
@@ -122,8 +135,13 @@ def end(
     exit_code: int | None = None,
     exception: str | None = None,
     signal: str | None = None,
+    is_job: bool = False,
 ) -> None:
-    """Complete the record of a run; rank 0 of a run that `init()` began says how it ended."""
+    """Complete the record of a run; rank 0 of a run that `init()` began says how it ended.
+
+    So it does of a job of a sweep (`is_job`) that has the run of `samebit run`: its end is not that
+    of the command.
+    """
     if not recording.is_here:
         return
     try:
@@ -135,11 +153,13 @@ def end(
         here.active = None
         os.environ.pop(AROUND, None)
     unwritten = recording.unwritten
-    if recording is here.supervised:  # the supervisor writes how it ended
+    is_supervised = recording is here.supervised
+    if is_supervised and not is_job:  # the supervisor writes how it ended
         if unwritten:
             leave(recording.folder, recording.execution, recording.rank, list(unwritten))
         return
-    if not here.writes_end:  # rank 0 of this job does
+    writes_end = recording.rank == "0" if is_supervised else here.writes_end
+    if not writes_end:  # rank 0 does
         return
     end = ExecutionEnd(
         ended_ns=time.time_ns(),

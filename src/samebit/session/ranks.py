@@ -25,6 +25,7 @@ __all__ = [
     "find_around",
     "find_role",
     "is_spawned",
+    "is_within",
     "is_worker",
     "opens_files",
     "program",
@@ -125,6 +126,12 @@ def find_around(environ: Mapping[str, str]) -> tuple[str, str] | None:
         return None
     execution, _, folder = rest.partition(":")
     return folder, execution
+
+
+def is_within(folder: Path, environ: Mapping[str, str]) -> bool:
+    """Whether the process that records a run made this one, directly or not."""
+    made_by_init = environ.get(AROUND, "").split(":", 2)[2:]
+    return str(folder) in (environ.get("SAMEBIT_RUN"), *made_by_init)
 
 
 def _is_rank(text: str | None) -> bool:

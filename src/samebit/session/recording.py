@@ -121,6 +121,8 @@ class Recording:
         self.fits = Tracing(loops, self._keeper, self.problem)  # and trials of searches, each a row
         # A further job of a sweep in this process begins, which is a run of its own.
         self.next_job: Callable[[Recording], None] | None = None
+        # The job that this run is of is over; with what its function raised.
+        self.job_over: Callable[[Recording, BaseException | None], None] | None = None
         self.begins_with_job = False
         self._job: int | None = None
         self._is_of_script = False  # it began outside of the sweep, and has all of its jobs
@@ -218,7 +220,7 @@ class Recording:
             randomness.seed_everything(seed)
         if self.settings.console == "tee":
             self._safely("console.write", self._console.begin)
-        parsing.watch(self._parsed)
+        parsing.watch(self._parsed, self._job_ended)
         self._watches.begin()
         self._sources.install()
         self._safely("capture.cells", self._cells.install)
@@ -596,15 +598,25 @@ class Recording:
             self.trouble(source, error)
 
     def _parsed(self, found: parsing.Parsed) -> None:
-        if self.is_here and not self._finished:
+        if not self.is_here:
+            return
+        job = found.job
+        is_another = job is not None and self._job not in (None, job.number)
+        if is_another and not self._is_of_script:  # also where that of this run is over
+            next_job = self.next_job
+            if next_job is not None:
+                self._safely("job", lambda: next_job(self))
+        elif not self._finished:
             self._safely("capture.config", lambda: self._take(found))
+
+    def _job_ended(self, number: int, error: BaseException | None) -> None:
+        is_mine = self._job == number and not self._is_of_script
+        job_over = self.job_over
+        if self.is_here and not self._finished and is_mine and job_over is not None:
+            self._safely("job", lambda: job_over(self, error))
 
     def _take(self, found: parsing.Parsed) -> None:
         job = found.job
-        if job is not None and self._job not in (None, job.number) and not self._is_of_script:
-            if self.next_job is not None:
-                self.next_job(self)
-            return
         if job is not None and self._job is None:
             self._job = job.number
             self._tell_job(job)
@@ -618,8 +630,13 @@ class Recording:
         self.configuration.parsed(found)
 
     def _tell_job(self, job: parsing.Job) -> None:
-        arguments, _ = secrets.mask_arguments(list(job.arguments))
-        fact = {"number": job.number, "arguments": arguments, "replaces": len(sys.argv) - 1}
+        from samebit.capture.composed import options_of  # noqa: PLC0415  (for Hydra alone)
+
+        start = self.folder.start(self.execution)
+        # The process may be a launcher's own, with another command than the sweep.
+        words = sys.argv[1:] if start.how == "command" else start.argv[1:]
+        arguments, _ = secrets.mask_arguments([*options_of(words), *job.arguments])
+        fact = {"number": job.number, "arguments": arguments, "replaces": len(words)}
         self.fact("job", {**fact, "sweep": job.sweep, "whole": self.begins_with_job})
         if self.rank == "0" and not self._is_of_script and self.folder.record().group is None:
             self.folder.add_note("group", job.sweep)

@@ -26,7 +26,7 @@ class Run:
 
     Nothing here raises into training: what goes wrong is said once on stderr and marks the run.
     A handle in a process that does not record (a spawned loader worker) takes every call and does
-    nothing.
+    nothing; one that came there by pickle writes rows of numbers and texts into the run.
     """
 
     def __init__(self, recording: Recording | None, end: Callable[..., None]) -> None:
@@ -334,6 +334,17 @@ class Run:
         """End the run: the final state, the last facts. At exit this happens by itself."""
         if self._recording is not None:
             self._end(self._recording, "finished")
+
+    def __reduce__(self) -> Any:
+        from samebit.session.elsewhere import reopened  # noqa: PLC0415  (most are never pickled)
+
+        return reopened, (self.path,)
+
+    def __copy__(self) -> Self:
+        return self  # of one run there is one handle
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
 
     def __enter__(self) -> Self:
         return self

@@ -81,6 +81,10 @@ class Seeding:
         roles.listen(partial(self._told, "seeds"))
         if not self.is_late:
             self.begin(seeded=seeded)
+        elif self.when == "init":
+            state = self._states.get("torch")
+            if state is not None and generators.drew_its_seed(state):
+                generators.when_ready("torch", partial(self._torch_began, state["seed"]))
 
     def begin(self, *, seeded: bool) -> None:
         """Note, and on a replay give back, from here on; a second call does nothing."""
@@ -156,6 +160,13 @@ class Seeding:
 
     def _seed_call(self, call: dict[str, Any]) -> None:
         self._told("seed_call", {**call, "step": self._step()})
+
+    def _torch_began(self, seed: int) -> None:
+        """What torch drew before `init` comes back, too: its seed is what it began from."""
+        try:
+            generators.put_back("torch", {"seed": seed})
+        except Exception as error:  # inside an import
+            self._trouble("capture.randomness", error)
 
     def _started(self, library: str) -> None:
         if not self._on or os.getpid() != self._pid:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from samebit.capture.callers import caller
+from samebit.capture.callers import caller, is_library
 from samebit.capture.importing import step_aside, when_imported
 
 if TYPE_CHECKING:
@@ -275,8 +275,24 @@ def _datasets(tell: Tell, module: Any) -> None:
 
 
 def replace_by_name(original: Any, wrapped: Any) -> None:
-    """Put a function in the place of another, also where it was imported by name."""
+    """Put a function in the place of another, also where it was imported by name.
+
+    In the script's own modules by any other name, too: `from xgboost import train as fit`.
+    """
     name = original.__name__
     for holder in list(sys.modules.values()):
-        if isinstance(holder, ModuleType) and vars(holder).get(name) is original:
+        if not isinstance(holder, ModuleType):
+            continue
+        inside = vars(holder)
+        if inside.get(name) is original:
             setattr(holder, name, wrapped)
+        if _is_of_script(inside):
+            for other in [other for other, value in inside.items() if value is original]:
+                setattr(holder, other, wrapped)
+
+
+def _is_of_script(inside: Mapping[str, Any]) -> bool:
+    file = inside.get("__file__")
+    if isinstance(file, str):
+        return not is_library(file)
+    return inside.get("__name__") == "__main__"  # of a notebook

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
         stopped_early,
         stopping_cost,
     )
-    from samebit.stats.groups import levene, mann_whitney, one_way, welch_t
+    from samebit.stats.groups import difference, levene, mann_whitney, one_way, welch_t
     from samebit.stats.intervals import mean, proportion, sd, seeds_needed, sem
     from samebit.stats.multiple import holm
     from samebit.stats.pairs import (
         Decision,
         cohen_dz,
         decide,
+        decide_unpaired,
         paired_t,
         pairs_needed,
         sign_flip,
@@ -48,6 +49,8 @@ __all__ = [
     "cohen_dz",
     "crossed",
     "decide",
+    "decide_unpaired",
+    "difference",
     "expected_best",
     "fates",
     "holm",
@@ -75,10 +78,10 @@ __all__ = [
 
 _MODULES = {
     "curves": "Fates fates rank_with_final spearman stopped_early stopping_cost",
-    "groups": "levene mann_whitney one_way welch_t",
+    "groups": "difference levene mann_whitney one_way welch_t",
     "intervals": "mean proportion sd seeds_needed sem",
     "multiple": "holm",
-    "pairs": "Decision cohen_dz decide paired_t pairs_needed sign_flip wilcoxon",
+    "pairs": "Decision cohen_dz decide decide_unpaired paired_t pairs_needed sign_flip wilcoxon",
     "search": "expected_best",
     "tasks": "over_tasks performance_profile probability_of_improvement",
     "values": "Comparison Estimate",

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from samebit.errors import UsageError
-from samebit.stats.distributions import f_sf, normal_sf, t_sf
-from samebit.stats.inputs import Floats, series
+from samebit.stats.distributions import f_sf, normal_sf, t_quantile, t_sf
+from samebit.stats.inputs import Floats, check_confidence, series
 from samebit.stats.intervals import centre, sd
 from samebit.stats.ranks import as_read, below, midranks, rounding_of, sums_of_chosen
-from samebit.stats.values import Comparison, hopeless
+from samebit.stats.values import Comparison, Estimate, hopeless
 
-__all__ = ["levene", "mann_whitney", "one_way", "welch_t"]
+__all__ = ["difference", "levene", "mann_whitney", "one_way", "welch_t"]
 
 _EXACT = 80  # values in both groups
 
@@ -21,17 +21,46 @@ def welch_t(a: ArrayLike, b: ArrayLike, *, over: str = "seeds") -> Comparison:
     """Whether two means differ, spreads being what they are (Welch 1947); two-sided."""
     first, second = _group(a, "a"), _group(b, "b")
     n = len(first), len(second)
+    off, spread, freedom, note = *_apart(first, second), ""
+    if not spread:
+        statistic, p, degrees, note = _without_spread(off)
+    else:
+        statistic, degrees = off / spread, (freedom,)
+        p = 2 * t_sf(abs(statistic), freedom)
+    return Comparison(p, statistic, n, over, "Welch's t test", "t", freedom=degrees, note=note)
+
+
+def difference(
+    a: ArrayLike, b: ArrayLike, *, over: str = "seeds", confidence: float = 0.95
+) -> Estimate:
+    """How far the mean of a is above that of b, with Welch's t interval (1947).
+
+    Without an interval where a side has one value. Of pairs, `mean` of their differences is
+    narrower.
+    """
+    check_confidence(confidence)
+    first, second = np.sort(series(a, "a")), np.sort(series(b, "b"))
+    n, m = len(first), len(second)
+    counted, what = f"{over} ({n} and {m})", "difference of means"
+    if min(n, m) == 1:
+        off = centre(first) - centre(second)
+        return Estimate(off, n + m, counted, what, note="one value on a side: no interval")
+    off, spread, freedom = _apart(first, second)
+    half = t_quantile((1 + confidence) / 2, freedom) * spread if spread else 0.0
+    note = "" if spread else "no group varies"
+    method = "Welch t interval"
+    return Estimate(off, n + m, counted, what, off - half, off + half, method, confidence, note)
+
+
+def _apart(first: Floats, second: Floats) -> tuple[float, float, float]:
+    """How far means are apart, the standard error of that, and Welch's degrees of freedom."""
     off = centre(first) - centre(second)
     parts = [sd(group) ** 2 / len(group) for group in (first, second)]
-    spread = math.sqrt(sum(parts))
-    if not spread:
-        statistic, p, freedom, note = _without_spread(off)
-    else:
-        statistic, note = off / spread, ""
-        shares = [part / sum(parts) for part in parts]
-        freedom = (1 / sum(s * s / (k - 1) for s, k in zip(shares, n, strict=True)),)
-        p = 2 * t_sf(abs(statistic), freedom[0])
-    return Comparison(p, statistic, n, over, "Welch's t test", "t", freedom=freedom, note=note)
+    total = sum(parts)
+    if not total:
+        return off, 0.0, 0.0
+    shares = zip((part / total for part in parts), (len(first), len(second)), strict=True)
+    return off, math.sqrt(total), 1 / sum(share**2 / (k - 1) for share, k in shares)
 
 
 def mann_whitney(

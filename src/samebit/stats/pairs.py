@@ -10,14 +10,16 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
 from samebit.errors import UsageError
 from samebit.stats.distributions import normal_quantile, normal_sf, t_sf
-from samebit.stats.inputs import Floats, check_confidence, pairs
+from samebit.stats.inputs import Floats, check_confidence, pairs, series
 from samebit.stats.intervals import sd, sem
 from samebit.stats.ranks import as_read, below, midranks, rounding_of, sums_of_signed
 from samebit.stats.resampling import SEED, Seed, drawn, generator, means, percentiles, portions
+from samebit.stats.tasks import probability_of_improvement
 from samebit.stats.values import Comparison, Estimate, hopeless
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Decision",
     "cohen_dz",
     "decide",
+    "decide_unpaired",
     "paired_t",
     "pairs_needed",
     "sign_flip",
@@ -35,6 +38,7 @@ Answer = Literal["not significant", "significant, not meaningful", "significant 
 
 _EXACT_PAIRS = 36  # of which each half has 2^18 sums
 _EXACT_RANKS = 400
+_FEW = 10
 _FLIPS = 99_999
 
 
@@ -44,9 +48,17 @@ class Decision(Struct, frozen=True):
     answer: Answer
     probability: Estimate  # that a beats b
     gamma: float
+    smallest_p: float = 0.0  # that an exact test of so many values can reach
 
     def __str__(self) -> str:
         return f"{self.answer}: {self.probability}"
+
+    def turned(self) -> "Decision":
+        """The same of b over a, by the same interval."""
+        share = self.probability
+        low, high = (None if end is None else 1 - end for end in (share.high, share.low))
+        turned = replace(share, value=1 - share.value, low=low, high=high)
+        return _decided(turned, self.gamma, self.smallest_p)
 
 
 def sign_flip(
@@ -180,25 +192,89 @@ def decide(
     n, over = len(wins), f"pairs by {by}"
     if n == 1:
         only = Estimate(float(wins[0]), 1, over, "P(A>B)", note="one pair: no interval")
-        return Decision("not significant", only, gamma)
+        return _decided(only, gamma, 1.0)
     shares = means(wins, resamples, seed)
     low, high = percentiles(shares, (1 - confidence) / 2, (1 + confidence) / 2)
     notes = [
         "all resamples are equal" if low == high else "",
         hopeless(f"{n} pairs", 2.0 ** (1 - n), 1 - confidence),
     ]
-    needed = pairs_needed(gamma)
-    if not any(notes) and n < needed:
-        notes.append(f"{needed} pairs would find P(A>B) = {gamma:g}")
+    if not any(notes):
+        notes.append(_more_needed(n, gamma, "pairs"))
     note = "; ".join(filter(None, notes))
     method = f"percentile bootstrap interval from {resamples} resamples"
     share = Estimate(float(wins.mean()), n, over, "P(A>B)", low, high, method, confidence, note)
-    answer: Answer = "significant and meaningful"
-    if low <= 0.5 or 2.0 ** (1 - n) > 1 - confidence:
-        answer = "not significant"
-    elif high <= gamma:
-        answer = "significant, not meaningful"
-    return Decision(answer, share, gamma)
+    return _decided(share, gamma, 2.0 ** (1 - n))
+
+
+def decide_unpaired(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    gamma: float = 0.75,
+    over: str = "runs",
+    confidence: float = 0.95,
+    resamples: int = 9_999,
+    seed: Seed = SEED,
+) -> Decision:
+    """The same of groups that make no pairs: P(A>B) is of a run of each, drawn apart.
+
+    It is Mann and Whitney's U over the number of pairs, with a percentile bootstrap interval in
+    which each group is resampled by itself. Too few runs for an exact test to be significant are
+    not significant here, either.
+
+    Args:
+        a: higher is better; of losses, give b as a.
+        b: the other group, of any size.
+        gamma: as in `decide`.
+        over: what a run is one of.
+        confidence: of the interval.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    check_confidence(confidence)
+    _check_gamma(gamma)
+    first, second = series(a, "a"), series(b, "b")
+    n, m = len(first), len(second)
+    share = probability_of_improvement(
+        first[:, None],
+        second[:, None],
+        over=over,
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )
+    smallest = min(1.0, 2 / math.comb(n + m, n))
+    notes = [share.note, hopeless(f"{n} and {m} {over}", smallest, 1 - confidence)]
+    if not any(notes) and min(n, m) < _FEW:
+        notes.append(f"a bootstrap of fewer than {_FEW} {over} is too narrow")
+    if not any(notes):
+        notes.append(_more_needed(min(n, m), gamma, f"{over} of each"))
+    share = replace(
+        share,
+        n=n + m,
+        over=f"{over} ({n} and {m})",
+        what="P(A>B)",
+        method=share.method.replace("stratified", "percentile"),
+        note="; ".join(filter(None, notes)),
+    )
+    return _decided(share, gamma, smallest)
+
+
+def _decided(share: Estimate, gamma: float, smallest_p: float) -> Decision:
+    """What an interval of P(A>B) says; nothing where so few values can say nothing."""
+    answer: Answer = "not significant"
+    if share.low is not None and share.high is not None and share.confidence is not None:
+        could_be = smallest_p <= 1 - share.confidence
+        if share.low > 0.5 and could_be:
+            meaningful = share.high > gamma
+            answer = "significant and meaningful" if meaningful else "significant, not meaningful"
+    return Decision(answer, share, gamma, smallest_p)
+
+
+def _more_needed(n: int, gamma: float, what: str) -> str:
+    needed = pairs_needed(gamma)
+    return f"{needed} {what} would find P(A>B) = {gamma:g}" if n < needed else ""
 
 
 def pairs_needed(gamma: float = 0.75, *, alpha: float = 0.05, beta: float = 0.05) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from samebit.folders.find import list_runs
 from samebit.folders.read import read_run
-from tests.projects import Ended, Project
+from tests.projects import SAMEBIT, Ended, Project
 
 IMPORT = "import samebit.compat.wandb as wandb\n"
 
@@ -71,7 +71,6 @@ def test_a_run_is_begun_by_init_and_ended_by_finish(project: Project) -> None:
 def test_projects_and_kinds_of_jobs_can_be_asked_for(project: Project) -> None:
     text = "wandb.init(project='mnist', job_type='eval'); wandb.log({'a': 1})"
     ran(project.python(script(project, text)))
-    from tests.projects import SAMEBIT
 
     asked = "project = mnist and job_type = eval"
     found = project.call(SAMEBIT, "ls", "--json", "--where", asked)
@@ -293,6 +292,44 @@ def test_a_run_goes_on_by_the_id_that_its_script_gave_it(project: Project) -> No
     assert ran(project.python(ours)).out == f"{view.id}\n"
 
 
+@pytest.mark.parametrize(
+    ("resume", "there", "gone"),
+    [
+        ("'must'", "True 1", "UsageError: there is no run 'other' to resume"),
+        ("'allow'", "True 1", "False 0"),
+        ("'auto'", "True 1", "False 0"),
+        ("True", "True 1", "False 0"),
+        ("'never'", "UsageError: there is a run 'mine' already", "False 0"),
+        ("None", "False 0", "False 0"),
+    ],
+)
+def test_resume_means_what_wandb_says_of_it(
+    project: Project, resume: str, there: str, gone: str
+) -> None:
+    first = script(project, "wandb.init(id='mine'); wandb.log({'a': 1})", name="first.py")
+    assert project.python(first).code == 0
+    for id, expected in (("mine", there), ("other", gone)):
+        text = f"""
+            run = wandb.init(id={id!r}, resume={resume})
+            print(run.resumed, run.starting_step)
+        """
+        ended = project.python(script(project, text))
+        is_refused = "Error" in expected
+        assert ended.code == is_refused, ended.err
+        assert expected in (ended.err if is_refused else ended.out)
+    assert any(view.metrics.get("a") for view in project.views())  # it is nobody's to write over
+
+
+def test_a_script_of_samebit_run_goes_on_by_its_id_too(project: Project) -> None:
+    first = script(project, "wandb.init(id='mine')", name="first.py")
+    assert project.python(first).code == 0
+    earlier = project.view().id
+    again = script(project, "print(wandb.init(id='mine', resume='must').id)", name="again.py")
+    ended = ran(project.run(again))
+    assert ended.out == f"{earlier}\n"
+    assert f"the script went on in run {earlier}" in ended.err
+
+
 def test_summaries_are_what_was_said_defined_or_logged_last(project: Project) -> None:
     text = """
         import json
@@ -460,7 +497,6 @@ def test_in_a_replay_ids_are_those_of_the_run_and_nothing_is_said_or_kept(projec
         pathlib.Path(run.dir, "left.txt").write_text("x")
     """
     from samebit.data import versions
-    from tests.projects import SAMEBIT
 
     ran(project.run("--seed", "1", script(project, text)))
     before = {name: len(versions.read_records(project.store, name)) for name in _names(project)}
@@ -492,3 +528,26 @@ def test_log_is_seen_after_kill(project: Project) -> None:
     view = read_run(next(iter(list_runs(project.store))))
     assert view.metrics["a"].values == [1]
     assert view.facts["wandb"]["said"] == ["b"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("supervised", [True, False])
+def test_a_script_that_reads_its_own_run_reads_it_in_a_replay_too(
+    project: Project, supervised: bool
+) -> None:
+    """The first example of the guide: its store is not there in a replay."""
+    text = """
+        run = wandb.init(project="mnist", config={"lr": 0.1})
+        for step in range(3):
+            wandb.log({"loss": 1.0 / (step + 1)})
+        wandb.finish()
+        recorded = wandb.Api().run(f"{run.entity}/{run.project}/{run.id}")
+        assert recorded.id == run.id and recorded.config == {"lr": 0.1}
+        assert recorded.summary["loss"] == 1 / 3 and recorded.project == "mnist"
+        assert [row["loss"] for row in recorded.scan_history()][0] == 1.0
+    """
+    name = script(project, text)
+    ran(project.run(name) if supervised else project.python(name))
+    (view,) = project.views()
+    ended = project.call(SAMEBIT, "verify", view.id)
+    assert ended.out.startswith("unknown: metrics agree, but no optimizer"), ended

@@ -17,6 +17,7 @@ from samebit.errors import NotFound
 from samebit.query.tabular.shapes import RUN_COLUMNS, SHAPES
 from samebit.records import LATER, Verdict
 from samebit.remotes.checking import Checked
+from samebit.report.versus import Versus
 
 __all__ = ["OUTPUTS", "Output", "make_schema"]
 
@@ -95,6 +96,7 @@ OUTPUTS: dict[str, Output] = {
     "tags ls": Output((stores.Tags,)),
     "seeds": Output((papers.Seeds,), "Of `samebit seeds show GROUP`."),
     "sweep": Output((Found,), "Of `samebit sweep show NAME`."),
+    "versus": Output((Versus,)),
     "table": Output((papers.Table,)),
     "checklist": Output((papers.Checklist,)),
     "paper init": Output((papers.PaperInit,)),

@@ -9,6 +9,7 @@ from samebit.report.release.comparing import Compared
 from samebit.report.release.hurdles import Item
 from samebit.report.release.searching import Place
 from samebit.report.studied import Studied
+from samebit.report.versus import Versus
 
 
 class SeedsRun(TypedDict):
@@ -31,6 +32,7 @@ class Seeds(TypedDict):
     runs: list[SeedsRun]
     metrics: list[str]
     result: Studied | None
+    than: Versus | None  # with `--than`
 
 
 class LeftOut(TypedDict):

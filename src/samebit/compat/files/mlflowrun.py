@@ -52,6 +52,8 @@ class Kept(Struct):
         default_factory=dict[str, list[tuple[int, float, int]]]
     )  # by name (time in ms, value, step), as they were logged
     datasets: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    # Versions of registered models that are of it: name, version, stage, aliases.
+    models: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     artifacts: Path | None = None  # the folder, where it is there
     digest: str = ""
     unread_bytes: dict[str, int] = field(default_factory=dict[str, int])
@@ -137,12 +139,15 @@ def _said(kept: Kept, counted: list[str], artifacts: list[dict[str, Any]]) -> di
         said.setdefault("user", kept.user)
     if artifacts:
         said["artifacts_there"] = len(artifacts)
+    if kept.models:
+        said["models"] = ", ".join(f"{one['name']} {one['version']}" for one in kept.models)[:200]
     if counted:
         said["numbered"] = f"{', '.join(counted)[:200]}: logged without a step, in this order"
     more: dict[str, Any] = {
         "experiment_id": kept.experiment_id,
         "tags": kept.tags,
         "datasets": kept.datasets,
+        "registered": kept.models,
         "artifacts": artifacts[:_MOST_LISTED],
         "unread_bytes": kept.unread_bytes,
     }

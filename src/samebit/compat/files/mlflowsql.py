@@ -5,7 +5,7 @@ largest float, which is given as it is kept.
 """
 
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ _DATASETS = """
     FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id
     LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid AND t.name = 'mlflow.data.context'
     WHERE i.destination_id = ? AND i.source_type = 'DATASET' ORDER BY d.name, d.digest"""
+_MODELS = """
+    SELECT v.name, v.version, v.current_stage, group_concat(a.alias) FROM model_versions v
+    LEFT JOIN registered_model_aliases a ON a.name = v.name AND a.version = v.version
+    WHERE v.run_id = ? GROUP BY v.name, v.version ORDER BY v.name, v.version LIMIT 1000"""
 _RUN = """
     SELECT r.name, r.status, r.user_id, r.start_time, r.end_time, r.artifact_uri,
            r.experiment_id, e.name
@@ -99,21 +103,24 @@ def read_run(file: Path, name: str, told: Callable[[int], object]) -> ForeignRun
         )
         for point in rows:
             _add_point(kept, *point)
-        if {"inputs", "datasets", "input_tags"} <= _tables(connection):
-            kept.datasets = [
-                {
-                    key: value
-                    for key, value in zip(_OF_DATASET, map(_text, row), strict=True)
-                    if value
-                }
-                for row in connection.execute(_DATASETS, (name,))
-            ]
+        tables = _tables(connection)
+        if {"inputs", "datasets", "input_tags"} <= tables:
+            kept.datasets = _named(_OF_DATASET, connection.execute(_DATASETS, (name,)))
+        if {"model_versions", "registered_model_aliases"} <= tables:
+            kept.models = _named(_OF_MODEL, connection.execute(_MODELS, (name,)))
     kept.digest = of_bytes(canonical_json([_text(status), kept.params, kept.tags, kept.metrics]))
     told(sum(map(len, kept.metrics.values())))
     return foreign_run(kept)
 
 
 _OF_DATASET = ("name", "digest", "source_type", "context")
+_OF_MODEL = ("name", "version", "stage", "aliases")
+
+
+def _named(keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, str]]:
+    """What rows have, as texts by name; nothing where they have nothing."""
+    pairs = (zip(keys, map(_text, row), strict=True) for row in rows)
+    return [{key: value for key, value in row if value} for row in pairs]
 
 
 def _text(value: Any) -> str:

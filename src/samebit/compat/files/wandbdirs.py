@@ -12,10 +12,11 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.compat.files.wandbexports import find_exports, is_export
+from samebit.compat.files.wandbfiles import saved_files, staged_file
 from samebit.compat.files.wandblog import BLOCK_BYTES, Log, read_log
 from samebit.compat.files.wandbmedia import shown
 from samebit.compat.files.wandbrecords import Recorded, Row, read_beginning, read_records
-from samebit.compat.foreign import Column, Execution, ForeignRun, Found, Thing
+from samebit.compat.foreign import Column, Execution, ForeignRun, Found, Names, Problems, Thing
 from samebit.digest import canonical_json, of_bytes
 from samebit.errors import Damaged, NotFound
 from samebit.media.given import Text
@@ -24,6 +25,7 @@ __all__ = ["Wandb"]
 
 _SUFFIX = ".wandb"
 _MOST_BYTES = 2 << 30  # of a file, which is read as a whole
+_BEGINNING_BYTES = 4 << 10  # in which most files say whose they are
 _MOST_LISTED = 1000  # files and artifacts
 _MOST_CONSOLE = 16 << 20  # characters
 _MOST_TROUBLES = 100
@@ -88,14 +90,23 @@ class Wandb:
         """Which run a file is of, and when it was begun; None where it does not say so (yet)."""
         if path not in self._keys:
             try:
-                with path.open("rb") as stream:
-                    said = read_beginning(read_log(stream.read(BLOCK_BYTES)).records)
+                said = _beginning(path)
             except (Damaged, OSError):
                 return None
             if not said.run.get("id"):
                 return None
             self._keys[path] = _key_of(said), said.started_ns
         return self._keys[path]
+
+
+def _beginning(path: Path) -> Recorded:
+    """What the first records of a file say; they are short, but for a long configuration."""
+    with path.open("rb") as stream:
+        data = stream.read(_BEGINNING_BYTES)
+        said = read_beginning(read_log(data).records)
+        if said.run.get("id"):
+            return said
+        return read_beginning(read_log(data + stream.read(BLOCK_BYTES - len(data))).records)
 
 
 def _size(path: Path) -> int:
@@ -133,8 +144,9 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
         if first.log.damaged or first.said.troubles:
             raise Damaged("the record that says which run it is cannot be read")
         return None
-    problems: dict[tuple[str, str], None] = {}
-    executions = [_execution(part, problems) for part in parts]
+    problems: Problems = {}
+    names = Names(problems)
+    executions = [_execution(part, names, problems) for part in parts]
     run: dict[str, Any] = {}
     config: dict[str, Any] = {}
     environment: dict[str, Any] = {}
@@ -147,8 +159,9 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
     named = [one["type"] for part in parts for one in part.said.artifacts]
     if many := sum(kind != _TABLE for kind in named):
         subject = "artifact was" if many == 1 else "artifacts were"
-        what = f"{many:,} {subject} logged or used: names and digests are kept, files are elsewhere"
+        what = f"{many:,} {subject} logged or used: names and digests are kept"
         problems["artifacts", what] = None
+    outputs, md5 = _outputs(parts)
     entity, project, name = _key_of(first.said)
     return ForeignRun(
         tool="wandb",
@@ -163,10 +176,27 @@ def _read(paths: Sequence[Path], told: Callable[[int], object]) -> ForeignRun | 
         text=run.get("notes", ""),
         tags=last.said.tags,
         facts=_facts(last, environment),
-        said=_said(run, environment, parts),
+        said=_said(run, environment, parts, names),
         problems=list(problems),
+        outputs=outputs,
+        md5=md5,
         digest=of_bytes(canonical_json([[part.path.name, part.digest] for part in parts])),
     )
+
+
+def _outputs(parts: Sequence[_Part]) -> tuple[dict[str, Path], dict[str, str]]:
+    """The files that it has made and that lie here; of those of artifacts their digests."""
+    outputs: dict[str, Path] = {}
+    md5: dict[str, str] = {}
+    for number, part in enumerate(parts, 1):
+        again = f" ({number})" if number > 1 else ""
+        for path, place in saved_files(part.path.parent):
+            outputs[f"files{again}/{path}"] = place
+        for one in part.said.staged:
+            if (place := staged_file(one)) is not None:
+                outputs[f"artifacts{again}/{one.path}"] = place
+                md5[f"artifacts{again}/{one.path}"] = one.md5
+    return outputs, md5
 
 
 def _status(said: Recorded) -> str:
@@ -175,7 +205,7 @@ def _status(said: Recorded) -> str:
     return "failed" if said.exit_code else "finished"
 
 
-def _tell_troubles(part: _Part, problems: dict[tuple[str, str], None]) -> None:
+def _tell_troubles(part: _Part, problems: Problems) -> None:
     for at, size in part.log.damaged[:_MOST_TROUBLES]:
         what = f"at byte {at:,}: checksums do not fit; {size:,} bytes are left out"
         problems[part.path.name, what] = None
@@ -186,19 +216,16 @@ def _tell_troubles(part: _Part, problems: dict[tuple[str, str], None]) -> None:
 # What was logged
 
 
-def _execution(part: _Part, problems: dict[tuple[str, str], None]) -> Execution:
+def _execution(part: _Part, names: Names, problems: Problems) -> Execution:
     said = part.said
     columns: dict[str, Column] = {}
-    keys: dict[str, tuple[str, ...]] = {}
     things: list[Thing] = []
     for row in said.rows:
         values = row.values
         if any(path[-1] == "_type" and len(path) > 1 for path in values):
-            values = _without_media(row, part, things, problems)
+            values = _without_media(row, part, things, names, problems)
         for path, value in values.items():
-            name = path[0] if len(path) == 1 else ".".join(path)
-            if keys.setdefault(name, path) != path:
-                problems[name, "is the name of two keys, one of them nested"] = None
+            name = names.of(path)
             if isinstance(value, (list, dict)):
                 problems[name, "is a list or a map, which has no place here"] = None
             elif value is not None:
@@ -225,7 +252,7 @@ def _ended_ns(said: Recorded) -> int | None:
 
 
 def _without_media(
-    row: Row, part: _Part, things: list[Thing], problems: dict[tuple[str, str], None]
+    row: Row, part: _Part, things: list[Thing], names: Names, problems: Problems
 ) -> dict[tuple[str, ...], Any]:
     """The values of a row that are no media; what are, become things."""
     tops = {path[:-1] for path in row.values if path[-1] == "_type" and len(path) > 1}
@@ -238,7 +265,7 @@ def _without_media(
         else:
             media.setdefault(top, {})[".".join(path[len(top) :])] = value
     for top, said in media.items():
-        name = ".".join(top)
+        name = names.of(top)
         found = shown(said, part.path.parent / "files")
         if found is None:
             problems[name, f"is a {str(said.get('_type'))[:100]!r}, which has no place here"] = None
@@ -252,7 +279,7 @@ def _without_media(
     return rest
 
 
-def _console(part: _Part, problems: dict[tuple[str, str], None]) -> Thing:
+def _console(part: _Part, problems: Problems) -> Thing:
     text = "".join(part.said.console)
     if len(text) > _MOST_CONSOLE:
         problems["console", f"only its first {_MOST_CONSOLE:,} characters are kept"] = None
@@ -300,18 +327,18 @@ def _requirements(path: Path) -> dict[str, str]:
 
 
 def _said(
-    run: Mapping[str, Any], environment: Mapping[str, Any], parts: Sequence[_Part]
+    run: Mapping[str, Any], environment: Mapping[str, Any], parts: Sequence[_Part], names: Names
 ) -> dict[str, Any]:
     last = parts[-1].said
-    names = ("entity", "project", "job_type", "sweep", "host", "git", "commit")
-    said: dict[str, Any] = {name: run[name] for name in names if name in run}
+    told = ("entity", "project", "job_type", "sweep", "host", "git", "commit")
+    said: dict[str, Any] = {name: run[name] for name in told if name in run}
     for name in ("command", "user", "host", "git", "commit", "system"):
         if name in environment:
             said.setdefault(name, environment[name])
     if last.exit_code is not None:
         said["exit_code"] = last.exit_code
         said["runtime_s"] = last.runtime_s
-    if summary := _summary(parts):
+    if summary := _summary(parts, names):
         said["summary"] = summary
     files = list(dict.fromkeys(name for part in parts for name in part.said.files))
     lists: dict[str, list[Any]] = {
@@ -325,7 +352,7 @@ def _said(
     return {**said, "unread_bytes": unread} if unread else said
 
 
-def _summary(parts: Sequence[_Part]) -> dict[str, Any]:
+def _summary(parts: Sequence[_Part], names: Names) -> dict[str, Any]:
     """What the summary says that is not the last value logged under its name."""
     last: dict[tuple[str, ...], Any] = {}
     found: dict[str, Any] = {}
@@ -336,9 +363,9 @@ def _summary(parts: Sequence[_Part]) -> dict[str, Any]:
             if path[0] in ("_wandb", "_step", "_runtime", "_timestamp"):
                 continue
             if path not in last or not _is_same(last[path], value):
-                found[".".join(path)] = value
+                found[names.of(path)] = value
             else:
-                found.pop(".".join(path), None)
+                found.pop(names.of(path), None)
     return found
 
 

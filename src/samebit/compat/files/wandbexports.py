@@ -2,7 +2,9 @@
 
 A history has a row for each step, with a column `_step`: the Parquet files of a run (the artifact
 `ID-history`, `download_history_exports`), or what `history()` and `scan_history()` gave, written
-down. A chart's CSV has the column `Step`, and one `RUN - METRIC` for each curve.
+down. A chart's CSV has what it is drawn over in its first column, which is `Step` or any metric's
+name, and for each curve `RUN - METRIC`, `RUN - METRIC__MIN` and `RUN - METRIC__MAX`; most have
+`RUN - _step` so, too.
 """
 
 import csv
@@ -15,8 +17,9 @@ from typing import Any
 
 import msgspec
 
+from samebit.capture.config import free_name
 from samebit.compat.files.wandbrecords import in_ns
-from samebit.compat.foreign import Column, Execution, ForeignRun, Found
+from samebit.compat.foreign import Column, Execution, ForeignRun, Found, Names, Problems
 from samebit.digest import canonical_json, of_bytes, of_file
 from samebit.errors import Damaged, UsageError
 from samebit.folders.facts import is_plain
@@ -25,8 +28,10 @@ __all__ = ["EXPORTS", "find_exports", "is_export"]
 
 _STEP, _TIME = "_step", "_timestamp"
 _OURS = (_STEP, _TIME, "_runtime", "_wandb")
-_CHART, _BETWEEN = "Step", " - "
+_OVER, _BETWEEN = "Step", " - "
 _SPREAD = ("__MIN", "__MAX")  # what a chart says beside each curve
+_TIMES = ("Relative Time (Process)", "Relative Time (Wall)", "Wall Time")  # that it may be over
+_GROUP = "Group: "  # before the name of a curve that is made of several runs
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _WORDS = {
     "True": True,
@@ -49,6 +54,15 @@ Told = Callable[[int], object]
 Row = Mapping[str, Any]
 
 
+class _Into:
+    """What is read of one run."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Column] = {}
+        self.problems: Problems = {}
+        self.names = Names(self.problems)
+
+
 def is_export(path: Path) -> bool:
     """Whether a file is called as one of these."""
     return path.suffix.lower() in EXPORTS
@@ -63,12 +77,12 @@ def find_exports(paths: Sequence[Path]) -> list[Found]:
         header = _header(path) if path.suffix.lower() == ".csv" else [_STEP]
         if path.suffix.lower() == ".parquet":
             parts.setdefault(path.parent, []).append(path)
-        elif _CHART in header:
+        elif _is_chart(header):
             charts.append(path)
         elif _STEP in header:
             found.append(_found([path], path.stem))
         else:
-            why = f"no history and no chart of wandb: it has neither `{_STEP}` nor `{_CHART}`"
+            why = f"no history and no chart of wandb: it has neither `{_STEP}` nor `{_OVER}`"
             found.append(Found(str(path), 0, _nothing, why))
     for folder, mine in parts.items():
         is_numbered = len(mine) > 1 or mine[0].stem.isdigit()
@@ -90,22 +104,16 @@ def _nothing(told: Told) -> None:
 
 
 def _read_history(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | None:
-    columns: dict[str, Column] = {}
-    problems: dict[tuple[str, str], None] = {}
+    into = _Into()
     for path in paths:
-        EXPORTS[path.suffix.lower()](path, columns, problems)
+        EXPORTS[path.suffix.lower()](path, into)
         told(path.stat().st_size)
-    return _run(name, "history", paths, columns, problems)
+    return _run(name, "history", paths, into)
 
 
-def _run(
-    name: str,
-    kind: str,
-    paths: Sequence[Path],
-    columns: Mapping[str, Column],
-    problems: Mapping[tuple[str, str], None],
-) -> ForeignRun | None:
-    if not columns and not problems:
+def _run(name: str, kind: str, paths: Sequence[Path], into: _Into) -> ForeignRun | None:
+    columns = into.columns
+    if not columns and not into.problems:
         return None
     times = [min(known) for one in columns.values() if (known := [t for t in one.times_ns if t])]
     began_ns = min(times, default=0)
@@ -117,47 +125,45 @@ def _run(
         name=name,
         said={"files": [path.name for path in paths], "exported_as": kind},
         problems=[
-            *problems,
+            *into.problems,
             ("settings, end, machine and files", f"a {kind} that wandb exports has none"),
         ],
         digest=of_bytes(canonical_json([[path.name, of_file(path)[1]] for path in paths])),
     )
 
 
-def _add_rows(
-    rows: Iterable[Row], columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
+def _add_rows(rows: Iterable[Row], into: _Into) -> None:
     for number, row in enumerate(rows):
-        if number >= _MOST_ROWS or len(columns) > _MOST_COLUMNS:
+        if number >= _MOST_ROWS or len(into.columns) > _MOST_COLUMNS:
             raise Damaged(f"it has more than {_MOST_ROWS:,} rows or {_MOST_COLUMNS:,} columns")
         step = row.get(_STEP)
         if isinstance(step, float) and step.is_integer():
             step = int(step)
         if type(step) is not int or not -(1 << 63) <= step < 1 << 63:
-            problems["_step", "rows without a step that can be read are left out"] = None
+            into.problems["_step", "rows without a step that can be read are left out"] = None
             continue
         time_ns = in_ns(row.get(_TIME))
-        for name, value in _flat(row):
+        for key, value in _flat(row):
+            name = into.names.of(key)
             if isinstance(value, (list, dict)):
-                problems[name, "is a medium, a list or a map, which has no place here"] = None
+                what = "is a medium, a list or a map, which has no place here"
+                into.problems[name, what] = None
             elif value is not None:
-                columns.setdefault(name, Column()).add(step, time_ns, value)
+                into.columns.setdefault(name, Column()).add(step, time_ns, value)
 
 
-def _flat(row: Row) -> Iterator[tuple[str, Any]]:
+def _flat(row: Row) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, value in row.items():
         if name in _OURS or not isinstance(name, str) or _UNNAMED.fullmatch(name):
             continue
         if isinstance(value, dict) and "_type" not in value and is_plain(value, _MOST_DEPTH):
-            yield from ((f"{name}.{inner}", part) for inner, part in _flat(value))
+            yield from (((name, *inner), part) for inner, part in _flat(value))
         else:
-            yield name, value
+            yield (name,), value
 
 
-def _read_json(
-    path: Path, columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
-    _add_rows(_json_rows(path), columns, problems)
+def _read_json(path: Path, into: _Into) -> None:
+    _add_rows(_json_rows(path), into)
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
@@ -192,19 +198,19 @@ def _json(data: bytes) -> Any:
         return json.loads(data)  # with NaN and infinities, as Python writes them
 
 
-def _read_csv(
-    path: Path, columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
+def _read_csv(path: Path, into: _Into) -> None:
     rows = _csv_rows(path)
-    names = next(rows, [])
-    _add_rows(
-        (
-            {name: _cell(cell) for name, cell in zip(names, row, strict=False) if cell}
-            for row in rows
-        ),
-        columns,
-        problems,
+    titles: list[str] = []
+    for title in next(rows, []):
+        titles.append(free_name(title, titles) if title else title)
+        if titles[-1] != title:
+            what = f"is the title of two columns: here the later is {titles[-1]!r}"
+            into.problems[title, what] = None
+    cells = (
+        {title: _cell(cell) for title, cell in zip(titles, row, strict=False) if cell}
+        for row in rows
     )
+    _add_rows(cells, into)
 
 
 def _csv_rows(path: Path) -> Iterator[list[str]]:
@@ -232,9 +238,7 @@ def _cell(text: str) -> Any:
     return int(text) if len(text) < 20 else float(text)
 
 
-def _read_parquet(
-    path: Path, columns: dict[str, Column], problems: dict[tuple[str, str], None]
-) -> None:
+def _read_parquet(path: Path, into: _Into) -> None:
     """Column by column, so that a file of many names is never in memory as a whole."""
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415  (a lazy door)
@@ -258,7 +262,7 @@ def _read_parquet(
                     for step, time, value in zip(steps, times, values, strict=True)
                     if value is not None
                 )
-                _add_rows(rows, columns, problems)
+                _add_rows(rows, into)
     except (ArrowException, ValueError, KeyError, OSError) as error:
         what = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise Damaged(f"it cannot be read as Parquet: {what}", path=path) from error
@@ -281,13 +285,27 @@ def _column(file: Any, name: str) -> list[Any]:
 # A chart
 
 
+def _is_chart(header: Sequence[str]) -> bool:
+    """Over `Step`, or over anything else where each curve has its spread beside it."""
+    if _STEP in header or not header:
+        return False
+    curves = [title for title in header if _BETWEEN in title and not title.endswith(_SPREAD)]
+    has_spread = all(title + end in header for title in curves for end in _SPREAD)
+    return _OVER in header or (bool(curves) and has_spread and header[0] not in curves)
+
+
 def _charted(paths: Sequence[Path]) -> list[Found]:
     """The runs whose curves charts have, each with the files that it is in."""
     runs: dict[str, list[Path]] = {}
+    left: list[Found] = []
     for path in paths:
-        for name in dict.fromkeys(run for run, _ in _curves(_header(path)).values()):
+        header = _header(path)
+        for name in dict.fromkeys(run for run, _ in _curves(header).values()):
             runs.setdefault(name, []).append(path)
-    return [
+        if any(title.startswith(_GROUP) for title in header):
+            why = "its curves of groups are made of several runs each, and are none of a run"
+            left.append(Found(str(path), 0, _nothing, why))
+    return left + [
         Found(
             f"{mine[0]}: {name}",
             sum(path.stat().st_size for path in mine) // len(runs),
@@ -302,14 +320,14 @@ def _curves(header: Sequence[str]) -> dict[int, tuple[str, str]]:
     found: dict[int, tuple[str, str]] = {}
     for at, title in enumerate(header):
         run, between, metric = title.rpartition(_BETWEEN)
-        if between and run and metric and not title.endswith(_SPREAD):
+        is_curve = between and run and metric and not title.startswith(_GROUP)
+        if is_curve and not title.endswith(_SPREAD):
             found[at] = run, metric
     return found
 
 
 def _read_chart(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | None:
-    columns: dict[str, Column] = {}
-    problems: dict[tuple[str, str], None] = {}
+    into = _Into()
     for path in paths:
         rows = _csv_rows(path)
         header = next(rows, [])
@@ -320,22 +338,30 @@ def _read_chart(paths: Sequence[Path], name: str, told: Told) -> ForeignRun | No
         for metric, places in mine.items():
             if len(places) > 1:
                 what = f"{len(places)} runs of the chart have one name; their curves are left out"
-                problems[metric, what] = None
+                into.problems[metric, what] = None
         taken = {metric: places[0] for metric, places in mine.items() if len(places) == 1}
-        step_at = header.index(_CHART)
+        over = _OVER if _OVER in header else header[0]
+        step_at = taken.pop(_STEP, header.index(over))  # the run's own counter, where it is there
+        told(path.stat().st_size)
+        if header[step_at] in _TIMES:
+            what = f"{path.name} is over {over!r} and has no steps; it is not read"
+            into.problems["step", what] = None
+            continue
+        if header[step_at] == over != _OVER:
+            into.problems["step", f"{path.name} is over {over!r}, which is the step here"] = None
         cells = (
             {
                 _STEP: _cell(row[step_at]),
-                **{m: _cell(row[at]) for m, at in taken.items() if row[at]},
+                **{metric: _cell(row[at]) for metric, at in taken.items() if row[at]},
             }
             for row in rows
-            if len(row) == len(header)
+            if len(row) == len(header) and row[step_at]
         )
-        _add_rows(cells, columns, problems)
-        told(path.stat().st_size)
-    if columns:
-        problems["curves", "points that wandb chose or averaged for a chart, and not all"] = None
-    return _run(name, "chart", paths, columns, problems)
+        _add_rows(cells, into)
+    if into.columns:
+        what = "points that wandb chose or averaged for a chart, and not all"
+        into.problems["curves", what] = None
+    return _run(name, "chart", paths, into)
 
 
 EXPORTS = {

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from samebit.compat.files.wandbfiles import Staged
 from samebit.compat.files.wandbitems import read_item
 from samebit.compat.files.wire import (
     BYTES,
@@ -113,6 +114,7 @@ class Recorded(Struct):
     console_ns: int = 0  # when the last of it was written
     files: dict[str, None] = field(default_factory=dict[str, None])
     artifacts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    staged: list[Staged] = field(default_factory=list[Staged])  # files of those that were logged
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     alerts: list[str] = field(default_factory=list[str])
     environment: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -301,6 +303,13 @@ def _artifact(found: Recorded, message: Message) -> None:
     contents = [
         {"path": entry.text(1), "digest": entry.text(2), "size_bytes": entry.whole(4)}
         for entry in message.one(12).each(4)
+    ]
+    before = sum(one["name"] == message.text(5) for one in found.artifacts)
+    above = message.text(5) + (f" ({before + 1})" if before else "")
+    found.staged += [
+        Staged(f"{above}/{entry.text(1)}", entry.text(6), entry.text(2))
+        for entry in message.one(12).each(4)
+        if not entry.text(3)  # a reference to somewhere else
     ]
     found.artifacts.append(
         {

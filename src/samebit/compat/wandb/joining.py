@@ -259,10 +259,12 @@ def _recorded(told: Told, resume: str | None) -> Recorded:
 
 
 def _goes_on(id: str | None, resume: str | None) -> str | Recorded | None:
-    if resume in ("allow", "must") and id is not None:
+    if resume in ("allow", "must", "auto") and id is not None:
         return _to_resume(id, resume)
     if resume == "must":
         raise UsageError("You provided an invalid value for the resume argument: it needs an id")
+    if resume == "never" and id is not None and find_ours(places.choose_store(Path.cwd()), id):
+        raise UsageError(f"there is a run {id!r} already: resume='never' goes on with none")
     if resume == "auto":
         hint("init(resume='auto') begins a new run: `samebit run --resume auto` goes on")
     return None
@@ -324,6 +326,9 @@ def _named(found: Ours, told: Told) -> Ours:
 
 def find_ours(store: Path, id: str) -> RunFolder | None:
     """The run that has this id, or the newest that a script gave it."""
+    for recording in (_here.used, doors.current()):
+        if recording is not None and recording.folder.record().of == id:
+            return recording.folder  # a replay of it, whose script asks for itself
     exact = RunFolder(store / "runs" / id)
     if "/" not in id and exact.path.is_dir():
         return exact

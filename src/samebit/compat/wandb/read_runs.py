@@ -53,8 +53,8 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Its id."""
-        return self.view.id
+        """Its id; of a replay that of the run that it repeats, as `wandb.run.id` is."""
+        return self.view.record.of or self.view.id
 
     @property
     def name(self) -> str:

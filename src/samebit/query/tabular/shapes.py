@@ -56,6 +56,8 @@ RUN_COLUMNS = (
     Column("tags", "text", "with commas between them"),
     Column("note", "text", "what somebody wrote about it"),
     Column("archived", "bool", "whether it was put away; nothing where it was not"),
+    Column("imported", "text", "the tool that recorded it; nothing where it was Samebit"),
+    Column("project", "text", "as wandb calls it, or its script did; an experiment of MLflow"),
 )
 METRIC_COLUMNS = (RUN, Column("name", "text", "the metric"), *_STEP, *_VALUE, _ODD_STEP)
 WIDE_COLUMNS = (RUN, *_STEP, _ODD_STEP)

@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from samebit import stats
 from samebit.errors import UsageError
-from samebit.report.results import Result, is_seed
+from samebit.report.results import Result, paired_by
 from samebit.stats.values import Comparison
 
-__all__ = ["TESTS", "Tested", "by_seed", "compare", "corrected", "paired_by"]
+__all__ = ["TESTS", "Tested", "by_seed", "compare", "corrected"]
 
 Row = Mapping[str, object]
 
@@ -60,20 +60,6 @@ def by_seed(found: Result, rows: Sequence[Row]) -> dict[object, float]:
             raise UsageError("a seed is twice in a group, and makes no pairs")
         values[seed] = value
     return values
-
-
-def paired_by(row: Row) -> tuple[object, ...]:
-    """What a run has in common with its counterpart: its seed, else those of its settings.
-
-    Empty where it has neither.
-    """
-    if row.get("seed") is not None:
-        return (row["seed"],)
-    named = [key for key in sorted(row) if key.startswith("config.") and is_seed(key)]
-    named = named or [
-        key for key in sorted(row) if key.startswith("seeds.") and key != "seeds.hash"
-    ]
-    return tuple((key, repr(row[key])) for key in named if row[key] is not None)
 
 
 def corrected(tests: Sequence[Tested]) -> list[Tested]:

@@ -10,6 +10,7 @@ import { count, number, several, shown, signed, title, visible } from "../lib/te
 import { useAnswer } from "../parts/asking.js";
 import { Select } from "../parts/select.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
+import { Endings } from "./seed_endings.js";
 
 const MOST_ROWS = 300;
 const MOST_SEEDS = 4;  // columns of them
@@ -31,6 +32,7 @@ export function SeedGroup({ group, called, runs, params, asked, metric, better, 
     <div class="group-parts">
       <${Runs} group=${group} runs=${runs} seeds=${(varying.length > 0 ? varying : seeds).slice(0, MOST_SEEDS)} metric=${metric} better=${better} nameOf=${nameOf} />
       <${Crossing} group=${group} seeds=${varying} crossed=${crossed} params=${params} asked=${asked} better=${better} nameOf=${nameOf} metric=${metric} />
+      ${group.n > 3 && html`<${Endings} group=${group} asked=${asked} better=${better} metric=${metric} />`}
     </div></section>`;
 }
 
@@ -119,5 +121,7 @@ function Parts({ answer }) {
     <tbody>${answer.parts.map(({ over, sd, share, test }) => html`<tr key=${over}><th scope="row">${visible(over)}</th><td class="numeric">${number(sd)}</td>
       <td class="share-cell"><span class="share-bar" style=${{ "--share": share }}></span>${`${Math.round(100 * share)} %`}</td>
       <td>${test ? `p = ${number(Number(test.p.toPrecision(3)))}, F(${test.freedom.join(", ")}) = ${test.statistic === null ? "—" : number(test.statistic)}${test.note ? `; ${visible(test.note)}` : ""}` : "both together, and what cannot be repeated"}</td></tr>`)}</tbody></table></div>`}
+    ${answer.floor && html`<p>${answer.floor.value === 0 ? `${answer.floor.n} ${visible(answer.floor.over)} are equal to the bit: none of it is what cannot be repeated`
+      : `${answer.floor.n} ${visible(answer.floor.over)} differ: SD ${number(answer.floor.value)} is what cannot be repeated`}</p>`}
     <p><small>${[...answer.notes, answer.parts.length > 0 && answer.method].filter(Boolean).map(visible).join(" · ")}</small></p>`;
 }

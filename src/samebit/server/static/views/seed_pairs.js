@@ -40,9 +40,11 @@ function Verdict({ answer, better }) {
       ${tests.map((test) => html`<div key=${test.method}><dt>${visible(test.method)}</dt><dd><b>${`p = ${number(Number(test.p.toPrecision(3)))}`}</b>
         ${`, ${visible(test.symbol)} ${test.statistic === null ? "—" : number(test.statistic)}, ${visible(test.counted)}`}
         ${test.note && html`<span class="caution">${`; ${visible(test.note)}`}</span>`}</dd></div>`)}
-      ${wins && html`<div><dt>first is better in</dt><dd><b>${`${Math.round(100 * wins.value)} % of the pairs`}</b>${spread(wins, `: ${answer.answer}`)}</dd></div>`}
+      ${answer.needed !== null && answer.answer === "not significant" && html`<div><dt>to tell them apart</dt><dd><b>${count(answer.needed)}</b>
+        ${` ${answer.pairs.length > 0 ? "pairs" : "runs of each"}, if it stays as here (Noether 1987)`}</dd></div>`}
+      ${wins && html`<div><dt>first is better in</dt><dd><b>${`${Math.round(100 * wins.value)} % of the ${answer.pairs.length > 0 ? "pairs" : "ways to pick a run of each"}`}</b>${spread(wins, `: ${answer.ahead ? `the ${answer.ahead} is ahead, ` : ""}${answer.answer}`)}</dd></div>`}
     </dl>
-    ${wins && html`<p><small>The exact test flips the signs of the differences (Fisher 1935). Whether it is often enough to matter: Bouthillier et al. (2021), who ask for three of four pairs, as many of them as Noether (1987) has it.</small></p>`}`;
+    ${wins && html`<p><small>${answer.pairs.length > 0 && "The exact test flips the signs of the differences (Fisher 1935). "}Whether it is often enough to matter: Bouthillier et al. (2021), who ask for three of four pairs, as many of them as Noether (1987) has it.</small></p>`}`;
 }
 
 function spread({ low, high, method, n, over, note }, said = "") {
