@@ -73,6 +73,27 @@ def test_seeds_are_a_mean_and_its_spread_and_what_comes_is_there(store: Path, sh
         assert told(browser, "digits")["configurations"][1]["runs"][1] == run.id
 
 
+def test_which_settings_mattered_is_told_by_both(
+    store: Path, shown: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Played(store) as sweep:
+        for number in range(8):
+            lr, is_sgd = 10.0 ** -(1 + number // 2), number % 2 == 1
+            settings = {"lr": lr, "optimizer": "sgd" if is_sgd else "adam"}
+            (trial,) = sweep.ask(settings | ({"momentum": 0.9} if is_sgd else {}))
+            sweep.end(trial, 0.5 + 0.2 * is_sgd - lr / 100)
+        sweep.end(*sweep.ask({"lr": 0.1, "optimizer": "adam"}), status="failed")
+    with opened(store) as browser:
+        found = told(browser, "digits")["importance"]
+    assert found == shown("digits")["importance"]
+    optimizer, momentum, lr = found
+    assert (optimizer["setting"], optimizer["rank"], optimizer["n"]) == ("optimizer", None, 8)
+    assert optimizer["share"] == momentum["share"] > 0.99
+    assert (lr["setting"], lr["share"]) == ("lr", 0.0)
+    assert main(["sweep", "show", "digits"]) == 0
+    assert "by one setting alone:\n  optimizer 100 % (n 8)" in capsys.readouterr().out
+
+
 def test_what_is_no_sweep_is_said(store: Path) -> None:
     with Played(store), opened(store) as browser:
         status, error = refusal(browser, "sweep", name="nosuch")

@@ -22,7 +22,7 @@ from samebit.studies.space import Value, words
 from samebit.studies.sweeping import Results
 from samebit.studies.trials import History, Trial, read_history
 
-__all__ = ["Configuration", "Found", "find_sweep", "found_of", "read_found"]
+__all__ = ["Configuration", "Found", "Weight", "find_sweep", "found_of", "read_found"]
 
 _BUDGETS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 Row = Mapping[str, object]
@@ -39,6 +39,15 @@ class Configuration(Struct, frozen=True):
     values: list[float]  # of its runs
     runs: list[str]
     by: str  # who said so, with its version
+
+
+class Weight(Struct, frozen=True):
+    """How much a setting mattered (`stats.importance`), over the configurations with a value."""
+
+    setting: str
+    share: float  # of the variance, by this setting alone
+    rank: float | None  # correlation; None where it is no number
+    n: int  # configurations with a value that have this setting
 
 
 class Found(Struct, frozen=True):
@@ -65,6 +74,7 @@ class Found(Struct, frozen=True):
     best_so_far: list[float]  # after each configuration that finished
     expected_of: list[int]  # of random search: of so many configurations
     expected_best: list[Estimate]  # each the best of so many, on average
+    importance: list[Weight]  # the strongest first; without those of which too few have a value
     warnings: list[str]
 
 
@@ -136,6 +146,7 @@ def found_of(
         _best_so_far(tried, sweep.goal),
         budgets,
         _expected(tried, sweep, budgets),
+        _importance(tried, sweep),
         _warnings(study, tried, history.trials),
     )
 
@@ -195,6 +206,16 @@ def _expected(
             over="configurations",
         )
     )
+
+
+def _importance(tried: Sequence[Configuration], sweep: Sweep) -> list[Weight]:
+    results = [one.value for one in tried]
+    found: list[Weight] = []
+    for name in (one.name for one in sweep.space):
+        told = stats.importance([one.settings.get(name) for one in tried], results)
+        if told is not None:
+            found.append(Weight(name, told.share, told.rank, told.n))
+    return sorted(found, key=lambda one: -one.share)
 
 
 def _warnings(study: Study, tried: Sequence[Configuration], trials: Sequence[Trial]) -> list[str]:

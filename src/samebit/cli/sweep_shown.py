@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from samebit import places
-from samebit.cli.sweep_found import Configuration, Found, find_sweep, read_found
+from samebit.cli.sweep_found import Configuration, Found, Weight, find_sweep, read_found
 from samebit.cli.tables import Column, table
 from samebit.cli.words import (
     Screen,
@@ -93,12 +93,22 @@ def _print(screen: Screen, found: Found) -> None:
             visible(f"best {found.metric} so far, {number(curve[0])} to {number(curve[-1])}:")
         )
         screen.say(f"  {sparkline(curve, _CURVE)}")
+    say_list(
+        screen,
+        f"share of the variance of {visible(found.metric)} by one setting alone:",
+        list(map(_weight, found.importance)),
+    )
     if found.expected_best:
         said = ", ".join(
             f"of {n} {number(one.value)}"
             for n, one in zip(found.expected_of, found.expected_best, strict=True)
         )
         say_list(screen, "the best of n, expected by this random search:", [said])
+
+
+def _weight(one: Weight) -> str:
+    rank = "" if one.rank is None else f", rank correlation {one.rank:.2f}"
+    return f"{one.setting} {100 * one.share:.0f} % (n {one.n}{rank})"
 
 
 def _spent(found: Found) -> str:

@@ -5,7 +5,7 @@ import { ask } from "../lib/api.js";
 import { column } from "../lib/digits.js";
 import { classes, html, useMemo } from "../lib/html.js";
 import { label, useRuns } from "../lib/runs.js";
-import { count, duration, number, several, shown, visible } from "../lib/text.js";
+import { count, duration, number, several, shown, signed, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { State } from "../parts/marks.js";
 import { Select } from "../parts/select.js";
@@ -66,6 +66,9 @@ function Searched({ found }) {
   ].filter(Boolean);
   const told = (lines) => html`<dl class="facts">${lines.map(([name, said]) => html`<div key=${name}><dt>${name}</dt><dd>${said}</dd></div>`)}</dl>`;
   return html`<section aria-label="what is searched">${told(facts)}
+    ${found.importance.length > 0 && html`<h2>Which mattered</h2>${told(found.importance.map(({ setting, share, rank, n }) => [visible(setting),
+      html`<span class="share-bar" style=${{ "--share": share }}></span> ${`${(100 * share).toFixed(0)} %`}<span class="dim">${`, n ${count(n)}${rank === null ? "" : `, rank correlation ${signed(rank, (one) => one.toFixed(2))}`}`}</span>`]))}
+      <p><small>${`share of the variance of ${visible(found.metric)} by one setting alone (epsilon squared), over configurations; in a search that was not random a setting can stand for another`}</small></p>`}
     <h2>Space</h2>${told(Object.entries(space).map(([name, said]) => [visible(name), visible(said)]))}</section>`;
 }
 
