@@ -79,12 +79,12 @@ FAULT_POINTS = frozenset(
         "run.finish",
         "run.trace",
         "state.save",
+        "study.cancel",
         "study.decide",
         "study.decided",
         "study.sent",
         "study.slurm",
         "study.submit",
-        "study.cancel",
     }
 )
 

@@ -87,8 +87,16 @@ DISK = {"disk.create", "disk.fsync", "disk.rename"}
 IN_A_SWEEP = {"disk.remove"}  # tests/objects/test_sweeping.py
 IN_DATA = {"data.lay_out"}  # test_data.py
 IN_MEDIA = {"media.make", "media.tell"}  # test_media.py
-# tests/cli/test_seeding.py: of who starts runs, not of a run
-IN_A_STUDY = {"study.decide", "study.decided", "study.submit"}
+# Of who starts runs, not of a run: tests/cli/test_seeding.py, test_seeds_early.py and
+# tests/studies/test_on_slurm.py.
+IN_A_STUDY = {
+    "study.cancel",
+    "study.decide",
+    "study.decided",
+    "study.sent",
+    "study.slurm",
+    "study.submit",
+}
 IN_A_PLAIN_CHILD = (
     disk.FAULT_POINTS
     - IN_TORCH
