@@ -250,6 +250,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(project: Project) -> 
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130
+    assert "2 runs: 2 stopped" in said
     assert "the same command goes on" in said
     assert [view.status for view in project.views()] == ["killed"] * 2
     study = find_study(project.store, "s")

@@ -23,6 +23,7 @@ from samebit.cli.words import (
     ago,
     duration,
     say_list,
+    say_wrapped,
     shorten,
     size,
     sparkline,
@@ -319,3 +320,14 @@ def test_words_are_quick_to_load_and_know_no_alphabets_until_asked() -> None:
         "words.width('é'); assert 'unicodedata' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_long_line_is_wrapped_on_a_screen_alone() -> None:
+    line = "samebit: " + "all results are equal to the bit " * 4
+    for columns in (80, None):
+        stream = io.StringIO()
+        say_wrapped(Screen(stream, columns, False), [line, "short"])
+        said = stream.getvalue().splitlines()
+        assert " ".join(" ".join(said).split()) == " ".join(f"{line} short".split())
+        assert len(said) == (2 if columns is None else 3)
+        assert columns is None or max(map(len, said)) <= columns

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from samebit import stats
 from samebit.errors import UsageError
-from samebit.report.results import groups, is_seed, result, seed_of, varied
+from samebit.report.results import groups, is_seed, result, seed_of, started_again, varied
+from samebit.report.studied import studied
+from samebit.report.versus import versus
 
 
 def run(at: int, acc: Any = 0.9, **more: Any) -> dict[str, Any]:
@@ -143,3 +145,40 @@ def test_nobody_is_lost(pairs: list[tuple[int, int]]) -> None:
         counted = result(members, "acc")
         assert len(counted.runs) + len(counted.left_out) == len(members)
         assert len({seed_of(row) for row in members}) == len({row["seed"] for row in members})
+
+
+def of_study(at: int, trial: int, **more: Any) -> dict[str, Any]:
+    return run(trial, 0.9 + trial / 100, id=f"r{at}", study="s", trial=trial, started=at, **more)
+
+
+LOST = [of_study(0, 0), of_study(1, 1, state="killed"), of_study(2, 1)]
+for row in LOST[1:2]:
+    del row["metric.acc"], row["config.lr"]  # it was killed before it said anything
+
+
+def test_what_a_study_made_anew_is_no_larger_budget_and_nobody_was_chosen() -> None:
+    other = [run(at, acc) for at, acc in enumerate([0.91, 0.92])]
+    found = versus(("a", LOST), ("b", other), "acc", better="higher", metrics=["acc"])
+    assert (found.first.runs, found.first.settings) == (2, 1)
+    assert not [one for one in found.warnings if "unequal" in one or "left out" in one]
+    assert studied(LOST, "acc", better="higher", metrics=["acc"]).group.left_out == []
+    # One that was never made anew was left out, and the others are those that went well.
+    lost = LOST[:2]
+    assert started_again(LOST) == {"r1"}
+    assert started_again(lost) == set()
+    assert studied(lost, "acc", better="higher", metrics=["acc"]).warnings == [
+        "1 killed of 2 runs: a mean over the others is one over chosen runs"
+    ]
+
+
+def test_the_best_of_crossed_seeds_says_what_it_rests_on() -> None:
+    seeds = [(init, order) for init in range(2) for order in range(3)]
+    rows = [
+        run(at, 0.9 + (at * at % 7) / 100, **{"config.init_seed": init, "config.order_seed": order})
+        for at, (init, order) in enumerate(seeds)
+    ]
+    for row in rows:
+        row["seed"] = 0
+    found = studied(rows, "acc", better="higher", metrics=["acc"])
+    assert found.best is not None
+    assert found.best.note.endswith("crossed ones share theirs")

@@ -99,6 +99,11 @@ def test_a_table_that_is_a_sum_leaves_nothing_over_but_rounding_which_counts_as_
     assert found.rows.test.note == "nothing is left over: no test can judge"
     same = crossed([[0.1, 0.1], [0.1, 0.1]])
     assert (same.rows.variance, same.share(same.rows), same.rows.test.p) == (0, 0, 1)
+    one_kind = crossed([[0.1, 0.1], [0.3, 0.3]])  # nor is there a p of the kind that does nothing
+    for part in (same.rows, one_kind.rows, one_kind.columns):
+        assert part.test is not None
+        assert math.isnan(part.test.statistic)
+        assert part.test.note == "nothing is left over: no test can judge"
 
 
 def test_rows_and_columns_can_be_swapped_and_reordered() -> None:

@@ -1,5 +1,6 @@
 """What a study comes to: its trials, their seeds, their commands."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from samebit import places
 from samebit.errors import UsageError
 from samebit.studies.declared import (
     Study,
+    at_home,
+    default_name,
     design,
     filled,
     find_study,
@@ -74,3 +77,31 @@ def test_a_name_is_one_study(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="another one") as caught:
         join_or_declare(store, replace(study, words=("t.py", "--lr=2")))
     assert caught.value.facts["asked"] == "words t.py --lr=2"
+
+
+def test_a_study_goes_on_in_a_copy_of_its_project_and_in_no_other_folder_of_its_own(
+    tmp_path: Path,
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "sub").mkdir(parents=True)
+    study = replace(STUDY, cwd=str(here))
+    store = places.make_store(here / ".samebit")
+    join_or_declare(store, study)
+    with pytest.raises(UsageError, match="another one") as caught:
+        join_or_declare(store, replace(study, cwd=str(here / "sub")))
+    assert caught.value.facts["its"] == f"cwd {here}"
+    shutil.copytree(here, there)
+    moved = replace(study, cwd=str(there))
+    assert join_or_declare(there / ".samebit", moved) == moved
+    assert at_home(store, study, str(there)) == study
+    shutil.rmtree(here)
+    assert at_home(there / ".samebit", study, str(there)) == moved
+
+
+def test_the_same_command_in_a_copy_of_its_project_has_the_same_name(tmp_path: Path) -> None:
+    names = {
+        default_name(root / ".samebit", "t", replace(STUDY, cwd=str(root / where)))
+        for root in (tmp_path / "here", tmp_path / "there")
+        for where in (".", "sub")
+    }
+    assert len(names) == 2

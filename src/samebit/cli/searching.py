@@ -21,13 +21,21 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
-from samebit.cli.words import Screen, counted, duration, seconds_of, visible
+from samebit.cli.words import Screen, counted, duration, say_wrapped, seconds_of, visible
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
 from samebit.report.checklist.project import is_test
 from samebit.report.facts import FACTS
 from samebit.studies.controlling import control
-from samebit.studies.declared import Study, Sweep, filled, find_study, folder_of, join_or_declare
+from samebit.studies.declared import (
+    Study,
+    Sweep,
+    at_home,
+    filled,
+    find_study,
+    folder_of,
+    join_or_declare,
+)
 from samebit.studies.following import Following
 from samebit.studies.places.place import Place
 from samebit.studies.pruning import PRUNERS, Pruning
@@ -132,8 +140,7 @@ def sweep(options: argparse.Namespace) -> int:
         errors.say("samebit: nothing to choose by: the others were not started")
     from samebit.cli.sweep_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
-    for line in in_short(store, study, meant.sweep):
-        errors.say(f"samebit: {visible(line)}")
+    say_wrapped(errors, [f"samebit: {line}" for line in in_short(store, study, meant.sweep)])
     errors.say(errors.paint.dim(visible(f"samebit: next: samebit sweep show {study.name}")))
     has_some = any(one.state == "finished" for one in controlled.fates)
     return Exit.DONE if has_some else Exit.OUR_FAULT
@@ -176,7 +183,7 @@ def _meant(options: argparse.Namespace, arguments: Sequence[str]) -> _Meant:
     ):
         return _known(options, first, arguments)
     wanted = _with_options(wanted, options, arguments)
-    how, given = what_runs(options, [*wanted.command, *wanted.arguments], _ASKED)
+    how, given = what_runs(options, [*wanted.command, *wanted.arguments], _ASKED, "--lr {lr}")
     study = study_of(wanted, how, given, threads_of(options))
     assert study.sweep is not None
     return _Meant(study, study.sweep, _budget(wanted, Budget(), study))
@@ -199,6 +206,8 @@ def _known(options: argparse.Namespace, name: str, arguments: Sequence[str]) -> 
             given=", ".join(given) or " ".join(arguments) or "--deterministic",
             hint="only the budget, --jobs, --on and --retry can be others",
         )
+    study = at_home(store, study, str(Path.cwd()))
+    assert study.sweep is not None
     wanted = _with_options(Wanted(), options, ())
     before = _budget_before(read_history(folder_of(store, study.id), study.id))
     return _Meant(study, study.sweep, _budget(wanted, before, study))
@@ -243,7 +252,9 @@ def _budget(wanted: Wanted, before: Budget, study: Study) -> Budget:
     """What is said now, or where nothing is, what was said before."""
     seconds = seconds_of(wanted.lasts) if wanted.lasts else 0.0
     if seconds is None or (wanted.lasts and seconds < 1):
-        raise UsageError(f"{wanted.lasts!r} is no length of time", hint="--for 30min, 2h, 1.5d")
+        raise UsageError(
+            f"{wanted.lasts!r} is no length of time", hint="--for 90s, 30min, 2h, 1.5d"
+        )
     found = budget_of(wanted, seconds)
     found = found if found.counts else before
     is_grid = study.sweep is not None and study.sweep.sampler == "grid"
@@ -262,10 +273,8 @@ def _check(meant: _Meant, answers: Answers) -> None:
 
 def _say_plan(screen: Screen, meant: _Meant, answers: Answers, place: Place) -> None:
     study, sweep = meant.study, meant.sweep
-    screen.say(visible(_what(meant)))
-    screen.say(visible(f"  {where_of(study, place)}"))
-    for one in sweep.space:
-        screen.say(visible(f"  {one.name}: {words(one)}"))
+    space = [f"  {one.name}: {words(one)}" for one in sweep.space]
+    say_wrapped(screen, [_what(meant), f"  {where_of(study, place)}", *space])
     _warn(screen, study)
     if answers.size is None:
         screen.say("  the first:")
@@ -273,7 +282,7 @@ def _say_plan(screen: Screen, meant: _Meant, answers: Answers, place: Place) -> 
     shown = most if answers.size is not None else 1
     for number in range(shown):
         given, _ = filled(study, {**answers.ask(number), "all": 0})
-        screen.say(visible(f"  {number + 1:>3}  {' '.join(given)}"))
+        say_wrapped(screen, [f"  {number + 1:>3}  {' '.join(given)}"])
     if answers.size is not None and answers.size > shown:
         screen.say(f"  and {answers.size - shown:,} more")
 
@@ -289,14 +298,12 @@ def _what(meant: _Meant) -> str:
 
 
 def _say_begin(screen: Screen, study: Study, meant: _Meant, place: Place) -> None:
-    screen.say(visible(f"samebit: sweep {study.name}: {_what(meant)}"))
-    screen.say(screen.paint.dim(visible(f"samebit: {where_of(study, place)}")))
+    say_wrapped(screen, [f"samebit: sweep {study.name}: {_what(meant)}"])
+    say_wrapped(screen, [f"samebit: {where_of(study, place)}"], screen.paint.dim)
     _warn(screen, study)
 
 
 def _warn(screen: Screen, study: Study) -> None:
     if is_test(study.metric):
-        screen.say(
-            visible(f"samebit: mind: {study.metric} looks like a test metric; ")
-            + "what is chosen by it cannot be judged by it"
-        )
+        look = f"mind: {study.metric} looks like a test metric"
+        say_wrapped(screen, [f"samebit: {look}; what is chosen by it cannot be judged by it"])

@@ -27,7 +27,7 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
-from samebit.cli.words import Screen, counted, visible
+from samebit.cli.words import Screen, counted, say_wrapped
 from samebit.errors import Exit, UsageError
 from samebit.studies.asking import Listed
 from samebit.studies.controlling import Controlled, control
@@ -131,7 +131,7 @@ def seeds(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    how, words = what_runs(options, arguments, _ASKED)
+    how, words = what_runs(options, arguments, _ASKED, "--lr 0.1")
     study, counts, repeats = _study(options, how, words)
     errors = Screen.of(sys.stderr)
     place = place_of(options)
@@ -194,14 +194,13 @@ def _study(
 
 def _say_plan(screen: Screen, study: Study, wanted: Sequence[Design], more: Sequence[str]) -> None:
     screen.say(f"{counted(len(wanted), 'run')}: {_how_varied(study, wanted)}")
-    for line in more:
-        screen.say(visible(f"  {line}"))
+    say_wrapped(screen, [f"  {line}" for line in more])
     for number, one in enumerate(wanted[:_SHOWN], 1):
         words, everything = filled(study, one.values)
         given = ", ".join(f"{name} {value}" for name, value in one.values.items() if name != ALL)
         again = " (again)" if one.repeat else ""
-        said = f"seed {everything}" + (f"; {given}" if given else "")
-        screen.say(visible(f"  {number:>3}{again}  {said}  {' '.join(words)}"))
+        said = "; ".join(filter(None, [f"seed {everything}" if ALL in one.values else "", given]))
+        say_wrapped(screen, [f"  {number:>3}{again}  {said}  {' '.join(words)}"])
     if len(wanted) > _SHOWN:
         screen.say(f"  and {len(wanted) - _SHOWN:,} more")
     if study.factors != (ALL,):
@@ -224,12 +223,9 @@ def _once_more(repeats: int) -> str:
 
 
 def _say_begin(screen: Screen, study: Study, wanted: Sequence[Design], more: Sequence[str]) -> None:
-    screen.say(
-        visible(f"samebit: group {study.name}: {counted(len(wanted), 'run')}, ")
-        + _how_varied(study, wanted)
-    )
-    for line in more:
-        screen.say(screen.paint.dim(visible(f"samebit: {line}")))
+    runs = counted(len(wanted), "run")
+    say_wrapped(screen, [f"samebit: group {study.name}: {runs}, {_how_varied(study, wanted)}"])
+    say_wrapped(screen, [f"samebit: {line}" for line in more], screen.paint.dim)
 
 
 def _say_end(
@@ -243,10 +239,9 @@ def _say_end(
 
     if not say_states(screen, controlled):
         return 130
-    for line in said_after(store, study, controlled):
-        screen.say(visible(f"samebit: {line}"))
-    for line in in_short(store, study, options.metric or study.metric):
-        screen.say(f"samebit: {visible(line)}")
+    metric = options.metric or study.metric
+    told = [*said_after(store, study, controlled), *in_short(store, study, metric)]
+    say_wrapped(screen, [f"samebit: {line}" for line in told])
     screen.say(screen.paint.dim(f"samebit: next: samebit seeds show {study.name}"))
     has_some = any(one.state == "finished" for one in controlled.fates)
     return Exit.DONE if has_some else Exit.OUR_FAULT

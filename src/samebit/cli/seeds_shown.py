@@ -4,7 +4,7 @@ import argparse
 import fnmatch
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import msgspec
 
 from samebit import places
 from samebit.cli.tables import Column, table
-from samebit.cli.words import Screen, counted, number, sparkline, visible, write_data
+from samebit.cli.words import Screen, counted, number, say_wrapped, sparkline, visible, write_data
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.folders.find import find_run
@@ -29,7 +29,7 @@ from samebit.stats.values import Estimate
 from samebit.studies.declared import ALL, Study, find_study, folder_of
 from samebit.studies.trials import Trial, by_run, read_history
 
-__all__ = ["declared", "in_short", "is_volatile", "plain", "read_group", "say", "show"]
+__all__ = ["declared", "in_short", "is_volatile", "plain", "read_group", "show"]
 
 Row = Mapping[str, object]
 
@@ -72,7 +72,7 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     screen = Screen.of(sys.stdout)
     _print(screen, words[0], rows, trials, found, names)
     if other is not None:
-        say(screen, ["", *_than_lines(other)])
+        say_wrapped(screen, ["", *_than_lines(other)])
     return Exit.DONE
 
 
@@ -177,27 +177,11 @@ def _print(
     if found is None:
         screen.say("\nno run has logged a metric that is a number")
         return
-    say(screen, _lines(found, min(screen.width or _WIDTH, 100)))
+    say_wrapped(screen, _lines(found, min(screen.width or _WIDTH, 100)))
     others = [name for name in names if name != found.metric]
     if others:
         screen.say()
         screen.say(visible(f"other metrics: {', '.join(others[:8])} (--metric NAME)"))
-
-
-def say(screen: Screen, lines: Iterable[str]) -> None:
-    """Print lines, wrapped where they are too long for the screen."""
-    for line in lines:
-        for piece in _wrapped(line, screen.width):
-            screen.say(visible(piece))
-
-
-def _wrapped(line: str, columns: int | None) -> list[str]:
-    if columns is None or len(line) <= columns:
-        return [line]
-    import textwrap  # noqa: PLC0415  (most lines fit)
-
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(line, columns, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _table(

@@ -15,7 +15,7 @@ from types import FrameType
 from msgspec.structs import replace
 
 from samebit.cli.placing import THREADS
-from samebit.cli.words import ProgressLine, Screen, counted, duration, visible
+from samebit.cli.words import ProgressLine, Screen, counted, duration, say_wrapped, visible
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.session.studied import ROLES, SETTINGS, TRIAL
@@ -83,9 +83,9 @@ def read_words(
 
 
 def what_runs(
-    options: argparse.Namespace, arguments: Sequence[str], asked: str
+    options: argparse.Namespace, arguments: Sequence[str], asked: str, example: str
 ) -> tuple[str, list[str]]:
-    """Script, module or command, and its words."""
+    """Script, module or command, and its words; `example` is what a script's may be."""
     if options.module is not None:
         if options.words:
             raise UsageError("a module, or a script, and not both", script=options.words[0])
@@ -101,7 +101,7 @@ def what_runs(
             )
         return "script", [script, *arguments]
     if not arguments:
-        raise UsageError("what is to be run?", hint=f"{asked.format('train.py')} -- --lr 0.1")
+        raise UsageError("what is to be run?", hint=f"{asked.format('train.py')} -- {example}")
     return "command", list(arguments)
 
 
@@ -135,7 +135,7 @@ def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, Ru
 
 def with_id(store: Path, study: Study) -> Study:
     """A study with its name, its id, and when it was declared."""
-    name = study.name or default_name(Path(study.words[0]).stem or "study", study)
+    name = study.name or default_name(store, Path(study.words[0]).stem or "study", study)
     return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
 
 
@@ -177,7 +177,8 @@ class Telling:
             self._line = ProgressLine(screen, progress.total or 0, self._name)
         if ended is not None and ended.state != "finished":
             self._line.clear()
-            screen.say(screen.paint.red(f"samebit: {_how_ended(ended)}"))
+            paint = screen.paint.red if ended.state in _SAID else str
+            say_wrapped(screen, [f"samebit: {_how_ended(ended)}"], paint)
         lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
         count = [] if progress.total is not None else [f"{progress.over} over"]
         queued = [_queued(progress)] if progress.queued else []
@@ -209,6 +210,12 @@ def _how_ended(ended: Fate) -> str:
     return f"{run} {ended.trial.number + 1} {ended.state}{why}{after}{again}"
 
 
+def _state(one: Fate) -> str:
+    """As people call it: what was ended by Ctrl-C waits, and so does what never began."""
+    last = one.trial.last
+    return "stopped" if one.state == "waiting" and last is not None and last.stopped else one.state
+
+
 class stopped_by_signals:
     """Have SIGTERM and SIGHUP stop a study as Ctrl-C does."""
 
@@ -230,9 +237,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def say_states(screen: Screen, controlled: Controlled) -> bool:
     """What became of the runs; whether the study went as far as it can."""
-    states = Counter(one.state for one in controlled.fates)
+    states = Counter(map(_state, controlled.fates))
     told = ", ".join(f"{n} {state}" for state, n in states.items())
     screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
+    bad = next((one for one in controlled.fates if one.run and one.state in _SAID), None)
+    if bad is not None:
+        look = f"`samebit show {bad.run}` says why; `--retry` starts it again once that is mended"
+        say_wrapped(screen, [f"samebit: {look}"])
     if controlled.stopped:
         screen.say("samebit: stopped; the same command goes on")
         if controlled.still_running:

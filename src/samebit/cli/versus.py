@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from samebit import places
-from samebit.cli.seeds_shown import declared, is_volatile, plain, read_group, say
+from samebit.cli.seeds_shown import declared, is_volatile, plain, read_group
 from samebit.cli.tables import Column, table
-from samebit.cli.words import Screen, number, write_data
+from samebit.cli.words import Screen, number, say_wrapped, write_data
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound
 from samebit.query.choosing import fitting
@@ -67,7 +67,9 @@ def versus(options: argparse.Namespace) -> int:
     _print(Screen.of(sys.stdout), found)
     others = [name for name in names if name != found.metric]
     if others:
-        say(Screen.of(sys.stdout), ["", f"other metrics: {', '.join(others[:8])} (--metric NAME)"])
+        say_wrapped(
+            Screen.of(sys.stdout), ["", f"other metrics: {', '.join(others[:8])} (--metric NAME)"]
+        )
     return Exit.DONE
 
 
@@ -86,18 +88,18 @@ def _chosen(store: Path, every: Sequence[Row], among: Sequence[Row], word: str) 
 
 def _print(screen: Screen, found: Versus) -> None:
     first, second = found.first, found.second
-    say(
+    say_wrapped(
         screen,
         [f"{first.name} versus {second.name}, by {found.metric} ({found.better} is better)", ""],
     )
     titles = [Column(""), Column(first.name, shrink=1), Column(second.name, shrink=1)]
     rows = list(_beside(found.metric, first, second))
     screen.say(table(titles, rows, columns_wide=screen.width, color=screen.color))
-    say(screen, ["", found.verdict, *_numbers(found)])
+    say_wrapped(screen, ["", found.verdict, *_numbers(found)])
     if found.pairs.pairs:
-        say(screen, ["", *_pairs(found)])
+        say_wrapped(screen, ["", *_pairs(found)])
     if found.warnings:
-        say(screen, ["", *(f"mind: {warning}" for warning in found.warnings)])
+        say_wrapped(screen, ["", *(f"mind: {warning}" for warning in found.warnings)])
 
 
 def _beside(metric: str, *sides: Side) -> Iterator[list[str]]:

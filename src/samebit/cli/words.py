@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
@@ -28,6 +28,7 @@ __all__ = [
     "few",
     "number",
     "say_list",
+    "say_wrapped",
     "seconds_of",
     "shorten",
     "shown",
@@ -39,8 +40,8 @@ __all__ = [
     "write_data",
 ]
 
-_LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(m|min|h|d|w)$")
-_LENGTHS_S = {"m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(s|m|min|h|d|w)$")
+_LENGTHS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 _ELLIPSIS = "…"
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -115,6 +116,22 @@ class Screen:
         """Write a line; what the stream's encoding does not have is written as an escape."""
         encoding = self.stream.encoding or "utf-8"
         self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def say_wrapped(screen: Screen, lines: Iterable[str], paint: Callable[[str], str] = str) -> None:
+    """Write lines, each in several where it is too long for the screen."""
+    for line in lines:
+        for piece in _wrapped(line, screen.width):
+            screen.say(paint(visible(piece)))
+
+
+def _wrapped(line: str, columns: int | None) -> list[str]:
+    if columns is None or len(line) <= columns:
+        return [line]
+    import textwrap  # noqa: PLC0415  (most lines fit)
+
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, columns, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def say_list(screen: Screen, title: str, lines: Sequence[str], indent: str = "") -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "seed_kinds",
     "seed_of",
     "seed_settings",
+    "started_again",
     "varied",
 ]
 
@@ -247,6 +248,28 @@ def again(rows: Sequence[Row]) -> set[str]:
             found.add(str(row["id"]))
         seen.add(made)
     return found
+
+
+def started_again(rows: Sequence[Row]) -> set[str]:
+    """The runs of studies that came to nothing and were made anew, with the same seeds.
+
+    What was lost, stopped by Ctrl-C or mended in between is neither chosen nor a larger budget.
+    """
+    last: dict[tuple[object, object], Row] = {}
+    found: set[str] = set()
+    for row in sorted(rows, key=_began):
+        if row.get("study") is None or row.get("trial") is None:
+            continue
+        before = last.get(made := (row["study"], row["trial"]))
+        if before is not None and before.get("state") != "finished":
+            found.add(str(before["id"]))
+        last[made] = row
+    return found
+
+
+def _began(row: Row) -> int:
+    started = row.get("started")
+    return started if isinstance(started, int) else 0
 
 
 def seed_kinds(rows: Sequence[Row]) -> dict[str, str]:

@@ -7,6 +7,7 @@ are missing.
 import itertools
 import math
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -18,7 +19,16 @@ from samebit.folders.ending import STOPPED_EARLY
 from samebit.query.crossing import Crossing, crossing
 from samebit.query.endings import Curve, Endings, endings
 from samebit.query.seeds import BestOf, Group, best
-from samebit.report.results import again, as_group, paired_by, result, same, seed_kinds, seed_of
+from samebit.report.results import (
+    again,
+    as_group,
+    paired_by,
+    result,
+    same,
+    seed_kinds,
+    seed_of,
+    started_again,
+)
 from samebit.report.tables.naming import better as direction_of
 from samebit.stats.values import Estimate
 
@@ -35,7 +45,9 @@ __all__ = [
 
 Row = Mapping[str, object]
 _METRIC = "metric."
+_WENT_WRONG = ("failed", "killed", "broken off", "damaged")
 SHARED = "crossed runs share their seeds, so that they are not independent of each other"
+_BEST_OF_CROSSED = "right only if each run had seeds of its own: crossed ones share theirs"
 _FACTOR = "seed of "  # a key that rows are given, by the kind of a seed
 
 
@@ -101,8 +113,8 @@ def studied(
             f"no run of this group has the metric {metric!r}",
             known=", ".join(metrics) or "none",
         )
-    repeats = again(rows)
-    firsts = [row for row in rows if row["id"] not in repeats]
+    aside = again(rows) | started_again(rows)
+    firsts = [row for row in rows if row["id"] not in aside]
     is_crossed = crossed_kinds(firsts) is not None
     over = "runs with crossed seeds" if is_crossed else "seeds" if _by_seeds(firsts) else ""
     found = result(firsts, metric, over=over)
@@ -111,6 +123,8 @@ def studied(
         group = replace(group, notes=[*group.notes, SHARED])
     way = better or direction_of(metric, directions or {}) or ""
     bests, method = best([group], way == "lower") if way and found.values else ([None], "")
+    if is_crossed and bests[0] is not None:
+        bests = [replace(bests[0], note=_BEST_OF_CROSSED)]
     curves = [one for run in group.runs if curve_of and (one := curve_of(run)) is not None]
     return Studied(
         metric,
@@ -123,8 +137,17 @@ def studied(
         floor(rows, metric),
         None if is_crossed else _more(group, within),
         endings(curves, way, over=group.over) if curves else None,
-        warnings(firsts, metrics, metric),
+        [*_chosen(firsts), *warnings(firsts, metrics, metric)],
     )
+
+
+def _chosen(rows: Sequence[Row]) -> list[str]:
+    """Whether some came to nothing, so that a mean is one over those that went well."""
+    bad = Counter(state for row in rows if (state := str(row.get("state"))) in _WENT_WRONG)
+    if not bad or len(rows) == bad.total():
+        return []
+    told = ", ".join(f"{n} {state}" for state, n in bad.items())
+    return [f"{told} of {len(rows)} runs: a mean over the others is one over chosen runs"]
 
 
 def _by_seeds(rows: Sequence[Row]) -> bool:

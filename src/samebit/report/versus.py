@@ -11,7 +11,16 @@ from msgspec import Struct
 from samebit.errors import NotFound, UsageError
 from samebit.query.seeds import Group, Pairs, Tested, pairs
 from samebit.report.checklist.project import is_test
-from samebit.report.results import again, as_group, is_seed, paired_by, result, same, seed_settings
+from samebit.report.results import (
+    again,
+    as_group,
+    is_seed,
+    paired_by,
+    result,
+    same,
+    seed_settings,
+    started_again,
+)
 from samebit.report.studied import SHARED, crossed_kinds, warnings
 from samebit.report.tables.naming import better as direction_of
 from samebit.stats.values import Estimate
@@ -86,6 +95,7 @@ def versus(
     way = better or direction_of(metric, directions or {})
     if not way:
         raise UsageError(f"which way is {metric} better?", hint="--better higher, or lower")
+    first, second = _counted_rows(*first), _counted_rows(*second)
     sides = _side(*first, metric), _side(*second, metric)
     ours, theirs = (sides[0].group, first[1]), (sides[1].group, second[1])
     found = pairs(ours, theirs, paired_by, way == "lower")
@@ -97,6 +107,12 @@ def versus(
     said += _unequal(sides)
     said += _selected((*first[1], *second[1]), sides, metric, metrics, chosen_by)
     return Versus(metric, way, *sides, found, _verdict(found, sides), said)
+
+
+def _counted_rows(name: str, rows: Sequence[Row]) -> tuple[str, list[Row]]:
+    """A group without the runs that a study made anew."""
+    anew = started_again(rows)
+    return name, [row for row in rows if row["id"] not in anew]
 
 
 def _side(name: str, rows: Sequence[Row], metric: str) -> Side:

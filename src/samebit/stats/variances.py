@@ -111,13 +111,11 @@ def best_versus_worst(
 
 def _component(over: str, off: np.ndarray, repeats: int, rest: Component) -> Component:
     squares, freedom = repeats * math.fsum(off**2), len(off) - 1
-    mean_square, note = squares / freedom, ""
+    mean_square = squares / freedom
+    statistic, p, note = math.nan, 1.0, "nothing is left over: no test can judge"
     if rest.variance:
-        statistic = mean_square / rest.variance
+        statistic, note = mean_square / rest.variance, ""
         p = f_sf(statistic, freedom, rest.freedom)
-    else:
-        statistic, p = (math.nan if squares else 0.0), 1.0
-        note = "nothing is left over: no test can judge" if squares else "all values are equal"
     test = Comparison(
         p,
         statistic,

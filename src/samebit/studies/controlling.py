@@ -115,7 +115,8 @@ class _Loop:
                 if self._active:
                     time.sleep(_LOOK_S)
         except KeyboardInterrupt:
-            return Controlled(self._in_order(), stopped=True, still_running=self._stop())
+            still_running = self._stop()
+            return Controlled(self._in_order(), stopped=True, still_running=still_running)
         except BaseException:
             self._stop()
             raise

@@ -9,12 +9,14 @@ keeps the first.
 
 import contextlib
 import itertools
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samebit import digest, disk, places, records
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
@@ -30,6 +32,7 @@ __all__ = [
     "Keeping",
     "Study",
     "Sweep",
+    "at_home",
     "declared_in",
     "default_name",
     "design",
@@ -183,8 +186,10 @@ def study_id(store: Path, name: str) -> str:
     return run_id(bytes.fromhex(digest.of_bytes(text).rpartition(":")[2]))
 
 
-def default_name(stem: str, study: Study) -> str:
-    """A name that the same command gets again, and no other."""
+def default_name(store: Path, stem: str, study: Study) -> str:
+    """A name that the same command gets again, also in a copy of its project, and no other."""
+    with contextlib.suppress(ValueError):  # a store that lies elsewhere
+        study = replace(study, cwd=str(Path(study.cwd).relative_to(store.parent)))
     text = digest.canonical_json(_identity(study))
     return f"{stem}-{digest.of_bytes(text).rpartition(':')[2][:6]}"
 
@@ -234,6 +239,7 @@ def join_or_declare(store: Path, study: Study) -> Study:
             return study
         except FileExistsError:
             there = declared_in(folder)
+    there = at_home(store, there, study.cwd)
     before, now = _identity(there), _identity(study)
     for name in {**now, **before}:
         if before.get(name) != now.get(name):
@@ -244,6 +250,14 @@ def join_or_declare(store: Path, study: Study) -> Study:
                 hint="--name gives this one a name of its own",
             )
     return there
+
+
+def at_home(store: Path, study: Study, here: str) -> Study:
+    """A study, in this folder where its own is not of this store: it came here, or was moved."""
+    is_there = os.path.isdir(study.cwd)  # False, too, where nobody may look
+    if is_there and places.choose_store(Path(study.cwd)).resolve() == store.resolve():
+        return study
+    return replace(study, cwd=here)
 
 
 def _identity(study: Study) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def test_what_is_not_offered_says_what_there_is_instead(project: Project, name: 
     project.write("a.py", textwrap.dedent(text))
     ended = project.python("a.py")
     assert f"wandb.{name} is not offered by Samebit: " in ended.out, ended.err
+    assert ("samebit sweep" in ended.out) == (name in ("sweep", "agent", "controller"))
 
 
 def test_importing_it_does_nothing_and_loads_nothing_heavy() -> None:

@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 _SWEEPS = (
-    "runs over several settings are started by a loop over `samebit run --group NAME train.py …`, "
-    "by Optuna, or by Hydra's --multirun; `samebit table --shape search` sums them up"
+    "`samebit sweep train.py --maximize val_acc --trials 50 --space 'lr = {log = [1e-5, 1e-1]}' -- "
+    "--lr {lr}` searches, with no server and no agent; `samebit sweep --help` has more"
 )
 # Attributes of the module that are refused, each with what there is instead.
 INSTEAD = {

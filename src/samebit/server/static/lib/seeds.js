@@ -8,6 +8,7 @@ const SEARCHED = 8;  // so many values of a key at most where half of the runs a
 /** Whether a key is a seed, by its name; as `report/results.py` has it, and what the recorder saw. */
 export function isSeed(key) {
   if (/^seeds\.(?!hash)/.test(key)) return true;
+  if (key === "trial.seeds") return false;  // names of roles
   const last = key.split(".").at(-1).toLowerCase();
   return /^(seeds?|random_?state|rng|prng|rngseed|randomseed)$/.test(last) || last.split(/[-_]/).includes("seed");
 }

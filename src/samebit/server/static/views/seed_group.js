@@ -114,13 +114,19 @@ function CellOf({ cell, style, nameOf, written }) {
     ${cell.runs.length > 1 && html`<small>${` n = ${cell.runs.length}`}</small>`}</td>`;
 }
 
+/** What a test found; where it has no statistic, why nothing can be judged. */
+function judged({ p, freedom, statistic, note }) {
+  if (statistic === null) return visible(note);
+  return `p = ${number(Number(p.toPrecision(3)))}, F(${freedom.join(", ")}) = ${number(statistic)}${note ? `; ${visible(note)}` : ""}`;
+}
+
 /** How much of the variance is of which seed. */
 function Parts({ answer }) {
   return html`${answer.parts.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="parts of the variance"><table class="plain parts"><thead><tr>
       <th scope="col">varies with</th><th scope="col" class="numeric">SD</th><th scope="col">share of the variance</th><th scope="col">is there any?</th></tr></thead>
     <tbody>${answer.parts.map(({ over, sd, share, test }) => html`<tr key=${over}><th scope="row">${visible(over)}</th><td class="numeric">${number(sd)}</td>
       <td class="share-cell"><span class="share-bar" style=${{ "--share": share }}></span>${`${Math.round(100 * share)} %`}</td>
-      <td>${test ? `p = ${number(Number(test.p.toPrecision(3)))}, F(${test.freedom.join(", ")}) = ${test.statistic === null ? "—" : number(test.statistic)}${test.note ? `; ${visible(test.note)}` : ""}` : "both together, and what cannot be repeated"}</td></tr>`)}</tbody></table></div>`}
+      <td>${test ? judged(test) : "both together, and what cannot be repeated"}</td></tr>`)}</tbody></table></div>`}
     ${answer.floor && html`<p>${answer.floor.value === 0 ? `${answer.floor.n} ${visible(answer.floor.over)} are equal to the bit: none of it is what cannot be repeated`
       : `${answer.floor.n} ${visible(answer.floor.over)} differ: SD ${number(answer.floor.value)} is what cannot be repeated`}</p>`}
     <p><small>${[...answer.notes, answer.parts.length > 0 && answer.method].filter(Boolean).map(visible).join(" · ")}</small></p>`;
