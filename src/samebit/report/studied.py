@@ -7,7 +7,7 @@ are missing.
 import itertools
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +18,16 @@ from samebit.folders.ending import STOPPED_EARLY
 from samebit.query.crossing import Crossing, crossing
 from samebit.query.endings import Curve, Endings, endings
 from samebit.query.seeds import BestOf, Group, best
-from samebit.report.results import again, as_group, paired_by, result, same, seed_kinds, seed_of
+from samebit.report.results import (
+    again,
+    as_group,
+    keys_of,
+    paired_by,
+    result,
+    same,
+    seed_kinds,
+    seed_of,
+)
 from samebit.report.tables.naming import better as direction_of
 from samebit.stats.values import Estimate
 
@@ -35,6 +44,7 @@ __all__ = [
 
 Row = Mapping[str, object]
 _METRIC = "metric."
+_MOST_CURVES = 200
 SHARED = "crossed runs share their seeds, so that they are not independent of each other"
 _FACTOR = "seed of "  # a key that rows are given, by the kind of a seed
 
@@ -65,14 +75,13 @@ class Studied(Struct, frozen=True):
 
 def metrics_of(rows: Sequence[Row], is_volatile: Callable[[str], bool]) -> list[str]:
     """The metrics that are results and numbers, in the order of the first run that has them."""
-    found: dict[str, bool] = {}  # whether it is a result
-    for row in rows:
-        for key, value in row.items():
-            if key in found or not key.startswith(_METRIC):
-                continue
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                found[key] = not is_volatile(key.removeprefix(_METRIC))
-    return [key.removeprefix(_METRIC) for key, is_result in found.items() if is_result]
+    names = [key.removeprefix(_METRIC) for key in keys_of(rows) if key.startswith(_METRIC)]
+    return [name for name in names if not is_volatile(name) and _has_number(rows, name)]
+
+
+def _has_number(rows: Sequence[Row], metric: str) -> bool:
+    values = (row.get(_METRIC + metric) for row in rows)
+    return any(isinstance(one, (int, float)) and not isinstance(one, bool) for one in values)
 
 
 def studied(
@@ -105,13 +114,12 @@ def studied(
     firsts = [row for row in rows if row["id"] not in repeats]
     is_crossed = crossed_kinds(firsts) is not None
     over = "runs with crossed seeds" if is_crossed else "seeds" if _by_seeds(firsts) else ""
-    found = result(firsts, metric, over=over)
+    found = result(firsts, metric, over=over, is_with_repeats=True)  # of which none is left
     group = as_group(found)
     if is_crossed:
         group = replace(group, notes=[*group.notes, SHARED])
     way = better or direction_of(metric, directions or {}) or ""
     bests, method = best([group], way == "lower") if way and found.values else ([None], "")
-    curves = [one for run in group.runs if curve_of and (one := curve_of(run)) is not None]
     return Studied(
         metric,
         way,
@@ -119,12 +127,24 @@ def studied(
         group,
         bests[0],
         method,
-        _crossing(group, firsts),
+        _crossing(group, firsts) if is_crossed else None,
         floor(rows, metric),
         None if is_crossed else _more(group, within),
-        endings(curves, way, over=group.over) if curves else None,
+        _endings(group, curve_of, way) if curve_of is not None else None,
         warnings(firsts, metrics, metric),
     )
+
+
+def _endings(group: Group, curve_of: Callable[[str], Curve | None], way: str) -> Endings | None:
+    """Of many runs some are read, from the first to the last: each has a journal of its own."""
+    share = max(1.0, group.n / _MOST_CURVES)
+    some = [group.runs[int(at * share)] for at in range(min(group.n, _MOST_CURVES))]
+    curves = [one for run in some if (one := curve_of(run)) is not None]
+    found = endings(curves, way, over=group.over)
+    if found is None or len(some) == group.n:
+        return found
+    note = f"of {group.n:,} runs {len(some)} were read, evenly chosen"
+    return replace(found, note=f"{note}; {found.note}" if found.note else note)
 
 
 def _by_seeds(rows: Sequence[Row]) -> bool:
@@ -173,6 +193,10 @@ def floor(rows: Sequence[Row], metric: str, take: str = "last") -> Estimate | No
     It is what cannot be repeated, and 0 where all of them are equal to the bit. None where no two
     finished runs had the same command and seeds.
     """
+    alike: dict[object, list[Row]] = {}
+    for row in rows:
+        alike.setdefault((row.get("command"), paired_by(row)), []).append(row)
+    rows = [row for some in alike.values() if len(some) > 1 for row in some]
     found = result(rows, metric, take=take, is_with_repeats=True)
     by_id = {str(row["id"]): row for row in rows}
     cells: dict[tuple[object, ...], list[float]] = {}
@@ -209,10 +233,9 @@ def warnings(
     found: list[str] = []
     if not metrics:
         return ["no run has logged a metric that is a number"] if ended else []
-    distinct = {seed_of(row) for row in ended}
-    if len(ended) > 1 and len(distinct) > 1:
-        told = {tuple(_bits(row.get(_METRIC + name)) for name in metrics) for row in ended}
-        if len(told) == 1:
+    if not _are_equal(map(seed_of, ended)):
+        told = (tuple(_bits(row.get(_METRIC + name)) for name in metrics) for row in ended)
+        if _are_equal(told):
             found.append(
                 "all results are equal to the bit: the script does not use the seeds that it is "
                 "given, or nothing of it depends on them"
@@ -231,6 +254,12 @@ def warnings(
             "their mean and their best of n are not those of seeds; what the best came to holds"
         )
     return found
+
+
+def _are_equal(values: Iterable[object]) -> bool:
+    rest = iter(values)
+    first = next(rest, None)
+    return all(one == first for one in rest)
 
 
 def _bits(value: object) -> object:
