@@ -77,12 +77,16 @@ class Cluster:
         os.killpg(node.pid, signal.SIGKILL)
         node.wait()
 
+    def stop(self, node: "subprocess.Popen[bytes]") -> None:
+        """It says that it goes: nothing more is placed on it, as on one that has just died."""
+        node.terminate()
+        try:
+            node.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill(node)
+
     def __exit__(self, *_: object) -> None:
         for node in reversed(self._nodes):
             if node.poll() is None:
-                node.terminate()
-                try:
-                    node.wait(20)
-                except subprocess.TimeoutExpired:
-                    self.kill(node)
+                self.stop(node)
         self._folder.cleanup()

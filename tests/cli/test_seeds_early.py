@@ -12,7 +12,7 @@ from samebit.studies.trials import read_history
 from tests.projects import SAMEBIT, Ended, Project
 
 # Twenty steps, at each of which seed s has acc = s * step / 20; seed 3 as its last word says. Seeds
-# below the second word wait behind step 6 to be stopped.
+# below the second word, and one with NaN, wait behind step 6 to be stopped.
 SCRIPT = """
     import sys, time
     import samebit
@@ -27,7 +27,7 @@ SCRIPT = """
             if odd[0] == "short" and step == 4:
                 break
         run.log({"acc": value}, step)
-        while step == 6 and seed < int(sys.argv[2]):
+        while step == 6 and (seed < int(sys.argv[2]) or value != value):
             time.sleep(0.02)
 """
 ASKED = ("t.py", "--start", "4", "--keep", "1", "--metric", "acc", "--from", "0", "--name", "e")

@@ -5,10 +5,12 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from samebit import stats
 from samebit.cli.words import duration, size
 from samebit.report.table import number, rows_to_csv, visible
 from tests.page import stores
@@ -98,6 +100,36 @@ def test_importance_is_what_its_method_says(modules: Any) -> None:
     assert found["share"] == pytest.approx((between - 3 * noise) / total)
     assert found["rank"] == pytest.approx(scipy_stats.spearmanr(keys, results).statistic)
     assert found["n"] == 60
+
+
+def test_importance_is_that_of_our_statistics(modules: Any) -> None:
+    chance = np.random.default_rng(5)
+    kinds: list[Any] = [
+        lambda: float(chance.uniform(0, 1)),
+        lambda: int(chance.integers(0, 20)),
+        lambda: [None, 0.5][chance.integers(0, 2)],
+        lambda: [0.30001, 0.30002, None][chance.integers(0, 3)],
+        lambda: ["a", "b", 1, True, None][chance.integers(0, 5)],
+    ]
+    said = 0
+    for case in range(60):
+        count = int(chance.integers(0, 40))
+        values = [kinds[case % len(kinds)]() for _ in range(count)]
+        results = [
+            None if chance.integers(0, 8) == 0 else float(chance.integers(0, 9)) for _ in values
+        ]
+        ours = stats.importance(values, results)
+        asked = [math.nan if one is None else one for one in results]
+        theirs = modules("lib/importance.js", "importance", values, asked)
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            said += 1
+            told = msgspec.to_builtins(ours)
+            assert theirs == {
+                name: value if value is None else pytest.approx(value, abs=1e-12)
+                for name, value in told.items()
+            }
+    assert said > 30
 
 
 def test_of_a_switch_it_matters_who_has_it(modules: Any) -> None:

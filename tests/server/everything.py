@@ -11,6 +11,7 @@ from samebit.objects.tree import SourceFile, save_tree
 from tests.golden import test_golden, test_media
 from tests.page import stores
 from tests.server.recorded import begin, record
+from tests.server.swept import Played, some
 
 ODD = "\x1b[31m\u202e\0\ud800"
 NUMBERS = (float("nan"), float("inf"), -float("inf"), 2**53 + 1, -(2**80), 5e-324, True)
@@ -28,6 +29,8 @@ def everything(project: Path) -> Iterator[Path]:
     stores.hostile(store)
     run, _ = stores.traced_pair(store)
     run.add_note("archived", True)
+    with Played(store) as sweep:
+        some(sweep)
     run.add_note("tag", stores.EVIL[0])
     run.add_note("text", stores.EVIL[1])
     _odd(store)

@@ -53,6 +53,7 @@ def asked_well(browser: TestClient, leafy: str) -> dict[str, tuple[str, dict[str
         "curves/groups": ("curves/groups", {"metric": "loss", "by": "config.lr"}),
         "curves/points": ("curves/points", {"metric": "loss", "id": at["torn"]}),
         "runs.tex": ("runs.tex", {"columns": "name,config.lr"}),
+        "sweep": ("sweep", {"name": "digits"}),
         "seeds/best": ("seeds/best", {"by": "config.lr", "metric": "val/acc"}),
         "seeds/pairs": ("seeds/pairs", metric | {"against": two}),
         "seeds/crossing": ("seeds/crossing", metric | {"down": "seed", "across": "config.lr"}),

@@ -179,7 +179,7 @@ def test_a_run_whose_node_dies_is_started_once_more_elsewhere(
     wait_until_began(project, 2)
     (project.path / "go").touch()
     code, said = ended(controller)
-    a_ray.kill(other)
+    a_ray.stop(other)
     assert code == 0, said
     assert "it is started once more" in said
     assert [(view.status, view.cause) for view in project.views()] == [

@@ -37,7 +37,7 @@ from samebit.studies.sweep_file import Wanted, budget_of, read_sweep, study_of
 from samebit.studies.sweeping import Budget, Results, Sweeping
 from samebit.studies.trials import History, read_history
 
-__all__ = ["results_of", "sweep", "sweep_arguments"]
+__all__ = ["sweep", "sweep_arguments"]
 
 _ASKED = "samebit sweep {} --maximize acc --space 'lr = [0.1, 0.01]'"
 _SHOWN = 12  # configurations of a plan
@@ -118,7 +118,7 @@ def sweep(options: argparse.Namespace) -> int:
     answers = open_sampler(study, meant.sweep)
     errors = Screen.of(sys.stderr)
     _say_begin(errors, study, meant, place)
-    results = results_of(store, study, meant.sweep)
+    results = _results_of(store, study, meant.sweep)
     asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
     with Telling(errors, study) as telling, stopped_by_signals():
         controlled = control(
@@ -139,7 +139,7 @@ def sweep(options: argparse.Namespace) -> int:
     return Exit.DONE if has_some else Exit.OUR_FAULT
 
 
-def results_of(store: Path, study: Study, sweep: Sweep) -> Results:
+def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
     """What the runs of a sweep came to, from a store."""
     rows: dict[str, Mapping[str, object]] = {}
     for row, more in zip(*index.of_each_run(store, index.ROWS, FACTS)[0], strict=True):

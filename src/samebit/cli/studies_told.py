@@ -1,15 +1,18 @@
-"""How far the studies of a store are, for the page: by their lines and the rows of their runs."""
+"""How far studies are and what sweeps came to, for the page: by lines and the rows of runs."""
 
 import os
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from samebit.cli.sweep_found import Found, find_sweep, found_of
 from samebit.errors import SamebitError
 from samebit.server.answers import StudyNow
 from samebit.studies.declared import Study, declared_in, folder_of
 from samebit.studies.fates import Fate, fates
+from samebit.studies.following import Following
 from samebit.studies.lasting import time_left
 from samebit.studies.travelling import studies_here
 from samebit.studies.trials import FILE, History, read_history
@@ -25,6 +28,8 @@ class StudiesTold:
     def __init__(self, store: Path) -> None:
         self._store = store
         self._known: dict[str, tuple[int, Study, History]] = {}  # with the size of its lines
+        self._followed: dict[str, Following] = {}  # by study
+        self._lock = threading.Lock()  # following is for one thread at once
 
     def __call__(self, rows: Sequence[Row]) -> list[StudyNow]:
         """Each study, in order of its name; one that cannot be read is left out.
@@ -42,6 +47,21 @@ class StudiesTold:
             if (known := self._read(study)) is not None
         ]
         return sorted(found, key=lambda one: one.name)
+
+    def sweep(self, name: str, rows: Sequence[Row]) -> Found:
+        """What a sweep came to; NotFound, Damaged where it cannot be read.
+
+        Args:
+            name: the group of its runs.
+            rows: of the store's runs, with what `found_of` asks for.
+        """
+        study, sweep = find_sweep(self._store, name)
+        known = self._read(study.id)
+        history = known[1] if known else read_history(folder_of(self._store, study.id), study.id)
+        ours = {str(row["id"]): row for row in rows}
+        with self._lock:
+            following = self._followed.setdefault(study.id, Following(self._store, study.metric))
+            return found_of(study, sweep, history, ours, following.points)
 
     def _read(self, study: str) -> tuple[Study, History] | None:
         folder = folder_of(self._store, study)

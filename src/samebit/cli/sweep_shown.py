@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
-from samebit import places, stats
-from samebit.cli.searching import results_of
+from samebit import places
+from samebit.cli.sweep_found import Configuration, Found, Weight, find_sweep, read_found
 from samebit.cli.tables import Column, table
 from samebit.cli.words import (
     Screen,
@@ -22,63 +21,14 @@ from samebit.cli.words import (
     write_data,
 )
 from samebit.digest import canonical_json
-from samebit.errors import Exit, NotFound, UsageError
+from samebit.errors import Exit, UsageError
 from samebit.query import index
-from samebit.report.checklist.project import is_test
-from samebit.stats.values import Estimate
-from samebit.studies.declared import Study, Sweep, find_study, folder_of, settings_of
-from samebit.studies.fates import Fate, fates
-from samebit.studies.space import Value, words
-from samebit.studies.trials import Trial, read_history
+from samebit.studies.declared import Study, Sweep
 
-__all__ = ["Configuration", "Found", "in_short", "show"]
+__all__ = ["in_short", "show"]
 
 _SHOWN = 40
 _CURVE = 60
-_BUDGETS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
-
-
-class Configuration(Struct, frozen=True):
-    """What was tried, and what came of it."""
-
-    number: int  # of the question to the sampler, from 1
-    settings: dict[str, Value]
-    state: str  # running | finished | stopped early | failed
-    value: float | None  # the mean over its runs; None where it did not finish
-    values: list[float]  # of its runs
-    runs: list[str]
-    by: str  # who said so, with its version
-
-
-class Found(Struct, frozen=True):
-    """What a sweep came to."""
-
-    name: str
-    metric: str
-    goal: str  # maximize | minimize
-    rule: str
-    sampler: str
-    by: list[str]  # who answered, with versions
-    seed: int
-    seeds: int
-    pruner: str
-    space: dict[str, str]
-    budget: dict[str, int]  # trials, seconds, gpu_seconds: what of it was set
-    spent_seconds: float  # in which at least one run went on
-    spent_device_seconds: float
-    configurations: list[Configuration]  # as they were asked for
-    best: int | None  # its number
-    best_so_far: list[float]  # after each configuration that finished
-    expected_best: list[Estimate]  # of random search: by how many configurations
-    warnings: list[str]
-
-    @property
-    def ranked(self) -> list[Configuration]:
-        """Best first; behind them what has no value, as it was asked for."""
-        sign = -1 if self.goal == "maximize" else 1
-        ended = [one for one in self.configurations if one.value is not None]
-        ended.sort(key=lambda one: sign * (one.value or 0.0))
-        return ended + [one for one in self.configurations if one.value is None]
 
 
 def show(options: argparse.Namespace, words: Sequence[str]) -> int:
@@ -86,11 +36,7 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     if len(words) != 1:
         raise UsageError("which sweep?", hint="samebit sweep show NAME")
     store = places.find_store(Path.cwd())
-    study = find_study(store, words[0])
-    if study is None or study.sweep is None:
-        hint = f"samebit seeds show {words[0]}" if study is not None else "`samebit ls` has groups"
-        raise NotFound(f"no sweep is called {words[0]!r}", hint=hint)
-    found = read_found(store, study, study.sweep)
+    found = read_found(store, *find_sweep(store, words[0]))
     if options.json:
         write_data(canonical_json(msgspec.to_builtins(found)).decode() + "\n")
         return Exit.DONE
@@ -111,93 +57,6 @@ def in_short(store: Path, study: Study, sweep: Sweep) -> list[str]:
     chosen = best.settings
     said = ", ".join(f"{name} {_plain(chosen[name])}" for name in found.space if name in chosen)
     return [*told, f"best {study.metric} {number(best.value)}: {said} (run {best.runs[0]})"]
-
-
-def read_found(store: Path, study: Study, sweep: Sweep) -> Found:
-    """What a sweep came to, as its runs are now."""
-    history = read_history(folder_of(store, study.id), study.id)
-    rows = {str(row["id"]): row for row in index.rows(store)} if history.trials else {}
-    results = results_of(store, study, sweep)
-    grouped: dict[int, list[Fate]] = {}
-    for one in fates(history.trials, rows):
-        grouped.setdefault(one.trial.asked or 0, []).append(one)
-    tried: list[Configuration] = []
-    for asked, members in grouped.items():
-        came = results.outcome([*members, *[None] * (sweep.seeds - len(members))])
-        first = members[0].trial
-        runs = [one.run for one in members if one.run is not None]
-        settings = settings_of(study, first.values)
-        tried.append(
-            Configuration(
-                asked + 1, settings, came.state, came.value, list(came.values), runs, first.by
-            )
-        )
-    curve = _best_so_far(tried, sweep.goal)
-    seconds, held = results.spent(history.trials)
-    found = Found(
-        study.name,
-        study.metric,
-        sweep.goal,
-        sweep.rule,
-        sweep.sampler,
-        list(dict.fromkeys(one.by for one in tried)),
-        study.seed,
-        sweep.seeds,
-        sweep.pruner,
-        {one.name: words(one) for one in sweep.space},
-        dict(history.counts),
-        seconds,
-        held,
-        tried,
-        None,
-        curve,
-        _expected(tried, sweep),
-        _warnings(study, tried, history.trials),
-    )
-    ranked = found.ranked
-    has_best = bool(ranked) and ranked[0].value is not None
-    return msgspec.structs.replace(found, best=ranked[0].number if has_best else None)
-
-
-def _best_so_far(tried: Sequence[Configuration], goal: str) -> list[float]:
-    better = max if goal == "maximize" else min
-    found: list[float] = []
-    for one in tried:
-        if one.value is not None:
-            found.append(better(found[-1], one.value) if found else one.value)
-    return found
-
-
-def _expected(tried: Sequence[Configuration], sweep: Sweep) -> list[Estimate]:
-    """Of random search alone; elsewhere configurations are not independent of each other."""
-    values = [one.value for one in tried if one.value is not None]
-    if sweep.sampler != "random" or sweep.pruner or len(values) < 2:
-        return []
-    budgets = [n for n in _BUDGETS if n < len(values)] + [len(values)]
-    return list(
-        stats.expected_best(
-            values,
-            budgets,
-            sampler="random",
-            lower_is_better=sweep.goal == "minimize",
-            over="configurations",
-        )
-    )
-
-
-def _warnings(study: Study, tried: Sequence[Configuration], trials: Sequence[Trial]) -> list[str]:
-    found: list[str] = []
-    if is_test(study.metric):
-        found.append(
-            f"{study.metric} looks like a test metric; what is chosen by it cannot be judged by it"
-        )
-    failed = sum(one.state == "failed" for one in tried)
-    if failed:
-        found.append(f"{failed} of {counted(len(tried), 'configuration')} failed or have no number")
-    ended = [one for one in tried if one.state == "finished"]
-    if len(ended) > 2 and len({tuple(one.values) for one in ended}) == 1:
-        found.append("all results are equal to the bit: the script may not use what it is given")
-    return found
 
 
 def _best(found: Found) -> Configuration | None:
@@ -234,17 +93,22 @@ def _print(screen: Screen, found: Found) -> None:
             visible(f"best {found.metric} so far, {number(curve[0])} to {number(curve[-1])}:")
         )
         screen.say(f"  {sparkline(curve, _CURVE)}")
+    say_list(
+        screen,
+        f"share of the variance of {visible(found.metric)} by one setting alone:",
+        list(map(_weight, found.importance)),
+    )
     if found.expected_best:
         said = ", ".join(
             f"of {n} {number(one.value)}"
-            for n, one in zip(_sizes(found), found.expected_best, strict=True)
+            for n, one in zip(found.expected_of, found.expected_best, strict=True)
         )
         say_list(screen, "the best of n, expected by this random search:", [said])
 
 
-def _sizes(found: Found) -> list[int]:
-    most = len(found.best_so_far)
-    return [n for n in _BUDGETS if n < most] + [most]
+def _weight(one: Weight) -> str:
+    rank = "" if one.rank is None else f", rank correlation {one.rank:.2f}"
+    return f"{one.setting} {100 * one.share:.0f} % (n {one.n}{rank})"
 
 
 def _spent(found: Found) -> str:
@@ -268,8 +132,9 @@ def _table(screen: Screen, found: Found) -> str:
     has_states = any(one.state != "finished" for one in found.configurations)
     columns += [*[Column("state")] * has_states, Column("run", shrink=1)]
     lines: list[list[object]] = []
-    for one in found.ranked[:_SHOWN]:
-        spread = [f"{stats.sd(one.values):.2g}" if len(one.values) > 1 else ""]
+    by_number = {one.number: one for one in found.configurations}
+    for one in map(by_number.__getitem__, found.ranking[:_SHOWN]):
+        spread = [f"{one.sd:.2g}" if one.sd is not None else ""]
         lines.append(
             [
                 one.number,

@@ -24,6 +24,7 @@ from samebit.cli.schemas.details import DETAILS
 from samebit.cli.showing import randomness_lines
 from samebit.cli.studies_told import StudiesTold
 from samebit.cli.surroundings import machine_lines
+from samebit.cli.sweep_found import Found
 from samebit.cli.verifying import in_words
 from samebit.cli.words import shown, visible, when
 from samebit.digest import short
@@ -60,6 +61,7 @@ _FACTS_OF_ENVIRONMENT = ("interpreter", "packages", "machine", "settings", "vari
 
 def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     """Everything that the page is given."""
+    studies = StudiesTold(store)
     return Given(
         store,
         (index.ROWS, FACTS),
@@ -75,7 +77,8 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         _table,
         _groups_table,
         _is_volatile,
-        StudiesTold(store),
+        studies,
+        (studies.sweep, Found),
         remote=remote,
         may_edit=may_edit,
     )

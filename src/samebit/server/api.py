@@ -71,12 +71,14 @@ _MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 # What is a repeat of another run, which seeds make pairs, how many versions of the code there were.
 _TOLD_BY = ("seed", "study", "trial", "trial.seeds", "command", "code.tree")
+_OF_TRIALS = ("seconds", "started", "cause", "device_hours", "machine.devices")
 _TAKES = ("last", "first", "min", "max")
 _TAKE = a_word("take", "of each run's metric", _TAKES)
 _JUDGED = (METRIC, _TAKE, a_word("better", "which is", seeds.BETTER))
 _AGAINST = a_text("against", "ids of the runs of the other group", is_needed=True)
 _KINDS = tuple(a_text(name, "a key that is a seed", is_needed=True) for name in ("down", "across"))
 _TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
+_NAME = a_text("name", "the group of a sweep's runs", is_needed=True)
 _ID = a_text("id", "the id of a run", is_needed=True)
 _OFFSET = a_whole("offset", "so many points before")
 _FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
@@ -127,6 +129,7 @@ class Api:
             "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
             "seeds/endings": (self._endings, Address(Ending, (IDS, *_JUDGED))),
             "studies": (self._studies, Address(answers.Studies)),
+            "sweep": (self._sweep, Address(self._given.sweep[1], (_NAME,))),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
             "curves/groups": (
@@ -198,6 +201,11 @@ class Api:
         of_runs = ("state", "seconds", "started", "study")
         rows = self._looking.rows(None, replays=False, names=of_runs, beginnings=())
         return encode(answers.Studies(self._given.studies(rows)))
+
+    def _sweep(self, asked: Request) -> bytes:
+        tell, _ = self._given.sweep
+        rows = self._looking.rows(None, replays=False, names=_OF_TRIALS, beginnings=("metric.",))
+        return encode(tell(asked.query.get("name", ""), rows))
 
     def _best(self, asked: Request) -> bytes:
         by, better = names(asked.query, "by") or [], _better(asked)

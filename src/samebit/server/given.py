@@ -54,6 +54,7 @@ class Given(Struct, frozen=True):
         groups_table: groups of rows as such a file: by names, of metrics, in an order.
         is_volatile: whether a metric is a fact of the clock or the machine, by its name.
         studies: how far each study is, by rows of all runs.
+        sweep: what a sweep came to, by its name and rows of all runs, and of which shape that is.
         remote: the name of the remote whose runs are shown; empty for those that are here.
         may_edit: whether notes may be written.
     """
@@ -73,5 +74,6 @@ class Given(Struct, frozen=True):
     groups_table: Callable[[str, Sequence[AnyRow], Sequence[str], Sequence[str], Sort | None], str]
     is_volatile: Callable[[str], bool]
     studies: Callable[[Sequence[AnyRow]], list[StudyNow]]
+    sweep: tuple[Callable[[str, Sequence[AnyRow]], Any], Any]
     remote: str = ""
     may_edit: bool = False

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         wilcoxon,
     )
     from samebit.stats.search import expected_best
+    from samebit.stats.settings import Importance, importance
     from samebit.stats.tasks import over_tasks, performance_profile, probability_of_improvement
     from samebit.stats.values import Comparison, Estimate
     from samebit.stats.variances import Component, Crossed, best_versus_worst, crossed
@@ -45,6 +46,7 @@ __all__ = [
     "Decision",
     "Estimate",
     "Fates",
+    "Importance",
     "best_versus_worst",
     "cohen_dz",
     "crossed",
@@ -54,6 +56,7 @@ __all__ = [
     "expected_best",
     "fates",
     "holm",
+    "importance",
     "levene",
     "mann_whitney",
     "mean",
@@ -83,6 +86,7 @@ _MODULES = {
     "multiple": "holm",
     "pairs": "Decision cohen_dz decide decide_unpaired paired_t pairs_needed sign_flip wilcoxon",
     "search": "expected_best",
+    "settings": "Importance importance",
     "tasks": "over_tasks performance_profile probability_of_improvement",
     "values": "Comparison Estimate",
     "variances": "Component Crossed best_versus_worst crossed",

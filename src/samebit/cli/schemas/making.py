@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from samebit.cli.schemas import kept, papers, runs, stores
-from samebit.cli.sweep_shown import Found
+from samebit.cli.sweep_found import Found
 from samebit.errors import NotFound
 from samebit.query.tabular.shapes import RUN_COLUMNS, SHAPES
 from samebit.records import LATER, Verdict

@@ -20,6 +20,7 @@ const VIEWS = {
   compare: later(() => import("./views/compare.js"), "Compare"),
   trace: later(() => import("./views/trace.js"), "Trace"),
   seeds: later(() => import("./views/seeds.js"), "Seeds"),
+  sweep: later(() => import("./views/sweep.js"), "Sweep"),
 };
 const PLACES = [["runs", "Runs"], ["curves", "Curves"], ["hyper", "Hyper-parameters"], ["compare", "Compare"], ["seeds", "Seeds"]];
 
@@ -29,7 +30,7 @@ function Page() {
   const [help, setHelp] = useState(false);
   useKeys([["?", "this list", () => setHelp(true)]]);
   const View = VIEWS[here.view];
-  const name = PLACES.find(([view]) => view === here.view)?.[1] ?? { run: here.id, trace: "Trace" }[here.view] ?? "";
+  const name = PLACES.find(([view]) => view === here.view)?.[1] ?? { run: here.id, trace: "Trace", sweep: here.params.name ?? "Sweep" }[here.view] ?? "";
   useEffect(() => {
     document.title = [visible(name), visible(runs.store?.name ?? ""), "Samebit"].filter(Boolean).join(" · ");
   }, [name, runs.store]);

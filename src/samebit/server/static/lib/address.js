@@ -3,7 +3,7 @@
 import { useEffect, useState } from "./html.js";
 
 const PATHS = { runs: "/", run: "/run/", curves: "/curves", hyper: "/hyper", compare: "/compare",
-  trace: "/trace", seeds: "/seeds" };
+  trace: "/trace", seeds: "/seeds", sweep: "/sweep" };
 const listeners = new Set();
 
 /** What an address means: its view, the run it is of, and its parameters. */

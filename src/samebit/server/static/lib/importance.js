@@ -1,7 +1,5 @@
 // How much of a result's variance goes with a hyper-parameter, alone or with another, by a method that is named.
 
-import { shown } from "./text.js";
-
 export const METHOD = "share of the metric's variance between the values of one key alone (epsilon squared: " +
   "eta squared less what chance gives); numbers of more than 8 values in 8 groups of equal size, of a key with one value " +
   "whether a run has it; beside it Spearman's rank correlation. Pairs: what the combinations of two keys (numbers in 4 groups) " +
@@ -19,7 +17,7 @@ const FEWEST = 5;  // runs; with less nothing is said
 export function importance(values, results) {
   const there = withResult(values, results);
   // Of a switch that only some runs have, what counts is who has it.
-  if (new Set(there.map((row) => shown(values[row]))).size === 1) {
+  if (new Set(there.map((row) => same(values[row]))).size === 1) {
     const isLacking = values.some((value) => (value ?? null) === null);
     return isLacking ? importance(values.map((value) => (value ?? null) !== null), results) : null;
   }
@@ -62,10 +60,13 @@ function grouped(rows, values, numeric, most) {
   return numeric && new Set(rows.map((row) => values[row])).size > most ? binned(rows, values, most) : byValue(rows, values);
 }
 
+/** A text that only equal values have: `true` is not "true". */
+const same = (value) => `${typeof value} ${typeof value === "object" ? JSON.stringify(value) : value}`;
+
 function byValue(rows, values) {
   const found = new Map();
   for (const row of rows) {
-    const key = `${typeof values[row]} ${shown(values[row])}`;
+    const key = same(values[row]);
     if (!found.has(key)) found.set(key, []);
     found.get(key).push(row);
   }

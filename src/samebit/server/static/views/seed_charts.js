@@ -48,9 +48,10 @@ function columns(rows, names) {
 }
 
 /** Numbers of runs are whole. */
-const whole = (value) => (Number.isInteger(value) ? count(value) : null);
+export const whole = (value) => (Number.isInteger(value) ? count(value) : null);
 
-function Chart({ heading, note, curves, isXLog = false, xName, xTicks, tell }) {
+/** A chart of a few curves, which tells what lies under the pointer. */
+export function Chart({ heading, note, curves, isXLog = false, xName, xTicks, tell }) {
   const [look, setLook] = useState(null);
   const [zoom, setZoom] = useState(null);
   const near = look?.isNear && curves.length > 1 ? look.found[0].curve.id : null;
@@ -65,6 +66,6 @@ function Chart({ heading, note, curves, isXLog = false, xName, xTicks, tell }) {
         <div class="dim">${`${xName} ${number(look.found[0].curve.x[look.found[0].at])}`}</div>
         ${look.found.slice(0, 8).map(({ curve, at }, nth) => html`<div key=${curve.id} class=${classes(nth === 0 && look.isNear && "near")}>
           <span class=${`swatch c${curve.number % 8}`}></span>
-          <span class="name">${curve.label}</span><b>${tell(curve.x[at], curve.y[at], curve.low?.[at], curve.high?.[at])}</b></div>`)}</div>`}</div>
+          <span class="name">${curve.label}</span><b>${tell(curve.x[at], curve.y[at], curve.low?.[at], curve.high?.[at], curve.id)}</b></div>`)}</div>`}</div>
     <p class="chart-note"><small>${note}</small></p></figure>`;
 }
