@@ -10,6 +10,7 @@ import pytest
 
 from samebit import stats
 from samebit.cli.main import main
+from samebit.report import studied
 from tests.server.recorded import record
 
 # The few seeds of which reference values are known.
@@ -228,6 +229,22 @@ def test_when_the_end_can_be_told_and_what_stopping_would_have_cost(
     text = call("seeds", "show", "g")
     assert "from step 5 on at least 0.9" in text
     assert "at 50 % of a run: cost 2.5 runs, best 0.95" in text
+
+
+def test_of_many_runs_some_are_read_step_by_step_and_it_is_said(
+    store: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studied, "_MOST_CURVES", 5)
+    for at in range(12):
+        rows = [({"acc": 0.5 + (at + 1) * step / 100}, step) for step in range(1, 5)]
+        record(store, group="g", seed=at, rows=rows)
+    result = call("seeds", "show", "g", "--json")["result"]
+    told = result["endings"]
+    assert (result["group"]["n"], told["n"]) == (12, 5)
+    assert told["note"] == "of 12 runs 5 were read, evenly chosen"
+    # The runs 0, 2, 4, 7 and 9.
+    assert told["stopped"][0]["best"] == pytest.approx(0.5 + 10 * 4 / 100)
+    assert "of 12 runs 5 were read, evenly chosen" in call("seeds", "show", "g")
 
 
 def test_how_many_seeds_tell_a_group_from_another(store: Path, call: Call) -> None:

@@ -1,12 +1,12 @@
 """Runs that somebody stops early: what the study, its lines and the runs say of it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from samebit import places
+from samebit import disk, places
 from samebit.cli.main import main
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
@@ -16,7 +16,7 @@ from samebit.studies.controlling import Controlled, Progress, control
 from samebit.studies.declared import Study, design, folder_of, join_or_declare, study_id
 from samebit.studies.fates import OVER
 from samebit.studies.places.local import Local
-from samebit.studies.places.place import Job
+from samebit.studies.places.place import Handle, Job
 from samebit.studies.stopping import Observed, Stop, Stops
 from samebit.studies.trials import Trial, read_history
 from tests.projects import SAMEBIT, Project
@@ -99,3 +99,24 @@ def test_a_run_that_is_stopped_early_is_over_no_failure_and_not_started_again(
     monkeypatch.setitem(os.environ, "SAMEBIT_DIR", str(store))
     main(["ls"])
     assert "stopped early" in capsys.readouterr().out
+
+
+def test_what_is_started_together_is_made_durable_at_once_and_before(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, submit = disk.sync, Local.submit
+
+    def syncs(fd: int) -> None:
+        done.append("durable")
+        sync(fd)
+
+    def submits(place: Local, jobs: Sequence[Job]) -> Iterator[Handle]:
+        done.append(f"start {len(jobs)}")
+        return submit(place, jobs)
+
+    monkeypatch.setattr(disk, "sync", syncs)
+    monkeypatch.setattr(Local, "submit", submits)
+    project.write("go", "")
+    controlled(project, None)
+    assert done == ["durable", "start 2"]

@@ -1,5 +1,6 @@
 """What was decided is read as it was written, whatever a crash leaves behind it."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,23 @@ def test_a_full_disk_leaves_nothing_half_decided(
         monkeypatch.undo()
         log.decide(Design({"all": 3}))
     assert [one.values for one in read_history(tmp_path, STUDY).trials] == [{"all": 1}, {"all": 3}]
+
+
+def test_what_cannot_be_made_durable_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with Trials(tmp_path, STUDY) as log:
+        log.decide(Design({"all": 1}))
+        log.sync()
+        log.decide(Design({"all": 2}))
+        log.start(1)
+        monkeypatch.setattr(disk, "sync", fail)
+        with pytest.raises(SamebitError, match="input/output"):
+            log.sync()
+    assert [one.values for one in read_history(tmp_path, STUDY).trials] == [{"all": 1}]
 
 
 def test_lines_that_make_no_sense_are_damage(tmp_path: Path) -> None:

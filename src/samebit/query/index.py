@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from samebit import places
 from samebit.errors import RunNotFound, SamebitError, StoreTooNew
@@ -107,8 +107,7 @@ class Table(Generic[T]):
     grown: Callable[[Mapping[str, "Summary"], int | None], Row] | None = None
 
 
-@dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """What the index holds of one run."""
 
     executions: str  # their numbers, with spaces between
@@ -141,11 +140,7 @@ def of_each_run(store: Path, *tables: Table[T]) -> tuple[list[list[T]], list[Row
     there = names(store)
     known = [recall(store, table) for table in tables]
     in_all = there.intersection(*known)
-    current = [
-        name
-        for name in in_all
-        if all(of[name].stamp == stamp(store, name, of[name].executions) for of in known)
-    ]
+    current = [name for name in in_all if _is_current(store, name, [of[name] for of in known])]
     found = [[of[name].value for name in current] for of in known]
     unreadable: list[Row] = []
     learnt: list[dict[str, Entry[T]]] = [{} for _ in tables]
@@ -160,6 +155,13 @@ def of_each_run(store: Path, *tables: Table[T]) -> tuple[list[list[T]], list[Row
     for table, of, new in zip(tables, known, learnt, strict=True):
         keep(store, table, new, of.keys() - there)
     return found, unreadable
+
+
+def _is_current(store: Path, name: str, entries: Sequence[Entry[T]]) -> bool:
+    """Whether a run is as it was when all of these were made of it."""
+    made = {(one.executions, one.stamp) for one in entries}
+    executions, before = made.pop()
+    return not made and before == stamp(store, name, executions)
 
 
 def _age(row: Row) -> tuple[int, str]:
@@ -184,7 +186,7 @@ def stamp(store: Path, name: str, executions: str) -> str:
     run = f"{store}/runs/{name}"
     folders = [run, f"{run}/executions", f"{run}/notes", f"{run}/journal"]
     folders += [f"{run}/executions/{number}" for number in executions.split()]
-    return " ".join(str(_modified_ns(folder)) for folder in folders)
+    return " ".join(map(str, map(_modified_ns, folders)))
 
 
 def _modified_ns(folder: str) -> int:

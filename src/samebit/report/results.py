@@ -7,7 +7,7 @@ that went well is a mean over chosen runs.
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ __all__ = [
     "as_group",
     "groups",
     "is_seed",
+    "keys_of",
     "paired_by",
     "result",
     "same",
@@ -188,10 +189,17 @@ def _is_called_seed(name: str) -> bool:
 
 def varied(rows: Sequence[Row]) -> list[str]:
     """The settings in which runs differ, seeds included, in the order of the first run's."""
-    keys = dict.fromkeys(chain.from_iterable(rows))
     return [
-        key for key in keys if key.startswith("config.") and _differ([row.get(key) for row in rows])
+        key
+        for key in keys_of(rows)
+        if key.startswith("config.") and _differ([row.get(key) for row in rows])
     ]
+
+
+def keys_of(rows: Sequence[Row]) -> list[str]:
+    """What any of some rows has, in the order in which it comes."""
+    shapes = dict.fromkeys(map(tuple, rows))  # of ten thousand runs there are a few
+    return list(dict.fromkeys(chain.from_iterable(shapes)))
 
 
 def _differ(values: Sequence[object]) -> bool:
@@ -207,16 +215,18 @@ def seed_of(row: Row) -> tuple[tuple[str, object], ...]:
     """Everything that a run was seeded with: equal for two runs that are repeats of each other."""
     return tuple(
         (key, repr(row[key]))
-        for key in sorted(filter(_may_seed, row))
+        for key in _may_seed(tuple(row))
         if (key == "seed" and row[key] is not None)
         or key.startswith("seeds.")
         or (key.startswith("config.") and is_seed(key, row[key]))
     )
 
 
-@cache
-def _may_seed(key: str) -> bool:
-    return key == "seed" or key.startswith("seeds.") or _is_called_seed(key)
+@lru_cache(1000)
+def _may_seed(keys: tuple[str, ...]) -> list[str]:
+    return sorted(
+        key for key in keys if key == "seed" or key.startswith("seeds.") or _is_called_seed(key)
+    )
 
 
 def paired_by(row: Row) -> tuple[object, ...]:
@@ -225,7 +235,8 @@ def paired_by(row: Row) -> tuple[object, ...]:
     Of a run that a study started also the seeds that this gave to roles. Empty where it has none.
     """
     if row.get("seed") is not None:
-        return (row["seed"], *((key.removeprefix("seeds."), row.get(key)) for key in _roles([row])))
+        roles = _split(str(row.get("trial.seeds") or ""))
+        return (row["seed"], *((key.removeprefix("seeds."), row.get(key)) for key in roles))
     named = [key for key in sorted(row) if key.startswith("config.") and is_seed(key)]
     named = named or [
         key for key in sorted(row) if key.startswith("seeds.") and key != "seeds.hash"
@@ -280,7 +291,7 @@ def seed_kinds(rows: Sequence[Row]) -> dict[str, str]:
     """
     if not rows:
         return {}
-    keys = {key: None for key in chain.from_iterable(rows)}
+    keys = keys_of(rows)
     settings = [key for key in keys if key.startswith("config.") and is_seed(key)]
     others = [key for key in keys if key.startswith("seeds.") and key != "seeds.hash"]
     found: dict[str, str] = {}
@@ -296,8 +307,13 @@ def seed_kinds(rows: Sequence[Row]) -> dict[str, str]:
 
 def _roles(rows: Sequence[Row]) -> list[str]:
     """Under which keys rows have the seeds that a study gave to roles."""
-    given = (str(row.get("trial.seeds") or "").split(", ") for row in rows)
-    return [f"seeds.{role}" for role in dict.fromkeys(chain.from_iterable(given)) if role]
+    given = dict.fromkeys(str(row.get("trial.seeds") or "") for row in rows)
+    return list(dict.fromkeys(chain.from_iterable(map(_split, given))))
+
+
+@cache
+def _split(given: str) -> tuple[str, ...]:
+    return tuple(f"seeds.{role}" for role in given.split(", ") if role)
 
 
 def seed_settings(rows: Sequence[Row]) -> set[str]:
@@ -315,13 +331,9 @@ def seed_settings(rows: Sequence[Row]) -> set[str]:
 def _over(rows: Sequence[Row], known: str) -> tuple[str, list[str]]:
     """What varied, in a word; and what a mean over these would hide."""
     notes: list[str] = []
-    copies = {key.removeprefix("config.") for key in seed_settings(rows)}
-    others = [
-        key.removeprefix("config.")
-        for key in varied(rows)
-        if not all(is_seed(key, row.get(key)) for row in rows)
-    ]
-    others = [key for key in others if key not in copies]
+    others = [key for key in varied(rows) if not all(is_seed(key, row.get(key)) for row in rows)]
+    copies = seed_settings(rows) if others else set[str]()
+    others = [key.removeprefix("config.") for key in others if key not in copies]
     if others and not known:
         named = ", ".join(others[:4]) + (" …" if len(others) > 4 else "")
         notes.append(f"the runs differ in more than seeds: {named}")

@@ -8,7 +8,7 @@ import itertools
 import math
 import struct
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from samebit.query.seeds import BestOf, Group, best
 from samebit.report.results import (
     again,
     as_group,
+    keys_of,
     paired_by,
     result,
     same,
@@ -46,6 +47,7 @@ __all__ = [
 Row = Mapping[str, object]
 _METRIC = "metric."
 _WENT_WRONG = ("failed", "killed", "broken off", "damaged")
+_MOST_CURVES = 200
 SHARED = "crossed runs share their seeds, so that they are not independent of each other"
 _BEST_OF_CROSSED = "right only if each run had seeds of its own: crossed ones share theirs"
 _FACTOR = "seed of "  # a key that rows are given, by the kind of a seed
@@ -77,14 +79,13 @@ class Studied(Struct, frozen=True):
 
 def metrics_of(rows: Sequence[Row], is_volatile: Callable[[str], bool]) -> list[str]:
     """The metrics that are results and numbers, in the order of the first run that has them."""
-    found: dict[str, bool] = {}  # whether it is a result
-    for row in rows:
-        for key, value in row.items():
-            if key in found or not key.startswith(_METRIC):
-                continue
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                found[key] = not is_volatile(key.removeprefix(_METRIC))
-    return [key.removeprefix(_METRIC) for key, is_result in found.items() if is_result]
+    names = [key.removeprefix(_METRIC) for key in keys_of(rows) if key.startswith(_METRIC)]
+    return [name for name in names if not is_volatile(name) and _has_number(rows, name)]
+
+
+def _has_number(rows: Sequence[Row], metric: str) -> bool:
+    values = (row.get(_METRIC + metric) for row in rows)
+    return any(isinstance(one, (int, float)) and not isinstance(one, bool) for one in values)
 
 
 def studied(
@@ -117,7 +118,7 @@ def studied(
     firsts = [row for row in rows if row["id"] not in aside]
     is_crossed = crossed_kinds(firsts) is not None
     over = "runs with crossed seeds" if is_crossed else "seeds" if _by_seeds(firsts) else ""
-    found = result(firsts, metric, over=over)
+    found = result(firsts, metric, over=over, is_with_repeats=True)  # of which none is left
     group = as_group(found)
     if is_crossed:
         group = replace(group, notes=[*group.notes, SHARED])
@@ -125,7 +126,6 @@ def studied(
     bests, method = best([group], way == "lower") if way and found.values else ([None], "")
     if is_crossed and bests[0] is not None:
         bests = [replace(bests[0], note=_BEST_OF_CROSSED)]
-    curves = [one for run in group.runs if curve_of and (one := curve_of(run)) is not None]
     return Studied(
         metric,
         way,
@@ -133,10 +133,10 @@ def studied(
         group,
         bests[0],
         method,
-        _crossing(group, firsts),
+        _crossing(group, firsts) if is_crossed else None,
         floor(rows, metric),
         None if is_crossed else _more(group, within),
-        endings(curves, way, over=group.over) if curves else None,
+        _endings(group, curve_of, way) if curve_of is not None else None,
         [*_chosen(firsts), *warnings(firsts, metrics, metric)],
     )
 
@@ -148,6 +148,18 @@ def _chosen(rows: Sequence[Row]) -> list[str]:
         return []
     told = ", ".join(f"{n} {state}" for state, n in bad.items())
     return [f"{told} of {len(rows)} runs: a mean over the others is one over chosen runs"]
+
+
+def _endings(group: Group, curve_of: Callable[[str], Curve | None], way: str) -> Endings | None:
+    """Of many runs some are read, from the first to the last: each has a journal of its own."""
+    share = max(1.0, group.n / _MOST_CURVES)
+    some = [group.runs[int(at * share)] for at in range(min(group.n, _MOST_CURVES))]
+    curves = [one for run in some if (one := curve_of(run)) is not None]
+    found = endings(curves, way, over=group.over)
+    if found is None or len(some) == group.n:
+        return found
+    note = f"of {group.n:,} runs {len(some)} were read, evenly chosen"
+    return replace(found, note=f"{note}; {found.note}" if found.note else note)
 
 
 def _by_seeds(rows: Sequence[Row]) -> bool:
@@ -196,6 +208,10 @@ def floor(rows: Sequence[Row], metric: str, take: str = "last") -> Estimate | No
     It is what cannot be repeated, and 0 where all of them are equal to the bit. None where no two
     finished runs had the same command and seeds.
     """
+    alike: dict[object, list[Row]] = {}
+    for row in rows:
+        alike.setdefault((row.get("command"), paired_by(row)), []).append(row)
+    rows = [row for some in alike.values() if len(some) > 1 for row in some]
     found = result(rows, metric, take=take, is_with_repeats=True)
     by_id = {str(row["id"]): row for row in rows}
     cells: dict[tuple[object, ...], list[float]] = {}
@@ -232,10 +248,9 @@ def warnings(
     found: list[str] = []
     if not metrics:
         return ["no run has logged a metric that is a number"] if ended else []
-    distinct = {seed_of(row) for row in ended}
-    if len(ended) > 1 and len(distinct) > 1:
-        told = {tuple(_bits(row.get(_METRIC + name)) for name in metrics) for row in ended}
-        if len(told) == 1:
+    if not _are_equal(map(seed_of, ended)):
+        told = (tuple(_bits(row.get(_METRIC + name)) for name in metrics) for row in ended)
+        if _are_equal(told):
             found.append(
                 "all results are equal to the bit: the script does not use the seeds that it is "
                 "given, or nothing of it depends on them"
@@ -254,6 +269,12 @@ def warnings(
             "their mean and their best of n are not those of seeds; what the best came to holds"
         )
     return found
+
+
+def _are_equal(values: Iterable[object]) -> bool:
+    rest = iter(values)
+    first = next(rest, None)
+    return all(one == first for one in rest)
 
 
 def _bits(value: object) -> object:

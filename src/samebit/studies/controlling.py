@@ -211,6 +211,7 @@ class _Loop:
             self._active[number] = _Active(self._job(trial), time.monotonic())
             fresh.append(self._active[number])
         if fresh:
+            self._log.sync()
             disk.fault("study.submit")
             handles = self._place.submit([one.job for one in fresh])
             for one, handle in zip(fresh, handles, strict=True):

@@ -1,12 +1,12 @@
 """`trials.jsonl`: which trials of a study were decided, and how often each was started.
 
 Append-only; each line is a JSON object with its own checksum (CRC-32 of its canonical JSON without
-`check`), durable before what it says is done. A crash may cut the last line short: reading stops
+`check`), durable before what it says is done: of many that are decided or started at once, all are
+before the first of them is. A crash may cut the last line short: reading stops
 there, and the next writer cuts it off. How a trial went is not here: its run says that.
 """
 
 import errno
-import json
 import os
 import re
 import zlib
@@ -147,13 +147,13 @@ def parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 def _checked(text: bytes) -> dict[str, Any] | None:
     try:
-        line = json.loads(text)
+        line = msgspec.json.decode(text, type=dict[str, Any])
         check = line.pop("check")
-        is_right = check == f"{zlib.crc32(_uncheck(text)):08x}" or (
-            check == f"{zlib.crc32(digest.canonical_json(line)):08x}"
-        )
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (msgspec.DecodeError, ValueError, KeyError):
         return None
+    is_right = check == f"{zlib.crc32(_uncheck(text)):08x}" or (
+        check == f"{zlib.crc32(digest.canonical_json(line)):08x}"
+    )
     return line if is_right else None
 
 
@@ -194,6 +194,9 @@ def read_history(folder: Path, study: str) -> History:
 class Trials:
     """The lines, open for the one controller of a study.
 
+    What is wanted, decided and about to be started is durable after `sync`, which comes before the
+    first process is started; everything else when the call returns.
+
     Attributes:
         history: all that was decided so far.
     """
@@ -209,7 +212,7 @@ class Trials:
         self._fd = os.open(self._path, flags, 0o644)
         disk.truncate(self._fd, intact)
         disk.sync_folder(self._path.parent)
-        self._size = intact
+        self._size = self._durable = intact
         return self
 
     def __exit__(
@@ -223,7 +226,7 @@ class Trials:
     def want(self, counts: Mapping[str, int], repeats: int) -> None:
         """So many are wanted from now on."""
         if (self.history.counts, self.history.repeats) != (dict(counts), repeats):
-            self._say({"kind": "wanted", "counts": dict(counts), "repeats": repeats})
+            self._write({"kind": "wanted", "counts": dict(counts), "repeats": repeats})
 
     def decide(self, one: Design) -> Trial:
         """A trial more."""
@@ -231,13 +234,13 @@ class Trials:
         line = {"kind": "trial", "number": number, "values": one.values, "repeat": one.repeat}
         if one.asked is not None:
             line |= {"asked": one.asked, "told": list(one.told), "by": one.by}
-        self._say(line)
+        self._write(line)
         return self.history.trials[number]
 
     def start(self, number: int) -> Trial:
         """A process is about to be started for a trial."""
         attempt = len(self.history.trials[number].starts) + 1
-        self._say({"kind": "start", "number": number, "attempt": attempt})
+        self._write({"kind": "start", "number": number, "attempt": attempt})
         return self.history.trials[number]
 
     def stopped(self, number: int) -> Trial:
@@ -261,23 +264,39 @@ class Trials:
         self._say({"kind": "given up", "number": number, "why": why})
         return self.history.trials[number]
 
+    def sync(self) -> None:
+        """Make all that was written durable; what cannot be is taken back."""
+        try:
+            disk.sync(self._fd)
+        except OSError as error:
+            self._size = self._durable
+            disk.truncate(self._fd, self._size)
+            raise self._unwritten(error) from error
+        self._durable = self._size
+
     def _say(self, line: dict[str, Any]) -> None:
+        self._write(line)
+        self.sync()
+
+    def _write(self, line: dict[str, Any]) -> None:
         data = packed(line)
         disk.fault("study.decide")
         try:
             if disk.append(self._fd, data) != len(data):
                 raise OSError(errno.ENOSPC, "no space left on device")
-            disk.sync(self._fd)
         except OSError as error:
             disk.truncate(self._fd, self._size)
-            raise SamebitError(
-                f"what was decided cannot be written: {error.strerror}",
-                path=self._path,
-                hint="the same command goes on where this one stopped",
-            ) from error
+            raise self._unwritten(error) from error
         self._size += len(data)
         self.history.take(self._study, line)
         disk.fault("study.decided")
+
+    def _unwritten(self, error: OSError) -> SamebitError:
+        return SamebitError(
+            f"what was decided cannot be written: {error.strerror}",
+            path=self._path,
+            hint="the same command goes on where this one stopped",
+        )
 
 
 def by_run(trials: Sequence[Trial]) -> dict[str, Trial]:
