@@ -283,7 +283,7 @@ def test_a_time_that_is_over_begins_no_more_and_a_longer_one_goes_on(project: Pr
     ended = sweep(project, *words, "--for", "0.03m", *arguments)
     assert ended.code == 0, ended.err
     first = len(project.views())
-    assert 1 <= first <= 4
+    assert first >= 1
     assert sweep(project, "t").code == 0
     assert len(project.views()) == first
     assert sweep(project, "t", "--trials", str(first + 1)).code == 0
