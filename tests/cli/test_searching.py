@@ -150,6 +150,7 @@ def test_the_file_of_the_guide_is_one(
     assert "momentum: Uniform[0.0, 0.99] where optimizer is sgd" in said
 
 
+@pytest.mark.slow
 def test_a_grid_runs_is_shown_and_goes_on_with_nothing_run_twice(project: Project) -> None:
     words = (*GRID, "--space", "batch = [16, 32]", "--name", "g", "--jobs", "2")
     arguments = ("--", "--learning-rate", "{lr}", "--batch={batch}", "--how", "sometimes")

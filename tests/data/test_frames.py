@@ -53,6 +53,7 @@ def arrow_tables(draw: st.DrawFn) -> pa.Table:
     return pa.table(made)
 
 
+@pytest.mark.slow
 @given(arrow_tables())
 def test_pandas_polars_arrow_and_datasets_say_the_same(table: pa.Table) -> None:
     for level in LEVELS:

@@ -29,6 +29,7 @@ def server(
         yield running
 
 
+@pytest.mark.slow
 def test_a_day_with_a_bucket(server: Server, store: Store, tmp_path: Path) -> None:
     url = server.make_bucket("day") + "/project"
     given = [word for key, value in server.options.items() for word in (f"--{key}", value)]
@@ -179,6 +180,7 @@ class Unreliable:
                 pass
 
 
+@pytest.mark.slow
 def test_a_line_that_breaks(
     store: Store, other: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

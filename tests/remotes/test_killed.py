@@ -73,6 +73,7 @@ def assert_nothing_wrong(store: Store, place: Place, fresh: Path) -> None:
     shutil.rmtree(fresh)
 
 
+@pytest.mark.slow
 def test_a_push_that_is_killed_at_any_request(
     store: Store, other: Store, place: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

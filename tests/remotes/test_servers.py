@@ -218,6 +218,7 @@ def test_a_line_that_is_cut_ends_it_and_the_same_again_does_the_rest(
     assert not processes_of(server)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_push_that_is_stopped_leaves_no_process(
     how: signal.Signals, server: Sshd, store: Store, other: Store

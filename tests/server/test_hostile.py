@@ -75,6 +75,7 @@ def test_whatever_is_recorded_is_answered_and_comes_back_as_it_was(hostile: Path
         assert browser.get("/api/runs.csv").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_value_of_fifty_megabytes_is_sent_as_its_beginning_and_whole_when_it_is_asked_for(
     store: Path,
 ) -> None:

@@ -475,6 +475,7 @@ def test_a_forked_child_logs_into_the_run_and_does_not_end_it(project: Project) 
     assert view.status == "finished"
 
 
+@pytest.mark.slow
 def test_in_a_replay_ids_are_those_of_the_run_and_nothing_is_said_or_kept(project: Project) -> None:
     text = """
         import os, pathlib, torch
