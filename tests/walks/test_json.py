@@ -109,6 +109,7 @@ def test_each_prints_what_its_schema_says(project: Project, tmp_path: Path) -> N
     call("table")
     call("table --metric loss --group seed")
     call("seeds show both --metric loss")
+    call("versus name=r1 name=r2 --metric loss --better lower")
     call("checklist")
     call("paper init paper")
     call("paper build paper --no-pdf --draft")
@@ -146,4 +147,12 @@ def test_each_prints_what_its_schema_says(project: Project, tmp_path: Path) -> N
     call(f"import tensorboard {here / 'compat/golden/torch'}")
     call(f"import wandb {here / 'golden/wandb-1'}")
     call(f"import mlflow {here / 'golden/mlflow-1/files'}")
+    searched = ["sweep", "search.py", "--minimize", "loss", "--sampler", "grid", "--name", "s"]
+    project.write(
+        "search.py", "import samebit, sys; samebit.init().log({'loss': float(sys.argv[1])})"
+    )
+    searched += ["--space", "x = [1, 2]", "--", "{x}"]
+    done = project.call(sys.executable, "-m", "samebit.cli.main", *searched, **env)
+    assert done.code == 0, done.err
+    call("sweep show s")
     assert set(OUTPUTS) - seen == {"data import"}  # tests/walks/test_dvc.py has DVC

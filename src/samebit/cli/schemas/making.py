@@ -29,7 +29,7 @@ _ODD = ("$float", "nan, inf or -inf")
 _WRAPPED = {
     "string": ("Text", [_ESCAPED]),
     "integer": ("Integer", [_LARGE]),
-    "number": ("Number", [_LARGE, _ODD]),
+    "number": ("ExactNumber", [_LARGE, _ODD]),
 }
 _OF_A_RUN: dict[str, Any] = {"patternProperties": {r"^(config|metric)\.": {}}}
 # Keys that no declaration can list.
