@@ -84,6 +84,13 @@ def test_one_without_a_trial_and_one_that_is_not_there(
     assert find_study(other, "g") == study
 
 
+def test_of_a_run_that_came_without_its_study_nothing_is_to_be_pushed(
+    store: Path, place: FolderPlace
+) -> None:
+    done = push_studies(store, place, ["0123456789"])
+    assert (done.studies, done.failed) == ([], {})
+
+
 def test_what_went_on_in_two_stores_stays_as_it_is_in_both(
     store: Path, other: Path, place: FolderPlace
 ) -> None:

@@ -155,4 +155,5 @@ def test_each_prints_what_its_schema_says(project: Project, tmp_path: Path) -> N
     done = project.call(sys.executable, "-m", "samebit.cli.main", *searched, **env)
     assert done.code == 0, done.err
     call("sweep show s")
+    call("ls")
     assert set(OUTPUTS) - seen == {"data import"}  # tests/walks/test_dvc.py has DVC

@@ -116,7 +116,7 @@ def fitting(every: list[dict[str, Any]], condition: str) -> list[str]:
 
 
 def studies_of(store: Path, folders: Iterable[RunFolder]) -> list[str]:
-    """The ids of the studies that had runs of a store started."""
+    """The ids of the studies that had runs of a store started; they need not be here."""
     ids = {folder.id for folder in folders}
     rows = index.rows(store, replays=True) if ids else []
     return sorted({str(row["study"]) for row in rows if row["id"] in ids and "study" in row})

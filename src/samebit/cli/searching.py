@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.cli.placing import MOST, place_arguments, place_of, run_words, so_many, threads_of
+from samebit.cli.placing import MOST, place_of, run_words, so_many, threads_of
 from samebit.cli.running import seed
 from samebit.cli.studying import (
     Telling,
@@ -17,6 +17,7 @@ from samebit.cli.studying import (
     read_words,
     say_states,
     stopped_by_signals,
+    study_arguments,
     what_runs,
     where_of,
     with_id,
@@ -72,13 +73,8 @@ def sweep_arguments(parser: argparse.ArgumentParser) -> None:
     add("--for", dest="lasts", metavar="TIME", help="so long, such as 2h: no more is begun then")
     add("--gpu-hours", type=_hours, metavar="N", help="so many hours of devices that runs hold")
     add("--name", metavar="GROUP", help="of the runs; the sweep of this name goes on")
-    add("--deterministic", action="store_true", help="deterministic algorithms, strictly")
-    place_arguments(parser)
-    add("--retry", action="store_true", help="start what failed once more")
-    add("--plan", "--dry-run", action="store_true", help="say what would run, and run nothing")
     add("--json", action="store_true", help="what a sweep came to, for programs")
-    add("-m", dest="module", metavar="MODULE", help="a module instead of a script")
-    add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    study_arguments(parser)
 
 
 def _hours(text: str) -> float:

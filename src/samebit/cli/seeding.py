@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.cli.placing import MOST, place_arguments, place_of, run_words, so_many, threads_of
+from samebit.cli.placing import MOST, place_of, run_words, so_many, threads_of
 from samebit.cli.running import seed
 from samebit.cli.seeds_early import (
     early_arguments,
@@ -23,6 +23,7 @@ from samebit.cli.studying import (
     read_words,
     say_states,
     stopped_by_signals,
+    study_arguments,
     what_runs,
     where_of,
     with_id,
@@ -90,17 +91,12 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
     add("--name", metavar="GROUP", help="of the runs; the study of this name goes on")
     add("--seed", type=seed, default=0, help="from which all seeds are derived; else 0")
     add("--from", dest="first", type=seed, metavar="N", help="seeds are N, N+1, …, not derived")
-    add("--deterministic", action="store_true", help="deterministic algorithms, strictly")
-    place_arguments(parser)
-    add("--retry", action="store_true", help="start what failed once more")
-    add("--plan", "--dry-run", action="store_true", help="say what would run, and run nothing")
     add("--metric", metavar="METRIC", help="what the runs are judged by")
     add("--better", choices=("higher", "lower"), help="which way; else as its name says")
     add("--within", type=float, metavar="X", help="how many seeds give a mean ± X?")
     add("--than", metavar="GROUP", help="how many seeds tell it from this other group?")
     add("--json", action="store_true", help="what a group came to, for programs")
-    add("-m", dest="module", metavar="MODULE", help="a module instead of a script")
-    add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    study_arguments(parser)
 
 
 def _whole(text: str) -> int:

@@ -14,9 +14,10 @@ from types import FrameType
 
 from msgspec.structs import replace
 
-from samebit.cli.placing import THREADS
+from samebit.cli.placing import THREADS, place_arguments
 from samebit.cli.words import ProgressLine, Screen, counted, duration, say_wrapped, visible
 from samebit.errors import CannotStart, UsageError
+from samebit.folders.ending import WENT_WRONG
 from samebit.folders.folder import RunFolder
 from samebit.session.studied import ROLES, SETTINGS, TRIAL
 from samebit.studies.controlling import Controlled, Progress
@@ -39,10 +40,22 @@ __all__ = [
     "read_words",
     "say_states",
     "stopped_by_signals",
+    "study_arguments",
     "what_runs",
     "where_of",
     "with_id",
 ]
+
+
+def study_arguments(parser: argparse.ArgumentParser) -> None:
+    """What runs, how and where; the words of it come last."""
+    add = parser.add_argument
+    add("--deterministic", action="store_true", help="deterministic algorithms, strictly")
+    place_arguments(parser)
+    add("--retry", action="store_true", help="start what failed once more")
+    add("--plan", "--dry-run", action="store_true", help="say what would run, and run nothing")
+    add("-m", dest="module", metavar="MODULE", help="a module instead of a script")
+    add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def read_words(
@@ -177,18 +190,15 @@ class Telling:
             self._line = ProgressLine(screen, progress.total or 0, self._name)
         if ended is not None and ended.state != "finished":
             self._line.clear()
-            paint = screen.paint.red if ended.state in _SAID else str
+            paint = screen.paint.red if ended.state in WENT_WRONG else str
             say_wrapped(screen, [f"samebit: {_how_ended(ended)}"], paint)
-        lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in _SAID]
+        lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in WENT_WRONG]
         count = [] if progress.total is not None else [f"{progress.over} over"]
         queued = [_queued(progress)] if progress.queued else []
         label = ", ".join([self._name, *count, *lost, *queued])
         is_known = progress.left_s is not None and progress.over != progress.total
         left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)
-
-
-_SAID = ("failed", "killed", "broken off", "damaged")
 
 
 def _left(progress: Progress) -> str:
@@ -240,7 +250,7 @@ def say_states(screen: Screen, controlled: Controlled) -> bool:
     states = Counter(map(_state, controlled.fates))
     told = ", ".join(f"{n} {state}" for state, n in states.items())
     screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
-    bad = next((one for one in controlled.fates if one.run and one.state in _SAID), None)
+    bad = next((one for one in controlled.fates if one.run and one.state in WENT_WRONG), None)
     if bad is not None:
         look = f"`samebit show {bad.run}` says why; `--retry` starts it again once that is mended"
         say_wrapped(screen, [f"samebit: {look}"])

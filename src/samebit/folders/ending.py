@@ -19,6 +19,7 @@ from samebit.records import ExecutionEnd, ExecutionStart, Note
 __all__ = [
     "ENDED",
     "STOPPED_EARLY",
+    "WENT_WRONG",
     "cause",
     "is_alive",
     "last_word",
@@ -29,6 +30,7 @@ __all__ = [
 
 ENDED = ("finished", "failed", "killed")
 STOPPED_EARLY = "stopped early"  # also the kind of the note that says so
+WENT_WRONG = ("failed", "killed", "broken off", "damaged")  # states of what came to nothing
 _HEARTBEAT_S = 300.0
 # How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from samebit import stats
 from samebit.errors import NotFound, UsageError
-from samebit.folders.ending import STOPPED_EARLY
+from samebit.folders.ending import STOPPED_EARLY, WENT_WRONG
 from samebit.query.crossing import Crossing, crossing
 from samebit.query.endings import Curve, Endings, endings
 from samebit.query.seeds import BestOf, Group, best
@@ -46,7 +46,6 @@ __all__ = [
 
 Row = Mapping[str, object]
 _METRIC = "metric."
-_WENT_WRONG = ("failed", "killed", "broken off", "damaged")
 _MOST_CURVES = 200
 SHARED = "crossed runs share their seeds, so that they are not independent of each other"
 _BEST_OF_CROSSED = "right only if each run had seeds of its own: crossed ones share theirs"
@@ -143,7 +142,7 @@ def studied(
 
 def _chosen(rows: Sequence[Row]) -> list[str]:
     """Whether some came to nothing, so that a mean is one over those that went well."""
-    bad = Counter(state for row in rows if (state := str(row.get("state"))) in _WENT_WRONG)
+    bad = Counter(state for row in rows if (state := str(row.get("state"))) in WENT_WRONG)
     if not bad or len(rows) == bad.total():
         return []
     told = ", ".join(f"{n} {state}" for state, n in bad.items())

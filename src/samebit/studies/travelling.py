@@ -43,10 +43,14 @@ def studies_here(store: Path) -> list[str]:
 
 
 def push_studies(store: Path, place: Place, ids: Collection[str]) -> Moved:
-    """Have studies at a remote as they are here. RemoteError where that cannot be written."""
+    """Have studies at a remote as they are here; of one that is not here it has all that we know.
+
+    Raises RemoteError where that cannot be written.
+    """
     done = Moved([], {})
-    lying = there.list_parts(place, ids)
-    for study in ids:
+    ours = set(ids).intersection(studies_here(store))
+    lying = there.list_parts(place, sorted(ours))
+    for study in lying:
         try:
             done.size_bytes += _push(store, place, study, lying[study], done.studies)
         except (Damaged, NotFound, OSError) as error:

@@ -37,6 +37,8 @@ class Row(TypedDict, total=False):
     tags: str
     note: str
     archived: bool
+    study: str  # that had it started
+    trial: int  # which of that study's, from 0
     imported: str  # tensorboard, wandb or mlflow
     project: str  # of wandb, or an experiment of MLflow
     damage: str  # of a run that cannot be read: why
