@@ -320,7 +320,7 @@ def test_the_documented_columns_are_those_that_are_written() -> None:
 
 
 def test_the_table_of_runs_has_every_column_of_ls() -> None:
-    said = ["tags", "note", "archived", "imported", "project"]
+    said = ["tags", "note", "archived", "imported", "project", "study", "trial", "job_type"]
     assert [column.name for column in RUN_COLUMNS] == [*index.COLUMNS, *said]
     row = make_schema("ls")["$defs"]["Row"]["properties"]
     assert set(row) == {*index.COLUMNS, *said, "damage"}

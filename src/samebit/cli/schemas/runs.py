@@ -41,6 +41,7 @@ class Row(TypedDict, total=False):
     trial: int  # which of that study's, from 0
     imported: str  # tensorboard, wandb or mlflow
     project: str  # of wandb, or an experiment of MLflow
+    job_type: str  # as a script told it to wandb
     damage: str  # of a run that cannot be read: why
 
 

@@ -58,6 +58,9 @@ RUN_COLUMNS = (
     Column("archived", "bool", "whether it was put away; nothing where it was not"),
     Column("imported", "text", "the tool that recorded it; nothing where it was Samebit"),
     Column("project", "text", "as wandb calls it, or its script did; an experiment of MLflow"),
+    Column("study", "text", "the study that had it started"),
+    Column("trial", "int", "which of that study's, from 0"),
+    Column("job_type", "text", "as a script told it to wandb"),
 )
 METRIC_COLUMNS = (RUN, Column("name", "text", "the metric"), *_STEP, *_VALUE, _ODD_STEP)
 WIDE_COLUMNS = (RUN, *_STEP, _ODD_STEP)
