@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import msgspec
 
 from samebit.errors import Damaged
-from samebit.journal.values import unwrap
+from samebit.journal.values import is_plain, unwrap
 from samebit.records import CodeRecord, Verdict
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "StateFact",
     "TakenFact",
     "check_evidence",
-    "is_plain",
     "read_fact",
 ]
 
@@ -63,8 +62,6 @@ MANY = frozenset(
         "use",
     }
 )
-
-_MAX_DEPTH = 128  # of lists and maps inside each other; Python's own functions go no deeper at will
 
 _Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z")]  # the system takes no zero in it
 _Path = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]+\Z")]
@@ -566,19 +563,6 @@ def read_fact(name: str, written: object) -> Any:
     except UnicodeEncodeError as error:  # it tells a text that stands where none may
         raise _odd(name, "it holds a text where there is none") from error
     return value
-
-
-def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
-    """Whether a value is one that our writer writes: scalars, lists, and maps from texts."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return True
-    if depth == 0:
-        return False
-    if isinstance(value, list):
-        return all(is_plain(item, depth - 1) for item in value)
-    return isinstance(value, dict) and all(
-        isinstance(key, str) and is_plain(item, depth - 1) for key, item in value.items()
-    )
 
 
 class _Divergence(TypedDict):

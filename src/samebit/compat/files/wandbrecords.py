@@ -21,7 +21,7 @@ from samebit.compat.files.wire import (
     fields,
     text_of,
 )
-from samebit.folders.facts import is_plain
+from samebit.journal.values import is_plain
 
 __all__ = [
     "Recorded",
