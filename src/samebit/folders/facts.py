@@ -12,7 +12,7 @@ import msgspec
 
 from samebit.errors import Damaged
 from samebit.journal.values import is_plain, unwrap
-from samebit.records import CodeRecord, Verdict
+from samebit.records import CodeRecord
 
 __all__ = [
     "MANY",
@@ -26,7 +26,6 @@ __all__ = [
     "SplitFact",
     "StateFact",
     "TakenFact",
-    "check_evidence",
     "read_fact",
 ]
 
@@ -563,24 +562,6 @@ def read_fact(name: str, written: object) -> Any:
     except UnicodeEncodeError as error:  # it tells a text that stands where none may
         raise _odd(name, "it holds a text where there is none") from error
     return value
-
-
-class _Divergence(TypedDict):
-    where: str
-    facts: list[str]
-
-
-class _Evidence(TypedDict):
-    divergence: NotRequired[_Divergence]
-
-
-def check_evidence(verdict: Verdict) -> Verdict:
-    """A verdict as it is; Damaged where its evidence cannot be shown."""
-    try:
-        msgspec.convert(verdict.evidence, _Evidence)
-    except msgspec.ValidationError as error:
-        raise Damaged(f"a damaged record (Verdict): {error}") from error
-    return verdict
 
 
 def _odd(name: str, why: str) -> Damaged:
