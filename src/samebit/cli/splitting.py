@@ -14,7 +14,7 @@ from samebit.data import leaks, split_files
 from samebit.data.recorded import RecordedSplit, read_manifest
 from samebit.digest import canonical_json, short
 from samebit.errors import Exit, SamebitError, UsageError
-from samebit.folders.facts import SplitFact
+from samebit.folders.data_facts import SplitFact
 from samebit.folders.read import View
 from samebit.folders.splits import GIVEN, open_reference, splits_of
 from samebit.objects.store import Store

@@ -14,14 +14,9 @@ from msgspec.structs import replace
 
 from samebit.errors import Damaged, NotFound
 from samebit.folders import ending, points, series, steps, streams, summaries
+from samebit.folders.data_facts import FileFact
 from samebit.folders.ending import ENDED
-from samebit.folders.facts import (
-    MANY,
-    FileFact,
-    SeedCallFact,
-    StateFact,
-    read_fact,
-)
+from samebit.folders.facts import MANY, SeedCallFact, StateFact, read_fact
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
 from samebit.folders.growing import Growing
 from samebit.folders.media import unwritten
