@@ -3,9 +3,7 @@
 What is run, and in which environment, is in `request.py`.
 """
 
-import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,14 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.capture import console, secrets
+from samebit.capture import console
 from samebit.errors import CannotStart, RunNotFound, SamebitError, UsageError, in_a_line
-from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.streams import LAUNCH
 from samebit.journal import reader
 from samebit.journal.writer import Writer
-from samebit.launch import alive, here, memory
+from samebit.launch import here, memory
 from samebit.launch.families import Bound
 from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
@@ -267,26 +264,16 @@ def _record_code(request: Request, folder: RunFolder, settings: Settings, writer
 
 
 def _start(request: Request) -> ExecutionStart:
-    words, masked = secrets.mask_arguments(request.words)
-    return ExecutionStart(
-        number=0,
-        started_ns=time.time_ns(),
-        how=request.how,
-        argv=tuple(words),
-        masked=tuple(masked),
-        cwd=str(request.cwd),
-        python=request.python,
-        host=socket.gethostname(),
-        boot=alive.boot_id(),
-        pid=os.getpid(),
-        pid_started=alive.process_started(os.getpid()) or 0,
-        user=runs.user_name(),
+    start = beginning.starting(
+        request.how,
+        request.words,
+        str(request.cwd),
+        request.python,
         seed=request.seed,
         deterministic=request.deterministic,
         hash_seed=request.environ["PYTHONHASHSEED"],
-        shape=request.shape,
-        roles=dict(request.roles),
     )
+    return replace(start, shape=request.shape, roles=dict(request.roles))
 
 
 def _parent(environ: Mapping[str, str]) -> str | None:
