@@ -101,7 +101,7 @@ def begin_here(asked: Asked, of_sweep: ExecutionStart | None = None) -> Recordin
     ends_with_the_process()
     exiting.watch()
     recording.next_job, recording.job_over = begin_next_job, end_job
-    recording.begins_with_job = of_sweep is not None
+    recording.job.is_whole = of_sweep is not None
     recording.begin(seed=asked.seed, deterministic=asked.deterministic)
     if of_sweep is None:
         recording.taken_by_init(looks_back=True)

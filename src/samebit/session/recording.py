@@ -38,6 +38,7 @@ from samebit.session.schedulers import Schedulers
 from samebit.session.seeding import Seeding
 from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.session.surroundings import Surroundings
+from samebit.session.sweep_job import SweepJob
 from samebit.session.tally import Tally
 from samebit.session.teeing import ConsoleLog
 from samebit.session.tracing import Loops, Told, Tracing
@@ -123,9 +124,7 @@ class Recording:
         self.next_job: Callable[[Recording], None] | None = None
         # The job that this run is of is over; with what its function raised.
         self.job_over: Callable[[Recording, BaseException | None], None] | None = None
-        self.begins_with_job = False
-        self._job: int | None = None
-        self._is_of_script = False  # it began outside of the sweep, and has all of its jobs
+        self.job = SweepJob(folder, execution, names_group=rank == "0", fact=self.fact)
         self.boosting = Boosting(loops, self._keeper, self._log, self.configuration.tell)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
@@ -346,7 +345,7 @@ class Recording:
         if looks_back and not self.configuration.has_parses:
             self._safely("capture.config", self._look_back)
         self.configuration.belongs_to_init()
-        self._is_of_script = self._job is None
+        self.job.taken_by_init()
 
     def _look_back(self) -> None:
         # Not in the time of scripts that `samebit run` starts.
@@ -600,9 +599,7 @@ class Recording:
     def _parsed(self, found: parsing.Parsed) -> None:
         if not self.is_here:
             return
-        job = found.job
-        is_another = job is not None and self._job not in (None, job.number)
-        if is_another and not self._is_of_script:  # also where that of this run is over
+        if self.job.is_other(found.job):
             next_job = self.next_job
             if next_job is not None:
                 self._safely("job", lambda: next_job(self))
@@ -610,16 +607,13 @@ class Recording:
             self._safely("capture.config", lambda: self._take(found))
 
     def _job_ended(self, number: int, error: BaseException | None) -> None:
-        is_mine = self._job == number and not self._is_of_script
         job_over = self.job_over
-        if self.is_here and not self._finished and is_mine and job_over is not None:
+        if self.is_here and not self._finished and self.job.is_run(number) and job_over is not None:
             self._safely("job", lambda: job_over(self, error))
 
     def _take(self, found: parsing.Parsed) -> None:
-        job = found.job
-        if job is not None and self._job is None:
-            self._job = job.number
-            self._tell_job(job)
+        if found.job is not None and not self.job.is_known:
+            self.job.begins(found.job)
         elif found.parser == "Hydra" and self.seeding.when == "job":
             self.begin_seeding(seeded=False)  # a replay of one job, which does it alone
             seed = self.folder.start(self.execution).seed
@@ -628,18 +622,6 @@ class Recording:
         for file in found.files:
             self._sources.also(file)
         self.configuration.parsed(found)
-
-    def _tell_job(self, job: parsing.Job) -> None:
-        from samebit.capture.composed import options_of  # noqa: PLC0415  (for Hydra alone)
-
-        start = self.folder.start(self.execution)
-        # The process may be a launcher's own, with another command than the sweep.
-        words = sys.argv[1:] if start.how == "command" else start.argv[1:]
-        arguments, _ = secrets.mask_arguments([*options_of(words), *job.arguments])
-        fact = {"number": job.number, "arguments": arguments, "replaces": len(words)}
-        self.fact("job", {**fact, "sweep": job.sweep, "whole": self.begins_with_job})
-        if self.rank == "0" and not self._is_of_script and self.folder.record().group is None:
-            self.folder.add_note("group", job.sweep)
 
     def _state(self, fact: dict[str, Any]) -> None:
         self._safely("journal", self.writer.flush)  # what is known of a run reaches up to its state
