@@ -15,7 +15,7 @@ from samebit import disk
 from samebit.capture import console, importing, parsing, randomness, secrets
 from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
-from samebit.errors import UsageError, in_a_line
+from samebit.errors import UsageError
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.launch import alive
@@ -27,6 +27,7 @@ from samebit.session.boosting import Boosting
 from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
 from samebit.session.ends import Ender, Ends
+from samebit.session.facts import Facts
 from samebit.session.keeping import Keeper
 from samebit.session.members import Members
 from samebit.session.models import Models
@@ -85,9 +86,11 @@ class Recording:
         self._left = left  # by earlier executions, where there were any
         self.step = left.counts.get(0, 0) if left is not None else 0
         self.main = 0  # the optimizer whose count is the run's step
+        self._facts = facts = Facts(self.writer)
+        self.fact, self.problem, self.trouble = facts.tell, facts.problem, facts.trouble
+        self._safely = facts.safely
         self.configuration = Configuration(self.fact, self.problem)
         self._pid = os.getpid()
-        self._told: set[str] = set()
         self._rows: dict[tuple[str, ...], Iterator[int]] = {}
         self._finished = False
         self._began_ns = time.time_ns()
@@ -319,13 +322,6 @@ class Recording:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""
         self._safely("capture.randomness", lambda: self.seeding.begin(seeded=seeded))
 
-    def fact(self, name: str, value: Any, time_ns: int | None = None) -> None:
-        """Record something learnt; never raises."""
-        try:
-            self.writer.fact(name, value, time_ns)
-        except Exception as error:
-            self.trouble("journal", error)
-
     def next_step(self, values: Any) -> int:
         """The step of a row while no optimizer has stepped: how often these names came before.
 
@@ -357,21 +353,6 @@ class Recording:
     def set_config(self, value: Any) -> None:
         """Take a configuration; it stands above what parsers make."""
         self._safely("capture.config", lambda: self.configuration.give(value))
-
-    def problem(self, what: str, detail: str, comfort: str = "") -> None:
-        """Mark the run as incomplete, and say so once; only what is said has the comfort."""
-        if what in self._told:
-            return
-        self._told.add(what)
-        console.say(f"samebit: {what}: {detail}{comfort}")
-        try:
-            self.writer.fact("problem", {"what": what, "detail": detail})
-        except Exception:
-            pass  # the journal itself may be what failed: the writer keeps it; see `unwritten`
-
-    def trouble(self, source: str, error: Exception) -> None:
-        """Something of ours failed: the run is marked, and training goes on."""
-        self.problem(source, in_a_line(error), " (training goes on; the run is marked)")
 
     @property
     def unwritten(self) -> tuple[Problem, ...]:
@@ -590,12 +571,6 @@ class Recording:
         if left:
             self.problem("log", f"{left} rows had not come from the GPU when the run ended")
 
-    def _safely(self, source: str, function: Any) -> None:
-        try:
-            function()
-        except Exception as error:
-            self.trouble(source, error)
-
     def _parsed(self, found: parsing.Parsed) -> None:
         if not self.is_here:
             return
@@ -628,8 +603,7 @@ class Recording:
         self.fact("state", {**fact, "execution": self.execution})
         size, most = fact["size_bytes"], self._keeper.most_bytes()
         is_too_large = not fact["kept"] and self._keeper.keeps_bytes and size > most
-        if is_too_large and self.rank == "0" and "digests" not in self._told:
-            self._told.add("digests")
+        if is_too_large and self.rank == "0" and self._facts.is_new("digests"):
             what = f"the state {fact['name']!r} of {size >> 20} MiB is kept as digests only"
             limit = f"{most >> 20} MiB (states.budget_mb, or a tenth of the free disk)"
             console.say(f"samebit: {what}: the most is {limit}")
