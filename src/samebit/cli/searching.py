@@ -56,7 +56,7 @@ def sweep_arguments(parser: argparse.ArgumentParser) -> None:
     """What is searched and how, where it runs; or which sweep is to be shown."""
     parser.usage = (
         "samebit sweep FILE.toml [options]\n"
-        "       samebit sweep SCRIPT.py --maximize METRIC --space LINE [options] [-- arguments]\n"
+        "       samebit sweep SCRIPT.py --maximize METRIC --space LINE [-- arguments]\n"
         "       samebit sweep NAME --trials 50\n"
         "       samebit sweep show NAME [--json]"
     )
