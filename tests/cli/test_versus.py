@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,19 @@ def test_one_run_on_a_side_says_what_it_is(store: Path, call: Call) -> None:
     assert "1 pair cannot be significant: the smallest p is 1" in found["warnings"]
     group(store, "c", [None, None])
     assert "no metric in common" in call("versus", "a", "c", ends=7)
+
+
+@pytest.mark.parametrize("is_paired", [True, False])
+def test_of_tied_values_one_smallest_p_is_told(store: Path, call: Call, is_paired: bool) -> None:
+    for at, (ours, theirs) in enumerate([(0.9, 0.8), (0.9, 0.8), (0.8, 0.8), (0.8, 0.8)]):
+        record(store, group="a", seed=at, rows=[({"acc": ours}, 1)])
+        seed = at if is_paired else 10 + at
+        record(store, group="b", seed=seed, rows=[({"acc": theirs}, 1)])
+    pairs = call("versus", "a", "b", "--json")["pairs"]
+    notes = [one["note"] for one in (pairs["wins"], *pairs["tests"])]
+    said = {found for note in notes for found in re.findall(r"the smallest p is [\d.e-]+", note)}
+    assert said == {f"the smallest p is {0.5 if is_paired else 0.429}"}
+    assert call("versus", "a", "b").count("the smallest p is") == 1
 
 
 # `seeds show` of groups that no study made.
