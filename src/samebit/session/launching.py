@@ -40,7 +40,7 @@ from samebit.session.taking import READY, Taking, refuse_changes
 if TYPE_CHECKING:
     from samebit.launch.sending import Sending
 
-__all__ = ["Launched", "Replay", "Request", "launch"]
+__all__ = ["Launched", "Replay", "Request", "code_start", "launch"]
 
 _TICK_S = 0.2
 _NEXT_STEP_S = 10.0  # how long a replay may take to the step after which it ends
@@ -111,7 +111,7 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     argv = _arguments(request)
     if request.shape not in ("", *SHAPES):  # it may be a stranger's word
         raise CannotStart(f"there is no shape of {request.shape!r} here", known=", ".join(SHAPES))
-    if request.replay is None:
+    if request.replay is None and studied.CODE not in request.environ:
         refuse_changes(request.store or places.choose_store(request.cwd), _code_start(request)[0])
     hash_seed = _hash_seed(request)
     request = replace(request, environ={**request.environ, "PYTHONHASHSEED": hash_seed})
@@ -297,16 +297,24 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
 
 
 def _record_code(request: Request, folder: RunFolder, settings: Settings, writer: Writer) -> None:
-    from samebit.session.snapshot import record_code  # noqa: PLC0415  (while the child starts)
+    # While the child starts.
+    from samebit.session.snapshot import record_code, record_sent  # noqa: PLC0415
 
     told = writer.fact, partial(_trouble, writer)
+    if sent := request.environ.get(studied.CODE):
+        record_sent(Path(sent), *told)
+        return
     record_code(folder, *_code_start(request), settings, *told)
 
 
+def code_start(how: str, words: Sequence[str], cwd: Path) -> tuple[Path, Path | None]:
+    """The folder whose code is the run's, and the script; see `Request`."""
+    script = cwd / words[0] if how == "script" else None
+    return (script.parent if script is not None and script.is_file() else cwd), script
+
+
 def _code_start(request: Request) -> tuple[Path, Path | None]:
-    """The folder whose code is the run's, and the script."""
-    script = request.cwd / request.words[0] if request.how == "script" else None
-    return (script.parent if script is not None and script.is_file() else request.cwd), script
+    return code_start(request.how, request.words, request.cwd)
 
 
 def _start(request: Request) -> ExecutionStart:
@@ -404,6 +412,7 @@ def _is_ours(name: str) -> bool:
         studied.TRIAL,
         studied.ROLES,
         studied.SETTINGS,
+        studied.CODE,
         READY,
     )
 
