@@ -54,15 +54,13 @@ def sent_from(
         if not RunFolder(store / "runs" / start.run).has_ended()
     ]
     away.fetch(begun)
+    yield away
     try:
-        yield away
-    finally:
-        try:
-            troubles = [*away.send_study().values()]
-        except SamebitError as error:
-            troubles = [in_a_line(error)]
-        for why in troubles:
-            say_wrapped(screen, [f"samebit: not at {remote.name}: {visible(why)}"])
+        troubles = [*away.send_study().values()]
+    except SamebitError as error:
+        troubles = [in_a_line(error)]
+    for why in troubles:
+        say_wrapped(screen, [f"samebit: not at {remote.name}: {visible(why)}"])
 
 
 def _code(screen: Screen, store: Path, study: Study) -> str:
