@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from samebit.studies import sent
 from samebit.studies.places.local import Local
 from samebit.studies.places.place import Handle, Job
 from tests import servers
-from tests.projects import SAMEBIT, Ended, Project
+from tests.projects import SAMEBIT, Project
 
 SCRIPT = """
 import os, sys, time
@@ -62,7 +61,7 @@ def lab(project: Project) -> FolderPlace:
 
 
 class Hidden(Local):
-    """This machine, where nothing of the study's folder is seen."""
+    """Processes here, by which nothing of the study's folder is seen."""
 
     hides = ""
 
@@ -156,6 +155,43 @@ def test_on_a_server_whose_keys_are_in_no_command(
     assert not any(secret in command for secret in servers.SECRETS for command in commands)
 
 
+def test_what_stays_at_home_is_said_before_anything_is_started(
+    project: Project, lab: FolderPlace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project.write(".gitignore", "data\n")
+    project.write("data/x.csv", "1\n")
+    project.write("large.bin", "x" * 5_000_001)
+    remote = project.path.parent / "remote"
+    os.rename(remote, f"{remote}.gone")
+    remote.write_text("no folder")  # so that nothing is started
+    assert seeds("--n", "1", "--", "--data=data/x.csv", "inner", "t.py", "/etc/hosts") == 125
+    said = " ".join(capfd.readouterr().err.split())
+    assert "too large for code, or secret, and stays here: large.bin" in said
+    assert "no part of the code, and stays here: data/x.csv; the machines must have it" in said
+    assert "the code of the study cannot be sent: the folder of the remote refuses it" in said
+    assert seeds("--n", "1", "--via", "nowhere") == 7
+    assert "there is no remote 'nowhere'" in capfd.readouterr().err
+    assert project.views() == []
+
+
+def test_a_start_of_a_trial_is_made_by_one_machine(tmp_path: Path) -> None:
+    place, run = FolderPlace(tmp_path), run_id(b"x" * 10)
+    assert not sent.is_being_made(place, run)
+    sent.claim(place, run)
+    assert sent.is_being_made(place, run)
+    with pytest.raises(CannotStart, match="is being run, or was") as error:
+        sent.claim(place, run)
+    assert str(error.value.facts["by"]).startswith(f"process {os.getpid()} of ")
+    text = (tmp_path / "claims" / f"run-{run}").read_text()
+    (tmp_path / "claims" / f"run-{run}").write_text(text.replace(str(os.getpid()), "999999999"))
+    assert not sent.is_being_made(place, run)
+    sent.release(place, run)
+    place.put(f"runs/{run}/{'0' * 16}-{'a' * 64}", b"of a machine that has sent all")
+    with pytest.raises(CannotStart, match="is being run, or was"):
+        sent.claim(place, run)
+    assert list(place.list("claims")) == []
+
+
 @pytest.mark.slow
 def test_a_killed_controller_is_gone_on_with_and_what_finished_meanwhile_is_fetched(
     project: Project, lab: FolderPlace
@@ -213,6 +249,10 @@ def test_a_machine_that_dies_loses_its_run_which_is_started_once_more(
     assert "it is started once more" in said
     assert [view.status for view in project.views()] == ["broken off", "finished"]
     assert project.views()[0].metrics["acc"].values == [0.75] * 3
+    (folder,) = left(project)
+    assert folder == project.views()[0].id
+    assert seeds("--n", "2", "--", str(go)) == 0
+    assert left(project) == []  # the next one there takes it away
 
 
 @pytest.mark.slow

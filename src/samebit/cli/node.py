@@ -6,6 +6,7 @@ its own, and what comes of it is sent while it goes on and at its end. Only then
 end, and as the run did. Where it cannot begin it ends with 125, and says why.
 """
 
+import fcntl
 import itertools
 import os
 import shutil
@@ -13,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,6 +38,7 @@ from samebit.studies.sent import Errand, claim, release
 __all__ = ["main"]
 
 _COMMAND = (sys.executable, "-m", "samebit.cli.main")
+_LOCK, _CODE = "lock", "code.json"
 _FIRST_S = 2.0  # a run that began so long ago is sent for the first time
 _EVERY_MIN = "SAMEBIT_PUSH_EVERY_MIN"
 _AGAIN_S = (1.0, 5.0, 15.0, 60.0)  # between tries to send what came of it; the last from then on
@@ -59,24 +61,29 @@ def _make(errand: Errand, words: Sequence[str]) -> Outcome:
     """Make the run, and send it; CannotStart where nothing of it ran."""
     signal.signal(signal.SIGTERM, _stopped)
     place = named.open_place(errand.remote)
-    folder = places.cache_folder() / "nodes" / errand.run
-    sent = folder / "code.json"
+    nodes = places.cache_folder() / "nodes"
+    folder = nodes / errand.run
+    store = mirrored(folder / "fs", errand.project) / ".samebit"
     claim(place, errand.run)
     try:
-        with _new(folder):
-            store = _prepare(errand, folder / "fs", sent)
-            argv, environ, cwd = _command(errand, words, folder / "fs", sent)
+        with _new(folder, store):
+            sent = _prepare(errand, folder, store)
+            argv, environ, cwd = _command(errand, words, folder, store, sent)
     except BaseException:
-        release(place, errand.run)
+        with suppress(SamebitError):
+            release(place, errand.run)
         raise
     with here.start(argv, env=environ, cwd=cwd) as child:
         outcome = _wait(child, store, errand.run)
-    if _sent(store, errand.run):
-        release(place, errand.run)
-        index.forget(store)
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        _say(f"run {errand.run} could not be sent; `samebit push` in {store.parent} does it later")
+    try:
+        if _sent(store, errand.run):
+            release(place, errand.run)
+            _remove(folder, store)
+        else:
+            _say(f"run {errand.run} could not be sent; `samebit push` in {store.parent} does it")
+        _take_up(nodes)
+    except (SamebitError, OSError) as error:  # it ended as it did, all the same
+        _say(in_a_line(error))
     return outcome
 
 
@@ -89,10 +96,13 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _new(folder: Path) -> Generator[None]:
-    """A folder, which goes where nothing can be begun in it."""
+def _new(folder: Path, store: Path) -> Generator[None]:
+    """A folder, which goes where nothing can be begun in it; for as long as we live it is ours."""
     try:
         folder.mkdir(parents=True)
+        fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        os.write(fd, os.fsencode(store))
     except OSError as error:
         raise CannotStart(
             f"no folder can be made for the run: {error.strerror}",
@@ -106,9 +116,27 @@ def _new(folder: Path) -> Generator[None]:
         raise
 
 
-def _prepare(errand: Errand, files: Path, sent: Path) -> Path:
-    """A store that knows the remote, the code where it lay at home, and what says which it is."""
-    store = places.make_store(mirrored(files, errand.project) / ".samebit")
+def _take_up(nodes: Path) -> None:
+    """Of those who were killed here: have sent what they left, or take away what was sent."""
+    for folder in nodes.iterdir():
+        with suppress(OSError), open(folder / _LOCK, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            store = Path(os.fsdecode(lock.read()))
+            if sending.waiting(store):
+                sending.push_now(store, os.environ)
+            elif store.name:
+                _remove(folder, store)
+
+
+def _remove(folder: Path, store: Path) -> None:
+    with suppress(SamebitError):
+        index.forget(store)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare(errand: Errand, folder: Path, store: Path) -> CodeSent:
+    """A store that knows the remote, and the code where it lay at home; which it is, and where."""
+    places.make_store(store)
     named.save(store, errand.remote)
     with open(store / "local.toml", "a", encoding="utf-8") as settings:
         settings.write(f'\n[push]\nauto = "during"\nremote = "{errand.remote.name}"\n')
@@ -120,30 +148,37 @@ def _prepare(errand: Errand, files: Path, sent: Path) -> Path:
             remote=errand.remote.url,
             hint="the same command at home sends it again",
         )
-    told = records.decode(objects.read(errand.code), CodeSent, where=errand.code)
-    root = mirrored(files, told.code.root)
-    lay_out(objects, read_tree(objects, told.code.tree), root)
-    mirrored(files, errand.cwd).mkdir(parents=True, exist_ok=True)
-    sent.write_bytes(records.encode(replace(told, code=replace(told.code, root=str(root)))))
-    return store
+    sent = records.decode(objects.read(errand.code), CodeSent, where=errand.code)
+    root = mirrored(folder / "fs", sent.code.root)
+    lay_out(objects, read_tree(objects, sent.code.tree), root)
+    laid_out = replace(sent, code=replace(sent.code, root=str(root)))
+    (folder / _CODE).write_bytes(records.encode(laid_out))
+    return sent
 
 
 def _command(
-    errand: Errand, words: Sequence[str], files: Path, sent: Path
+    errand: Errand, words: Sequence[str], folder: Path, store: Path, sent: CodeSent
 ) -> tuple[list[str], dict[str, str], Path]:
     """What is started, with which variables, and where: as at home, but for where things lie."""
-    home = records.decode(sent.read_bytes(), CodeSent, where=sent).code
-    store = mirrored(files, errand.project) / ".samebit"
-    tree = read_tree(Store(store), home.tree)
-    known = {"/" + str((Path(home.root) / entry.path).relative_to(files)) for entry in tree.entries}
+    files = folder / "fs"
+    tree = read_tree(Store(store), sent.code.tree)
+    known = {os.path.join(sent.code.root, entry.path) for entry in tree.entries}
     cwd = mirrored(files, errand.cwd)
+    cwd.mkdir(parents=True, exist_ok=True)
     environ = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("SAMEBIT_PUSH_") or name == _EVERY_MIN
     }
-    environ |= {"SAMEBIT_DIR": str(store), CODE: str(sent), "PWD": str(cwd)}
+    environ |= {"SAMEBIT_DIR": str(store), CODE: str(folder / _CODE), "PWD": str(cwd)}
     environ.setdefault(_EVERY_MIN, "1")
+    if path := environ.get("PYTHONPATH"):
+        top = Path(sent.code.root)
+        parts = [
+            str(mirrored(files, one)) if Path(one).is_relative_to(top) else one
+            for one in path.split(os.pathsep)
+        ]
+        environ["PYTHONPATH"] = os.pathsep.join(parts)
     return [*_COMMAND, *(mirrored_word(word, known, files) for word in words)], environ, cwd
 
 

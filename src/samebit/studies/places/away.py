@@ -168,10 +168,9 @@ class Away:
         try:
             if listing.list_bundles(self._there, [run.id])[run.id]:
                 self._pull([run.id], KINDS)
-            if run.has_ended():
-                release(self._there, run.id)
-            elif self._may_come(one, now):
+            if not run.has_ended() and self._may_come(one, now):
                 return Look(False, said=one.waits)
+            release(self._there, run.id)
         except Damaged as error:
             one.look = replace(one.look, said=f"it cannot be had: {error.what}")
         except SamebitError as error:

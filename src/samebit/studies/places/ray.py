@@ -188,7 +188,8 @@ def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if variable_class(name) not in ("place", "secret") and name != "SAMEBIT_CACHE"
+        if name == "PYTHONPATH"  # what of it is the study's is led to where that lies
+        or (variable_class(name) not in ("place", "secret") and name != "SAMEBIT_CACHE")
     }
 
 
