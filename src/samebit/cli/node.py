@@ -51,8 +51,7 @@ def main() -> NoReturn:
         errand = msgspec.json.decode(sys.argv[1], type=Errand)
         outcome = _make(errand, sys.argv[3:])
     except (SamebitError, OSError) as error:
-        told = str(error) if isinstance(error, SamebitError) else in_a_line(error)
-        print(f"samebit: {visible(told)}", file=sys.stderr)
+        _say(str(error) if isinstance(error, SamebitError) else in_a_line(error))
         sys.exit(Exit.CANNOT_START)
     here.end_like(outcome)
 
@@ -92,7 +91,8 @@ def _stopped(*_: object) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    print(f"samebit: {visible(text)}", file=sys.stderr, flush=True)
+    lines = "\n".join(map(visible, text.split("\n")))
+    print(f"samebit: {lines}", file=sys.stderr, flush=True)
 
 
 @contextmanager
