@@ -53,6 +53,8 @@ def main() -> NoReturn:
     except (SamebitError, OSError) as error:
         _say(str(error) if isinstance(error, SamebitError) else in_a_line(error))
         sys.exit(Exit.CANNOT_START)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     here.end_like(outcome)
 
 
@@ -78,11 +80,14 @@ def _make(errand: Errand, words: Sequence[str]) -> Outcome:
         if _sent(store, errand.run):
             release(place, errand.run)
             _remove(folder, store)
-        else:
-            _say(f"run {errand.run} could not be sent; `samebit push` in {store.parent} does it")
-        _take_up(nodes)
-    except (SamebitError, OSError) as error:  # it ended as it did, all the same
-        _say(in_a_line(error))
+            _take_up(nodes)
+            return outcome
+        why = "the remote did not take it"
+    except (SamebitError, OSError) as error:
+        why = in_a_line(error)
+    except KeyboardInterrupt:
+        why = "stopped"
+    _say(f"run {errand.run} may not be sent whole: {why}; it lies in {store}")
     return outcome
 
 

@@ -14,9 +14,9 @@ from samebit.errors import CannotStart, NotFound
 from samebit.launch import alive
 from samebit.remotes import listing
 from samebit.remotes.named import Remote
-from samebit.remotes.place import Place, read_whole
+from samebit.remotes.place import Found, Place, read_whole
 
-__all__ = ["Errand", "claim", "is_being_made", "release"]
+__all__ = ["Errand", "claim", "find_claim", "is_being_made", "release"]
 
 _MOST_BYTES = 1000
 
@@ -67,6 +67,11 @@ def is_being_made(place: Place, run: str) -> bool:
     return not is_here or alive.is_alive(found.pid, found.pid_started, found.boot) is not False
 
 
+def find_claim(place: Place, run: str) -> Found | None:
+    """What says that a process has begun a run and has not sent all of it; None where nothing."""
+    return place.find(_path(run))
+
+
 def release(place: Place, run: str) -> None:
     """All of the run is at the remote, or nothing of it ever will be."""
     place.remove(_path(run))
@@ -82,13 +87,13 @@ def _is_run(run: str, **facts: object) -> CannotStart:
 
 
 def _read(place: Place, run: str) -> _Claim | None:
-    found = place.find(_path(run))
+    found = find_claim(place, run)
     if found is None:
         return None
     try:
         data = read_whole(place, found.path, min(found.size_bytes, _MOST_BYTES))
         return records.decode(data, _Claim, where=found.path)
-    except NotFound:  # it went just now; or was none of ours, and is damaged
+    except NotFound:  # it went just now, or is damaged
         return None
 
 

@@ -21,7 +21,7 @@ from samebit.remotes import listing, named, pulling, pushing
 from samebit.remotes.named import Remote
 from samebit.remotes.pushing import KINDS
 from samebit.studies.places.place import Handle, Job, Look, Place
-from samebit.studies.sent import Errand, is_being_made, release
+from samebit.studies.sent import Errand, find_claim, is_being_made, release
 from samebit.studies.travelling import push_studies
 
 __all__ = ["Away"]
@@ -132,19 +132,23 @@ class Away:
             one.over_at = now if look.is_over else one.over_at
         if now - self._looked >= _FETCH_S:
             self._looked = now
-            self._fetch_going()
+            self._fetch_going(now)
         return [self._look(one) for one in ours]
 
-    def _fetch_going(self) -> None:
-        """What runs that go on have sent, without what they keep: that comes at their ends."""
-        going = [one.job.run.id for one in self._sent.values() if not one.look.is_over]
+    def _fetch_going(self, now: float) -> None:
+        """What runs have sent, without what they keep: that comes at their ends.
+
+        Also of one that its place calls over and that did not end: it may be out of reach only.
+        """
+        for run in [run for run, one in self._sent.items() if now - one.over_at > _SILENT_S]:
+            del self._sent[run]
         try:
-            there = listing.list_bundles(self._there, going)
-            for run in self._pull([run for run in going if there[run]], ()):
-                self._sent[run].heard_at = time.monotonic()
+            there = listing.list_bundles(self._there, self._sent)
+            for run in self._pull([run for run in self._sent if there[run]], ()):
+                self._sent[run].heard_at = now
         except SamebitError:
             pass  # it is said where a run is waited for
-        for one in [self._sent[run] for run in going]:
+        for one in self._sent.values():
             if one.handle is None and one.job.run.has_ended():
                 one.look = Look(True)
 
@@ -170,14 +174,16 @@ class Away:
                 self._pull([run.id], KINDS)
             if not run.has_ended() and self._may_come(one, now):
                 return Look(False, said=one.waits)
+            is_claimed = find_claim(self._there, run.id) is not None
             release(self._there, run.id)
         except Damaged as error:
-            one.look = replace(one.look, said=f"it cannot be had: {error.what}")
+            return replace(one.look, said=f"it cannot be had: {error.what}")
         except SamebitError as error:
             one.waits = f"for the remote: {error.what}"
             return Look(False, said=one.waits)
-        self._sent.pop(run.id, None)
-        return self._as_it_ended(one)
+        if run.has_ended():
+            self._sent.pop(run.id, None)
+        return self._as_it_ended(one, is_claimed=is_claimed)
 
     def _may_come(self, one: _Sent, now: float) -> bool:
         """Whether its machine may yet send the end of a run: not where it ended by itself."""
@@ -186,9 +192,10 @@ class Away:
         is_early = was_cut_short and now - one.over_at < _CUT_SHORT_S
         return is_early and is_being_made(self._there, one.job.run.id)
 
-    def _as_it_ended(self, one: _Sent) -> Look:
-        look = one.look
-        if look.said or one.job.run.is_begun() or look.exit_code == _CANNOT_START:
+    def _as_it_ended(self, one: _Sent, *, is_claimed: bool) -> Look:
+        look, is_begun = one.look, one.job.run.is_begun()
+        # Who could not begin takes its claim back: what is left is that of another process.
+        if look.said or is_begun or (look.exit_code == _CANNOT_START and not is_claimed):
             return look
         how = f"exit code {look.exit_code}" if look.exit_code is not None else "no word of why"
         return replace(look, said=f"it ended before anything of it was at the remote ({how})")
@@ -197,7 +204,7 @@ class Away:
         """Of one that only the remote tells of: lost, where that is silent for long."""
         if now - one.heard_at < _SILENT_S:
             return Look(False)
-        self._sent.pop(one.job.run.id, None)
+        one.over_at = now
         return Look(True, said=f"nothing of it came for {_SILENT_S / 60:g} minutes")
 
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
