@@ -27,6 +27,9 @@ def _own_cache_and_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.delenv("SAMEBIT_DIR", raising=False)
         # On a machine with a card JAX would take all of its memory, in each test's process.
         patch.setenv("JAX_PLATFORMS", "cpu")
+        # Threads of OpenMP that wait sleep. By default they turn in circles: where other tests run
+        # beside a training, a third of its processor time and more.
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
         yield
 
 
