@@ -1,5 +1,6 @@
 """What every test needs: nothing of ours outside its own folders."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -9,6 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.warm import Warm
+
+# Threads of OpenMP and OpenBLAS that wait sleep. By default they turn in circles: where other tests
+# run beside a training, most of its processor time. Read when libraries are loaded, here and in
+# other processes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 # No test is about time: a machine may be busy with another.
 settings.register_profile(
@@ -27,9 +34,6 @@ def _own_cache_and_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.delenv("SAMEBIT_DIR", raising=False)
         # On a machine with a card JAX would take all of its memory, in each test's process.
         patch.setenv("JAX_PLATFORMS", "cpu")
-        # Threads of OpenMP that wait sleep. By default they turn in circles: where other tests run
-        # beside a training, a third of its processor time and more.
-        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
         yield
 
 
