@@ -26,7 +26,7 @@ from samebit.cli.words import Screen, counted, duration, say_wrapped, seconds_of
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
 from samebit.report.checklist.project import is_test
-from samebit.report.facts import FACTS
+from samebit.report.facts import TABLES
 from samebit.studies.controlling import control
 from samebit.studies.declared import (
     Study,
@@ -145,7 +145,7 @@ def sweep(options: argparse.Namespace) -> int:
 def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
     """What the runs of a sweep came to, from a store."""
     rows: dict[str, Mapping[str, object]] = {}
-    for row, more in zip(*index.of_each_run(store, index.ROWS, FACTS)[0], strict=True):
+    for row, more in zip(*index.of_each_run(store, *TABLES)[0], strict=True):
         if row.get("study") == study.id:
             rows[str(row["id"])] = row | more
 
@@ -153,7 +153,7 @@ def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
         found = rows.pop(run, None)  # once: what goes on is read again
         if found is not None and found.get("state") != "running":
             return found
-        for _, entries, _ in index.read_each(store, {run}, [index.ROWS, FACTS]):
+        for _, entries, _ in index.read_each(store, {run}, TABLES):
             if isinstance(entries, dict):
                 return entries
             return entries[0].value | entries[1].value
