@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli.placing import MOST, place_of, run_words, so_many, threads_of
-from samebit.cli.running import seed
 from samebit.cli.studying import (
     Telling,
     jobs_of,
@@ -22,6 +21,7 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
+from samebit.cli.typed import seed
 from samebit.cli.words import Screen, counted, duration, say_wrapped, seconds_of, visible
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
