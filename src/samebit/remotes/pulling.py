@@ -270,7 +270,9 @@ class _Puller:
             self._store.list_packs()
             every = set().union(*needs.values()) - self._looked_for
             # Touched, so that no sweep here takes them before what names them is here.
-            missing = {raw for raw in self._store.hold(every) if not self._store.has(_name(raw))}
+            missing = {
+                raw for raw in self._store.hold(every) if not self._store.has(digest.name_of(raw))
+            }
             for thing, raws in needs.items():
                 if hurt := raws & self._damaged.keys():
                     self._failed[thing] = self._damaged[min(hurt)]
@@ -316,7 +318,7 @@ class _Puller:
         except NotFound as error:
             self._hurt([raw], object_path(raw.hex()), error)
             return
-        self._store.write_object(_name(raw), body.encoding, body.stored, body.size)
+        self._store.write_object(digest.name_of(raw), body.encoding, body.stored, body.size)
         self._came(size_bytes, 1)
 
     def _fetch_pack(self, some: list[Packed], size_bytes: int) -> None:
@@ -357,7 +359,7 @@ class _Puller:
         wanted = {f"object {root}": {root} for root in roots}
         self._fetch_reached(wanted)
         for thing, (root,) in wanted.items():
-            is_whole = all(self._store.has(_name(raw)) for raw in self._reached({root}))
+            is_whole = all(self._store.has(digest.name_of(raw)) for raw in self._reached({root}))
             if not is_whole and thing not in self._failed:
                 self._incomplete[thing] = "not all of it is at the remote"
 
@@ -394,10 +396,6 @@ class _Puller:
                 raise Damaged("a record of other data than its folder says", path=found.path)
             new[found.path] = record, data
         return new
-
-
-def _name(raw: bytes) -> str:
-    return f"{digest.ALGORITHM}:{raw.hex()}"
 
 
 def _read(path: Path) -> bytes | None:
