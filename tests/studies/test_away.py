@@ -161,6 +161,9 @@ def test_what_stays_at_home_is_said_before_anything_is_started(
 ) -> None:
     project.write(".gitignore", "data\n")
     project.write("data/x.csv", "1\n")
+    project.write("data/read.csv", "2\n")
+    project.write("t.py", SCRIPT + 'open("data/read.csv").read()\n')
+    assert project.run("t.py").code == 0
     project.write("large.bin", "x" * 5_000_001)
     remote = project.path.parent / "remote"
     os.rename(remote, f"{remote}.gone")
@@ -168,11 +171,12 @@ def test_what_stays_at_home_is_said_before_anything_is_started(
     assert seeds("--n", "1", "--", "--data=data/x.csv", "inner", "t.py", "/etc/hosts") == 125
     said = " ".join(capfd.readouterr().err.split())
     assert "too large for code, or secret, and stays here: large.bin" in said
-    assert "no part of the code, and stays here: data/x.csv; the machines must have it" in said
+    stays = "no part of the code, and stays here: data/x.csv, data/read.csv; the machines must"
+    assert stays in said
     assert "the code of the study cannot be sent: the folder of the remote refuses it" in said
     assert seeds("--n", "1", "--via", "nowhere") == 7
     assert "there is no remote 'nowhere'" in capfd.readouterr().err
-    assert project.views() == []
+    assert len(project.views()) == 1
 
 
 def test_a_start_of_a_trial_is_made_by_one_machine(tmp_path: Path) -> None:
