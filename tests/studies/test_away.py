@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,9 @@ from samebit.remotes.folder import FolderPlace
 from samebit.studies import sent
 from samebit.studies.places.local import Local
 from samebit.studies.places.place import Handle, Job
-from tests import servers
-from tests.projects import SAMEBIT, Project
+from tests import servers, studied
+from tests.projects import Project
+from tests.studied import wait_until
 
 SCRIPT = """
 import os, sys, time
@@ -78,22 +79,8 @@ def seeds(*words: str) -> int:
 
 
 def begin(project: Project, *words: str) -> "subprocess.Popen[str]":
-    environ = project.environ(SAMEBIT_CACHE=os.environ["SAMEBIT_CACHE"])
-    return subprocess.Popen(
-        [SAMEBIT, "seeds", "t.py", "--name", "g", "--via", "lab", "--n", "1", "--", *words],
-        cwd=project.path,
-        env=environ,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + 100
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    ours = ("seeds", "t.py", "--name", "g", "--via", "lab", "--n", "1", "--")
+    return studied.begin(project, *ours, *words, SAMEBIT_CACHE=os.environ["SAMEBIT_CACHE"])
 
 
 def left(project: Project) -> list[str]:
@@ -288,9 +275,8 @@ def test_each_place_has_them_made_where_the_study_is_not_seen(
 ) -> None:
     if where != "inline":
         request.getfixturevalue(f"a_{where}")
-    environ = project.environ(SAMEBIT_CACHE=os.environ["SAMEBIT_CACHE"])
-    words = ("seeds", "t.py", "--name", "g", "--via", "lab", "--n", "1", "--on", where)
-    ended = project.call(SAMEBIT, *words, **environ)
+    words = ("t.py", "--name", "g", "--via", "lab", "--n", "1", "--on", where)
+    ended = studied.seeds(project, *words, SAMEBIT_CACHE=os.environ["SAMEBIT_CACHE"])
     assert ended.code == 0, ended.err
     views = project.views()
     assert [view.status for view in views] == ["finished"]

@@ -17,7 +17,7 @@ from samebit.query import index
 from samebit.records import CodeRecord, CodeSent
 from samebit.remotes import named
 from samebit.remotes.named import Remote
-from samebit.session.request import Request, code_start
+from samebit.session.request import code_start
 from samebit.session.snapshot import find_locks, take_code
 from samebit.session.taking import refuse_changes
 from samebit.studies.declared import Study, folder_of
@@ -69,7 +69,7 @@ def sent_from(
 def _code(screen: Screen, store: Path, study: Study) -> str:
     """Put the code as it is now into the store; the object that says which it is."""
     settings = places.read_settings(store)
-    start, script = code_start(Request(study.how, study.words, Path(study.cwd), {}))
+    start, script = code_start(study.how, study.words, Path(study.cwd))
     refuse_changes(store, start)
     objects = Store(store)
     try:

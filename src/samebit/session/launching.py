@@ -72,7 +72,8 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     if request.shape not in ("", *SHAPES):  # it may be a stranger's word
         raise CannotStart(f"there is no shape of {request.shape!r} here", known=", ".join(SHAPES))
     if request.replay is None and studied.CODE not in request.environ:
-        refuse_changes(request.store or places.choose_store(request.cwd), code_start(request)[0])
+        start, _ = code_start(request.how, request.words, request.cwd)
+        refuse_changes(request.store or places.choose_store(request.cwd), start)
     seeded = {**request.environ, "PYTHONHASHSEED": hash_seed(request)}
     request = replace(request, environ=seeded)
     try:
@@ -264,7 +265,8 @@ def _record_code(request: Request, folder: RunFolder, settings: Settings, writer
     if sent := request.environ.get(studied.CODE):
         record_sent(Path(sent), *told)
         return
-    record_code(folder, *code_start(request), settings, *told)
+    start = code_start(request.how, request.words, request.cwd)
+    record_code(folder, *start, settings, *told)
 
 
 def _start(request: Request) -> ExecutionStart:
