@@ -130,6 +130,8 @@ def test_on_a_server_whose_keys_are_in_no_command(
             return super().submit(jobs)
 
     monkeypatch.setattr(placing, "Local", Watched)
+    leaves = 'import subprocess; run.log({"left": subprocess.Popen(["sleep", "1000"]).pid})'
+    project.write("t.py", f"{SCRIPT}{leaves}\n")
     (tmp_path / "server").mkdir()
     with servers.started("rclone", tmp_path / "server") as server:
         url = server.make_bucket("away") + "/p"
@@ -138,7 +140,10 @@ def test_on_a_server_whose_keys_are_in_no_command(
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
         assert seeds("--n", "2") == 125
     assert "the code of the study cannot be sent" in capfd.readouterr().err
-    assert [view.status for view in project.views()] == ["finished"]
+    view = project.view()
+    assert view.status == "finished"
+    (pid,) = view.metrics["left"].values
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())  # what it leaves behind is ended
     assert url in commands[0]
     assert not any(secret in command for secret in servers.SECRETS for command in commands)
 
