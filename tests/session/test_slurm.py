@@ -154,7 +154,10 @@ def test_supervisors_of_one_step_are_one_run_and_verify_says_how_to_begin_it(
     words = ["srun", "-n", "2", SAMEBIT, "run", "--quiet", "train.py"]
     for _ in range(2):
         ended = project.call(*words, **slurm.environ)
-        assert (ended.code, ended.err) == (0, ""), ended
+        said = [
+            line for line in ended.err.splitlines() if "resources" not in line
+        ]  # srun's, of waiting
+    assert (ended.code, said) == (0, []), ended
     for view in project.views():
         assert (view.ranks, view.status, view.gaps) == (["0", "1"], "finished", [])
         for rank in view.ranks:
