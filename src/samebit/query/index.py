@@ -36,6 +36,7 @@ __all__ = [
     "Entry",
     "Table",
     "age",
+    "forget",
     "in_order",
     "is_on_network",
     "keep",
@@ -361,7 +362,7 @@ def recall(store: Path, table: Table[T], names: Iterable[str] | None = None) -> 
             for name, executions, stamp, text in found
         }
     except Exception:  # rubbish, of whatever kind: the next one begins anew
-        _forget(store)
+        forget(store)
         return {}
 
 
@@ -386,7 +387,8 @@ def _ask(store: Path, table: Table[T], wanted: str, given: Sequence[str]) -> lis
         return []
 
 
-def _forget(store: Path) -> None:
+def forget(store: Path) -> None:
+    """Take the index of a store away: it is damaged, or the store goes."""
     file = _file(store)
     if file is not None:
         _remove(file)

@@ -71,7 +71,7 @@ class Sweep(Struct, frozen=True):
     def rule(self) -> str:
         """By which rule the best configuration is chosen, without the metric's name."""
         side = "highest" if self.goal == "maximize" else "lowest"
-        each = "last value" if self.take == "last" else f"{side} value over the steps"
+        each = "last value" if self.take == "last" else "value over the steps"
         mean = f", mean of {self.seeds} seeds" if self.seeds > 1 else ""
         return f"{side} {each}{mean}"
 
