@@ -1,7 +1,6 @@
 """`samebit seeds show`: a group of runs over seeds, as a table, a distribution, and sentences."""
 
 import argparse
-import fnmatch
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,16 +19,16 @@ from samebit.folders.read import read_run
 from samebit.query.crossing import Crossing
 from samebit.query.endings import Curve, Stopped
 from samebit.query.seeds import Tested
-from samebit.replay.results import VOLATILE
+from samebit.query.volatile import is_volatile
 from samebit.report.facts import facts
 from samebit.report.studied import Studied, metrics_of, studied, warnings
 from samebit.report.tables.settings import of_project
 from samebit.report.versus import Versus, versus
-from samebit.stats.values import Estimate
+from samebit.stats.values import REPEATS, Estimate
 from samebit.studies.declared import ALL, Study, find_study, folder_of
 from samebit.studies.trials import Trial, by_run, read_history
 
-__all__ = ["declared", "in_short", "is_volatile", "plain", "read_group", "show"]
+__all__ = ["declared", "in_short", "plain", "read_group", "show"]
 
 Row = Mapping[str, object]
 
@@ -88,11 +87,6 @@ def in_short(store: Path, study: Study, metric: str) -> list[str]:
     assert found is not None
     told = [f"{metric}: {found.estimate}"] if found.estimate is not None else []
     return told + found.warnings
-
-
-def is_volatile(name: str) -> bool:
-    """Whether a metric is a fact of the clock or the machine, by its name."""
-    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
 def plain(metric: str) -> str:
@@ -334,15 +328,18 @@ def _best_lines(found: Studied) -> list[str]:
 
 
 def _crossing_lines(crossing: Crossing) -> list[str]:
-    down, across = (name.removeprefix("seed of ") for name in (crossing.down, crossing.across))
-    lines = [f"{len(crossing.rows)} seeds of {down} × {len(crossing.columns)} of {across}:"]
+    kinds = [f"{n} of {kind.removeprefix('seed of ')}" for kind, n in crossing.kinds.items()]
+    lines = [f"{' × '.join(kinds)}:".replace(" of", " seeds of", 1)]
     for part in crossing.parts:
         over = part.over.removeprefix("seed of ")
         test = f", {_anova(part.test)}" if part.test is not None else ""
         lines.append(f"  {over}: SD {part.sd:.3g}, {100 * part.share:.0f} % of the variance{test}")
     lines += [f"  {note}" for note in crossing.notes]
-    if crossing.parts:
-        lines.append("  (the rest: what both do together, and what cannot be repeated)")
+    both = "both" if len(kinds) == 2 else "they"
+    if crossing.parts and crossing.parts[-1].over == REPEATS:
+        lines.append(f"  (interaction: what {both} do together; repeats: what cannot be repeated)")
+    elif crossing.parts:
+        lines.append(f"  (the rest: what {both} do together, and what cannot be repeated)")
     return lines
 
 

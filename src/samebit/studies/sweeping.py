@@ -65,6 +65,8 @@ class Results:
             points_of: the values that a run has logged of the study's metric, by their steps.
         """
         self._key, self._sweep = f"metric.{study.metric}", sweep
+        side = "max" if sweep.goal == "maximize" else "min"
+        self._best = f"{side}.{study.metric}"
         self._row_of, self.points_of = row_of, points_of
         self._rows: dict[str, Row] = {}
 
@@ -79,12 +81,15 @@ class Results:
 
     def value(self, run: str) -> float | None:
         """By which a run is judged; None where that is missing, NaN or infinite."""
-        found = (self.row(run) or {}).get(self._key)
-        if self._sweep.take == "best":
-            seen = [value for _, value in self.points_of(run) if math.isfinite(value)]
-            found = (max if self._sweep.goal == "maximize" else min)(seen, default=None)
-        number = _number(found)
-        return number if number is not None and math.isfinite(number) else None
+        row = self.row(run) or {}
+        if self._sweep.take == "last":
+            return _finite(row.get(self._key))
+        best = _finite(row.get(self._best))
+        if best is not None:
+            return best
+        # It is infinite, or there are values that are no numbers: of the others.
+        seen = [value for _, value in self.points_of(run) if math.isfinite(value)]
+        return (max if self._sweep.goal == "maximize" else min)(seen, default=None)
 
     def outcome(self, found: Sequence[Fate | None]) -> Outcome:
         """What a configuration came to, by its runs; None stands for one that is still to come.
@@ -135,6 +140,9 @@ class Sweeping:
         self._open: dict[int, list[int]] = {}  # trials of questions not told of
         self._rest: list[Design] = []  # of the last configuration
         self._is_over = False
+        self.used_up = (
+            ""  # the field of the budget because of which no more is asked for; not trials
+        )
         self._blind, self._seen = 0, False  # configurations without the metric; whether one has it
 
     def total(self, given: int) -> int | None:
@@ -176,7 +184,10 @@ class Sweeping:
 
     def _fresh(self, history: History, fates: Mapping[int, Fate]) -> list[Design]:
         most = self._most()
-        if (most is not None and self._asked >= most) or self._is_spent(history):
+        if most is not None and self._asked >= most:
+            return []
+        self.used_up = self._used_up(history)
+        if self.used_up:
             return []
         told = [number for number in self._open if self._outcome(number, fates).state != "running"]
         self._tell(told, fates)
@@ -219,14 +230,14 @@ class Sweeping:
         limits = [n for n in (self._budget.trials, self._answers.size) if n]
         return min(limits, default=None)
 
-    def _is_spent(self, history: History) -> bool:
-        if not self._budget.seconds and not self._budget.gpu_seconds:
-            return False
+    def _used_up(self, history: History) -> str:
+        budget = self._budget
+        if not budget.seconds and not budget.gpu_seconds:
+            return ""
         seconds, held = self._results.spent(history.trials)
-        return bool(
-            (self._budget.seconds and seconds >= self._budget.seconds)
-            or (self._budget.gpu_seconds and held >= self._budget.gpu_seconds)
-        )
+        if budget.seconds and seconds >= budget.seconds:
+            return "seconds"
+        return "gpu_seconds" if budget.gpu_seconds and held >= budget.gpu_seconds else ""
 
 
 def _covered(spans: Sequence[tuple[float, float]]) -> float:
@@ -236,6 +247,11 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
         total += max(0.0, end - max(begin, until))
         until = max(until, end)
     return total
+
+
+def _finite(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _number(value: object) -> float | None:
