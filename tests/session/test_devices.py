@@ -5,6 +5,8 @@ The device keeps its arrays in the host's memory: `imitated.py` puts them there.
 
 import signal
 
+import pytest
+
 from tests.projects import SAMEBIT, Project
 
 IMITATED = """
