@@ -1,6 +1,5 @@
 """What the page is told of runs: the words, the tables and the comparisons of the command line."""
 
-import fnmatch
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -35,15 +34,14 @@ from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.query import index
 from samebit.query.seeds import Group, Number, as_number
+from samebit.query.volatile import is_volatile
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
-from samebit.replay.results import VOLATILE
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
-from samebit.report.facts import FACTS
+from samebit.report.facts import TABLES
 from samebit.report.results import paired_by
 from samebit.report.studied import floor
 from samebit.report.table import rows_to_csv, runs_table
@@ -64,7 +62,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     studies = StudiesTold(store)
     return Given(
         store,
-        (index.ROWS, FACTS),
+        TABLES,
         partial(_tell, store, remote),
         {name: (tell, DETAILS[name]) for name, tell in _details().items()},
         _compare,
@@ -76,7 +74,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         paired_by,
         _table,
         _groups_table,
-        _is_volatile,
+        is_volatile,
         studies,
         (studies.sweep, Found),
         remote=remote,
@@ -230,10 +228,6 @@ def _latex(made: tables.Table) -> str:
 def _moment(row: Mapping[str, object]) -> object:
     started = row["started"]
     return when(started) if isinstance(started, int) else started
-
-
-def _is_volatile(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
 def _metrics(view: View) -> Iterator[tuple[str, object]]:

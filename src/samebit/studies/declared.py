@@ -117,7 +117,11 @@ class Design(Struct, frozen=True):
 
 
 def seed_of(study: Study, factor: str, number: int) -> int:
-    """The seed of a factor's value, by its number from 0."""
+    """The seed of a factor's value, by its number from 0.
+
+    From `first` on where the study has one, else 32 bits of the digest of what the study is: so
+    every machine has the same. Raises UsageError for one of 2^32 or more.
+    """
     if study.first is not None:
         if study.first + number > _LARGEST_SEED:
             raise UsageError("seeds are whole numbers below 2^32", first=study.first)
@@ -183,7 +187,7 @@ def settings_of(study: Study, values: Mapping[str, Any]) -> dict[str, Value]:
 def study_id(store: Path, name: str) -> str:
     """The id of a study by its name: of one store it is one, whoever declares it first."""
     text = digest.canonical_json([STUDY_FORMAT, places.store_id(store), name])
-    return run_id(bytes.fromhex(digest.of_bytes(text).rpartition(":")[2]))
+    return run_id(digest.raw(text))
 
 
 def default_name(store: Path, stem: str, study: Study) -> str:
