@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from samebit.cli.sweep_found import Found, find_sweep, found_of
 from samebit.errors import SamebitError
@@ -81,7 +82,8 @@ def _told(study: Study, history: History, rows: Mapping[str, Row]) -> StudyNow:
     counts = Counter(one.state for one in found)
     took = [one.seconds for one in found if one.seconds is not None and one.state != "running"]
     running = [_since(one) for one in found if one.state == "running"]
-    left = time_left(took, running, counts["waiting"], 0) if running else None
+    each = fmean(took) if took else None
+    left = time_left(each, running, counts["waiting"], 0) if running else None
     kind = "seeds" if study.sweep is None else "sweep"
     return StudyNow(study.name, kind, len(found), dict(counts), left)
 
