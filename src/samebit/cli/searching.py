@@ -107,11 +107,8 @@ def sweep(options: argparse.Namespace) -> int:
         raise UsageError("--json is of `samebit sweep show NAME`")
     place, remote = place_of(options), remote_of(options)
     meant = _meant(options, rest)
-    if place.name == "slurm" and options.jobs is None and meant.sweep.sampler in LEARNING:
-        raise UsageError(
-            f"how many at once? {meant.sweep.sampler} would be asked for all before it knows any",
-            hint="--jobs 8",
-        )
+    if place.name == "slurm" and options.jobs is None:
+        _check_at_once(meant)
     answers = open_sampler(meant.study, meant.sweep)
     _check(meant, answers)
     if options.plan:
@@ -132,7 +129,7 @@ def sweep(options: argparse.Namespace) -> int:
                 stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
                 retry=options.retry,
             )  # fmt: skip
-    if not say_states(errors, controlled):
+    if not say_states(errors, controlled, place):
         return 130
     if asked.is_blind:
         errors.say("samebit: nothing to choose by: the others were not started")
@@ -269,6 +266,18 @@ def _budget(wanted: Wanted, before: Budget, study: Study) -> Budget:
             "how much may it take?", hint="--trials 50, --for 2h or --gpu-hours 10; or several"
         )
     return found
+
+
+def _check_at_once(meant: _Meant) -> None:
+    """Whether all may be in a queue before anything is known of the first."""
+    sampler, budget = meant.sweep.sampler, meant.budget
+    if sampler in LEARNING:
+        why = f"{sampler} would be asked for all before it knows any"
+    elif budget.seconds or budget.gpu_seconds:
+        why = "all would be in the queue before any of the time is used"
+    else:
+        return
+    raise UsageError(f"how many at once? {why}", hint="--jobs 8")
 
 
 def _check(meant: _Meant, answers: Answers) -> None:
