@@ -24,7 +24,7 @@ _NAMESPACE = "samebit"
 _OBJECTS_BYTES = 80 * 2**20  # for objects of Ray's, of which we have next to none; its least
 _ANSWER_S = 0.3  # for an actor that is there
 _CONNECTS_S = 10.0
-_ROOM_S = 5.0  # after which an actor that has not begun is said to wait; its process takes a second
+_ROOM_S = 3.0  # after which an actor that has not begun is said to wait; its process takes a second
 _NEEDS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}  # as nodes call them
 _NOT_STARTED = 127  # as of a shell
 _FORGOTTEN_S = 10.0  # after which an actor whose job is over ends, where nobody has asked
@@ -325,6 +325,9 @@ def _cannot_connect(address: str, said: str, version: str) -> _Refused:
 
 def _why(said: str) -> str:
     """Why an actor is gone: the first sentence that says so, of what Ray says in many lines."""
+    low = re.search(r"running low on memory.*?([\d.]+GB used / [\d.]+GB)", said, re.DOTALL)
+    if low:
+        return f"Ray ended it, its node was low on memory: {low[1]}"
     found = re.search(r"The actor (?:is dead|died) because (.+?)(?:\. |\.?$)", said, re.MULTILINE)
     return found[1] if found else " ".join(said.split())[:200]
 
