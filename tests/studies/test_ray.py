@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from samebit.errors import CannotStart, UsageError
 from samebit.studies.declared import find_study, folder_of
+from samebit.studies.places import ray_driver
 from samebit.studies.places.ray import Ray
 from samebit.studies.trials import read_history
 from tests.projects import SAMEBIT, Project
@@ -98,6 +99,33 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UsageError, match="Ray is not installed here") as error:
         Ray(1)
     assert error.value.hint == 'pip install "samebit[ray]"'
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (
+            "The actor died because its node has died. Node Id: 618e\n\tthe actor's node was ended",
+            "its node has died",
+        ),
+        (
+            "\tip: 127.0.0.1\nThe actor is dead because it was killed by `ray.kill`.",
+            "it was killed by `ray.kill`",
+        ),
+        (
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR",
+            "its worker process has died",
+        ),
+        (
+            "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP:"
+            " 127.0.0.1, ID: 636a) was 5.99GB used / 23.54GB limit (0.25435). Object store",
+            "Ray ended it, its node was low on memory: 5.99GB used / 23.54GB",
+        ),
+        ("something\n  else", "something else"),
+    ],
+)
+def test_why_an_actor_is_gone_is_one_sentence_of_many_lines_of_ray(said: str, why: str) -> None:
+    assert ray_driver.why_gone(said) == why
 
 
 @pytest.mark.slow
@@ -209,7 +237,7 @@ def test_runs_whose_node_dies_are_started_elsewhere_whether_they_had_begun_or_no
     code, said = ended(controller)
     assert code == 0, said
     assert over(place, filling[0]) == 0
-    assert "1 waiting for room" in said
+    assert "1 waiting for a place on Ray" in said
     assert "of trial 1 killed (its node has died)" in said
     assert "trial 2 broken off (its node has died); it is started once more" in said
     assert sorted(view.status for view in project.views()) == [*["finished"] * 3, "killed"]

@@ -24,7 +24,7 @@ _NAMESPACE = "samebit"
 _OBJECTS_BYTES = 80 * 2**20  # for objects of Ray's, of which we have next to none; its least
 _ANSWER_S = 0.3  # for an actor that is there
 _CONNECTS_S = 10.0
-_ROOM_S = 3.0  # after which an actor that has not begun is said to wait; its process takes a second
+_ROOM_S = 3.0  # after which an actor that has not begun is said to wait; its process takes one
 _NEEDS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}  # as nodes call them
 _NOT_STARTED = 127  # as of a shell
 _FORGOTTEN_S = 10.0  # after which an actor whose job is over ends, where nobody has asked
@@ -222,7 +222,9 @@ class _Driver:
         for began in waiting:
             asked = self._jobs[late[began]].asked
             fits = any(_fits(node, asked) for node in nodes)
-            waits[late[began]] = "for room" if fits else f"for a node with {_asked(asked)}"
+            waits[late[began]] = (
+                "for a place on Ray" if fits else f"for a node with {_asked(asked)}"
+            )
         return waits
 
     def _collect(self, wait_s: float) -> None:
@@ -239,7 +241,7 @@ class _Driver:
                 self._jobs[key].answer = actor.wait.remote()  # it may come again
                 continue
             except self._ray.exceptions.RayError as error:
-                self._over[key] = (None, _why(str(error)))
+                self._over[key] = (None, why_gone(str(error)))
             del self._jobs[key]
             self._ray.kill(actor)
 
@@ -323,7 +325,7 @@ def _cannot_connect(address: str, said: str, version: str) -> _Refused:
     )
 
 
-def _why(said: str) -> str:
+def why_gone(said: str) -> str:
     """Why an actor is gone: the first sentence that says so, of what Ray says in many lines."""
     low = re.search(r"running low on memory.*?([\d.]+GB used / [\d.]+GB)", said, re.DOTALL)
     if low:
