@@ -281,8 +281,9 @@ def test_scripts_that_fail_end_it_and_so_do_those_without_the_metric(project: Pr
 def test_a_time_that_is_over_begins_no_more_and_a_longer_one_goes_on(project: Project) -> None:
     words = ("t.py", "--minimize", "loss", "--sampler", "random", "--name", "t", *LR)
     arguments = ("--", "--learning-rate", "{lr}")
-    ended = sweep(project, *words, "--for", "0.03m", *arguments)
+    ended = sweep(project, *words, "--for", "2s", *arguments)
     assert ended.code == 0, ended.err
+    assert "the time of 2 s is used up: no more was begun" in ended.err
     first = len(project.views())
     assert first >= 1
     assert sweep(project, "t").code == 0

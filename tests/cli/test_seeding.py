@@ -167,7 +167,9 @@ def test_crossed_seeds_are_parted_and_the_repeated_cell_is_the_floor(project: Pr
     values = {(r["seeds"]["init"], r["seeds"]["order"]): r["metrics"]["acc"] for r in told["runs"]}
     rows, columns = (sorted({key[at] for key in values}) for at in (0, 1))
     expected = stats.crossed([[values[row, column] for column in columns] for row in rows])
-    assert result["crossing"]["parts"][0]["share"] == pytest.approx(expected.share(expected.rows))
+    assert result["crossing"]["parts"][0]["share"] == pytest.approx(
+        expected.share(expected.parts[0])
+    )
     text = seeds(project, "show", "x").out
     assert "2 runs with the same seeds are equal to the bit" in text
     assert "init: SD" in text

@@ -56,7 +56,7 @@ def sweep_arguments(parser: argparse.ArgumentParser) -> None:
     """What is searched and how, where it runs; or which sweep is to be shown."""
     parser.usage = (
         "samebit sweep FILE.toml [options]\n"
-        "       samebit sweep SCRIPT.py --maximize METRIC --space LINE [options] [-- arguments]\n"
+        "       samebit sweep SCRIPT.py --maximize METRIC --space LINE [-- arguments]\n"
         "       samebit sweep NAME --trials 50\n"
         "       samebit sweep show NAME [--json]"
     )
@@ -134,12 +134,20 @@ def sweep(options: argparse.Namespace) -> int:
         return 130
     if asked.is_blind:
         errors.say("samebit: nothing to choose by: the others were not started")
+    if asked.used_up:
+        errors.say(f"samebit: {_used_up(meant.budget, asked.used_up)}: no more was begun")
     from samebit.cli.sweep_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
     say_wrapped(errors, [f"samebit: {line}" for line in in_short(store, study, meant.sweep)])
     errors.say(errors.paint.dim(visible(f"samebit: next: samebit sweep show {study.name}")))
     has_some = any(one.state == "finished" for one in controlled.fates)
     return Exit.DONE if has_some else Exit.OUR_FAULT
+
+
+def _used_up(budget: Budget, name: str) -> str:
+    if name == "seconds":
+        return f"the time of {duration(budget.seconds)} is used up"
+    return f"{budget.gpu_seconds / 3600:g} device-hours are used up"
 
 
 def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:

@@ -57,7 +57,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
         "samebit seeds SCRIPT.py --n 10 [options] [-- its arguments]\n"
         "       samebit seeds -m MODULE --n 10 [options] [-- its arguments]\n"
         "       samebit seeds --n 10 [options] -- COMMAND [its arguments]\n"
-        "       samebit seeds SCRIPT.py --start 20 --keep 5 --at STEP --metric METRIC [options]\n"
+        "       samebit seeds SCRIPT.py --start 20 --keep 5 --at STEP --metric METRIC\n"
         "       samebit seeds show GROUP [--metric METRIC] [--json]"
     )
     add = parser.add_argument

@@ -14,6 +14,7 @@ from types import FrameType
 
 from msgspec.structs import replace
 
+from samebit.cli.parsing import Parser
 from samebit.cli.placing import THREADS, place_arguments
 from samebit.cli.words import ProgressLine, Screen, counted, duration, say_wrapped, visible
 from samebit.errors import CannotStart, UsageError
@@ -72,7 +73,7 @@ def read_words(
     cut = words.index("--") if "--" in words else len(words)
     ours, theirs = words[:cut], words[cut + 1 :]
     prog = " ".join(asked.split()[:2])
-    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False, add_help=False)
+    parser = Parser(prog=prog, allow_abbrev=False, add_help=False)
     add(parser)
     options.words = ours
     while len(options.words) > 1:

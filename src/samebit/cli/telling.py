@@ -1,6 +1,5 @@
 """What the page is told of runs: the words, the tables and the comparisons of the command line."""
 
-import fnmatch
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -40,7 +39,7 @@ from samebit.query.seeds import Group, Number, as_number
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
-from samebit.replay.results import VOLATILE
+from samebit.replay.results import is_volatile
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
 from samebit.report.facts import FACTS
@@ -76,7 +75,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         paired_by,
         _table,
         _groups_table,
-        _is_volatile,
+        is_volatile,
         studies,
         (studies.sweep, Found),
         remote=remote,
@@ -230,10 +229,6 @@ def _latex(made: tables.Table) -> str:
 def _moment(row: Mapping[str, object]) -> object:
     started = row["started"]
     return when(started) if isinstance(started, int) else started
-
-
-def _is_volatile(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
 def _metrics(view: View) -> Iterator[tuple[str, object]]:

@@ -35,6 +35,7 @@ __all__ = [
     "ROWS",
     "Entry",
     "Table",
+    "age",
     "in_order",
     "is_on_network",
     "keep",
@@ -129,7 +130,7 @@ def rows(store: Path, *, replays: bool = False) -> list[Row]:
 
 def in_order(found: Iterable[Row], *, replays: bool) -> list[Row]:
     """Rows, oldest first, with those of replays or without."""
-    return sorted((row for row in found if replays or row.get("kind") != "replay"), key=_age)
+    return sorted((row for row in found if replays or row.get("kind") != "replay"), key=age)
 
 
 def of_each_run(store: Path, *tables: Table[T]) -> tuple[list[list[T]], list[Row]]:
@@ -164,7 +165,8 @@ def _is_current(store: Path, name: str, entries: Sequence[Entry[T]]) -> bool:
     return not made and before == stamp(store, name, executions)
 
 
-def _age(row: Row) -> tuple[int, str]:
+def age(row: Row) -> tuple[int, str]:
+    """By what rows stand in the order in which their runs began."""
     started = row.get("started")
     return (started if isinstance(started, int) else 0), str(row["id"])
 

@@ -265,7 +265,9 @@ class _Puller:
             self._store.list_packs()
             every = set().union(*needs.values()) - self._looked_for
             # Touched, so that no sweep here takes them before what names them is here.
-            missing = {raw for raw in self._store.hold(every) if not self._store.has(_name(raw))}
+            missing = {
+                raw for raw in self._store.hold(every) if not self._store.has(digest.name_of(raw))
+            }
             for thing, raws in needs.items():
                 if hurt := raws & self._damaged.keys():
                     self._failed[thing] = self._damaged[min(hurt)]
@@ -311,7 +313,7 @@ class _Puller:
         except NotFound as error:
             self._hurt([raw], object_path(raw.hex()), error)
             return
-        self._store.write_object(_name(raw), body.encoding, body.stored, body.size)
+        self._store.write_object(digest.name_of(raw), body.encoding, body.stored, body.size)
         self._came(size_bytes, 1)
 
     def _fetch_pack(self, some: list[Packed], size_bytes: int) -> None:
@@ -381,10 +383,6 @@ class _Puller:
                 raise Damaged("a record of other data than its folder says", path=found.path)
             new[found.path] = record, data
         return new
-
-
-def _name(raw: bytes) -> str:
-    return f"{digest.ALGORITHM}:{raw.hex()}"
 
 
 def _read(path: Path) -> bytes | None:
