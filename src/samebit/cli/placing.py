@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 
-from samebit.cli.running import memory
+from samebit.cli.typed import memory
 from samebit.errors import UsageError
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local, processors
@@ -40,6 +40,11 @@ def place_arguments(parser: argparse.ArgumentParser) -> None:
         "--address",
         metavar="ADDRESS",
         help="of a Ray cluster; auto: the one that runs here; else RAY_ADDRESS, or one is started",
+    )
+    add(
+        "--via",
+        metavar="REMOTE",
+        help="its machines do not see this folder: code goes there and runs come home by a remote",
     )
     add(
         "--sbatch",

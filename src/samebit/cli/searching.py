@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli.placing import MOST, place_of, run_words, so_many, threads_of
-from samebit.cli.running import seed
 from samebit.cli.studying import (
     Telling,
     jobs_of,
@@ -22,11 +21,13 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
+from samebit.cli.typed import seed
+from samebit.cli.via import remote_of, sent_from
 from samebit.cli.words import Screen, counted, duration, say_wrapped, seconds_of, visible
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
 from samebit.report.checklist.project import is_test
-from samebit.report.facts import FACTS
+from samebit.report.facts import TABLES
 from samebit.studies.controlling import control
 from samebit.studies.declared import (
     Study,
@@ -38,7 +39,6 @@ from samebit.studies.declared import (
     join_or_declare,
 )
 from samebit.studies.following import Following
-from samebit.studies.places.place import Place
 from samebit.studies.pruning import PRUNERS, Pruning
 from samebit.studies.samplers import LEARNING, SAMPLERS, Answers, open_sampler
 from samebit.studies.space import read_line, words
@@ -105,7 +105,7 @@ def sweep(options: argparse.Namespace) -> int:
         return show(options, options.words[1:] + rest)
     if options.json:
         raise UsageError("--json is of `samebit sweep show NAME`")
-    place = place_of(options)
+    place, remote = place_of(options), remote_of(options)
     meant = _meant(options, rest)
     if place.name == "slurm" and options.jobs is None and meant.sweep.sampler in LEARNING:
         raise UsageError(
@@ -115,21 +115,23 @@ def sweep(options: argparse.Namespace) -> int:
     answers = open_sampler(meant.study, meant.sweep)
     _check(meant, answers)
     if options.plan:
-        _say_plan(Screen.of(sys.stdout), meant, answers, place)
+        _say_plan(Screen.of(sys.stdout), meant, answers, where_of(meant.study, place, remote))
         return Exit.DONE
     store = places.make_store(places.choose_store(Path.cwd()))
     study = join_or_declare(store, with_id(store, meant.study))
     answers = open_sampler(study, meant.sweep)
     errors = Screen.of(sys.stderr)
-    _say_begin(errors, study, meant, place)
-    results = _results_of(store, study, meant.sweep)
-    asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
-    with Telling(errors, study) as telling, stopped_by_signals():
-        controlled = control(
-            store, study, asked, meant.budget.counts, 0, place,
-            jobs_of(study, run_words(options)), telling.tell,
-            stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None, retry=options.retry,
-        )  # fmt: skip
+    _say_begin(errors, study, meant, where_of(study, place, remote))
+    with sent_from(errors, store, study, place, remote) as place:
+        results = _results_of(store, study, meant.sweep)
+        asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
+        with Telling(errors, study) as telling, stopped_by_signals():
+            controlled = control(
+                store, study, asked, meant.budget.counts, 0, place,
+                jobs_of(study, run_words(options)), telling.tell,
+                stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
+                retry=options.retry,
+            )  # fmt: skip
     if not say_states(errors, controlled):
         return 130
     if asked.is_blind:
@@ -153,7 +155,7 @@ def _used_up(budget: Budget, name: str) -> str:
 def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
     """What the runs of a sweep came to, from a store."""
     rows: dict[str, Mapping[str, object]] = {}
-    for row, more in zip(*index.of_each_run(store, index.ROWS, FACTS)[0], strict=True):
+    for row, more in zip(*index.of_each_run(store, *TABLES)[0], strict=True):
         if row.get("study") == study.id:
             rows[str(row["id"])] = row | more
 
@@ -161,7 +163,7 @@ def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
         found = rows.pop(run, None)  # once: what goes on is read again
         if found is not None and found.get("state") != "running":
             return found
-        for _, entries, _ in index.read_each(store, {run}, [index.ROWS, FACTS]):
+        for _, entries, _ in index.read_each(store, {run}, TABLES):
             if isinstance(entries, dict):
                 return entries
             return entries[0].value | entries[1].value
@@ -275,10 +277,10 @@ def _check(meant: _Meant, answers: Answers) -> None:
         raise UsageError(f"{most * meant.sweep.seeds:,} runs are too many", at_most=MOST)
 
 
-def _say_plan(screen: Screen, meant: _Meant, answers: Answers, place: Place) -> None:
+def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> None:
     study, sweep = meant.study, meant.sweep
     space = [f"  {one.name}: {words(one)}" for one in sweep.space]
-    say_wrapped(screen, [_what(meant), f"  {where_of(study, place)}", *space])
+    say_wrapped(screen, [_what(meant), f"  {where}", *space])
     _warn(screen, study)
     if answers.size is None:
         screen.say("  the first:")
@@ -301,9 +303,9 @@ def _what(meant: _Meant) -> str:
     return f"{how}, {' or '.join(limits) or 'all of it'}{each}; {meant.study.metric}: {sweep.rule}"
 
 
-def _say_begin(screen: Screen, study: Study, meant: _Meant, place: Place) -> None:
+def _say_begin(screen: Screen, study: Study, meant: _Meant, where: str) -> None:
     say_wrapped(screen, [f"samebit: sweep {study.name}: {_what(meant)}"])
-    say_wrapped(screen, [f"samebit: {where_of(study, place)}"], screen.paint.dim)
+    say_wrapped(screen, [f"samebit: {where}"], screen.paint.dim)
     _warn(screen, study)
 
 

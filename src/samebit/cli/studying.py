@@ -20,6 +20,7 @@ from samebit.cli.words import ProgressLine, Screen, counted, duration, say_wrapp
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.ending import WENT_WRONG
 from samebit.folders.folder import RunFolder
+from samebit.remotes.named import Remote
 from samebit.session.studied import ROLES, SETTINGS, TRIAL
 from samebit.studies.controlling import Controlled, Progress
 from samebit.studies.declared import (
@@ -153,10 +154,11 @@ def with_id(store: Path, study: Study) -> Study:
     return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
 
 
-def where_of(study: Study, place: Place) -> str:
-    """Where runs are made, and with how many threads."""
+def where_of(study: Study, place: Place, remote: Remote | None) -> str:
+    """Where runs are made, how they come home, and with how many threads each."""
+    by = f", by way of the remote {remote.name}" if remote is not None else ""
     threads = f"{THREADS}={study.threads} in each" if study.threads else f"{THREADS} as it is"
-    return f"{place.where}, {threads}"
+    return f"{place.where}{by}, {threads}"
 
 
 class Telling:

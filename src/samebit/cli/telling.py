@@ -34,15 +34,14 @@ from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.query import index
 from samebit.query.seeds import Group, Number, as_number
+from samebit.query.volatile import is_volatile
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
-from samebit.replay.results import is_volatile
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
-from samebit.report.facts import FACTS
+from samebit.report.facts import TABLES
 from samebit.report.results import paired_by
 from samebit.report.studied import floor
 from samebit.report.table import rows_to_csv, runs_table
@@ -63,7 +62,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     studies = StudiesTold(store)
     return Given(
         store,
-        (index.ROWS, FACTS),
+        TABLES,
         partial(_tell, store, remote),
         {name: (tell, DETAILS[name]) for name, tell in _details().items()},
         _compare,

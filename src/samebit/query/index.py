@@ -36,6 +36,7 @@ __all__ = [
     "Entry",
     "Table",
     "age",
+    "forget",
     "in_order",
     "is_on_network",
     "keep",
@@ -160,9 +161,9 @@ def of_each_run(store: Path, *tables: Table[T]) -> tuple[list[list[T]], list[Row
 
 def _is_current(store: Path, name: str, entries: Sequence[Entry[T]]) -> bool:
     """Whether a run is as it was when all of these were made of it."""
-    made = {(one.executions, one.stamp) for one in entries}
-    executions, before = made.pop()
-    return not made and before == stamp(store, name, executions)
+    executions, before = entries[0][:2]
+    is_one = all(one[:2] == (executions, before) for one in entries[1:])
+    return is_one and before == stamp(store, name, executions)
 
 
 def age(row: Row) -> tuple[int, str]:
@@ -361,7 +362,7 @@ def recall(store: Path, table: Table[T], names: Iterable[str] | None = None) -> 
             for name, executions, stamp, text in found
         }
     except Exception:  # rubbish, of whatever kind: the next one begins anew
-        _forget(store)
+        forget(store)
         return {}
 
 
@@ -386,7 +387,8 @@ def _ask(store: Path, table: Table[T], wanted: str, given: Sequence[str]) -> lis
         return []
 
 
-def _forget(store: Path) -> None:
+def forget(store: Path) -> None:
+    """Take the index of a store away: it is damaged, or the store goes."""
     file = _file(store)
     if file is not None:
         _remove(file)

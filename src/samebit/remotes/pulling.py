@@ -68,6 +68,7 @@ def pull(
     runs: Iterable[str],
     names: Collection[str],
     *,
+    roots: Collection[str] = (),
     kinds: Collection[str] = KINDS,
     pace: Pace | None = None,
     expects: Callable[[int], object] = lambda _: None,
@@ -80,6 +81,7 @@ def pull(
         place: from where.
         runs: their ids.
         names: of data whose versions are wanted.
+        roots: objects that no run names yet, with all that they name.
         kinds: of what runs keep, what is wanted too: of KINDS.
         pace: how fast.
         expects: is told how many bytes more will come.
@@ -93,7 +95,7 @@ def pull(
     remote_id = known_id(place)
     puller = _Puller(store, place, remote_id, pace or Pace(), expects, advance)
     try:
-        return puller.pull(list(dict.fromkeys(runs)), list(names), kinds)
+        return puller.pull(list(dict.fromkeys(runs)), list(names), kinds, roots)
     except OSError as error:
         raise SamebitError(
             f"what comes cannot be stored here: {error.strerror or error}",
@@ -135,7 +137,9 @@ class _Puller:
         self._failed: dict[str, str] = {}
         self._incomplete: dict[str, str] = {}
 
-    def pull(self, runs: list[str], names: list[str], kinds: Collection[str]) -> Pulled:
+    def pull(
+        self, runs: list[str], names: list[str], kinds: Collection[str], roots: Collection[str]
+    ) -> Pulled:
         done: list[str] = []
         changed: set[str] = set()
         # Some at a time: what has come is here, also where the rest never comes.
@@ -146,6 +150,7 @@ class _Puller:
                 changed |= self._pull_runs(some, top, kinds)
         done = [run for run in runs if run in changed]
         learnt = [name for name in names if self._pull_data(name)]
+        self._pull_objects(roots)
         return Pulled(
             tuple(done),
             len(runs) - len(done) - len(self._failed.keys() & set(runs)),
@@ -349,6 +354,14 @@ class _Puller:
             self._bytes += size_bytes
             self._objects += objects
             self._advance(size_bytes)
+
+    def _pull_objects(self, roots: Collection[str]) -> None:
+        wanted = {f"object {root}": {root} for root in roots}
+        self._fetch_reached(wanted)
+        for thing, (root,) in wanted.items():
+            is_whole = all(self._store.has(digest.name_of(raw)) for raw in self._reached({root}))
+            if not is_whole and thing not in self._failed:
+                self._incomplete[thing] = "not all of it is at the remote"
 
     def _pull_data(self, name: str) -> bool:
         """Whether anything of it was new here."""

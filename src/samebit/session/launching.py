@@ -71,8 +71,9 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     argv = arguments(request)
     if request.shape not in ("", *SHAPES):  # it may be a stranger's word
         raise CannotStart(f"there is no shape of {request.shape!r} here", known=", ".join(SHAPES))
-    if request.replay is None:
-        refuse_changes(request.store or places.choose_store(request.cwd), code_start(request)[0])
+    if request.replay is None and studied.CODE not in request.environ:
+        start, _ = code_start(request.how, request.words, request.cwd)
+        refuse_changes(request.store or places.choose_store(request.cwd), start)
     seeded = {**request.environ, "PYTHONHASHSEED": hash_seed(request)}
     request = replace(request, environ=seeded)
     try:
@@ -257,10 +258,15 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
 
 
 def _record_code(request: Request, folder: RunFolder, settings: Settings, writer: Writer) -> None:
-    from samebit.session.snapshot import record_code  # noqa: PLC0415  (while the child starts)
+    # While the child starts.
+    from samebit.session.snapshot import record_code, record_sent  # noqa: PLC0415
 
     told = writer.fact, partial(_trouble, writer)
-    record_code(folder, *code_start(request), settings, *told)
+    if sent := request.environ.get(studied.CODE):
+        record_sent(Path(sent), *told)
+        return
+    start = code_start(request.how, request.words, request.cwd)
+    record_code(folder, *start, settings, *told)
 
 
 def _start(request: Request) -> ExecutionStart:

@@ -93,10 +93,10 @@ def arguments(request: Request) -> list[str]:
     return [request.python, *request.words]
 
 
-def code_start(request: Request) -> tuple[Path, Path | None]:
-    """The folder whose code is the run's, and the script."""
-    script = request.cwd / request.words[0] if request.how == "script" else None
-    return (script.parent if script is not None and script.is_file() else request.cwd), script
+def code_start(how: str, words: Sequence[str], cwd: Path) -> tuple[Path, Path | None]:
+    """The folder whose code is the run's, and the script; see `Request`."""
+    script = cwd / words[0] if how == "script" else None
+    return (script.parent if script is not None and script.is_file() else cwd), script
 
 
 def hash_seed(request: Request) -> str:
@@ -152,6 +152,7 @@ def _is_ours(name: str) -> bool:
         studied.TRIAL,
         studied.ROLES,
         studied.SETTINGS,
+        studied.CODE,
         READY,
     )
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from samebit.capture.variables import variable_class
 from samebit.errors import CannotStart, SamebitError, UsageError
 from samebit.studies.places.local import Local, processors, visible_cards
 from samebit.studies.places.place import Handle, Job, Look
@@ -72,10 +73,11 @@ class Ray:
             told = {
                 "key": job.key,
                 "argv": [str(word) for word in job.argv],
-                "environ": dict(job.environ),
+                "environ": _without_ours(job.environ) if job.away else dict(job.environ),
                 "cwd": str(job.cwd),
                 "log": str(job.log),
                 "needs": str(job.log.parent),
+                "away": job.away,
             }
             try:
                 self._ask(
@@ -104,7 +106,9 @@ class Ray:
     def _look(self, job: Job, seen: Mapping[str, Any]) -> Look:
         if job.key not in seen["over"]:
             return Look(False, said=seen["waits"].get(job.key, ""))
-        code, said = seen["over"][job.key]
+        code, said, printed = seen["over"][job.key]
+        if printed:
+            job.log.write_text(printed, encoding="utf-8")
         if said and code is not None:  # so it would be on the next node, too
             with open(job.log, "a", encoding="utf-8") as log:
                 print(f"cannot start a run: {said}", file=log)
@@ -202,6 +206,16 @@ def _end(driver: "subprocess.Popen[str]", *, at_once: bool) -> None:
     for pipe in (driver.stdin, driver.stdout):
         assert pipe is not None
         pipe.close()
+
+
+def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without what is this machine's own: folders, credentials. A node has its own of these."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name == "PYTHONPATH"  # what of it is the study's is led to where that lies
+        or (variable_class(name) not in ("place", "secret") and name != "SAMEBIT_CACHE")
+    }
 
 
 def _answer(
