@@ -252,7 +252,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def say_states(screen: Screen, controlled: Controlled, place: Place) -> bool:
     """What became of the runs; whether the study went as far as it can."""
     states = Counter(map(_state, controlled.fates))
-    told = ", ".join(f"{n} {state}" for state, n in states.items())
+    told = ", ".join(f"{n} {state}" for state, n in states.items()) or "none was begun"
     screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
     bad = next((one for one in controlled.fates if one.run and one.state in WENT_WRONG), None)
     if bad is not None:

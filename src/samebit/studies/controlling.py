@@ -137,8 +137,8 @@ class _Loop:
                 if hopeless:
                     return
             trial = trial or self._log.decide(one)
+            self._take(trial)  # which Ctrl-C may interrupt
             self._numbers.append(trial.number)
-            self._take(trial)
 
     def _take(self, trial: Trial) -> None:
         (found,) = fates([trial], self._rows)
