@@ -103,5 +103,5 @@ def test_axe_finds_nothing_in_it_and_a_phone_holds_it(
         assert axe_finds(opened) == []
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= wide
         opened.go("/seeds")
-        opened.page.get_by_text("sweeps:").wait_for()
+        opened.page.get_by_text("over:").wait_for()
         assert axe_finds(opened) == []

@@ -10,10 +10,11 @@ from pathlib import Path
 from samebit.cli.sweep_found import Found, find_sweep, found_of
 from samebit.errors import SamebitError
 from samebit.server.answers import StudyNow
-from samebit.studies.declared import Study, declared_in, folder_of
+from samebit.studies.declared import Study, Sweep, declared_in, folder_of
 from samebit.studies.fates import Fate, fates
 from samebit.studies.following import Following
 from samebit.studies.lasting import time_left
+from samebit.studies.space import grid
 from samebit.studies.travelling import studies_here
 from samebit.studies.trials import FILE, History, read_history
 
@@ -78,12 +79,27 @@ class StudiesTold:
 
 def _told(study: Study, history: History, rows: Mapping[str, Row]) -> StudyNow:
     found = fates(history.trials, rows)
-    counts = Counter(one.state for one in found)
-    took = [one.seconds for one in found if one.seconds is not None and one.state != "running"]
     running = [_since(one) for one in found if one.state == "running"]
-    left = time_left(took, running, counts["waiting"], 0) if running else None
-    kind = "seeds" if study.sweep is None else "sweep"
-    return StudyNow(study.name, kind, len(found), dict(counts), left)
+    # What Ctrl-C ended waits for its turn again while others run.
+    counts = Counter(one.state if running else one.called for one in found)
+    sweep = study.sweep
+    wanted = len(found) if sweep is None else _wanted(sweep, history.counts)
+    total = max(len(found), wanted or 0)
+    counts["waiting"] += total - len(found)
+    took = [one.seconds for one in found if one.seconds is not None and one.state != "running"]
+    is_known = running and wanted is not None
+    left = time_left(took, running, counts["waiting"], 0) if is_known else None
+    kind = "seeds" if sweep is None else "sweep"
+    return StudyNow(study.id, study.name, kind, total, dict(+counts), left)
+
+
+def _wanted(sweep: Sweep, budget: Mapping[str, int]) -> int | None:
+    """How many trials a sweep is to have; None where it goes on until a time is over."""
+    if any(name != "trials" for name in budget):
+        return None
+    limits = [budget["trials"]] if "trials" in budget else []
+    limits += [len(grid(sweep.space))] if sweep.sampler == "grid" else []
+    return min(limits) * sweep.seeds if limits else None
 
 
 def _since(one: Fate) -> float:

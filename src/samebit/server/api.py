@@ -128,7 +128,7 @@ class Api:
             "seeds/pairs": (self._pairs, Address(seeds.Pairs, (IDS, _AGAINST, *_JUDGED))),
             "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
             "seeds/endings": (self._endings, Address(Ending, (IDS, *_JUDGED))),
-            "studies": (self._studies, Address(answers.Studies)),
+            "studies": (self._studies, Address(answers.Studies, SOME_RUNS)),
             "sweep": (self._sweep, Address(self._given.sweep[1], (_NAME,))),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
@@ -197,10 +197,14 @@ class Api:
             for values, rows in self._given.groups(self._chosen(asked, needed, _METHOD), by)
         ]
 
-    def _studies(self, _: Request) -> bytes:
+    def _studies(self, asked: Request) -> bytes:
         of_runs = ("state", "seconds", "started", "study")
         rows = self._looking.rows(None, replays=False, names=of_runs, beginnings=())
-        return encode(answers.Studies(self._given.studies(rows)))
+        found = self._given.studies(rows)
+        if asked.query.get("where") or asked.query.get("ids"):
+            meant = {row.get("study") for row in self._chosen(asked, ("study",))}
+            found = [one for one in found if one.id in meant]
+        return encode(answers.Studies(found))
 
     def _sweep(self, asked: Request) -> bytes:
         tell, _ = self._given.sweep
