@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from samebit.cli.seeds_early import Early, early_of
 from samebit.cli.sweep_found import Found, find_sweep, found_of
 from samebit.errors import SamebitError
 from samebit.server.answers import StudyNow
@@ -64,6 +65,23 @@ class StudiesTold:
             following = self._followed.setdefault(study.id, Following(self._store, study.metric))
             return found_of(study, sweep, history, ours, following.points)
 
+    def metrics(self, rows: Sequence[Row]) -> list[str]:
+        """By which metrics the studies of some runs judge them."""
+        known = map(self._read, _studies_of(rows))
+        return list(dict.fromkeys(one[0].metric for one in known if one and one[0].metric))
+
+    def early(self, rows: Sequence[Row]) -> Early | None:
+        """What stopping early came to; None but of the runs of one study that does so."""
+        of = _studies_of(rows)
+        known = self._read(of[0]) if len(of) == 1 else None
+        if known is None or known[0].keeping is None:
+            return None
+        study, history = known
+        by_id = {str(row["id"]): row for row in rows}
+        with self._lock:
+            following = self._followed.setdefault(study.id, Following(self._store, study.metric))
+            return early_of(study, fates(history.trials, by_id), rows, following.points)
+
     def _read(self, study: str) -> tuple[Study, History] | None:
         folder = folder_of(self._store, study)
         try:
@@ -75,6 +93,10 @@ class StudiesTold:
         except (OSError, SamebitError):
             return None
         return known[1:]
+
+
+def _studies_of(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(one) for row in rows if (one := row.get("study")) is not None))
 
 
 def _told(study: Study, history: History, rows: Mapping[str, Row]) -> StudyNow:

@@ -1,6 +1,5 @@
 """What the page is told of runs: the words, the tables and the comparisons of the command line."""
 
-import fnmatch
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -19,8 +18,10 @@ from samebit.cli.comparing import (
     results_of,
     why_not_comparable,
 )
+from samebit.cli.groups_told import GroupsTold, GroupTold
 from samebit.cli.scheduling import schedule_as_data
 from samebit.cli.schemas.details import DETAILS
+from samebit.cli.seeds_shown import is_volatile
 from samebit.cli.showing import randomness_lines
 from samebit.cli.studies_told import StudiesTold
 from samebit.cli.surroundings import machine_lines
@@ -36,18 +37,15 @@ from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import index
-from samebit.query.seeds import Group, Number, as_number
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
-from samebit.replay.results import VOLATILE
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
 from samebit.report.facts import FACTS
-from samebit.report.results import paired_by
-from samebit.report.studied import floor
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
+from samebit.report.versus import Versus
 from samebit.server import code
 from samebit.server.answers import Command, Fact, Part, Told
 from samebit.server.beside import FirstDifference
@@ -62,6 +60,7 @@ _FACTS_OF_ENVIRONMENT = ("interpreter", "packages", "machine", "settings", "vari
 def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     """Everything that the page is given."""
     studies = StudiesTold(store)
+    told = GroupsTold(studies)
     return Given(
         store,
         (index.ROWS, FACTS),
@@ -71,12 +70,13 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         _first_difference,
         lambda view, one, apart: open_state(view, one, apart=apart),
         results.groups,
-        _result,
-        _floor,
-        paired_by,
+        told.counted,
+        (told.group, GroupTold),
+        (told.versus, Versus),
+        told.floor,
         _table,
         _groups_table,
-        _is_volatile,
+        is_volatile,
         studies,
         (studies.sweep, Found),
         remote=remote,
@@ -186,17 +186,6 @@ def _first_difference(first: View, second: View) -> TracesApart:
     )
 
 
-def _result(
-    rows: Sequence[Mapping[str, object]], metric: str, take: str, values: tuple[object, ...]
-) -> Group:
-    return results.as_group(results.result(rows, metric, take=take), values)
-
-
-def _floor(rows: Sequence[Mapping[str, object]], metric: str, take: str) -> Number | None:
-    found = floor(rows, metric, take)
-    return as_number(found) if found is not None else None
-
-
 def _table(form: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None) -> str:
     if form == "csv":
         return rows_to_csv(*runs_table(rows, columns))
@@ -230,10 +219,6 @@ def _latex(made: tables.Table) -> str:
 def _moment(row: Mapping[str, object]) -> object:
     started = row["started"]
     return when(started) if isinstance(started, int) else started
-
-
-def _is_volatile(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
 def _metrics(view: View) -> Iterator[tuple[str, object]]:

@@ -11,6 +11,7 @@ import { State } from "../parts/marks.js";
 import { Select } from "../parts/select.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { Chart, whole } from "./seed_charts.js";
+import { Minds } from "./seed_facts.js";
 import { isOpen, Progress, useStudies } from "./study_progress.js";
 
 const MOST_ROWS = 300;
@@ -42,7 +43,7 @@ function Found({ found, runs }) {
   const key = take === "best" ? `${goal === "maximize" ? "max" : "min"}.${metric}` : `metric.${metric}`;
   const better = goal === "maximize" ? "higher" : "lower";
   return html`
-    ${found.warnings.map((one) => html`<p key=${one} class="note-line"><small>${visible(one)}</small></p>`)}
+    <${Minds} notes=${found.warnings} />
     <p class="actions"><a class="button" href=${link("hyper", { where, metric: key, better })}>Hyper-parameters</a>
       <a class="button" href=${link("curves", { where })}>Curves</a><a class="button" href=${link("runs", { where })}>Runs</a></p>
     <div class="sweep-top"><${Searched} found=${found} />${found.best_so_far.length > 0 && html`<${BestSoFar} found=${found} />`}</div>
