@@ -1,9 +1,9 @@
 // How far studies are: what is running and waiting, what became of the others, time left; and the way to each.
 
 import { link } from "../lib/address.js";
-import { html } from "../lib/html.js";
+import { html, useEffect } from "../lib/html.js";
 import { ask } from "../lib/api.js";
-import { useRuns } from "../lib/runs.js";
+import { useRuns, value, want } from "../lib/runs.js";
 import { count, duration, visible } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 
@@ -23,6 +23,18 @@ export const isOpen = ({ counts }) => OPEN.some((state) => counts[state]);
 
 /** Where a study is told of: seeds are a group among others, a sweep has a view. */
 const placeOf = ({ kind, name }) => (kind === "sweep" ? link("sweep", { name }) : link("seeds", { by: "group", where: `group = ${JSON.stringify(name)}` }));
+
+/** The way from a run back to the study that started it; nothing where none did. */
+export function OfStudy({ runs, id }) {
+  useEffect(() => { want(["study"]); }, [runs.phase]);
+  const study = runs.columns.has("study") ? value(runs, id, "study") : null;
+  return study && html`<${Back} study=${study} id=${id} />`;
+}
+
+function Back({ study, id }) {
+  const found = (useStudies({ ids: id }) ?? []).find((one) => one.id === study);
+  return found && html`<a class="button" href=${placeOf(found)}>${`${found.kind} ${visible(found.name)}`}</a>`;
+}
 
 /** A line for each study in progress, and links to those that are over; nothing where there is none. */
 export function StudyProgress({ where, ids }) {

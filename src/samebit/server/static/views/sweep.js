@@ -96,6 +96,9 @@ function apart(ended) {
   return { x: Float64Array.from(ended.flatMap((one) => [one.number, one.number + 0.5])), y: Float64Array.from(ended.flatMap(({ value }) => [value, NaN])) };
 }
 
+/** At which step it was stopped, and by which value; or why it failed. */
+const how = ({ stopped_at: step, why }) => (step !== null ? ` at step ${number(step)}: ` : "") + visible(why);
+
 function Configurations({ found, runs, better }) {
   const numbers = new Map(found.configurations.map((one) => [one.number, one]));
   const names = Object.keys(found.space);
@@ -109,7 +112,7 @@ function Configurations({ found, runs, better }) {
     <tbody>${ranked.map((one) => html`<tr key=${one.number} class=${classes(one.number === found.best && "chosen", one.value === null && "out")}>
       <th scope="row" class="numeric">${one.number === found.best && html`<small>best </small>`}${one.number}</th>
       <td class="numeric"><b>${one.value === null ? "" : written(one.value)}</b></td>${found.seeds > 1 && html`<td class="numeric">${one.sd === null ? "" : spread(one.sd)}</td>`}
-      <td><${State} state=${one.state} /></td>
+      <td title=${one.why ? visible(one.why) : null}><${State} state=${one.state} />${how(one) && html`<small class="dim">${how(one)}</small>`}</td>
       ${names.map((name) => html`<td key=${name} class="numeric">${name in one.settings ? shown(one.settings[name]) : "—"}</td>`)}
       <td>${one.runs.slice(0, MOST_RUNS).map((id) => html`<a key=${id} href=${link("run", {}, id)}>${visible(label(runs, id))}</a> `)}
         ${one.runs.length > MOST_RUNS && html`<span class="dim">${`and ${one.runs.length - MOST_RUNS} more`}</span>`}</td></tr>`)}</tbody></table></div>
