@@ -71,7 +71,7 @@ def main() -> None:
         recording = measure.new_recording(folder)
         run = Run(recording, lambda *_: None)
         run.watch(model, optimizer)
-        recording.members.meet("optimizer", optimizer)
+        recording.training.members.meet("optimizer", optimizer)
         for number in range(ROUNDS + 1):
             change(model)
             began = clock()

@@ -268,7 +268,7 @@ def _steps(folder: Path) -> None:
     modes = {
         "bare": Mode(None),
         "trace alone": Mode(TraceAlone(traced)),
-        "everything": Mode(recording),
+        "everything": Mode(recording.listener),
     }
     recording.begin(seed=None, deterministic=False)
     step = _training()

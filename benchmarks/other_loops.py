@@ -95,7 +95,7 @@ class Timed:
 
 def _boosting(fit: Callable[[], object], folder: Path) -> Figures:
     recording = measure.new_recording(folder)
-    hooks.install(recording)
+    hooks.install(recording.listener)
     timed = Timed(hooks._Guard.current)
 
     def listened() -> float:

@@ -200,7 +200,7 @@ def _measure(model: Model, folder: Path) -> Figures:
 
 
 def _listen(recording: Recording) -> Timed:
-    hooks.install(recording)
+    hooks.install(recording.listener)
     timed = Timed(hooks._Guard.current)
     hooks._Guard.current = timed  # pyright: ignore
     return timed

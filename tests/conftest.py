@@ -1,5 +1,6 @@
 """What every test needs: nothing of ours outside its own folders."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -9,6 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.warm import Warm
+
+# Threads of OpenMP and OpenBLAS that wait sleep. By default they turn in circles: where other tests
+# run beside a training, most of its processor time. Read when libraries are loaded, here and in
+# other processes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 # No test is about time: a machine may be busy with another.
 settings.register_profile(

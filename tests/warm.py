@@ -1,6 +1,7 @@
 """Scripts in forks of a process that has torch already: its start takes two seconds, a fork none.
 
-For a promise that is tried at one fault point after the other. A script finds what plain
+For a promise that is tried at one fault point after the other, or behind one framework after the
+other. A script finds what plain
 `python script` gives it: its folder, words, variables and files, a `__main__` of its own, an
 interpreter's end. Only what a process has from its start (the order of hashes, the command line
 that the system knows) is that of the first. This file is what runs there, too: it
@@ -8,6 +9,7 @@ imports nothing of ours, which begins anew in each fork.
 """
 
 import gc
+import importlib
 import json
 import os
 import subprocess
@@ -20,13 +22,23 @@ __all__ = ["Warm"]
 
 
 class Warm:
-    """A process with torch, of which each script is a fork; must be closed."""
+    """A process with torch, or with other modules, of which each script is a fork; must be closed.
 
-    def __init__(self, folder: Path) -> None:
+    What these modules read of the environment while they are imported they read of `env`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        # The second is what the first optimizer of a process imports.
+        modules: Iterable[str] = ("torch", "torch._dynamo"),
+        **env: str,
+    ) -> None:
         self._out, self._err = folder / "out", folder / "err"
         self._server = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", __name__, *modules],
             cwd=Path(__file__).parent.parent,
+            env={**os.environ, **env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -61,8 +73,8 @@ class Warm:
 
 
 def _serve() -> None:
-    import torch._dynamo  # which the first optimizer of a process imports  # noqa: F401
-
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
     gc.freeze()  # or each fork goes through all of it at its end, and copies it
     for line in iter(sys.stdin.readline, ""):
         environs, asked = json.loads(line)

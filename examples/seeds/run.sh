@@ -3,6 +3,7 @@
 set -e
 cd "$(dirname "$0")"
 jobs="${JOBS:-2}"
+[ -f digits.npz ] || python digits.py
 if ! git rev-parse --git-dir > /dev/null 2>&1; then  # so that a commit has the code of every run
   git init -q && git add -A
   git -c user.name=Example -c user.email=example@localhost commit -q -m "A study of seeds"

@@ -25,6 +25,7 @@ __all__ = [
     "escaped",
     "from_json",
     "hex_of",
+    "name_of",
     "of_bytes",
     "of_file",
     "of_stream",
@@ -76,6 +77,11 @@ def raw(data: bytes | bytearray | memoryview) -> bytes:
 def of_bytes(data: bytes | bytearray | memoryview) -> str:
     """The content name of some bytes."""
     return _PREFIX + blake3.blake3(data).hexdigest()
+
+
+def name_of(raw: bytes) -> str:
+    """The content name of what hashes to these 32 bytes."""
+    return _PREFIX + raw.hex()
 
 
 def of_stream(stream: BinaryIO) -> tuple[str, int]:

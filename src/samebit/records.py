@@ -19,6 +19,7 @@ __all__ = [
     "LATER",
     "RUN_FORMAT",
     "CodeRecord",
+    "CodeSent",
     "DataRecord",
     "ExecutionEnd",
     "ExecutionStart",
@@ -47,6 +48,7 @@ TREE_FORMAT = "samebit-tree 1"
 SPLIT_FORMAT = "samebit-split 1"
 DATA_FORMAT = "samebit-data 1"
 PAPER_FORMAT = "samebit-paper 1"
+SENT_FORMAT = "samebit-code-sent 1"
 
 T = TypeVar("T")
 
@@ -148,6 +150,14 @@ class CodeRecord(Struct, frozen=True):
     changed: tuple[str, ...] = ()  # files that differ from HEAD, with git's two status letters
     left_out: tuple[str, ...] = ()  # path: reason
     notices: tuple[str, ...] = ()
+
+
+class CodeSent(Struct, frozen=True):
+    """The code with which runs of a study begin where its folder is not seen (docs/design/048)."""
+
+    code: CodeRecord  # its root is where it lies on the machine on which the record is read
+    locks: tuple[dict[str, Any], ...] = ()  # the fact `lock`
+    format: str = SENT_FORMAT
 
 
 class LeafRecord(Struct, frozen=True):

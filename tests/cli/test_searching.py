@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import pytest
 
 from samebit.cli.main import main
 from samebit.studies.declared import find_study, folder_of
-from samebit.studies.trials import History, read_history
-from tests.projects import SAMEBIT, Ended, Project
+from tests.projects import SAMEBIT, Project
+from tests.studied import begin, history_of, sweep, wait_until_begun
 
 # Its result follows from what it is given; by `how` it fails, waits, logs nothing or what is NaN.
 SCRIPT = """
@@ -59,18 +57,8 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def sweep(project: Project, *words: str, **env: Any) -> Ended:
-    return project.call(SAMEBIT, "sweep", *words, **env)
-
-
 def shown(project: Project, name: str) -> Any:
     return sweep(project, "show", name, "--json").json
-
-
-def history_of(project: Project, name: str) -> History:
-    study = find_study(project.store, name)
-    assert study is not None
-    return read_history(folder_of(project.store, study.id), study.id)
 
 
 def trials_of(project: Project, name: str) -> list[tuple[object, ...]]:
@@ -212,6 +200,17 @@ def test_the_same_study_again_has_the_same_trials(project: Project, sampler: str
     assert history_of(project, "a").trials[3].told == (2,)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """What a controller asks for that nobody kills."""
+    project = Project(tmp_path_factory.mktemp("whole"))
+    project.write("t.py", SCRIPT)
+    project.write("s.toml", FILE.replace("SAMPLER", "tpe"))
+    ended = sweep(project, "s.toml")
+    assert ended.code == 0, ended.err
+    return [one.values for one in history_of(project, "g").trials]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "point",
@@ -227,7 +226,7 @@ def test_the_same_study_again_has_the_same_trials(project: Project, sampler: str
     ],
 )
 def test_a_controller_killed_anywhere_is_gone_on_with_and_has_the_same_trials(
-    project: Project, point: str
+    project: Project, whole: list[object], point: str
 ) -> None:
     project.write("s.toml", FILE.replace("SAMPLER", "tpe"))
     name, _, when = point.partition("@")
@@ -237,12 +236,7 @@ def test_a_controller_killed_anywhere_is_gone_on_with_and_has_the_same_trials(
     assert ended.code == 0, ended.err
     assert [view.status for view in project.views()] == ["finished"] * 3
     assert sorted(view.record.trial or 0 for view in project.views()) == [0, 1, 2]
-    whole = sweep(project, "s.toml", "--name", "whole")
-    assert whole.code == 0
-    ours, theirs = (
-        [one.values for one in history_of(project, name).trials] for name in ("g", "whole")
-    )
-    assert ours == theirs
+    assert [one.values for one in history_of(project, "g").trials] == whole
 
 
 @pytest.mark.slow
@@ -281,8 +275,9 @@ def test_scripts_that_fail_end_it_and_so_do_those_without_the_metric(project: Pr
 def test_a_time_that_is_over_begins_no_more_and_a_longer_one_goes_on(project: Project) -> None:
     words = ("t.py", "--minimize", "loss", "--sampler", "random", "--name", "t", *LR)
     arguments = ("--", "--learning-rate", "{lr}")
-    ended = sweep(project, *words, "--for", "0.03m", *arguments)
+    ended = sweep(project, *words, "--for", "2s", *arguments)
     assert ended.code == 0, ended.err
+    assert "the time of 2 s is used up: no more was begun" in ended.err
     first = len(project.views())
     assert first >= 1
     assert sweep(project, "t").code == 0
@@ -312,18 +307,8 @@ def test_a_pruner_stops_what_is_worse_than_others_were(project: Project) -> None
 @pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(project: Project) -> None:
     words = [*GRID, "--name", "s", "--", "--learning-rate={lr}", "--how", "waits"]
-    first = subprocess.Popen(
-        [SAMEBIT, "sweep", *words],
-        cwd=project.path,
-        env=project.environ(),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    until = time.monotonic() + 60
-    while not list(project.store.glob("runs/*/executions/1/joined-0")):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    first = begin(project, "sweep", *words)
+    wait_until_begun(project, 1)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130

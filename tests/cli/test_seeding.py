@@ -13,10 +13,9 @@ import pytest
 
 from samebit import stats
 from samebit.cli.main import main
-from samebit.folders.find import list_runs
-from samebit.studies.declared import find_study, folder_of
-from samebit.studies.trials import read_history
-from tests.projects import SAMEBIT, Ended, Project
+from samebit.studies.declared import find_study
+from tests.projects import SAMEBIT, Project
+from tests.studied import begin, history_of, seeds, wait_until_begun
 
 # A script of two streams; by its first word it fails, or is killed at its first start.
 SCRIPT = """
@@ -47,33 +46,8 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def seeds(project: Project, *words: str, **env: Any) -> Ended:
-    return project.call(SAMEBIT, "seeds", *words, **env)
-
-
-def begin(project: Project, *words: str, **env: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [SAMEBIT, "seeds", *words],
-        cwd=project.path,
-        env=project.environ(**env),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def shown(project: Project, group: str, *words: str) -> Any:
     return seeds(project, "show", group, "--json", *words).json
-
-
-def wait_until(project: Project, running: int) -> None:
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        there = [run.path / "executions/1/joined-0" for run in list_runs(project.store)]
-        if sum(map(Path.exists, there)) >= running:
-            return
-        time.sleep(0.05)
-    raise AssertionError("they never began")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +141,9 @@ def test_crossed_seeds_are_parted_and_the_repeated_cell_is_the_floor(project: Pr
     values = {(r["seeds"]["init"], r["seeds"]["order"]): r["metrics"]["acc"] for r in told["runs"]}
     rows, columns = (sorted({key[at] for key in values}) for at in (0, 1))
     expected = stats.crossed([[values[row, column] for column in columns] for row in rows])
-    assert result["crossing"]["parts"][0]["share"] == pytest.approx(expected.share(expected.rows))
+    assert result["crossing"]["parts"][0]["share"] == pytest.approx(
+        expected.share(expected.parts[0])
+    )
     text = seeds(project, "show", "x").out
     assert "2 runs with the same seeds are equal to the bit" in text
     assert "init: SD" in text
@@ -226,15 +202,15 @@ def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_fou
     project: Project,
 ) -> None:
     words = ("t.py", "--n", "2", "--name", "w", "--jobs", "2", "--", "waits")
-    first = begin(project, *words)
-    wait_until(project, 2)
+    first = begin(project, "seeds", *words)
+    wait_until_begun(project, 2)
     second = seeds(project, *words)
     assert second.code == 1
     assert "another process runs this study" in second.err
     assert f"process: {first.pid}" in second.err
     first.kill()
     first.communicate()
-    third = begin(project, *words)
+    third = begin(project, "seeds", *words)
     time.sleep(1)
     (project.path / "go").touch()
     _, said = third.communicate(timeout=120)
@@ -245,18 +221,15 @@ def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_fou
 @pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(project: Project) -> None:
     words = ("t.py", "--n", "2", "--name", "s", "--jobs", "2", "--", "waits")
-    first = begin(project, *words)
-    wait_until(project, 2)
+    first = begin(project, "seeds", *words)
+    wait_until_begun(project, 2)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130
     assert "2 runs: 2 stopped" in said
     assert "the same command goes on" in said
     assert [view.status for view in project.views()] == ["killed"] * 2
-    study = find_study(project.store, "s")
-    assert study is not None
-    history = read_history(folder_of(project.store, study.id), study.id)
-    assert [one.counted for one in history.trials] == [0, 0]
+    assert [one.counted for one in history_of(project, "s").trials] == [0, 0]
     (project.path / "go").touch()
     assert seeds(project, *words).code == 0
     assert [view.status for view in project.views()].count("finished") == 2

@@ -3,18 +3,15 @@
 import os
 import pty
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from samebit.studies.declared import find_study, folder_of
-from samebit.studies.trials import read_history
 from tests.disks import fill
 from tests.projects import SAMEBIT, Project
+from tests.studied import begin, history_of, seeds, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="/proc")]
 
@@ -31,13 +28,6 @@ def project(tmp_path: Path) -> Project:
     project = Project(tmp_path)
     project.write("t.py", WAITS)
     return project
-
-
-def counted(project: Project, name: str) -> list[int]:
-    study = find_study(project.store, name)
-    assert study is not None
-    history = read_history(folder_of(project.store, study.id), study.id)
-    return [trial.counted for trial in history.trials]
 
 
 def begin_at_a_terminal(project: Project, *words: str) -> tuple[int, int]:
@@ -78,20 +68,19 @@ def test_ctrl_c_at_the_terminal_ends_the_run_and_the_study_which_goes_on_later(
     (view,) = project.views()
     by = "SIGINT" if place == "inline" else "SIGTERM"  # at the terminal it is the script's own
     assert (view.status, view.cause) == ("killed", by)
-    assert counted(project, "s")[0] == 0
+    assert history_of(project, "s").trials[0].counted == 0
     (project.path / "go").touch()
-    assert project.call(SAMEBIT, "seeds", *words).code == 0
+    assert seeds(project, *words).code == 0
     assert [view.status for view in project.views()] == ["killed", "finished", "finished"]
 
 
 def test_a_signal_to_the_controller_alone_ends_a_run_at_its_terminal_too(project: Project) -> None:
-    words = [SAMEBIT, "seeds", "t.py", "--n", "1", "--name", "s", "--on", "inline"]
-    controller = subprocess.Popen(
-        words, cwd=project.path, env=project.environ(), start_new_session=True
-    )
+    words = ("t.py", "--n", "1", "--name", "s", "--on", "inline")
+    controller = begin(project, "seeds", *words)
     project.wait_for("began")
     controller.send_signal(signal.SIGTERM)
-    assert controller.wait(60) == 130
+    controller.communicate(timeout=60)
+    assert controller.returncode == 130
     assert project.view().cause == "SIGTERM"
 
 
@@ -101,17 +90,9 @@ def test_a_full_disk_is_said_and_the_study_goes_on_where_there_is_room(
     top = little_disk("size=4m")
     project.store = top / ".samebit"
     words = ("t.py", "--n", "3", "--name", "s", "--jobs", "2")
-    controller = subprocess.Popen(
-        [SAMEBIT, "seeds", *words],
-        cwd=project.path,
-        env=project.environ(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    controller = begin(project, "seeds", *words)
     project.wait_for("began")
-    until = time.monotonic() + 60
-    while len(project.views()) < 2 and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: len(project.views()) == 2)
     filling = fill(top)
     (project.path / "go").touch()
     said = controller.communicate(timeout=100)[1]
@@ -119,7 +100,7 @@ def test_a_full_disk_is_said_and_the_study_goes_on_where_there_is_room(
     assert "Traceback" not in said
     assert "no space left" in said.lower(), said
     filling.unlink()
-    ended = project.call(SAMEBIT, "seeds", *words)
+    ended = seeds(project, *words)
     assert ended.code == 0, ended.err
     statuses = [view.status for view in project.views()]
     assert statuses.count("finished") == 3
@@ -128,13 +109,13 @@ def test_a_full_disk_is_said_and_the_study_goes_on_where_there_is_room(
 def test_a_run_beyond_its_memory_is_not_started_again_until_that_is_asked(project: Project) -> None:
     project.write("t.py", "import time\nheld = bytearray(300 << 20)\ntime.sleep(2)\n")
     words = ("t.py", "--n", "1", "--name", "m")
-    ended = project.call(SAMEBIT, "seeds", *words, "--memory", "200M")
+    ended = seeds(project, *words, "--memory", "200M")
     assert ended.code == 1
     assert "killed (out of memory, as it was bounded: " in ended.err
     assert "of 200 MiB)" in ended.err
     assert "once more" not in ended.err
-    assert project.call(SAMEBIT, "seeds", *words).code == 1
+    assert seeds(project, *words).code == 1
     assert len(project.views()) == 1
-    ended = project.call(SAMEBIT, "seeds", *words, "--memory", "2G", "--retry")
+    ended = seeds(project, *words, "--memory", "2G", "--retry")
     assert ended.code == 0, ended.err
     assert [view.status for view in project.views()] == ["killed", "finished"]

@@ -2,14 +2,12 @@
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from samebit.cli.main import main
-from samebit.studies.declared import find_study, folder_of
-from samebit.studies.trials import read_history
-from tests.projects import SAMEBIT, Ended, Project
+from tests.projects import Project
+from tests.studied import history_of, seeds
 
 # Twenty steps, at each of which seed s has acc = s * step / 20; seed 3 as its last word says. Seeds
 # below the second word, and one with NaN, wait behind step 6 to be stopped.
@@ -39,10 +37,6 @@ def project(tmp_path: Path) -> Project:
     project = Project(tmp_path)
     project.write("t.py", SCRIPT)
     return project
-
-
-def seeds(project: Project, *words: str, **env: Any) -> Ended:
-    return project.call(SAMEBIT, "seeds", *words, **env)
 
 
 @pytest.mark.parametrize(
@@ -140,13 +134,7 @@ def test_a_controller_killed_while_it_stops_runs_stops_the_same_ones_later(
     words = (*ASKED, *AT, "--jobs", "4", "--", "{seed}", "3")
     killed = seeds(project, *words, SAMEBIT_FAULTS=f"{name}=kill@{when}")
     assert killed.code == -signal.SIGKILL
-    study = find_study(project.store, "e")
-    assert study is not None
-    decided = [
-        one.number
-        for one in read_history(folder_of(project.store, study.id), study.id).trials
-        if one.early is not None
-    ]
+    decided = [one.number for one in history_of(project, "e").trials if one.early is not None]
     ended = seeds(project, *words)
     assert ended.code == 0, ended.err
     states = {view.record.trial: view.status for view in project.views()}

@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from samebit import stats
@@ -171,6 +173,19 @@ def test_one_run_on_a_side_says_what_it_is(store: Path, call: Call) -> None:
     assert "no metric in common" in call("versus", "a", "c", ends=7)
 
 
+@pytest.mark.parametrize("is_paired", [True, False])
+def test_of_tied_values_one_smallest_p_is_told(store: Path, call: Call, is_paired: bool) -> None:
+    for at, (ours, theirs) in enumerate([(0.9, 0.8), (0.9, 0.8), (0.8, 0.8), (0.8, 0.8)]):
+        record(store, group="a", seed=at, rows=[({"acc": ours}, 1)])
+        seed = at if is_paired else 10 + at
+        record(store, group="b", seed=seed, rows=[({"acc": theirs}, 1)])
+    pairs = call("versus", "a", "b", "--json")["pairs"]
+    notes = [one["note"] for one in (pairs["wins"], *pairs["tests"])]
+    said = {found for note in notes for found in re.findall(r"the smallest p is [\d.e-]+", note)}
+    assert said == {f"the smallest p is {0.5 if is_paired else 0.429}"}
+    assert call("versus", "a", "b").count("the smallest p is") == 1
+
+
 # `seeds show` of groups that no study made.
 
 
@@ -193,13 +208,46 @@ def test_plain_runs_with_crossed_seeds_are_parted_with_the_repeated_cell_as_thei
     found = call("seeds", "show", "x", "--json")["result"]
     shares = [part["share"] for part in found["crossing"]["parts"]]
     assert shares[:2] == pytest.approx(
-        [expected.share(expected.rows), expected.share(expected.columns)]
+        [expected.share(expected.parts[0]), expected.share(expected.parts[1])]
     )
     assert (found["floor"]["value"], found["floor"]["n"]) == (0, 2)
     text = call("seeds", "show", "x")
     assert "3 seeds of init_seed × 4 of order_seed" in text
     assert "p = 0.00102 (two-way ANOVA)" in text
     assert "2 runs with the same seeds are equal to the bit" in text
+
+
+def test_three_kinds_of_seeds_are_parted_and_repeats_of_all_of_them_are_a_part(
+    store: Path, call: Call
+) -> None:
+    source = np.random.Generator(np.random.PCG64(0))
+    table = source.random((3, 2, 2, 2))
+    for repeat in range(2):
+        cells = list(np.ndindex(3, 2, 2))
+        for init, order, dropout in cells[:-1] if repeat == 0 else [*cells, cells[-1]]:
+            config = {"init_seed": init, "order_seed": order, "dropout_seed": dropout}
+            value = float(table[init, order, dropout, repeat])
+            record(store, group="x", config=config, rows=[({"acc": value}, 1)])
+        if repeat:
+            continue
+        found = call("seeds", "show", "x", "--json")["result"]["crossing"]
+        expected = stats.crossed(table[:2, ..., 0], over="abc")
+        assert [part["sd"] ** 2 for part in found["parts"]] == pytest.approx(
+            [part.variance for part in expected.parts]
+        )
+        text = " ".join(call("seeds", "show", "x").split())
+        assert "3 seeds of init_seed × 2 of order_seed × 2 of dropout_seed:" in text
+        assert "every result; left out: seed of init_seed 2" in text
+        assert "the rest: what they do together" in text
+    table[2, 1, 1, 0] = table[2, 1, 1, 1]  # which was run twice
+    expected = stats.crossed(table, over="abc")
+    parts = call("seeds", "show", "x", "--json")["result"]["crossing"]["parts"]
+    assert [part["share"] for part in parts] == pytest.approx(
+        [expected.share(part) for part in expected.parts]
+    )
+    names = ["init_seed", "order_seed", "dropout_seed", "interaction", "repeats"]
+    assert [part["over"].removeprefix("seed of ") for part in parts] == names
+    assert "repeats: what cannot be repeated)" in call("seeds", "show", "x")
 
 
 def test_runs_that_do_not_repeat_have_a_floor(store: Path, call: Call) -> None:

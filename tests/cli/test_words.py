@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from samebit.cli.main import main
 from samebit.cli.words import (
     Paint,
     ProgressLine,
@@ -331,3 +332,35 @@ def test_a_long_line_is_wrapped_on_a_screen_alone() -> None:
         assert " ".join(" ".join(said).split()) == " ".join(f"{line} short".split())
         assert len(said) == (2 if columns is None else 3)
         assert columns is None or max(map(len, said)) <= columns
+
+
+def test_what_is_copied_from_a_screen_is_not_broken() -> None:
+    whole = [
+        "`samebit seeds show a-group --metric test/acc`",
+        "samebit sweep --maximize acc --space 'lr = [0.1, 0.01]' -- torchrun train.py",
+        "/a folder/with spaces/of somebody/who likes/them",
+    ]
+    lines = [
+        f"hint: that is what {whole[0]} is for, and not what stands here",
+        f"hint: {whole[1]}",
+        f"  folder: {whole[2]}",
+        "hint: samebit sees nothing of what an unbreakable/" + "word/" * 20 + " does; look there",
+    ]
+    stream = io.StringIO()
+    say_wrapped(Screen(stream, 50, False), lines)
+    said = stream.getvalue()
+    assert all(one in said for one in [*whole, "word/" * 20])
+    assert max(len(line) for line in said.splitlines() if "samebit" not in line) <= 80
+    assert "is for, and" in said.replace("\n  ", " ")
+
+
+def test_an_error_fits_the_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", terminal.stream)
+    assert main(["nosuch"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["seeds", "--vary", "a-kind-of-seed-that-there-is-not"])
+    said = terminal.output().splitlines()
+    ours = [line for line in said if "samebit seeds" not in line or "error" in line]  # no usage
+    assert ours[0] == "samebit: there is no command 'nosuch'"
+    assert max(map(len, ours)) <= 60
+    assert " ".join(map(str.strip, ours)).endswith("not': init, order, dropout, split, all")

@@ -20,7 +20,8 @@ class DoorCode:
             that logs none of its own, the framework that its configuration is said to be of.
         begins: whether it begins a run where there is none.
         ends: whether its `finish` ends a run that it began.
-        is_large: whether its framework takes seconds to load.
+        loads: modules that its code imports and that take a second or more.
+        is_large: whether its tests are left out of the everyday ones all the same.
         makes_rows_elsewhere: whether a fork's value is a row of the run around it.
     """
 
@@ -28,6 +29,7 @@ class DoorCode:
     metric: str = "x"
     begins: bool = True
     ends: bool = False
+    loads: tuple[str, ...] = ()
     is_large: bool = True
     makes_rows_elsewhere: bool = True
 
@@ -265,15 +267,24 @@ def finish(door):
 DOORS = {
     "Door": DoorCode(_DOOR, ends=True, is_large=False),
     "wandb": DoorCode(_WANDB, ends=True, is_large=False),
-    "SummaryWriter": DoorCode(_WRITER, begins=False, is_large=False, makes_rows_elsewhere=False),
-    "sklearn": DoorCode(_SKLEARN, "DummyRegressor/training_score", makes_rows_elsewhere=False),
-    "optuna": DoorCode(_OPTUNA, "optuna/value", makes_rows_elsewhere=False),
-    "transformers": DoorCode(_TRANSFORMERS),
-    "lightning": DoorCode(_LIGHTNING),
-    "accelerate": DoorCode(_ACCELERATE, ends=True),
-    "keras": DoorCode(_KERAS),
-    "xgboost": DoorCode(_XGBOOST, "x.rmse", makes_rows_elsewhere=False),
-    "lightgbm": DoorCode(_LIGHTGBM, "x.l2", makes_rows_elsewhere=False),
-    "ignite": DoorCode(_IGNITE, "train/x", ends=True),
-    "hydra": DoorCode(_HYDRA, "Hydra", begins=False, makes_rows_elsewhere=False),
+    "SummaryWriter": DoorCode(
+        _WRITER, begins=False, loads=("tensorboardX",), is_large=False, makes_rows_elsewhere=False
+    ),
+    "sklearn": DoorCode(
+        _SKLEARN,
+        "DummyRegressor/training_score",
+        loads=("sklearn.dummy",),
+        makes_rows_elsewhere=False,
+    ),
+    "optuna": DoorCode(_OPTUNA, "optuna/value", loads=("optuna",), makes_rows_elsewhere=False),
+    "transformers": DoorCode(_TRANSFORMERS, loads=("transformers.trainer", "torch._dynamo")),
+    "lightning": DoorCode(_LIGHTNING, loads=("lightning.pytorch",)),
+    "accelerate": DoorCode(_ACCELERATE, ends=True, loads=("accelerate.tracking",)),
+    "keras": DoorCode(_KERAS, loads=("keras",)),
+    "xgboost": DoorCode(_XGBOOST, "x.rmse", loads=("xgboost",), makes_rows_elsewhere=False),
+    "lightgbm": DoorCode(_LIGHTGBM, "x.l2", loads=("lightgbm",), makes_rows_elsewhere=False),
+    "ignite": DoorCode(
+        _IGNITE, "train/x", ends=True, loads=("ignite.distributed", "ignite.engine")
+    ),
+    "hydra": DoorCode(_HYDRA, "Hydra", begins=False, loads=("hydra",), makes_rows_elsewhere=False),
 }

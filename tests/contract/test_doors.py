@@ -1,10 +1,12 @@
 """Which run a door records into, and who ends it: the table of design 034, a test for each row."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.contract.doors import DOORS, DoorCode
+from tests.contract.conftest import WarmBehind
+from tests.contract.doors import DOORS
 from tests.projects import SAMEBIT, Ended, Project
 
 EACH = [pytest.param(one, marks=[pytest.mark.slow] * DOORS[one].is_large) for one in DOORS]
@@ -12,27 +14,44 @@ EACH = [pytest.param(one, marks=[pytest.mark.slow] * DOORS[one].is_large) for on
 SHARED = ("Door", "wandb", "sklearn", "optuna", "xgboost", "ignite")
 BEGINNING = [one for one in EACH if one.values[0] in SHARED]
 
+Ran = Callable[..., Ended]
+# Those of one door behind one another, in forks of a process that has its framework.
+each_door = pytest.mark.parametrize("name", EACH, scope="module")
+beginning_door = pytest.mark.parametrize("name", BEGINNING, scope="module")
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def ran(project: Project, door: DoorCode, script: str, *, supervised: bool = False) -> Ended:
-    """A script behind the lines of a door."""
-    project.write("door.py", door.code)
-    project.write("a.py", f"from door import *\nimport os, samebit, sys\n{script}")
-    given = {"KERAS_BACKEND": "torch", "PYTHONHASHSEED": "0"}
-    ended = project.run("a.py", **given) if supervised else project.python("a.py", **given)
-    assert ended.code == 0, ended.err
-    assert "Traceback" not in ended.err
-    return ended
+@pytest.fixture
+def ran(project: Project, warm_behind: WarmBehind) -> Ran:
+    """Runs a script behind the lines of a door, in a fork of a process that has its framework."""
+
+    def run(name: str, script: str, *, supervised: bool = False) -> Ended:
+        project.write("door.py", DOORS[name].code)
+        project.write("a.py", f"from door import *\nimport os, samebit, sys\n{script}")
+        given = {"KERAS_BACKEND": "torch", "PYTHONHASHSEED": "0"}
+        if supervised:
+            ended = project.run("a.py", **given)
+        elif warm := warm_behind(name):
+            ended = project.fork(warm, "a.py", **given)
+        else:
+            ended = project.python("a.py", **given)
+        assert ended.code == 0, ended.err
+        assert "Traceback" not in ended.err
+        return ended
+
+    return run
 
 
-@pytest.mark.parametrize("name", EACH)
-def test_alone_it_begins_a_run_which_is_whole_at_the_exit(project: Project, name: str) -> None:
+@each_door
+def test_alone_it_begins_a_run_which_is_whole_at_the_exit(
+    project: Project, ran: Ran, name: str
+) -> None:
     door = DOORS[name]
-    ran(project, door, "use(make(), 1)")
+    ran(name, "use(make(), 1)")
     if not door.begins:
         assert project.views() == []
         return
@@ -40,16 +59,18 @@ def test_alone_it_begins_a_run_which_is_whole_at_the_exit(project: Project, name
     assert (view.status, door.count(view)) == ("finished", 1)
 
 
-@pytest.mark.parametrize("name", BEGINNING)
-def test_its_finish_ends_what_it_began_and_nothing_else(project: Project, name: str) -> None:
+@beginning_door
+def test_its_finish_ends_what_it_began_and_nothing_else(
+    project: Project, ran: Ran, name: str
+) -> None:
     door = DOORS[name]
-    ran(project, door, "door = make(); use(door, 1); finish(door); os._exit(0)")
+    ran(name, "door = make(); use(door, 1); finish(door); os._exit(0)")
     assert project.view().status == ("finished" if door.ends else "broken off")
 
 
-@pytest.mark.parametrize("name", EACH)
+@each_door
 def test_behind_an_init_it_joins_and_leaves_the_end_to_the_script(
-    project: Project, name: str
+    project: Project, ran: Ran, name: str
 ) -> None:
     door = DOORS[name]
     script = """
@@ -59,15 +80,15 @@ ours.log({"behind": 1})
 use(make(), 2)
 ours.finish()
 """
-    ran(project, door, script)
+    ran(name, script)
     view = project.view()
     assert (view.status, view.name) == ("finished", "mine")
     assert door.count(view) >= 1
     assert "behind" in view.metrics
 
 
-@pytest.mark.parametrize("name", EACH)
-def test_an_init_behind_it_joins_and_has_the_end(project: Project, name: str) -> None:
+@each_door
+def test_an_init_behind_it_joins_and_has_the_end(project: Project, ran: Ran, name: str) -> None:
     door = DOORS[name]
     script = """
 door = make()
@@ -76,7 +97,7 @@ use(door, 1); finish(door)
 ours.log({"behind": 1})
 ours.finish()
 """
-    ran(project, door, script)
+    ran(name, script)
     view = project.view()
     assert (view.status, view.name, view.group) == ("finished", "mine", "g")
     assert (door.count(view), "behind" in view.metrics) == (1, True)
@@ -84,15 +105,17 @@ ours.finish()
     assert (view.facts.get("asked") or {}).get("seed", view.start and view.start.seed) == 3
 
 
-@pytest.mark.parametrize("name", EACH)
-def test_inside_of_samebit_run_all_of_a_script_is_one_run(project: Project, name: str) -> None:
+@each_door
+def test_inside_of_samebit_run_all_of_a_script_is_one_run(
+    project: Project, ran: Ran, name: str
+) -> None:
     door = DOORS[name]
     script = """
 door = make(); use(door, 1); finish(door)
 ours = samebit.init({"lr": 0.5}, name="mine")
 ours.log({"behind": 1})
 """
-    ran(project, door, script, supervised=True)
+    ran(name, script, supervised=True)
     view = project.view()
     assert (view.status, view.name, door.count(view)) == ("finished", "mine", 1)
     assert ("behind" in view.metrics, view.facts["config"]["lr"]) == (True, 0.5)
@@ -100,10 +123,12 @@ ours.log({"behind": 1})
 
 @pytest.mark.parametrize("supervised", [False, True])
 @pytest.mark.parametrize(
-    "name", [*(one for one in BEGINNING if one.values != ("wandb",)), "SummaryWriter"]
+    "name",
+    [*(one for one in BEGINNING if one.values != ("wandb",)), "SummaryWriter"],
+    scope="module",
 )
 def test_of_two_at_once_the_first_has_the_run(
-    project: Project, name: str, supervised: bool
+    project: Project, ran: Ran, name: str, supervised: bool
 ) -> None:
     """The other one is wandb's shape, which a script finishes itself."""
     door = DOORS[name]
@@ -116,7 +141,7 @@ second.log({"y": 1})
 other.finish()
 use(first, 2)
 """
-    ran(project, door, script, supervised=supervised)
+    ran(name, script, supervised=supervised)
     view, *others = project.views()
     assert others == []
     # A writer begins none: what is behind the end of the only one that did is in no record.
@@ -125,8 +150,10 @@ use(first, 2)
 
 
 @pytest.mark.parametrize("supervised", [False, True])
-@pytest.mark.parametrize("name", BEGINNING)
-def test_in_a_fork_it_writes_rows_alone(project: Project, name: str, supervised: bool) -> None:
+@beginning_door
+def test_in_a_fork_it_writes_rows_alone(
+    project: Project, ran: Ran, name: str, supervised: bool
+) -> None:
     door = DOORS[name]
     script = """
 door = make()
@@ -140,7 +167,7 @@ if not os.fork():
 os.wait()
 use(door, 4)
 """
-    ran(project, door, script, supervised=supervised)
+    ran(name, script, supervised=supervised)
     view = project.view()
     assert view.status == "finished"
     # The child counts on from where the parent was: what the parent logs then replaces its first.
@@ -148,8 +175,8 @@ use(door, 4)
     assert door.count(view) >= 2
 
 
-@pytest.mark.parametrize("name", BEGINNING)
-def test_in_a_worker_it_begins_no_run(project: Project, name: str) -> None:
+@beginning_door
+def test_in_a_worker_it_begins_no_run(project: Project, ran: Ran, name: str) -> None:
     door = DOORS[name]
     script = """
 import multiprocessing
@@ -163,7 +190,7 @@ if __name__ == "__main__":
     child.start(); child.join()
     assert child.exitcode == 0
 """
-    ran(project, door, script)
+    ran(name, script)
     view = project.view()
     assert (view.status, door.count(view)) == ("finished", 1)
 
@@ -171,9 +198,8 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("how", ["spawn", "joblib"])
 @pytest.mark.parametrize("name", ["Door", "wandb"])
 def test_pickled_into_a_worker_it_writes_rows_into_the_run(
-    project: Project, name: str, how: str
+    project: Project, ran: Ran, name: str, how: str
 ) -> None:
-    door = DOORS[name]
     script = """
 def work(door):
     use(door, 7)
@@ -190,13 +216,15 @@ if __name__ == "__main__":
         import joblib
         joblib.Parallel(n_jobs=2)([joblib.delayed(work)(door)])
 """
-    ran(project, door, f"HOW = {how!r}{script}")
+    ran(name, f"HOW = {how!r}{script}")
     view = project.view()
     assert view.metrics["x"].values == [1, 7]
 
 
-@pytest.mark.parametrize("name", [one for one in EACH if DOORS[one.values[0]].begins])
-def test_it_is_pickled_and_copied(project: Project, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [one for one in EACH if DOORS[one.values[0]].begins], scope="module"
+)
+def test_it_is_pickled_and_copied(project: Project, ran: Ran, name: str) -> None:
     """As an attribute of what a framework copies, or sends to other processes."""
     door = DOORS[name]
     script = """
@@ -206,7 +234,7 @@ for other in (pickle.loads(pickle.dumps(door)), copy.deepcopy({"door": door})["d
     use(other, 1)
 use(door, 2)
 """
-    ran(project, door, script)
+    ran(name, script)
     view = project.view()
     assert view.status == "finished"
     assert door.count(view) >= 1
@@ -235,10 +263,10 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("supervised", [False, True])
 def test_a_handle_is_pickled_and_writes_rows_from_a_worker(
-    project: Project, supervised: bool
+    project: Project, ran: Ran, supervised: bool
 ) -> None:
     """As an attribute of a data set, a module or a configuration, or an argument of `spawn`."""
-    ended = ran(project, DOORS["Door"], HANDLE, supervised=supervised)
+    ended = ran("Door", HANDLE, supervised=supervised)
     view = project.view()
     assert ended.out.split() == [view.id, "0", view.id]
     assert (view.status, view.metrics["x"].values) == ("finished", [1, 2])
@@ -248,24 +276,26 @@ def test_a_handle_is_pickled_and_writes_rows_from_a_worker(
 
 
 @pytest.mark.parametrize("kind", ["Door", "handle"])
-def test_one_that_is_loaded_by_another_script_touches_no_run(project: Project, kind: str) -> None:
+def test_one_that_is_loaded_by_another_script_touches_no_run(
+    project: Project, ran: Ran, kind: str
+) -> None:
     """As of a checkpoint, in which a logger or a handle was saved."""
     made = "make()" if kind == "Door" else "samebit.init()"
     row = {"Door": "it.log({'x': 1}, None)", "handle": "it.log({'x': 1}); it.finish()"}[kind]
-    ran(project, DOORS["Door"], f"import pickle; it = {made}; pickle.dump(it, open('it', 'wb'))")
-    ran(project, DOORS["Door"], f"import pickle; it = pickle.load(open('it', 'rb')); {row}")
+    ran("Door", f"import pickle; it = {made}; pickle.dump(it, open('it', 'wb'))")
+    ran("Door", f"import pickle; it = pickle.load(open('it', 'rb')); {row}")
     assert "x" not in project.views()[0].metrics
     assert len(project.views()) == (2 if kind == "Door" else 1)
 
 
-def test_a_handle_that_is_nobodys_is_pickled(project: Project) -> None:
+def test_a_handle_that_is_nobodys_is_pickled(project: Project, ran: Ran) -> None:
     """Where no record is kept a training goes on all the same."""
     project.store.write_text("a file, where the store should be")
-    ran(project, DOORS["Door"], HANDLE)
+    ran("Door", HANDLE)
 
 
-@pytest.mark.parametrize("name", BEGINNING)
-def test_in_a_notebook_a_cell_that_failed_is_no_end(project: Project, name: str) -> None:
+@beginning_door
+def test_in_a_notebook_a_cell_that_failed_is_no_end(project: Project, ran: Ran, name: str) -> None:
     door = DOORS[name]
     script = """
 import code
@@ -276,7 +306,7 @@ for cell in ("door = make(); use(door, 1)", "{}['gone']", "use(door, 2)"):
     cells.runsource(cell)
 sys.stderr = kept
 """
-    ran(project, door, script)
+    ran(name, script)
     view = project.view()
     assert (view.status, door.count(view)) == ("finished", 2)
 
@@ -334,9 +364,9 @@ OF_INIT = {
     ids=["a pickled door", "a pickled handle", "init in the rank", "init before it is a rank"],
 )
 def test_ranks_that_are_spawned_without_samebit_run_join_as_ranks(
-    project: Project, lines: dict[str, str]
+    project: Project, ran: Ran, lines: dict[str, str]
 ) -> None:
-    ended = ran(project, DOORS["Door"], SPAWNING.format(**lines))
+    ended = ran("Door", SPAWNING.format(**lines))
     assert sorted(ended.out) == sorted("rank 0\nrank 1\n"), ended  # both print at once
     view = project.view()
     assert (view.status, view.ranks) == ("finished", ["0", "1"])

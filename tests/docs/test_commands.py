@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import re
+from functools import cache
 
 import pytest
 
@@ -21,6 +22,7 @@ def sections() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+@cache
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """Every command and every one below it, by its full name."""
     found: dict[str, argparse.ArgumentParser] = {}
@@ -68,6 +70,12 @@ def test_every_argument_of_a_command_is_in_its_usage(name: str) -> None:
         shown = action.metavar or action.dest
         if action.help is not argparse.SUPPRESS and name not in ("samebit show", "samebit verify"):
             assert str(shown).upper() in usage
+
+
+@pytest.mark.parametrize("name", sorted(parsers()))
+def test_the_help_of_a_command_fits_a_terminal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, parsers()[name].format_help().splitlines())) <= 80
 
 
 def test_exit_codes_are_those_of_the_error_tree() -> None:

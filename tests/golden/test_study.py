@@ -51,7 +51,7 @@ def test_it_is_shown_with_its_parts_and_its_floor(store: Path) -> None:
     assert found["group"]["left_out"] == []  # one was lost, and made anew
     expected = stats.crossed(ACC)
     assert [part["sd"] for part in found["crossing"]["parts"]] == pytest.approx(
-        [part.variance**0.5 for part in (expected.rows, expected.columns, expected.rest)]
+        [part.variance**0.5 for part in expected.parts]
     )
     assert (found["floor"]["value"], found["floor"]["n"]) == (0, 2)
     assert found["endings"]["n"] == 6

@@ -37,10 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+# `samebit`, whose page looks at remotes each second instead of each half minute.
+_OFTEN = """
+import sys, samebit.cli.main, samebit.server.there
+samebit.server.there._EVERY_S = 1.0
+sys.exit(samebit.cli.main.main())
+"""
+
+
 @contextmanager
 def shown(project: Path, *options: str) -> Iterator[Site]:
     """`samebit ui` over a project's store."""
-    command = [sys.executable, "-m", "samebit.cli.main", "ui", "--no-open", *options]
+    command = [sys.executable, "-c", _OFTEN, "ui", "--no-open", *options]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -12,6 +12,8 @@ from scipy import stats as scipy_stats
 
 from samebit import stats
 from samebit.cli.words import duration, size
+from samebit.report.results import is_seed, seed_kinds
+from samebit.report.studied import crossed_kinds
 from samebit.report.table import number, rows_to_csv, visible
 from tests.page import stores
 from tests.page.conftest import Site
@@ -161,6 +163,28 @@ def test_two_keys_together_tell_what_neither_does_alone(modules: Any) -> None:
     assert found["share"] == pytest.approx(epsilon(cells) - alone)
     assert found["share"] > 0.8
     assert modules(*asking, (first + second).tolist())["share"] == pytest.approx(0, abs=0.02)
+
+
+def test_which_keys_are_seeds_and_which_kinds_are_crossed_is_told_alike(modules: Any) -> None:
+    seeds = ["config.seed", "config.data.split_seed", "config.random_state", "config.RNG"]
+    for key in (*seeds, "config.lr", "config.seedling", "trial.seeds", "trial"):
+        assert modules("lib/seeds.js", "isSeed", key) == (key in seeds), key
+        assert not key.startswith("config.") or is_seed(key) == (key in seeds), key
+    asking = """async ([keys, rows]) => (await import("/static/lib/seeds.js")).crossedSeeds(
+        keys.map((key) => [key, (id) => rows[id][key]]), Object.keys(rows))?.kinds ?? null"""
+    chance = random.Random(1)
+    several: set[int] = set()
+    for _ in range(30):
+        kinds = chance.randint(2, 4)
+        cells = list(np.ndindex(tuple(chance.randint(1, 3) for _ in range(kinds))))
+        kept = chance.sample(cells, chance.randint(1, len(cells)))
+        rows = [{f"config.seed_{at}": value for at, value in enumerate(cell)} for cell in kept]
+        found = crossed_kinds(rows)
+        told = seed_kinds(rows)
+        expected = list(found.values()) if found is not None else None
+        assert modules.page.evaluate(asking, [list(told.values()), rows]) == expected, rows
+        several.add(len(found or ()))
+    assert {0, 2, 3} <= several
 
 
 def test_a_brush_in_an_address_is_the_same_brush_again(modules: Any) -> None:

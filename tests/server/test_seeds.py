@@ -205,7 +205,10 @@ def test_a_grid_with_holes_parts_what_is_whole_and_says_which(store: Path) -> No
         assert found["cells"][1][2] == {"runs": [], "mean": None}
         assert found["cells"][0][0]["mean"] == pytest.approx(0.9)
         assert found["rows"][1]["n"] == 3
-        assert "the parts are of 3 × 3 seeds, those that have every result" in found["notes"]
+        left = "left out: order_seed 2"
+        assert (
+            f"the parts are of 3 × 3 seeds, those that have every result; {left}" in found["notes"]
+        )
         assert "cells of several runs, of which the mean counts: 1" in found["notes"]
         assert len(found["parts"]) == 3
         assert [why for _, why in found["left_out"]] == ["failed"]

@@ -14,7 +14,8 @@ import pytest
 
 from samebit.errors import CannotStart
 from samebit.folders.read import read_run
-from samebit.session.launching import ENTRY, Request, launch
+from samebit.session.launching import launch
+from samebit.session.request import ENTRY, Request
 from tests.projects import SAMEBIT, Project
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="real signals and ptys")

@@ -127,13 +127,13 @@ def test_this_check_can_fail(project: Project) -> None:
     plain = trained(project, "mlp", recorded=False)
     project.write(
         "mine/sitecustomize.py",
-        "from samebit.session.recording import Recording\n"
+        "from samebit.session.training import Training\n"
         "import sys\n"
-        "plain = Recording.before_step\n"
+        "plain = Training.before_step\n"
         "def drawing(self, optimizer):\n"
         "    sys.modules['torch'].rand(1)\n"
         "    plain(self, optimizer)\n"
-        "Recording.before_step = drawing\n",
+        "Training.before_step = drawing\n",
     )
     ended = project.run("train.py", "mlp", PYTHONHASHSEED="1", PYTHONPATH=f"{project.path}/mine")
     assert ended.code == 0

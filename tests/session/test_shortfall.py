@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from samebit.folders.find import list_runs
-from samebit.session.launching import Request, launch
+from samebit.session.launching import launch
+from samebit.session.request import Request
 from tests.projects import Project
 
 # The journal refuses the first appends of this process, or all from some time on.

@@ -36,7 +36,7 @@ def curves(runs: int = 12, steps: int = 8, seed: int = 0) -> np.ndarray:
 
 def test_crossed_seeds_are_split_as_in_the_textbook() -> None:
     found = crossed(Y)
-    rows, columns, rest = found.rows, found.columns, found.rest
+    rows, columns, rest = found.parts
     assert [part.sum_squares for part in (rows, columns, rest)] == pytest.approx(
         [0.0043166667, 0.0036666667, 0.0004833333], abs=5e-11
     )
@@ -70,48 +70,121 @@ def test_the_best_and_the_worst_seed_are_compared_as_in_the_paper() -> None:
     assert spread.p == pytest.approx(0.816443, abs=5e-7)
 
 
+# Montgomery, Design and Analysis of Experiments, the three-factor example of filled bottles: two of
+# each carbonation, pressure and speed. The book has the squares of the interactions apart: 5.250,
+# 0.583, 1.042 and 1.083 with 2, 2, 1 and 2 degrees of freedom.
+BOTTLES = [
+    [[[-3, -1], [-1, 0]], [[-1, 0], [1, 1]]],
+    [[[0, 1], [2, 1]], [[2, 3], [6, 5]]],
+    [[[5, 4], [7, 6]], [[7, 9], [10, 11]]],
+]
+
+
+def test_three_kinds_with_repeated_cells_are_split_as_in_the_textbook() -> None:
+    found = crossed(BOTTLES, over=("carbonation", "pressure", "speed"))
+    assert [(part.over, part.freedom) for part in found.parts] == [
+        ("carbonation", 2),
+        ("pressure", 1),
+        ("speed", 1),
+        ("interaction", 7),
+        ("repeats", 12),
+    ]
+    squares = [part.sum_squares for part in found.parts]
+    assert squares == pytest.approx([252.75, 45.375, 22.042, 7.958, 8.5], abs=5e-4)
+    assert sum(squares) == pytest.approx(336.625)
+    *kinds, together, repeats = found.parts
+    assert repeats.variance == pytest.approx(8.5 / 12)
+    assert together.variance == pytest.approx((7.958 / 7 - 8.5 / 12) / 2, abs=5e-5)
+    assert [kind.variance for kind in kinds] == pytest.approx(
+        [(ms - 7.958 / 7) / n for ms, n in ((252.75 / 2, 8), (45.375, 12), (22.042, 12))], abs=5e-5
+    )
+    assert repeats.test is None
+    tests = [(part.test.statistic, part.test.p) for part in found.parts if part.test is not None]
+    ratios = [126.375 / (7.958 / 7), 45.375 / (7.958 / 7), 22.042 / (7.958 / 7), 7.958 / 7 / 0.7083]
+    assert [one for one, _ in tests] == pytest.approx(ratios, rel=1e-3)
+    assert [p for _, p in tests] == pytest.approx(
+        [scipy.f.sf(f, *n) for f, n in zip(ratios, ((2, 7), (1, 7), (1, 7), (7, 12)), strict=True)],
+        rel=1e-2,
+    )
+    assert str(found).splitlines()[3].endswith("12 cells of carbonation × pressure × speed)")
+
+
+def test_one_kind_of_seeds_that_are_repeated_is_a_one_way_analysis() -> None:
+    values = [[0.91, 0.89, 0.93], [0.88, 0.90, 0.89], [0.95, 0.93, 0.97]]
+    found = crossed(values, over=["seed"])
+    assert [part.over for part in found.parts] == ["seed", "repeats"]
+    expected = scipy.f_oneway(*values)
+    assert found.parts[0].test is not None
+    assert found.parts[0].test.statistic == pytest.approx(expected.statistic)
+    assert found.parts[0].test.p == pytest.approx(expected.pvalue)
+    with pytest.raises(UsageError, match="one kind of seeds needs repeats"):
+        crossed([0.1, 0.2], over=["seed"])
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 3, 2), (2, 3, 2, 3)])
+def test_sums_of_squares_are_what_a_linear_model_loses_without_a_kind(
+    shape: tuple[int, ...],
+) -> None:
+    table = np.random.Generator(np.random.PCG64(1)).standard_normal(shape)
+
+    def lost(kinds: list[int]) -> float:
+        """The residual sum of squares of a least-squares fit of these kinds' main effects."""
+        levels = [np.eye(shape[kind])[np.indices(shape)[kind].ravel()] for kind in kinds]
+        model = np.hstack([np.ones((table.size, 1)), *levels])
+        fitted = model @ np.linalg.lstsq(model, table.ravel(), rcond=None)[0]
+        return float(np.sum((table.ravel() - fitted) ** 2))
+
+    kinds = list(range(len(shape)))
+    *found, rest = crossed(table, over=[f"kind {kind}" for kind in kinds]).parts
+    assert rest.sum_squares == pytest.approx(lost(kinds))
+    assert rest.freedom == table.size - 1 - sum(n - 1 for n in shape)
+    assert [part.sum_squares for part in found] == pytest.approx(
+        [lost([other for other in kinds if other != kind]) - lost(kinds) for kind in kinds]
+    )
+
+
 def test_variances_are_those_that_the_values_were_made_with() -> None:
     source = np.random.Generator(np.random.PCG64(4))
+    shapes = {0.3: (10, 1, 1, 1), 0.2: (1, 8, 1, 1), 0.4: (1, 1, 6, 1), 0.1: (10, 8, 6, 1)}
     found = [
         crossed(
-            0.3 * source.standard_normal((10, 1))
-            + 0.2 * source.standard_normal((1, 12))
-            + 0.1 * source.standard_normal((10, 12))
+            sum(size * source.standard_normal(shape) for size, shape in shapes.items())
+            + 0.05 * source.standard_normal((10, 8, 6, 2)),
+            over="abc",
         )
-        for _ in range(200)
+        for _ in range(150)
     ]
-    for of, wanted in (("rows", 0.09), ("columns", 0.04), ("rest", 0.01)):
-        mean = np.mean([getattr(each, of).variance for each in found])
-        assert mean == pytest.approx(wanted, rel=0.1)
+    variances = np.mean([[part.variance for part in each.parts] for each in found], axis=0)
+    assert variances == pytest.approx([0.09, 0.04, 0.16, 0.01, 0.0025], rel=0.1)
 
 
 def test_an_effect_that_is_less_than_the_rest_is_none() -> None:
     found = crossed([[0.1, 0.2], [0.2, 0.1]])
-    assert (found.rows.variance, found.columns.variance) == (0, 0)
-    assert found.share(found.rest) == 1
+    assert [part.variance for part in found.parts[:2]] == [0, 0]
+    assert found.share(found.parts[2]) == 1
 
 
 def test_a_table_that_is_a_sum_leaves_nothing_over_but_rounding_which_counts_as_nothing() -> None:
     found = crossed([[0.1, 0.2, 0.4], [0.3, 0.4, 0.6]])
-    assert found.rest.variance == 0
-    assert found.rows.test is not None
-    assert found.rows.test.p == 1
-    assert found.rows.test.note == "nothing is left over: no test can judge"
     same = crossed([[0.1, 0.1], [0.1, 0.1]])
-    assert (same.rows.variance, same.share(same.rows), same.rows.test.p) == (0, 0, 1)
     one_kind = crossed([[0.1, 0.1], [0.3, 0.3]])  # nor is there a p of the kind that does nothing
-    for part in (same.rows, one_kind.rows, one_kind.columns):
+    three = crossed(np.add.outer([0.1, 0.4], [[0.2, 0.3, 0.7]] * 2), over="abc")
+    bits = crossed([[[0.1] * 3, [0.2] * 3], [[0.4] * 3, [0.7] * 3]])  # repeats that are equal
+    assert [part.variance for part in (found.parts[2], three.parts[3], bits.parts[3])] == [0] * 3
+    assert (same.parts[0].variance, same.share(same.parts[0])) == (0, 0)
+    judged = [part for each in (found, same, one_kind, three) for part in each.parts[:-1]]
+    for part in (*judged, bits.parts[2]):
         assert part.test is not None
+        assert part.test.p == 1
         assert math.isnan(part.test.statistic)
         assert part.test.note == "nothing is left over: no test can judge"
 
 
-def test_rows_and_columns_can_be_swapped_and_reordered() -> None:
-    found, turned = crossed(Y), crossed(np.transpose(Y), rows="order", columns="init")
-    assert turned.rows == found.columns
-    assert turned.columns == found.rows
+def test_kinds_and_seeds_can_be_swapped_and_reordered() -> None:
+    found, turned = crossed(Y), crossed(np.transpose(Y), over=("order", "init"))
+    assert turned.parts == (found.parts[1], found.parts[0], found.parts[2])
     mixed = crossed(np.array(Y)[::-1, [2, 0, 3, 1]])
-    assert mixed.rows.variance == pytest.approx(found.rows.variance, rel=1e-12)
+    assert mixed.parts[0].variance == pytest.approx(found.parts[0].variance, rel=1e-12)
 
 
 @pytest.mark.parametrize("table", [[[1, 2, 3]], [[1], [2]]])
@@ -121,6 +194,11 @@ def test_crossing_needs_two_seeds_of_each_kind(table: list[list[int]]) -> None:
             of(table)
     with pytest.raises(UsageError, match="rows or columns"):
         best_versus_worst(Y, of="cells")
+    for over in ((), ("init",) * 4):
+        with pytest.raises(UsageError, match="has an axis for each"):
+            crossed(Y, over=over)
+    with pytest.raises(UsageError, match="different lengths"):
+        crossed([np.zeros((2, 2)), np.zeros((2, 3))], over="abc")
 
 
 @given(

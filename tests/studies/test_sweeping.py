@@ -229,6 +229,7 @@ def test_a_configuration_fails_with_any_of_its_seeds() -> None:
     assert not results.outcome([ended["c"], ended["c"]]).has_metric
     best = Results(STUDY, replace(sweep, take="best"), rows.get, results.points_of)
     assert best.outcome([ended["a"], ended["a"]]).value == 0.9
+    assert replace(sweep, take="best").rule == "highest value over the steps, mean of 2 seeds"
 
 
 def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path: Path) -> None:
@@ -250,7 +251,13 @@ def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path
             }
         results = Results(STUDY, sweep_of("random"), rows.get, lambda run: [])
         assert results.spent(log.history.trials) == (25.0, 1.5 * 3600)
-        for budget, is_over in ((Budget(seconds=26), False), (Budget(seconds=25), True)):
+        budgets = {
+            Budget(seconds=26, gpu_seconds=5401): "",
+            Budget(seconds=25): "seconds",
+            Budget(gpu_seconds=5400): "gpu_seconds",
+            Budget(trials=3, seconds=25): "",
+        }
+        for budget, used_up in budgets.items():
             answers = open_sampler(STUDY, sweep_of("random"))
             study = replace(STUDY, sweep=sweep_of("random"))
             asked = Sweeping(study, sweep_of("random"), answers, budget, results)
@@ -258,7 +265,9 @@ def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path
             for trial in log.history.trials:
                 assert asked.next(log.history, fates, 0) is not None
                 fates[trial.number] = Fate(trial, "finished", trial.last and trial.last.run)
+            is_over = bool(used_up or budget.trials)
             assert (asked.next(log.history, fates, 1) is None) == is_over
+            assert asked.used_up == used_up
 
 
 def test_without_the_package_it_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

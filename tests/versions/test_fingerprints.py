@@ -52,10 +52,11 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """What an environment with other versions says of the examples."""
     versions = SETS[request.param]
     folder = tmp_path_factory.mktemp("versions")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"
     pins = [f"{name}=={version}" for name, version in versions.items()]
-    words = [str(python), "-m", "pip", "install", "-q", "--only-binary", ":all:", *pins, *NEEDED]
+    words = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q"]
+    words += ["--no-compile", "--only-binary", ":all:", *pins, *NEEDED]  # few modules are imported
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"the packages cannot be had: {done.stderr.strip().splitlines()[-1]}")

@@ -30,7 +30,6 @@ _HELD_BYTES = 8 << 20  # in memory, until they go into the store
 _DIGEST_BYTES = 1 << 30  # of a larger one only that it was loaded
 _MAX_FILES = 20_000
 _SUFFIXES = (".py", ".pyw", ".pyc", ".so", ".pyd", ".ipynb")
-_EVENTS = ("exec", "import", "cpython.run_file")
 _ARCHIVES = (".zip", ".egg", ".pyz")
 
 _Look = tuple[int, int, int, int]  # inode, size, time of change of the content, and of the inode

@@ -15,7 +15,7 @@ from samebit.data.fit_leaks import fits_of
 from samebit.data.leaks import Leaks
 from samebit.data.versions import short_name
 from samebit.errors import SamebitError, in_a_line
-from samebit.folders.facts import SplitFact
+from samebit.folders.data_facts import SplitFact
 from samebit.folders.read import View
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts

@@ -10,7 +10,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.cli.splitting import sized
 from samebit.cli.words import Screen, few, visible
 from samebit.data import leaks as finding
 from samebit.data import leaks_in_data
@@ -23,6 +22,7 @@ from samebit.errors import Exit, NotFound, SamebitError, UsageError
 from samebit.folders.read import View
 from samebit.folders.splits import open_reference, splits_of
 from samebit.records import plain
+from samebit.report.amounts import sized
 from samebit.session.reading import open_split
 
 __all__ = ["arguments", "leaks", "with_fits"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samebit import places
+from samebit.cli.listing import count
 from samebit.cli.tables import fields
 from samebit.cli.words import Paint, Screen, ago, shorten, visible, when
 from samebit.digest import canonical_json, short
@@ -33,15 +34,9 @@ def lineage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "thing", metavar="THING", help="a path, a digest (8 digits or more), RUN, or RUN:STATE"
     )
-    parser.add_argument("--depth", type=_depth, metavar="N", help="at most N runs away from it")
+    parser.add_argument("--depth", type=count, metavar="N", help="at most N runs away from it")
     parser.add_argument("--replays", action="store_true", help="replays, too")
     parser.add_argument("--json", action="store_true", help="all of it, as nodes and edges")
-
-
-def _depth(text: str) -> int:
-    if text.isdecimal() and int(text):
-        return int(text)
-    raise argparse.ArgumentTypeError(f"a whole number from 1, not {text!r}")
 
 
 def lineage(options: argparse.Namespace) -> int:

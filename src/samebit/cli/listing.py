@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_selection",
     "count",
+    "fits",
     "ls",
     "ls_arguments",
     "metrics",
@@ -292,7 +293,7 @@ def _cell(key: str, value: object, now_ns: int, screen: Screen) -> object:
 
 def _matching(found: "dict[str, Metric]", names: Sequence[str], run: str) -> "dict[str, Metric]":
     for name in names:
-        if not any(_fits(metric, name) for metric in found):
+        if not any(fits(metric, name) for metric in found):
             raise NotFound(
                 f"run {run} has no metric {visible(name)!r}",
                 metrics=", ".join(map(visible, found)) or "none were logged",
@@ -300,11 +301,12 @@ def _matching(found: "dict[str, Metric]", names: Sequence[str], run: str) -> "di
     return {
         metric: column
         for metric, column in found.items()
-        if not names or any(_fits(metric, name) for name in names)
+        if not names or any(fits(metric, name) for name in names)
     }
 
 
-def _fits(metric: str, name: str) -> bool:
+def fits(metric: str, name: str) -> bool:
+    """Whether a metric has a name, or one that a pattern like `val/*` means."""
     return metric == name or fnmatchcase(metric, name)  # a name may hold brackets of its own
 
 

@@ -72,19 +72,19 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"samebit {__version__}\n")
         return 0
     if words[0] not in COMMANDS:
-        sys.stderr.write(f"samebit: there is no command {words[0]!r}\n{_nearest(words[0])}")
+        _say(f"samebit: there is no command {words[0]!r}\n{_nearest(words[0])}")
         return 2
     return _call(words[0], words[1:])
 
 
 def _call(name: str, words: list[str]) -> int:
-    import argparse  # noqa: PLC0415
     import importlib  # noqa: PLC0415
 
+    from samebit.cli.parsing import Parser  # noqa: PLC0415
     from samebit.errors import SamebitError  # noqa: PLC0415
 
     module = importlib.import_module(COMMANDS[name][0])
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"samebit {name}",
         description=COMMANDS[name][1][0].upper() + COMMANDS[name][1][1:] + ".",
         allow_abbrev=False,
@@ -97,7 +97,7 @@ def _call(name: str, words: list[str]) -> int:
         return code
     except SamebitError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"samebit: {_on_a_screen(error)}\n")
+        _say(f"samebit: {error}")
         return int(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): not an error, and nothing more to say.
@@ -111,20 +111,20 @@ def _call(name: str, words: list[str]) -> int:
             raise
         if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
             where = f"\n  path: {error.filename}" if error.filename else ""
-            sys.stderr.write(f"samebit: the system refuses it: {error.strerror}{where}\n")
+            _say(f"samebit: the system refuses it: {error.strerror}{where}")
             return 1
-        sys.stderr.write(
-            f"samebit: a fault of ours: {type(error).__name__}: {_on_a_screen(error)}\n"
-            "hint: SAMEBIT_DEBUG=1 shows where it came from; please report it\n"
+        _say(
+            f"samebit: a fault of ours: {type(error).__name__}: {error}\n"
+            "hint: SAMEBIT_DEBUG=1 shows where it came from; please report it"
         )
         return 1
 
 
-def _on_a_screen(error: Exception) -> str:
-    """What an error says: its lines are ours, but a stranger's text may be in them."""
-    from samebit.cli.words import visible  # noqa: PLC0415
+def _say(error: str) -> None:
+    """Its lines are ours, but a stranger's text may be in them."""
+    from samebit.cli.words import Screen, say_wrapped  # noqa: PLC0415
 
-    return "\n".join(map(visible, str(error).split("\n")))
+    say_wrapped(Screen.of(sys.stderr), error.split("\n"))
 
 
 def _catch_up(name: str) -> None:
@@ -165,7 +165,7 @@ def _nearest(word: str) -> str:
 
     near = get_close_matches(word, COMMANDS, n=1)
     known = ", ".join(COMMANDS)
-    return f"hint: did you mean {near[0]!r}?\n" if near else f"hint: the commands are {known}\n"
+    return f"hint: did you mean {near[0]!r}?" if near else f"hint: the commands are {known}"
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from samebit import digest, disk, places
+from samebit.cli.listing import fits
 from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, counted, size, visible
 from samebit.data.recorded_media import RecordedMedia
@@ -69,18 +69,14 @@ def media(options: argparse.Namespace) -> int:
 def _chosen(view: View, names: Sequence[str], step: int | None) -> list[RecordedMedia]:
     every = RecordedRun(view).media()
     for name in names:
-        if not any(_fits(one.name, name) for one in every):
+        if not any(fits(one.name, name) for one in every):
             there = ", ".join(visible(one) for one in media_of(view)) or "none were logged"
             raise NotFound(f"run {view.id} has no media {visible(name)!r}", media=there)
     return [
         one
         for one in every
-        if (not names or any(_fits(one.name, name) for name in names)) and step in (None, one.step)
+        if (not names or any(fits(one.name, name) for name in names)) and step in (None, one.step)
     ]
-
-
-def _fits(logged: str, name: str) -> bool:
-    return logged == name or fnmatchcase(logged, name)  # a name may hold brackets of its own
 
 
 def _list(view: View, found: Sequence[RecordedMedia], options: argparse.Namespace) -> int:

@@ -5,7 +5,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from samebit.cli.words import Screen, counted, size, visible, when
 from samebit.digest import canonical_json
 from samebit.errors import Damaged, Exit, NotFound, StoreNotFound, UsageError
 from samebit.objects.store import Store
-from samebit.replay.results import VOLATILE
+from samebit.replay.results import is_volatile
 from samebit.report.facts import facts
 from samebit.report.paper import (
     checking,
@@ -89,7 +88,7 @@ def paper(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace, screen: Screen) -> int:
     folder: Path = options.path.absolute()
     rows = facts(places.find_store(_nearest(folder)))
-    written = starting.start(folder, rows, _is_volatile)
+    written = starting.start(folder, rows, is_volatile)
     if options.json:
         screen.say(canonical_json({"written": [str(path) for path in written]}).decode())
         return Exit.DONE
@@ -101,10 +100,6 @@ def _init(options: argparse.Namespace, screen: Screen) -> int:
         screen.say("no run has finished yet, so that no value could be proposed")
     screen.say(f"next: `samebit paper build{_word(options.path)}`")
     return Exit.DONE
-
-
-def _is_volatile(metric: str) -> bool:
-    return any(fnmatchcase(metric.lower(), pattern) for pattern in VOLATILE)
 
 
 def _nearest(folder: Path) -> Path:

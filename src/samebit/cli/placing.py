@@ -42,6 +42,11 @@ def place_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a Ray cluster; auto: the one that runs here; else RAY_ADDRESS, or one is started",
     )
     add(
+        "--via",
+        metavar="REMOTE",
+        help="its machines do not see this folder: code goes there and runs come home by a remote",
+    )
+    add(
         "--sbatch",
         type=_for_sbatch,
         metavar="OPTIONS",

@@ -13,7 +13,8 @@ from samebit.cli.words import Screen, duration
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.launch import families, here
-from samebit.session.launching import SHAPES, Launched, Request, launch
+from samebit.session.launching import Launched, launch
+from samebit.session.request import SHAPES, Request
 from samebit.session.studied import roles_of
 
 __all__ = [

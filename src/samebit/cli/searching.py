@@ -22,6 +22,7 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
+from samebit.cli.via import remote_of, sent_from
 from samebit.cli.words import Screen, counted, duration, say_wrapped, seconds_of, visible
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
@@ -38,7 +39,6 @@ from samebit.studies.declared import (
     join_or_declare,
 )
 from samebit.studies.following import Following
-from samebit.studies.places.place import Place
 from samebit.studies.pruning import PRUNERS, Pruning
 from samebit.studies.samplers import LEARNING, SAMPLERS, Answers, open_sampler
 from samebit.studies.space import read_line, words
@@ -56,7 +56,7 @@ def sweep_arguments(parser: argparse.ArgumentParser) -> None:
     """What is searched and how, where it runs; or which sweep is to be shown."""
     parser.usage = (
         "samebit sweep FILE.toml [options]\n"
-        "       samebit sweep SCRIPT.py --maximize METRIC --space LINE [options] [-- arguments]\n"
+        "       samebit sweep SCRIPT.py --maximize METRIC --space LINE [-- arguments]\n"
         "       samebit sweep NAME --trials 50\n"
         "       samebit sweep show NAME [--json]"
     )
@@ -105,7 +105,7 @@ def sweep(options: argparse.Namespace) -> int:
         return show(options, options.words[1:] + rest)
     if options.json:
         raise UsageError("--json is of `samebit sweep show NAME`")
-    place = place_of(options)
+    place, remote = place_of(options), remote_of(options)
     meant = _meant(options, rest)
     if place.name == "slurm" and options.jobs is None and meant.sweep.sampler in LEARNING:
         raise UsageError(
@@ -115,31 +115,41 @@ def sweep(options: argparse.Namespace) -> int:
     answers = open_sampler(meant.study, meant.sweep)
     _check(meant, answers)
     if options.plan:
-        _say_plan(Screen.of(sys.stdout), meant, answers, place)
+        _say_plan(Screen.of(sys.stdout), meant, answers, where_of(meant.study, place, remote))
         return Exit.DONE
     store = places.make_store(places.choose_store(Path.cwd()))
     study = join_or_declare(store, with_id(store, meant.study))
     answers = open_sampler(study, meant.sweep)
     errors = Screen.of(sys.stderr)
-    _say_begin(errors, study, meant, place)
-    results = _results_of(store, study, meant.sweep)
-    asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
-    with Telling(errors, study) as telling, stopped_by_signals():
-        controlled = control(
-            store, study, asked, meant.budget.counts, 0, place,
-            jobs_of(study, run_words(options)), telling.tell,
-            stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None, retry=options.retry,
-        )  # fmt: skip
+    _say_begin(errors, study, meant, where_of(study, place, remote))
+    with sent_from(errors, store, study, place, remote) as place:
+        results = _results_of(store, study, meant.sweep)
+        asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
+        with Telling(errors, study) as telling, stopped_by_signals():
+            controlled = control(
+                store, study, asked, meant.budget.counts, 0, place,
+                jobs_of(study, run_words(options)), telling.tell,
+                stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
+                retry=options.retry,
+            )  # fmt: skip
     if not say_states(errors, controlled):
         return 130
     if asked.is_blind:
         errors.say("samebit: nothing to choose by: the others were not started")
+    if asked.used_up:
+        errors.say(f"samebit: {_used_up(meant.budget, asked.used_up)}: no more was begun")
     from samebit.cli.sweep_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
     say_wrapped(errors, [f"samebit: {line}" for line in in_short(store, study, meant.sweep)])
     errors.say(errors.paint.dim(visible(f"samebit: next: samebit sweep show {study.name}")))
     has_some = any(one.state == "finished" for one in controlled.fates)
     return Exit.DONE if has_some else Exit.OUR_FAULT
+
+
+def _used_up(budget: Budget, name: str) -> str:
+    if name == "seconds":
+        return f"the time of {duration(budget.seconds)} is used up"
+    return f"{budget.gpu_seconds / 3600:g} device-hours are used up"
 
 
 def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
@@ -267,10 +277,10 @@ def _check(meant: _Meant, answers: Answers) -> None:
         raise UsageError(f"{most * meant.sweep.seeds:,} runs are too many", at_most=MOST)
 
 
-def _say_plan(screen: Screen, meant: _Meant, answers: Answers, place: Place) -> None:
+def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> None:
     study, sweep = meant.study, meant.sweep
     space = [f"  {one.name}: {words(one)}" for one in sweep.space]
-    say_wrapped(screen, [_what(meant), f"  {where_of(study, place)}", *space])
+    say_wrapped(screen, [_what(meant), f"  {where}", *space])
     _warn(screen, study)
     if answers.size is None:
         screen.say("  the first:")
@@ -293,9 +303,9 @@ def _what(meant: _Meant) -> str:
     return f"{how}, {' or '.join(limits) or 'all of it'}{each}; {meant.study.metric}: {sweep.rule}"
 
 
-def _say_begin(screen: Screen, study: Study, meant: _Meant, place: Place) -> None:
+def _say_begin(screen: Screen, study: Study, meant: _Meant, where: str) -> None:
     say_wrapped(screen, [f"samebit: sweep {study.name}: {_what(meant)}"])
-    say_wrapped(screen, [f"samebit: {where_of(study, place)}"], screen.paint.dim)
+    say_wrapped(screen, [f"samebit: {where}"], screen.paint.dim)
     _warn(screen, study)
 
 

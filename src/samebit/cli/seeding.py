@@ -28,6 +28,7 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
+from samebit.cli.via import remote_of, sent_from
 from samebit.cli.words import Screen, counted, say_wrapped
 from samebit.errors import Exit, UsageError
 from samebit.studies.asking import Listed
@@ -57,7 +58,7 @@ def seeds_arguments(parser: argparse.ArgumentParser) -> None:
         "samebit seeds SCRIPT.py --n 10 [options] [-- its arguments]\n"
         "       samebit seeds -m MODULE --n 10 [options] [-- its arguments]\n"
         "       samebit seeds --n 10 [options] -- COMMAND [its arguments]\n"
-        "       samebit seeds SCRIPT.py --start 20 --keep 5 --at STEP --metric METRIC [options]\n"
+        "       samebit seeds SCRIPT.py --start 20 --keep 5 --at STEP --metric METRIC\n"
         "       samebit seeds show GROUP [--metric METRIC] [--json]"
     )
     add = parser.add_argument
@@ -130,7 +131,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     how, words = what_runs(options, arguments, _ASKED, "--lr 0.1")
     study, counts, repeats = _study(options, how, words)
     errors = Screen.of(sys.stderr)
-    place = place_of(options)
+    place, remote = place_of(options), remote_of(options)
     wanted = design(study, counts, repeats)
     if len(wanted) > MOST:
         raise UsageError(f"{len(wanted):,} runs are too many", at_most=MOST)
@@ -140,13 +141,17 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         store = places.find_store(Path.cwd())
         before.append(said_of_loss(store, study, len(wanted), options.like))
     if options.plan:
-        _say_plan(Screen.of(sys.stdout), study, wanted, [where_of(study, place), *before])
+        _say_plan(Screen.of(sys.stdout), study, wanted, [where_of(study, place, remote), *before])
         return Exit.DONE
     store = places.make_store(places.choose_store(Path.cwd()))
     study = with_id(store, study)
     study = join_or_declare(store, study)
-    _say_begin(errors, study, wanted, [where_of(study, place), *before])
-    with Telling(errors, study) as telling, stopped_by_signals():
+    _say_begin(errors, study, wanted, [where_of(study, place, remote), *before])
+    with (
+        sent_from(errors, store, study, place, remote) as place,
+        Telling(errors, study) as telling,
+        stopped_by_signals(),
+    ):
         controlled = control(
             store, study, Listed(wanted), counts, repeats, place,
             jobs_of(study, run_words(options)), telling.tell,

@@ -26,7 +26,7 @@ from samebit.report.facts import facts
 from samebit.report.studied import Studied, metrics_of, studied, warnings
 from samebit.report.tables.settings import of_project
 from samebit.report.versus import Versus, versus
-from samebit.stats.values import Estimate
+from samebit.stats.values import REPEATS, Estimate
 from samebit.studies.declared import ALL, Study, find_study, folder_of
 from samebit.studies.trials import Trial, by_run, read_history
 
@@ -339,15 +339,18 @@ def _best_lines(found: Studied) -> list[str]:
 
 
 def _crossing_lines(crossing: Crossing) -> list[str]:
-    down, across = (name.removeprefix("seed of ") for name in (crossing.down, crossing.across))
-    lines = [f"{len(crossing.rows)} seeds of {down} × {len(crossing.columns)} of {across}:"]
+    kinds = [f"{n} of {kind.removeprefix('seed of ')}" for kind, n in crossing.kinds.items()]
+    lines = [f"{' × '.join(kinds)}:".replace(" of", " seeds of", 1)]
     for part in crossing.parts:
         over = part.over.removeprefix("seed of ")
         test = f", {_anova(part.test)}" if part.test is not None else ""
         lines.append(f"  {over}: SD {part.sd:.3g}, {100 * part.share:.0f} % of the variance{test}")
     lines += [f"  {note}" for note in crossing.notes]
-    if crossing.parts:
-        lines.append("  (the rest: what both do together, and what cannot be repeated)")
+    both = "both" if len(kinds) == 2 else "they"
+    if crossing.parts and crossing.parts[-1].over == REPEATS:
+        lines.append(f"  (interaction: what {both} do together; repeats: what cannot be repeated)")
+    elif crossing.parts:
+        lines.append(f"  (the rest: what {both} do together, and what cannot be repeated)")
     return lines
 
 

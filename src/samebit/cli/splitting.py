@@ -14,14 +14,15 @@ from samebit.data import leaks, split_files
 from samebit.data.recorded import RecordedSplit, read_manifest
 from samebit.digest import canonical_json, short
 from samebit.errors import Exit, SamebitError, UsageError
-from samebit.folders.facts import SplitFact
+from samebit.folders.data_facts import SplitFact
 from samebit.folders.read import View
 from samebit.folders.splits import GIVEN, open_reference, splits_of
 from samebit.objects.store import Store
 from samebit.records import SplitKey, SplitManifest, SplitPart
+from samebit.report.amounts import sized
 from samebit.session.reading import open_split
 
-__all__ = ["method_of", "sized", "split", "split_arguments", "split_lines"]
+__all__ = ["method_of", "split", "split_arguments", "split_lines"]
 
 _REFERENCE = "a run, and after a colon the name of its split: @last:KFold/0"
 _MOST_LINES = 6  # of splits in `samebit show`
@@ -156,11 +157,6 @@ def _list(options: argparse.Namespace, view: View, facts: Mapping[str, SplitFact
 def parts_of(fact: SplitFact) -> str:
     """Each part and how many rows it has, in a line."""
     return few([sized(name, rows) for name, rows, _ in fact["parts"]]) or "rows not listed"
-
-
-def sized(name: str, rows: int) -> str:
-    """A part and its rows: `test 30`, and `1: 30` of parts that have numbers."""
-    return f"{name}: {rows:,}" if name.isdecimal() else f"{name} {rows:,}"
 
 
 def method_of(fact: SplitFact) -> str:

@@ -23,6 +23,7 @@ from samebit.objects.store import Store
 from samebit.records import LeafRecord
 from samebit.session.reading import open_state
 from samebit.states import export, storing
+from samebit.states.comparing import shape_of
 from samebit.states.shards import PARTS
 from samebit.states.stored import StoredState
 
@@ -197,7 +198,7 @@ def _show(options: argparse.Namespace, store: Path) -> int:
         screen,
         [*_titles("array", "dtype", "shape"), Column("size", "right"), Column("digest")],
         [
-            [name, r.dtype, _shape(r), size(r.size_bytes), _digest(r)]
+            [name, r.dtype, shape_of(r), size(r.size_bytes), _digest(r)]
             for name, r in opened.leaves.items()
         ],
     )
@@ -237,10 +238,6 @@ def _titles(first: str, *others: str) -> list[Column]:
 def _say_table(screen: Screen, columns: list[Column], rows: list[list[object]]) -> None:
     if rows:
         screen.say(table(columns, rows, columns_wide=screen.width, color=screen.color))
-
-
-def _shape(record: LeafRecord) -> str:
-    return "×".join(map(str, record.shape)) or "scalar"
 
 
 def _leaf(record: LeafRecord) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from types import FrameType
 
 from msgspec.structs import replace
 
+from samebit.cli.parsing import Parser
 from samebit.cli.placing import THREADS, place_arguments
 from samebit.cli.words import ProgressLine, Screen, counted, duration, say_wrapped, visible
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.ending import WENT_WRONG
 from samebit.folders.folder import RunFolder
+from samebit.remotes.named import Remote
 from samebit.session.studied import ROLES, SETTINGS, TRIAL
 from samebit.studies.controlling import Controlled, Progress
 from samebit.studies.declared import (
@@ -72,7 +74,7 @@ def read_words(
     cut = words.index("--") if "--" in words else len(words)
     ours, theirs = words[:cut], words[cut + 1 :]
     prog = " ".join(asked.split()[:2])
-    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False, add_help=False)
+    parser = Parser(prog=prog, allow_abbrev=False, add_help=False)
     add(parser)
     options.words = ours
     while len(options.words) > 1:
@@ -152,10 +154,11 @@ def with_id(store: Path, study: Study) -> Study:
     return replace(study, id=study_id(store, name), name=name, at_ns=time.time_ns())
 
 
-def where_of(study: Study, place: Place) -> str:
-    """Where runs are made, and with how many threads."""
+def where_of(study: Study, place: Place, remote: Remote | None) -> str:
+    """Where runs are made, how they come home, and with how many threads each."""
+    by = f", by way of the remote {remote.name}" if remote is not None else ""
     threads = f"{THREADS}={study.threads} in each" if study.threads else f"{THREADS} as it is"
-    return f"{place.where}, {threads}"
+    return f"{place.where}{by}, {threads}"
 
 
 class Telling:

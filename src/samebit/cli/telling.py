@@ -21,7 +21,6 @@ from samebit.cli.comparing import (
 from samebit.cli.groups_told import GroupsTold, GroupTold
 from samebit.cli.scheduling import schedule_as_data
 from samebit.cli.schemas.details import DETAILS
-from samebit.cli.seeds_shown import is_volatile
 from samebit.cli.showing import randomness_lines
 from samebit.cli.studies_told import StudiesTold
 from samebit.cli.surroundings import machine_lines
@@ -40,6 +39,7 @@ from samebit.query import index
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
+from samebit.replay.results import is_volatile
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
 from samebit.report.facts import FACTS

@@ -38,7 +38,8 @@ from samebit.replay.verify import judge
 from samebit.report.release.bundle import Release, ReleasedRun
 from samebit.report.release.comparing import Compared, compare
 from samebit.report.release.packages import read_pins
-from samebit.session.launching import Replay, Request, launch
+from samebit.session.launching import launch
+from samebit.session.request import Replay, Request
 
 __all__ = [
     "CannotRebuild",

@@ -29,7 +29,8 @@ from samebit.replay.running import refuse, replay_and_judge
 from samebit.replay.starting import Execution
 from samebit.replay.watching import Watch
 from samebit.session.ends import OpsWanted
-from samebit.session.launching import Replay, Request, launch
+from samebit.session.launching import launch
+from samebit.session.request import Replay, Request
 
 __all__ = [
     "GRADE_EXIT",

@@ -43,6 +43,13 @@ __all__ = [
 _LENGTH = re.compile(r"^(\d+(?:\.\d+)?)(s|m|min|h|d|w)$")
 _LENGTHS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
+# What is copied from a screen is never broken: what is in backticks, a command or path behind `: `.
+_WHOLE = re.compile(
+    r"`[^`]*`"
+    r"|(?<=[:;] )(?:samebit|pip install)(?: (?:'[^']*'|\"[^\"]*\"|[^;,(` ])+)+"
+    r"|(?<=: )(?:~|\.{0,2})/.*"
+)
+_GLUE = "\ue000"  # in its spaces while a line is broken
 _ELLIPSIS = "…"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LISTED = 12  # lines below one title
@@ -126,12 +133,17 @@ def say_wrapped(screen: Screen, lines: Iterable[str], paint: Callable[[str], str
 
 
 def _wrapped(line: str, columns: int | None) -> list[str]:
+    """A line in pieces that fit, between words; what is longer than a piece stands by itself."""
     if columns is None or len(line) <= columns:
         return [line]
     import textwrap  # noqa: PLC0415  (most lines fit)
 
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(line, columns, subsequent_indent=indent, break_on_hyphens=False)
+    glued = _WHOLE.sub(lambda found: found[0].replace(" ", _GLUE), line)
+    pieces = textwrap.wrap(
+        glued, columns, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    return [piece.replace(_GLUE, " ") for piece in pieces]
 
 
 def say_list(screen: Screen, title: str, lines: Sequence[str], indent: str = "") -> None:
@@ -140,20 +152,10 @@ def say_list(screen: Screen, title: str, lines: Sequence[str], indent: str = "")
         return
     screen.say(indent + title)
     for line in lines[:_LISTED]:
-        for at, piece in enumerate(_pieces(visible(line), screen, len(indent) + 4)):
-            screen.say(f"{indent}  {'  ' * bool(at)}{piece}")
+        for piece in _wrapped(f"{indent}  {visible(line)}", screen.width):
+            screen.say(piece)
     if len(lines) > _LISTED:
         screen.say(f"{indent}  and {len(lines) - _LISTED} more (--json has all)")
-
-
-def _pieces(line: str, screen: Screen, indent: int) -> list[str]:
-    """A line in pieces that fit the screen; in one where it is read by a program."""
-    if screen.width is None:
-        return [line]
-    import textwrap  # noqa: PLC0415  (most screens need none)
-
-    room = max(20, screen.width - indent)
-    return textwrap.wrap(line, room, break_on_hyphens=False, break_long_words=False) or [line]
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -212,7 +212,7 @@ def keep_files(
             except SamebitError as error:
                 found[path] = error
                 continue
-            found[path] = _text(one.raw), _listed(one, pieces) or _text(one.raw)
+            found[path] = digest.name_of(one.raw), _listed(one, pieces) or digest.name_of(one.raw)
     if grown is not None:
         grown(pieces.new_bytes)
     return found
@@ -223,7 +223,7 @@ def _listed(one: Read, pieces: Pieces) -> str:
     names = [pieces.give(piece) for piece in one.pieces]
     if len(names) < 2:
         return ""
-    rows = [Piece(_text(name), size) for name, size in zip(names, one.sizes, strict=True)]
+    rows = [Piece(digest.name_of(name), size) for name, size in zip(names, one.sizes, strict=True)]
     return manifests.put_list(pieces.put, rows)
 
 
@@ -310,11 +310,7 @@ def _item(entry: Entry, done: dict[bytes, tuple[bytes, str]]) -> Item:
         return Item(entry.path, entry.kind, target=entry.target)
     raw, listed = done[entry.path]
     kind = "x" if entry.executable else "f"
-    return Item(entry.path, kind, entry.size_bytes, _text(raw), pieces=listed)
-
-
-def _text(raw: bytes) -> str:
-    return f"{digest.ALGORITHM}:{raw.hex()}"
+    return Item(entry.path, kind, entry.size_bytes, digest.name_of(raw), pieces=listed)
 
 
 def _remembered(
@@ -331,7 +327,7 @@ def _remembered(
     for path, one in known.items():
         wanted[path] = [one.raw]
         if one.pieces and keep:
-            item = Item(path, "f", one.size_bytes, _text(one.raw), pieces=one.pieces)
+            item = Item(path, "f", one.size_bytes, digest.name_of(one.raw), pieces=one.pieces)
             try:
                 names = [piece.name for piece in manifests.read_list(store, item)]
             except NotFound:  # or damaged: it is made anew

@@ -2,7 +2,7 @@
 
 from samebit.capture.callers import short_place
 from samebit.data.leaks import PREPROCESSING, SELECTION, Leak, Leaks
-from samebit.folders.facts import FitFact
+from samebit.folders.data_facts import FitFact
 from samebit.folders.read import View
 
 __all__ = ["FITTED", "fits_of", "of_fits"]

@@ -266,7 +266,7 @@ def _numbers_of(name: str, one: _Chosen, known: Known, most: Most) -> Any:
         )
     found = row_ids.match(ids.ids, known.ids.ids)
     if (found < 0).any():
-        missing = [_named(ids, at) for at in numpy().flatnonzero(found < 0).tolist()]
+        missing = [ids.called(at) for at in numpy().flatnonzero(found < 0).tolist()]
         raise UsageError(
             f"part {name!r} has {len(missing):,} of {ids.count:,} rows that the data lacks",
             rows=few_of(missing),
@@ -283,10 +283,6 @@ def _ids_of(name: str, held: Any, most: Most) -> Rows:
 
 def _kind(ids: Rows) -> str:
     return "rows" if ids.given is None else "ids"
-
-
-def _named(ids: Rows, at: int) -> str:
-    return repr(ids.given[at]) if ids.given is not None else f"row {at}"
 
 
 def few_of(names: Sequence[str]) -> str:

@@ -342,7 +342,7 @@ def _contents(
 
 def _content_here(entry: Entry, raw: bytes | None) -> tuple[str, str, bytes]:
     kind = "x" if entry.executable else entry.kind
-    return kind, "" if raw is None else f"{digest.ALGORITHM}:{raw.hex()}", entry.target
+    return kind, "" if raw is None else digest.name_of(raw), entry.target
 
 
 def _known(

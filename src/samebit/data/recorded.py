@@ -108,7 +108,7 @@ class RecordedSplit:
         for name, there in found.items():
             missing = numpy().flatnonzero(there < 0)
             if len(missing):
-                names = [_named(ours, int(numbers[name][at])) for at in missing.tolist()]
+                names = [ours.called(int(numbers[name][at])) for at in missing.tolist()]
                 of_part = f"{len(missing):,} of {len(there):,} rows of part {name!r}"
                 raise NotFound(
                     f"{of_part} are not in this data",
@@ -242,7 +242,3 @@ def _type(columns: dict[str, Any], name: str) -> str:
         return "not there"
     found = columns[name]
     return found if isinstance(found, str) else digest.canonical_json(found).decode()
-
-
-def _named(ids: Rows, row: int) -> str:
-    return repr(ids.given[row]) if ids.given is not None else f"row {row}"

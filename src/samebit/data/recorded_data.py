@@ -4,7 +4,7 @@ from typing import Any
 
 from samebit.data.stowing import Stowed, unstow
 from samebit.errors import NotFound
-from samebit.folders.facts import DataFact
+from samebit.folders.data_facts import DataFact
 from samebit.objects.store import Store
 from samebit.states.stored import StoredState
 

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from samebit.errors import Damaged, NotFound
-from samebit.folders.facts import MediaFact, read_fact
+from samebit.folders.data_facts import MediaFact
+from samebit.folders.facts import read_fact
 from samebit.folders.media import media_of
 from samebit.folders.read import View
 from samebit.media import types

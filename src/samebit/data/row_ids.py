@@ -68,6 +68,10 @@ class Rows(Struct, frozen=True):
         """How many rows."""
         return len(self.ids) // ID_BYTES
 
+    def called(self, at: int) -> str:
+        """What a row is called: by the id that the script gave it, else by its number."""
+        return repr(self.given[at]) if self.given is not None else f"row {at}"
+
 
 def find_rows(value: Any, most: Most) -> Rows | str:
     """The ids of the rows of some data, or why it has none.

@@ -1,33 +1,36 @@
 """The shape that each fact of a journal has, checked where it is read and nowhere else.
 
 A fact is a name and a plain value, and anybody may have written it: an older version, a newer one,
-a stranger. Whoever reads a fact of a name listed here finds the keys below, of these types, and
-those that are not required perhaps; what does not fit is left out, and said. Keys that are not
+a stranger. Whoever reads a fact of a name listed here finds the keys of its shape, of these types,
+and those that are not required perhaps; what does not fit is left out, and said. Keys that are not
 listed stay as they are, and a fact of another name may be any plain value.
 """
 
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import msgspec
 
 from samebit.errors import Damaged
-from samebit.journal.values import unwrap
-from samebit.records import CodeRecord, Verdict
+from samebit.folders.bounds import Count, FilePath, Text, Variable
+from samebit.folders.data_facts import (
+    FILES,
+    ArtifactFact,
+    DataFact,
+    FileFact,
+    FitFact,
+    FittedFact,
+    MediaFact,
+    SplitFact,
+)
+from samebit.journal.values import is_plain, unwrap
+from samebit.records import CodeRecord
 
 __all__ = [
     "MANY",
-    "DataFact",
-    "FileFact",
-    "FitFact",
-    "FittedFact",
     "ImportedFact",
-    "MediaFact",
     "SeedCallFact",
-    "SplitFact",
     "StateFact",
     "TakenFact",
-    "check_evidence",
-    "is_plain",
     "read_fact",
 ]
 
@@ -64,14 +67,6 @@ MANY = frozenset(
     }
 )
 
-_MAX_DEPTH = 128  # of lists and maps inside each other; Python's own functions go no deeper at will
-
-_Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z")]  # the system takes no zero in it
-_Path = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]+\Z")]
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
-_Digest = Annotated[str, msgspec.Meta(pattern=r"\Ablake3:[0-9a-f]{64}\Z")]
-_Variable = Annotated[str, msgspec.Meta(pattern=r"\A[^=\0]+\Z")]
-
 
 class StateFact(TypedDict):
     """A state that was stored."""
@@ -97,143 +92,11 @@ class _DroppedFact(TypedDict):
     manifest: str
 
 
-class _FromFact(TypedDict):
-    run: str
-    name: str
-    manifest: str
-
-
-SplitFact = TypedDict(
-    "SplitFact",
-    {
-        "name": str,
-        "manifest": str,
-        "method": str,
-        "rows": int | None,
-        "parts": list[tuple[str, int, str]],
-        "at": NotRequired[str | None],
-        "from": NotRequired[_FromFact],
-    },
-)
-
-
-class DataFact(TypedDict):
-    """Data that the script says it uses."""
-
-    name: str
-    what: str
-    fingerprint: str | None
-    rows: NotRequired[int | None]
-    counts: NotRequired[dict[str, int]]
-    parts: NotRequired[dict[str, str]]
-    notes: NotRequired[list[str]]
-    path: NotRequired[_Path]
-    at: NotRequired[str | None]
-    kept: NotRequired[str]
-    size_bytes: NotRequired[int]
-    version: NotRequired[str]
-
-
-class MediaFact(TypedDict):
-    """Something that was logged beside numbers; with `at`, one thing of it."""
-
-    name: str
-    step: int
-    kind: str
-    of: _Count
-    at: NotRequired[_Count]
-    type: NotRequired[str]
-    object: NotRequired[_Digest]
-    size_bytes: NotRequired[int]
-    exact: NotRequired[bool]
-    kept: NotRequired[bool]
-    caption: NotRequired[str]
-    about: NotRequired[dict[str, Any]]
-    why: NotRequired[str]
-
-
-class FitFact(TypedDict):
-    """Something that learned from rows before a model was trained on them."""
-
-    number: int
-    method: str
-    kind: Literal["preprocessing", "selection"]
-    at: str
-    rows: int | None
-
-
-class FittedFact(TypedDict):
-    """Which rows of the parts of a split are among those that it learned from."""
-
-    number: int
-    split: str
-    parts: list[tuple[str, int, int, list[int]]]
-    unknown: str | None
-
-
-class FileFact(TypedDict):
-    """What every fact about a file has."""
-
-    path: _Path
-    how: Literal["read", "write", "folder", "list", "many"]
-    given: NotRequired[str]
-    digest: NotRequired[str | None]
-    kept: NotRequired[str | None]
-    saved: NotRequired[str]  # the object that it is kept as, or a list of its pieces
-    written: NotRequired[bool]
-    left: NotRequired[str | None]
-    changed: NotRequired[bool]
-    sorted: NotRequired[bool]
-    at: NotRequired[_Text]
-
-
-class _ReadFact(FileFact):
-    size_bytes: int
-    mtime_ns: int
-
-
-class _WriteFact(FileFact):
-    size_bytes: NotRequired[int]
-    mtime_ns: NotRequired[int]
-
-
-class _ListFact(FileFact):
-    count: int
-    names: NotRequired[list[_Text]]
-    order: NotRequired[str]
-
-
-class _ManyFact(FileFact):
-    count: int | None
-    size_bytes: NotRequired[int | None]
-    listing: NotRequired[str | None]
-
-
-class _ArtifactFact(TypedDict):
-    """A version of data that the script saved, logged or used by a call."""
-
-    how: str
-    name: _Text
-    fingerprint: _Text
-    manifest: _Digest
-    given: NotRequired[str]  # by which name it was asked for
-    file: NotRequired[str]  # of one that was saved, its name there
-
-
 class _ChildFact(TypedDict):
     command: list[str]
     cwd: NotRequired[str | None]
     pid: NotRequired[int]
     watched: NotRequired[bool]
-
-
-_FILES = {
-    "read": _ReadFact,
-    "write": _WriteFact,
-    "folder": FileFact,
-    "list": _ListFact,
-    "many": _ManyFact,
-}
 
 
 class SeedCallFact(TypedDict):
@@ -269,9 +132,9 @@ class _JoinedFact(TypedDict):
 
 class _JobFact(TypedDict):
     number: int
-    arguments: list[_Text]
-    replaces: _Count
-    sweep: _Text
+    arguments: list[Text]
+    replaces: Count
+    sweep: Text
     whole: bool
 
 
@@ -329,9 +192,9 @@ class _AskedFact(TypedDict):
 
 
 class _SourcesFact(TypedDict):
-    path: list[_Text]
-    modules: list[tuple[str, _Path, str]]
-    edited: NotRequired[list[tuple[_Path, str | None, str | None]]]
+    path: list[Text]
+    modules: list[tuple[str, FilePath, str]]
+    edited: NotRequired[list[tuple[FilePath, str | None, str | None]]]
     left_out: NotRequired[list[str]]
 
 
@@ -493,7 +356,7 @@ class _UseFact(TypedDict):
 
 
 _SHAPES: dict[str, Any] = {
-    "artifact": _ArtifactFact,
+    "artifact": ArtifactFact,
     "asked": _AskedFact,
     "cell": _CellFact,
     "child": _ChildFact,
@@ -540,7 +403,7 @@ _SHAPES: dict[str, Any] = {
     "unseeded": _UnseededFact,
     "unseen": list[str],
     "use": _UseFact,
-    "variables": dict[_Variable, _Text],
+    "variables": dict[Variable, Text],
     "volatile": list[str],
 }
 
@@ -558,7 +421,7 @@ def read_fact(name: str, written: object) -> Any:
         shape = _SHAPES.get(name)
         if name == "file":
             msgspec.convert(value, FileFact)
-            shape = _FILES[value["how"]]
+            shape = FILES[value["how"]]
         if shape is not None:
             msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
@@ -566,37 +429,6 @@ def read_fact(name: str, written: object) -> Any:
     except UnicodeEncodeError as error:  # it tells a text that stands where none may
         raise _odd(name, "it holds a text where there is none") from error
     return value
-
-
-def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
-    """Whether a value is one that our writer writes: scalars, lists, and maps from texts."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return True
-    if depth == 0:
-        return False
-    if isinstance(value, list):
-        return all(is_plain(item, depth - 1) for item in value)
-    return isinstance(value, dict) and all(
-        isinstance(key, str) and is_plain(item, depth - 1) for key, item in value.items()
-    )
-
-
-class _Divergence(TypedDict):
-    where: str
-    facts: list[str]
-
-
-class _Evidence(TypedDict):
-    divergence: NotRequired[_Divergence]
-
-
-def check_evidence(verdict: Verdict) -> Verdict:
-    """A verdict as it is; Damaged where its evidence cannot be shown."""
-    try:
-        msgspec.convert(verdict.evidence, _Evidence)
-    except msgspec.ValidationError as error:
-        raise Damaged(f"a damaged record (Verdict): {error}") from error
-    return verdict
 
 
 def _odd(name: str, why: str) -> Damaged:

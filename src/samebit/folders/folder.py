@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import __version__, digest, disk, records
-from samebit.errors import Damaged, RunNotFound, SamebitError, StoreTooNew, UsageError
+from samebit.errors import Damaged, NotFound, RunNotFound, SamebitError, StoreTooNew, UsageError
 from samebit.journal import reader
 from samebit.records import ExecutionEnd, ExecutionStart, Note, RunRecord
 
@@ -134,6 +134,13 @@ class RunFolder(Struct, frozen=True):
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
             raise
+
+    def has_ended(self) -> bool:
+        """Whether somebody wrote down how its last execution ended."""
+        try:
+            return self.end(max(self.executions())) is not None
+        except (NotFound, ValueError):
+            return False
 
     def console(self, number: int) -> Path:
         """The folder of an execution's console logs."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from samebit.errors import NotFound
-from samebit.folders.facts import MediaFact
+from samebit.folders.data_facts import MediaFact
 
 if TYPE_CHECKING:
     from samebit.folders.read import View

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.errors import Damaged, NotFound, SamebitError
-from samebit.folders.facts import MediaFact
+from samebit.folders.data_facts import MediaFact
 from samebit.folders.folder import RunFolder
 from samebit.folders.media import media_of
 from samebit.folders.read import View, read_run

@@ -12,18 +12,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit import records
 from samebit.errors import Damaged, NotFound
 from samebit.folders import ending, points, series, steps, streams, summaries
+from samebit.folders.data_facts import FileFact
 from samebit.folders.ending import ENDED
-from samebit.folders.facts import (
-    MANY,
-    FileFact,
-    SeedCallFact,
-    StateFact,
-    check_evidence,
-    read_fact,
-)
+from samebit.folders.facts import MANY, SeedCallFact, StateFact, read_fact
 from samebit.folders.folder import DROPPED, NEWER, RunFolder
 from samebit.folders.growing import Growing
 from samebit.folders.media import unwritten
@@ -33,6 +26,7 @@ from samebit.folders.series import Column, Schedule
 from samebit.folders.steps import TraceRow
 from samebit.folders.streams import FACE, LAUNCH, Replaced, Stream
 from samebit.folders.summaries import Summary, summary
+from samebit.folders.verdicts import verdicts_of
 from samebit.journal import reader
 from samebit.journal.reader import Gap, Journal
 from samebit.journal.traced import numpy_for
@@ -359,11 +353,7 @@ class View(Struct, frozen=True, dict=True):
     @property
     def verdicts(self) -> list[Verdict]:
         """Every verdict on this run, oldest first; one that has no time has its note's."""
-        found: list[Verdict] = []
-        for note in (note for note in self.notes if note.kind == "verdict"):
-            value = records.decode(records.encode(note.value), Verdict, self.folder.path)
-            found.append(check_evidence(replace(value, at_ns=value.at_ns or note.at_ns)))
-        return found
+        return verdicts_of(self.notes, self.folder.path)
 
     @property
     def gaps(self) -> list[Gap]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from samebit.errors import NotFound, RunNotFound, UsageError
-from samebit.folders.facts import SplitFact
+from samebit.folders.data_facts import SplitFact
 from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 

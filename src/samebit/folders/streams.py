@@ -18,13 +18,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit.errors import Damaged
-from samebit.folders.facts import MANY, is_plain, read_fact
+from samebit.folders.facts import MANY, read_fact
 from samebit.journal import reader
 from samebit.journal.columns import Block
 from samebit.journal.frame import Kind
 from samebit.journal.logged import Logged, Row
 from samebit.journal.reader import Frame, Journal
 from samebit.journal.traced import Traced
+from samebit.journal.values import is_plain
 from samebit.records import ExecutionStart
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The data that a run says it uses, by name, as its journal tells of it."""
 
 from samebit.errors import NotFound, UsageError
-from samebit.folders.facts import DataFact
+from samebit.folders.data_facts import DataFact
 from samebit.folders.read import View
 
 __all__ = ["data_of", "find_data"]

@@ -13,6 +13,7 @@ __all__ = [
     "OnADevice",
     "exact",
     "flatten",
+    "is_plain",
     "plain_number",
     "plain_step",
     "scalar",
@@ -22,6 +23,7 @@ __all__ = [
 
 _INT_BOUND = 1 << 63
 _MARKS = ("$int", "$escaped")
+_MAX_DEPTH = 128  # of lists and maps inside each other; Python's own functions go no deeper at will
 
 
 class OnADevice(Exception):
@@ -101,6 +103,19 @@ def _flatten_into(flat: dict[str, Any], values: Mapping[str, Any], path: Sequenc
                 takes="bool, int, float, text, 0-d arrays, and nested dicts of these",
             )
         flat[".".join([*path, name])] = number
+
+
+def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
+    """Whether a value is one that our writer writes: scalars, lists, and maps from texts."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return True
+    if depth == 0:
+        return False
+    if isinstance(value, list):
+        return all(is_plain(item, depth - 1) for item in value)
+    return isinstance(value, dict) and all(
+        isinstance(key, str) and is_plain(item, depth - 1) for key, item in value.items()
+    )
 
 
 def unwrap(value: Any) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 from samebit import places
 from samebit.places import Settings
 
-__all__ = ["Sending", "alone", "catch_up", "forget", "log_of", "waiting"]
+__all__ = ["Sending", "alone", "catch_up", "forget", "log_of", "push_now", "wait_for", "waiting"]
 
 _FOLDER = "unpushed"
 _LOG = "log"
@@ -46,21 +46,19 @@ class Sending:
         self.every_s = max(1.0, settings.push_every_min * 60.0) if during else None
         self.is_wanted = settings.push_auto != "off"
         if self.is_wanted:
-            folder = store / _FOLDER
-            folder.mkdir(exist_ok=True)
-            (folder / run).touch()
+            wait_for(store, run)
 
     def now(self) -> None:
         """Send what there is, unless that is still being done."""
         if self.is_wanted and (self._process is None or self._process.poll() is not None):
-            self._process = _start(self._store, os.environ)
+            self._process = push_now(self._store, os.environ)
 
     def end(self) -> bool:
         """The run has ended. In a job that ends with it, wait for a while; False: not all went."""
         if not self.is_wanted:
             return True
         # Also beside one that is at work: it may have looked before the end.
-        self._process = _start(self._store, os.environ)
+        self._process = push_now(self._store, os.environ)
         if self._process is None or not _ends_all(os.environ):
             return True
         try:
@@ -76,6 +74,12 @@ def waiting(store: Path) -> list[str]:
     except OSError:
         return []
     return sorted(name for name in names if name not in (_LOG, _LOCK, _NEXT))
+
+
+def wait_for(store: Path, run: str) -> None:
+    """A run is to be sent."""
+    (store / _FOLDER).mkdir(exist_ok=True)
+    (store / _FOLDER / run).touch()
 
 
 def forget(store: Path, run: str) -> None:
@@ -97,7 +101,7 @@ def catch_up(start: Path) -> None:
         tried = log_of(store)
         if tried.exists() and time.time() - tried.stat().st_mtime < _CALM_S:
             return
-        _start(store, os.environ)
+        push_now(store, os.environ)
     except Exception:
         return  # the command has done what it was asked for
 
@@ -120,8 +124,8 @@ def alone(store: Path) -> Generator[bool]:
         yield True
 
 
-def _start(store: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
-    """A push of what waits, in a session of its own, with what it says in the log."""
+def push_now(store: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    """A push of what waits, in a session of its own, with what it says in the log; else None."""
     kept = {k: v for k, v in environ.items() if not k.startswith(_OURS) or k in _KEPT}
     try:
         with open(log_of(store), "wb") as log:

@@ -79,7 +79,7 @@ class PackEntry(NamedTuple):
     @property
     def name(self) -> str:
         """The content name of the object."""
-        return f"{digest.ALGORITHM}:{self.digest.hex()}"
+        return digest.name_of(self.digest)
 
 
 class Body(NamedTuple):

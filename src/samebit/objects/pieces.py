@@ -89,7 +89,7 @@ class Pieces:
 
     def put(self, data: bytes) -> str:
         """Put one piece here and now; its name as text."""
-        return f"{digest.ALGORITHM}:{self.give(self.prepare(data)).hex()}"
+        return digest.name_of(self.give(self.prepare(data)))
 
     def _raise(self) -> None:
         if not self._trouble:

@@ -1,6 +1,8 @@
-"""Two kinds of seeds against each other: a grid with means, and what each kind contributes."""
+"""Kinds of seeds against each other: two as a grid with means, and what each kind contributes."""
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,15 @@ from samebit.query.seeds import Group, Number, Tested, tested
 __all__ = ["Cell", "Crossing", "Line", "Part", "crossing"]
 
 _MOST_SEEDS = 60  # of each kind, in a grid that people can read
+_NAMED = 4  # seeds that are left out
+_METHOD = (
+    "two-way random effects, by mean squares (Searle et al. 1992); the rest holds what both do "
+    "together and what cannot be repeated"
+)
+_METHOD_OF_MORE = (
+    "random effects of each kind, by mean squares (Searle et al. 1992), with their interactions "
+    "pooled; the rest holds what they do together and what cannot be repeated"
+)
 
 Row = Mapping[str, object]
 
@@ -33,7 +44,7 @@ class Cell(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """What one kind of seed contributes to the variance of one more run."""
+    """What one kind of seed contributes to the variance of one more run, or what is left over."""
 
     over: str
     sd: float
@@ -42,80 +53,113 @@ class Part(Struct, frozen=True):
 
 
 class Crossing(Struct, frozen=True):
-    """Two kinds of seeds against each other."""
+    """Two kinds of seeds against each other, and the parts of all kinds that are crossed."""
 
     down: str
     across: str
     rows: list[Line]
     columns: list[Line]
     cells: list[list[Cell]]
-    parts: list[Part]  # rows, columns, rest; nothing where the notes say why
+    parts: list[Part]  # rows, columns, other kinds, what is left over; none where the notes say why
     method: str
     notes: list[str]
     left_out: list[list[str]]
+    kinds: dict[str, int] = {}  # how many seeds of each kind; parts have the same names
     floor: Number | None = None  # the spread of runs with the same seeds: what cannot be repeated
 
 
-def crossing(group: Group, rows: Sequence[Row], down: str, across: str) -> Crossing:
-    """Two kinds of seeds as a grid, with means, and the parts that each has in the variance.
+def crossing(
+    group: Group, rows: Sequence[Row], down: str, across: str, others: Sequence[str] = ()
+) -> Crossing:
+    """Two kinds of seeds as a grid, with means, and the parts that each kind has in the variance.
 
-    The parts need one value in each cell: a seed that lacks some is left out of them, as few as
-    can be, and of a cell with several runs their mean counts; both are noted.
+    The parts need a value in each cell: a seed that lacks some is left out of them, as few as can
+    be. Where each cell has as many runs as the others, what cannot be repeated is a part; else the
+    mean of a cell's runs counts. All of it is noted.
+
+    Args:
+        group: what the runs came to.
+        rows: of these runs, with the keys below.
+        down: under which key rows have the seeds of the grid's rows, and
+        across: of its columns.
+        others: of further kinds, which share the variance; in the grid means are over them.
 
     Raises:
         UsageError: one of the kinds has so many seeds that nobody could read the grid.
     """
     by_id = {str(row["id"]): row for row in rows}
     values = dict(zip(group.runs, group.points, strict=True))
-    places: dict[tuple[str, str], list[str]] = {}
-    seeds: tuple[dict[str, object], dict[str, object]] = ({}, {})
+    keys = (down, across, *others)
+    seeds: list[dict[str, object]] = [{} for _ in keys]
+    cells: dict[tuple[str, ...], list[str]] = {}
     for run in group.runs:
-        pair = by_id[run].get(down), by_id[run].get(across)
-        place = repr(pair[0]), repr(pair[1])
-        places.setdefault(place, []).append(run)
-        for kind, name, value in zip(seeds, place, pair, strict=True):
+        told = [by_id[run].get(key) for key in keys]
+        place = tuple(map(repr, told))
+        cells.setdefault(place, []).append(run)
+        for kind, name, value in zip(seeds, place, told, strict=True):
             kind[name] = value
     if max(map(len, seeds)) > _MOST_SEEDS:
         raise UsageError(
-            f"a grid of {len(seeds[0])} × {len(seeds[1])} seeds is too large to be read",
+            f"a grid of {_times(seeds)} seeds is too large to be read",
             at_most=f"{_MOST_SEEDS} of each kind",
             hint="choose other seeds, or fewer runs",
         )
     names = [sorted(kind, key=lambda name, kind=kind: _order(kind[name])) for kind in seeds]
-    cells = [
-        [_cell(places.get((row, column), []), values) for column in names[1]] for row in names[0]
+    grid: dict[tuple[str, ...], list[str]] = {}
+    for place, runs in cells.items():
+        grid.setdefault(place[:2], []).extend(runs)
+    shown = [
+        [_cell(grid.get((row, column), []), values) for column in names[1]] for row in names[0]
     ]
-    parts, notes = _parts(cells, down, across)
-    turned = [list(column) for column in zip(*cells, strict=True)]
+    results = {place: [values[run] for run in runs] for place, runs in cells.items()}
+    parts, notes = _parts([_plain(key) for key in keys], names, results)
+    turned = [list(column) for column in zip(*shown, strict=True)]
     return Crossing(
         down,
         across,
-        [_line(seeds[0][name], row, values) for name, row in zip(names[0], cells, strict=True)],
+        [_line(seeds[0][name], row, values) for name, row in zip(names[0], shown, strict=True)],
         [_line(seeds[1][name], one, values) for name, one in zip(names[1], turned, strict=True)],
-        cells,
+        shown,
         parts,
-        "two-way random effects, by mean squares (Searle et al. 1992); the rest holds what both "
-        "do together and what cannot be repeated",
+        _METHOD if len(keys) == 2 else _METHOD_OF_MORE,
         notes,
         group.left_out,
+        {_plain(key): len(some) for key, some in zip(keys, names, strict=True)},
     )
 
 
-def _parts(cells: list[list[Cell]], down: str, across: str) -> tuple[list[Part], list[str]]:
+def _parts(
+    kinds: Sequence[str], names: Sequence[list[str]], results: Mapping[tuple[str, ...], list[float]]
+) -> tuple[list[Part], list[str]]:
     """What each kind contributes, and what must be known of it; nothing where it cannot be told."""
-    rows, columns = _whole(cells)
-    notes: list[str] = []
-    if min(len(rows), len(columns)) < 2:
+    import numpy as np  # noqa: PLC0415  (statistics say what to install where there is none)
+
+    kept = _whole(names, results)
+    there = [at for at, some in enumerate(kept) if len(some) > 1]
+    if len(there) < 2:
         return [], ["two seeds of each kind with all of each other are needed to part the variance"]
-    if (len(rows), len(columns)) != (len(cells), len(cells[0])):
+    notes: list[str] = []
+    if left := [
+        f"{kind} {name}"
+        for kind, some, whole in zip(kinds, names, kept, strict=True)
+        for name in some
+        if name not in whole
+    ]:
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         notes.append(
-            f"the parts are of {len(rows)} × {len(columns)} seeds, those that have every result"
+            f"the parts are of {_times(kept)} seeds, those that have every result; "
+            f"left out: {', '.join(left[:_NAMED])}{more}"
         )
-    table = [[cells[row][column].mean or 0.0 for column in columns] for row in rows]
-    repeated = sum(len(cells[row][column].runs) > 1 for row in rows for column in columns)
-    if repeated:
-        notes.append(f"cells of several runs, of which the mean counts: {repeated}")
-    found = stats.crossed(table, rows=_plain(down), columns=_plain(across))
+    shape = [len(kept[at]) for at in there]
+    cells = [results[place] for place in itertools.product(*kept)]
+    repeats = {len(cell) for cell in cells}
+    if repeats != {1} and len(repeats) == 1:
+        table = np.reshape(cells, (*shape, *repeats))
+    else:
+        table = np.reshape([stats.mean(cell).value for cell in cells], shape)
+        if several := sum(len(cell) > 1 for cell in cells):
+            notes.append(f"cells of several runs, of which the mean counts: {several}")
+    found = stats.crossed(table, over=[kinds[at] for at in there])
     parts = [
         Part(
             one.over,
@@ -123,27 +167,37 @@ def _parts(cells: list[list[Cell]], down: str, across: str) -> tuple[list[Part],
             found.share(one),
             tested(one.test) if one.test else None,
         )
-        for one in (found.rows, found.columns, found.rest)
+        for one in found.parts
     ]
     return parts, notes
 
 
-def _whole(cells: list[list[Cell]]) -> tuple[list[int], list[int]]:
-    """Rows and columns between which no cell is empty: what lacks most is left out, one by one."""
-    rows, columns = list(range(len(cells))), list(range(len(cells[0]) if cells else 0))
+def _whole(
+    names: Sequence[list[str]], results: Mapping[tuple[str, ...], object]
+) -> list[list[str]]:
+    """Of each kind seeds between which no cell is empty: what lacks most is left out, one by one.
+
+    Of those that lack as many the last of the last kind.
+    """
+    kept = [list(some) for some in names]
+    there = list(results)
     while True:
-        lacking = [
-            (sum(not cells[row][column].runs for column in columns) / len(columns), 0, row)
-            for row in rows
-        ] + [
-            (sum(not cells[row][column].runs for row in rows) / len(rows), 1, column)
-            for column in columns
-        ]
-        if not lacking or (worst := max(lacking))[0] == 0:
-            return rows, columns
-        (rows, columns)[worst[1]].remove(worst[2])
-        if not rows or not columns:
-            return [], []
+        cells = math.prod(map(len, kept))
+        if len(there) == cells or cells == 1:
+            return kept
+        counts = Counter((kind, name) for place in there for kind, name in enumerate(place))
+        _, kind, nth = max(
+            (1 - counts[kind, name] * len(some) / cells, kind, nth)
+            for kind, some in enumerate(kept)
+            for nth, name in enumerate(some)
+            if len(some) > 1
+        )
+        left_out = kept[kind].pop(nth)
+        there = [place for place in there if place[kind] != left_out]
+
+
+def _times(kinds: Sequence[Sequence[object] | Mapping[str, object]]) -> str:
+    return " × ".join(str(len(kind)) for kind in kinds)
 
 
 def _cell(runs: list[str], values: Mapping[str, float]) -> Cell:

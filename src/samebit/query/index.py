@@ -35,6 +35,8 @@ __all__ = [
     "ROWS",
     "Entry",
     "Table",
+    "age",
+    "forget",
     "in_order",
     "is_on_network",
     "keep",
@@ -129,7 +131,7 @@ def rows(store: Path, *, replays: bool = False) -> list[Row]:
 
 def in_order(found: Iterable[Row], *, replays: bool) -> list[Row]:
     """Rows, oldest first, with those of replays or without."""
-    return sorted((row for row in found if replays or row.get("kind") != "replay"), key=_age)
+    return sorted((row for row in found if replays or row.get("kind") != "replay"), key=age)
 
 
 def of_each_run(store: Path, *tables: Table[T]) -> tuple[list[list[T]], list[Row]]:
@@ -164,7 +166,8 @@ def _is_current(store: Path, name: str, entries: Sequence[Entry[T]]) -> bool:
     return not made and before == stamp(store, name, executions)
 
 
-def _age(row: Row) -> tuple[int, str]:
+def age(row: Row) -> tuple[int, str]:
+    """By what rows stand in the order in which their runs began."""
     started = row.get("started")
     return (started if isinstance(started, int) else 0), str(row["id"])
 
@@ -359,7 +362,7 @@ def recall(store: Path, table: Table[T], names: Iterable[str] | None = None) -> 
             for name, executions, stamp, text in found
         }
     except Exception:  # rubbish, of whatever kind: the next one begins anew
-        _forget(store)
+        forget(store)
         return {}
 
 
@@ -384,7 +387,8 @@ def _ask(store: Path, table: Table[T], wanted: str, given: Sequence[str]) -> lis
         return []
 
 
-def _forget(store: Path) -> None:
+def forget(store: Path) -> None:
+    """Take the index of a store away: it is damaged, or the store goes."""
     file = _file(store)
     if file is not None:
         _remove(file)

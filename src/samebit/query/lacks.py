@@ -10,7 +10,7 @@ from pathlib import PurePath
 from msgspec import Struct
 
 from samebit.capture.unseeded import Unseeded, find_unseeded, in_words
-from samebit.folders.facts import FileFact
+from samebit.folders.data_facts import FileFact
 from samebit.folders.imported import tool_of, unread, unrecorded
 from samebit.folders.read import View
 from samebit.records import CodeRecord

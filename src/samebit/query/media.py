@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from samebit.folders.facts import MediaFact
+from samebit.folders.data_facts import MediaFact
 from samebit.folders.media import Logged, logged_media
 from samebit.folders.read import View
 

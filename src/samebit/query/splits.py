@@ -9,7 +9,7 @@ from typing import Any
 
 from samebit.data.recorded import RecordedSplit
 from samebit.errors import SamebitError
-from samebit.folders.facts import SplitFact
+from samebit.folders.data_facts import SplitFact
 from samebit.folders.read import View
 from samebit.folders.splits import splits_of
 from samebit.objects.store import Store

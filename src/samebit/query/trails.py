@@ -16,6 +16,7 @@ from samebit.errors import Damaged
 from samebit.folders.facts import read_fact
 from samebit.folders.read import View
 from samebit.journal.frame import Kind
+from samebit.journal.values import sound
 from samebit.query import index
 from samebit.query.lineage import Trail, Use
 
@@ -72,16 +73,12 @@ def _writable(trail: Trail) -> Any:
     return msgspec.to_builtins(
         replace(
             trail,
-            name=_utf8(trail.name) if trail.name is not None else None,
-            command=_utf8(trail.command),
-            project=_utf8(trail.project),
-            uses=tuple(replace(use, name=_utf8(use.name)) for use in trail.uses),
+            name=sound(trail.name) if trail.name is not None else None,
+            command=sound(trail.command),
+            project=sound(trail.project),
+            uses=tuple(replace(use, name=sound(use.name)) for use in trail.uses),
         )
     )
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 _TRAILS = index.Table("trails_1", _describe, msgspec.json.Decoder(Trail).decode)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from samebit.folders.facts import DataFact
+from samebit.folders.data_facts import DataFact
 from samebit.folders.read import View
 from samebit.folders.used import data_of
 

@@ -125,7 +125,10 @@ class BucketPlace:
         return f"{self._web}/{quote(path)}"
 
     def signed(self, path: str, seconds: int) -> str:
-        """An address by which anybody may read a name for so long."""
+        """An address by which anybody may read a name for so long.
+
+        Raises RemoteError where the credentials cannot sign one.
+        """
         try:
             lasts = timedelta(seconds=seconds)
             return str(self._obstore.sign(self._store, "GET", path, lasts))

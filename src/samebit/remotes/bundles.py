@@ -79,7 +79,12 @@ def make(parts: Iterable[tuple[str, int, bytes]]) -> bytes:
 
 
 def parts_of(bundle: bytes) -> Iterator[tuple[Part, memoryview]]:
-    """The parts of a bundle with their bytes, each checked; Damaged where it is none of ours."""
+    """The parts of a bundle with their bytes, each checked.
+
+    Raises:
+        Damaged: it is no bundle, or a part is not what it says; those before it were given.
+        StoreTooNew: a newer version has written it.
+    """
     line, _, _ = bundle.partition(b"\n")
     try:
         head = msgspec.json.decode(line, type=_Head)

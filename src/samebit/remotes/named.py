@@ -100,7 +100,7 @@ def of_url(name: str, url: str, options: dict[str, str]) -> Remote:
 
 
 def read_all(store: Path) -> dict[str, Remote]:
-    """The remotes of a project by name."""
+    """The remotes of a project by name; UsageError where the settings of one cannot be read."""
     found: dict[str, Remote] = {}
     for name, (table, where) in places.read_tables(store, "remotes").items():
         unknown = set(table) - {"url", "id", *OPTIONS, *_GUARANTEES}
@@ -118,7 +118,12 @@ def read_all(store: Path) -> dict[str, Remote]:
 
 
 def choose(store: Path, name: str | None) -> Remote:
-    """The remote of that name; without one the only one that there is."""
+    """The remote of that name; without one the only one that there is.
+
+    Raises:
+        UsageError: there is none, or several of which none was named; settings cannot be read.
+        NotFound: there is none of that name.
+    """
     every = read_all(store)
     if name is None and len(every) == 1:
         return next(iter(every.values()))
@@ -165,7 +170,10 @@ def note_id(store: Path, remote: Remote, identity: str) -> None:
 
 
 def forget(store: Path, name: str) -> None:
-    """Take a remote out of the settings of this copy; what lies there stays."""
+    """Take a remote out of the settings of this copy; what lies there stays.
+
+    Raises UsageError where this copy does not have it: settings of elsewhere are not ours to write.
+    """
     text = _read(store)
     after = _without(text, name)
     if after == text:

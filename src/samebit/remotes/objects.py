@@ -82,7 +82,12 @@ class Objects:
         return encoding.decode(body.encoding, body.stored, body.size)
 
     def read_pack(self, digits: str) -> bytes:
-        """A whole pack by the digits of its name, checked."""
+        """A whole pack by the digits of its name, checked.
+
+        Raises:
+            NotFound: it is not at the remote.
+            Damaged: what lies there is not what its name says.
+        """
         for path, found in self._contents.packs.items():
             if path.rpartition("/")[2].partition(".")[0] == digits:
                 data = read_whole(self._place, path, found.size_bytes)

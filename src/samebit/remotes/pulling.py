@@ -68,6 +68,7 @@ def pull(
     runs: Iterable[str],
     names: Collection[str],
     *,
+    roots: Collection[str] = (),
     kinds: Collection[str] = KINDS,
     pace: Pace | None = None,
     expects: Callable[[int], object] = lambda _: None,
@@ -80,6 +81,7 @@ def pull(
         place: from where.
         runs: their ids.
         names: of data whose versions are wanted.
+        roots: objects that no run names yet, with all that they name.
         kinds: of what runs keep, what is wanted too: of KINDS.
         pace: how fast.
         expects: is told how many bytes more will come.
@@ -93,7 +95,7 @@ def pull(
     remote_id = known_id(place)
     puller = _Puller(store, place, remote_id, pace or Pace(), expects, advance)
     try:
-        return puller.pull(list(dict.fromkeys(runs)), list(names), kinds)
+        return puller.pull(list(dict.fromkeys(runs)), list(names), kinds, roots)
     except OSError as error:
         raise SamebitError(
             f"what comes cannot be stored here: {error.strerror or error}",
@@ -135,7 +137,9 @@ class _Puller:
         self._failed: dict[str, str] = {}
         self._incomplete: dict[str, str] = {}
 
-    def pull(self, runs: list[str], names: list[str], kinds: Collection[str]) -> Pulled:
+    def pull(
+        self, runs: list[str], names: list[str], kinds: Collection[str], roots: Collection[str]
+    ) -> Pulled:
         done: list[str] = []
         changed: set[str] = set()
         # Some at a time: what has come is here, also where the rest never comes.
@@ -146,6 +150,7 @@ class _Puller:
                 changed |= self._pull_runs(some, top, kinds)
         done = [run for run in runs if run in changed]
         learnt = [name for name in names if self._pull_data(name)]
+        self._pull_objects(roots)
         return Pulled(
             tuple(done),
             len(runs) - len(done) - len(self._failed.keys() & set(runs)),
@@ -265,7 +270,9 @@ class _Puller:
             self._store.list_packs()
             every = set().union(*needs.values()) - self._looked_for
             # Touched, so that no sweep here takes them before what names them is here.
-            missing = {raw for raw in self._store.hold(every) if not self._store.has(_name(raw))}
+            missing = {
+                raw for raw in self._store.hold(every) if not self._store.has(digest.name_of(raw))
+            }
             for thing, raws in needs.items():
                 if hurt := raws & self._damaged.keys():
                     self._failed[thing] = self._damaged[min(hurt)]
@@ -311,7 +318,7 @@ class _Puller:
         except NotFound as error:
             self._hurt([raw], object_path(raw.hex()), error)
             return
-        self._store.write_object(_name(raw), body.encoding, body.stored, body.size)
+        self._store.write_object(digest.name_of(raw), body.encoding, body.stored, body.size)
         self._came(size_bytes, 1)
 
     def _fetch_pack(self, some: list[Packed], size_bytes: int) -> None:
@@ -348,6 +355,14 @@ class _Puller:
             self._objects += objects
             self._advance(size_bytes)
 
+    def _pull_objects(self, roots: Collection[str]) -> None:
+        wanted = {f"object {root}": {root} for root in roots}
+        self._fetch_reached(wanted)
+        for thing, (root,) in wanted.items():
+            is_whole = all(self._store.has(digest.name_of(raw)) for raw in self._reached({root}))
+            if not is_whole and thing not in self._failed:
+                self._incomplete[thing] = "not all of it is at the remote"
+
     def _pull_data(self, name: str) -> bool:
         """Whether anything of it was new here."""
         try:
@@ -381,10 +396,6 @@ class _Puller:
                 raise Damaged("a record of other data than its folder says", path=found.path)
             new[found.path] = record, data
         return new
-
-
-def _name(raw: bytes) -> str:
-    return f"{digest.ALGORITHM}:{raw.hex()}"
 
 
 def _read(path: Path) -> bytes | None:

@@ -146,7 +146,7 @@ class _Planner:
         self.bundles: dict[str, list[str]] = {}  # of each run, that are there already
         self._followed: dict[str, set[str]] = {}  # roots: all that they reach
 
-    def plan(self, folders: list[RunFolder], names: list[str]) -> Plan:
+    def plan(self, folders: list[RunFolder], names: list[str], roots: Collection[str] = ()) -> Plan:
         plan = Plan(self._remote_id)
         self._store.list_packs()
         there = listing.list_bundles(self._place, [folder.id for folder in folders])
@@ -165,6 +165,8 @@ class _Planner:
             else:
                 plan.up_to_date += 1
         self._plan_words(plan, names)
+        for root in roots:
+            plan.needs[f"object {root}"] = self._reached([root])
         self._plan_objects(plan)
         return plan
 
@@ -248,9 +250,10 @@ def push(
     folders: Iterable[RunFolder],
     names: Iterable[str],
     *,
+    roots: Collection[str] = (),
     kinds: Collection[str] = KINDS,
     known_id: str = "",
-    rows: Rows,
+    rows: Rows = lambda _: [],
     pace: Pace | None = None,
     begins: Callable[[Plan], object] = lambda _: None,
     advance: Advance = lambda _: None,
@@ -262,6 +265,7 @@ def push(
         place: to where.
         folders: the runs that are to be there.
         names: of the data whose versions are to be there.
+        roots: objects that no run names yet, with all that they name.
         kinds: of what runs keep, what travels with them: of KINDS.
         known_id: of what is to be there; empty if it need not be known, or be there.
         rows: what `samebit ls` shows of some runs.
@@ -278,7 +282,7 @@ def push(
     remote_id = _own(place, known_id)
     with Claim(place, PUSH) as claim:
         planner = _Planner(store, place, remote_id, kinds)
-        plan = planner.plan(list(folders), list(names))
+        plan = planner.plan(list(folders), list(names), roots)
         begins(plan)
         sender = _Sender(store, place, pace, advance)
         moving.move(

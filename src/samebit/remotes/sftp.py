@@ -104,7 +104,7 @@ class _Fields:
         return self._at < len(self._body)
 
     def take(self, size_bytes: int) -> bytes:
-        """So many bytes."""
+        """So many bytes; Lost where the packet has fewer."""
         taken = self._body[self._at : self._at + size_bytes]
         if len(taken) < size_bytes:
             raise Lost("the server sends a packet that is cut short")

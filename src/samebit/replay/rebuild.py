@@ -15,6 +15,7 @@ from msgspec import Struct
 from samebit import disk
 from samebit.capture.sources import import_root
 from samebit.data.placing import write_file
+from samebit.objects.mirror import mirrored, mirrored_word
 from samebit.objects.store import Store
 from samebit.objects.tree import lay_out
 from samebit.records import TreeRecord
@@ -67,13 +68,13 @@ def lay_out_run(
     """
     files = folder / "fs"
     store = Store(plan.view.folder.store)
-    root = _mirrored(files, plan.root)
+    root = mirrored(files, plan.root)
     root.mkdir(parents=True, exist_ok=before is not None)
     if before is not None:
         _clear(before, plan, files)
     lay_out(store, _without_what_is_there(plan, root, before), root)
     for _, file, name in plan.sources:
-        place = _mirrored(files, file)
+        place = mirrored(files, file)
         if os.path.lexists(place):
             continue
         if store.has(name):
@@ -87,14 +88,14 @@ def lay_out_run(
         # from `__file__`. To have it here too costs a link; a copy can cost an hour.
         if link or not item.is_absolute or item.path.is_relative_to(plan.root):
             may_link = link and item.path not in written
-            _lay_out_input(item, _mirrored(files, item.path), store, link=may_link)
+            _lay_out_input(item, mirrored(files, item.path), store, link=may_link)
     for listing in plan.listings:
         _lay_out_names(listing, files)
     made = set(plan.folders)
     for path in (*plan.outputs, *plan.folders):
         if made.isdisjoint(path.parents):  # what the run made itself must not be there yet
-            _mirrored(files, path).parent.mkdir(parents=True, exist_ok=True)
-    cwd = _mirrored(files, plan.start.cwd)
+            mirrored(files, path).parent.mkdir(parents=True, exist_ok=True)
+    cwd = mirrored(files, plan.start.cwd)
     cwd.mkdir(parents=True, exist_ok=True)
     environ = {**plan.environ, "TMPDIR": str(temporary)}
     environ |= {name: str(temporary / name.lower()) for name in _WRITTEN_CACHES}
@@ -107,7 +108,7 @@ def lay_out_run(
     if not environ["PYTHONPATH"]:
         del environ["PYTHONPATH"]
     code = {str(plan.root / entry.path) for entry in plan.tree.entries}
-    words = tuple(_mirrored_word(word, code, files) for word in plan.words)
+    words = tuple(mirrored_word(word, code, files) for word in plan.words)
     return Layout(folder, cwd, words, environ, temporary)
 
 
@@ -121,7 +122,7 @@ def _clear(before: Plan, plan: Plan, files: Path) -> None:
     going |= {str(before.root / entry.path) for entry in before.tree.entries} - ours.keys()
     going |= set(map(str, before.left_behind)) & ours.keys()
     for path in going - set(map(str, plan.made)):
-        place = _mirrored(files, path)
+        place = mirrored(files, path)
         if place.is_symlink() or place.is_file():
             place.unlink()
             # Python knows old bytecode by size and time, which may be the same.
@@ -149,7 +150,7 @@ def _without_what_is_there(plan: Plan, root: Path, before: Plan | None) -> TreeR
 
 def _lay_out_names(listing: Listing, files: Path) -> None:
     """Have a folder show the names that it showed; what was read of it lies there already."""
-    folder = _mirrored(files, listing.path)
+    folder = mirrored(files, listing.path)
     folder.mkdir(parents=True, exist_ok=True)
     for name in listing.names:
         place, original = folder / name, listing.path / name
@@ -159,18 +160,6 @@ def _lay_out_names(listing: Listing, files: Path) -> None:
             place.mkdir()  # its own names come with its own listing
         else:
             place.symlink_to(original)
-
-
-def _mirrored_word(word: str, code: set[str], files: Path) -> str:
-    """A word of the command; one that names a file of the code leads to the recorded one."""
-    option, equals, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
-    if not os.path.isabs(value):
-        return word
-    # The script may have been named through a link to its folder.
-    for path in (os.path.normpath(value), os.path.realpath(value)):
-        if path in code:
-            return f"{option}{equals}{_mirrored(files, path)}"
-    return word
 
 
 def _search_path(plan: Plan, files: Path) -> list[str]:
@@ -184,13 +173,13 @@ def _search_path(plan: Plan, files: Path) -> list[str]:
     for module, file, _ in plan.sources:
         if module not in ("", "__main__") and any(map(Path(file).is_relative_to, tops)):
             roots.append(import_root(module, file))
-    found = [str(_mirrored(files, path)) for path in dict.fromkeys(roots)]
+    found = [str(mirrored(files, path)) for path in dict.fromkeys(roots)]
     for folder in _mapped_folders(plan):  # after the roots that are known to be theirs
-        place = _mirrored(files, folder)
+        place = mirrored(files, folder)
         found += [str(each) for each in (place / "src", place) if each.is_dir()][:1]
     for path in filter(None, plan.environ.get("PYTHONPATH", "").split(os.pathsep)):
         full = Path(path).absolute()
-        found.append(str(_mirrored(files, full)) if full.is_relative_to(plan.root) else path)
+        found.append(str(mirrored(files, full)) if full.is_relative_to(plan.root) else path)
     return list(dict.fromkeys(found))
 
 
@@ -198,11 +187,6 @@ def _mapped_folders(plan: Plan) -> list[Path]:
     """The projects for which nothing is installed in a rebuilt environment."""
     mapped = plan.rebuilt.recipe.mapped if plan.rebuilt is not None else ()
     return [Path(each.folder) for each in mapped]
-
-
-def _mirrored(files: Path, path: Path | str) -> Path:
-    absolute = Path(path)
-    return files / absolute.relative_to(absolute.anchor)
 
 
 def _lay_out_input(item: Input, place: Path, store: Store, *, link: bool) -> None:

@@ -59,9 +59,10 @@ _GENERATORS = "generators"
 _BESIDE = ("progress.", "extra")  # of a checkpoint, what is no module and no optimizer
 
 
-def is_volatile(name: str, view: View) -> bool:
-    """Whether a metric is a fact of clock or machine, by its name or by what the run said."""
-    patterns = (*VOLATILE, *(view.facts.get("volatile") or ()))
+def is_volatile(name: str, view: View | None = None) -> bool:
+    """Whether a metric is a fact of clock or machine, by its name or by what a run said, if any."""
+    said = view.facts.get("volatile") if view is not None else None
+    patterns = (*VOLATILE, *(said or ()))
     return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 

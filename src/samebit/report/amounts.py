@@ -2,12 +2,17 @@
 
 from samebit.report.table import number
 
-__all__ = ["counted", "duration", "size"]
+__all__ = ["counted", "duration", "size", "sized"]
 
 
 def counted(count: int, what: str) -> str:
     """`1 run`, `1,234 runs`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def sized(part: str, rows: int) -> str:
+    """A part of a split and its rows: `test 30`; of parts that have numbers for names `1: 30`."""
+    return f"{part}: {rows:,}" if part.isdecimal() else f"{part} {rows:,}"
 
 
 def duration(seconds: float) -> str:

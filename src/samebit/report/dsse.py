@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 
 from samebit.digest import canonical_json
 from samebit.errors import Damaged
-from samebit.folders.facts import is_plain
+from samebit.journal.values import is_plain
 
 __all__ = [
     "LARGEST_BYTES",

@@ -69,7 +69,7 @@ class Studied(Struct, frozen=True):
     group: Group
     best: BestOf | None  # None where it is not known which way is better
     best_method: str
-    crossing: Crossing | None  # of two kinds of seeds, crossed
+    crossing: Crossing | None  # of kinds of seeds, crossed: a grid of two, and the parts of all
     floor: Estimate | None  # the spread of runs with the same seeds
     more: More | None
     endings: Endings | None  # how early the end can be told
@@ -179,35 +179,50 @@ def _by_seeds(rows: Sequence[Row]) -> bool:
 
 
 def _crossing(group: Group, rows: Sequence[Row]) -> Crossing | None:
-    """Of the two kinds of seeds that were crossed."""
+    """Of the kinds of seeds that were crossed."""
     done = set(group.runs)
-    two = crossed_kinds([row for row in rows if row["id"] in done])
-    if two is None:
+    kinds = crossed_kinds([row for row in rows if row["id"] in done])
+    if kinds is None:
         return None
-    down, across = (_FACTOR + kind for kind in two)
-    keys = tuple(two.values())
-    told = [{**row, down: row.get(keys[0]), across: row.get(keys[1])} for row in rows]
+    down, across, *others = (_FACTOR + kind for kind in kinds)
+    told = [
+        {**row, **{_FACTOR + kind: row.get(key) for kind, key in kinds.items()}} for row in rows
+    ]
     try:
-        return crossing(group, told, down, across)
+        return crossing(group, told, down, across, others)
     except UsageError:  # too many to be looked at
         return None
 
 
 def crossed_kinds(rows: Sequence[Row]) -> dict[str, str] | None:
-    """The two kinds of seeds that were crossed, and under which keys rows have them.
+    """The kinds of seeds that were crossed, two at least, and under which keys rows have them.
 
-    Of several those of which the largest share of all combinations was run; None where no two vary
-    apart from each other.
+    First the two of which the largest share of all combinations was run; then those that vary apart
+    from each one before. None where no two vary apart from each other.
     """
     kinds = seed_kinds(rows)
-    best_share, found = 0.0, None
     values = {kind: [same(row.get(key)) for row in rows] for kind, key in kinds.items()}
-    for one, other in itertools.combinations(values, 2):
-        down, across = len({*values[one]}), len({*values[other]})
-        cells = len({*zip(values[one], values[other], strict=True)})
-        if cells > max(down, across) and cells > best_share * down * across:
-            best_share, found = cells / (down * across), {one: kinds[one], other: kinds[other]}
-    return found
+
+    def cells(*some: str) -> int:
+        return len({*zip(*(values[kind] for kind in some), strict=True)})
+
+    best_share, found = 0.0, ()
+    for two in itertools.combinations(values, 2):
+        many = cells(two[0]) * cells(two[1])
+        if _are_apart(two, cells) and cells(*two) > best_share * many:
+            best_share, found = cells(*two) / many, two
+    if not found:
+        return None
+    for kind in values:
+        if kind not in found and _are_apart((*found, kind), cells):
+            found = (*found, kind)
+    return {kind: kinds[kind] for kind in found}
+
+
+def _are_apart(kinds: Sequence[str], cells: Callable[..., int]) -> bool:
+    """Whether none of some kinds is told by the others: without it there are fewer cells."""
+    every = cells(*kinds)
+    return all(every > cells(*others) for others in itertools.combinations(kinds, len(kinds) - 1))
 
 
 def floor(rows: Sequence[Row], metric: str, take: str = "last") -> Estimate | None:

@@ -202,8 +202,8 @@ def _too_few(found: Pairs, sides: tuple[Side, Side]) -> list[str]:
         said.append(f"{alone} in no pair and left aside")
     if found.why is not None:
         said.append(f"{found.why}: compared as they are, which finds less than pairs do")
-    hopeless = [test.note for test in found.tests if "cannot be significant" in test.note]
-    return said + list(dict.fromkeys(hopeless))[:1]
+    notes = [part for test in found.tests for part in test.note.split("; ")]
+    return said + [note for note in notes if "cannot be significant" in note][:1]
 
 
 def _unequal(sides: tuple[Side, Side]) -> list[str]:

@@ -86,7 +86,10 @@ _TWO = (
 )
 _WHICH = "which runs are the group?"
 _WITHIN = Takes("within", "how narrow an interval is to be", {"type": "number"})
-_KINDS = tuple(a_text(name, "a key that is a seed", is_needed=True) for name in ("down", "across"))
+_KINDS = (
+    *(a_text(name, "a key that is a seed", is_needed=True) for name in ("down", "across")),
+    a_text("others", "keys of further kinds of seeds, separated by commas"),
+)
 _TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
 _NAME = a_text("name", "the group of a sweep's runs", is_needed=True)
 _ID = a_text("id", "the id of a run", is_needed=True)
@@ -266,9 +269,10 @@ class Api:
 
     def _crossing(self, asked: Request) -> bytes:
         down, across = (asked.query.get(name, "") for name in ("down", "across"))
-        group, rows = self._one(asked, "ids", (down, across))
+        others = names(asked.query, "others") or []
+        group, rows = self._one(asked, "ids", (down, across, *others))
         floor = self._given.floor(rows, _metric(asked), _take(asked))
-        return encode(replace(crossing(group, rows, down, across), floor=floor))
+        return encode(replace(crossing(group, rows, down, across, others), floor=floor))
 
     def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
         """The runs that are named, as one group."""

@@ -12,7 +12,7 @@ from samebit.digest import canonical_json
 from samebit.errors import SamebitError, StoreNotFound
 from samebit.query import choosing, where
 from samebit.query.index import Row as TableRow
-from samebit.query.index import Table
+from samebit.query.index import Table, age
 from samebit.query.watching import Seen, Watch
 from samebit.server.answers import Fitting, Key, encode
 from samebit.server.columns import Columns
@@ -118,7 +118,7 @@ class Looking:
             return [("again", {"version": self._columns.version})] if was_here else []
         asks_again, self.trouble = self.trouble is not None or self._asks_again, None
         with self._lock:
-            changed = self._columns.put(sorted(seen.changed.values(), key=_age))
+            changed = self._columns.put(sorted(seen.changed.values(), key=age))
             gone = self._columns.drop(seen.gone)
             version = self._columns.version
         self.waiting = seen.waiting
@@ -244,11 +244,6 @@ def _fitting(rows: list[Row], condition: str, known: set[str]) -> list[Row]:
     if rows:
         choosing.check_names(sorted(parsed.names()), known)
     return parsed.among(rows, known)
-
-
-def _age(row: Row) -> tuple[int, str]:
-    started = row.get("started")
-    return (started if isinstance(started, int) else 0), str(row["id"])
 
 
 def _first_shown(keys: Sequence[Key]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from samebit.digest import from_json
 from samebit.errors import NotFound, SamebitError
-from samebit.folders.facts import MediaFact
+from samebit.folders.data_facts import MediaFact
 from samebit.folders.media import find_media
 from samebit.folders.read import View
 from samebit.media import types

@@ -4,6 +4,9 @@
 take what it began; where it does not come in time, they are runs of their own.
 """
 
+import os
+import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +14,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from samebit.capture import secrets
 from samebit.errors import UsageError
 from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder, Trial
+from samebit.launch import alive
 from samebit.places import Settings
 from samebit.records import ExecutionStart
 from samebit.session import jobs, resuming, shortfall
@@ -22,7 +27,7 @@ from samebit.session.jobs import Job
 if TYPE_CHECKING:
     from samebit.launch.sending import Sending
 
-__all__ = ["AUTO", "Begun", "Wanted", "begin", "sending_of"]
+__all__ = ["AUTO", "Begun", "Wanted", "begin", "sending_of", "starting"]
 
 AUTO = "auto"  # in place of a run: the one of this job before it was requeued, else a new one
 _FOR_EVER_S = float("inf")
@@ -57,6 +62,47 @@ class Begun(Struct, frozen=True):
     def is_first(self) -> bool:
         """Whether this process speaks for the execution: takes the code, writes how it ended."""
         return self.job is None or self.job.rank == 0
+
+
+def starting(
+    how: str,
+    words: Sequence[str],
+    cwd: str,
+    python: str,
+    *,
+    seed: int | None,
+    deterministic: bool,
+    hash_seed: str | None,
+) -> ExecutionStart:
+    """What is known of an execution that this process begins now; its number is found out.
+
+    Args:
+        how: script, module, command, or init.
+        words: the command behind the interpreter; what is secret in it is masked.
+        cwd: its working folder.
+        python: its interpreter.
+        seed: that we give it.
+        deterministic: whether we switch to deterministic algorithms.
+        hash_seed: its PYTHONHASHSEED; None where it has none.
+    """
+    arguments, masked = secrets.mask_arguments(words)
+    return ExecutionStart(
+        number=0,
+        started_ns=time.time_ns(),
+        how=how,
+        argv=tuple(arguments),
+        masked=tuple(masked),
+        cwd=cwd,
+        python=python,
+        host=socket.gethostname(),
+        boot=alive.boot_id(),
+        pid=os.getpid(),
+        pid_started=alive.process_started(os.getpid()) or 0,
+        user=runs.user_name(),
+        seed=seed,
+        deterministic=deterministic,
+        hash_seed=hash_seed,
+    )
 
 
 def sending_of(begun: Begun, settings: Settings) -> "Sending | None":

@@ -26,7 +26,6 @@ Begin = Callable[[Mapping[str, Any], frozenset[str]], Training]
 
 # Of both libraries the arguments of `train` and `cv` that are settings, as far as they have them.
 _SETTINGS = ("num_boost_round", "early_stopping_rounds", "nfold", "stratified", "shuffle", "seed")
-_OF_CALLS = frozenset({"dtrain", "train_set", "params"})
 
 _is_met: list[bool] = []
 _calls = threading.local()  # of this thread, those of `train` and `cv` that are under way and met

@@ -83,9 +83,10 @@ def _of_other_ranks(recording: Recording, name: str, why: str) -> UsageError:
 
 def _give(recording: Recording, name: str, manifest: str) -> tuple[Mapping[str, Any], Into]:
     """Give the objects a checkpoint; what else it has, and the objects."""
-    members = recording.members
+    training = recording.training
+    members = training.members
     into = Into(
-        modules=[module for _, module in recording.models.trained()],
+        modules=[module for _, module in training.models.trained()],
         optimizers=members.living("optimizer"),
         schedulers=members.living("scheduler"),
         scalers=members.living("scaler"),
@@ -115,20 +116,20 @@ def _give(recording: Recording, name: str, manifest: str) -> tuple[Mapping[str, 
 def _put_in_place(
     recording: Recording, name: str, manifest: str, state: Mapping[str, Any], into: Into
 ) -> Resumed:
-    members, progress = recording.members, state["progress"]
+    training, progress = recording.training, state["progress"]
     recording.checkpoints.went_on_from(name)
     said = {"execution": recording.execution, "name": name, "manifest": manifest}
     recording.fact("resumed", {**said, "count": progress["step"]})
     counts = zip(progress["optimizers"], into.optimizers, strict=True)
     for (_, count), optimizer in sorted(counts, key=lambda pair: pair[0][0]):
-        recording.went_on_from(optimizer, count)
-    recording.step = progress["step"]
+        recording.progress.went_on_from(optimizer, count)
+    recording.progress.step = progress["step"]
     recording.recorder.go_on_with(progress["since"])
-    recording.positions.go_on(progress["loaders"], state["generators"])
-    for loader in members.living("loader"):
-        recording.positions.take(loader)
+    training.positions.go_on(progress["loaders"], state["generators"])
+    for loader in training.members.living("loader"):
+        training.positions.take(loader)
     for found, saved in zip(into.generators, progress["generators"], strict=True):
         generators.give(found, saved)
     torch_states.restore_generators(state["generators"])
-    epoch, batch = recording.positions.place
+    epoch, batch = training.positions.place
     return Resumed(progress["step"], epoch, batch, state["extra"])

@@ -18,7 +18,8 @@ from samebit.capture.parsing import CODE, Parsed
 from samebit.errors import in_a_line
 from samebit.session import process
 from samebit.session.elsewhere import Rows
-from samebit.session.joining import begin_for_a_door, meet_rank
+from samebit.session.entering import meet_rank
+from samebit.session.joining import begin_for_a_door
 from samebit.session.process import here
 from samebit.session.ranks import is_within
 from samebit.session.recording import Recording

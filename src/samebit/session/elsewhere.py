@@ -12,7 +12,7 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal.values import flatten
 from samebit.journal.writer import Writer
-from samebit.session.joining import meet_rank
+from samebit.session.entering import meet_rank
 from samebit.session.process import end, here
 from samebit.session.ranks import is_within
 from samebit.session.run import Run

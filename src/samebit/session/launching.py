@@ -1,91 +1,50 @@
 """`samebit run`: begin a run, take its code, start the command under the recorder, say how it went.
 
-The environment of the child is complete before its interpreter starts: the hash seed, what level
-strict needs, and the folder by which the recorder enters.
+What is run, and in which environment, is in `request.py`.
 """
 
-import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field, structs
+from msgspec import Struct
 from msgspec.structs import replace
 
 from samebit import places
-from samebit.capture import console, randomness, secrets
+from samebit.capture import console
 from samebit.errors import CannotStart, RunNotFound, SamebitError, UsageError, in_a_line
-from samebit.folders import folder as runs
 from samebit.folders.folder import RunFolder
 from samebit.folders.streams import LAUNCH
 from samebit.journal import reader
 from samebit.journal.writer import Writer
-from samebit.launch import alive, here, landlock, memory
+from samebit.launch import here, memory
 from samebit.launch.families import Bound
 from samebit.launch.here import Child, Outcome
 from samebit.places import Settings
 from samebit.records import ExecutionEnd, ExecutionStart
 from samebit.session import beginning, jobs, shortfall, studied
 from samebit.session.beginning import AUTO, Begun, Wanted
-from samebit.session.ends import OpsWanted
-from samebit.session.taking import READY, Taking, refuse_changes
+from samebit.session.request import (
+    SHAPES,
+    Replay,
+    Request,
+    arguments,
+    code_start,
+    environment,
+    hash_seed,
+)
+from samebit.session.taking import Taking, refuse_changes
 
 if TYPE_CHECKING:
     from samebit.launch.sending import Sending
 
-__all__ = ["Launched", "Replay", "Request", "launch"]
+__all__ = ["Launched", "launch"]
 
 _TICK_S = 0.2
 _NEXT_STEP_S = 10.0  # how long a replay may take to the step after which it ends
-ENTRY = Path(__file__).parent / "entry"
-SHAPES = ("wandb",)  # the trackers to whose names we can answer
-_SHAPES = Path(__file__).parent.parent / "compat" / "shapes"  # a folder for the path of each
-
-
-class Replay(Struct, frozen=True):
-    """What makes a launch a replay of a recorded run."""
-
-    of: str
-    rates: Mapping[str, Sequence[tuple[int, int, int, int]]]  # by rank; see `View.rates`
-    sandbox: Callable[[RunFolder], landlock.Ruleset | None]
-    output: int  # a descriptor for the child's console
-    tick: Callable[[RunFolder], bool]  # called now and then; True ends it: it has parted
-    seeds: Path  # the file of what is given back of the run's randomness
-    stop: Path  # a file that is made when it is to end
-    ops: OpsWanted | None = None  # the step whose operations it notes, and then ends
-    goes_on: RunFolder | None = None  # the replay of which this is a further execution
-    input: int = subprocess.DEVNULL  # a descriptor of what it reads
-
-
-class Request(Struct, frozen=True):
-    """What is to be run, and how."""
-
-    how: str  # script | module | command
-    words: Sequence[str]  # the script, module or program, and its arguments
-    cwd: Path
-    environ: Mapping[str, str]
-    seed: int | None = None
-    roles: Mapping[str, int] = field(default_factory=dict[str, int])  # their seeds, of a study
-    deterministic: bool = False
-    name: str | None = None
-    group: str | None = None
-    resume: str | None = None  # the run that goes on; AUTO for a job that was requeued
-    or_run_anyway: bool = False
-    save_data: bool = False
-    memory: int | None = None  # in bytes: what it and all that it starts may hold together
-    shape: str = ""  # the tracker whose name ours answers to
-    python: str = sys.executable
-    store: Path | None = None  # found from `cwd` where it is not given
-    replay: Replay | None = None
-    kind: str = "run"  # run | trial; a replay is known by its `replay`
-    until: int | None = None  # the step after which it ends; None: when it ends by itself
 
 
 class Launched(Struct, frozen=True):
@@ -107,14 +66,16 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
 
     Raises:
         CannotStart: before the first line of the command; nothing of it ran.
+        UsageError, RunNotFound, AmbiguousRun: of the run that is to be resumed; the same.
     """
-    argv = _arguments(request)
+    argv = arguments(request)
     if request.shape not in ("", *SHAPES):  # it may be a stranger's word
         raise CannotStart(f"there is no shape of {request.shape!r} here", known=", ".join(SHAPES))
-    if request.replay is None:
-        refuse_changes(request.store or places.choose_store(request.cwd), _code_start(request)[0])
-    hash_seed = _hash_seed(request)
-    request = replace(request, environ={**request.environ, "PYTHONHASHSEED": hash_seed})
+    if request.replay is None and studied.CODE not in request.environ:
+        start, _ = code_start(request.how, request.words, request.cwd)
+        refuse_changes(request.store or places.choose_store(request.cwd), start)
+    seeded = {**request.environ, "PYTHONHASHSEED": hash_seed(request)}
+    request = replace(request, environ=seeded)
     try:
         begun_run, writer, take = _begin(request)
     except Exception as error:  # whatever it is: not a line of the command has run
@@ -133,7 +94,7 @@ def launch(request: Request, begun: Callable[[RunFolder], None] | None = None) -
     try:
         if begun is not None:
             begun(folder)
-        environ = _environment(request, begun_run)
+        environ = environment(request, begun_run)
         if take is not None:  # a command may be anything, and would not wait
             environ |= take.before(waits=request.how != "command")
         child = here.start(
@@ -297,121 +258,33 @@ def _begin(request: Request) -> tuple[Begun, Writer, Taking | None]:
 
 
 def _record_code(request: Request, folder: RunFolder, settings: Settings, writer: Writer) -> None:
-    from samebit.session.snapshot import record_code  # noqa: PLC0415  (while the child starts)
+    # While the child starts.
+    from samebit.session.snapshot import record_code, record_sent  # noqa: PLC0415
 
     told = writer.fact, partial(_trouble, writer)
-    record_code(folder, *_code_start(request), settings, *told)
-
-
-def _code_start(request: Request) -> tuple[Path, Path | None]:
-    """The folder whose code is the run's, and the script."""
-    script = request.cwd / request.words[0] if request.how == "script" else None
-    return (script.parent if script is not None and script.is_file() else request.cwd), script
+    if sent := request.environ.get(studied.CODE):
+        record_sent(Path(sent), *told)
+        return
+    start = code_start(request.how, request.words, request.cwd)
+    record_code(folder, *start, settings, *told)
 
 
 def _start(request: Request) -> ExecutionStart:
-    words, masked = secrets.mask_arguments(request.words)
-    return ExecutionStart(
-        number=0,
-        started_ns=time.time_ns(),
-        how=request.how,
-        argv=tuple(words),
-        masked=tuple(masked),
-        cwd=str(request.cwd),
-        python=request.python,
-        host=socket.gethostname(),
-        boot=alive.boot_id(),
-        pid=os.getpid(),
-        pid_started=alive.process_started(os.getpid()) or 0,
-        user=runs.user_name(),
+    start = beginning.starting(
+        request.how,
+        request.words,
+        str(request.cwd),
+        request.python,
         seed=request.seed,
         deterministic=request.deterministic,
         hash_seed=request.environ["PYTHONHASHSEED"],
-        shape=request.shape,
-        roles=dict(request.roles),
     )
+    return replace(start, shape=request.shape, roles=dict(request.roles))
 
 
 def _parent(environ: Mapping[str, str]) -> str | None:
     around = environ.get("SAMEBIT_RUN")
     return Path(around).name if around else None
-
-
-def _arguments(request: Request) -> list[str]:
-    if request.how == "command":
-        return list(request.words)
-    if request.how == "module":
-        return [request.python, "-m", *request.words]
-    script = request.cwd / request.words[0]
-    if not script.exists():
-        raise CannotStart(
-            f"there is no script {request.words[0]}",
-            folder=request.cwd,
-            hint="a command that is no Python script goes after `--`: samebit run -- torchrun …",
-        )
-    return [request.python, *request.words]
-
-
-def _hash_seed(request: Request) -> str:
-    """PYTHONHASHSEED: the user's, else the seed, else drawn at random."""
-    given = request.environ.get("PYTHONHASHSEED", "")
-    if given.isdigit():
-        return given
-    return str(request.seed if request.seed is not None else int.from_bytes(os.urandom(4), "big"))
-
-
-def _environment(request: Request, begun: Begun) -> dict[str, str]:
-    environ = {name: value for name, value in request.environ.items() if not _is_ours(name)}
-    if request.save_data:
-        environ["SAMEBIT_DATA_SAVE"] = "yes"
-    if request.deterministic:
-        environ.update(randomness.strict_variables(environ, _threads()))
-    ours = [ENTRY, _SHAPES / request.shape] if request.shape else [ENTRY]
-    path = environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = os.pathsep.join([*map(str, ours), *([path] if path else [])])
-    environ["SAMEBIT_RUN"] = str(begun.folder.path)
-    environ["SAMEBIT_EXECUTION"] = str(begun.execution)
-    if begun.job is not None and begun.job.ranks > 1:
-        environ["SAMEBIT_RANK"] = str(begun.job.rank)
-    if request.replay is not None:
-        environ["SAMEBIT_RATES"] = json.dumps(dict(request.replay.rates))
-        environ["SAMEBIT_SEEDS"] = str(request.replay.seeds)
-        environ["SAMEBIT_STOP"] = str(request.replay.stop)
-        if request.replay.ops is not None:
-            environ["SAMEBIT_OPS"] = json.dumps(structs.asdict(request.replay.ops))
-    if request.roles:
-        environ[studied.ROLES] = json.dumps(dict(request.roles))
-    if request.until is not None:
-        environ["SAMEBIT_UNTIL"] = str(request.until)
-    if request.or_run_anyway:
-        environ["SAMEBIT_OR_RUN_ANYWAY"] = "1"
-    return environ
-
-
-def _is_ours(name: str) -> bool:
-    return name in (
-        "SAMEBIT_RUN",
-        "SAMEBIT_EXECUTION",
-        "SAMEBIT_PID",
-        "SAMEBIT_RANK",
-        "SAMEBIT_AS_RANK",
-        "SAMEBIT_RATES",
-        "SAMEBIT_SEEDS",
-        "SAMEBIT_STOP",
-        "SAMEBIT_OPS",
-        "SAMEBIT_UNTIL",
-        "SAMEBIT_OR_RUN_ANYWAY",
-        studied.TRIAL,
-        studied.ROLES,
-        studied.SETTINGS,
-        READY,
-    )
-
-
-def _threads() -> int:
-    """The processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _end(

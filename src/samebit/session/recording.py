@@ -4,18 +4,17 @@ Whatever fails here is reported once, marks the run, and lets training go on.
 """
 
 import functools
-import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samebit import disk
 from samebit.capture import console, importing, parsing, randomness, secrets
 from samebit.capture.notebook import CellWatch
 from samebit.capture.sources import SourceWatch, library_folders
-from samebit.errors import UsageError, in_a_line
+from samebit.errors import UsageError
 from samebit.folders.folder import RunFolder
 from samebit.journal.writer import Writer
 from samebit.launch import alive
@@ -27,20 +26,19 @@ from samebit.session.boosting import Boosting
 from samebit.session.checkpoints import Checkpoints, Counts
 from samebit.session.configuration import Configuration
 from samebit.session.ends import Ender, Ends
+from samebit.session.facts import Facts
 from samebit.session.keeping import Keeper
-from samebit.session.members import Members
-from samebit.session.models import Models
-from samebit.session.positions import Positions
-from samebit.session.reducing import LocalGradients
-from samebit.session.resuming import Left, base_of
+from samebit.session.listening import Listening
+from samebit.session.progress import Progress
+from samebit.session.resuming import Left
 from samebit.session.retention import read_rule
-from samebit.session.schedulers import Schedulers
 from samebit.session.seeding import Seeding
 from samebit.session.shortfall import Problem, unwritten_problems
 from samebit.session.surroundings import Surroundings
-from samebit.session.tally import Tally
+from samebit.session.sweep_job import SweepJob
 from samebit.session.teeing import ConsoleLog
 from samebit.session.tracing import Loops, Told, Tracing
+from samebit.session.training import Heard, Training
 from samebit.session.watching import Watches, noise
 from samebit.trace import cards
 from samebit.trace.budget import Rate
@@ -49,12 +47,10 @@ from samebit.trace.recorder import Recorder
 from samebit.trace.rows import Emit
 
 if TYPE_CHECKING:
-    from samebit.session.fitted import Fitted
     from samebit.session.media import SessionMedia
-    from samebit.session.met import Met
     from samebit.session.saving import Saver
     from samebit.session.splits import Splits
-    from samebit.session.summaries import Summaries, Summary
+    from samebit.session.summaries import Summaries
     from samebit.session.used import UsedData
 
 __all__ = ["Recording"]
@@ -81,13 +77,11 @@ class Recording:
         self.settings = settings
         self.rank = rank
         self.writer = Writer(folder.journal, folder.id, rank)
-        self._left = left  # by earlier executions, where there were any
-        self.step = left.counts.get(0, 0) if left is not None else 0
-        self.main = 0  # the optimizer whose count is the run's step
+        self._facts = facts = Facts(self.writer)
+        self.fact, self.problem, self.trouble = facts.tell, facts.problem, facts.trouble
+        self._safely = facts.safely
         self.configuration = Configuration(self.fact, self.problem)
         self._pid = os.getpid()
-        self._told: set[str] = set()
-        self._rows: dict[tuple[str, ...], Iterator[int]] = {}
         self._finished = False
         self._began_ns = time.time_ns()
         store = Store(folder.store)  # one, because it learns of every pack when it is first used
@@ -97,9 +91,10 @@ class Recording:
         emit = Emit(self.writer.trace, self.writer.hyper, self.fact, leaves.keep)
         self.recorder = Recorder(emit, rates)
         self.arriving = Arriving(self.writer.row, cards.fetch)
-        self.accumulated = self.recorder.accumulated
-        self._local = LocalGradients(lambda: self.recorder.is_full_next)
-        self.seeding = Seeding(self.fact, self.trouble, lambda: self.step, rank=rank, given=given)
+        self.progress = progress = Progress(self.recorder, execution, left, self.fact)
+        self.seeding = Seeding(
+            self.fact, self.trouble, lambda: progress.step, rank=rank, given=given
+        )
         self._keeper = Keeper(
             store,
             self._state,
@@ -107,14 +102,16 @@ class Recording:
             budget_bytes=settings.states_budget_mb << 20,
             keep=settings.states_keep,
         )
-        self.members = Members()
-        self.models = Models(self._keeper, self.members)
+        heard = Heard(self._training_begins, self._epoch_begins, self._row_is_complete)
+        self.training = training = Training(
+            self.recorder, progress, self._keeper, self.arriving, facts, heard
+        )
         told = Told(
-            self._left_of_loop,
+            progress.left_of_loop,
             self._training_begins,
             self._row_is_complete,
-            self._stepped,
-            self._loop_continued,
+            progress.stepped,
+            progress.loop_goes_on,
         )
         loops = Loops(self.recorder, emit, told, rates)
         self.tracing = Tracing(loops, self._keeper, self.problem)
@@ -123,9 +120,7 @@ class Recording:
         self.next_job: Callable[[Recording], None] | None = None
         # The job that this run is of is over; with what its function raised.
         self.job_over: Callable[[Recording, BaseException | None], None] | None = None
-        self.begins_with_job = False
-        self._job: int | None = None
-        self._is_of_script = False  # it began outside of the sweep, and has all of its jobs
+        self.job = SweepJob(folder, execution, names_group=rank == "0", fact=self.fact)
         self.boosting = Boosting(loops, self._keeper, self._log, self.configuration.tell)
         self._splits: Splits | None = None
         self._used: UsedData | None = None
@@ -133,12 +128,11 @@ class Recording:
         # A replay proves by digests what it used, and keeps nothing.
         self._is_replay = rates is not None
         self._saves = None if self._is_replay else settings.data_save == "yes"
-        self.positions = Positions(self.problem)
         self.checkpoints = Checkpoints(
             self._keeper,
-            self.models,
-            self.members,
-            self.positions,
+            training.models,
+            training.members,
+            training.positions,
             self.writer,
             self.problem,
             rule=read_rule(settings.states_checkpoints),
@@ -148,22 +142,9 @@ class Recording:
             digests_only=rates is not None,
             wanted=keep,
         )
-        self._restored: dict[int, int] = {}  # steps, by the id of an optimizer that goes on
-        self.schedulers = Schedulers(lambda fact: self.fact("scheduler", fact))
-        self.tally = Tally(lambda fact: self.fact("training", fact), self.models.named)
         self._ender: Ender | None = None
         if ends is not None:
-            self._ender = Ender(ends, rank, self.models.named, self.fact, self.finish)
-        self._counts = True
-        # What it hears goes to it as it is.
-        self.epoch_is_made = self.positions.is_made
-        self.epoch_is_asked = self.positions.is_asked
-        self.epoch_begun = self.positions.begun
-        self.first_batch = self.positions.first_batch
-        self.scaler_updated = self.tally.scaler_updated
-        self.boosting_begins = self.boosting.begins
-        self.boosting_round = self.boosting.round
-        self.boosting_ends = self.boosting.ends
+            self._ender = Ender(ends, rank, training.models.named, self.fact, self.finish)
         self._watches = Watches(
             folder,
             settings,
@@ -183,6 +164,13 @@ class Recording:
             self.trouble,
         )
         self._cells = CellWatch(self.fact, self.trouble)
+        self.listener = Listening(
+            training,
+            self.boosting,
+            lambda: self.splits,
+            self._make_summaries,
+            self.trouble,
+        )
 
     def _make_saver(self) -> "Saver":
         from samebit.session.saving import Saver  # noqa: PLC0415  (most runs keep no files)
@@ -224,7 +212,7 @@ class Recording:
         self._watches.begin()
         self._sources.install()
         self._safely("capture.cells", self._cells.install)
-        hooks.install(self)
+        hooks.install(self.listener)
         if self._ender is not None:
             self._safely("hooks.post_step", self._ender.install)
 
@@ -278,19 +266,7 @@ class Recording:
             )
         return self._media
 
-    def summary(self, call: "Summary") -> None:
-        """A `SummaryWriter` has logged something."""
-        if not self._finished:
-            self.summaries.take(call)
-
-    def summary_scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
-        """It has logged a number."""
-        if not self._finished:
-            self.summaries.scalar(writer, tag, value, step, wall)
-
-    @functools.cached_property
-    def summaries(self) -> "Summaries":
-        """What is recorded of those writers."""
+    def _make_summaries(self) -> "Summaries":
         from samebit.session.summaries import Summaries  # noqa: PLC0415  (not all have a writer)
 
         return Summaries(
@@ -298,7 +274,7 @@ class Recording:
             self._log,
             self.arriving.take,
             functools.partial(self.configuration.tell, "add_hparams"),
-            lambda values: self.step or self.next_step(values),
+            lambda values: self.progress.step or self.progress.next_step(values),
             console.say,
         )
 
@@ -308,34 +284,9 @@ class Recording:
 
         handle(self).log(values, step)
 
-    def splitting(self, work: "Callable[[Met], Any]") -> Any:
-        """A library splits data: what is to be told of it."""
-        return work(self.splits.met) if not self._finished else None
-
-    def fitting(self, work: "Callable[[Fitted], Any]") -> Any:
-        """A transformer is fitted: what is to be told of it."""
-        return work(self.splits.fitted) if not self._finished else None
-
     def begin_seeding(self, *, seeded: bool) -> None:
         """`init` joins: where the recorded run began with it, its randomness is given back now."""
         self._safely("capture.randomness", lambda: self.seeding.begin(seeded=seeded))
-
-    def fact(self, name: str, value: Any, time_ns: int | None = None) -> None:
-        """Record something learnt; never raises."""
-        try:
-            self.writer.fact(name, value, time_ns)
-        except Exception as error:
-            self.trouble("journal", error)
-
-    def next_step(self, values: Any) -> int:
-        """The step of a row while no optimizer has stepped: how often these names came before.
-
-        Without it, every row of a loop without PyTorch would replace the one before.
-        """
-        names = tuple(values)
-        first = self._left.next_row(names) if self._left and names not in self._rows else 0
-        # Without a lock, which a fork could leave taken for ever: both calls are atomic.
-        return next(self._rows.setdefault(names, itertools.count(first)))
 
     def taken_by_init(self, *, looks_back: bool) -> None:
         """An `init()` began the run, or joined it: what it configures is its own from now on.
@@ -346,7 +297,7 @@ class Recording:
         if looks_back and not self.configuration.has_parses:
             self._safely("capture.config", self._look_back)
         self.configuration.belongs_to_init()
-        self._is_of_script = self._job is None
+        self.job.taken_by_init()
 
     def _look_back(self) -> None:
         # Not in the time of scripts that `samebit run` starts.
@@ -359,85 +310,14 @@ class Recording:
         """Take a configuration; it stands above what parsers make."""
         self._safely("capture.config", lambda: self.configuration.give(value))
 
-    def problem(self, what: str, detail: str, comfort: str = "") -> None:
-        """Mark the run as incomplete, and say so once; only what is said has the comfort."""
-        if what in self._told:
-            return
-        self._told.add(what)
-        console.say(f"samebit: {what}: {detail}{comfort}")
-        try:
-            self.writer.fact("problem", {"what": what, "detail": detail})
-        except Exception:
-            pass  # the journal itself may be what failed: the writer keeps it; see `unwritten`
-
-    def trouble(self, source: str, error: Exception) -> None:
-        """Something of ours failed: the run is marked, and training goes on."""
-        self.problem(source, in_a_line(error), " (training goes on; the run is marked)")
-
     @property
     def unwritten(self) -> tuple[Problem, ...]:
         """The problems that the journal never took; one of them names the other facts."""
         return unwritten_problems(self.writer)
 
-    # What the hooks tell.
-
-    def epoch(self, loader: Any) -> int | None:
-        """A data loader is about to begin an epoch; how many batches of it were given before."""
+    def _epoch_begins(self, loader: Any) -> None:
         self.seeding.epoch(loader)
         self._watches.epoch()
-        return self.positions.begins(loader)
-
-    def loader_ends(self, iterator: Any) -> None:
-        """A data loader has no more."""
-        self.positions.ended(iterator)
-        self.tally.loader_ends(iterator)
-
-    def batch(self, value: Any, iterator: Any) -> None:
-        """A data loader gave a batch."""
-        self.arriving.look()
-        self.positions.gave(iterator)
-        self.recorder.batch(value)
-        self._count(self.tally.batch, value, iterator)
-
-    def forward_begins(self, module: Any, args: Any, kwargs: Any) -> None:
-        """The outermost module is called; only training is traced."""
-        if module.training and sys.modules["torch"].is_grad_enabled():
-            if self.models.entered(module):
-                self.models.before_training(module)
-                self.recorder.entered(args, kwargs)
-                self._local.forward_begins(module)
-                self._count(self.tally.forward, args, kwargs)
-        else:
-            self.models.entered(module)
-
-    def forward_ends(self, module: Any, output: Any) -> None:
-        """The outermost module returned."""
-        if module.training and sys.modules["torch"].is_grad_enabled():
-            self.recorder.returned(output)
-
-    def clipped(self, kind: str, limit: Any, norm_type: Any, parameters: Any) -> None:
-        """The gradients of parameters are about to be clipped."""
-        self.tally.clipped(kind, limit, norm_type)
-        if hasattr(parameters, "grad"):
-            parameters = [parameters]
-        if isinstance(parameters, (list, tuple)):  # an iterator is the script's to go through
-            self.recorder.clipping(parameters)
-
-    def backward(self, tensors: Any) -> None:
-        """`backward` was called on these."""
-        self.recorder.loss(tensors)
-        self._count(self.tally.backward)
-
-    def before_step(self, optimizer: Any) -> None:
-        """An optimizer is about to step."""
-        if self.recorder.count(optimizer) == 0 and not self.recorder.is_inner(optimizer):
-            index = self.recorder.index(optimizer)
-            self._go_on(optimizer, index)
-            self.models.before_first_step(optimizer, index, self.recorder.count(optimizer))
-            self._count(self.tally.before_first_step, optimizer, index)
-            self._training_begins()
-        self.schedulers.before_step(optimizer, self.recorder.index(optimizer))
-        self.recorder.before_step(optimizer, self.models.parameter_names)
 
     def _training_begins(self) -> None:
         """An optimizer, or a loop of another library, is about to step for the first time."""
@@ -448,100 +328,18 @@ class Recording:
             self._safely("capture.settings", self._surroundings.tell_settings)
         self._safely("capture.config", self.configuration.training_begins)
 
-    def _go_on(self, optimizer: Any, index: int) -> None:
-        """Count the steps on where an earlier execution left them, and say where that is."""
-        left = self._left or Left()
-        if id(optimizer) in self._restored:
-            count = self._restored.pop(id(optimizer))
-            self.recorder.go_on_from(optimizer, count)
-            self._continued(index, count, None, "checkpoint")
-            return
-        count, own, by = base_of(left, index, optimizer)
-        if self._left is None:
-            if own:  # a state from elsewhere: what a resumed process finds counts from there
-                self._continued(index, 0, own, "optimizer")
-            return
-        self.recorder.go_on_from(optimizer, count)
-        self._continued(index, count, own, by)
-
-    def went_on_from(self, optimizer: Any, count: int) -> None:
-        """An optimizer was given the state that it had after so many steps of the run."""
-        self.recorder.index(optimizer)  # in the order that they had
-        self._restored[id(optimizer)] = count
+    def _row_is_complete(self, index: int, count: int) -> None:
+        if self._ender is not None:
+            self._ender.after_step(index, count, is_main=index == self.progress.main)
 
     def checkpoint(self, step: int | None, keep: Any, extra: Any) -> None:
         """Take a checkpoint."""
         self.arriving.wait()  # one of the metrics may say which is the best
         between = self.recorder.is_between
         since = self.recorder.since_the_step
-        counts = Counts(self.step, self.main, self._count_of, between, since)
+        progress = self.progress
+        counts = Counts(progress.step, progress.main, progress.count_of, between, since)
         self.checkpoints.take(step, keep, extra, counts)
-
-    def _count_of(self, optimizer: Any) -> tuple[int, int]:
-        count = self.recorder.count(optimizer)
-        return self.recorder.index(optimizer), self._restored.get(id(optimizer), count)
-
-    def _continued(self, index: int, count: int, own: int | None, by: str) -> None:
-        said = {"execution": self.execution, "optimizer": index, "count": count}
-        self.fact("continued", {**said, "state_step": own, "by": by})
-
-    def after_step(self, optimizer: Any) -> None:
-        """An optimizer has stepped."""
-        self.arriving.look()
-        if self.recorder.after_step(optimizer, self.models.buffers):
-            index, count = self.recorder.index(optimizer), self.recorder.count(optimizer)
-            self._stepped(index, count)
-            self.models.after_step(optimizer, index, count)
-            self.members.meet("optimizer", optimizer)
-            self.positions.stepped()
-            self._local.stepped()
-            self._count(self.tally.after_step, index, index == self.main)
-            self._row_is_complete(index, count)
-
-    def _stepped(self, index: int, count: int) -> None:
-        if index == self.main:
-            self.step = count
-
-    def _left_of_loop(self, index: int) -> int | None:
-        """The steps of a loop that earlier executions made, as far as this one goes on from."""
-        if self._left is None:
-            return None
-        return self.step if index == self.main else self._left.counts.get(index, 0)
-
-    def _row_is_complete(self, index: int, count: int) -> None:
-        if self._ender is not None:
-            self._ender.after_step(index, count, is_main=index == self.main)
-
-    def _loop_continued(self, index: int, count: int) -> None:
-        self._continued(index, count, None, "journal")
-
-    def _count(self, function: Callable[..., None], *given: Any) -> None:
-        """Counting that fails is given up, and costs the trace nothing."""
-        if self._counts:
-            try:
-                function(*given)
-            except Exception as error:
-                self._counts = False
-                self.trouble("hooks.training", error)
-
-    def before_scaled_step(self, scaler: Any, optimizer: Any) -> None:
-        """A loss scaler is about to decide whether an optimizer steps."""
-        self.members.meet("scaler", scaler)
-        of = vars(scaler)
-        if of.get("_enabled"):
-            self.recorder.asked(optimizer, of.get("_scale"))
-            self._count(self.tally.scaler_begins, scaler)
-
-    def after_scaled_step(self, scaler: Any, optimizer: Any) -> None:
-        """It has decided."""
-        if vars(scaler).get("_enabled"):
-            self.recorder.answered(optimizer)
-            self._count(self.tally.scaler_ends, scaler)
-
-    def scheduler_made(self, scheduler: Any) -> None:
-        """A learning-rate scheduler was attached to its optimizer."""
-        self.members.meet("scheduler", scheduler)
-        self.schedulers.made(scheduler)
 
     # The end.
 
@@ -552,12 +350,13 @@ class Recording:
         if self._finished or not self.is_here:
             return
         self._finished = True
+        self.listener.finish()
         interrupted = signal is not None
         self._safely("run.finish", lambda: disk.fault("run.finish"))
-        self._safely("hooks.post_step", self._finish_trace)
-        self._safely("hooks.scheduler", self.schedulers.finish)
-        self._safely("hooks.training", self.tally.finish)
-        self._safely("state.save", lambda: self.models.finish(interrupted=interrupted))
+        self._safely("hooks.post_step", self.training.finish_trace)
+        self._safely("hooks.scheduler", self.training.schedulers.finish)
+        self._safely("hooks.training", self.training.tally.finish)
+        self._safely("state.save", lambda: self.training.models.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self.tracing.finish(interrupted=interrupted))
         self._safely("state.save", lambda: self.fits.finish(interrupted=interrupted))
         self._safely("hooks.post_step", self.recorder.close)
@@ -582,27 +381,15 @@ class Recording:
         self.fact("end", {**end, "seconds": (time.time_ns() - self._began_ns) / 1e9})
         self._safely("journal", self.writer.close)
 
-    def _finish_trace(self) -> None:
-        if self.models.last is not None:
-            self.recorder.finish(self.models.last)
-
     def _finish_arriving(self) -> None:
         left = self.arriving.wait()
         if left:
             self.problem("log", f"{left} rows had not come from the GPU when the run ended")
 
-    def _safely(self, source: str, function: Any) -> None:
-        try:
-            function()
-        except Exception as error:
-            self.trouble(source, error)
-
     def _parsed(self, found: parsing.Parsed) -> None:
         if not self.is_here:
             return
-        job = found.job
-        is_another = job is not None and self._job not in (None, job.number)
-        if is_another and not self._is_of_script:  # also where that of this run is over
+        if self.job.is_other(found.job):
             next_job = self.next_job
             if next_job is not None:
                 self._safely("job", lambda: next_job(self))
@@ -610,16 +397,13 @@ class Recording:
             self._safely("capture.config", lambda: self._take(found))
 
     def _job_ended(self, number: int, error: BaseException | None) -> None:
-        is_mine = self._job == number and not self._is_of_script
         job_over = self.job_over
-        if self.is_here and not self._finished and is_mine and job_over is not None:
+        if self.is_here and not self._finished and self.job.is_run(number) and job_over is not None:
             self._safely("job", lambda: job_over(self, error))
 
     def _take(self, found: parsing.Parsed) -> None:
-        job = found.job
-        if job is not None and self._job is None:
-            self._job = job.number
-            self._tell_job(job)
+        if found.job is not None and not self.job.is_known:
+            self.job.begins(found.job)
         elif found.parser == "Hydra" and self.seeding.when == "job":
             self.begin_seeding(seeded=False)  # a replay of one job, which does it alone
             seed = self.folder.start(self.execution).seed
@@ -629,25 +413,12 @@ class Recording:
             self._sources.also(file)
         self.configuration.parsed(found)
 
-    def _tell_job(self, job: parsing.Job) -> None:
-        from samebit.capture.composed import options_of  # noqa: PLC0415  (for Hydra alone)
-
-        start = self.folder.start(self.execution)
-        # The process may be a launcher's own, with another command than the sweep.
-        words = sys.argv[1:] if start.how == "command" else start.argv[1:]
-        arguments, _ = secrets.mask_arguments([*options_of(words), *job.arguments])
-        fact = {"number": job.number, "arguments": arguments, "replaces": len(words)}
-        self.fact("job", {**fact, "sweep": job.sweep, "whole": self.begins_with_job})
-        if self.rank == "0" and not self._is_of_script and self.folder.record().group is None:
-            self.folder.add_note("group", job.sweep)
-
     def _state(self, fact: dict[str, Any]) -> None:
         self._safely("journal", self.writer.flush)  # what is known of a run reaches up to its state
         self.fact("state", {**fact, "execution": self.execution})
         size, most = fact["size_bytes"], self._keeper.most_bytes()
         is_too_large = not fact["kept"] and self._keeper.keeps_bytes and size > most
-        if is_too_large and self.rank == "0" and "digests" not in self._told:
-            self._told.add("digests")
+        if is_too_large and self.rank == "0" and self._facts.is_new("digests"):
             what = f"the state {fact['name']!r} of {size >> 20} MiB is kept as digests only"
             limit = f"{most >> 20} MiB (states.budget_mb, or a tenth of the free disk)"
             console.say(f"samebit: {what}: the most is {limit}")

@@ -46,7 +46,7 @@ class Run:
     @property
     def step(self) -> int:
         """The run's step: the count of the optimizer that stepped first, 0 before it."""
-        return self._recording.step if self._recording else 0
+        return self._recording.progress.step if self._recording else 0
 
     @property
     def config(self) -> Any:
@@ -78,7 +78,7 @@ class Run:
             return
         try:
             if step is None:
-                step = recording.step or recording.next_step(values)
+                step = recording.progress.step or recording.progress.next_step(values)
             elif type(step) is not int:
                 step = _whole(recording, step)
             if disk.FAULTS is not None:
@@ -183,12 +183,12 @@ class Run:
     def _watch_one(self, recording: Recording, thing: Any, *, main: bool) -> None:
         kind = kind_of(thing)
         if kind == "module":
-            recording.models.watch(thing)
+            recording.training.models.watch(thing)
             return
-        recording.members.name(kind, thing)
+        recording.training.members.name(kind, thing)
         if kind == "optimizer" and main:
-            recording.main = recording.recorder.index(thing)
-            recording.fact("main", recording.main)
+            recording.progress.main = recording.recorder.index(thing)
+            recording.fact("main", recording.progress.main)
 
     def checkpoint(
         self,
@@ -378,7 +378,7 @@ def _whole(recording: Recording, step: Any) -> int:
         return int(number)
     error = UsageError(f"a step is a whole number, not {step!r}; the run's own is taken")
     recording.trouble("step", error)
-    return recording.step
+    return recording.progress.step
 
 
 def _count(step: Any) -> int:
@@ -408,7 +408,7 @@ def _without_media(
     if not media:
         return None
     try:
-        recording.media.take(media, recording.step if step is None else step)
+        recording.media.take(media, recording.progress.step if step is None else step)
     except Exception as again:
         recording.trouble("log of media", again)
     return rest
@@ -426,7 +426,7 @@ def _log_what_can_be(recording: Recording, values: Any, step: int | None, error:
         kept: dict[str, Any] = {}
         _keep(recording, values, "", kept)
         if kept:
-            recording.writer.row(kept, recording.step if step is None else step)
+            recording.writer.row(kept, recording.progress.step if step is None else step)
     except Exception as again:
         recording.trouble("log", again)
 

@@ -4,6 +4,7 @@ SAMEBIT_TRIAL names the study, the trial and the id of the run: `<study>:<number
 SAMEBIT_ROLES has the seeds of roles as JSON: `{"init": 5}`; `*` stands for every role that is not
 named. They are above the numbers in the script.
 SAMEBIT_SETTINGS has what a sweep has set, by the names that its script has for it, as JSON.
+SAMEBIT_CODE names a file that says which code was laid out, where the run is begun far from home.
 """
 
 import json
@@ -14,10 +15,11 @@ from samebit.capture import randomness
 from samebit.errors import UsageError
 from samebit.folders.folder import Trial, is_run_id
 
-__all__ = ["EVERY", "ROLES", "SETTINGS", "TRIAL", "roles_of", "settings_of", "trial_of"]
+__all__ = ["CODE", "EVERY", "ROLES", "SETTINGS", "TRIAL", "roles_of", "settings_of", "trial_of"]
 
 TRIAL, ROLES = "SAMEBIT_TRIAL", "SAMEBIT_ROLES"
 SETTINGS = "SAMEBIT_SETTINGS"
+CODE = "SAMEBIT_CODE"
 EVERY = "*"  # in place of a role's name: all that are not named
 
 

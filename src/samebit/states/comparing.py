@@ -30,6 +30,7 @@ __all__ = [
     "compare_values",
     "known",
     "of_state",
+    "shape_of",
 ]
 
 _BLOCK_BYTES = 4 << 20
@@ -142,7 +143,7 @@ def compare_leaf(place: str, first: Side, second: Side) -> LeafDifference | None
     if ours.dtype != theirs.dtype:
         return LeafDifference(place, ours, theirs, why=f"{ours.dtype} → {theirs.dtype}")
     if ours.shape != theirs.shape:
-        return LeafDifference(place, ours, theirs, why=f"{_shape(ours)} → {_shape(theirs)}")
+        return LeafDifference(place, ours, theirs, why=f"{shape_of(ours)} → {shape_of(theirs)}")
     if ours.digest and ours.digest == theirs.digest:
         return None
     if not (ours.kept and theirs.kept):
@@ -188,7 +189,8 @@ def _digest(pieces: Iterator[bytes | memoryview]) -> str:
     return whole.digest()
 
 
-def _shape(record: LeafRecord) -> str:
+def shape_of(record: LeafRecord) -> str:
+    """The shape of a leaf in words: `3×4`, or `scalar`."""
     return "×".join(map(str, record.shape)) or "scalar"
 
 

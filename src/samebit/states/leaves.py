@@ -34,6 +34,7 @@ __all__ = [
     "check_size",
     "frozen",
     "is_array",
+    "is_jax",
     "is_scalar",
     "restore",
     "same_memory",
@@ -57,7 +58,7 @@ def is_array(value: object) -> bool:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
         return True
-    return _torch_of(value) is not None or _is_jax(value)
+    return _torch_of(value) is not None or is_jax(value)
 
 
 def is_scalar(array: object) -> bool:
@@ -68,7 +69,7 @@ def is_scalar(array: object) -> bool:
 
 def why_not(array: Any) -> str | None:
     """Why an array cannot be a leaf, or None where it can; looks at no element of it."""
-    if _is_jax(array):
+    if is_jax(array):
         return _why_not_jax(array)
     if (torch := _torch_of(array)) is None:
         return _why_not_numpy(array)
@@ -137,7 +138,7 @@ def same_memory(array: Any) -> Hashable:
     torch = _torch_of(array)
     if isinstance(array, bytes) or is_scalar(array):
         return object()  # values, not places: whether Python holds two of them once is chance
-    if _is_jax(array) or not (array.size if torch is None else array.numel()):
+    if is_jax(array) or not (array.size if torch is None else array.numel()):
         return id(array)  # no element has an address of its own, or one that may be asked for
     if torch is None:
         address = array.__array_interface__["data"][0]
@@ -158,7 +159,7 @@ def frozen(array: Any) -> Any:
     """A copy in memory of our own, on the CPU, that no later change of the array reaches."""
     if isinstance(array, bytes) or is_scalar(array):
         return array
-    if _is_jax(array):
+    if is_jax(array):
         return sys.modules["numpy"].array(array)
     if _torch_of(array) is None:
         return array.copy(order="K")
@@ -323,6 +324,7 @@ def _torch_name(value: object) -> str:
     return str(value).removeprefix("torch.")
 
 
-def _is_jax(array: object) -> bool:
+def is_jax(array: object) -> bool:
+    """Whether a value is an array of JAX; it is not loaded for that."""
     kind = getattr(sys.modules.get("jax"), "Array", None)
     return kind is not None and isinstance(array, kind)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["plain_values"]
+__all__ = ["below", "plain_values"]
 
 _ARRAYS = frozenset({"$leaf", "$scalar", "$bytes"})
 _ROOT = "value"
@@ -30,7 +30,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if not items:
         yield path, value
     for key, item in items:
-        yield from _walk(item, _below(path, key))
+        yield from _walk(item, below(path, key))
 
 
 def _mark(tag: str, content: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -40,7 +40,7 @@ def _mark(tag: str, content: Any, path: str) -> Iterator[tuple[str, Any]]:
         if not content:
             yield path, {}
         for key, item in content:
-            yield from _walk(item, _below(path, key))
+            yield from _walk(item, below(path, key))
     elif tag == "$tuple" or _holds_arrays(content):
         yield from _walk(content, path)
     else:
@@ -53,6 +53,7 @@ def _holds_arrays(value: Any) -> bool:
     return isinstance(value, list) and any(map(_holds_arrays, value))
 
 
-def _below(path: str, key: Any) -> str:
+def below(path: str, key: Any) -> str:
+    """The place of what a skeleton has under a key, which may be a mark, at a place."""
     word = next(iter(key.values())) if isinstance(key, dict) else key
     return f"{path}.{word}" if path else f"{word}"

@@ -15,6 +15,7 @@ from samebit.errors import Damaged
 from samebit.records import LeafRecord, StateManifest
 from samebit.states import dtypes, leaves, skeleton
 from samebit.states.forms import FORMS
+from samebit.states.plain import below
 
 __all__ = [
     "PARTS",
@@ -152,7 +153,7 @@ class _Merger:
         if isinstance(first, list):
             rows = [m for m in marks if isinstance(m[1], list) and len(m[1]) == len(first)]
             return [
-                self.merge([(rank, row[i]) for rank, row in rows], _below(path, i), above)
+                self.merge([(rank, row[i]) for rank, row in rows], below(path, i), above)
                 for i in range(len(first))
             ]
         if not isinstance(first, dict):
@@ -179,7 +180,7 @@ class _Merger:
         for rank, mark in marks:
             for key, item in _pairs(mark):
                 found.setdefault(digest.canonical_json(key), (key, []))[1].append((rank, item))
-        made = [[key, self.merge(items, _below(path, key), tag)] for key, items in found.values()]
+        made = [[key, self.merge(items, below(path, key), tag)] for key, items in found.values()]
         return dict(made) if not tag else {tag: made}
 
     def _plain(self, rank: str, name: str) -> str:
@@ -282,8 +283,3 @@ def _pairs(mark: Any) -> list[tuple[Any, Any]]:
     if tag in ("$dict", "$ordered"):
         return [(key, item) for key, item in mark[tag]]
     return list(mark.items()) if isinstance(mark, dict) and not tag else []
-
-
-def _below(path: str, key: Any) -> str:
-    word = next(iter(key.values())) if isinstance(key, dict) else key
-    return f"{path}.{word}" if path else f"{word}"

@@ -12,6 +12,7 @@ from samebit.errors import UsageError
 __all__ = [
     "Floats",
     "check_confidence",
+    "floats",
     "matrix",
     "pairs",
     "series",
@@ -23,7 +24,7 @@ _LARGEST = 1e150  # whose square is a number
 
 def series(values: ArrayLike, name: str = "values") -> Floats:
     """Numbers as a vector of float64; UsageError for none, for text, NaN, and infinities."""
-    found = _floats(values, name)
+    found = floats(values, name)
     if found.ndim != 1:
         raise UsageError(f"{name} are not one list of numbers", shape=found.shape)
     return found
@@ -31,11 +32,7 @@ def series(values: ArrayLike, name: str = "values") -> Floats:
 
 def matrix(values: ArrayLike, name: str = "scores") -> Floats:
     """Numbers as a table of float64; UsageError as in `series`, and for rows of unequal length."""
-    if not isinstance(values, np.ndarray) and isinstance(values, Sequence):
-        lengths = [len(row) if isinstance(row, Sequence | np.ndarray) else -1 for row in values]
-        if len(set(lengths)) > 1:
-            raise UsageError(f"{name}: the rows have different lengths", lengths=lengths)
-    found = _floats(values, name)
+    found = floats(values, name)
     if found.ndim != 2:
         raise UsageError(f"{name} are no table of numbers", shape=found.shape)
     return found
@@ -55,14 +52,20 @@ def check_confidence(confidence: float) -> None:
         raise UsageError(f"a confidence lies between 0 and 1, not at {confidence:g}")
 
 
-def _floats(values: Any, name: str) -> Floats:
-    found = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=object)
+def floats(values: Any, name: str) -> Floats:
+    """Numbers as float64, with as many axes as they have; UsageError as in `series`."""
+    try:
+        found = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=object)
+    except ValueError as error:  # arrays of several shapes in one list
+        raise UsageError(f"{name}: the rows have different lengths", numpy_said=error) from error
     if not found.ndim:
         raise UsageError(f"{name}: no list of numbers, but {values!r}")
     if not found.size:
         raise UsageError(f"{name}: there is not one value")
     if found.dtype.kind not in "biuf":
         for at, value in np.ndenumerate(found):
+            if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+                raise UsageError(f"{name}: the rows have different lengths", position=_position(at))
             if not _is_number(value):
                 raise UsageError(f"{name}: no number, but {value!r}", position=_position(at))
             if not _is_usable(value):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from samebit.errors import UsageError
 from samebit.stats.distributions import normal_quantile, normal_sf, t_sf
+from samebit.stats.groups import mann_whitney
 from samebit.stats.inputs import Floats, check_confidence, pairs, series
 from samebit.stats.intervals import sd, sem
 from samebit.stats.ranks import as_read, below, midranks, rounding_of, sums_of_signed
@@ -74,7 +75,7 @@ def sign_flip(
     sizes = np.sort(np.abs(differences[differences != 0]))
     total = math.fsum(differences)
     at_least = abs(total) - len(sizes) * rounding
-    smallest = 2.0 ** (1 - len(sizes)) if len(sizes) else 1.0
+    smallest = _smallest_p(differences)
     method = "exact sign-flip test"
     if at_least <= 0:
         total, p = 0.0, 1.0
@@ -108,18 +109,17 @@ def wilcoxon(a: ArrayLike, b: ArrayLike, *, by: str = "seed", alpha: float = 0.0
     differences, _ = _differences(a, b)
     left = differences[differences != 0]
     if not len(left):
-        least, p, smallest = 0.0, 1.0, 1.0
+        least, p = 0.0, 1.0
     else:
         ranks = midranks(np.abs(left))
         up = float(ranks[left > 0].sum())
         least = min(up, float(ranks.sum()) - up)
-        smallest = 2.0 ** (1 - len(left))
         if len(left) <= _EXACT_RANKS:
             p = min(1.0, 2 * below(sums_of_signed(ranks), least)[0])
         else:
             spread = math.sqrt(float(np.sum(ranks**2))) / 2
             p = 2 * normal_sf((float(ranks.sum()) / 2 - least) / spread)
-    exact = len(left) <= _EXACT_RANKS
+    exact, smallest = len(left) <= _EXACT_RANKS, _smallest_p(differences)
     return Comparison(
         p,
         least,
@@ -188,7 +188,9 @@ def decide(
     """
     check_confidence(confidence)
     _check_gamma(gamma)
-    wins = np.sort((np.sign(_differences(a, b)[0]) + 1) / 2)
+    differences, _ = _differences(a, b)
+    wins = np.sort((np.sign(differences) + 1) / 2)
+    smallest = _smallest_p(differences)
     n, over = len(wins), f"pairs by {by}"
     if n == 1:
         only = Estimate(float(wins[0]), 1, over, "P(A>B)", note="one pair: no interval")
@@ -197,14 +199,14 @@ def decide(
     low, high = percentiles(shares, (1 - confidence) / 2, (1 + confidence) / 2)
     notes = [
         "all resamples are equal" if low == high else "",
-        hopeless(f"{n} pairs", 2.0 ** (1 - n), 1 - confidence),
+        _hopeless(differences, smallest, 1 - confidence),
     ]
     if not any(notes):
         notes.append(_more_needed(n, gamma, "pairs"))
     note = "; ".join(filter(None, notes))
     method = f"percentile bootstrap interval from {resamples} resamples"
     share = Estimate(float(wins.mean()), n, over, "P(A>B)", low, high, method, confidence, note)
-    return _decided(share, gamma, 2.0 ** (1 - n))
+    return _decided(share, gamma, smallest)
 
 
 def decide_unpaired(
@@ -244,8 +246,8 @@ def decide_unpaired(
         resamples=resamples,
         seed=seed,
     )
-    smallest = min(1.0, 2 / math.comb(n + m, n))
-    notes = [share.note, hopeless(f"{n} and {m} {over}", smallest, 1 - confidence)]
+    exact = mann_whitney(first, second, over=over, alpha=1 - confidence)
+    notes = [share.note, exact.note]
     if not any(notes) and min(n, m) < _FEW:
         notes.append(f"a bootstrap of fewer than {_FEW} {over} is too narrow")
     if not any(notes):
@@ -258,7 +260,7 @@ def decide_unpaired(
         method=share.method.replace("stratified", "percentile"),
         note="; ".join(filter(None, notes)),
     )
-    return _decided(share, gamma, smallest)
+    return _decided(share, gamma, exact.smallest_p or 0.0)
 
 
 def _decided(share: Estimate, gamma: float, smallest_p: float) -> Decision:
@@ -320,10 +322,20 @@ def _flipped(sizes: Floats, at_least: float, seed: Seed) -> int:
 
 
 def _note(differences: Floats, smallest: float, alpha: float) -> str:
+    same = int(np.count_nonzero(differences == 0))
+    left = f"{same} without a difference left out" if 0 < same < len(differences) else ""
+    return "; ".join(filter(None, [left, _hopeless(differences, smallest, alpha)]))
+
+
+def _hopeless(differences: Floats, smallest: float, alpha: float) -> str:
     differ = int(np.count_nonzero(differences))
     if not differ:
         return "no pair differs"
-    same = len(differences) - differ
-    pairs_ = f"{differ} pair{'' if differ == 1 else 's'}" + (" that differ" if same else "")
-    parts = [f"{same} without a difference left out" if same else ""]
-    return "; ".join(filter(None, [*parts, hopeless(pairs_, smallest, alpha)]))
+    what = f"{differ} pair{'' if differ == 1 else 's'}"
+    that_differ = " that differ" if differ < len(differences) else ""
+    return hopeless(what + that_differ, smallest, alpha)
+
+
+def _smallest_p(differences: Floats) -> float:
+    """That an exact test of so many pairs can reach; those that are equal tell nothing."""
+    return min(1.0, 2.0 ** (1 - int(np.count_nonzero(differences))))

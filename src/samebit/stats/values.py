@@ -4,7 +4,19 @@ import math
 
 from msgspec import Struct
 
-__all__ = ["Comparison", "Digits", "Estimate", "hopeless", "joined", "level"]
+__all__ = [
+    "INTERACTION",
+    "REPEATS",
+    "REST",
+    "Comparison",
+    "Digits",
+    "Estimate",
+    "hopeless",
+    "joined",
+    "level",
+]
+
+REST, INTERACTION, REPEATS = "rest", "interaction", "repeats"  # what kinds of seeds leave over
 
 
 class Estimate(Struct, frozen=True):

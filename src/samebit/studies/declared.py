@@ -71,7 +71,7 @@ class Sweep(Struct, frozen=True):
     def rule(self) -> str:
         """By which rule the best configuration is chosen, without the metric's name."""
         side = "highest" if self.goal == "maximize" else "lowest"
-        each = "last value" if self.take == "last" else f"{side} value over the steps"
+        each = "last value" if self.take == "last" else "value over the steps"
         mean = f", mean of {self.seeds} seeds" if self.seeds > 1 else ""
         return f"{side} {each}{mean}"
 
@@ -117,7 +117,11 @@ class Design(Struct, frozen=True):
 
 
 def seed_of(study: Study, factor: str, number: int) -> int:
-    """The seed of a factor's value, by its number from 0."""
+    """The seed of a factor's value, by its number from 0.
+
+    From `first` on where the study has one, else 32 bits of the digest of what the study is: so
+    every machine has the same. Raises UsageError for one of 2^32 or more.
+    """
     if study.first is not None:
         if study.first + number > _LARGEST_SEED:
             raise UsageError("seeds are whole numbers below 2^32", first=study.first)

@@ -58,7 +58,7 @@ class Parameter(Struct, frozen=True):
 
 
 def read_line(text: str) -> dict[str, Any]:
-    """A line of a space as `--space` gives it."""
+    """A line of a space as `--space` gives it; UsageError where it is no TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -231,7 +231,7 @@ def present(
 
 
 def check_words(given: Sequence[str], space: Sequence[Parameter]) -> None:
-    """Refuse what would be searched without the script ever knowing of it."""
+    """Refuse, with UsageError, what would be searched without the script ever knowing of it."""
     for one in space:
         if not any(f"{{{one.name}}}" in word for word in given):
             raise UsageError(

@@ -55,7 +55,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_sweep(path: Path) -> Wanted:
-    """What a file says; UsageError, with its name, for anything that it cannot say."""
+    """What a file says; UsageError, with its name, for what it cannot say, NotFound without it."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Wanted)
     except FileNotFoundError as error:
@@ -121,6 +121,8 @@ def budget_of(wanted: Wanted, seconds: float) -> Budget:
     Args:
         wanted: the trials and hours of devices.
         seconds: how long it may last; 0 where that is not said.
+
+    Raises UsageError for less than none; 0 of anything is no bound.
     """
     if wanted.trials < 0 or wanted.gpu_hours < 0:
         raise UsageError("a budget is above nothing")

@@ -135,6 +135,9 @@ class Sweeping:
         self._open: dict[int, list[int]] = {}  # trials of questions not told of
         self._rest: list[Design] = []  # of the last configuration
         self._is_over = False
+        self.used_up = (
+            ""  # the field of the budget because of which no more is asked for; not trials
+        )
         self._blind, self._seen = 0, False  # configurations without the metric; whether one has it
 
     def total(self, given: int) -> int | None:
@@ -176,7 +179,10 @@ class Sweeping:
 
     def _fresh(self, history: History, fates: Mapping[int, Fate]) -> list[Design]:
         most = self._most()
-        if (most is not None and self._asked >= most) or self._is_spent(history):
+        if most is not None and self._asked >= most:
+            return []
+        self.used_up = self._used_up(history)
+        if self.used_up:
             return []
         told = [number for number in self._open if self._outcome(number, fates).state != "running"]
         self._tell(told, fates)
@@ -219,14 +225,14 @@ class Sweeping:
         limits = [n for n in (self._budget.trials, self._answers.size) if n]
         return min(limits, default=None)
 
-    def _is_spent(self, history: History) -> bool:
-        if not self._budget.seconds and not self._budget.gpu_seconds:
-            return False
+    def _used_up(self, history: History) -> str:
+        budget = self._budget
+        if not budget.seconds and not budget.gpu_seconds:
+            return ""
         seconds, held = self._results.spent(history.trials)
-        return bool(
-            (self._budget.seconds and seconds >= self._budget.seconds)
-            or (self._budget.gpu_seconds and held >= self._budget.gpu_seconds)
-        )
+        if budget.seconds and seconds >= budget.seconds:
+            return "seconds"
+        return "gpu_seconds" if budget.gpu_seconds and held >= budget.gpu_seconds else ""
 
 
 def _covered(spans: Sequence[tuple[float, float]]) -> float:

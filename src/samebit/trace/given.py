@@ -78,7 +78,7 @@ def _scalar(value: Any) -> Any:
         return {str(name): _scalar(item) for name, item in value.items()}
     if cards.is_there(value):
         return value.detach().cpu()  # it is waited for
-    if not _is_jax(value):
+    if not leaves.is_jax(value):
         return value
     try:
         return _readable(value)
@@ -151,7 +151,7 @@ def _of_a_thing(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
 
 def _readable(array: Any) -> Any:
     """An array of NumPy or a tensor; of one of JAX, a view of its memory."""
-    if not _is_jax(array):
+    if not leaves.is_jax(array):
         return array
     try:
         if _is_key(array):
@@ -179,7 +179,7 @@ def _plain(value: Any, depth: int) -> Any:
         return tuple(_plain(item, depth + 1) for item in value)
     if kind is Named or kind is Described:
         return kind(value.type, _plain(value.content, depth + 1))
-    if _is_jax(value) and not _is_key(value) and (reason := leaves.why_not(value)):
+    if leaves.is_jax(value) and not _is_key(value) and (reason := leaves.why_not(value)):
         raise NotTraceable(reason)
     return value
 
@@ -270,11 +270,6 @@ def _by_path(variables: Iterable[Any]) -> Iterator[tuple[str, Any]]:
         path = str(variable.path)
         taken[path] = taken.get(path, 0) + 1
         yield path if taken[path] == 1 else f"{path}~{taken[path]}", variable
-
-
-def _is_jax(value: Any) -> bool:
-    kind = getattr(sys.modules.get("jax"), "Array", None)
-    return kind is not None and isinstance(value, kind)
 
 
 def _is_key(array: Any) -> bool:

@@ -22,7 +22,7 @@ from samebit.compat.files.wandbrecords import in_ns
 from samebit.compat.foreign import Column, Execution, ForeignRun, Found, Names, Problems
 from samebit.digest import canonical_json, of_bytes, of_file
 from samebit.errors import Damaged, UsageError
-from samebit.folders.facts import is_plain
+from samebit.journal.values import is_plain
 
 __all__ = ["EXPORTS", "find_exports", "is_export"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from samebit.compat.files.wandbrecords import number_of
-from samebit.folders.facts import is_plain
+from samebit.journal.values import is_plain
 from samebit.media.given import Audio, Histogram, Image, Media, Table, Video
 
 __all__ = ["Shown", "shown"]

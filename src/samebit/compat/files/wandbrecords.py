@@ -21,7 +21,7 @@ from samebit.compat.files.wire import (
     fields,
     text_of,
 )
-from samebit.folders.facts import is_plain
+from samebit.journal.values import is_plain, sound
 
 __all__ = [
     "Recorded",
@@ -189,11 +189,7 @@ def _flat(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
         yield path, value
         return
     for name, part in value.items():
-        yield from _flat((*path, _sound(name)), part)
-
-
-def _sound(name: str) -> str:
-    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
+        yield from _flat((*path, sound(name)), part)
 
 
 def number_of(value: Any) -> float | None:

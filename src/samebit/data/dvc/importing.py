@@ -239,7 +239,7 @@ class _Proof:
 
     def holds(self, path: bytes, raw: bytes, /) -> bool:
         """Whether that was computed of such a content before."""
-        return self._md5s[path] in self._known.find(self._rule, _name(raw))
+        return self._md5s[path] in self._known.find(self._rule, digest.name_of(raw))
 
     def begin(self, path: bytes, /) -> Reading:
         """The file at a path is about to be read."""
@@ -262,14 +262,10 @@ class _Proving:
 
     def end(self, raw: bytes, /) -> None:
         """All was read."""
-        seen = Seen(_name(raw), self._size_bytes, self._hashes.names())
+        seen = Seen(digest.name_of(raw), self._size_bytes, self._hashes.names())
         self._known.add(self._rule, seen)
         if self._md5 not in seen.md5s:
             raise _NotAsNamed(self._place, seen.md5s[0])
-
-
-def _name(raw: bytes) -> str:
-    return f"{digest.ALGORITHM}:{raw.hex()}"
 
 
 def ordered(outs: Iterable[tuple[str, Found]]) -> Iterator[tuple[str, Found, bool]]:

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-__all__ = ["exact", "in_64_bits", "utc", "utf8"]
+__all__ = ["exact", "in_64_bits", "utc"]
 
 _SECOND_NS = 1_000_000_000
 _LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
@@ -41,8 +41,3 @@ def utc(time_ns: int) -> str:
 def in_64_bits(value: object) -> "TypeGuard[int]":
     """Whether a value is an integer of 64 bits."""
     return type(value) is int and _LEAST <= value <= _LARGEST
-
-
-def utf8(text: str) -> str:
-    r"""A text that can be written: a lone surrogate as six characters, `\udcff`."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

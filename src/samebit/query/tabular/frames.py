@@ -11,7 +11,8 @@ from typing import Any
 
 from samebit.digest import canonical_json
 from samebit.errors import UsageError
-from samebit.query.tabular.cells import exact, utf8
+from samebit.journal.values import sound
+from samebit.query.tabular.cells import exact
 from samebit.query.tabular.columns import Batch, Column, Masked, Repeats, Shape, gather
 
 __all__ = ["KINDS", "arrow_schema", "load", "make_frame"]
@@ -41,7 +42,7 @@ def make_frame(shape: Shape, batches: Sequence[Batch], kind: str, numpy: Any) ->
 
 def _written(column: Column, found: Any) -> Any:
     """With texts as they can be written, in which what has no type of its own is written, too."""
-    writes = {"text": utf8, "any": lambda value: utf8(exact(value)), "json": _json}
+    writes = {"text": sound, "any": lambda value: sound(exact(value)), "json": _json}
     write: Callable[[Any], str] | None = writes.get(column.type)
     if write is None:
         return found

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from samebit.digest import short
-from samebit.report.amounts import counted, size
+from samebit.report.amounts import counted, size, sized
 from samebit.report.anonymous import Wording
 from samebit.report.checklist.project import (
     SEEDED,
@@ -130,7 +130,7 @@ def splits(project: Project) -> Evidence:
         return Evidence("splits", (), hint)
     lines: list[str] = []
     for split in project.splits[:_MOST_SPLITS]:
-        parts = ", ".join(_sized(*part) for part in split.parts) or "rows not listed"
+        parts = ", ".join(sized(*part) for part in split.parts) or "rows not listed"
         line = f"{split.name}: {parts}; {split.made}; {short(split.digest)}"
         if split.runs < len(project.runs):
             line += f", in {of(split.runs, len(project.runs))}"
@@ -138,11 +138,6 @@ def splits(project: Project) -> Evidence:
     if (more := len(project.splits) - _MOST_SPLITS) > 0:
         lines.append(f"and {more:,} more")
     return Evidence("splits", tuple(lines), "`samebit split export RUN` writes the row numbers")
-
-
-def _sized(name: str, rows: int) -> str:
-    """`test 30`; of parts that have numbers for names `1: 30`."""
-    return f"{name}: {rows:,}" if name.isdecimal() else f"{name} {rows:,}"
 
 
 def leaks(project: Project) -> Evidence:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from samebit.digest import canonical_json
-from samebit.query.tabular.cells import exact, utc, utf8
+from samebit.journal.values import sound
+from samebit.query.tabular.cells import exact, utc
 from samebit.query.tabular.columns import Batch, Same, Shape, values_of
 from samebit.report.table import csv_field
 
@@ -23,7 +24,7 @@ class CsvText:
     def __init__(self, shape: Shape, write: Write) -> None:
         self._types = [column.type for column in shape.columns]
         self._write = write
-        write(_csv_lines([[csv_field(utf8(name))] for name in shape.names]))
+        write(_csv_lines([[csv_field(sound(name))] for name in shape.names]))
 
     def add(self, batch: Batch) -> None:
         """Write its rows."""
@@ -50,7 +51,7 @@ def _csv_lines(columns: Sequence[Iterable[str]]) -> bytes:
 
 
 def _text_field(value: Any) -> str:
-    return csv_field(value if value is None else utf8(exact(value)))
+    return csv_field(value if value is None else sound(exact(value)))
 
 
 _CSV: dict[str, Callable[[Any], str]] = {

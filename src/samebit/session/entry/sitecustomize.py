@@ -24,10 +24,10 @@ def _step_aside() -> None:
 
 def _begin() -> None:
     try:
-        from samebit.session import joining  # noqa: PLC0415  (only where a run is to be joined)
+        from samebit.session import entering  # noqa: PLC0415  (only where a run is to be joined)
     except ImportError:
         return
-    joining.enter()
+    entering.enter()
 
 
 def _wait_for_the_code(descriptor: int) -> None:

@@ -140,7 +140,7 @@ def _leaves_nothing(process: _Process) -> bool:
 
     Where the supervisor was killed the run is not over: what goes on is the run.
     """
-    if not families.is_known() or not _has_ended(process.job):
+    if not families.is_known() or not process.job.run.has_ended():
         return True
     left = families.in_session(process.pid)
     if not left:
@@ -152,13 +152,6 @@ def _leaves_nothing(process: _Process) -> bool:
     elif now - process.asked > _LEFT_S:
         families.end_all(left, signal.SIGKILL)
     return False
-
-
-def _has_ended(job: Job) -> bool:
-    try:
-        return job.run.end(max(job.run.executions())) is not None
-    except (NotFound, ValueError):
-        return False
 
 
 def _least_used(among: Sequence[T], used: Iterable[Sequence[T]], count: int) -> tuple[T, ...]:

@@ -21,6 +21,7 @@ class Job(Struct, frozen=True):
     log: Path  # what it prints outside of its run
     run: RunFolder  # where its run will be
     threads: int = 0  # for which a place keeps processors free; 0: as the environment has it
+    away: bool = False  # where it runs neither `cwd` nor `log` need be seen, and nothing of `run`
 
 
 class Handle(Protocol):

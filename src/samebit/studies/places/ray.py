@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from samebit.capture.variables import variable_class
 from samebit.errors import CannotStart, SamebitError, UsageError
 from samebit.studies.places.local import Local, processors, visible_cards
 from samebit.studies.places.place import Handle, Job, Look
@@ -69,10 +70,11 @@ class Ray:
             told = {
                 "key": job.key,
                 "argv": [str(word) for word in job.argv],
-                "environ": dict(job.environ),
+                "environ": _without_ours(job.environ) if job.away else dict(job.environ),
                 "cwd": str(job.cwd),
                 "log": str(job.log),
                 "needs": str(job.log.parent),
+                "away": job.away,
             }
             try:
                 self._ask(
@@ -90,7 +92,7 @@ class Ray:
     def look(self, handles: Sequence[Handle]) -> list[Look]:
         """How it is with each; what could not be started says why in its log."""
         keys = [handle.job.key for handle in handles if isinstance(handle, _Actor)]
-        over: Mapping[str, tuple[int | None, str]] = {}
+        over: Mapping[str, tuple[int | None, str, str]] = {}
         if keys:
             over = self._ask("look", keys=keys)["over"]
         return [
@@ -100,10 +102,12 @@ class Ray:
             for handle in handles
         ]
 
-    def _look(self, job: Job, over: Mapping[str, tuple[int | None, str]]) -> Look:
+    def _look(self, job: Job, over: Mapping[str, tuple[int | None, str, str]]) -> Look:
         if job.key not in over:
             return Look(False)
-        code, said = over[job.key]
+        code, said, printed = over[job.key]
+        if printed:
+            job.log.write_text(printed, encoding="utf-8")
         if said and not job.run.is_begun():
             with open(job.log, "a", encoding="utf-8") as log:
                 print(f"cannot start a run: {said}", file=log)
@@ -177,6 +181,16 @@ class Ray:
             told = answer["refused"]
             raise CannotStart(told["what"], hint=told["hint"] or None, **told["facts"])
         return answer
+
+
+def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without what is this machine's own: folders, credentials. A node has its own of these."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name == "PYTHONPATH"  # what of it is the study's is led to where that lies
+        or (variable_class(name) not in ("place", "secret") and name != "SAMEBIT_CACHE")
+    }
 
 
 def _answer(

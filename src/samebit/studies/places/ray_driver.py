@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -66,17 +67,23 @@ class Runner:
     """On a node: one job, from its start to its end. Pickled by value: nodes need no samebit."""
 
     def __init__(self, keeper: str, job: Mapping[str, Any], forgotten_s: float) -> None:
-        self._result: tuple[int | None, str] | None = None
+        self._result: tuple[int | None, str, str] | None = None
         self._forgotten_s = forgotten_s
         environ = dict(job["environ"])
         environ.pop("CUDA_VISIBLE_DEVICES", None)  # of the machine that asked; Ray says which here
         if "CUDA_VISIBLE_DEVICES" in os.environ:
             environ["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+        self._log, self._is_away = job["log"], job["away"]
         try:
-            if not os.path.isdir(job["needs"]):
-                raise FileNotFoundError(2, "there is no such folder on this node", job["needs"])
+            if self._is_away:
+                environ = {**os.environ, **environ}
+                fd, self._log = tempfile.mkstemp(prefix="samebit-", suffix=".log")
+                os.close(fd)
+            elif not os.path.isdir(job["needs"]):
+                why = "there is no such folder on this node (--via REMOTE needs none)"
+                raise FileNotFoundError(2, why, job["needs"])
             self._keeper = subprocess.Popen(
-                [sys.executable, "-I", "-c", keeper, job["log"], *job["argv"]],
+                [sys.executable, "-I", "-c", keeper, self._log, *job["argv"]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environ,
@@ -97,7 +104,12 @@ class Runner:
             self._over(_NOT_STARTED, said or "what started it was killed")
 
     def _over(self, code: int | None, said: str) -> None:
-        self._result = (code, said and f"{said} (node {os.uname().nodename})")
+        printed = ""
+        if self._is_away and os.path.exists(self._log):
+            with open(self._log, encoding="utf-8", errors="replace") as log:
+                printed = log.read()[-100_000:]
+            os.unlink(self._log)
+        self._result = (code, said and f"{said} (node {os.uname().nodename})", printed)
         forgotten = threading.Timer(self._forgotten_s, os._exit, [0])
         forgotten.daemon = True
         forgotten.start()
@@ -106,8 +118,8 @@ class Runner:
         """Whether it is there; the answer waits until it is."""
         return True
 
-    async def wait(self) -> tuple[int | None, str]:
-        """The exit code when it is over; or why it could not begin."""
+    async def wait(self) -> tuple[int | None, str, str]:
+        """The exit code when it is over; why it could not begin; what it printed, where away."""
         while self._result is None:
             await asyncio.sleep(0.05)
         return self._result
@@ -133,7 +145,7 @@ class _Driver:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._jobs: dict[str, tuple[Any, Any, Any]] = {}  # actor, its answer, that it has begun
-        self._over: dict[str, tuple[int | None, str]] = {}
+        self._over: dict[str, tuple[int | None, str, str]] = {}
 
     def connect(self, address: str, cpus: int, gpus: int) -> dict[str, Any]:
         """Join a cluster, or start one of this machine's, which ends with us."""
@@ -200,7 +212,7 @@ class _Driver:
                 self._jobs[key] = (actor, actor.wait.remote(), began)  # it may come again
                 continue
             except self._ray.exceptions.RayError as error:
-                self._over[key] = (None, _why(str(error)))
+                self._over[key] = (None, _why(str(error)), "")
             del self._jobs[key]
             self._ray.kill(actor)
 

@@ -208,6 +208,8 @@ class Slurm:
             task.name, task.index = name, index
             task.look = Look(False, said="to be submitted")
         output = str(folder / name).replace("%", "%%") + "_%a.out"
+        if tasks[0].job.away:
+            output = "/dev/null"
         at_once = f"%{self._most}" if self._most is not None and self._most < size else ""
         options = [*_OURS, *self._options, f"--job-name={name}", f"--output={output}"]
         options += [f"--array=0-{size - 1}{at_once}"]
@@ -275,6 +277,8 @@ def _look(task: _Task, *, is_known: bool) -> Look:
 
 def _told(task: _Task) -> str:
     """What is in Slurm's own file of a task: what it said itself, and the script before its log."""
+    if task.job.away:
+        return ""
     path = task.job.log.parent / f"{task.name}_{task.index}.out"
     try:
         told = path.read_text(encoding="utf-8", errors="replace")

@@ -42,22 +42,24 @@ export function inWords(parts) {
 }
 
 /**
- * The two seeds of which most combinations were run; null where none vary apart from each other.
+ * The kinds of seeds that are crossed; null where none vary apart from each other. As `crossed_kinds`
+ * of `report/studied.py`: the two of which most combinations were run, and those that vary apart from both.
  * @param {Array<[string, function(string): any]>} seeds - a key, and its value of a run
  * @param {string[]} ids
  */
 export function crossedSeeds(seeds, ids) {
-  const columns = seeds.map(([key, of]) => [key, ids.map((id) => word(of(id)))])
-    .map(([key, values]) => [key, values, new Set(values).size]).filter(([, , many]) => many > 1);
+  const columns = new Map(seeds.map(([key, of]) => [key, ids.map((id) => word(of(id)))]));
+  const cells = (keys) => new Set(ids.map((_, at) => keys.map((key) => columns.get(key)[at]).join(" "))).size;
+  const areApart = (keys) => keys.every((key) => cells(keys) > cells(keys.filter((other) => other !== key)));
+  const keys = [...columns.keys()];
   let best = null;
-  for (let one = 0; one < columns.length; one++) {
-    for (let other = one + 1; other < columns.length; other++) {
-      const [first, ours, rows] = columns[one];
-      const [second, theirs, across] = columns[other];
-      const cells = new Set(ours.map((value, at) => `${value} ${theirs[at]}`)).size;
-      const share = cells / (rows * across);
-      if (cells > Math.max(rows, across) && share > (best?.share ?? 0)) best = { down: first, across: second, share };
+  for (const [at, one] of keys.entries()) {
+    for (const other of keys.slice(at + 1)) {
+      const share = cells([one, other]) / (cells([one]) * cells([other]));
+      if (areApart([one, other]) && share > (best?.share ?? 0)) best = { kinds: [one, other], share };
     }
   }
-  return best;
+  if (best === null) return null;
+  const kinds = keys.reduce((found, key) => (!found.includes(key) && areApart([...found, key]) ? [...found, key] : found), best.kinds);
+  return { down: kinds[0], across: kinds[1], kinds };
 }

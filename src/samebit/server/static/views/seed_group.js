@@ -1,6 +1,6 @@
 // One group of seeds: each of its runs, and two kinds of seeds against each other where they are crossed.
 
-import { change, link } from "../lib/address.js";
+import { change, link, packed } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { column } from "../lib/digits.js";
 import { html, useEffect, useMemo } from "../lib/html.js";
@@ -85,8 +85,9 @@ function Crossing({ group, seeds, crossed, params, asked, better, nameOf, metric
   const down = seeds.includes(params.down) ? params.down : crossed?.down;
   const across = seeds.includes(params.across) && params.across !== down ? params.across : crossed?.across === down ? crossed?.down : crossed?.across;
   const isAsked = Boolean(crossed && down && across);
-  const { answer, error, isCurrent } = useAnswer(isAsked ? (signal) => ask("seeds/crossing", { ids: [...group.runs, ...group.left_out.map(([id]) => id)].join(","), metric: asked.metric, take: asked.take, down, across }, { signal }) : null,
-    isAsked ? JSON.stringify([group.key, group.points, down, across, asked.take, asked.metric]) : "");
+  const others = isAsked ? packed(crossed.kinds.filter((key) => key !== down && key !== across)) : "";
+  const { answer, error, isCurrent } = useAnswer(isAsked ? (signal) => ask("seeds/crossing", { ids: [...group.runs, ...group.left_out.map(([id]) => id)].join(","), metric: asked.metric, take: asked.take, down, across, others }, { signal }) : null,
+    isAsked ? JSON.stringify([group.key, group.points, down, across, others, asked.take, asked.metric]) : "");
   if (!isAsked) return null;
   const choose = (name, chosen) => html`<${Select} name=${name === "down" ? "seed of the rows" : "seed of the columns"} value=${chosen} options=${seeds.map((key) => [key, title(key)])}
     onChoose=${(one) => change({ [name]: one }, { replace: true })} />`;
@@ -138,7 +139,7 @@ function Parts({ answer }) {
       <th scope="col">varies with</th><th scope="col" class="numeric">SD</th><th scope="col">share of the variance</th><th scope="col">is there any?</th></tr></thead>
     <tbody>${answer.parts.map(({ over, sd, share, test }) => html`<tr key=${over}><th scope="row">${visible(over)}</th><td class="numeric">${number(sd)}</td>
       <td class="share-cell"><span class="share-bar" style=${{ "--share": share }}></span>${`${Math.round(100 * share)} %`}</td>
-      <td>${test ? judged(test) : "both together, and what cannot be repeated"}</td></tr>`)}</tbody></table></div>`}
+      <td>${test ? judged(test) : over === "repeats" ? "what cannot be repeated" : "together, and what cannot be repeated"}</td></tr>`)}</tbody></table></div>`}
     ${answer.floor && html`<p>${answer.floor.value === 0 ? `${answer.floor.n} ${visible(answer.floor.over)} are equal to the bit: none of it is what cannot be repeated`
       : `${answer.floor.n} ${visible(answer.floor.over)} differ: SD ${number(answer.floor.value)} is what cannot be repeated`}</p>`}
     <p><small>${[...answer.notes, answer.parts.length > 0 && answer.method].filter(Boolean).map(visible).join(" · ")}</small></p>`;
