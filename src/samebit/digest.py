@@ -158,6 +158,8 @@ def unescaped(text: str) -> str:
 def _wrap(value: object) -> object:
     if type(value) is str and value.isascii():  # most of what there is
         return value
+    if type(value) is int and -_EXACT_INT <= value <= _EXACT_INT:
+        return value
     if value is None or isinstance(value, bool):
         return value
     # A subclass (an IntEnum, numpy's str_ and float64) is written as its plain base.

@@ -9,7 +9,7 @@ import pytest
 
 from samebit.cli.main import COMMANDS
 from samebit.errors import Exit
-from samebit.replay.results import VOLATILE
+from samebit.query.volatile import VOLATILE
 from tests.docs.blocks import ROOT
 
 TEXT = (ROOT / "docs/commands.md").read_text(encoding="utf-8")

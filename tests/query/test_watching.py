@@ -15,10 +15,9 @@ from samebit import places
 from samebit.journal.writer import Writer
 from samebit.query import index, watching
 from samebit.query.watching import Watch
-from samebit.report.facts import FACTS
+from samebit.report.facts import TABLES
 from tests.server.recorded import begin, finish, record, settle
 
-TABLES = [index.ROWS, FACTS]
 VALUES = st.dictionaries(
     st.sampled_from("abc"),
     st.one_of(st.floats(), st.integers(-9, 9), st.booleans(), st.text(max_size=2)),

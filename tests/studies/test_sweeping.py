@@ -219,16 +219,20 @@ def test_a_configuration_fails_with_any_of_its_seeds() -> None:
         "a": {"state": "finished", "metric.acc": 0.5},
         "b": {"state": "finished", "metric.acc": math.inf},
         "c": {"state": "finished"},
+        "d": {"state": "finished", "metric.acc": 0.5, "max.acc": 0.8},
+        "e": {"state": "finished", "metric.acc": 0.5, "max.acc": math.inf},
     }
     results = Results(STUDY, sweep, rows.get, lambda run: [(1.0, 0.1), (2.0, 0.9), (3.0, math.nan)])
     ended = {run: Fate(Trial(0, {}), "finished", run) for run in rows}
     assert results.outcome([ended["a"], ended["a"]]).value == 0.5
     assert results.outcome([ended["a"], ended["b"]]).state == "failed"
     assert results.outcome([ended["a"], None]).state == "running"
-    assert results.outcome([ended["a"], Fate(Trial(0, {}), "failed", "d")]).state == "failed"
+    assert results.outcome([ended["a"], Fate(Trial(0, {}), "failed", "f")]).state == "failed"
     assert not results.outcome([ended["c"], ended["c"]]).has_metric
     best = Results(STUDY, replace(sweep, take="best"), rows.get, results.points_of)
-    assert best.outcome([ended["a"], ended["a"]]).value == 0.9
+    # The row tells it; points are read where it does not, or where that is no number to judge by.
+    told = {run: best.outcome([ended[run]] * 2).value for run in "ade"}
+    assert told == {"a": 0.9, "d": 0.8, "e": 0.9}
     assert replace(sweep, take="best").rule == "highest value over the steps, mean of 2 seeds"
 
 

@@ -10,7 +10,7 @@ from samebit.cli.studies_told import StudiesTold
 from samebit.errors import NotFound
 from samebit.query.endings import Curve
 from samebit.query.seeds import Group, Number, as_number
-from samebit.replay.results import is_volatile
+from samebit.query.volatile import is_volatile
 from samebit.report.results import as_group, started_again
 from samebit.report.studied import Studied, counted, floor, metrics_of, studied
 from samebit.report.versus import Versus, versus

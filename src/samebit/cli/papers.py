@@ -14,7 +14,7 @@ from samebit.cli.words import Screen, counted, size, visible, when
 from samebit.digest import canonical_json
 from samebit.errors import Damaged, Exit, NotFound, StoreNotFound, UsageError
 from samebit.objects.store import Store
-from samebit.replay.results import is_volatile
+from samebit.query.volatile import is_volatile
 from samebit.report.facts import facts
 from samebit.report.paper import (
     checking,

@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 
-from samebit.cli.running import memory
+from samebit.cli.typed import memory
 from samebit.errors import UsageError
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local, processors

@@ -2,13 +2,12 @@
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from samebit.capture import randomness
+from samebit.cli.typed import memory, seed
 from samebit.cli.words import Screen, duration
 from samebit.errors import CannotStart, UsageError
 from samebit.folders.folder import RunFolder
@@ -18,16 +17,13 @@ from samebit.session.request import SHAPES, Request
 from samebit.session.studied import roles_of
 
 __all__ = [
-    "memory",
     "request_of",
     "run",
     "run_arguments",
-    "seed",
     "seeding_arguments",
     "words_arguments",
 ]
 
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)([KMGT])i?B?", re.IGNORECASE)
 _SHUT_OUT = ("-I", "-E", "-S")  # of Python: without the environment, without sitecustomize
 
 
@@ -81,24 +77,6 @@ def words_arguments(parser: argparse.ArgumentParser) -> None:
             option, dest="shut_out", action="store_const", const=option, help=argparse.SUPPRESS
         )
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-
-
-def seed(text: str) -> int:
-    """A seed as an option has it; argparse says why one is none."""
-    try:
-        return randomness.check_seed(int(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"a whole number, not {text!r}") from None
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(error.what) from None
-
-
-def memory(text: str) -> int:
-    """An amount of memory in bytes, from `512M` or `4G`: powers of 1024, as batch systems count."""
-    found = _MEMORY.fullmatch(text)
-    if found is None or float(found[1]) <= 0:
-        raise argparse.ArgumentTypeError(f"an amount as in 512M or 4G, not {text!r}")
-    return int(float(found[1]) * 1024 ** ("KMGT".index(found[2].upper()) + 1))
 
 
 def run(options: argparse.Namespace) -> int:

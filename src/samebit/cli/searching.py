@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli.placing import MOST, place_of, run_words, so_many, threads_of
-from samebit.cli.running import seed
 from samebit.cli.studying import (
     Telling,
     jobs_of,
@@ -22,12 +21,13 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
+from samebit.cli.typed import seed
 from samebit.cli.via import remote_of, sent_from
 from samebit.cli.words import Screen, counted, duration, say_wrapped, seconds_of, visible
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
 from samebit.report.checklist.project import is_test
-from samebit.report.facts import FACTS
+from samebit.report.facts import TABLES
 from samebit.studies.controlling import control
 from samebit.studies.declared import (
     Study,
@@ -155,7 +155,7 @@ def _used_up(budget: Budget, name: str) -> str:
 def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
     """What the runs of a sweep came to, from a store."""
     rows: dict[str, Mapping[str, object]] = {}
-    for row, more in zip(*index.of_each_run(store, index.ROWS, FACTS)[0], strict=True):
+    for row, more in zip(*index.of_each_run(store, *TABLES)[0], strict=True):
         if row.get("study") == study.id:
             rows[str(row["id"])] = row | more
 
@@ -163,7 +163,7 @@ def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
         found = rows.pop(run, None)  # once: what goes on is read again
         if found is not None and found.get("state") != "running":
             return found
-        for _, entries, _ in index.read_each(store, {run}, [index.ROWS, FACTS]):
+        for _, entries, _ in index.read_each(store, {run}, TABLES):
             if isinstance(entries, dict):
                 return entries
             return entries[0].value | entries[1].value

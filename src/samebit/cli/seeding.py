@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from samebit import places
 from samebit.cli.placing import MOST, place_of, run_words, so_many, threads_of
-from samebit.cli.running import seed
 from samebit.cli.seeds_early import (
     early_arguments,
     keeping_of,
@@ -28,6 +27,7 @@ from samebit.cli.studying import (
     where_of,
     with_id,
 )
+from samebit.cli.typed import seed
 from samebit.cli.via import remote_of, sent_from
 from samebit.cli.words import Screen, counted, say_wrapped
 from samebit.errors import Exit, UsageError

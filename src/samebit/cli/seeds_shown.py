@@ -1,7 +1,6 @@
 """`samebit seeds show`: a group of runs over seeds, as a table, a distribution, and sentences."""
 
 import argparse
-import fnmatch
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from samebit.folders.read import read_run
 from samebit.query.crossing import Crossing
 from samebit.query.endings import Curve, Stopped
 from samebit.query.seeds import Tested
-from samebit.replay.results import VOLATILE
+from samebit.query.volatile import is_volatile
 from samebit.report.facts import facts
 from samebit.report.studied import Studied, metrics_of, studied, warnings
 from samebit.report.tables.settings import of_project
@@ -30,7 +29,7 @@ from samebit.stats.values import REPEATS, Estimate
 from samebit.studies.declared import ALL, Study, find_study, folder_of
 from samebit.studies.trials import Trial, by_run, read_history
 
-__all__ = ["declared", "in_short", "is_volatile", "plain", "read_group", "show"]
+__all__ = ["declared", "in_short", "plain", "read_group", "show"]
 
 Row = Mapping[str, object]
 
@@ -93,11 +92,6 @@ def in_short(store: Path, study: Study, metric: str) -> list[str]:
     assert found is not None
     told = [f"{metric}: {found.estimate}"] if found.estimate is not None else []
     return told + found.warnings
-
-
-def is_volatile(name: str) -> bool:
-    """Whether a metric is a fact of the clock or the machine, by its name."""
-    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in VOLATILE)
 
 
 def plain(metric: str) -> str:

@@ -35,14 +35,13 @@ from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.query import index
+from samebit.query.volatile import is_volatile
 from samebit.query.where import Sort
 from samebit.remotes import named
 from samebit.replay.pairs import compare_traces, rank_of
-from samebit.replay.results import is_volatile
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
-from samebit.report.facts import FACTS
+from samebit.report.facts import TABLES
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
 from samebit.report.versus import Versus
@@ -63,7 +62,7 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     told = GroupsTold(studies)
     return Given(
         store,
-        (index.ROWS, FACTS),
+        TABLES,
         partial(_tell, store, remote),
         {name: (tell, DETAILS[name]) for name, tell in _details().items()},
         _compare,

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from samebit import places
-from samebit.cli.seeds_shown import declared, is_volatile, plain, read_group
+from samebit.cli.seeds_shown import declared, plain, read_group
 from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, number, say_wrapped, write_data
 from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound
 from samebit.query.choosing import fitting
 from samebit.query.seeds import Number
+from samebit.query.volatile import is_volatile
 from samebit.report.facts import facts
 from samebit.report.studied import metrics_of
 from samebit.report.tables.settings import of_project

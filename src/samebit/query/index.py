@@ -161,9 +161,9 @@ def of_each_run(store: Path, *tables: Table[T]) -> tuple[list[list[T]], list[Row
 
 def _is_current(store: Path, name: str, entries: Sequence[Entry[T]]) -> bool:
     """Whether a run is as it was when all of these were made of it."""
-    made = {(one.executions, one.stamp) for one in entries}
-    executions, before = made.pop()
-    return not made and before == stamp(store, name, executions)
+    executions, before = entries[0][:2]
+    is_one = all(one[:2] == (executions, before) for one in entries[1:])
+    return is_one and before == stamp(store, name, executions)
 
 
 def age(row: Row) -> tuple[int, str]:

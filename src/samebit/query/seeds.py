@@ -188,7 +188,7 @@ def pairs(
     """
     first, second = ours[0], theirs[0]
     a, b = _by_seed(*ours, seed_of), _by_seed(*theirs, seed_of)
-    shared = [seed for seed in a if seed and len(a[seed]) == 1 == len(b.get(seed, ()))]
+    shared = dict.fromkeys(s for s in a if s and len(a[s]) == 1 == len(b.get(s, ())))
     made = [_pair(seed, first, a[seed][0], second, b[seed][0]) for seed in shared]
     alone = [
         [group.runs[at], _why_alone(seed, own, other)]

@@ -7,19 +7,16 @@ never so often that reading takes more than a small share of the time, and a lon
 looks; that it died nobody writes down, so a silent one is read again, too.
 """
 
-import json
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
 
 from samebit.folders.folder import is_run_id
@@ -92,7 +89,7 @@ class Watch:
 
     def __init__(self, store: Path, tables: Sequence[Table[Row]]) -> None:
         self._store = store
-        self._tables = [replace(table, parse=_parsed) for table in tables]
+        self._tables = tables
         self._known: dict[str, _Known] = {}
         self._sweep: list[str] = []
         # What the index has, by run its executions and stamp; taken from it a part at each look,
@@ -319,13 +316,6 @@ def _beside_journal(stamp: str) -> list[str]:
     """A stamp without that of the journal's folder, which a new segment changes."""
     parts = stamp.split(" ")
     return parts[:_JOURNAL_AT] + parts[_JOURNAL_AT + 1 :]
-
-
-def _parsed(text: str) -> Row:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, ValueError):  # a NaN, an infinity, a lone surrogate
-        return json.loads(text)
 
 
 def _merged(entries: Sequence[Entry[Row]]) -> Row:

@@ -1,6 +1,5 @@
 """Two runs' metrics, final states, checkpoints, splits, data and media, compared as bits."""
 
-import fnmatch
 import struct
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -13,13 +12,12 @@ from samebit.folders.read import View
 from samebit.folders.series import Column
 from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
-from samebit.query import media, splits, used
+from samebit.query import media, splits, used, volatile
 from samebit.records import StateManifest
 from samebit.replay.pairs import leaves_of, manifest_of, twins
 from samebit.states import skeleton
 
 __all__ = [
-    "VOLATILE",
     "Checkpoints",
     "Data",
     "Final",
@@ -36,34 +34,14 @@ __all__ = [
     "is_volatile",
 ]
 
-# Metrics that are facts of clock or machine: listed, never judged. `volatile=` adds to them.
-VOLATILE = (
-    "*time*",
-    "*second*",
-    "*_s",
-    "*_ms",
-    "*per_s*",
-    "*throughput*",
-    "*speed*",
-    "*fps*",
-    "*memory*",
-    "*mem_*",
-    "*gpu_util*",
-    "*elapsed*",
-    "*duration*",
-    "*timestamp*",
-    "*eta*",
-)
 _NOTHING: Mapping[str, Collection[int]] = {}
 _GENERATORS = "generators"
 _BESIDE = ("progress.", "extra")  # of a checkpoint, what is no module and no optimizer
 
 
-def is_volatile(name: str, view: View | None = None) -> bool:
-    """Whether a metric is a fact of clock or machine, by its name or by what a run said, if any."""
-    said = view.facts.get("volatile") if view is not None else None
-    patterns = (*VOLATILE, *(said or ()))
-    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+def is_volatile(name: str, view: View) -> bool:
+    """Whether a metric is a fact of clock or machine, by its name or by what the run said."""
+    return volatile.is_volatile(name, view.facts.get("volatile") or ())
 
 
 class Metrics(Struct):

@@ -28,8 +28,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from samebit import digest
 from samebit.capture.config import flat, source_of
 from samebit.folders.series import Changes, Schedule
@@ -38,6 +36,7 @@ from samebit.folders.steps import last_counts
 from samebit.folders.used import data_of
 from samebit.query import index
 from samebit.query.index import Table, of_each_run
+from samebit.query.parsing import ROWS, parsed
 from samebit.report import schedule as words_of
 from samebit.report.table import shown
 
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from samebit.folders.read import View
     from samebit.folders.summaries import Summary
 
-__all__ = ["FACTS", "facts", "precision_of"]
+__all__ = ["FACTS", "TABLES", "facts", "precision_of"]
 
 Row = dict[str, object]
 
@@ -74,7 +73,7 @@ def facts(store: Path, *, replays: bool = False) -> list[Row]:
 
     A run that cannot be read is a row with id, state and `damage`, as there.
     """
-    (rows, method), unreadable = of_each_run(store, index.ROWS, FACTS)
+    (rows, method), unreadable = of_each_run(store, *TABLES)
     found = [row | more for row, more in zip(rows, method, strict=True)]
     return index.in_order(found + unreadable, replays=replays)
 
@@ -104,15 +103,8 @@ def _grown(metrics: Mapping[str, "Summary"], _: int | None) -> Row:
     return dict(_metrics(metrics))
 
 
-def _parse(text: str) -> Row:
-    """A row; one with what is no JSON to others, as NaN, takes Python's own slower reader."""
-    try:
-        return msgspec.json.decode(text, type=dict[str, object])
-    except msgspec.DecodeError:
-        return dict(json.loads(text))
-
-
-FACTS = Table("facts", _describe, _parse, _grown)
+FACTS = Table("facts", _describe, parsed, _grown)
+TABLES = (ROWS, FACTS)  # what a row of `facts` is put together of
 
 
 def _command(view: "View") -> Iterator[tuple[str, object]]:

@@ -62,7 +62,7 @@ def floats(values: Any, name: str) -> Floats:
         raise UsageError(f"{name}: no list of numbers, but {values!r}")
     if not found.size:
         raise UsageError(f"{name}: there is not one value")
-    if found.dtype.kind not in "biuf":
+    if found.dtype.kind not in "biuf" and {*map(type, found.flat)} != {float}:
         for at, value in np.ndenumerate(found):
             if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
                 raise UsageError(f"{name}: the rows have different lengths", position=_position(at))
@@ -70,7 +70,10 @@ def floats(values: Any, name: str) -> Floats:
                 raise UsageError(f"{name}: no number, but {value!r}", position=_position(at))
             if not _is_usable(value):
                 raise _unusable(name, value, at)
-    numbers = np.ma.filled(found.astype(np.float64), np.nan)  # what is masked is a hole
+    numbers = found.astype(np.float64)
+    filled = getattr(numbers, "filled", None)  # of a masked array; to ask `np.ma` would load it
+    if filled is not None:
+        numbers = filled(np.nan)  # what is masked is a hole
     for at in np.argwhere(~(np.abs(numbers) < _LARGEST)):
         raise _unusable(name, numbers[tuple(at)], tuple(at))
     return numbers

@@ -187,7 +187,7 @@ def settings_of(study: Study, values: Mapping[str, Any]) -> dict[str, Value]:
 def study_id(store: Path, name: str) -> str:
     """The id of a study by its name: of one store it is one, whoever declares it first."""
     text = digest.canonical_json([STUDY_FORMAT, places.store_id(store), name])
-    return run_id(bytes.fromhex(digest.of_bytes(text).rpartition(":")[2]))
+    return run_id(digest.raw(text))
 
 
 def default_name(store: Path, stem: str, study: Study) -> str:

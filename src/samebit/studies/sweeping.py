@@ -65,6 +65,8 @@ class Results:
             points_of: the values that a run has logged of the study's metric, by their steps.
         """
         self._key, self._sweep = f"metric.{study.metric}", sweep
+        side = "max" if sweep.goal == "maximize" else "min"
+        self._best = f"{side}.{study.metric}"
         self._row_of, self.points_of = row_of, points_of
         self._rows: dict[str, Row] = {}
 
@@ -79,12 +81,15 @@ class Results:
 
     def value(self, run: str) -> float | None:
         """By which a run is judged; None where that is missing, NaN or infinite."""
-        found = (self.row(run) or {}).get(self._key)
-        if self._sweep.take == "best":
-            seen = [value for _, value in self.points_of(run) if math.isfinite(value)]
-            found = (max if self._sweep.goal == "maximize" else min)(seen, default=None)
-        number = _number(found)
-        return number if number is not None and math.isfinite(number) else None
+        row = self.row(run) or {}
+        if self._sweep.take == "last":
+            return _finite(row.get(self._key))
+        best = _finite(row.get(self._best))
+        if best is not None:
+            return best
+        # It is infinite, or there are values that are no numbers: of the others.
+        seen = [value for _, value in self.points_of(run) if math.isfinite(value)]
+        return (max if self._sweep.goal == "maximize" else min)(seen, default=None)
 
     def outcome(self, found: Sequence[Fate | None]) -> Outcome:
         """What a configuration came to, by its runs; None stands for one that is still to come.
@@ -242,6 +247,11 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
         total += max(0.0, end - max(begin, until))
         until = max(until, end)
     return total
+
+
+def _finite(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _number(value: object) -> float | None:

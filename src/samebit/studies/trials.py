@@ -26,6 +26,7 @@ from samebit.studies.declared import Design
 __all__ = ["Early", "History", "Start", "Trial", "Trials", "parse", "read_history"]
 
 FILE = "trials.jsonl"
+_LINE = msgspec.json.Decoder(dict[str, Any])
 _CHECK = re.compile(rb'"check":"[0-9a-f]{8}",?')
 
 
@@ -117,7 +118,7 @@ class History(Struct):
 def named(study: str, number: int, attempt: int) -> str:
     """What the run of a start is called: so no start can come to two runs."""
     text = digest.canonical_json([study, number, attempt])
-    return run_id(bytes.fromhex(digest.of_bytes(text).rpartition(":")[2]))
+    return run_id(digest.raw(text))
 
 
 def packed(line: Mapping[str, Any]) -> bytes:
@@ -147,7 +148,7 @@ def parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 def _checked(text: bytes) -> dict[str, Any] | None:
     try:
-        line = msgspec.json.decode(text, type=dict[str, Any])
+        line = _LINE.decode(text)
         check = line.pop("check")
     except (msgspec.DecodeError, ValueError, KeyError):
         return None
