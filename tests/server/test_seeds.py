@@ -258,7 +258,7 @@ def test_what_a_study_ran_again_is_the_floor_and_no_seed(study: Path) -> None:
         (group,) = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
         assert group["n"] == 6
         assert (group["over"], group["notes"][-1][:24]) == (CROSSED, "crossed runs share their")
-        assert sorted(why for _, why in group["left_out"]) == ["a repeat", "killed, made anew"]
+        assert sorted(why for _, why in group["left_out"]) == ["a repeat", "killed and made anew"]
         ids = [*group["runs"], *(run for run, _ in group["left_out"])]
         query = {"ids": ",".join(ids), "metric": "acc", "down": "seeds.init"}
         found = ask(browser, "seeds/crossing", **query, across="seeds.order")

@@ -42,7 +42,10 @@ class GroupsTold:
         firsts, found = counted(rows, metric, take)
         there, anew = {row["id"] for row in firsts}, started_again(rows)
         aside = [
-            (str(row["id"]), f"{row.get('state')}, made anew" if row["id"] in anew else "a repeat")
+            (
+                str(row["id"]),
+                f"{row.get('state')} and made anew" if row["id"] in anew else "a repeat",
+            )
             for row in rows
             if row["id"] not in there
         ]
