@@ -3,15 +3,17 @@
 import argparse
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from samebit import places, records
 from samebit.cli.words import Screen, few, say_wrapped, visible
 from samebit.errors import CannotStart, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
+from samebit.folders.read import read_run
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
+from samebit.query import index
 from samebit.records import CodeRecord, CodeSent
 from samebit.remotes import named
 from samebit.remotes.named import Remote
@@ -26,6 +28,7 @@ from samebit.studies.trials import read_history
 __all__ = ["remote_of", "sent_from"]
 
 _NAMED = 3
+_NEWEST = 20  # runs that are looked through for one of the same script
 
 
 def remote_of(options: argparse.Namespace) -> Remote | None:
@@ -92,6 +95,7 @@ def _stays(store: Store, study: Study, code: CodeRecord) -> list[str]:
         said.append(f"too large for code, or secret, and stays here: {left}")
     known = {entry.path for entry in read_tree(store, code.tree).entries}
     words = [word.rpartition("=")[2] for word in study.words]
+    words += _read_before(store.path, study)
     missing = [word for word in dict.fromkeys(words) if _is_left(study, root, known, word)]
     if missing:
         said.append(
@@ -99,6 +103,25 @@ def _stays(store: Store, study: Study, code: CodeRecord) -> list[str]:
             "the machines must have it, or the script fetch it"
         )
     return said
+
+
+def _read_before(store: Path, study: Study) -> list[str]:
+    """The files that the newest run of the same command has read below its folder, as seen there.
+
+    None where no such run is among the newest.
+    """
+    newest = sorted(index.rows(store), key=lambda row: int(str(row.get("started") or 0)))
+    for row in reversed(newest[-_NEWEST:]):
+        with suppress(SamebitError, ValueError):
+            view = read_run(RunFolder(store / "runs" / str(row["id"])))
+            start = view.start
+            if start and (start.how, start.cwd, *start.argv[:1]) == (
+                study.how, study.cwd, *study.words[:1]
+            ):  # fmt: skip
+                read = [Path(fact["path"]) for fact in view.files if fact["how"] == "read"]
+                below = [path for path in read if path.is_relative_to(study.cwd)]
+                return [str(path.relative_to(study.cwd)) for path in below]
+    return []
 
 
 def _is_left(study: Study, root: Path, known: set[str], word: str) -> bool:

@@ -15,10 +15,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from samebit.errors import CannotStart, Damaged, SamebitError
+from samebit.errors import CannotStart, SamebitError
 from samebit.objects.store import Store
 from samebit.remotes import listing, named, pulling, pushing
 from samebit.remotes.named import Remote
+from samebit.remotes.pulling import Pulled
 from samebit.remotes.pushing import KINDS
 from samebit.studies.places.place import Handle, Job, Look, Place
 from samebit.studies.sent import Errand, find_claim, is_being_made, release
@@ -29,6 +30,7 @@ __all__ = ["Away"]
 _NODE = "samebit.cli.node"
 _ANYWHERE = Path("/")  # a folder that is on each machine
 _FETCH_S = 10.0  # between two looks at what runs that go on have sent
+_REST = 10.0  # times as long as such a look took nobody looks again
 _AGAIN_S = 5.0  # between two tries to fetch one that is over
 _SILENT_S = 300.0  # after which nothing more is expected of a machine that is out of reach
 _CUT_SHORT_S = 60.0  # for what a job that did not end by itself may have on its way
@@ -67,12 +69,11 @@ class Away:
         self._remote, self._there = remote, named.open_place(remote)
         self._take_code, self._code = code, ""
         self._sent: dict[str, _Sent] = {}  # by run, until all of it is here
-        self._looked = -math.inf
+        self._looked, self._took_s = -math.inf, 0.0
 
     def fetch(self, runs: Collection[str]) -> None:
         """Have here what the remote has of runs that were begun before; RemoteError."""
-        there = listing.list_bundles(self._there, runs)
-        self._pull([run for run in runs if there[run]], KINDS)
+        self._pull(runs, KINDS)
 
     def submit(self, jobs: Sequence[Job]) -> Iterator[Handle]:
         """Send the code, then have the place start an errand for each."""
@@ -130,9 +131,10 @@ class Away:
         for one, look in zip(asked, looks, strict=True):
             one.look = look
             one.over_at = now if look.is_over else one.over_at
-        if now - self._looked >= _FETCH_S:
-            self._looked = now
+        if now - self._looked >= max(_FETCH_S, _REST * self._took_s):
             self._fetch_going(now)
+            self._looked = time.monotonic()
+            self._took_s = self._looked - now
         return [self._look(one) for one in ours]
 
     def _fetch_going(self, now: float) -> None:
@@ -143,8 +145,8 @@ class Away:
         for run in [run for run, one in self._sent.items() if now - one.over_at > _SILENT_S]:
             del self._sent[run]
         try:
-            there = listing.list_bundles(self._there, self._sent)
-            for run in self._pull([run for run in self._sent if there[run]], ()):
+            done = self._pull(self._sent, ())
+            for run in done.runs if done is not None else ():
                 self._sent[run].heard_at = now
         except SamebitError:
             pass  # it is said where a run is waited for
@@ -152,14 +154,13 @@ class Away:
             if one.handle is None and one.job.run.has_ended():
                 one.look = Look(True)
 
-    def _pull(self, runs: Sequence[str], kinds: Collection[str]) -> Sequence[str]:
-        """Those of which anything was new; RemoteError, Damaged where one cannot be had."""
-        if not runs:
-            return ()
-        done = pulling.pull(Store(self._store), self._there, runs, [], kinds=kinds)
-        for run, why in done.failed.items():
-            raise Damaged(why, run=run)
-        return done.runs
+    def _pull(self, runs: Collection[str], kinds: Collection[str]) -> Pulled | None:
+        """Have here what the remote has of runs; None where that is nothing. RemoteError."""
+        listed = listing.list_bundles(self._there, runs)
+        there = [run for run in runs if listed[run]]
+        if not there:
+            return None
+        return pulling.pull(Store(self._store), self._there, there, [], kinds=kinds)
 
     def _look(self, one: _Sent) -> Look:
         now = time.monotonic()
@@ -170,14 +171,13 @@ class Away:
         one.tried_at, one.waits = now, "for what it sends"
         run = one.job.run
         try:
-            if listing.list_bundles(self._there, [run.id])[run.id]:
-                self._pull([run.id], KINDS)
+            done = self._pull([run.id], KINDS)
+            if done is not None and run.id in done.failed:
+                return replace(one.look, said=f"it cannot be had: {done.failed[run.id]}")
             if not run.has_ended() and self._may_come(one, now):
                 return Look(False, said=one.waits)
             is_claimed = find_claim(self._there, run.id) is not None
             release(self._there, run.id)
-        except Damaged as error:
-            return replace(one.look, said=f"it cannot be had: {error.what}")
         except SamebitError as error:
             one.waits = f"for the remote: {error.what}"
             return Look(False, said=one.waits)

@@ -140,7 +140,7 @@ def _leaves_nothing(process: _Process) -> bool:
 
     Where the supervisor was killed the run is not over: what goes on is the run.
     """
-    if not families.is_known() or not process.job.run.has_ended():
+    if not families.is_known() or not _has_ended(process):
         return True
     left = families.in_session(process.pid)
     if not left:
@@ -152,6 +152,13 @@ def _leaves_nothing(process: _Process) -> bool:
     elif now - process.asked > _LEFT_S:
         families.end_all(left, signal.SIGKILL)
     return False
+
+
+def _has_ended(process: _Process) -> bool:
+    if not process.job.away:
+        return process.job.run.has_ended()
+    # Its run is not here yet; what makes it ends by itself when that is over and sent.
+    return process.child is not None and (process.child.returncode or 0) >= 0
 
 
 def _least_used(among: Sequence[T], used: Iterable[Sequence[T]], count: int) -> tuple[T, ...]:
