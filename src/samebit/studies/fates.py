@@ -46,6 +46,15 @@ class Fate(Struct, frozen=True):
         """Whether its last start came to a run."""
         return self.run is not None
 
+    @property
+    def called(self) -> str:
+        """The state as people call it: what Ctrl-C ended waits, as what never began, and says so.
+
+        A run that is about to be started again after a loss waits without having been stopped.
+        """
+        last = self.trial.last
+        return "stopped" if self.state == "waiting" and last and last.stopped else self.state
+
 
 class Fates(dict[int, Fate]):
     """Trials by number, each set by itself and none taken out; what they come to is kept up.
