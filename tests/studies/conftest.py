@@ -9,12 +9,19 @@ from samebit.studies.places.ray import Ray
 from tests import clusters
 from tests.ray_cluster import Cluster
 
+# A partition whose jobs have those of the other one queued again.
+_URGENT = """
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=urgent Nodes=ALL PriorityTier=10 MaxTime=10 State=UP
+"""
+
 
 @pytest.fixture(scope="session")
 def slurm_cluster() -> Iterator[clusters.Slurm]:
     """One for all tests; those that need it skip where there can be none."""
     try:
-        with clusters.start_slurm() as cluster:
+        with clusters.start_slurm(_URGENT) as cluster:
             yield cluster
     except clusters.NoCluster as reason:
         pytest.skip(str(reason))
