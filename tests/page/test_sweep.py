@@ -59,13 +59,19 @@ def test_a_sweep_is_what_the_command_line_tells_and_goes_on_without_a_reload(
             assert float(row[1] or "nan") == pytest.approx(
                 one["value"] or float("nan"), nan_ok=True
             )
-            assert row[2] == one["state"]
+            at = one["stopped_at"]
+            told_so = one["state"] + (f" at step {at:g}: {one['why']}" if at is not None else "")
+            assert row[2] == told_so
             assert float(row[3]) == one["settings"]["lr"]
             assert row[6].split() == one["runs"]
         sweep.end(4, 0.9)
         page.get_by_text(f"Best {METRIC} so far: 0.9", exact=True).wait_for()
         assert rows(opened)[0][:2] == ["best 5", "0.9000"]
         sweep.end(sweep.ask({"lr": 0.02, "optimizer": "adam"})[0], 0.8)
+        page.get_by_text("6 of 12: 4 finished").wait_for()
+        table = page.get_by_role("region", name="configurations, best first")
+        table.get_by_role("link").first.click()
+        page.get_by_role("link", name="sweep digits").click()
         page.get_by_text("6 of 12: 4 finished").wait_for()
         assert [row[0] for row in rows(opened)] == ["best 5", "2", "6", "1", "3", "4"]
 
@@ -103,5 +109,5 @@ def test_axe_finds_nothing_in_it_and_a_phone_holds_it(
         assert axe_finds(opened) == []
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= wide
         opened.go("/seeds")
-        opened.page.get_by_text("sweeps:").wait_for()
+        opened.page.get_by_text("over:").wait_for()
         assert axe_finds(opened) == []

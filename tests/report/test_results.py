@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from samebit import stats
 from samebit.errors import UsageError
-from samebit.report.results import groups, is_seed, result, seed_of, started_again, varied
+from samebit.report.results import (
+    groups,
+    is_seed,
+    paired_by,
+    result,
+    seed_of,
+    started_again,
+    varied,
+)
 from samebit.report.studied import studied
 from samebit.report.versus import versus
 
@@ -182,3 +190,11 @@ def test_the_best_of_crossed_seeds_says_what_it_rests_on() -> None:
     found = studied(rows, "acc", better="higher", metrics=["acc"])
     assert found.best is not None
     assert found.best.note.endswith("crossed ones share theirs")
+
+
+def test_counterparts_have_the_seeds_that_a_study_gave_to_roles() -> None:
+    given = {"trial.seeds": "init, order", "seeds.init": 2, "seeds.order": 3, "seeds.hash": 9}
+    assert paired_by(run(1, **given)) == (1, ("init", 2), ("order", 3))
+    assert paired_by(run(1)) == (1,)
+    assert paired_by({"config.init_seed": 4, "config.lr": 1}) == (("config.init_seed", "4"),)
+    assert paired_by({"config.lr": 1}) == ()

@@ -28,15 +28,22 @@ SPACE = {
     "momentum": {"float": [0, 0.99], "when": {"optimizer": "sgd"}},
 }
 METRIC = "val_acc"
+BUDGET = {"trials": 12, "seconds": 7200}
 
 
 class Played:
     """A sweep and its lines, for as long as it is open."""
 
     def __init__(
-        self, store: Path, name: str = "digits", *, seeds: int = 1, take: str = "last"
+        self,
+        store: Path,
+        name: str = "digits",
+        *,
+        seeds: int = 1,
+        take: str = "last",
+        budget: Mapping[str, int] = BUDGET,
     ) -> None:
-        self.store, self._seeds = store, seeds
+        self.store, self._seeds, self._budget = store, seeds, budget
         sweep = Sweep(read_space(SPACE), "random", "maximize", take=take, seeds=seeds)
         words = ("t.py", "--lr", "{lr}", "--optimizer", "{optimizer}", "--momentum", "{momentum}")
         self.study = Study(
@@ -49,7 +56,7 @@ class Played:
 
     def __enter__(self) -> Self:
         self._log.__enter__()
-        self._log.want({"trials": 12, "seconds": 7200}, 0)
+        self._log.want(self._budget, 0)
         return self
 
     def __exit__(

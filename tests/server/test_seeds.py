@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 
 from samebit import stats
+from samebit.cli.groups_told import GroupTold
+from samebit.cli.main import main
+from samebit.digest import from_json
 from samebit.query import seeds
 from samebit.query.crossing import Crossing
-from samebit.query.endings import Ending
+from samebit.query.seeds import CROSSED
+from samebit.report.versus import Versus
+from samebit.studies.declared import Keeping
 from tests.server.asking import ask, opened, refusal
-from tests.server.recorded import record
+from tests.server.going import COUNT, Going
+from tests.server.recorded import finish, record
 from tests.server.test_contract import fits
 
 # Crossed seeds with their parts, of which reference values are known: rows init, columns order.
@@ -24,6 +30,13 @@ def of(store: Path, method: str, value: float, status: str = "finished", **seeds
     """A run of a method that came to a value."""
     config = {"method": method, **{f"{kind}_seed": seed for kind, seed in seeds_.items()}}
     return record(store, config=config, rows=[({"acc": value}, 1)], status=status).id
+
+
+def versus(browser: Any, **query: str) -> Any:
+    """Two groups against each other by their accuracy, in the shape of it."""
+    found = ask(browser, "seeds/versus", metric="acc", **query)
+    fits(found, Versus)
+    return found
 
 
 def groups(browser: Any) -> dict[str, Any]:
@@ -98,8 +111,7 @@ def test_pairs_have_equal_seeds_and_the_exact_test(store: Path) -> None:
             name: ",".join(both[of_]["runs"])
             for name, of_ in (("ids", "new"), ("against", "plain"))
         }
-        found = ask(browser, "seeds/pairs", **query, metric="acc")
-        fits(found, seeds.Pairs)
+        found = versus(browser, **query)["pairs"]
         assert [pair["values"] for pair in found["pairs"]] == [
             list(one) for one in zip(a, b, strict=True)
         ]
@@ -119,9 +131,8 @@ def test_pairs_have_equal_seeds_and_the_exact_test(store: Path) -> None:
         assert alone[counterpart] == "seed init_seed 7 is 2 times in the other group"
         assert alone[lonely] == "seed init_seed 9 is not in the other group"
         assert [alone[one] for one in twice] == ["seed init_seed 7 is 2 times in its group"] * 2
-        assert ask(browser, "seeds/pairs", **query, metric="acc", better="lower")["wins"][
-            "value"
-        ] == pytest.approx(0.2)
+        other = versus(browser, **query, better="lower")["pairs"]
+        assert other["wins"]["value"] == pytest.approx(0.2)
 
 
 def test_groups_without_common_seeds_are_compared_as_they_are(store: Path) -> None:
@@ -129,24 +140,21 @@ def test_groups_without_common_seeds_are_compared_as_they_are(store: Path) -> No
     first = [of(store, "new", value, init=at) for at, value in enumerate(a)]
     second = [of(store, "plain", value, init=50 + at) for at, value in enumerate(b)]
     with opened(store) as browser:
-        found = ask(
-            browser, "seeds/pairs", ids=",".join(first), against=",".join(second), metric="acc"
-        )
-        fits(found, seeds.Pairs)
+        found = versus(browser, ids=",".join(first), against=",".join(second))["pairs"]
         assert (found["pairs"], found["why"]) == ([], "no seed is once in both groups")
         welch, ranks = found["tests"]
         assert welch["statistic"] == pytest.approx(2.4003967926)
         assert welch["p"] == pytest.approx(0.0442317, rel=1e-4)
         assert ranks["statistic"] == pytest.approx(21.5)
-        assert (
-            refusal(browser, "seeds/pairs", ids=first[0], against="nosuch", metric="acc")[0] == 400
-        )
+        query = {"ids": first[0], "metric": "acc"}
+        assert refusal(browser, "seeds/versus", **query, against="nosuch")[0] == 400
+        assert refusal(browser, "seeds/versus", **query, against=first[0])[0] == 400
 
 
 def test_one_pair_has_no_interval_and_says_so(store: Path) -> None:
     first, second = of(store, "new", 1.0, init=0), of(store, "plain", 0.5, init=0)
     with opened(store) as browser:
-        found = ask(browser, "seeds/pairs", ids=first, against=second, metric="acc")
+        found = versus(browser, ids=first, against=second)["pairs"]
         assert (found["difference"]["value"], found["difference"]["low"]) == (0.5, None)
         assert found["difference"]["note"] == "one value: no interval"
         assert found["tests"][0]["p"] == 1
@@ -228,12 +236,12 @@ def test_when_the_end_can_be_told_is_told_of_finished_runs(store: Path) -> None:
         read_all(browser)
         (group,) = ask(browser, "runs/groups", by="", metric="acc")["groups"]
         query = {"ids": ",".join(group["runs"]), "metric": "acc"}
-        found = ask(browser, "seeds/endings", **query, better="higher")
-        fits(found, Ending)
-        assert found["endings"]["high_from"] == 5
-        assert found["endings"]["stopped"][2]["found"] == 0.95
-        few = ask(browser, "seeds/endings", ids=",".join(group["runs"][:3]), metric="acc")
-        assert few == {"endings": None}
+        found = ask(browser, "seeds/group", **query, better="higher")
+        fits(found, GroupTold)
+        assert found["result"]["endings"]["high_from"] == 5
+        assert found["result"]["endings"]["stopped"][2]["found"] == 0.95
+        few = ask(browser, "seeds/group", ids=",".join(group["runs"][:3]), metric="acc")
+        assert few["result"]["endings"] is None
 
 
 @pytest.fixture
@@ -249,7 +257,8 @@ def test_what_a_study_ran_again_is_the_floor_and_no_seed(study: Path) -> None:
         read_all(browser)
         (group,) = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
         assert group["n"] == 6
-        assert sorted(why for _, why in group["left_out"]) == ["a repeat", "killed"]
+        assert (group["over"], group["notes"][-1][:24]) == (CROSSED, "crossed runs share their")
+        assert sorted(why for _, why in group["left_out"]) == ["a repeat", "killed and made anew"]
         ids = [*group["runs"], *(run for run, _ in group["left_out"])]
         query = {"ids": ",".join(ids), "metric": "acc", "down": "seeds.init"}
         found = ask(browser, "seeds/crossing", **query, across="seeds.order")
@@ -258,11 +267,47 @@ def test_what_a_study_ran_again_is_the_floor_and_no_seed(study: Path) -> None:
         assert [len(found["rows"]), len(found["columns"])] == [2, 3]
 
 
-def test_runs_of_a_crossed_study_make_pairs_by_the_seeds_that_it_gave(study: Path) -> None:
-    with opened(study) as browser:
+def test_a_group_is_what_seeds_show_tells_and_two_are_what_versus_says(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str) -> Any:
+        assert main([*words, "--json"]) == 0
+        return from_json(capsys.readouterr().out.encode())
+
+    curve = [0.2, 0.5, 0.4, 0.7]
+    keeping = Keeping(2, 2, "higher", 4)
+    with Going(store, "early", keeping) as early, Going(store) as plain:
+        for number in range(COUNT):
+            values = [value + (number * 7 % 5) / 40 for value in curve]
+            if number < 4:
+                finish(*early.start(number, *values))
+            else:
+                early.stop_early(number, *early.start(number, *values[:2]))
+            status = "failed" if number == 5 else "finished"
+            finish(*plain.start(number, *(value + 0.01 * number for value in values)), status)
+        plain.stop(4, *plain.start(4))
+    of(store, "plain", 0.5)
+    monkeypatch.setenv("SAMEBIT_DIR", str(store))
+    with opened(store) as browser:
         read_all(browser)
-        (group,) = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
-        ids = ",".join(group["runs"])
-        found = ask(browser, "seeds/pairs", ids=ids, against=ids, metric="acc")
-        assert len(found["pairs"]) == 6
-        assert (found["ahead"], found["needed"]) == ("", None)
+        found = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
+        ids = {
+            one["values"][0]: ",".join([*one["runs"], *(run for run, _ in one["left_out"])])
+            for one in found
+        }
+        for name in ("early", "tuned"):
+            query = {"ids": ids[name], "metric": "acc", "better": "higher"}
+            told = ask(browser, "seeds/group", **query, within="0.002")
+            fits(told, GroupTold)
+            shown = said("seeds", "show", name, "--within", "0.002")
+            assert told == {"result": shown["result"], "early": shown["early"]}
+            assert told["result"]["warnings"]
+        assert (told["early"], told["result"]["endings"] is None) == (None, False)
+        told = ask(browser, "seeds/group", ids=ids["early"], metric="acc", better="higher")["early"]
+        assert (told["ran"], told["share"], told["at_once"]) == (20, 20 / 24, (6 * 2 + 2 * 2) / 24)
+        assert [one["step"] for one in told["stopped"]] == [1, 1]
+        query = {"ids": ids["tuned"], "against": ids["early"], "better": "higher"}
+        both = versus(browser, **query, first="tuned", second="early")
+        assert both == said("versus", "tuned", "early")
+        assert any(one.startswith("unequal budgets") for one in both["warnings"])
+        assert versus(browser, **query)["warnings"][0].startswith("the first: ")

@@ -9,7 +9,7 @@ from samebit.cli.main import main
 from samebit.cli.sweep_found import Found
 from samebit.digest import from_json
 from tests.server.asking import ask, opened, refusal
-from tests.server.swept import Played, some
+from tests.server.swept import METRIC, Played, some
 from tests.server.test_contract import fits
 
 
@@ -46,6 +46,9 @@ def test_it_is_that_of_the_command_line(store: Path, shown: Any, take: str) -> N
     assert [one["value"] for one in found["configurations"]][:2] == (
         [0.75, 0.875] if take == "last" else [0.75, 0.95]
     )
+    stopped, failed = found["configurations"][2:4]
+    assert (stopped["stopped_at"], stopped["why"]) == (1, f"{METRIC} 0.1")
+    assert (failed["stopped_at"], failed["why"]) == (None, "")
     assert (found["ranking"], found["best"]) == ([2, 1, 3, 4, 5], 2)
     assert found["best_so_far"] == [one["value"] for one in found["configurations"]][:2]
     assert found["expected_of"] == [1, 2]

@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +115,15 @@ def fitting(every: list[dict[str, Any]], condition: str) -> list[str]:
     return [str(row["id"]) for row in choosing.fitting(every, condition)]
 
 
-def studies_of(store: Path, folders: Iterable[RunFolder]) -> list[str]:
-    """The ids of the studies that had runs of a store started; they need not be here."""
+def studies_of(every: Callable[[], list[index.Row]], folders: Iterable[RunFolder]) -> list[str]:
+    """The ids of the studies that had runs started; they need not be here.
+
+    Args:
+        every: reads the rows of all runs, if there is anything to look up.
+        folders: of the runs.
+    """
     ids = {folder.id for folder in folders}
-    rows = index.rows(store, replays=True) if ids else []
+    rows = every() if ids else []
     return sorted({str(row["study"]) for row in rows if row["id"] in ids and "study" in row})
 
 

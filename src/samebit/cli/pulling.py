@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,6 +26,7 @@ from samebit.digest import canonical_json
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.folders.folder import RunFolder, is_run_id
 from samebit.objects.store import Store
+from samebit.query import index
 from samebit.remotes import contents, listing, named, pulling
 from samebit.remotes.moving import Pace
 from samebit.remotes.named import Remote
@@ -119,7 +121,8 @@ def _pull(
             advance=progress.advance,
         )
     here = [RunFolder(store.path / "runs" / run) for run in runs]
-    studies = travelling.pull_studies(store.path, place, studies_of(store.path, here))
+    every = partial(index.rows, store.path, replays=True)
+    studies = travelling.pull_studies(store.path, place, studies_of(every, here))
     done.failed.update(studies.failed)
     return _say_pulled(screen, remote, done, studies.studies, time.monotonic() - began, options)
 

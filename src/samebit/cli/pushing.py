@@ -4,9 +4,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Collection
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from samebit import places
 from samebit.cli.moving import (
@@ -120,6 +119,7 @@ def send(
     """Push, and say what was done."""
     waiting = set(sending.waiting(store.path))
     over = {one.id for one in folders if one.id in waiting and _is_over(one)}
+    every = cache(partial(index.rows, store.path, replays=True))
     began = time.monotonic()
     with ProgressLine(Screen.of(sys.stderr), 0, f"to {remote.name}", amount=size) as progress:
 
@@ -134,12 +134,12 @@ def send(
             names,
             kinds=options.kinds,
             known_id=remote.id,
-            rows=lambda ids: _rows(store.path, ids),
+            rows=lambda ids: [row for row in every() if row["id"] in ids],
             pace=Pace(options.limit),
             begins=begin,
             advance=progress.advance,
         )
-    studies = travelling.push_studies(store.path, place, studies_of(store.path, folders))
+    studies = travelling.push_studies(store.path, place, studies_of(every, folders))
     done.held_back.update(studies.failed)
     if _is_where_runs_go(store.path, remote) and set(options.kinds) == set(KINDS):
         for run in over - done.held_back.keys():
@@ -152,10 +152,6 @@ def _is_where_runs_go(store: Path, remote: Remote) -> bool:
     """Whether runs that are pushed by themselves go to this remote: then they need not again."""
     wanted = places.read_settings(store).push_remote
     return remote.name == wanted if wanted else len(named.read_all(store)) == 1
-
-
-def _rows(store: Path, ids: Collection[str]) -> list[dict[str, Any]]:
-    return [row for row in index.rows(store, replays=True) if row["id"] in ids]
 
 
 def chosen_here(

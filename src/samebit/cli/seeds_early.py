@@ -2,23 +2,67 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Struct
 
 from samebit import places, stats
 from samebit.cli.placing import so_many
 from samebit.errors import NotFound, UsageError
+from samebit.folders.ending import STOPPED_EARLY
 from samebit.query import index
 from samebit.report.tables.naming import better
 from samebit.report.tables.settings import of_project
 from samebit.studies.controlling import Controlled
-from samebit.studies.declared import Keeping, Study
-from samebit.studies.fates import Fate
+from samebit.studies.declared import Keeping, Study, folder_of
+from samebit.studies.fates import Fate, fates
 from samebit.studies.following import Following, Point
 from samebit.studies.keeping import expected_share
 from samebit.studies.places.place import Place
+from samebit.studies.trials import read_history
 
-__all__ = ["early_arguments", "keeping_of", "said_after", "said_before", "said_of_loss"]
+__all__ = [
+    "Early",
+    "StoppedAt",
+    "early_arguments",
+    "early_lines",
+    "early_of",
+    "keeping_of",
+    "read_early",
+    "said_after",
+    "said_before",
+    "said_of_loss",
+    "shown_lines",
+]
+
+
+Row = Mapping[str, object]
+
+
+class StoppedAt(Struct, frozen=True):
+    """A run that was stopped early."""
+
+    run: str
+    step: float  # at which it was judged
+    why: str
+
+
+class Early(Struct, frozen=True):
+    """What stopping all but the best seeds early came to so far."""
+
+    metric: str
+    better: str  # higher | lower
+    keep: int
+    start: int
+    at: float  # the step
+    steps: float  # of a whole run: as was said, else of the longest that finished; 0 of none
+    ran: int  # steps, of all runs
+    share: float | None  # of the steps of `start` whole runs; None while nobody knows how many
+    at_once: float | None  # the share that it costs with all at once; None where steps are not said
+    rank: float | None  # correlation of that step with the end; None of fewer than three
+    judged: int  # runs that it is over: those that finished, which were chosen by it
+    stopped: list[StoppedAt]
 
 
 def early_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,8 +120,7 @@ def said_before(study: Study, start: int, place: Place) -> list[str]:
     keeping = study.keeping
     if keeping is None:
         return []
-    said = f"the {keeping.keep} best of {start} by {study.metric} at step {keeping.at:g} go on"
-    lines = [f"{said}, the others are stopped (Dodge et al. 2020)"]
+    lines = [_planned(keeping.keep, start, study.metric, keeping.at)]
     if not keeping.steps:
         return [*lines, "--steps N, of a whole run, tells what share of the steps that is"]
     fraction = keeping.at / keeping.steps
@@ -88,6 +131,11 @@ def said_before(study: Study, start: int, place: Place) -> list[str]:
         share = expected_share(start, keeping.keep, fraction, jobs)
         cost += f" with all at once, about {100 * share:.0f} % with {jobs} at once"
     return [*lines, cost]
+
+
+def _planned(keep: int, start: int, metric: str, at: float) -> str:
+    best = f"the {keep} best of {start} by {metric} at step {at:g} go on"
+    return f"{best}, the others are stopped (Dodge et al. 2020)"
 
 
 def said_of_loss(store: Path, study: Study, start: int, group: str) -> str:
@@ -140,26 +188,91 @@ def _loss(curves: Sequence[Sequence[Point]], keeping: Keeping, start: int, group
 
 def said_after(store: Path, study: Study, controlled: Controlled) -> list[str]:
     """What it cost, and how far the judgement can be trusted."""
+    rows = [row for row in index.rows(store) if row.get("study") == study.id]
+    points_of = Following(store, study.metric).points
+    found = early_of(study, controlled.fates, rows, points_of)
+    return early_lines(found) if found is not None else []
+
+
+def early_of(
+    study: Study,
+    found: Sequence[Fate],
+    rows: Sequence[Row],
+    points_of: Callable[[str], Sequence[Point]],
+) -> Early | None:
+    """What stopping early came to so far; None where nobody asked for it.
+
+    Args:
+        study: as it was declared.
+        found: how it is with its trials.
+        rows: of all its runs, with `id` and `steps`.
+        points_of: what a run has logged of the study's metric.
+    """
     keeping = study.keeping
     if keeping is None:
-        return []
-    trials = {one.trial.number: one for one in controlled.fates}
-    rows = [row for row in index.rows(store) if row.get("study") == study.id]
+        return None
     ran = {str(row["id"]): steps for row in rows if isinstance(steps := row.get("steps"), int)}
-    ended = [ran.get(str(one.run), 0) for one in trials.values() if one.state == "finished"]
-    full = keeping.steps or max(ended, default=0)
+    finished = [str(one.run) for one in found if one.state == "finished"]
+    full = keeping.steps or max((ran.get(run, 0) for run in finished), default=0)
+    whole = full * len(found)
+    at_once = 0.0
+    if keeping.steps:
+        fraction = keeping.at / keeping.steps
+        at_once = stats.stopping_cost(len(found), keeping.keep, fraction) / len(found)
+    rank, judged = _trust(keeping, [points_of(run) for run in finished])
+    return Early(
+        study.metric,
+        keeping.better,
+        keeping.keep,
+        len(found),
+        keeping.at,
+        full,
+        sum(ran.values()),
+        sum(ran.values()) / whole if whole else None,
+        at_once or None,
+        rank,
+        judged,
+        [
+            StoppedAt(one.run, one.trial.early.step, one.trial.early.why)
+            for one in found
+            if one.state == STOPPED_EARLY and one.run is not None and one.trial.early is not None
+        ],
+    )
+
+
+def read_early(store: Path, study: Study, rows: Sequence[Row]) -> Early | None:
+    """The same as the runs of a study are now, by rows of its group."""
+    trials = read_history(folder_of(store, study.id), study.id).trials
+    by_id = {str(row["id"]): row for row in rows if row.get("study") == study.id}
+    points_of = Following(store, study.metric).points
+    return early_of(study, fates(trials, by_id), list(by_id.values()), points_of)
+
+
+def shown_lines(found: Early) -> list[str]:
+    """The same in words, with what was planned."""
+    return [_planned(found.keep, found.start, found.metric, found.at), *early_lines(found)]
+
+
+def early_lines(found: Early) -> list[str]:
+    """What it cost, and how far the judgement can be trusted."""
     lines: list[str] = []
-    if full:
-        whole = full * len(trials)
-        share = 100 * sum(ran.values()) / whole
-        lines.append(f"{sum(ran.values()):,} of {whole:,g} steps were run: {share:.0f} %")
-    finished = [one for one in trials.values() if one.state == "finished"]
-    return lines + _trust(store, study, keeping, finished)
+    if found.share is not None:
+        whole = found.steps * found.start
+        cost = f"{found.ran:,} of {whole:,g} steps were run: {100 * found.share:.0f} %"
+        if found.at_once is not None:
+            cost += f", with all at once {100 * found.at_once:.0f} %"
+        lines.append(cost)
+    if found.rank is not None:
+        lines.append(
+            f"rank correlation of step {found.at:g} with the end: {found.rank:.2f} over the "
+            f"{found.judged} that finished, which were chosen by it; --like GROUP estimates what "
+            "was lost"
+        )
+    return lines
 
 
-def _trust(store: Path, study: Study, keeping: Keeping, finished: Sequence[Fate]) -> list[str]:
-    following = Following(store, study.metric)
-    curves = [following.points(str(one.run)) for one in finished]
+def _trust(keeping: Keeping, curves: Sequence[Sequence[Point]]) -> tuple[float | None, int]:
+    """The rank correlation of the step with the end, over how many; None of fewer than three."""
     both = [
         (until[-1], points[-1][1])
         for points in curves
@@ -167,9 +280,6 @@ def _trust(store: Path, study: Study, keeping: Keeping, finished: Sequence[Fate]
     ]
     both = [one for one in both if all(map(math.isfinite, one))]
     if len(both) < 3:
-        return []
-    correlation = stats.spearman(*zip(*both, strict=True))
-    return [
-        f"rank correlation of step {keeping.at:g} with the end: {correlation.value:.2f} over the "
-        f"{len(both)} that finished, which were chosen by it; --like GROUP estimates what was lost"
-    ]
+        return None, len(both)
+    rank = stats.spearman(*zip(*both, strict=True)).value
+    return (rank if math.isfinite(rank) else None), len(both)

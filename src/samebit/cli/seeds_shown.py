@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from samebit import places
+from samebit.cli.seeds_early import read_early, shown_lines
 from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, counted, number, say_wrapped, sparkline, visible, write_data
 from samebit.digest import canonical_json
@@ -63,13 +64,17 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
             metrics=list(dict.fromkeys([*names, *metrics_of(theirs, is_volatile)])),
         )
     trials = _trials(store, words[0])
+    early = read_early(store, study, rows) if study is not None else None
     if options.json:
         told = _as_data(words[0], rows, trials, found, names)
+        told["early"] = msgspec.to_builtins(early) if early is not None else None
         told["than"] = msgspec.to_builtins(other) if other is not None else None
         write_data(canonical_json(told).decode() + "\n")
         return Exit.DONE
     screen = Screen.of(sys.stdout)
     _print(screen, words[0], rows, trials, found, names)
+    if early is not None:
+        say_wrapped(screen, ["", *shown_lines(early)])
     if other is not None:
         say_wrapped(screen, ["", *_than_lines(other)])
     return Exit.DONE

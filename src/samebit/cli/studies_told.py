@@ -6,14 +6,17 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
+from samebit.cli.seeds_early import Early, early_of
 from samebit.cli.sweep_found import Found, find_sweep, found_of
 from samebit.errors import SamebitError
 from samebit.server.answers import StudyNow
-from samebit.studies.declared import Study, declared_in, folder_of
+from samebit.studies.declared import Study, Sweep, declared_in, folder_of
 from samebit.studies.fates import Fate, fates
 from samebit.studies.following import Following
 from samebit.studies.lasting import time_left
+from samebit.studies.space import grid
 from samebit.studies.travelling import studies_here
 from samebit.studies.trials import FILE, History, read_history
 
@@ -63,6 +66,23 @@ class StudiesTold:
             following = self._followed.setdefault(study.id, Following(self._store, study.metric))
             return found_of(study, sweep, history, ours, following.points)
 
+    def metrics(self, rows: Sequence[Row]) -> list[str]:
+        """By which metrics the studies of some runs judge them."""
+        known = map(self._read, _studies_of(rows))
+        return list(dict.fromkeys(one[0].metric for one in known if one and one[0].metric))
+
+    def early(self, rows: Sequence[Row]) -> Early | None:
+        """What stopping early came to; None but of the runs of one study that does so."""
+        of = _studies_of(rows)
+        known = self._read(of[0]) if len(of) == 1 else None
+        if known is None or known[0].keeping is None:
+            return None
+        study, history = known
+        by_id = {str(row["id"]): row for row in rows}
+        with self._lock:
+            following = self._followed.setdefault(study.id, Following(self._store, study.metric))
+            return early_of(study, fates(history.trials, by_id), rows, following.points)
+
     def _read(self, study: str) -> tuple[Study, History] | None:
         folder = folder_of(self._store, study)
         try:
@@ -76,14 +96,34 @@ class StudiesTold:
         return known[1:]
 
 
+def _studies_of(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(one) for row in rows if (one := row.get("study")) is not None))
+
+
 def _told(study: Study, history: History, rows: Mapping[str, Row]) -> StudyNow:
     found = fates(history.trials, rows)
-    counts = Counter(one.state for one in found)
-    took = [one.seconds for one in found if one.seconds is not None and one.state != "running"]
     running = [_since(one) for one in found if one.state == "running"]
-    left = time_left(took, running, counts["waiting"], 0) if running else None
-    kind = "seeds" if study.sweep is None else "sweep"
-    return StudyNow(study.name, kind, len(found), dict(counts), left)
+    # What Ctrl-C ended waits for its turn again while others run.
+    counts = Counter(one.state if running else one.called for one in found)
+    sweep = study.sweep
+    wanted = len(found) if sweep is None else _wanted(sweep, history.counts)
+    total = max(len(found), wanted or 0)
+    counts["waiting"] += total - len(found)
+    took = [one.seconds for one in found if one.seconds is not None and one.state != "running"]
+    is_known = running and wanted is not None
+    each = fmean(took) if took else None
+    left = time_left(each, running, counts["waiting"], 0) if is_known else None
+    kind = "seeds" if sweep is None else "sweep"
+    return StudyNow(study.id, study.name, kind, total, dict(+counts), left)
+
+
+def _wanted(sweep: Sweep, budget: Mapping[str, int]) -> int | None:
+    """How many trials a sweep is to have; None where it goes on until a time is over."""
+    if any(name != "trials" for name in budget):
+        return None
+    limits = [budget["trials"]] if "trials" in budget else []
+    limits += [len(grid(sweep.space))] if sweep.sampler == "grid" else []
+    return min(limits) * sweep.seeds if limits else None
 
 
 def _since(one: Fate) -> float:

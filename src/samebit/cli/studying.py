@@ -224,12 +224,6 @@ def _how_ended(ended: Fate) -> str:
     return f"{run} {ended.trial.number + 1} {ended.state}{why}{after}{again}"
 
 
-def _state(one: Fate) -> str:
-    """As people call it: what was ended by Ctrl-C waits, and so does what never began."""
-    last = one.trial.last
-    return "stopped" if one.state == "waiting" and last is not None and last.stopped else one.state
-
-
 class stopped_by_signals:
     """Have SIGTERM and SIGHUP stop a study as Ctrl-C does."""
 
@@ -251,8 +245,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def say_states(screen: Screen, controlled: Controlled, place: Place) -> bool:
     """What became of the runs; whether the study went as far as it can."""
-    states = Counter(map(_state, controlled.fates))
-    told = ", ".join(f"{n} {state}" for state, n in states.items())
+    states = Counter(one.called for one in controlled.fates)
+    told = ", ".join(f"{n} {state}" for state, n in states.items()) or "none was begun"
     screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
     bad = next((one for one in controlled.fates if one.run and one.state in WENT_WRONG), None)
     if bad is not None:

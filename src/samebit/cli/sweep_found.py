@@ -11,6 +11,7 @@ from msgspec import Struct
 from samebit import stats
 from samebit.cli.words import counted
 from samebit.errors import NotFound
+from samebit.folders.ending import STOPPED_EARLY
 from samebit.query import index
 from samebit.report.checklist.project import is_test
 from samebit.report.facts import TABLES
@@ -39,6 +40,8 @@ class Configuration(Struct, frozen=True):
     values: list[float]  # of its runs
     runs: list[str]
     by: str  # who said so, with its version
+    stopped_at: float | None = None  # the step at which it was seen to be worth no more
+    why: str = ""  # it was stopped early, by whom and at which value; or failed
 
 
 class Weight(Struct, frozen=True):
@@ -156,6 +159,8 @@ def _configuration(
 ) -> Configuration:
     came = results.outcome([*members, *[None] * (sweep.seeds - len(members))])
     first = members[0].trial
+    early = next((one.trial.early for one in members if one.state == STOPPED_EARLY), None)
+    causes = [one.cause for one in members if one.cause]
     return Configuration(
         asked + 1,
         settings_of(study, first.values),
@@ -165,6 +170,8 @@ def _configuration(
         list(came.values),
         [one.run for one in members if one.run is not None],
         first.by,
+        early.step if early is not None else None,
+        early.why if early is not None else ", ".join(dict.fromkeys(causes)),
     )
 
 

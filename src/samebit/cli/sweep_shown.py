@@ -118,9 +118,9 @@ def _spent(found: Found) -> str:
         parts[0] = f"{len(found.configurations)} of {counted(budget['trials'], 'configuration')}"
     took = duration(found.spent_seconds)
     parts.append(f"{took} of {duration(budget['seconds'])}" if "seconds" in budget else took)
-    hours = f"{found.spent_device_seconds / 3600:.2g}"
+    hours = f"{number(found.spent_device_seconds / 3600)}"
     if "gpu_seconds" in budget:
-        hours += f" of {budget['gpu_seconds'] / 3600:g}"
+        hours += f" of {number(budget['gpu_seconds'] / 3600)}"
     return ", ".join([*parts, f"{hours} device-hours"])
 
 
@@ -141,11 +141,17 @@ def _table(screen: Screen, found: Found) -> str:
                 number(one.value) if one.value is not None else "",
                 *spread * (found.seeds > 1),
                 *(_plain(one.settings.get(name)) for name in names),
-                *[one.state] * has_states,
+                *[_state(one)] * has_states,
                 one.runs[0] if one.runs else "",
             ]
         )
     return table(columns, lines, columns_wide=screen.width, color=screen.color)
+
+
+def _state(one: Configuration) -> str:
+    if one.stopped_at is not None:
+        return f"{one.state} at {one.stopped_at:g}"
+    return f"{one.state} ({one.why})" if one.why else one.state
 
 
 def _plain(value: object) -> str:

@@ -18,6 +18,7 @@ from samebit.cli.comparing import (
     results_of,
     why_not_comparable,
 )
+from samebit.cli.groups_told import GroupsTold, GroupTold
 from samebit.cli.scheduling import schedule_as_data
 from samebit.cli.schemas.details import DETAILS
 from samebit.cli.showing import randomness_lines
@@ -34,7 +35,6 @@ from samebit.folders.splits import splits_of
 from samebit.folders.used import data_of
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
-from samebit.query.seeds import Group, Number, as_number
 from samebit.query.volatile import is_volatile
 from samebit.query.where import Sort
 from samebit.remotes import named
@@ -42,10 +42,9 @@ from samebit.replay.pairs import compare_traces, rank_of
 from samebit.replay.scope import not_comparable
 from samebit.report import results, tables
 from samebit.report.facts import TABLES
-from samebit.report.results import paired_by
-from samebit.report.studied import floor
 from samebit.report.table import rows_to_csv, runs_table
 from samebit.report.tables.naming import plain_name
+from samebit.report.versus import Versus
 from samebit.server import code
 from samebit.server.answers import Command, Fact, Part, Told
 from samebit.server.beside import FirstDifference
@@ -60,6 +59,7 @@ _FACTS_OF_ENVIRONMENT = ("interpreter", "packages", "machine", "settings", "vari
 def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
     """Everything that the page is given."""
     studies = StudiesTold(store)
+    told = GroupsTold(studies)
     return Given(
         store,
         TABLES,
@@ -69,9 +69,10 @@ def given(store: Path, *, remote: str = "", may_edit: bool = False) -> Given:
         _first_difference,
         lambda view, one, apart: open_state(view, one, apart=apart),
         results.groups,
-        _result,
-        _floor,
-        paired_by,
+        told.counted,
+        (told.group, GroupTold),
+        (told.versus, Versus),
+        told.floor,
         _table,
         _groups_table,
         is_volatile,
@@ -182,17 +183,6 @@ def _first_difference(first: View, second: View) -> TracesApart:
         matched.apart,
         note,
     )
-
-
-def _result(
-    rows: Sequence[Mapping[str, object]], metric: str, take: str, values: tuple[object, ...]
-) -> Group:
-    return results.as_group(results.result(rows, metric, take=take), values)
-
-
-def _floor(rows: Sequence[Mapping[str, object]], metric: str, take: str) -> Number | None:
-    found = floor(rows, metric, take)
-    return as_number(found) if found is not None else None
 
 
 def _table(form: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None) -> str:

@@ -15,7 +15,7 @@ from samebit import stats
 if TYPE_CHECKING:
     from samebit.stats.inputs import Floats
 
-__all__ = ["Curve", "Ending", "Endings", "Stopped", "endings"]
+__all__ = ["Curve", "Endings", "Stopped", "endings"]
 
 _LEAST_RUNS = 4  # fewer have too few orders to be correlated
 _LEAST_STEPS = 3
@@ -50,12 +50,6 @@ class Endings(Struct, frozen=True):
     method: str
     note: str
     stopped: list[Stopped]
-
-
-class Ending(Struct, frozen=True):
-    """The same for the page; nothing where there are too few runs or steps."""
-
-    endings: Endings | None
 
 
 def endings(curves: Sequence[Curve], better: str, *, over: str = "seeds") -> Endings | None:

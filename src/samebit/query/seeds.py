@@ -15,6 +15,7 @@ from samebit.stats.values import Comparison, Estimate, level
 
 __all__ = [
     "BETTER",
+    "CROSSED",
     "Best",
     "BestOf",
     "Bests",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 BETTER = ("higher", "lower")
+CROSSED = "runs with crossed seeds"  # what a group is over, where its runs share them
+_BEST_OF_CROSSED = "right only if each run had seeds of its own: crossed ones share theirs"
 _BUDGETS = 60  # of a curve at most
 _SOME_LEAD = 0.505  # what is nearer to even takes more than ten thousand runs to be told
 
@@ -148,7 +151,8 @@ def best(found: Sequence[Group], lower: bool) -> tuple[list[BestOf], str]:
             for n, one in zip(_budgets(group.n), estimates, strict=True)
             if one.low is not None and one.high is not None
         ]
-        told.append(BestOf(group.values, group.n, curve, estimates[0].note))
+        note = _BEST_OF_CROSSED if group.over == CROSSED else estimates[0].note
+        told.append(BestOf(group.values, group.n, curve, note))
     side = "lowest" if lower else "highest"
     method = (
         f"expected {side} of n of these runs, drawn without putting them back: the unbiased U_n of "

@@ -18,8 +18,9 @@ from samebit.errors import NotFound, UsageError
 from samebit.folders.ending import STOPPED_EARLY, WENT_WRONG
 from samebit.query.crossing import Crossing, crossing
 from samebit.query.endings import Curve, Endings, endings
-from samebit.query.seeds import BestOf, Group, best
+from samebit.query.seeds import CROSSED, BestOf, Group, best
 from samebit.report.results import (
+    Result,
     again,
     as_group,
     keys_of,
@@ -34,9 +35,9 @@ from samebit.report.tables.naming import better as direction_of
 from samebit.stats.values import Estimate
 
 __all__ = [
-    "SHARED",
     "More",
     "Studied",
+    "counted",
     "crossed_kinds",
     "floor",
     "metrics_of",
@@ -47,8 +48,7 @@ __all__ = [
 Row = Mapping[str, object]
 _METRIC = "metric."
 _MOST_CURVES = 200
-SHARED = "crossed runs share their seeds, so that they are not independent of each other"
-_BEST_OF_CROSSED = "right only if each run had seeds of its own: crossed ones share theirs"
+_SHARED = "crossed runs share their seeds, so that they are not independent of each other"
 _FACTOR = "seed of "  # a key that rows are given, by the kind of a seed
 
 
@@ -91,6 +91,7 @@ def studied(
     rows: Sequence[Row],
     metric: str,
     *,
+    take: str = "last",
     curve_of: Callable[[str], Curve | None] | None = None,
     better: str = "",
     directions: Mapping[str, str] | None = None,
@@ -102,6 +103,7 @@ def studied(
     Args:
         rows: of `report.facts`, of one group.
         metric: one that some of them have.
+        take: what of each run's metric counts, as in `report.results`.
         curve_of: what a run logged of the metric, by its id.
         better: `higher` or `lower`; else what `directions`, or the metric's name, says.
         directions: as the project's settings have them.
@@ -113,18 +115,11 @@ def studied(
             f"no run of this group has the metric {metric!r}",
             known=", ".join(metrics) or "none",
         )
-    aside = again(rows) | started_again(rows)
-    firsts = [row for row in rows if row["id"] not in aside]
-    is_crossed = crossed_kinds(firsts) is not None
-    over = "runs with crossed seeds" if is_crossed else "seeds" if _by_seeds(firsts) else ""
-    found = result(firsts, metric, over=over, is_with_repeats=True)  # of which none is left
+    firsts, found = counted(rows, metric, take)
     group = as_group(found)
-    if is_crossed:
-        group = replace(group, notes=[*group.notes, SHARED])
+    is_crossed = group.over == CROSSED
     way = better or direction_of(metric, directions or {}) or ""
     bests, method = best([group], way == "lower") if way and found.values else ([None], "")
-    if is_crossed and bests[0] is not None:
-        bests = [replace(bests[0], note=_BEST_OF_CROSSED)]
     return Studied(
         metric,
         way,
@@ -133,11 +128,25 @@ def studied(
         bests[0],
         method,
         _crossing(group, firsts) if is_crossed else None,
-        floor(rows, metric),
+        floor(rows, metric, take),
         None if is_crossed else _more(group, within),
         _endings(group, curve_of, way) if curve_of is not None else None,
         [*_chosen(firsts), *warnings(firsts, metrics, metric)],
     )
+
+
+def counted(rows: Sequence[Row], metric: str, take: str = "last") -> tuple[list[Row], Result]:
+    """The runs that are a sample, without those that a study made once more; what they came to.
+
+    Where the study says by what runs differ, they are over its seeds, whatever else differs by
+    these; crossed ones, which share their seeds, are said to be that.
+    """
+    aside = again(rows) | started_again(rows)
+    firsts = [row for row in rows if row["id"] not in aside]
+    is_crossed = crossed_kinds(firsts) is not None
+    over = CROSSED if is_crossed else "seeds" if _by_seeds(firsts) else ""
+    found = result(firsts, metric, take=take, over=over, is_with_repeats=True)  # none is left
+    return firsts, replace(found, notes=(*found.notes, _SHARED)) if is_crossed else found
 
 
 def _chosen(rows: Sequence[Row]) -> list[str]:

@@ -12,16 +12,15 @@ from samebit.errors import NotFound, UsageError
 from samebit.query.seeds import Group, Pairs, Tested, pairs
 from samebit.report.checklist.project import is_test
 from samebit.report.results import (
-    again,
+    TAKES,
     as_group,
     is_seed,
     paired_by,
-    result,
     same,
     seed_settings,
     started_again,
 )
-from samebit.report.studied import SHARED, crossed_kinds, warnings
+from samebit.report.studied import counted, warnings
 from samebit.report.tables.naming import better as direction_of
 from samebit.stats.values import Estimate
 
@@ -62,6 +61,7 @@ def versus(
     second: tuple[str, Sequence[Row]],
     metric: str,
     *,
+    take: str = "last",
     better: str = "",
     directions: Mapping[str, str] | None = None,
     metrics: Sequence[str] = (),
@@ -73,6 +73,7 @@ def versus(
         first: what a group is called, and its runs as rows of `report.facts`.
         second: the same of the one that it is compared with; no run is in both.
         metric: one that runs of both have.
+        take: what of each run's metric counts, as in `report.results`.
         better: `higher` or `lower`; else what `directions`, or the metric's name, says.
         directions: as the project's settings have them.
         metrics: that are looked at for whether anything differs at all.
@@ -89,14 +90,14 @@ def versus(
             hint="choose groups that share no run",
         )
     for name, rows in (first, second):
-        if not any(row.get(f"metric.{metric}") is not None for row in rows):
+        if not any(row.get(TAKES[take] + metric) is not None for row in rows):
             known = ", ".join(metrics) or "none"
             raise NotFound(f"no run of {name} has the metric {metric!r}", known=known)
     way = better or direction_of(metric, directions or {})
     if not way:
         raise UsageError(f"which way is {metric} better?", hint="--better higher, or lower")
     first, second = _counted_rows(*first), _counted_rows(*second)
-    sides = _side(*first, metric), _side(*second, metric)
+    sides = _side(*first, metric, take), _side(*second, metric, take)
     ours, theirs = (sides[0].group, first[1]), (sides[1].group, second[1])
     found = pairs(ours, theirs, paired_by, way == "lower")
     said = [
@@ -115,15 +116,14 @@ def _counted_rows(name: str, rows: Sequence[Row]) -> tuple[str, list[Row]]:
     return name, [row for row in rows if row["id"] not in anew]
 
 
-def _side(name: str, rows: Sequence[Row], metric: str) -> Side:
-    repeats = again(rows)
-    found = result([row for row in rows if row["id"] not in repeats], metric)
+def _side(name: str, rows: Sequence[Row], metric: str, take: str) -> Side:
+    firsts, found = counted(rows, metric, take)
     hours = [row.get("device_hours") for row in rows]
     known = [one for one in hours if isinstance(one, float)]
     return Side(
         name,
-        len(rows) - len(repeats),
-        dict(Counter(str(row.get("state")) for row in rows if row["id"] not in repeats)),
+        len(firsts),
+        dict(Counter(str(row.get("state")) for row in firsts)),
         found.estimate,
         as_group(found),
         _settings(rows),
@@ -190,8 +190,7 @@ def _of_each(
             f"{name}: {len(side.group.left_out)} of {side.runs} runs left out ({told}): those that "
             "went well are compared"
         )
-    notes = [*side.group.notes, *([SHARED] if crossed_kinds(rows) is not None else [])]
-    return said + [f"{name}: {note}" for note in notes]
+    return said + [f"{name}: {note}" for note in side.group.notes]
 
 
 def _too_few(found: Pairs, sides: tuple[Side, Side]) -> list[str]:

@@ -332,10 +332,11 @@ class Groups(Struct, frozen=True):
 class StudyNow(Struct, frozen=True):
     """How far a study is."""
 
+    id: str  # which its runs have as `study`
     name: str  # the group of its runs
     kind: str  # seeds | sweep
-    trials: int  # that were decided
-    counts: dict[str, int]  # of them by state: waiting, running, finished, stopped early, failed
+    trials: int  # that were decided, or more where a budget says how many there are to be
+    counts: dict[str, int]  # of them by state; stopped: by Ctrl-C, and nothing runs
     left_s: float | None  # until all of these are over; None where none runs, or none is over
 
 

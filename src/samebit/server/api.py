@@ -13,7 +13,7 @@ from samebit.folders.read import View
 from samebit.folders.said import check
 from samebit.query import seeds
 from samebit.query.crossing import Crossing, crossing
-from samebit.query.endings import Ending, endings
+from samebit.query.endings import Curve
 from samebit.query.seeds import Group
 from samebit.query.where import Sort, resolve
 from samebit.remotes import named
@@ -49,11 +49,12 @@ from samebit.server.described import (
     VALUE,
     WHERE,
     Address,
+    Takes,
     a_text,
     a_whole,
     a_word,
 )
-from samebit.server.given import Given
+from samebit.server.given import Given, Judged
 from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
 from samebit.server.points import PointsCache, load_numpy
@@ -70,12 +71,21 @@ _MOST_RUNS = 1000  # whose curves are drawn at once
 _MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
 # What is a repeat of another run, which seeds make pairs, how many versions of the code there were.
-_TOLD_BY = ("seed", "study", "trial", "trial.seeds", "command", "code.tree")
+_TOLD_BY = ("seed", "study", "trial", "trial.seeds", "started", "command", "code.ran")
+_SPENT = ("steps", "device_hours")
 _OF_TRIALS = ("seconds", "started", "cause", "device_hours", "machine.devices")
 _TAKES = ("last", "first", "min", "max")
 _TAKE = a_word("take", "of each run's metric", _TAKES)
 _JUDGED = (METRIC, _TAKE, a_word("better", "which is", seeds.BETTER))
-_AGAINST = a_text("against", "ids of the runs of the other group", is_needed=True)
+_TWO = (
+    IDS,
+    a_text("against", "ids of the runs of the other group", is_needed=True),
+    *_JUDGED,
+    a_text("first", "what the one group is called; else the first"),
+    a_text("second", "what the other is called; else the second"),
+)
+_WHICH = "which runs are the group?"
+_WITHIN = Takes("within", "how narrow an interval is to be", {"type": "number"})
 _KINDS = (
     *(a_text(name, "a key that is a seed", is_needed=True) for name in ("down", "across")),
     a_text("others", "keys of further kinds of seeds, separated by commas"),
@@ -128,10 +138,10 @@ class Api:
             "runs.tex": (self._table("tex"), Address(TEX, _TABLE, "what is shown, for LaTeX")),
             "runs/groups": (self._groups, Address(answers.Groups, (BY, METRIC, _TAKE, *SOME_RUNS))),
             "seeds/best": (self._best, Address(seeds.Bests, (BY, *_JUDGED, *SOME_RUNS))),
-            "seeds/pairs": (self._pairs, Address(seeds.Pairs, (IDS, _AGAINST, *_JUDGED))),
+            "seeds/group": (self._group, Address(self._given.group[1], (IDS, *_JUDGED, _WITHIN))),
+            "seeds/versus": (self._versus, Address(self._given.versus[1], _TWO)),
             "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
-            "seeds/endings": (self._endings, Address(Ending, (IDS, *_JUDGED))),
-            "studies": (self._studies, Address(answers.Studies)),
+            "studies": (self._studies, Address(answers.Studies, SOME_RUNS)),
             "sweep": (self._sweep, Address(self._given.sweep[1], (_NAME,))),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
@@ -196,14 +206,18 @@ class Api:
         needed = [*by, *more, *_TOLD_BY]
         needed += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
         return [
-            (self._given.result(rows, metric, take, values), rows)
+            (self._given.counted(rows, metric, take, values), rows)
             for values, rows in self._given.groups(self._chosen(asked, needed, _METHOD), by)
         ]
 
-    def _studies(self, _: Request) -> bytes:
+    def _studies(self, asked: Request) -> bytes:
         of_runs = ("state", "seconds", "started", "study")
         rows = self._looking.rows(None, replays=False, names=of_runs, beginnings=())
-        return encode(answers.Studies(self._given.studies(rows)))
+        found = self._given.studies(rows)
+        if asked.query.get("where") or asked.query.get("ids"):
+            meant = {row.get("study") for row in self._chosen(asked, ("study",))}
+            found = [one for one in found if one.id in meant]
+        return encode(answers.Studies(found))
 
     def _sweep(self, asked: Request) -> bytes:
         tell, _ = self._given.sweep
@@ -216,11 +230,42 @@ class Api:
         found, method = seeds.best(groups, better == "lower")
         return encode(seeds.Bests(by, _metric(asked), _take(asked), better, method, found))
 
-    def _pairs(self, asked: Request) -> bytes:
+    def _group(self, asked: Request) -> bytes:
+        """Of the runs that are named, those without a result among them."""
+        numpy, metric = load_numpy(), _metric(asked)
+
+        def curve_of(run: str) -> Curve | None:
+            series = self._points.series(run, metric)
+            return None if series is None else (series.steps(numpy), series.values(numpy))
+
+        tell, _ = self._given.group
+        judged = Judged(metric, _take(asked), _better(asked))
+        within = real(asked.query, "within")
+        return encode(tell(self._whole_rows(asked, "ids"), judged, within, curve_of))
+
+    def _versus(self, asked: Request) -> bytes:
         """Of the runs that are named first and those named second."""
-        both = [self._one(asked, name) for name in ("ids", "against")]
-        found = seeds.pairs(both[0], both[1], self._given.seed_of, _better(asked) == "lower")
-        return encode(found)
+        tell, _ = self._given.versus
+        both = [
+            (asked.query.get(name) or said, self._whole_rows(asked, ids))
+            for ids, name, said in (
+                ("ids", "first", "the first"),
+                ("against", "second", "the second"),
+            )
+        ]
+        judged = Judged(_metric(asked), _take(asked), _better(asked))
+        return encode(tell(both[0], both[1], judged))
+
+    def _whole_rows(self, asked: Request, name: str) -> list[Row]:
+        """What groups are told from, of the runs that are named."""
+        query = QueryParams({"ids": asked.query.get(name, "")})
+        metric = _metric(asked)
+        needed = [*_TOLD_BY, *_SPENT, f"points.{metric}"]
+        needed += (f"{one}.{metric}" for one in _TAKES[1:])
+        rows = self._chosen(Request(query, {}), needed, (*_METHOD, "metric."))
+        if not rows:
+            raise UsageError(f"no run is named in {name}", hint=_WHICH)
+        return rows
 
     def _crossing(self, asked: Request) -> bytes:
         down, across = (asked.query.get(name, "") for name in ("down", "across"))
@@ -229,24 +274,12 @@ class Api:
         floor = self._given.floor(rows, _metric(asked), _take(asked))
         return encode(replace(crossing(group, rows, down, across, others), floor=floor))
 
-    def _endings(self, asked: Request) -> bytes:
-        """Of the runs that are named those that have a result."""
-        group, _ = self._one(asked, "ids")
-        numpy, metric = load_numpy(), _metric(asked)
-        curves = [
-            (series.steps(numpy), series.values(numpy))
-            for run in group.runs
-            if (series := self._points.series(run, metric)) is not None
-        ]
-        found = endings(curves, _better(asked), over=group.over)
-        return encode(Ending(found))
-
     def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
         """The runs that are named, as one group."""
         query = QueryParams({**dict(asked.query), "ids": asked.query.get(name, "")})
         found = self._came_to(Request(query, {}), [], more)
         if not found:
-            raise UsageError(f"no run is named in {name}", hint="which runs are the group?")
+            raise UsageError(f"no run is named in {name}", hint=_WHICH)
         return found[0]
 
     def _chosen(
@@ -369,7 +402,7 @@ class Api:
         def answer(asked: Request) -> bytes:
             columns, by = names(asked.query, "columns"), names(asked.query, "by")
             if by:
-                needed = [*by, *_TOLD_BY, "code.ran", *(columns or ())]
+                needed = [*by, *_TOLD_BY, *(columns or ())]
                 rows = self._with_all(self._chosen(asked, needed, _METHOD), by)
                 order = _order(asked)
                 return self._given.groups_table(form, rows, by, columns or (), order).encode()

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from samebit.folders.read import View
 from samebit.folders.stated import Stated
+from samebit.query.endings import Curve
 from samebit.query.index import Row, Table
 from samebit.query.seeds import Group, Number
 from samebit.query.where import Sort
@@ -15,10 +16,19 @@ from samebit.server.answers import StudyNow, Told
 from samebit.server.beside import FirstDifference
 from samebit.states.stored import StoredState
 
-__all__ = ["Given", "TracesApart"]
+__all__ = ["Given", "Judged", "TracesApart"]
 
 AnyRow = Mapping[str, object]
 Values = tuple[object, ...]
+Named = tuple[str, Sequence[AnyRow]]
+
+
+class Judged(Struct, frozen=True):
+    """By what runs are judged."""
+
+    metric: str
+    take: str  # last | first | min | max: which of its points counts
+    better: str  # higher | lower
 
 
 class TracesApart(Struct, frozen=True):
@@ -47,9 +57,13 @@ class Given(Struct, frozen=True):
         first_difference: where the traces of two runs part, or why that cannot be said.
         open_state: a state of a run; whether parts that ranks hold are to stay parts.
         groups: rows by what they have under some names.
-        result: what the runs of a group came to in a metric; which metric, how it is taken.
+        counted: what the runs of a group came to in a metric; which metric, how it is taken.
+        group: all that is told of a group of runs over seeds, and of which shape that is. It takes
+            their rows, how they are judged, how narrow an interval is to be, and what gives the
+            curve of a run.
         floor: the spread of runs with the same seeds in a metric; None where there are none.
-        seed_of: what a run has in common with its counterpart in another group; empty for nothing.
+        versus: two groups against each other, and of which shape that is; what each is called, and
+            its rows, and how they are judged.
         table: rows as a file, `csv` or `tex`, of columns, or of those shown by themselves.
         groups_table: groups of rows as such a file: by names, of metrics, in an order.
         is_volatile: whether a metric is a fact of the clock or the machine, by its name.
@@ -67,9 +81,12 @@ class Given(Struct, frozen=True):
     first_difference: Callable[[View, View], TracesApart]
     open_state: Callable[[View, Stated, bool], StoredState]
     groups: Callable[[Sequence[AnyRow], Sequence[str]], Sequence[tuple[Values, Sequence[AnyRow]]]]
-    result: Callable[[Sequence[AnyRow], str, str, Values], Group]
+    counted: Callable[[Sequence[AnyRow], str, str, Values], Group]
+    group: tuple[
+        Callable[[Sequence[AnyRow], Judged, float | None, Callable[[str], Curve | None]], Any], Any
+    ]
+    versus: tuple[Callable[[Named, Named, Judged], Any], Any]
     floor: Callable[[Sequence[AnyRow], str, str], Number | None]
-    seed_of: Callable[[AnyRow], Values]
     table: Callable[[str, Sequence[AnyRow], Sequence[str] | None], str]
     groups_table: Callable[[str, Sequence[AnyRow], Sequence[str], Sequence[str], Sort | None], str]
     is_volatile: Callable[[str], bool]

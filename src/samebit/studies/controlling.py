@@ -21,7 +21,7 @@ from samebit.folders.folder import RunFolder
 from samebit.query import index
 from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, OVER, Fate, fate, fates, fresh_row, goes_again
+from samebit.studies.fates import LOST, OVER, Fate, Fates, fate, fates, fresh_row, goes_again
 from samebit.studies.holding import Hold
 from samebit.studies.lasting import time_left
 from samebit.studies.places.place import Handle, Job, Place
@@ -87,7 +87,7 @@ class _Loop:
         self._store, self._study, self._place = store, study, place
         self._folder = folder_of(store, study.id)
         self._job_of, self._tell = job_of, tell
-        self._fates: dict[int, Fate] = {}
+        self._fates = Fates()
         self._waiting: deque[int] = deque()
         self._active: dict[int, _Active] = {}
         self._numbers: list[int] = []
@@ -137,8 +137,8 @@ class _Loop:
                 if hopeless:
                     return
             trial = trial or self._log.decide(one)
+            self._take(trial)  # which Ctrl-C may interrupt
             self._numbers.append(trial.number)
-            self._take(trial)
 
     def _take(self, trial: Trial) -> None:
         (found,) = fates([trial], self._rows)
@@ -271,9 +271,9 @@ class _Loop:
         self._say(found)
 
     def _is_hopeless(self) -> bool:
-        states = [one.state for one in self._fates.values()]
-        has_worked = "finished" in states or STOPPED_EARLY in states
-        return not has_worked and states.count("failed") >= _HOPELESS
+        states = self._fates.counts
+        has_worked = states["finished"] or states[STOPPED_EARLY]
+        return not has_worked and states["failed"] >= _HOPELESS
 
     def _stop(self) -> int:
         """Ask all jobs to end, and wait; how many go on, because nothing reaches them."""
@@ -316,9 +316,7 @@ class _Loop:
         return [self._fates[number] for number in self._numbers]
 
     def _say(self, ended: Fate | None = None) -> None:
-        counts: dict[str, int] = {}
-        for one in self._fates.values():
-            counts[one.state] = counts.get(one.state, 0) + 1
+        counts = {state: n for state, n in self._fates.counts.items() if n}
         total = self._asked.total(len(self._numbers))
         left_s = self._left_s(total) if total is not None else None
         queued = Counter(one.waits for one in self._active.values() if one.waits)
@@ -326,14 +324,13 @@ class _Loop:
 
     def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""
-        took = [one.seconds for one in self._fates.values() if one.seconds is not None]
         now = time.monotonic()
         running = [now - one.began for one in self._active.values() if not one.waits]
         queued = len(self._active) - len(running)
         # Where any wait in the queue of a place, no more run there than do now.
         free = max(0, self._place.jobs - len(running)) if not queued else 0
         waiting = queued + len(self._waiting) + total - len(self._numbers)
-        return time_left(took, running, waiting, free)
+        return time_left(self._fates.mean_seconds, running, waiting, free)
 
 
 def control(

@@ -1,5 +1,6 @@
 """What became of the trials of a study: read from their runs, so that nothing can disagree."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,17 @@ from samebit.query import index
 from samebit.studies.places.place import IN_VAIN
 from samebit.studies.trials import Trial
 
-__all__ = ["LOST", "MOST_STARTS", "OVER", "Fate", "fate", "fates", "fresh_row", "goes_again"]
+__all__ = [
+    "LOST",
+    "MOST_STARTS",
+    "OVER",
+    "Fate",
+    "Fates",
+    "fate",
+    "fates",
+    "fresh_row",
+    "goes_again",
+]
 
 OVER = ("finished", "failed")  # a script that failed would fail again
 LOST = ("killed", "broken off")
@@ -34,6 +45,49 @@ class Fate(Struct, frozen=True):
     def began(self) -> bool:
         """Whether its last start came to a run."""
         return self.run is not None
+
+    @property
+    def called(self) -> str:
+        """The state as people call it: what Ctrl-C ended waits, as what never began, and says so.
+
+        A run that is about to be started again after a loss waits without having been stopped.
+        """
+        last = self.trial.last
+        return "stopped" if self.state == "waiting" and last and last.stopped else self.state
+
+
+class Fates(dict[int, Fate]):
+    """Trials by number, each set by itself and none taken out; what they come to is kept up.
+
+    A study of thousands is looked at ten times a second.
+
+    Attributes:
+        counts: of trials by state; also 0.
+    """
+
+    counts: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = Counter()
+        self._took, self._timed = 0.0, 0
+
+    def __setitem__(self, number: int, found: Fate) -> None:
+        self._count(self.get(number), -1)
+        self._count(found, 1)
+        super().__setitem__(number, found)
+
+    def _count(self, one: Fate | None, by: int) -> None:
+        if one is None:
+            return
+        self.counts[one.state] += by
+        if one.seconds is not None:
+            self._took, self._timed = self._took + by * one.seconds, self._timed + by
+
+    @property
+    def mean_seconds(self) -> float | None:
+        """How long a run took; None where that is known of none."""
+        return self._took / self._timed if self._timed else None
 
 
 def fates(trials: Sequence[Trial], rows: Mapping[str, Row]) -> list[Fate]:

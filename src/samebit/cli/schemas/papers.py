@@ -2,6 +2,7 @@
 
 from typing import Any, TypedDict
 
+from samebit.cli.seeds_early import Early
 from samebit.records import Verdict
 from samebit.report.certified import SignedBy
 from samebit.report.release.bundle import Release
@@ -32,6 +33,7 @@ class Seeds(TypedDict):
     runs: list[SeedsRun]
     metrics: list[str]
     result: Studied | None
+    early: Early | None  # of a study that stops all but the best seeds early
     than: Versus | None  # with `--than`
 
 

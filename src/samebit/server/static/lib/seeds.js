@@ -32,13 +32,13 @@ export function described(groups, by) {
   const differ = by.map((_, at) => new Set(groups.map(({ values }) => word(values[at]))).size > 1);
   const some = differ.includes(true) ? differ : by.map(() => true);
   return new Map(groups.map(({ values }) => [nameOf(values),
-    by.map((key, at) => [title(key), shown(values[at]) || "—"]).filter((_, at) => some[at])]));
+    by.map((key, at) => [key === "group" && by.length === 1 ? "" : title(key), shown(values[at]) || "—"]).filter((_, at) => some[at])]));
 }
 
 /** `plain, lr 0.01`, or what all runs are called where nothing parts them. */
 export function inWords(parts) {
   if (parts.length === 0) return "all runs";
-  return parts.length === 1 ? `${parts[0][0]} ${parts[0][1]}` : parts.map(([key, value]) => `${key} ${value}`).join(", ");
+  return parts.map(([key, value]) => `${key} ${value}`.trim()).join(", ");
 }
 
 /**

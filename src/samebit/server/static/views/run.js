@@ -25,6 +25,7 @@ import { Rates } from "./run_rates.js";
 import { Lacks, Record } from "./run_record.js";
 import { States } from "./run_states.js";
 import { Verdicts } from "./run_verdicts.js";
+import { OfStudy } from "./study_progress.js";
 
 // Which parts of what is told stand behind which tab; what nobody names stands at the overview.
 const TABS = [
@@ -64,6 +65,7 @@ export function Run({ id, params }) {
       ${run.tags.map((tag) => html`<span class="label tag" key=${tag}>${visible(tag)}</span>`)}
       <span class="grow"></span>
       ${run.label !== run.id && html`<code class="dim">${run.id}</code>`}<${Copy} text=${run.id} what="copy the id" />
+      <${OfStudy} runs=${runs} id=${id} />
       <a class="button" href=${link("compare", { ids: id })}>Compare</a>
     </div>
     <p class="lead">${visible(run.lead)}</p>

@@ -1,24 +1,19 @@
 // How early the curves of a group tell how they end, and what stopping the others would have cost.
 
-import { ask } from "../lib/api.js";
 import { html, useMemo, useState } from "../lib/html.js";
 import { number, title, visible } from "../lib/text.js";
-import { useAnswer } from "../parts/asking.js";
-import { Trouble } from "../parts/trouble.js";
 import { Curves } from "../charts/plot.js";
 
-export function Endings({ group, asked, better, metric }) {
-  const { answer, error, isCurrent } = useAnswer((signal) => ask("seeds/endings", { ids: group.runs.join(","), metric: asked.metric, take: asked.take, better }, { signal }),
-    JSON.stringify([group.key, group.points, better, asked.take, asked.metric]));
-  const found = answer?.endings;
-  const curves = useMemo(() => (found ? [{ id: group.key, number: 0, label: "rank correlation", x: Float64Array.from(found.steps), y: Float64Array.from(found.ranks, (one) => one ?? NaN) }] : []), [found]);
+const ALL_RANKS = [-1, 1];
+
+export function Endings({ found, metric }) {
+  const curves = useMemo(() => [{ id: "rank", number: 0, label: "rank correlation", x: Float64Array.from(found.steps), y: Float64Array.from(found.ranks, (one) => one ?? NaN) }], [found]);
+  const range = useMemo(() => (found.ranks.some((one) => one < 0) ? ALL_RANKS : [0, 1]), [found]);
   const [zoom, setZoom] = useState(null);
   const [look, setLook] = useState(null);
-  if (error && isCurrent) return html`<${Trouble} error=${error} />`;
-  if (!found) return null;
   const high = found.high_from !== null && found.high_from < found.steps.at(-1);
   return html`<div class="endings"><h3>How early the end can be told</h3>
-    <figure class="chart"><div class="plot-box"><${Curves} curves=${curves} zoom=${zoom} isXLog=${false} isYLog=${false} onZoom=${setZoom} onLook=${setLook}
+    <figure class="chart"><div class="plot-box"><${Curves} curves=${curves} zoom=${zoom} isXLog=${false} isYLog=${false} yRange=${range} onZoom=${setZoom} onLook=${setLook}
       label=${`rank correlation of ${title(metric)} at a step with the end: ${number(found.ranks[0])} at ${number(found.steps[0])}`} /></div></figure>
     <p class="dim">${look && look.found.length > 0 ? `step ${number(look.found[0].curve.x[look.found[0].at])}: ${number(look.found[0].curve.y[look.found[0].at])}` : "rank correlation with the end, by step"}</p>
     <p>${high ? `From step ${number(found.high_from)} on the order of the runs is that of the end, with a rank correlation of at least 0.9.`

@@ -11,6 +11,7 @@ import { useAnswer } from "../parts/asking.js";
 import { Select } from "../parts/select.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 import { Endings } from "./seed_endings.js";
+import { Minds, StoppedEarly, Within } from "./seed_facts.js";
 
 const MOST_ROWS = 300;
 const MOST_SEEDS = 4;  // columns of them
@@ -22,17 +23,27 @@ export function SeedGroup({ group, called, runs, params, asked, metric, better, 
   const varying = useMemo(() => seeds.filter((key) => new Set(group.runs.map((id) => shown(value(runs, id, key)))).size > 1), [group, runs.columns]);
   const crossed = useMemo(() => crossedSeeds(varying.map((key) => [key, (id) => value(runs, id, key)]), group.runs), [varying.join(), group]);
   const ids = [...group.runs, ...group.left_out.map(([id]) => id)];
+  const subject = JSON.stringify([group.key, asked.metric, asked.take, better, params.within]);
+  const { answer, error, isCurrent } = useAnswer(group.n > 0 ? (signal) => ask("seeds/group", { ids: ids.join(","), metric: asked.metric, take: asked.take, better, within: params.within }, { signal }) : null,
+    `${subject} ${JSON.stringify([group.points, group.left_out])}`, subject);
+  const told = isCurrent && group.n > 0 ? answer : null;
+  const { warnings = [], more: every = null, endings = null } = told?.result ?? {};
+  const more = group.over === "seeds" ? every : null;
+  const notes = [...warnings, ...group.notes.filter((note) => note !== "one value: no interval")];
   return html`<section class="card seed-group" aria-label="one group">
     <h2>${called}</h2>
     <p class="group-facts">${group.n > 0 && html`<b>${number(group.mean)}</b>`} ${said(group)}</p>
-    ${group.notes.filter((note) => note !== "one value: no interval").map((note) => html`<p key=${note} class="note-line"><small>${visible(note)}</small></p>`)}
+    <${Minds} notes=${notes} />
+    ${isCurrent && group.n > 0 && html`<${Trouble} error=${error} />`}
+    ${(more || told?.early) && html`<dl class="facts group-more">${told.early && html`<${StoppedEarly} early=${told.early} />`}
+      ${more && html`<${Within} more=${more} group=${group} />`}</dl>`}
     <p class="actions"><a class="button" href=${link("curves", { ids: ids.slice(0, 100).join(",") })}>Curves</a>
       <a class="button" href=${link("hyper", { ids: ids.slice(0, 200).join(",") })}>Hyper-parameters</a>
       ${ids.length > 1 && html`<a class="button" href=${link("compare", { ids: ids.slice(0, 100).join(",") })}>Compare</a>`}</p>
     <div class="group-parts">
-      <${Runs} group=${group} runs=${runs} seeds=${(varying.length > 0 ? varying : seeds).slice(0, MOST_SEEDS)} metric=${metric} better=${better} nameOf=${nameOf} />
+      <${Runs} group=${group} early=${told?.early} runs=${runs} seeds=${varying.length > 0 ? varying.slice(0, MOST_SEEDS) : seeds.slice(0, 1)} metric=${metric} better=${better} nameOf=${nameOf} />
       <${Crossing} group=${group} seeds=${varying} crossed=${crossed} params=${params} asked=${asked} better=${better} nameOf=${nameOf} metric=${metric} />
-      ${group.n > 3 && html`<${Endings} group=${group} asked=${asked} better=${better} metric=${metric} />`}
+      ${endings && html`<${Endings} found=${endings} metric=${metric} />`}
     </div></section>`;
 }
 
@@ -52,10 +63,11 @@ function said(group) {
   return `mean of ${count(group.n)} ${group.over}, 95 % ${group.method} ${number(group.low)} to ${number(group.high)}, SD ${number(group.sd)}${left}`;
 }
 
-function Runs({ group, runs, seeds, metric, better, nameOf }) {
+function Runs({ group, early, runs, seeds, metric, better, nameOf }) {
   const sign = better === "lower" ? 1 : -1;
   const order = group.points.map((_, at) => at).sort((one, other) => sign * (group.points[one] - group.points[other]));
   const [result, away] = [column(group.points), column(group.points.map((one) => one - group.mean))];
+  const stops = new Map((early?.stopped ?? []).map(({ run, step, why }) => [run, { said: `stopped early at step ${number(step)}`, why: visible(why) }]));
   const cells = (id) => seeds.map((key) => html`<td key=${key} class="numeric">${shown(value(runs, id, key)) || "—"}</td>`);
   return html`<div class="scroll tall" tabindex="0" role="region" aria-label="runs of the group"><table class="plain"><thead><tr><th scope="col">run</th>
       ${seeds.map((key) => html`<th key=${key} scope="col" class="numeric">${title(key)}</th>`)}<th scope="col" class="numeric">${title(metric)}</th>
@@ -63,7 +75,7 @@ function Runs({ group, runs, seeds, metric, better, nameOf }) {
     <tbody>${order.slice(0, MOST_ROWS).map((at) => html`<tr key=${group.runs[at]}><th scope="row"><a href=${link("run", {}, group.runs[at])}>${nameOf(group.runs[at])}</a></th>
       ${cells(group.runs[at])}<td class="numeric"><b>${result(group.points[at])}</b></td><td class="numeric">${group.n > 1 ? signed(group.points[at] - group.mean, away) : ""}</td></tr>`)}
     ${group.left_out.slice(0, MOST_ROWS).map(([id, why]) => html`<tr key=${id} class="out"><th scope="row"><a href=${link("run", {}, id)}>${nameOf(id)}</a></th>
-      ${cells(id)}<td class="numeric" colspan="2">${`left out: ${visible(why)}`}</td></tr>`)}</tbody></table>
+      ${cells(id)}<td class="numeric" colspan="2" title=${stops.get(id)?.why}>${stops.get(id)?.said ?? `left out: ${visible(why)}`}</td></tr>`)}</tbody></table>
     ${order.length > MOST_ROWS && html`<p class="dim">${`the ${better === "lower" ? "lowest" : "highest"} ${MOST_ROWS} of ${count(order.length)}`}</p>`}</div>`;
 }
 

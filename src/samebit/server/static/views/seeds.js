@@ -30,7 +30,7 @@ export function Seeds({ params }) {
   const metrics = runs.keys.map(({ key }) => key).filter((key) => key.startsWith("metric."));
   const metric = metrics.includes(params.metric) ? params.metric : preferred(metrics);
   if (!metric) {
-    return html`<main id="main" class="seeds"><${StudyProgress} /><${Empty} title="No results"><p>${runs.ids.length ? "These runs have no metrics, so there is nothing whose spread could be told."
+    return html`<main id="main" class="seeds"><${StudyProgress} where=${params.where} /><${Empty} title="No results"><p>${runs.ids.length ? "These runs have no metrics, so there is nothing whose spread could be told."
       : "There are no runs yet."}</p></${Empty}></main>`;
   }
   return html`<${Studied} runs=${runs} params=${params} metrics=${metrics} metric=${metric} />`;
@@ -67,7 +67,7 @@ function Studied({ runs, params, metrics, metric }) {
         <button type="button" onClick=${() => change({ by: NONE })}>by nothing</button>
         <button type="button" onClick=${() => change({ by: "" })}>all settings but seeds</button>`}</${Menu}>
     </div>
-    <${StudyProgress} />
+    <${StudyProgress} where=${where} ids=${asked.ids} />
     ${isCurrent && html`<${Trouble} error=${error} />`}
     ${!answer && !error && html`<${Waiting} what="counting groups…" />`}
     ${found && html`<${Found} found=${found} runs=${runs} params=${params} asked=${asked} better=${better} by=${answer[0].by} metric=${taken(metric, take)} method=${answer[1].method} />`}

@@ -11,6 +11,7 @@ import { State } from "../parts/marks.js";
 import { Select } from "../parts/select.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { Chart, whole } from "./seed_charts.js";
+import { Minds } from "./seed_facts.js";
 import { isOpen, Progress, useStudies } from "./study_progress.js";
 
 const MOST_ROWS = 300;
@@ -42,7 +43,7 @@ function Found({ found, runs }) {
   const key = take === "best" ? `${goal === "maximize" ? "max" : "min"}.${metric}` : `metric.${metric}`;
   const better = goal === "maximize" ? "higher" : "lower";
   return html`
-    ${found.warnings.map((one) => html`<p key=${one} class="note-line"><small>${visible(one)}</small></p>`)}
+    <${Minds} notes=${found.warnings} />
     <p class="actions"><a class="button" href=${link("hyper", { where, metric: key, better })}>Hyper-parameters</a>
       <a class="button" href=${link("curves", { where })}>Curves</a><a class="button" href=${link("runs", { where })}>Runs</a></p>
     <div class="sweep-top"><${Searched} found=${found} />${found.best_so_far.length > 0 && html`<${BestSoFar} found=${found} />`}</div>
@@ -95,6 +96,9 @@ function apart(ended) {
   return { x: Float64Array.from(ended.flatMap((one) => [one.number, one.number + 0.5])), y: Float64Array.from(ended.flatMap(({ value }) => [value, NaN])) };
 }
 
+/** At which step it was stopped, and by which value; or why it failed. */
+const how = ({ stopped_at: step, why }) => (step !== null ? ` at step ${number(step)}: ` : "") + visible(why);
+
 function Configurations({ found, runs, better }) {
   const numbers = new Map(found.configurations.map((one) => [one.number, one]));
   const names = Object.keys(found.space);
@@ -108,7 +112,7 @@ function Configurations({ found, runs, better }) {
     <tbody>${ranked.map((one) => html`<tr key=${one.number} class=${classes(one.number === found.best && "chosen", one.value === null && "out")}>
       <th scope="row" class="numeric">${one.number === found.best && html`<small>best </small>`}${one.number}</th>
       <td class="numeric"><b>${one.value === null ? "" : written(one.value)}</b></td>${found.seeds > 1 && html`<td class="numeric">${one.sd === null ? "" : spread(one.sd)}</td>`}
-      <td><${State} state=${one.state} /></td>
+      <td title=${one.why ? visible(one.why) : null}><${State} state=${one.state} />${how(one) && html`<small class="dim">${how(one)}</small>`}</td>
       ${names.map((name) => html`<td key=${name} class="numeric">${name in one.settings ? shown(one.settings[name]) : "—"}</td>`)}
       <td>${one.runs.slice(0, MOST_RUNS).map((id) => html`<a key=${id} href=${link("run", {}, id)}>${visible(label(runs, id))}</a> `)}
         ${one.runs.length > MOST_RUNS && html`<span class="dim">${`and ${one.runs.length - MOST_RUNS} more`}</span>`}</td></tr>`)}</tbody></table></div>
