@@ -247,7 +247,7 @@ LIBRARIES = {"xgboost": _xgboost, "lightgbm": _lightgbm}
 
 def _loop(name: str, fit: Callable[[bool], object]) -> list[object]:
     """Four scores a round; the scores' part is what they add to what a round adds without any."""
-    from samebit.session.hooks import unheard
+    from samebit.session.telling import unheard
 
     def timed(scored: bool, heard: bool) -> float:
         began = time.process_time_ns()

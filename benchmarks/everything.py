@@ -26,7 +26,7 @@ import measure
 import recorder
 from measure import clock
 
-from samebit.session import hooks
+from samebit.session import hooks, telling
 from samebit.session.recording import Recording
 
 FILES = 2000
@@ -330,12 +330,12 @@ def _print_steps(modes: dict[str, Mode], of_threads: float) -> None:
 def _listen(mode: Mode) -> None:
     hooks.install(mode.listener)
     if mode.listener is not None:
-        hooks._Guard.current = recorder.Timed(hooks._Guard.current)  # pyright: ignore
+        telling.Guard.current = recorder.Timed(telling.Guard.current)  # pyright: ignore
 
 
 def _block(mode: Mode, step: Iterator[None], length: int) -> None:
     _listen(mode)
-    timed: Any = hooks._Guard.current
+    timed: Any = telling.Guard.current
     next(step)  # the first one finds what the other mode left in the caches
     began, spent = clock(), time.process_time_ns()
     for _ in range(length):

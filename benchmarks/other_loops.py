@@ -13,7 +13,7 @@ from typing import Any
 import measure
 from measure import clock
 
-from samebit.session import hooks
+from samebit.session import hooks, telling
 from samebit.session.run import Run
 
 TARGET = 0.03
@@ -96,14 +96,14 @@ class Timed:
 def _boosting(fit: Callable[[], object], folder: Path) -> Figures:
     recording = measure.new_recording(folder)
     hooks.install(recording.listener)
-    timed = Timed(hooks._Guard.current)
+    timed = Timed(telling.Guard.current)
 
     def listened() -> float:
-        hooks._Guard.current = timed  # pyright: ignore
+        telling.Guard.current = timed  # pyright: ignore
         return _once(fit)
 
     def alone() -> float:
-        hooks._Guard.current = None
+        telling.Guard.current = None
         return _once(fit)
 
     alone()

@@ -20,7 +20,7 @@ from typing import Any
 import measure
 from measure import clock
 
-from samebit.session import hooks
+from samebit.session import hooks, telling
 from samebit.session.recording import Recording
 
 DEVICE = os.environ.get("SAMEBIT_BENCH_DEVICE", "")
@@ -201,8 +201,8 @@ def _measure(model: Model, folder: Path) -> Figures:
 
 def _listen(recording: Recording) -> Timed:
     hooks.install(recording.listener)
-    timed = Timed(hooks._Guard.current)
-    hooks._Guard.current = timed  # pyright: ignore
+    timed = Timed(telling.Guard.current)
+    telling.Guard.current = timed  # pyright: ignore
     return timed
 
 

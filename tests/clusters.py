@@ -47,7 +47,10 @@ SlurmdParameters=config_overrides
 KillWait={kill_wait_s}
 ReturnToService=2
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 State=UNKNOWN
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 PartitionName=all Nodes={host} Default=YES MaxTime=10 State=UP
+PartitionName=urgent Nodes={host} PriorityTier=10 MaxTime=10 State=UP
 """
 KILL_WAIT_S = 10  # between SIGTERM and SIGKILL of a job that is to go
 

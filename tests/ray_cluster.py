@@ -13,6 +13,13 @@ from typing import Self
 __all__ = ["Cluster"]
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+# A node that is killed counts as dead after a second; Ray waits for fifteen.
+_HEARTBEATS = {
+    "RAY_health_check_initial_delay_ms": "300",
+    "RAY_health_check_period_ms": "300",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_health_check_timeout_ms": "1000",
+}
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: nothing listens elsewhere
 _OBJECTS = "--object-store-memory=80000000"
 
@@ -37,29 +44,31 @@ class Cluster:
     def __enter__(self) -> Self:
         return self
 
-    def begin(self, cpus: int, gpus: int = 0, *, claims: str = "") -> None:
-        """Start the head; it may claim to be of another version."""
+    def begin(self, cpus: int, gpus: int = 0) -> None:
+        """Start the head."""
         port = self.address.rpartition(":")[2]
         self._start(
             "--head", f"--port={port}", f"--num-cpus={cpus}", f"--num-gpus={gpus}",
-            "--include-dashboard=false", f"--temp-dir={self._folder.name}", claims=claims,
+            "--include-dashboard=false", f"--temp-dir={self._folder.name}",
         )  # fmt: skip
 
     def add(self, cpus: int) -> "subprocess.Popen[bytes]":
         """A further node, when it is there."""
         return self._start(f"--address={self.address}", f"--num-cpus={cpus}")
 
-    def _start(self, *words: str, claims: str = "") -> "subprocess.Popen[bytes]":
-        lie = f"import ray; ray.__version__ = {claims!r}; " if claims else ""
+    def _start(self, *words: str) -> "subprocess.Popen[bytes]":
         # With it set nodes do not join; this is what it does to the address.
         stay = "import ray._private.services as s; s.resolve_ip_for_localhost = str; "
-        code = f"{lie}{stay}from ray.scripts.scripts import main; main()"
+        code = f"{stay}from ray.scripts.scripts import main; main()"
         log = Path(self._folder.name) / f"said-{len(self._nodes)}.txt"
         with open(log, "wb") as stream:
             node = subprocess.Popen(
                 [sys.executable, "-c", code, "start", "--block", "--node-ip-address=127.0.0.1",
                  _OBJECTS, "--disable-usage-stats", *words],
-                env={**os.environ, **_QUIET, **({_LOOPBACK: "0"} if "--head" in words else {})},
+                env={
+                    **os.environ, **_QUIET, **_HEARTBEATS,
+                    **({_LOOPBACK: "0"} if "--head" in words else {}),
+                },
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -198,7 +198,7 @@ def test_a_controller_killed_anywhere_is_gone_on_with_and_nothing_runs_twice(
 
 
 @pytest.mark.slow
-def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_found_again(
+def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_found_or_made_again(
     project: Project,
 ) -> None:
     words = ("t.py", "--n", "2", "--name", "w", "--jobs", "2", "--", "waits")
@@ -210,12 +210,16 @@ def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_fou
     assert f"process: {first.pid}" in second.err
     first.kill()
     first.communicate()
+    lost = project.views()[0].folder
+    os.killpg(lost.start(1).pid, signal.SIGKILL)  # its supervisor, and what it started
     third = begin(project, "seeds", *words)
     time.sleep(1)
     (project.path / "go").touch()
     _, said = third.communicate(timeout=120)
     assert third.returncode == 0, said
-    assert [view.status for view in project.views()] == ["finished"] * 2
+    states = {view.folder.id: view.status for view in project.views()}
+    assert states.pop(lost.id) == "broken off"
+    assert [*states.values()] == ["finished"] * 2
 
 
 @pytest.mark.slow

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import WarmBehind
 from tests.contract.doors import DOORS
 from tests.projects import Ended, Project
-from tests.warm import Warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills and small disks")
 
@@ -127,15 +125,13 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def assert_unhurt(
-    project: Project, name: str, script: str, warm: Warm | None = None, **env: str
-) -> Ended:
+def assert_unhurt(project: Project, name: str, script: str, **env: str) -> Ended:
     """The script ends and prints as it does without us."""
     project.write("door.py", DOORS[name].code)
     project.write("a.py", script)
     env = {"KERAS_BACKEND": "torch", **env}
     plainly = project.python("a.py", "plainly", **env)
-    ended = project.fork(warm, "a.py", **env) if warm else project.python("a.py", **env)
+    ended = project.python("a.py", **env)
     assert plainly.code == 3
     assert (ended.code, ended.out) == (plainly.code, plainly.out), ended.err[-3000:]
     assert "Traceback" not in ended.err, ended.err[-3000:]
@@ -154,11 +150,9 @@ def test_an_exception_of_ours_reaches_nobody(project: Project, name: str, what: 
 
 
 @pytest.mark.parametrize("name", IN_TURNS)
-def test_one_after_the_other_they_reach_nobody(
-    project: Project, warm_behind: WarmBehind, name: str
-) -> None:
-    script = IN_TURN.format(internals=INTERNALS, begins=not DOORS[name].begins)
-    assert_unhurt(project, name, script, warm_behind(name))
+def test_one_after_the_other_they_reach_nobody(project: Project, name: str) -> None:
+    begins = not DOORS[name].begins
+    assert_unhurt(project, name, IN_TURN.format(internals=INTERNALS, begins=begins))
 
 
 @pytest.mark.parametrize("fault", [STORE_GONE, THREAD_DEAD], ids=["store deleted", "disk broken"])

@@ -5,6 +5,8 @@ The device keeps its arrays in the host's memory: `imitated.py` puts them there.
 
 import signal
 
+import pytest
+
 from tests.projects import SAMEBIT, Project
 
 IMITATED = """
@@ -58,6 +60,7 @@ for epoch in range(2):
 """
 
 
+@pytest.mark.slow
 def test_a_run_on_a_late_device_is_recorded_whole_and_verified(project: Project) -> None:
     project.write("imitated.py", IMITATED)
     project.write("train.py", TRAIN)

@@ -55,6 +55,7 @@ def test_a_bootstrap_of_few_values_says_that_it_is_too_narrow() -> None:
     assert not many.note
     t = mean(SKEWED)
     assert t.low < few.low < few.high < t.high
+    assert (few.low, few.high) == pytest.approx((0.14, 0.30), abs=0.005)
 
 
 def test_the_same_numbers_give_the_same_interval_for_ever() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from samebit.studies.places.ray import Ray
 from tests import clusters
 from tests.ray_cluster import Cluster
 
@@ -43,3 +44,11 @@ def a_ray(ray_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     for name, value in ray_cluster.environ.items():
         monkeypatch.setenv(name, value)
     return ray_cluster
+
+
+@pytest.fixture(scope="session")
+def ray_place(ray_cluster: Cluster) -> Iterator[Ray]:
+    """Two at once on that cluster; what speaks with it takes two seconds to begin and to end."""
+    place = Ray(2, address=ray_cluster.address)
+    yield place
+    place.close()

@@ -1,4 +1,4 @@
-"""`samebit seeds --on slurm` on a real Slurm: nothing is lost, and nothing is run twice."""
+"""Studies and sweeps on a real Slurm: nothing is lost, and nothing is run twice."""
 
 import contextlib
 import os
@@ -20,18 +20,21 @@ from tests.projects import SAMEBIT, Ended, Project
 
 pytestmark = pytest.mark.slow
 
-# By its first word a script that has checkpoints, or waits until there is a file.
+# By its first word a script that has checkpoints, or waits until there is a file; or both, and
+# comes no further than its checkpoint.
 SCRIPT = """
     import os, sys, time
     import samebit
     how = sys.argv[1] if len(sys.argv) > 1 else "well"
     run = samebit.init(config={"how": how, "threads": os.environ["OMP_NUM_THREADS"]})
-    done = run.resume_state() if how == "checkpoints" else None
+    done = run.resume_state() if how in ("checkpoints", "stuck") else None
     for step in range(done.extra + 1 if done else 1, 6):
         run.log({"acc": step / 10}, step=step)
-        if how == "checkpoints":
+        while how == "stuck" and step == 3 and not os.path.exists("go"):
+            time.sleep(0.05)
+        if how in ("checkpoints", "stuck"):
             run.checkpoint(step, extra=step)
-        while step == 3 and how != "well" and not os.path.exists("go"):
+        while step == 3 and how in ("checkpoints", "waits") and not os.path.exists("go"):
             time.sleep(0.05)
 """
 
@@ -158,15 +161,16 @@ def test_a_killed_controllers_jobs_are_found_again_and_ctrl_c_ends_all(
     assert states(there(project)) == ["finished"] * 3 + ["killed"] * 2
 
 
-def test_a_job_that_is_requeued_goes_on_as_the_same_run_from_its_checkpoint(
+def test_a_job_that_is_preempted_goes_on_as_the_same_run_from_its_checkpoint(
     project: Project, a_slurm: clusters.Slurm
 ) -> None:
-    given = words("r", "--n", "1", "--", "checkpoints")
+    given = words("r", "--n", "1", "--sbatch", "cpus-per-task=8", "--", "checkpoints")
     first = begin(project, *given)
     reach(project, 3)
     first.kill()  # so that the next one meets a run that is over, and a job that is not
     first.communicate()
-    a_slurm.call("scontrol", "requeue", project.view().facts["variables"]["SLURM_JOB_ID"])
+    urgent = ["--partition=urgent", "--cpus-per-task=8", "--output=/dev/null", "--wrap=true"]
+    a_slurm.call("sbatch", *urgent)
     until(lambda: project.view().status == "killed")
     process = begin(project, *given)
     until(lambda: len(project.view().starts) == 2)
@@ -178,17 +182,42 @@ def test_a_job_that_is_requeued_goes_on_as_the_same_run_from_its_checkpoint(
     assert view.metrics["acc"].steps == [1, 2, 3, 4, 5]
 
 
-def test_near_its_time_limit_a_run_with_checkpoints_is_queued_again_by_itself(
+def test_near_its_time_limit_a_run_is_queued_again_by_itself_if_it_came_further(
     project: Project, a_slurm: clusters.Slurm
 ) -> None:
-    process = begin(project, *words("l", "--n", "1", "--", "checkpoints"))
-    reach(project, 3)
-    job = project.view().facts["variables"]["SLURM_JOB_ID"]
-    a_slurm.call("scancel", "--batch", "--signal=USR1", job)  # as --signal=B:USR1@60 has it
-    until(lambda: len(project.view().starts) == 2)
-    said = tell(process, project)
-    assert [end.status for end in project.view().ends if end] == ["killed", "finished"]
-    assert "waiting" in said
+    given = words("l", "--n", "1", "--", "stuck")
+    process = begin(project, *given)
+    for execution in (1, 2):
+        until(lambda n=execution: [len(view.starts) for view in there(project)] == [n])
+        reach(project, 3)
+        job = project.view().facts["variables"]["SLURM_JOB_ID"]
+        a_slurm.call("scancel", "--batch", "--signal=USR1", job)  # as --signal=B:USR1@60 has it
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 1, said
+    assert "not queued again: no newer checkpoint since the last time" in said
+    assert "started once more" not in said
+    assert [end.status for end in project.view().ends if end] == ["killed", "killed"]
+    (project.path / "go").touch()
+    assert seeds(project, *given[:-2], "--retry", *given[-2:]).code == 0
+    assert states(there(project)) == ["finished", "killed"]
+
+
+def test_a_sweep_goes_on_after_a_kill_and_asks_how_many_at_once(project: Project) -> None:
+    pytest.importorskip("optuna")
+    project.write("s.py", "import sys, samebit\nsamebit.init().log({'acc': float(sys.argv[1])})\n")
+    given = ["s.py", "--name", "w", "--maximize", "acc", "--space", "x = {float = [0, 1]}"]
+    random = [*given, "--sampler", "random", "--for", "9s", "--on", "slurm", "--", "{x}"]
+    refused = project.call(SAMEBIT, "sweep", *random)
+    assert refused.code == 2
+    assert "all would be in the queue before any of the time is used" in refused.err
+    place = ["--on", "slurm", "--jobs", "2"]
+    words = [*given, "--trials", "3", *place, "--", "{x}"]
+    killed = project.call(SAMEBIT, "sweep", *words, SAMEBIT_FAULTS="study.sent=kill")
+    assert killed.code == -signal.SIGKILL
+    ended = project.call(SAMEBIT, "sweep", "w", *place)
+    assert ended.code == 0, ended.err
+    assert [one.counted for one in history(project, "w").trials] == [1] * 3
+    assert states(there(project)) == ["finished"] * 3
 
 
 def test_what_others_end_is_told_and_started_once_more_as_another_run(

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,12 @@ from samebit.folders.folder import RunFolder
 from samebit.studies.places.inline import Inline
 from samebit.studies.places.local import Local
 from samebit.studies.places.place import Handle, Job, Place
-from samebit.studies.places.ray import Ray
 from samebit.studies.places.slurm import Slurm
 
 PLACES: dict[str, Callable[[], Place]] = {
     "local": lambda: Local(2),
     "inline": Inline,
     "slurm": lambda: Slurm(2, look_s=0.2),
-    "ray": lambda: Ray(2),  # at RAY_ADDRESS
 }
 _KEYS = itertools.count(time.time_ns())  # no two jobs have one
 NEEDS_A_SERVER = ("slurm", "ray")
@@ -31,16 +29,15 @@ NEEDS_A_SERVER = ("slurm", "ray")
 @pytest.fixture(
     params=[
         pytest.param(name, marks=pytest.mark.slow) if name in NEEDS_A_SERVER else name
-        for name in sorted(PLACES)
+        for name in sorted([*PLACES, "ray"])
     ]
 )
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest) -> Place:
     if request.param in NEEDS_A_SERVER:
         request.getfixturevalue(f"a_{request.param}")
-    place = PLACES[request.param]()
-    yield place
-    if isinstance(place, Ray):
-        place.close()
+    if request.param == "ray":
+        return request.getfixturevalue("ray_place")
+    return PLACES[request.param]()
 
 
 def a_job(folder: Path, code: str, *argv: str) -> Job:

@@ -18,6 +18,7 @@ from tests import clusters
 pytestmark = pytest.mark.slow
 
 TEXT = "it's\n$HOME"
+TOO_MANY = "to be submitted: Slurm temporarily unable to accept job"
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +134,31 @@ def test_where_there_is_no_slurm_that_is_said(
         list(Slurm().submit(jobs(tmp_path, "")))
 
 
+@pytest.mark.parametrize(
+    ("was", "instead", "error", "said"),
+    [
+        ("SelectType=", "SelectTypo=", "no configuration of Slurm works here", "SelectTypo"),
+        ("socket=", "socket=/nowhere", "Slurm cannot be reached here", "Did you start munged?"),
+    ],
+)
+def test_where_no_slurm_can_be_asked_one_line_says_why(
+    tmp_path: Path,
+    cluster: clusters.Slurm,
+    monkeypatch: pytest.MonkeyPatch,
+    was: str,
+    instead: str,
+    error: str,
+    said: str,
+) -> None:
+    conf = tmp_path / "slurm.conf"
+    conf.write_text((cluster.folder / "slurm.conf").read_text().replace(was, instead))
+    monkeypatch.setenv("SLURM_CONF", str(conf))
+    with pytest.raises(CannotStart, match=error) as refused:
+        list(Slurm().submit(jobs(tmp_path, "")))
+    assert said in str(refused.value.facts["it_said"])
+    assert "login node" in str(refused.value.hint)
+
+
 def test_a_job_that_is_to_end_at_its_time_limit_is_ended_before_and_says_why(
     tmp_path: Path, cluster: clusters.Slurm
 ) -> None:
@@ -168,8 +194,8 @@ def test_a_job_whose_folder_is_not_seen_where_it_runs_says_so(
 
 @pytest.fixture
 def small_arrays(monkeypatch: pytest.MonkeyPatch) -> Iterator[clusters.Slurm]:
-    """A cluster of its own, whose arrays have three tasks at most."""
-    with clusters.start_slurm("MaxArraySize=4\n") as cluster:
+    """A cluster of its own, whose arrays have three tasks at most, and which knows 12 jobs."""
+    with clusters.start_slurm("MaxArraySize=4\nMaxJobCount=12\n") as cluster:
         for name, value in cluster.environ.items():
             monkeypatch.setenv(name, value)
         yield cluster
@@ -193,3 +219,13 @@ def test_more_than_an_array_may_have_are_several_and_a_controller_that_is_away_i
     wait(place, [*before, *during], all_over)
     assert (tmp_path / "ran").read_text() == "x" * 9
     assert subprocess.run(["squeue", "--noheader"], capture_output=True, check=True).stdout == b""
+
+    many = list(place.submit(jobs(tmp_path, "", 3)))  # of which it takes two
+
+    def are_full(looks: list[Look]) -> bool:
+        return looks[0].said != TOO_MANY and looks[-1].said == TOO_MANY
+
+    wait(place, many, are_full)
+    for handle in many:
+        place.cancel(handle)
+    wait(place, many, all_over)

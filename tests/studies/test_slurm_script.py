@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from samebit.folders.folder import RunFolder
 from samebit.studies.places.place import Job
-from samebit.studies.places.slurm_script import keys_of, script
+from samebit.studies.places.slurm_script import AGAIN, keys_of, script
 
 HARD = st.text(st.sampled_from(string.printable + "äß€") | st.characters(codec="utf-8"), max_size=9)
 WORDS = HARD.filter(lambda text: "\0" not in text)
@@ -26,8 +26,8 @@ def job(folder: Path, number: int, words: list[str], given: str, code: str = SAY
     return Job(f"k-{number}", argv, environ, folder, folder / f"{number}'s log", run)
 
 
-def run(path: Path, number: int) -> "subprocess.CompletedProcess[str]":
-    environ = {**os.environ, "SLURM_ARRAY_TASK_ID": str(number)}
+def run(path: Path, number: int, **env: str) -> "subprocess.CompletedProcess[str]":
+    environ = {**os.environ, "SLURM_ARRAY_TASK_ID": str(number), **env}
     environ["PYTHONIOENCODING"] = "utf-8"
     return subprocess.run(
         ["sh", str(path)], env=environ, capture_output=True, text=True, check=False, timeout=60
@@ -58,6 +58,7 @@ def test_a_task_ends_as_its_command_did_and_its_words_are_in_its_own_log(tmp_pat
     done = run(path, 1)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     assert (tmp_path / "1's log").read_text() == "said\nwhy\n"
+    assert run(path, 0, SLURM_RESTART_COUNT="1").stdout == f"{AGAIN}\n"
 
 
 def test_without_its_folder_nothing_runs(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a sweep asks for: the same from the same results, wherever it was killed."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,8 +107,13 @@ def asked_of(history: History) -> list[tuple[object, ...]]:
     return [(one.number, one.values, one.asked, one.told, one.by) for one in history.trials]
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS[:-1])
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize(
+    ("jobs", "sampler"),
+    [
+        *itertools.product((1, 3), SAMPLERS[:-1]),
+        pytest.param(1, "gp", marks=pytest.mark.slow),
+    ],
+)
 def test_a_study_again_has_the_same_trials_also_where_it_was_killed(
     sampler: str, jobs: int, tmp_path: Path
 ) -> None:

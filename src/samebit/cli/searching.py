@@ -23,7 +23,7 @@ from samebit.cli.studying import (
 )
 from samebit.cli.typed import seed
 from samebit.cli.via import remote_of, sent_from
-from samebit.cli.words import Screen, counted, duration, say_wrapped, seconds_of, visible
+from samebit.cli.words import Screen, counted, duration, number, say_wrapped, seconds_of, visible
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
 from samebit.report.checklist.project import is_test
@@ -107,11 +107,8 @@ def sweep(options: argparse.Namespace) -> int:
         raise UsageError("--json is of `samebit sweep show NAME`")
     place, remote = place_of(options), remote_of(options)
     meant = _meant(options, rest)
-    if place.name == "slurm" and options.jobs is None and meant.sweep.sampler in LEARNING:
-        raise UsageError(
-            f"how many at once? {meant.sweep.sampler} would be asked for all before it knows any",
-            hint="--jobs 8",
-        )
+    if place.name == "slurm" and options.jobs is None:
+        _check_at_once(meant)
     answers = open_sampler(meant.study, meant.sweep)
     _check(meant, answers)
     if options.plan:
@@ -132,7 +129,7 @@ def sweep(options: argparse.Namespace) -> int:
                 stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
                 retry=options.retry,
             )  # fmt: skip
-    if not say_states(errors, controlled):
+    if not say_states(errors, controlled, place):
         return 130
     if asked.is_blind:
         errors.say("samebit: nothing to choose by: the others were not started")
@@ -149,7 +146,7 @@ def sweep(options: argparse.Namespace) -> int:
 def _used_up(budget: Budget, name: str) -> str:
     if name == "seconds":
         return f"the time of {duration(budget.seconds)} is used up"
-    return f"{budget.gpu_seconds / 3600:g} device-hours are used up"
+    return f"{number(budget.gpu_seconds / 3600)} device-hours are used up"
 
 
 def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
@@ -271,6 +268,18 @@ def _budget(wanted: Wanted, before: Budget, study: Study) -> Budget:
     return found
 
 
+def _check_at_once(meant: _Meant) -> None:
+    """Whether all may be in a queue before anything is known of the first."""
+    sampler, budget = meant.sweep.sampler, meant.budget
+    if sampler in LEARNING:
+        why = f"{sampler} would be asked for all before it knows any"
+    elif budget.seconds or budget.gpu_seconds:
+        why = "all would be in the queue before any of the time is used"
+    else:
+        return
+    raise UsageError(f"how many at once? {why}", hint="--jobs 8")
+
+
 def _check(meant: _Meant, answers: Answers) -> None:
     most = meant.budget.trials or answers.size or 1
     if most * meant.sweep.seeds > MOST:
@@ -286,9 +295,9 @@ def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> No
         screen.say("  the first:")
     most = min(n for n in (meant.budget.trials, answers.size, _SHOWN) if n)
     shown = most if answers.size is not None else 1
-    for number in range(shown):
-        given, _ = filled(study, {**answers.ask(number), "all": 0})
-        say_wrapped(screen, [f"  {number + 1:>3}  {' '.join(given)}"])
+    for at in range(shown):
+        given, _ = filled(study, {**answers.ask(at), "all": 0})
+        say_wrapped(screen, [f"  {at + 1:>3}  {' '.join(given)}"])
     if answers.size is not None and answers.size > shown:
         screen.say(f"  and {answers.size - shown:,} more")
 
@@ -297,7 +306,7 @@ def _what(meant: _Meant) -> str:
     sweep, budget = meant.sweep, meant.budget
     limits = [counted(budget.trials, "configuration")] if budget.trials else []
     limits += [duration(budget.seconds)] if budget.seconds else []
-    limits += [f"{budget.gpu_seconds / 3600:g} device-hours"] if budget.gpu_seconds else []
+    limits += [f"{number(budget.gpu_seconds / 3600)} device-hours"] if budget.gpu_seconds else []
     each = f", {sweep.seeds} seeds each" if sweep.seeds > 1 else ""
     how = f"{sweep.sampler} over {', '.join(one.name for one in sweep.space)}"
     return f"{how}, {' or '.join(limits) or 'all of it'}{each}; {meant.study.metric}: {sweep.rule}"

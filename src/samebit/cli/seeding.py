@@ -158,6 +158,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             retry=options.retry,
             stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip
+    if not say_states(errors, controlled, place):
+        return 130
     return _say_end(errors, store, study, controlled, options)
 
 
@@ -238,8 +240,6 @@ def _say_end(
 ) -> int:
     from samebit.cli.seeds_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
-    if not say_states(screen, controlled):
-        return 130
     metric = options.metric or study.metric
     told = [*said_after(store, study, controlled), *in_short(store, study, metric)]
     say_wrapped(screen, [f"samebit: {line}" for line in told])

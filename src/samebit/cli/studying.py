@@ -143,7 +143,8 @@ def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, Ru
             given = {option_of(study.words, name): value for name, value in settings}
             environ[SETTINGS] = json.dumps(given)
         key = f"{study.id}-{trial.number}-{attempt}"
-        return Job(key, [*argv, *words], environ, Path(study.cwd), log, run, study.threads)
+        at = (Path(study.cwd), log, run, study.threads)
+        return Job(key, [*argv, *words], environ, *at, name=study.name)
 
     return job
 
@@ -248,19 +249,23 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(number)
 
 
-def say_states(screen: Screen, controlled: Controlled) -> bool:
+def say_states(screen: Screen, controlled: Controlled, place: Place) -> bool:
     """What became of the runs; whether the study went as far as it can."""
     states = Counter(map(_state, controlled.fates))
-    told = ", ".join(f"{n} {state}" for state, n in states.items())
+    told = ", ".join(f"{n} {state}" for state, n in states.items()) or "none was begun"
     screen.say(f"samebit: {counted(len(controlled.fates), 'run')}: {told}")
     bad = next((one for one in controlled.fates if one.run and one.state in WENT_WRONG), None)
     if bad is not None:
-        look = f"`samebit show {bad.run}` says why; `--retry` starts it again once that is mended"
-        say_wrapped(screen, [f"samebit: {look}"])
+        lost = bad.trial.last.lost if bad.trial.last is not None else ""  # no run knows of that
+        why = f"run {bad.run}: {visible(lost)}" if lost else f"`samebit show {bad.run}` says why"
+        again = "`--retry` starts it again once that is mended"
+        say_wrapped(screen, [f"samebit: {why}; {again}"])
     if controlled.stopped:
         screen.say("samebit: stopped; the same command goes on")
         if controlled.still_running:
-            screen.say(f"samebit: still running, out of reach: {controlled.still_running}")
+            how = "; `squeue --me` shows them, `scancel` ends them" if place.name == "slurm" else ""
+            left = f"still running, out of reach: {controlled.still_running}{how}"
+            say_wrapped(screen, [f"samebit: {left}"])
         return False
     if controlled.hopeless:
         screen.say("samebit: nothing but failures: the others were not started")

@@ -118,9 +118,9 @@ def _spent(found: Found) -> str:
         parts[0] = f"{len(found.configurations)} of {counted(budget['trials'], 'configuration')}"
     took = duration(found.spent_seconds)
     parts.append(f"{took} of {duration(budget['seconds'])}" if "seconds" in budget else took)
-    hours = f"{found.spent_device_seconds / 3600:.2g}"
+    hours = f"{number(found.spent_device_seconds / 3600)}"
     if "gpu_seconds" in budget:
-        hours += f" of {budget['gpu_seconds'] / 3600:g}"
+        hours += f" of {number(budget['gpu_seconds'] / 3600)}"
     return ", ".join([*parts, f"{hours} device-hours"])
 
 

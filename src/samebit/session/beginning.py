@@ -176,11 +176,11 @@ def _to_resume(store: Path, wanted: Wanted, known: Sequence[tuple[Job, int]]) ->
         job, turn = known[0] if known else (None, 0)
         if job is None or (wanted.resume is None and not job.restarts_go_on):
             return None
-        before = _before_restart(store, job, turn)
-        if before is not None and (trial := wanted.trial) is not None:
-            # Whoever controls the study has a new run begun where this one cannot go on.
-            return before if before.id == trial.run and resuming.can_go_on(before) else None
-        return before
+        if wanted.trial is None:
+            return _before_restart(store, job, turn)
+        # Whoever controls the study has a new run begun where this one cannot go on.
+        own = RunFolder(store / "runs" / wanted.trial.run)
+        return own if job.restart and own.path.is_dir() and resuming.can_go_on(own) else None
     folder = resuming.find_resumable(store, wanted.resume)
     group = folder.record().group
     if wanted.group is not None and wanted.group != group:

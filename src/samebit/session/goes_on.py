@@ -4,12 +4,22 @@ import sys
 from pathlib import Path
 
 from samebit.folders.folder import RunFolder
-from samebit.session.resuming import can_go_on
+from samebit.folders.read import read_run
+from samebit.session.resuming import came_further, can_go_on
 
 
-def main() -> int:
-    """Whether the run of the folder that is named has a checkpoint, and has not finished."""
-    return 0 if can_go_on(RunFolder(Path(sys.argv[1]))) else 1
+def main() -> int | str:
+    """Whether to queue the run of the folder that is named again; if not, says why."""
+    run = RunFolder(Path(sys.argv[1]))
+    if read_run(run).status == "running":
+        why = "something of it goes on"
+    elif not can_go_on(run):
+        why = "no checkpoint to go on from"
+    elif not came_further(run):
+        why = "no newer checkpoint since the last time"
+    else:
+        return 0
+    return f"samebit: not queued again: {why}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ __all__ = ["Listening"]
 
 
 class Listening:
-    """The listener of a run (`hooks.Listener`).
+    """The listener of a run (`telling.Listener`).
 
     Args:
         training: hears of a training of PyTorch.

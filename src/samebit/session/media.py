@@ -17,7 +17,7 @@ from samebit.errors import SamebitError, UsageError, in_a_line
 from samebit.media.drafts import Draft, Made, draft
 from samebit.media.given import Media
 from samebit.objects.store import Store
-from samebit.session import hooks
+from samebit.session import telling
 from samebit.session.arriving import Arriving
 from samebit.threads import Helper
 from samebit.trace import cards
@@ -90,7 +90,7 @@ class SessionMedia:
         time_ns = time.monotonic_ns()
         for name, given in media.items():
             try:
-                with hooks.unheard():
+                with telling.unheard():
                     drafts = [draft(_one(one, given), cards.fetch) for one in given]
             except Exception as error:
                 self._refused(name, error)

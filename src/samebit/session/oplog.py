@@ -8,7 +8,7 @@ from typing import Any
 
 from samebit.capture.callers import is_library, module_of
 from samebit.capture.importing import when_imported
-from samebit.session import hooks
+from samebit.session import telling
 from samebit.session.ends import OpsWanted
 from samebit.trace.ops import OpLog
 
@@ -54,7 +54,7 @@ class OpWatch:
 
 def _line(frame: FrameType) -> str | None:
     """The script's file and line; empty for what stands in between; None where we asked."""
-    if hooks.is_ours(frame):
+    if telling.is_ours(frame):
         return None
     file = frame.f_code.co_filename
     if module_of(frame).partition(".")[0] == "samebit" or is_library(file):

@@ -23,6 +23,7 @@ __all__ = [
     "Left",
     "as_recorded",
     "base_of",
+    "came_further",
     "can_go_on",
     "find",
     "find_resumable",
@@ -92,6 +93,27 @@ def can_go_on(folder: RunFolder) -> bool:
     if view.status in ("running", "finished"):
         return False
     return any(_common(view, rank) for rank in view.ranks[:1])
+
+
+def came_further(folder: RunFolder) -> bool:
+    """Whether a run's last execution has a checkpoint behind all of those before it.
+
+    True of a run that has only one.
+    """
+    from samebit.folders.read import read_run  # noqa: PLC0415
+
+    view = read_run(folder)
+    newest: list[tuple[int, int, str]] = []
+    for start in view.starts:
+        there = _checkpoints(view.at_execution(start.number))
+        places = ((saved.count, saved.step, saved.manifest) for saved in there)
+        newest.append(max(places, default=(-1, -1, "")))
+    *before, last = newest
+    if not before:
+        return True
+    most = max(before)
+    has_no_steps = last[:2] == (0, 0)  # it has no optimizer, and names none
+    return last != most if has_no_steps else last[:2] > most[:2]
 
 
 def left_by(folder: RunFolder, rank: str) -> Left:

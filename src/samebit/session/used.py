@@ -15,7 +15,7 @@ from samebit.data.forms import Fingerprint
 from samebit.data.stowing import Stowed
 from samebit.data.used import Used
 from samebit.errors import SamebitError
-from samebit.session import hooks
+from samebit.session import telling
 from samebit.session.keeping import Keeper
 from samebit.states import storing
 
@@ -67,7 +67,7 @@ class UsedData:
             if path is not None:
                 self._of_path(name, path.absolute(), at, keeps=keeps)
                 return
-            with hooks.unheard():
+            with telling.unheard():
                 found = used.describe(value, sample=sample, most_bytes=self._most_bytes, keep=keeps)
         except SamebitError as error:
             self._refused(name, error)

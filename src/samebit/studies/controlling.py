@@ -137,8 +137,8 @@ class _Loop:
                 if hopeless:
                     return
             trial = trial or self._log.decide(one)
+            self._take(trial)  # which Ctrl-C may interrupt
             self._numbers.append(trial.number)
-            self._take(trial)
 
     def _take(self, trial: Trial) -> None:
         (found,) = fates([trial], self._rows)
@@ -279,6 +279,9 @@ class _Loop:
         """Ask all jobs to end, and wait; how many go on, because nothing reaches them."""
         until, at_once = time.monotonic() + _END_S, False
         self._cancel(at_once=False)
+        for one in self._active.values():
+            one.waits = "to end"
+        self._say()
         while any(one.handle for one in self._active.values()) and (
             not at_once or time.monotonic() < until
         ):

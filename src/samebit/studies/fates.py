@@ -9,6 +9,7 @@ from msgspec import Struct
 from samebit.folders.ending import STOPPED_EARLY
 from samebit.launch.families import BEYOND
 from samebit.query import index
+from samebit.studies.places.place import IN_VAIN
 from samebit.studies.trials import Trial
 
 __all__ = [
@@ -115,8 +116,8 @@ def fate(trial: Trial, row: Row | None) -> Fate:
 
 
 def goes_again(found: Fate) -> bool:
-    """Whether a run was lost that is started once more: not beyond its memory, as it would be."""
-    is_lost = found.state in LOST and not found.cause.startswith(BEYOND)
+    """Whether a run was lost that is started once more, unless it would be again."""
+    is_lost = found.state in LOST and not found.cause.startswith((BEYOND, *IN_VAIN))
     return is_lost and found.trial.counted < MOST_STARTS
 
 

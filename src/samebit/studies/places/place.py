@@ -8,7 +8,10 @@ from msgspec import Struct
 
 from samebit.folders.folder import RunFolder
 
-__all__ = ["Handle", "Job", "Look", "Place"]
+__all__ = ["IN_VAIN", "Handle", "Job", "Look", "Place"]
+
+# What a place says of a job begins so where another start would end as this one did.
+IN_VAIN = ("OUT_OF_MEMORY", "TIMEOUT")
 
 
 class Job(Struct, frozen=True):
@@ -21,6 +24,7 @@ class Job(Struct, frozen=True):
     log: Path  # what it prints outside of its run
     run: RunFolder  # where its run will be
     threads: int = 0  # for which a place keeps processors free; 0: as the environment has it
+    name: str = ""  # of its study, for whoever looks at the place
     away: bool = False  # where it runs neither `cwd` nor `log` need be seen, and nothing of `run`
 
 

@@ -26,6 +26,7 @@ __all__ = ["Ray"]
 
 _DRIVER = "samebit.studies.places.ray_driver"
 _ADDRESS = "RAY_ADDRESS"
+_WAIT = "RAY_gcs_server_port_wait_time_s"  # tries, of 40 s each, where nobody answers; else 20
 _LOOPBACK = ("127.", "localhost", "[::1]")
 _END_S = 20.0  # for a cluster of ours
 
@@ -61,6 +62,8 @@ class Ray:
         self.where = f"on a Ray cluster {at}, {jobs} at once"
         self._here = Local(jobs)  # for what a cluster of ours has left running
         self._driver: subprocess.Popen[str] | None = None
+        self._is_connected = False
+        self._log: Path | None = None  # what Ray said
         self._number = 0
 
     def submit(self, jobs: Sequence[Job]) -> Iterator[Handle]:
@@ -92,25 +95,24 @@ class Ray:
     def look(self, handles: Sequence[Handle]) -> list[Look]:
         """How it is with each; what could not be started says why in its log."""
         keys = [handle.job.key for handle in handles if isinstance(handle, _Actor)]
-        over: Mapping[str, tuple[int | None, str, str]] = {}
-        if keys:
-            over = self._ask("look", keys=keys)["over"]
+        seen = self._ask("look", keys=keys) if keys else {}
         return [
-            self._look(handle.job, over)
+            self._look(handle.job, seen)
             if isinstance(handle, _Actor)
             else self._here.look([handle])[0]
             for handle in handles
         ]
 
-    def _look(self, job: Job, over: Mapping[str, tuple[int | None, str, str]]) -> Look:
-        if job.key not in over:
-            return Look(False)
-        code, said, printed = over[job.key]
+    def _look(self, job: Job, seen: Mapping[str, Any]) -> Look:
+        if job.key not in seen["over"]:
+            return Look(False, said=seen["waits"].get(job.key, ""))
+        code, said, printed = seen["over"][job.key]
         if printed:
             job.log.write_text(printed, encoding="utf-8")
-        if said and not job.run.is_begun():
+        if said and code is not None:  # so it would be on the next node, too
             with open(job.log, "a", encoding="utf-8") as log:
                 print(f"cannot start a run: {said}", file=log)
+            return Look(True, code)
         return Look(True, code, said)
 
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
@@ -134,6 +136,10 @@ class Ray:
         driver, self._driver = self._driver, None
         if driver is None or driver.stdin is None or driver.stdout is None:
             return
+        if not self._is_connected:  # Ctrl-C while Ray waits for a cluster, which may be minutes
+            _end(driver, at_once=bool(self._address))
+            return
+        self._is_connected = False
         try:
             stays = _answer(driver, self._number + 1, "close", {}).get("stays_for", 0)
             driver.stdin.close()
@@ -146,15 +152,18 @@ class Ray:
     def _connect(self, job: Job) -> None:
         if self._driver is not None:
             return
+        self._log = Path(job.log).with_name("ray.log")
         environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
         if not self._address or self._address.startswith(_LOOPBACK):
             # The only way to have Ray listen on this machine's loopback alone.
             environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         if not self._address:
             environ.pop(_ADDRESS, None)
+        else:
+            environ.setdefault(_WAIT, "1")
         self._driver = subprocess.Popen(
             # -P: a script called ray.py in the working folder is not Ray.
-            [sys.executable, "-P", "-m", _DRIVER, str(Path(job.log).with_name("ray.log"))],
+            [sys.executable, "-P", "-m", _DRIVER, str(self._log)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environ,
@@ -165,6 +174,7 @@ class Ray:
         atexit.register(self.close)
         cards = len(visible_cards())
         self._ask("connect", address=self._address, cpus=len(processors()), gpus=cards)
+        self._is_connected = True
 
     def _ask(self, do: str, **what: object) -> dict[str, Any]:
         assert self._driver is not None
@@ -175,12 +185,27 @@ class Ray:
             raise SamebitError(
                 "the Ray cluster is lost: what speaks with it has ended",
                 address=self._address or "of this machine's own",
-                hint="studies/<id>/logs/ray.log has what Ray said; the same command goes on",
+                log=self._log,
+                hint="that has what Ray said; the same command goes on, elsewhere with --address",
             ) from error
         if "refused" in answer:
             told = answer["refused"]
             raise CannotStart(told["what"], hint=told["hint"] or None, **told["facts"])
         return answer
+
+
+def _end(driver: "subprocess.Popen[str]", *, at_once: bool) -> None:
+    """End a driver that does not listen; it is asked to where it may have begun a cluster."""
+    if not at_once:
+        driver.terminate()
+    try:
+        driver.wait(0 if at_once else _END_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        driver.kill()
+        driver.wait()
+    for pipe in (driver.stdin, driver.stdout):
+        assert pipe is not None
+        pipe.close()
 
 
 def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:

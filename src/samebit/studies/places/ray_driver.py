@@ -10,17 +10,23 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 _NAMESPACE = "samebit"
 _OBJECTS_BYTES = 80 * 2**20  # for objects of Ray's, of which we have next to none; its least
 _ANSWER_S = 0.3  # for an actor that is there
+_CONNECTS_S = 10.0
+_ROOM_S = 3.0  # after which an actor that has not begun is said to wait; its process takes one
+_NEEDS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}  # as nodes call them
 _NOT_STARTED = 127  # as of a shell
 _FORGOTTEN_S = 10.0  # after which an actor whose job is over ends, where nobody has asked
 
@@ -100,8 +106,10 @@ class Runner:
         said = self._keeper.stdout.read().decode("utf-8", "replace").strip()
         if said.lstrip("-").isdigit():
             self._over(int(said), "")
+        elif said:
+            self._over(_NOT_STARTED, said)
         else:
-            self._over(_NOT_STARTED, said or "what started it was killed")
+            self._over(None, "what started it was killed")
 
     def _over(self, code: int | None, said: str) -> None:
         printed = ""
@@ -141,11 +149,26 @@ class _Refused(Exception):
         self.told = {"what": what, "hint": hint, "facts": facts}
 
 
+@dataclass
+class _Actor:
+    actor: Any
+    answer: Any  # of `wait`
+    began: Any  # answered once it is there
+    asked: Mapping[str, float] = field(default_factory=dict)  # not known of one that was found
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it would be there by now, if there were room for it."""
+        return time.monotonic() - self.since > _ROOM_S
+
+
 class _Driver:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
-        self._jobs: dict[str, tuple[Any, Any, Any]] = {}  # actor, its answer, that it has begun
+        self._jobs: dict[str, _Actor] = {}
         self._over: dict[str, tuple[int | None, str, str]] = {}
+        self._had_room: list[Mapping[str, float]] = []  # for what there was a node before
 
     def connect(self, address: str, cpus: int, gpus: int) -> dict[str, Any]:
         """Join a cluster, or start one of this machine's, which ends with us."""
@@ -160,6 +183,7 @@ class _Driver:
             }
         self.is_ours = not address
         try:
+            _knock(address)
             self._ray.init(namespace=_NAMESPACE, log_to_driver=False, **more)
         except Exception as error:
             raise _cannot_connect(address, str(error), self._ray.__version__) from error
@@ -175,7 +199,7 @@ class _Driver:
                 name=key, lifetime="detached", max_restarts=0, **needs
             )
             try:
-                self._take(key, actor.remote(_KEEPER, job, _FORGOTTEN_S))
+                self._take(key, actor.remote(_KEEPER, job, _FORGOTTEN_S), asked)
             except ValueError:  # another driver was quicker
                 if not self.find(key)["found"]:
                     raise
@@ -190,54 +214,76 @@ class _Driver:
                 return {"found": False}
         return {"found": True}
 
-    def _take(self, key: str, actor: Any) -> None:
-        self._jobs[key] = (actor, actor.wait.remote(), actor.began.remote())
+    def _take(self, key: str, actor: Any, asked: Mapping[str, float] | None = None) -> None:
+        self._jobs[key] = _Actor(actor, actor.wait.remote(), actor.began.remote(), asked or {})
 
     def look(self, keys: Sequence[str]) -> dict[str, Any]:
-        """Of each that is over the exit code, and why where that is not all."""
+        """How each ended that is over, and why where that is not all; what others wait for."""
         self._collect(0.0)
-        return {"over": {key: self._over[key] for key in keys if key in self._over}}
+        over = {key: self._over[key] for key in keys if key in self._over}
+        return {"over": over, "waits": self._waiting(keys)}
+
+    def _waiting(self, keys: Sequence[str]) -> dict[str, str]:
+        """For what those wait that have not begun."""
+        late = {one.began: key for key in keys if (one := self._jobs.get(key)) and one.is_late}
+        if not late:
+            return {}
+        _, waiting = self._ray.wait([*late], num_returns=len(late), timeout=0)
+        nodes = self._nodes() if waiting else []
+        waits: dict[str, str] = {}
+        for began in waiting:
+            asked = self._jobs[late[began]].asked
+            fits = any(_fits(node, asked) for node in nodes)
+            waits[late[began]] = (
+                "for a place on Ray" if fits else f"for a node with {_asked(asked)}"
+            )
+        return waits
 
     def _collect(self, wait_s: float) -> None:
-        by_answer = {answer: key for key, (_, answer, _) in self._jobs.items()}
+        by_answer = {one.answer: key for key, one in self._jobs.items()}
         if not by_answer:
             return
         many = len(by_answer) if not wait_s else 1
         for answer in self._ray.wait([*by_answer], num_returns=many, timeout=wait_s)[0]:
             key = by_answer[answer]
-            actor, _, began = self._jobs[key]
+            actor = self._jobs[key].actor
             try:
                 self._over[key] = self._ray.get(answer)
             except self._ray.exceptions.ActorUnavailableError:
-                self._jobs[key] = (actor, actor.wait.remote(), began)  # it may come again
+                self._jobs[key].answer = actor.wait.remote()  # it may come again
                 continue
             except self._ray.exceptions.RayError as error:
-                self._over[key] = (None, _why(str(error)), "")
+                self._over[key] = (None, why_gone(str(error)), "")
             del self._jobs[key]
             self._ray.kill(actor)
 
     def cancel(self, key: str, at_once: bool) -> dict[str, Any]:
         """Ask a job to end, or end it; one that has not begun never does."""
-        if key in self._jobs:
-            actor, _, began = self._jobs[key]
-            if self._ray.wait([began], timeout=_ANSWER_S)[0]:
-                actor.cancel.remote(at_once)
+        one = self._jobs.get(key)
+        if one is not None:
+            if self._ray.wait([one.began], timeout=0 if one.is_late else _ANSWER_S)[0]:
+                one.actor.cancel.remote(at_once)
             else:  # it waits for room; where it was only slow, its keeper asks the job to end
-                self._ray.kill(actor)
+                self._ray.kill(one.actor)
         return {}
 
+    def _nodes(self) -> list[Mapping[str, float]]:
+        """What each node that is there has in all."""
+        return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+
     def _check_room(self, asked: Mapping[str, float]) -> None:
-        names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        for node in nodes:
-            if all(node.get(names[name], 0) >= amount for name, amount in asked.items()):
-                return
-        raise _Refused(
-            "no node of the Ray cluster has what a run asks for",
-            "ask for less with --threads, --gpus, --memory",
-            asked=_amounts({names[name]: amount for name, amount in asked.items()}),
-            **{f"node_{n}": _amounts(node) for n, node in enumerate(nodes, 1)},
-        )
+        """Refuse what no node ever had; for one that went away and may come back Ray waits."""
+        if asked in self._had_room:
+            return
+        nodes = self._nodes()
+        if not any(_fits(node, asked) for node in nodes):
+            raise _Refused(
+                "no node of the Ray cluster has what a run asks for",
+                "ask for less with --threads, --gpus, --memory",
+                asked=_asked(asked),
+                **{f"node_{n}": _amounts(node) for n, node in enumerate(nodes, 1)},
+            )
+        self._had_room.append(asked)
 
     def close(self) -> dict[str, Any]:
         """How many jobs keep us: where the cluster is ours it ends with us."""
@@ -251,10 +297,25 @@ class _Driver:
         self._ray.shutdown()
 
 
+def _fits(node: Mapping[str, float], asked: Mapping[str, float]) -> bool:
+    return all(node.get(_NEEDS[name], 0) >= amount for name, amount in asked.items())
+
+
+def _asked(asked: Mapping[str, float]) -> str:
+    return _amounts({_NEEDS[name]: amount for name, amount in asked.items()})
+
+
 def _amounts(resources: Mapping[str, float]) -> str:
     said = [f"{resources.get(name, 0):g} {name}s" for name in ("CPU", "GPU")]
     memory = resources.get("memory", 0)
     return ", ".join([*said, *([f"{memory / 2**30:.1f} GiB"] if memory else [])])
+
+
+def _knock(address: str) -> None:
+    """OSError where nothing listens at `host:port`: Ray itself would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECTS_S).close()
 
 
 def _cannot_connect(address: str, said: str, version: str) -> _Refused:
@@ -276,10 +337,13 @@ def _cannot_connect(address: str, said: str, version: str) -> _Refused:
     )
 
 
-def _why(said: str) -> str:
-    """Why an actor is gone, of what Ray says in many lines."""
-    found = re.search(r"The actor is dead because ([^\n]+)", said)
-    return found[1].rstrip(".") if found else " ".join(said.split())[:200]
+def why_gone(said: str) -> str:
+    """Why an actor is gone: the first sentence that says so, of what Ray says in many lines."""
+    low = re.search(r"running low on memory.*?([\d.]+GB used / [\d.]+GB)", said, re.DOTALL)
+    if low:
+        return f"Ray ended it, its node was low on memory: {low[1]}"
+    found = re.search(r"The actor (?:is dead|died) because (.+?)(?:\. |\.?$)", said, re.MULTILINE)
+    return found[1] if found else " ".join(said.split())[:200]
 
 
 def main() -> None:
@@ -310,6 +374,7 @@ def main() -> None:
             break
     if driver is not None:
         driver.end()
+        os._exit(0)  # Ray would wait another half second, for words of workers that nobody reads
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ each array lies beside the logs, with the keys of its jobs; by that `reconnect` 
 login node.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -15,17 +16,17 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from samebit import disk
-from samebit.errors import CannotStart
+from samebit.errors import CannotStart, Exit
 from samebit.studies.places import slurm_commands as commands
 from samebit.studies.places.place import Handle, Job, Look
 from samebit.studies.places.slurm_commands import LOST, Row
-from samebit.studies.places.slurm_script import NEAR_LIMIT, keys_of, script
+from samebit.studies.places.slurm_script import AGAIN, NEAR_LIMIT, SAID, keys_of, script
 
 __all__ = ["MOST_AT_A_TIME", "Slurm"]
 
 MOST_AT_A_TIME = 1000  # in the queue; an array may have as many where nobody changed that
 _LOOK_S, _MOST_S = 2.0, 30.0  # between two questions: the queue serves everybody
-_PREFIX = "samebit-"
+_NAME, _MOST_NAME = re.compile(r"[^A-Za-z0-9_.-]+"), 32  # letters
 _OURS = ("--parsable", "--requeue", "--signal=B:USR1@60", "--open-mode=append", "--export=ALL")
 _WAITS = {
     "None": "to be scheduled",
@@ -94,7 +95,7 @@ class Slurm:
         self.where = f"on Slurm, {jobs} at once" if jobs else "on Slurm, as many at once as it runs"
         self._waiting: list[_Task] = []  # to be put into an array
         self._next: _Array | None = None  # to be submitted
-        self._batch = self.takes  # so many in an array
+        self._batch = self._longest = self.takes  # so many in an array: now, and ever
         self._live: list[_Task] = []  # that Slurm has
         self._ending = _Ending()
         self._looked, self._took_s = float("-inf"), 0.0
@@ -153,15 +154,10 @@ class Slurm:
 
     def _find(self, folder: Path) -> dict[str, Row]:
         """All that go on of the arrays whose scripts lie in a folder, by the key of the job."""
-        names = {path.stem for path in folder.glob(f"{_PREFIX}*.sh")}
+        names = {path.stem for path in folder.glob("*.sh")}
         if not names:
             return {}
-        rows = commands.queue([])
-        if rows is None:
-            raise CannotStart(
-                "Slurm does not answer: what is in its queue already cannot be known",
-                hint="the same command goes on when it does",
-            )
+        rows = commands.queue([], or_raise=True) or {}
         keys = {name: keys_of(folder / f"{name}.sh") for name in names & {name for name, _ in rows}}
         return {
             keys[name][index]: row
@@ -193,6 +189,7 @@ class Slurm:
             disk.fault("study.sent")
             self._next = None
             self._live += array.tasks
+            self._batch = min(2 * self._batch, self._longest)
         return True
 
     def _make_array(self) -> _Array | None:
@@ -203,7 +200,9 @@ class Slurm:
         if size <= 0:
             return None
         tasks, self._waiting = self._waiting[:size], self._waiting[size:]
-        folder, name = tasks[0].job.log.parent, _PREFIX + secrets.token_hex(6)
+        folder = tasks[0].job.log.parent
+        of = _NAME.sub("_", tasks[0].job.name)[:_MOST_NAME] or "samebit"
+        name = f"{of}-{secrets.token_hex(6)}"
         for index, task in enumerate(tasks):
             task.name, task.index = name, index
             task.look = Look(False, said="to be submitted")
@@ -222,8 +221,11 @@ class Slurm:
         """Slurm did not take an array: it is asked again, or for fewer, later."""
         for task in array.tasks:
             task.look = Look(False, said=f"to be submitted: {answer.why}")
-        if answer.too_many:
+        # One that was cut short may have been taken: that is looked up before it is asked again.
+        if answer.too_many and commands.queue([array.name]) == {}:
             self._batch = max(1, len(array.tasks) // 2)
+            if answer.for_good:
+                self._longest = self._batch
             self._waiting = array.tasks + self._waiting
             self._next = None
             array.path.unlink(missing_ok=True)
@@ -263,12 +265,18 @@ def _look(task: _Task, *, is_known: bool) -> Look:
         return Look(False)
     state = row.state if row is not None else ""
     told = _told(task) if row is None or row.nodes else ""  # else it was never started
+    # What ended it before Slurm started it again counts where it could not go on then.
+    lately = told if row is not None and row.exit_code == Exit.USAGE else told.split(AGAIN)[-1]
     if state not in LOST and state != "COMPLETED":
-        state = next((state for sign, state in _TOLD.items() if sign in told), state)
+        state = next((state for sign, state in _TOLD.items() if sign in lately), state)
     of = (
         f"Slurm job {row.id}" + (f" on {row.nodes}" if row.nodes else "") if row is not None else ""
     )
-    said = f"{state}, {of}" if state in LOST and not task.cancelled else ""
+    said = ""
+    if state in LOST and not task.cancelled:
+        ours = [line for line in lately.splitlines() if line.startswith(SAID)]
+        more = [line.removeprefix(SAID) for line in ours if line not in (NEAR_LIMIT, AGAIN)]
+        said = "; ".join([f"{state}, {of}", *more])
     if said or told or (row is not None and row.reason not in ("None", "NonZeroExitCode")):
         why = f" ({row.reason})" if row is not None and row.reason != "None" else ""
         _add_to_log(task, f"samebit: {of}: {state}{why}\n{told}")

@@ -6,7 +6,9 @@ for some minutes more.
 
 import getpass
 import os
+import re
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,11 +25,21 @@ LOST = frozenset(
 )
 _ENDED = LOST | {"COMPLETED", "FAILED"}
 _COLUMNS = ("Name", "ArrayTaskID", "ArrayJobID", "State", "Reason", "exit_code", "NodeList")
-_WITHIN_S = 120.0
+_WITHIN_S, _LOOK_S = 120.0, 0.3
 # What sbatch says when it is to be asked again: nobody answers, or there are too many jobs now.
 _AWAY = ("unable to contact", "timed out", "connection", "communication", "zero bytes", "transport")
 _FULL = ("submit", "temporarily", "too many", "maxjob", "job limit", "try again")
 _TOO_LONG = ("invalid job array", "array size")
+# After which it would ask by itself for two minutes, and nobody could be told why.
+_ASKS_AGAIN = ", sleeping and retrying"
+# What its commands say where they find no cluster at all.
+_NO_CONFIGURATION = ("configuration source", "configuration file")
+_NO_CLUSTER = (*_NO_CONFIGURATION, "control machine", "authentication")
+_CAUSES = ("munge encode", "parsing error", "cannot stat", "unable to resolve")  # before the end
+_BEGINS = re.compile(  # names of programs and of their functions
+    r"^(s\w+: )?((error|fatal): )?(\w*_\w+( error)?: )?(Batch job submission failed: )?"
+)
+_LOGIN = "a study on Slurm is begun where jobs are submitted: on a login node"
 
 
 class Row(Struct, frozen=True):
@@ -58,6 +70,7 @@ class Answer(Struct, frozen=True):
     taken: bool
     why: str = ""  # not
     too_many: bool = False  # fewer at a time may be taken; else it is asked again later
+    for_good: bool = False  # so many never are
 
 
 def submit(options: Sequence[str], script: Path) -> Answer:
@@ -65,27 +78,50 @@ def submit(options: Sequence[str], script: Path) -> Answer:
     done = _call("sbatch", *options, str(script))
     if done.returncode == 0:
         return Answer(True)
-    said = done.stderr.strip() or done.stdout.strip()
-    lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in said.splitlines()]
-    last = lines[-1].removeprefix("Batch job submission failed: ") if lines else ""
-    low = last.lower()
-    if any(sign in low for sign in _TOO_LONG + _FULL):
-        return Answer(False, last, too_many=True)
-    if any(sign in low for sign in _AWAY):
-        return Answer(False, last)
+    lines = _said(done)
+    text, last = " ".join(lines).lower(), lines[-1].lower()
+    if any(sign in last for sign in _TOO_LONG + _FULL):
+        is_long = any(sign in last for sign in _TOO_LONG)
+        why = lines[-1].removesuffix(_ASKS_AGAIN)
+        return Answer(False, why, too_many=True, for_good=is_long)
+    if any(sign in text for sign in _AWAY):
+        return Answer(False, lines[-1])
+    if any(sign in text for sign in _NO_CLUSTER):
+        raise _no_cluster(lines)
     raise CannotStart(
         "Slurm does not take the jobs",
-        it_said=" | ".join(lines) or f"nothing, and exit code {done.returncode}",
+        it_said=" | ".join(lines),
         script=script,
         hint='--sbatch "partition=… time=…" gives options to sbatch',
     )
 
 
-def queue(names: Sequence[str]) -> dict[tuple[str, int], Row] | None:
+def _no_cluster(lines: Sequence[str]) -> CannotStart:
+    """Why nothing can be asked here, by what a command said."""
+    causes = (line for line in lines if any(sign in line.lower() for sign in _CAUSES))
+    is_without = any(sign in lines[-1].lower() for sign in _NO_CONFIGURATION)
+    conf = os.environ.get("SLURM_CONF")
+    return CannotStart(
+        f"{'no configuration of Slurm works' if is_without else 'Slurm cannot be reached'} here",
+        it_said=next(causes, lines[-1]),
+        configuration=conf if conf is not None else "Slurm's default: SLURM_CONF is not set",
+        hint=f"{_LOGIN}, where `sinfo` answers; there the same command goes on",
+    )
+
+
+def _said(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    """The lines of what a command that failed said, without what it begins each with."""
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    said = [_BEGINS.sub("", line, count=1) for line in lines]
+    return said or [f"nothing, and exit code {done.returncode}"]
+
+
+def queue(names: Sequence[str], *, or_raise: bool = False) -> dict[tuple[str, int], Row] | None:
     """The tasks of arrays, by name and index: those in the queue, and those that ended lately.
 
     Args:
         names: of the arrays; none: all of this user.
+        or_raise: CannotStart, rather than None, where Slurm does not answer.
 
     Returns None where Slurm does not answer.
     """
@@ -93,6 +129,8 @@ def queue(names: Sequence[str]) -> dict[tuple[str, int], Row] | None:
     words += [f"--name={','.join(names)}"] if names else []
     done = _call(*words, "--Format=" + ",".join(f"{column}:|" for column in _COLUMNS))
     if done.returncode != 0:
+        if or_raise:
+            raise _no_cluster(_said(done))
         return None
     found: dict[tuple[str, int], Row] = {}
     for line in done.stdout.splitlines():
@@ -120,21 +158,34 @@ def _call(*words: str) -> "subprocess.CompletedProcess[str]":
         if not name.startswith("SLURM_") or name in ("SLURM_CONF", "SLURM_CLUSTERS")
     }
     try:
-        return subprocess.run(
+        with subprocess.Popen(
             words,
             env=ours,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_WITHIN_S,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
-            check=False,
-        )
+        ) as child:
+            try:
+                out, err = _wait(child)
+            finally:
+                child.kill()  # where this was interrupted
     except FileNotFoundError as error:
-        raise CannotStart(
-            f"there is no {words[0]} on this machine",
-            hint="a study on Slurm is begun where jobs are submitted: on a login node",
-        ) from error
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(words, 1, "", f"timed out after {_WITHIN_S:.0f} s")
+        raise CannotStart(f"there is no {words[0]} on this machine", hint=_LOGIN) from error
+    texts = [text.decode("utf-8", "replace") for text in (out, err)]
+    return subprocess.CompletedProcess(words, child.returncode, *texts)
+
+
+def _wait(child: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """What a command says; one that only asks again and again, or never ends, is ended."""
+    until = time.monotonic() + _WITHIN_S
+    while True:
+        try:
+            return child.communicate(timeout=_LOOK_S)
+        except subprocess.TimeoutExpired as waits:
+            if _ASKS_AGAIN.encode() in (waits.stderr or b""):
+                child.kill()
+            elif time.monotonic() > until:
+                child.kill()
+                child.communicate()
+                return b"", b"timed out after %d s" % _WITHIN_S

@@ -13,14 +13,17 @@ from pathlib import Path
 
 from samebit.studies.places.place import Job
 
-__all__ = ["NEAR_LIMIT", "keys_of", "script"]
+__all__ = ["AGAIN", "NEAR_LIMIT", "SAID", "keys_of", "script"]
 
 _FORMAT = "# samebit-slurm 1 "
-NEAR_LIMIT = "samebit: the time limit is near"  # said into Slurm's own file of a task
+SAID = "samebit: "  # before what is said by us into Slurm's own file of a task
+NEAR_LIMIT = f"{SAID}the time limit is near"
+AGAIN = f"{SAID}started again by Slurm"
 
 # `&` and `wait`, because a shell that waits in the foreground hears of a signal only afterwards.
 _END = """\
 exec 3>&1 >>"$log" 2>&1
+[ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || echo "$again" >&3
 cd "$folder" || exit 125
 child=
 trap : TERM  # Slurm tells the processes of a job by itself, and ends all with this one
@@ -33,8 +36,8 @@ while
     kill -0 $child 2>/dev/null
 do :; done
 if [ -n "$near" ] && [ $code -ne 0 ]; then
-    echo "$near_limit"
-    eval "$goes_on" && scontrol requeue "$SLURM_JOB_ID" && exit 0
+    # Why it is not queued again is for whoever controls the study, too.
+    eval "$goes_on && scontrol requeue $SLURM_JOB_ID" >&3 2>&3 && exit 0
 fi
 exit $code
 """
@@ -53,6 +56,7 @@ def script(jobs: Sequence[Job], options: Sequence[str]) -> str:
         _FORMAT + json.dumps([job.key for job in jobs]),
         f"# sbatch {' '.join(map(_in_a_line, options))}",
         f"near_limit={shlex.quote(NEAR_LIMIT)}",
+        f"again={shlex.quote(AGAIN)}",
         "case $SLURM_ARRAY_TASK_ID in",
     ]
     for index, job in enumerate(jobs):
