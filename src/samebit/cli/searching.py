@@ -118,7 +118,7 @@ def sweep(options: argparse.Namespace) -> int:
     study = join_or_declare(store, with_id(store, meant.study))
     answers = open_sampler(study, meant.sweep)
     errors = Screen.of(sys.stderr)
-    _say_begin(errors, study, meant, where_of(study, place, remote))
+    _say_begin(errors, study, _what(meant, answers), where_of(study, place, remote))
     with sent_from(errors, store, study, place, remote) as place:
         results = _results_of(store, study, meant.sweep)
         asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
@@ -281,19 +281,24 @@ def _check_at_once(meant: _Meant) -> None:
 
 
 def _check(meant: _Meant, answers: Answers) -> None:
-    most = meant.budget.trials or answers.size or 1
+    most = _most(meant, answers) or 1
     if most * meant.sweep.seeds > MOST:
         raise UsageError(f"{most * meant.sweep.seeds:,} runs are too many", at_most=MOST)
+
+
+def _most(meant: _Meant, answers: Answers) -> int | None:
+    """Configurations that there will be at most, as far as their number is bounded."""
+    return min((n for n in (meant.budget.trials, answers.size) if n), default=None)
 
 
 def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> None:
     study, sweep = meant.study, meant.sweep
     space = [f"  {one.name}: {words(one)}" for one in sweep.space]
-    say_wrapped(screen, [_what(meant), f"  {where}", *space])
+    say_wrapped(screen, [_what(meant, answers), f"  {where}", *space])
     _warn(screen, study)
     if answers.size is None:
         screen.say("  the first:")
-    most = min(n for n in (meant.budget.trials, answers.size, _SHOWN) if n)
+    most = min(_most(meant, answers) or 1, _SHOWN)
     shown = most if answers.size is not None else 1
     for at in range(shown):
         given, _ = filled(study, {**answers.ask(at), "all": 0})
@@ -302,18 +307,18 @@ def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> No
         screen.say(f"  and {answers.size - shown:,} more")
 
 
-def _what(meant: _Meant) -> str:
+def _what(meant: _Meant, answers: Answers) -> str:
     sweep, budget = meant.sweep, meant.budget
-    limits = [counted(budget.trials, "configuration")] if budget.trials else []
+    limits = [counted(most, "configuration")] if (most := _most(meant, answers)) else []
     limits += [duration(budget.seconds)] if budget.seconds else []
     limits += [f"{number(budget.gpu_seconds / 3600)} device-hours"] if budget.gpu_seconds else []
     each = f", {sweep.seeds} seeds each" if sweep.seeds > 1 else ""
     how = f"{sweep.sampler} over {', '.join(one.name for one in sweep.space)}"
-    return f"{how}, {' or '.join(limits) or 'all of it'}{each}; {meant.study.metric}: {sweep.rule}"
+    return f"{how}, {' or '.join(limits)}{each}; {meant.study.metric}: {sweep.rule}"
 
 
-def _say_begin(screen: Screen, study: Study, meant: _Meant, where: str) -> None:
-    say_wrapped(screen, [f"samebit: sweep {study.name}: {_what(meant)}"])
+def _say_begin(screen: Screen, study: Study, what: str, where: str) -> None:
+    say_wrapped(screen, [f"samebit: sweep {study.name}: {what}"])
     say_wrapped(screen, [f"samebit: {where}"], screen.paint.dim)
     _warn(screen, study)
 

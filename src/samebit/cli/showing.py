@@ -198,6 +198,10 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
         yield "exception", exception.strip().splitlines()[-1]
     if view.record.parent:
         yield "inside run", view.record.parent
+    if view.record.study is not None:
+        from samebit.cli.trials import trial_lines  # noqa: PLC0415  (most runs are of no study)
+
+        yield from trial_lines(view)
 
 
 def _executions(view: View) -> Iterator[tuple[str, object]]:
@@ -376,12 +380,21 @@ def _console(view: View, screen: Screen) -> None:
                 screen.say(visible(line))
 
 
+def _trial(view: View) -> dict[str, Any] | None:
+    if view.record.study is None:
+        return None
+    from samebit.cli.trials import trial_of  # noqa: PLC0415  (most runs are of no study)
+
+    return structs.asdict(found) if (found := trial_of(view)) is not None else None
+
+
 def _everything(view: View) -> dict[str, Any]:
     return {
         "run": records.plain(view.record),
         "name": view.name,
         "state": view.status,
         "cause": view.cause,
+        "trial": _trial(view),
         "ranks": view.ranks,
         "executions": [
             {"start": records.plain(s), "end": records.plain(e)}

@@ -2,6 +2,7 @@
 
 from typing import Any, NotRequired, TypedDict
 
+from samebit.cli.trials import TrialOf
 from samebit.query.lacks import Lack
 from samebit.records import ExecutionEnd, ExecutionStart, RunRecord, Verdict
 
@@ -100,6 +101,7 @@ class Show(TypedDict):
     name: str | None
     state: str
     cause: str | None
+    trial: TrialOf | None  # nothing where no study had it started
     ranks: list[str]
     executions: list[Execution]
     facts: Fact
