@@ -131,12 +131,14 @@ def test_what_nobody_opened_is_not_told(seen: Watched) -> None:
     assert "in/jit2.pt" not in seen.names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITES)
 def test_what_a_library_writes_is_an_output(seen: Watched, name: str) -> None:
     assert seen[f"out/{name}"]["how"] == "write"
     assert seen[f"out/{name}"]["digest"] == digest.of_file(seen.folder / "out" / name)[0]
 
 
+@pytest.mark.slow
 def test_the_libraries_stay_what_they_were(tmp_path: Path) -> None:
     """Loaded after the watch began; classes, signatures, errors and warnings are the libraries'."""
     code = """

@@ -184,6 +184,7 @@ def test_a_wrapped_seed_function_is_what_it_was(project: Project) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="forks")
 def test_loader_workers_report_no_seed_calls(project: Project) -> None:
     project.write("later.py", DRAW + "draw()\n")

@@ -60,6 +60,7 @@ torch.backends.opt_einsum.strategy = "optimal"
     return read_after("import numpy, torch"), read_after(code)
 
 
+@pytest.mark.slow
 def test_every_setting_is_read_back(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
     fresh, otherwise = both
     found = {name: now for name, (_, now) in settings.changed(fresh, otherwise).items()}

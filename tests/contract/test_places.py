@@ -111,6 +111,7 @@ def test_listings(place: Place, top: str) -> None:
     assert list(place.folders(f"{top}/q")) == []
 
 
+@pytest.mark.slow
 def test_more_than_one_page_is_listed(place: Place, top: str) -> None:
     from samebit.remotes import moving
 

@@ -67,6 +67,7 @@ def test_the_code_does_what_the_page_says(drawn: tuple[dict[str, list[Any]], int
     assert name(table, "set") == by_the_page.table_set(kinds, columns, rows)
 
 
+@pytest.mark.slow
 @given(plain_tables(), st.data())
 def test_chunks_slices_and_offsets_do_not_matter(
     drawn: tuple[dict[str, list[Any]], int], data: st.DataObject
@@ -119,6 +120,7 @@ def test_cells_do_not_run_into_each_other_in_a_set() -> None:
     assert len({name(table, "set") for table in tables}) == 3
 
 
+@pytest.mark.slow
 def test_a_table_longer_than_what_is_looked_at_together() -> None:
     rows = 2 * ROWS + 17
     numbers = np.arange(rows, dtype="f8")

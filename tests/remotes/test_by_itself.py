@@ -82,6 +82,7 @@ def test_where_nothing_outlives_the_job(project: Project, other: Store) -> None:
     assert whole_there(project, other)
 
 
+@pytest.mark.slow
 def test_while_it_goes_on(project: Project, other: Store) -> None:
     place = FolderPlace(project.path.parent / "remote")
     project.write("samebit.toml", '[push]\nauto = "during"\nevery_min = 0\nremote = "lab"\n')

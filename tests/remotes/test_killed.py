@@ -94,6 +94,7 @@ def test_a_push_that_is_killed_at_any_request(
     assert_same(store, other)
 
 
+@pytest.mark.slow
 def test_a_pull_that_is_killed_at_any_request(
     store: Store, other: Store, place: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:

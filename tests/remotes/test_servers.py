@@ -308,6 +308,7 @@ def asking(server: Sshd, store: Store) -> Generator[Project]:
     assert not processes_of(server)
 
 
+@pytest.mark.slow
 def test_in_a_terminal_ssh_asks_once(asking: Project) -> None:
     terminal = Terminal(asking, f"{SAMEBIT} push")
     terminal.read_until("Enter passphrase")
@@ -317,6 +318,7 @@ def test_in_a_terminal_ssh_asks_once(asking: Project) -> None:
     assert "pushed" in terminal.said
 
 
+@pytest.mark.slow
 def test_ctrl_c_where_ssh_asks(asking: Project) -> None:
     """It ends, and what is typed is seen again."""
     terminal = Terminal(asking, f"trap : INT; {SAMEBIT} push; echo ended; stty")

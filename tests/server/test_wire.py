@@ -165,6 +165,7 @@ def test_slow_and_silent_connections_keep_nobody_else_waiting(ui: Ui) -> None:
             assert ui.get("/api/store").status == 200
 
 
+@pytest.mark.slow
 def test_where_there_are_too_many_connections_it_answers_again_later(some_runs: Path) -> None:
     """A thousand connections are as many as most shells allow a process to have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

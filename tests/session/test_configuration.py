@@ -202,6 +202,7 @@ def test_a_large_configuration_comes_back_and_is_shown(project: Project) -> None
 LIBRARY = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--theirs', default=1)\n"
 
 
+@pytest.mark.slow
 def test_a_library_that_parses_for_itself_is_no_configuration(project: Project) -> None:
     packages = project.path / "venv" / "site-packages"
     project.write("venv/site-packages/atimport.py", LIBRARY + "p.parse_known_args()\n")
@@ -266,6 +267,7 @@ def test_a_script_that_only_assigns_has_its_plain_globals(project: Project) -> N
     assert project.views()[-1].facts["config"] == {"mine": 1}
 
 
+@pytest.mark.slow
 def test_what_has_a_text_that_says_all_of_it_is_a_setting_too(project: Project) -> None:
     project.write(
         "a.py",

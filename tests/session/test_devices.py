@@ -80,6 +80,7 @@ def test_a_run_on_a_late_device_is_recorded_whole_and_verified(project: Project)
     assert "not comparable" not in verified.out
 
 
+@pytest.mark.slow
 def test_a_kill_takes_the_rows_whose_digests_had_not_come(project: Project) -> None:
     project.write("imitated.py", IMITATED)
     project.write("train.py", TRAIN)

@@ -154,6 +154,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
 def test_a_compiled_model_is_compiled_once_into_one_graph_as_without_us(
     both: Any, project: Project, backend: str

@@ -228,6 +228,7 @@ run.log({"signals": count}, step=0)
     assert (view.gaps, view.status) == ([], "finished")
 
 
+@pytest.mark.slow
 @linux_only
 def test_a_fork_while_other_threads_log_does_not_hang(project: Project) -> None:
     view, _ = log(

@@ -109,6 +109,7 @@ def test_splits_of_datasets_are_of_the_rows_of_what_was_split(ran: tuple[Any, Re
     assert one["train_test_split 8"] == one["train_test_split 9"]
 
 
+@pytest.mark.slow
 def test_samplers_say_which_rows_a_loader_takes(ran: tuple[Any, RecordedRun]) -> None:
     (_, drawn, *_), run = ran
     chosen = run.split("SubsetRandomSampler")

@@ -85,6 +85,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, View]:
     return {view.name: view for view in project.views()}
 
 
+@pytest.mark.slow
 def test_a_skipped_step_is_told_with_the_scale_before_and_after(views: dict[Any, View]) -> None:
     view = views["scaler"]
     scalars = view.schedules[0].scalars

@@ -91,6 +91,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, RecordedRun, str
     return plain.json, RecordedRun(project.view()), recorded.err
 
 
+@pytest.mark.slow
 def test_nothing_is_changed_and_nothing_said(ran: tuple[Any, RecordedRun, str]) -> None:
     found, _, said = ran
     assert said == ""
@@ -176,6 +177,7 @@ for at in range(130):
 """
 
 
+@pytest.mark.slow
 def test_of_very_many_folds_and_parts_the_first_are_kept_and_it_is_said(project: Project) -> None:
     project.write("a.py", BOUNDS)
     ended = project.python("a.py", PYTHONHASHSEED="1")

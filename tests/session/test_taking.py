@@ -63,6 +63,7 @@ def test_who_is_killed_before_the_code_is_taken_starts_nothing(slow: Project) ->
     assert slow.path.joinpath("helper.py").read_text() == "NOW = 'recorded'\n"
 
 
+@pytest.mark.slow
 def test_an_interrupt_before_the_first_line_is_one(slow: Project) -> None:
     began = started(slow)
     os.killpg(began.pid, signal.SIGINT)
@@ -74,6 +75,7 @@ def test_an_interrupt_before_the_first_line_is_one(slow: Project) -> None:
     assert slow.view().status == "killed"
 
 
+@pytest.mark.slow
 def test_a_command_that_is_no_python_begins_after_it(slow: Project) -> None:
     ended = slow.run("--", "sh", "-c", f"echo > helper.py; exec {sys.executable} -c 'print(1)'")
     assert (ended.code, ended.out) == (0, "1\n")

@@ -166,6 +166,7 @@ print(run.step)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["optimizer", "loop"])
 def test_it_works_beside_an_optimizer_of_torch(project: Project, first: str) -> None:
     pytest.importorskip("torch")
@@ -340,6 +341,7 @@ print(sum(copies))
 """
 
 
+@pytest.mark.slow
 def test_a_model_of_torch_that_is_stepped_by_hand_is_not_copied_at_every_step(
     project: Project,
 ) -> None:

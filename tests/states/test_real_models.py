@@ -55,6 +55,7 @@ class Holder(torch.nn.Module):
                 module.register_buffer(last, torch.zeros_like(tensor))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "name"), [(p, n) for p, names in MODELS.items() for n in names]
 )

@@ -116,6 +116,7 @@ def test_a_run_that_sees_nothing_of_its_study_comes_home_and_is_verified(
     assert len(project.views()) == 2  # the run, and its replay
 
 
+@pytest.mark.slow
 def test_on_a_server_whose_keys_are_in_no_command(
     project: Project,
     tmp_path: Path,

@@ -1,6 +1,7 @@
 """Traces compared by column come to what comparing them row by row comes to."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def columns(rows: list[TraceRow]) -> Steps:
     )
 
 
+@pytest.mark.slow
 @given(pairs(), st.booleans(), st.sets(st.sampled_from(GROUPS)))
 @settings(max_examples=400, deadline=None)
 def test_columns_and_rows_come_to_the_same(

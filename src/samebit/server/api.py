@@ -5,22 +5,17 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from starlette.datastructures import QueryParams
 
 from samebit import places
 from samebit.errors import UsageError
 from samebit.folders.read import View
 from samebit.folders.said import check
-from samebit.query import seeds
-from samebit.query.crossing import Crossing, crossing
-from samebit.query.endings import Curve
 from samebit.query.seeds import Group
 from samebit.query.where import Sort, resolve
 from samebit.remotes import named
 from samebit.server import answers, beside, code, curves, media, one
 from samebit.server.answers import (
     GroupCurves,
-    Groups,
     Metric,
     Metrics,
     SaidAnswer,
@@ -28,7 +23,17 @@ from samebit.server.answers import (
     StoreAnswer,
     encode,
 )
-from samebit.server.asked import condition, flag, names, real, whole, words
+from samebit.server.asked import (
+    Answer,
+    Asked,
+    condition,
+    flag,
+    metric_of,
+    names,
+    real,
+    whole,
+    words,
+)
 from samebit.server.comparing import Comparer
 from samebit.server.described import (
     BINARY,
@@ -38,7 +43,6 @@ from samebit.server.described import (
     CSV,
     DRAWN,
     IDS,
-    METRIC,
     REPLAYS,
     SINCE,
     SOME_RUNS,
@@ -49,65 +53,30 @@ from samebit.server.described import (
     VALUE,
     WHERE,
     Address,
-    Takes,
     a_text,
     a_whole,
-    a_word,
 )
-from samebit.server.given import Given, Judged
+from samebit.server.given import Given
+from samebit.server.grouped import CONFIDENCE, METHOD, TOLD_BY, Grouped
 from samebit.server.leaves import Leaves
 from samebit.server.looking import Looking
-from samebit.server.points import PointsCache, load_numpy
+from samebit.server.points import PointsCache
 from samebit.server.reading import Reader
 
-__all__ = ["Api", "Request"]
+__all__ = ["Api"]
 
 Row = dict[str, Any]
 
 Counted = tuple[Group, Sequence[Mapping[str, object]]]  # and the rows that it was told from
 
-_CONFIDENCE = 0.95
 _MOST_RUNS = 1000  # whose curves are drawn at once
 _MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
-_METHOD = ("config.", "seeds.")  # by which a group's result says what varied in it
-# What is a repeat of another run, which seeds make pairs, how many versions of the code there were.
-_TOLD_BY = ("seed", "study", "trial", "trial.seeds", "started", "command", "code.ran")
-_SPENT = ("steps", "device_hours")
-_OF_TRIALS = ("seconds", "started", "cause", "device_hours", "machine.devices")
-_TAKES = ("last", "first", "min", "max")
-_TAKE = a_word("take", "of each run's metric", _TAKES)
-_JUDGED = (METRIC, _TAKE, a_word("better", "which is", seeds.BETTER))
-_TWO = (
-    IDS,
-    a_text("against", "ids of the runs of the other group", is_needed=True),
-    *_JUDGED,
-    a_text("first", "what the one group is called; else the first"),
-    a_text("second", "what the other is called; else the second"),
-)
-_WHICH = "which runs are the group?"
-_WITHIN = Takes("within", "how narrow an interval is to be", {"type": "number"})
-_KINDS = (
-    *(a_text(name, "a key that is a seed", is_needed=True) for name in ("down", "across")),
-    a_text("others", "keys of further kinds of seeds, separated by commas"),
-)
 _TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
-_NAME = a_text("name", "the group of a sweep's runs", is_needed=True)
 _ID = a_text("id", "the id of a run", is_needed=True)
 _OFFSET = a_whole("offset", "so many points before")
 _FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
 _PLACE = a_text("place", "of a leaf in its state", is_needed=True)
 _PATH = a_text("path", "a file's place in the tree", is_needed=True)
-
-
-class Request:
-    """A request, as far as an answer depends on it."""
-
-    def __init__(self, query: QueryParams, path: Mapping[str, str]) -> None:
-        self.query = query
-        self.run = path.get("run", "")
-
-
-Answer = Callable[[Request], bytes]
 
 
 class Api:
@@ -118,6 +87,7 @@ class Api:
         self._given = given
         self._looking = looking
         self._points = PointsCache(self.reader)
+        self._grouped = Grouped(given, looking, self._points)
         self._comparer = Comparer(self.reader, given)
         self._leaves = Leaves(self.reader, given)
 
@@ -136,13 +106,7 @@ class Api:
             "runs/filter": (self._filter, Address(answers.Fitting, (WHERE, REPLAYS))),
             "runs.csv": (self._table("csv"), Address(CSV, _TABLE, "what is shown")),
             "runs.tex": (self._table("tex"), Address(TEX, _TABLE, "what is shown, for LaTeX")),
-            "runs/groups": (self._groups, Address(answers.Groups, (BY, METRIC, _TAKE, *SOME_RUNS))),
-            "seeds/best": (self._best, Address(seeds.Bests, (BY, *_JUDGED, *SOME_RUNS))),
-            "seeds/group": (self._group, Address(self._given.group[1], (IDS, *_JUDGED, _WITHIN))),
-            "seeds/versus": (self._versus, Address(self._given.versus[1], _TWO)),
-            "seeds/crossing": (self._crossing, Address(Crossing, (IDS, METRIC, _TAKE, *_KINDS))),
-            "studies": (self._studies, Address(answers.Studies, SOME_RUNS)),
-            "sweep": (self._sweep, Address(self._given.sweep[1], (_NAME,))),
+            **self._grouped.addresses(),
             "metrics": (self._metrics, Address(answers.Metrics, SOME_RUNS)),
             "curves": (self._curves, Address(BINARY, (IDS, *DRAWN), "envelopes as numbers")),
             "curves/groups": (
@@ -168,7 +132,7 @@ class Api:
             },
         }
 
-    def _store(self, _: Request) -> bytes:
+    def _store(self, _: Asked) -> bytes:
         store = self._given.store
         answer = StoreAnswer(
             id=places.store_id(store),
@@ -183,7 +147,7 @@ class Api:
         )
         return encode(answer)
 
-    def _runs(self, asked: Request) -> bytes:
+    def _runs(self, asked: Asked) -> bytes:
         return self._looking.runs(
             names(asked.query, "columns"),
             replays=flag(asked.query, "replays"),
@@ -191,117 +155,14 @@ class Api:
             since=whole(asked.query, "since"),
         )
 
-    def _filter(self, asked: Request) -> bytes:
+    def _filter(self, asked: Asked) -> bytes:
         fitting = condition(asked.query) or ""
         return encode(self._looking.filter(fitting, replays=flag(asked.query, "replays")))
 
-    def _groups(self, asked: Request) -> bytes:
-        by = names(asked.query, "by") or []
-        found = [group for group, _ in self._came_to(asked, by)]
-        return encode(Groups(by, _metric(asked), _take(asked), _CONFIDENCE, found))
-
-    def _came_to(self, asked: Request, by: list[str], more: Sequence[str] = ()) -> list[Counted]:
-        """What groups of the runs that are meant came to, each with the rows that it is of."""
-        metric, take = _metric(asked), _take(asked)
-        needed = [*by, *more, *_TOLD_BY]
-        needed += (f"{one}.{metric}" for one in ("metric", *_TAKES[1:]))
-        return [
-            (self._given.counted(rows, metric, take, values), rows)
-            for values, rows in self._given.groups(self._chosen(asked, needed, _METHOD), by)
-        ]
-
-    def _studies(self, asked: Request) -> bytes:
-        of_runs = ("state", "seconds", "started", "study")
-        rows = self._looking.rows(None, replays=False, names=of_runs, beginnings=())
-        found = self._given.studies(rows)
-        if asked.query.get("where") or asked.query.get("ids"):
-            meant = {row.get("study") for row in self._chosen(asked, ("study",))}
-            found = [one for one in found if one.id in meant]
-        return encode(answers.Studies(found))
-
-    def _sweep(self, asked: Request) -> bytes:
-        tell, _ = self._given.sweep
-        rows = self._looking.rows(None, replays=False, names=_OF_TRIALS, beginnings=("metric.",))
-        return encode(tell(asked.query.get("name", ""), rows))
-
-    def _best(self, asked: Request) -> bytes:
-        by, better = names(asked.query, "by") or [], _better(asked)
-        groups = [group for group, _ in self._came_to(asked, by)]
-        found, method = seeds.best(groups, better == "lower")
-        return encode(seeds.Bests(by, _metric(asked), _take(asked), better, method, found))
-
-    def _group(self, asked: Request) -> bytes:
-        """Of the runs that are named, those without a result among them."""
-        numpy, metric = load_numpy(), _metric(asked)
-
-        def curve_of(run: str) -> Curve | None:
-            series = self._points.series(run, metric)
-            return None if series is None else (series.steps(numpy), series.values(numpy))
-
-        tell, _ = self._given.group
-        judged = Judged(metric, _take(asked), _better(asked))
-        within = real(asked.query, "within")
-        return encode(tell(self._whole_rows(asked, "ids"), judged, within, curve_of))
-
-    def _versus(self, asked: Request) -> bytes:
-        """Of the runs that are named first and those named second."""
-        tell, _ = self._given.versus
-        both = [
-            (asked.query.get(name) or said, self._whole_rows(asked, ids))
-            for ids, name, said in (
-                ("ids", "first", "the first"),
-                ("against", "second", "the second"),
-            )
-        ]
-        judged = Judged(_metric(asked), _take(asked), _better(asked))
-        return encode(tell(both[0], both[1], judged))
-
-    def _whole_rows(self, asked: Request, name: str) -> list[Row]:
-        """What groups are told from, of the runs that are named."""
-        query = QueryParams({"ids": asked.query.get(name, "")})
-        metric = _metric(asked)
-        needed = [*_TOLD_BY, *_SPENT, f"points.{metric}"]
-        needed += (f"{one}.{metric}" for one in _TAKES[1:])
-        rows = self._chosen(Request(query, {}), needed, (*_METHOD, "metric."))
-        if not rows:
-            raise UsageError(f"no run is named in {name}", hint=_WHICH)
-        return rows
-
-    def _crossing(self, asked: Request) -> bytes:
-        down, across = (asked.query.get(name, "") for name in ("down", "across"))
-        others = names(asked.query, "others") or []
-        group, rows = self._one(asked, "ids", (down, across, *others))
-        floor = self._given.floor(rows, _metric(asked), _take(asked))
-        return encode(replace(crossing(group, rows, down, across, others), floor=floor))
-
-    def _one(self, asked: Request, name: str, more: Sequence[str] = ()) -> Counted:
-        """The runs that are named, as one group."""
-        query = QueryParams({**dict(asked.query), "ids": asked.query.get(name, "")})
-        found = self._came_to(Request(query, {}), [], more)
-        if not found:
-            raise UsageError(f"no run is named in {name}", hint=_WHICH)
-        return found[0]
-
-    def _chosen(
-        self, asked: Request, names: Sequence[str], beginnings: tuple[str, ...] = ()
-    ) -> list[Row]:
-        """Of the runs that are meant (named, or fitting a condition) what is under some names."""
-        rows = self._looking.rows(
-            condition(asked.query),
-            replays=flag(asked.query, "replays"),
-            names=names,
-            beginnings=beginnings,
-        )
-        ids = words(asked.query, "ids")
-        if ids is None:
-            return rows
-        by_id = {row["id"]: row for row in rows}
-        return [by_id[run] for run in ids if run in by_id]
-
-    def _metrics(self, asked: Request) -> bytes:
+    def _metrics(self, asked: Asked) -> bytes:
         """From the rows alone: nothing is read."""
         found: dict[str, list[tuple[int, float | None]]] = {}
-        for row in self._chosen(asked, (), ("points.", "step.", "first.")):
+        for row in self._looking.meant(asked.query, (), ("points.", "step.", "first.")):
             for key in row:
                 name = key.removeprefix("points.")
                 is_drawn = name != key and f"first.{name}" in row
@@ -321,7 +182,7 @@ class Api:
         ]
         return encode(Metrics(sorted(metrics, key=lambda one: (one.volatile, one.name))))
 
-    def _curves(self, asked: Request) -> bytes:
+    def _curves(self, asked: Asked) -> bytes:
         ids = words(asked.query, "ids") or []
         if len(ids) > _MOST_RUNS:
             hint = "curves/groups draws the mean of any number"
@@ -334,45 +195,45 @@ class Api:
             )
         return curves.curves(self._points, ids, drawn)
 
-    def _group_curves(self, asked: Request) -> bytes:
+    def _group_curves(self, asked: Asked) -> bytes:
         by, drawn = names(asked.query, "by") or [], _drawn(asked)
-        groups = self._given.groups(self._chosen(asked, by), by)
+        groups = self._given.groups(self._looking.meant(asked.query, by), by)
         found = [
             curves.group_curve(self._points, values, [str(row["id"]) for row in rows], drawn)
             for values, rows in groups
         ]
         told = [one for one in found if one is not None]
-        answer = GroupCurves(by, drawn.metric, drawn.x, _CONFIDENCE, "t interval", told)
+        answer = GroupCurves(by, drawn.metric, drawn.x, CONFIDENCE, "t interval", told)
         return encode(answer)
 
-    def _curve_points(self, asked: Request) -> bytes:
+    def _curve_points(self, asked: Asked) -> bytes:
         run = asked.query.get("id", "")
         offset = max(0, whole(asked.query, "offset") or 0)
         return encode(curves.points(self.reader.view(run), _drawn(asked), offset))
 
-    def _compare(self, asked: Request) -> bytes:
+    def _compare(self, asked: Asked) -> bytes:
         return encode(self._comparer.compare(words(asked.query, "ids") or []))
 
-    def _trace(self, asked: Request) -> bytes:
+    def _trace(self, asked: Asked) -> bytes:
         ids = words(asked.query, "ids") or []
         begin, count = whole(asked.query, "from") or 0, whole(asked.query, "count") or 200
         return encode(self._comparer.trace(ids, begin, count))
 
-    def _trace_leaves(self, asked: Request) -> bytes:
+    def _trace_leaves(self, asked: Asked) -> bytes:
         ids, optimizer = words(asked.query, "ids") or [], whole(asked.query, "optimizer") or 0
         return encode(self._comparer.leaves(ids, optimizer, whole(asked.query, "step") or 0))
 
-    def _states(self, asked: Request) -> bytes:
+    def _states(self, asked: Asked) -> bytes:
         return encode(self._leaves.compare(*_two_states(asked)))
 
-    def _leaf(self, asked: Request) -> bytes:
+    def _leaf(self, asked: Asked) -> bytes:
         place = asked.query.get("place", "")
         return encode(self._leaves.leaf(*_two_states(asked), place))
 
-    def _run(self, asked: Request) -> bytes:
+    def _run(self, asked: Asked) -> bytes:
         return encode(one.summary(self.reader.view(asked.run), self._given))
 
-    def _value(self, asked: Request) -> bytes:
+    def _value(self, asked: Asked) -> bytes:
         query, view = asked.query, self.reader.view(asked.run)
         part, name, at = query.get("part", ""), query.get("name", ""), whole(query, "at") or 0
         return one.value(view, self._given, part, name, at).encode("utf-8", "backslashreplace")
@@ -399,15 +260,15 @@ class Api:
     def _table(self, form: str) -> Answer:
         """Exactly what is shown: these runs and columns, or groups of runs, in this order."""
 
-        def answer(asked: Request) -> bytes:
+        def answer(asked: Asked) -> bytes:
             columns, by = names(asked.query, "columns"), names(asked.query, "by")
             if by:
-                needed = [*by, *_TOLD_BY, *(columns or ())]
-                rows = self._with_all(self._chosen(asked, needed, _METHOD), by)
+                needed = [*by, *TOLD_BY, *(columns or ())]
+                rows = self._with_all(self._looking.meant(asked.query, needed, METHOD), by)
                 order = _order(asked)
                 return self._given.groups_table(form, rows, by, columns or (), order).encode()
             beginnings = ("config.", "metric.") if columns is None else ()
-            chosen = self._chosen(asked, columns or ("name", "seed"), beginnings)
+            chosen = self._looking.meant(asked.query, columns or ("name", "seed"), beginnings)
             whole = [row for row in chosen if "damage" not in row]
             rows = self._with_all(whole, columns or ())
             return self._given.table(form, rows, columns).encode()
@@ -428,48 +289,30 @@ class Api:
     def _of_run(self, tell: Callable[[View], object]) -> Answer:
         return lambda asked: encode(tell(self.reader.view(asked.run)))
 
-    def _file(self, asked: Request) -> bytes:
+    def _file(self, asked: Asked) -> bytes:
         return encode(code.one_file(self.reader.view(asked.run), asked.query.get("path", "")))
 
-    def _console(self, asked: Request) -> bytes:
+    def _console(self, asked: Asked) -> bytes:
         execution, after = whole(asked.query, "execution"), whole(asked.query, "after") or 0
         folder = self.reader.folder(asked.run)
         return encode(one.console(folder, execution, asked.query.get("rank"), after))
 
 
-def _order(asked: Request) -> Sort | None:
+def _order(asked: Asked) -> Sort | None:
     """`acc:desc`; a name may hold anything, and more colons."""
     name, _, way = asked.query.get("sort", "").rpartition(":")
     return Sort(name, descending=way == "desc") if name else None
 
 
-def _metric(asked: Request) -> str:
-    return asked.query.get("metric", "").removeprefix("metric.")
-
-
-def _take(asked: Request) -> str:
-    take = asked.query.get("take", "last")
-    if take not in _TAKES:
-        raise UsageError(f"no way to take a metric: {take!r}", known=", ".join(_TAKES))
-    return take
-
-
-def _better(asked: Request) -> str:
-    better = asked.query.get("better", "higher")
-    if better not in seeds.BETTER:
-        raise UsageError(f"better is higher or lower, not {better!r}")
-    return better
-
-
-def _two_states(asked: Request) -> tuple[list[str], str | None]:
+def _two_states(asked: Asked) -> tuple[list[str], str | None]:
     """The states, `RUN:STATE` each, and the rank of which they are where one is named."""
     return words(asked.query, "of") or [], asked.query.get("rank") or None
 
 
-def _drawn(asked: Request) -> curves.Asked:
+def _drawn(asked: Asked) -> curves.Asked:
     query, columns = asked.query, whole(asked.query, "columns")
     found = curves.Asked(
-        _metric(asked),
+        metric_of(asked.query),
         query.get("x", "step").removeprefix("metric."),
         real(query, "from"),
         real(query, "to"),

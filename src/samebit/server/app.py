@@ -12,10 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from samebit.errors import Damaged, NotFound, SamebitError, UsageError
-from samebit.server import api, media, pages
+from samebit.server import media, pages
 from samebit.server.answers import SaidAnswer, SaysSo, error_body
 from samebit.server.api import Api
-from samebit.server.asked import whole
+from samebit.server.asked import Answer, Asked, whole
 from samebit.server.described import EVENTS, JSON, RUN, SINCE, Address, document
 from samebit.server.given import Given
 from samebit.server.guard import Guard
@@ -99,12 +99,10 @@ class Page:
     async def _in_thread(self, call: Callable[..., T], *given: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *given)
 
-    def _answer(
-        self, tell: Callable[[api.Request], bytes], kind: str
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _answer(self, tell: Answer, kind: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             await self._looking.begun()
-            asked = api.Request(request.query_params, request.path_params)
+            asked = Asked(request.query_params, request.path_params)
             return Response(await self._in_thread(tell, asked), media_type=kind)
 
         return answer

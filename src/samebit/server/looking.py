@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from starlette.datastructures import QueryParams
+
 from samebit.digest import canonical_json
 from samebit.errors import SamebitError, StoreNotFound
 from samebit.query import choosing, where
@@ -15,6 +17,7 @@ from samebit.query.index import Row as TableRow
 from samebit.query.index import Table, age
 from samebit.query.watching import Seen, Watch
 from samebit.server.answers import Fitting, Key, encode
+from samebit.server.asked import condition, flag, words
 from samebit.server.columns import Columns
 from samebit.server.live import Live
 
@@ -228,6 +231,22 @@ class Looking:
             ]
             rows = self._columns.rows(chosen, replays=replays)
         return rows if condition is None else _fitting(rows, condition, known)
+
+    def meant(
+        self, asked: QueryParams, names: Sequence[str], beginnings: tuple[str, ...] = ()
+    ) -> list[Row]:
+        """Of the runs that are meant (named, or fitting a condition) what is under some names."""
+        rows = self.rows(
+            condition(asked),
+            replays=flag(asked, "replays"),
+            names=names,
+            beginnings=beginnings,
+        )
+        ids = words(asked, "ids")
+        if ids is None:
+            return rows
+        by_id = {row["id"]: row for row in rows}
+        return [by_id[run] for run in ids if run in by_id]
 
     def _known(self) -> set[str]:
         return choosing.keys_of([dict.fromkeys(self._columns.names())])

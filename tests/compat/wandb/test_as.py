@@ -81,6 +81,7 @@ def test_other_trackers_are_refused(project: Project) -> None:
     assert "wandb" in ended.err
 
 
+@pytest.mark.slow
 def test_a_strangers_record_leads_to_no_other_folder(project: Project, tmp_path: Path) -> None:
     project.write("a.py", "import torch, wandb; wandb.init()")
     assert project.run("--as", "wandb", "a.py").code == 0
