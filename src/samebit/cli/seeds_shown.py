@@ -19,7 +19,6 @@ from samebit.folders.find import find_run
 from samebit.folders.read import read_run
 from samebit.query.crossing import Crossing
 from samebit.query.endings import Curve, Stopped
-from samebit.query.seeds import Tested
 from samebit.query.volatile import is_volatile
 from samebit.report.facts import facts
 from samebit.report.studied import Studied, metrics_of, studied, warnings
@@ -337,19 +336,17 @@ def _crossing_lines(crossing: Crossing) -> list[str]:
     lines = [f"{' × '.join(kinds)}:".replace(" of", " seeds of", 1)]
     for part in crossing.parts:
         over = part.over.removeprefix("seed of ")
-        test = f", {_anova(part.test)}" if part.test is not None else ""
+        judged = part.test if part.test is not None and part.test.statistic is not None else None
+        test = f", p = {judged.p:.3g} ({judged.method})" if judged is not None else ""
         lines.append(f"  {over}: SD {part.sd:.3g}, {100 * part.share:.0f} % of the variance{test}")
-    lines += [f"  {note}" for note in crossing.notes]
+    unjudged = (p.test.note for p in crossing.parts if p.test and p.test.statistic is None)
+    lines += [f"  {note}" for note in (*dict.fromkeys(unjudged), *crossing.notes)]
     both = "both" if len(kinds) == 2 else "they"
     if crossing.parts and crossing.parts[-1].over == REPEATS:
         lines.append(f"  (interaction: what {both} do together; repeats: what cannot be repeated)")
     elif crossing.parts:
         lines.append(f"  (the rest: what {both} do together, and what cannot be repeated)")
     return lines
-
-
-def _anova(test: Tested) -> str:
-    return f"p = {test.p:.3g} ({test.method})" if test.statistic is not None else test.note
 
 
 def _floor_line(floor: Estimate) -> str:
