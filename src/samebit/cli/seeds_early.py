@@ -188,6 +188,8 @@ def _loss(curves: Sequence[Sequence[Point]], keeping: Keeping, start: int, group
 
 def said_after(store: Path, study: Study, controlled: Controlled) -> list[str]:
     """What it cost, and how far the judgement can be trusted."""
+    if study.keeping is None:
+        return []
     rows = [row for row in index.rows(store) if row.get("study") == study.id]
     points_of = Following(store, study.metric).points
     found = early_of(study, controlled.fates, rows, points_of)
@@ -242,6 +244,8 @@ def early_of(
 
 def read_early(store: Path, study: Study, rows: Sequence[Row]) -> Early | None:
     """The same as the runs of a study are now, by rows of its group."""
+    if study.keeping is None:
+        return None
     trials = read_history(folder_of(store, study.id), study.id).trials
     by_id = {str(row["id"]): row for row in rows if row.get("study") == study.id}
     points_of = Following(store, study.metric).points

@@ -19,6 +19,7 @@ from samebit.errors import CannotStart
 from samebit.folders.ending import STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
 from samebit.query import index
+from samebit.query.parsing import ROWS
 from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
 from samebit.studies.fates import LOST, OVER, Fate, Fates, fate, fates, fresh_row, goes_again
@@ -96,7 +97,8 @@ class _Loop:
         """Until all that is wanted is over, or Ctrl-C, or nothing but failures."""
         self._log, self._asked, self._retry = log, asked, retry
         self._known = {_key(one): one for one in log.history.trials}
-        self._rows = {str(row["id"]): row for row in index.rows(self._store)} if self._known else {}
+        rows, unreadable = index.of_each_run(self._store, ROWS) if self._known else ([[]], [])
+        self._rows = {str(row["id"]): row for row in (*rows[0], *unreadable)}
         hopeless = False
         try:
             while True:
