@@ -130,6 +130,7 @@ sys.modules["tensorflow"].__version__ = ("2", "0")
     assert {name.partition(".")[0] for name in found} == {"python"}
 
 
+@pytest.mark.slow
 def test_settings_are_of_what_is_loaded_and_a_later_change_is_told(project: Project) -> None:
     project.write(
         "a.py",

@@ -116,10 +116,12 @@ def test_a_plan_says_what_would_run_and_runs_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project.path)
-    words = ["sweep", *GRID, "--seeds", "3", "--plan"]
+    words = ["sweep", *GRID, "--seeds", "3", "--trials", "99", "--plan"]
     assert main([*words, "--", "--learning-rate={lr}", "{seed}"]) == 0
     said = capsys.readouterr().out
-    assert "grid over lr, all of it, 3 seeds each; loss: lowest last value, mean of 3" in said
+    assert (
+        "grid over lr, 2 configurations, 3 seeds each; loss: lowest last value, mean of 3" in said
+    )
     assert "t.py --learning-rate=0.1 0" in said
     assert not project.store.exists()
 

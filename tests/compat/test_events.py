@@ -74,6 +74,7 @@ def test_a_broken_message_is_refused_and_never_read_beyond_its_end(given_: st.Da
 ROWS = st.tuples(st.sampled_from(["a", "b", "loss/train", "é"]), STEPS, st.floats(width=32))
 
 
+@pytest.mark.slow
 @given(st.lists(ROWS, min_size=40, max_size=120))
 def test_many_at_once_are_what_one_by_one_says(rows: list[tuple[str, int, float]]) -> None:
     payloads = [events.scalar(tag, step, value, 1.7e9) for tag, step, value in rows]

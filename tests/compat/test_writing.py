@@ -66,6 +66,7 @@ FLOATS = st.floats(width=32)
 SETTINGS = st.one_of(st.booleans(), st.floats(allow_nan=False), st.text(max_size=8))
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=12), st.lists(FLOATS, min_size=1, max_size=40), max_size=4

@@ -209,6 +209,7 @@ def write_tree(root: Path, tree: dict[str, bytes]) -> None:
             pass  # below a file of the same tree, or in the place of a folder
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(trees, min_size=2, max_size=3))
 def test_any_version_comes_back_over_any_other(shared: Path, found: list[dict[str, bytes]]) -> None:

@@ -74,6 +74,7 @@ def same(found: Iterator[Any]) -> list[str]:
     return sorted(map(repr, found))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(rows=ROWS)
 def test_the_same_numbers_come_out(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:

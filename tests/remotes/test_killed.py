@@ -119,6 +119,7 @@ def assert_here_is_nothing_wrong(store: Store, other: Store) -> None:
     assert examine(Store(other.path)).damage == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["disk.create", "disk.fsync", "disk.rename"])
 @pytest.mark.parametrize("what", ["push", "pull"])
 def test_killed_at_any_write(

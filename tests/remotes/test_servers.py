@@ -136,6 +136,7 @@ def test_an_address_as_scp_has_it_is_told_as_ours() -> None:
         named.of_url("lab", "server:/data/x", {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "said", "hint"),
     [
@@ -331,6 +332,7 @@ def test_ctrl_c_where_ssh_asks(asking: Project) -> None:
     assert "Traceback" not in terminal.said
 
 
+@pytest.mark.slow
 def test_where_nobody_looks_nobody_is_asked(asking: Project) -> None:
     """With a terminal, too, of which only what goes wrong is written elsewhere."""
     terminal = Terminal(asking, f"{SAMEBIT} push 2> said")

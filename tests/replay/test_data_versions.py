@@ -56,6 +56,7 @@ def test_a_run_is_verified_with_the_version_that_it_read_when_the_data_is_gone(
     assert project.call(*SAMEBIT, "verify", "@last", "--plan", expect=6)
 
 
+@pytest.mark.slow
 def test_a_run_that_kept_what_it_read_is_verified_when_that_is_gone(project: Project) -> None:
     project.write(train=TRAIN)
     write_data(project.folder)

@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from tests.data.dvc.projects import DvcProject, everything
 from tests.replay.conftest import SAMEBIT, Project
 
@@ -18,6 +20,7 @@ for step in range(3):
 ITEMS = {f"{at}.txt": b"%d" % at for at in range(5)}
 
 
+@pytest.mark.slow
 def test_a_run_is_shown_planned_and_run_again_by_what_dvc_has(project: Project) -> None:
     project.write(train=TRAIN)
     (project.folder / ".gitignore").write_text("/data/items\n/data/labels.csv\n/.dvc/cache\n")

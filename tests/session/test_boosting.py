@@ -228,6 +228,7 @@ def test_a_library_that_was_imported_before_init_is_met(project: Project, librar
     assert len(project.view().trace) == 12
 
 
+@pytest.mark.slow
 @library
 def test_a_fault_of_ours_ends_the_tracing_and_not_the_training(
     project: Project, library: str

@@ -129,6 +129,7 @@ def test_a_store_that_cannot_be_used_is_said_once_and_training_goes_on(
     assert ended.err.count("samebit: ") == 1
 
 
+@pytest.mark.slow
 def test_what_came_too_late_is_said_and_recorded(project: Project) -> None:
     project.write(
         "a.py",

@@ -109,6 +109,7 @@ def test_the_first_example_of_the_documentation(project: Project) -> None:
     assert "metrics identical: 4 names, 400 values" in project.call(SAMEBIT, "verify", "@last").out
 
 
+@pytest.mark.slow
 def test_a_writer_in_a_script_that_calls_init_alone(project: Project) -> None:
     project.write(
         "alone.py",
@@ -128,6 +129,7 @@ def test_a_writer_in_a_script_that_calls_init_alone(project: Project) -> None:
     assert project.view().metrics["loss"].values == [0.25]
 
 
+@pytest.mark.slow
 def test_what_the_writer_refuses_the_script_hears_and_nothing_is_recorded(
     project: Project,
 ) -> None:

@@ -47,6 +47,7 @@ def started(project: Project) -> "subprocess.Popen[str]":
     return began
 
 
+@pytest.mark.slow
 def test_what_the_first_line_edits_is_recorded_as_it_was(slow: Project) -> None:
     ended = slow.run("train.py")
     assert (ended.code, ended.json) == (0, ["edited", False])

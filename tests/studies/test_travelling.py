@@ -206,6 +206,7 @@ def test_lines_that_make_no_sense_and_names_that_are_none(
     assert files == ["study.json", "trials.jsonl"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.data())
 def test_of_any_parts_in_any_state_here_all_lines_come(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], data: st.DataObject
