@@ -245,7 +245,7 @@ def test_a_controller_killed_anywhere_is_gone_on_with_and_has_the_same_trials(
 def test_two_at_once_that_were_killed_go_on_by_what_was_known_then(project: Project) -> None:
     project.write("s.toml", FILE.replace("SAMPLER", "tpe"))
     words = ("s.toml", "--jobs", "2", "--trials", "6")
-    killed = sweep(project, *words, SAMEBIT_FAULTS="study.submit=kill@4")
+    killed = sweep(project, *words, SAMEBIT_FAULTS="study.submit=kill@3")
     assert killed.code == -signal.SIGKILL
     before = trials_of(project, "g")
     ended = sweep(project, *words)

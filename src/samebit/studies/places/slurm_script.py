@@ -20,20 +20,25 @@ SAID = "samebit: "  # before what is said by us into Slurm's own file of a task
 NEAR_LIMIT = f"{SAID}the time limit is near"
 AGAIN = f"{SAID}started again by Slurm"
 
-# `&` and `wait`, because a shell that waits in the foreground hears of a signal only afterwards.
+# `&` and `wait`, because a shell that waits in the foreground hears of a signal only afterwards. A
+# `wait` that a signal has ended says nothing of the child, and the next one does; to one that was
+# told already what the child ended with, it is unknown (127).
 _END = """\
 exec 3>&1 >>"$log" 2>&1
 [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || echo "$again" >&3
 cd "$folder" || exit 125
 child=
-trap : TERM  # Slurm tells the processes of a job by itself, and ends all with this one
-trap 'near=yes; echo "$near_limit" >&3; [ -z "$child" ] || kill -TERM $child' USR1
+code=127
+trap 'heard=yes' TERM  # Slurm tells the processes of a job by itself, and ends all with this one
+trap 'heard=yes; near=yes; echo "$near_limit" >&3; [ -z "$child" ] || kill -TERM $child' USR1
 "$@" 3>&- &
 child=$!
 while
+    heard=
     wait $child
-    code=$?
-    kill -0 $child 2>/dev/null
+    now=$?
+    [ $now -eq 127 ] || code=$now
+    [ -n "$heard" ]
 do :; done
 if [ -n "$near" ] && [ $code -ne 0 ]; then
     # Why it is not queued again is for whoever controls the study, too.
