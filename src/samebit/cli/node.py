@@ -22,7 +22,7 @@ import msgspec
 from msgspec.structs import replace
 
 from samebit import places, records
-from samebit.cli.words import visible
+from samebit.cli.words import Screen, say_wrapped
 from samebit.errors import CannotStart, Exit, SamebitError, in_a_line
 from samebit.launch import here, sending
 from samebit.launch.here import Child, Outcome
@@ -96,8 +96,7 @@ def _stopped(*_: object) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    lines = "\n".join(map(visible, text.split("\n")))
-    print(f"samebit: {lines}", file=sys.stderr, flush=True)
+    say_wrapped(Screen.of(sys.stderr), f"samebit: {text}".split("\n"))
 
 
 @contextmanager

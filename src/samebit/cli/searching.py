@@ -281,14 +281,9 @@ def _check_at_once(meant: _Meant) -> None:
 
 
 def _check(meant: _Meant, answers: Answers) -> None:
-    most = _most(meant, answers) or 1
+    most = meant.budget.most(answers.size) or 1
     if most * meant.sweep.seeds > MOST:
         raise UsageError(f"{most * meant.sweep.seeds:,} runs are too many", at_most=MOST)
-
-
-def _most(meant: _Meant, answers: Answers) -> int | None:
-    """Configurations that there will be at most, as far as their number is bounded."""
-    return min((n for n in (meant.budget.trials, answers.size) if n), default=None)
 
 
 def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> None:
@@ -298,7 +293,7 @@ def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> No
     _warn(screen, study)
     if answers.size is None:
         screen.say("  the first:")
-    most = min(_most(meant, answers) or 1, _SHOWN)
+    most = min(meant.budget.most(answers.size) or 1, _SHOWN)
     shown = most if answers.size is not None else 1
     for at in range(shown):
         given, _ = filled(study, {**answers.ask(at), "all": 0})
@@ -309,7 +304,8 @@ def _say_plan(screen: Screen, meant: _Meant, answers: Answers, where: str) -> No
 
 def _what(meant: _Meant, answers: Answers) -> str:
     sweep, budget = meant.sweep, meant.budget
-    limits = [counted(most, "configuration")] if (most := _most(meant, answers)) else []
+    most = budget.most(answers.size)
+    limits = [counted(most, "configuration")] if most else []
     limits += [duration(budget.seconds)] if budget.seconds else []
     limits += [f"{number(budget.gpu_seconds / 3600)} device-hours"] if budget.gpu_seconds else []
     each = f", {sweep.seeds} seeds each" if sweep.seeds > 1 else ""

@@ -15,21 +15,21 @@ from samebit.query import index
 from samebit.report.tables.naming import better
 from samebit.report.tables.settings import of_project
 from samebit.studies.controlling import Controlled
-from samebit.studies.declared import Keeping, Study, folder_of
+from samebit.studies.declared import Keeping, Study
 from samebit.studies.fates import Fate, fates
 from samebit.studies.following import Following, Point
 from samebit.studies.keeping import expected_share
 from samebit.studies.places.place import Place
-from samebit.studies.trials import read_history
+from samebit.studies.trials import Trial
 
 __all__ = [
     "Early",
     "StoppedAt",
     "early_arguments",
     "early_lines",
+    "early_now",
     "early_of",
     "keeping_of",
-    "read_early",
     "said_after",
     "said_before",
     "said_of_loss",
@@ -242,11 +242,12 @@ def early_of(
     )
 
 
-def read_early(store: Path, study: Study, rows: Sequence[Row]) -> Early | None:
+def early_now(
+    store: Path, study: Study, trials: Sequence[Trial], rows: Sequence[Row]
+) -> Early | None:
     """The same as the runs of a study are now, by rows of its group."""
     if study.keeping is None:
         return None
-    trials = read_history(folder_of(store, study.id), study.id).trials
     by_id = {str(row["id"]): row for row in rows if row.get("study") == study.id}
     points_of = Following(store, study.metric).points
     return early_of(study, fates(trials, by_id), list(by_id.values()), points_of)

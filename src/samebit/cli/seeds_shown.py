@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from samebit import places
-from samebit.cli.seeds_early import read_early, shown_lines
+from samebit.cli.seeds_early import Early, early_now, shown_lines
 from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, counted, number, say_wrapped, sparkline, visible, write_data
 from samebit.digest import canonical_json
@@ -50,7 +50,7 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     every = facts(store)
     rows = read_group(store, every, words[0])
     names = metrics_of(rows, is_volatile)
-    metric = plain(options.metric or declared(store, words[0]))
+    metric = plain(options.metric or (study.metric if study is not None else ""))
     found = _studied(store, rows, metric or (names[0] if names else ""), names, options)
     other = None
     if options.than and found is not None:
@@ -62,8 +62,7 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
             better=found.better,
             metrics=list(dict.fromkeys([*names, *metrics_of(theirs, is_volatile)])),
         )
-    trials = _trials(store, words[0])
-    early = read_early(store, study, rows) if study is not None else None
+    trials, early = _told_by(store, study, rows)
     if options.json:
         told = _as_data(words[0], rows, trials, found, names)
         told["early"] = msgspec.to_builtins(early) if early is not None else None
@@ -116,12 +115,14 @@ def declared(store: Path, group: str) -> str:
     return study.metric if study is not None else ""
 
 
-def _trials(store: Path, group: str) -> dict[str, Trial]:
-    """By run the trial that it is of."""
-    study = find_study(store, group)
+def _told_by(
+    store: Path, study: Study | None, rows: Sequence[Row]
+) -> tuple[dict[str, Trial], Early | None]:
+    """What a study has beside its runs: by run the trial that it is of; and of stopping early."""
     if study is None:
-        return {}
-    return by_run(read_history(folder_of(store, study.id), study.id).trials)
+        return {}, None
+    trials = read_history(folder_of(store, study.id), study.id).trials
+    return by_run(trials), early_now(store, study, trials, rows)
 
 
 def _studied(

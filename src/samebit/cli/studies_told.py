@@ -17,6 +17,7 @@ from samebit.studies.fates import Fate, fates
 from samebit.studies.following import Following
 from samebit.studies.lasting import time_left
 from samebit.studies.space import grid
+from samebit.studies.sweeping import Budget
 from samebit.studies.travelling import studies_here
 from samebit.studies.trials import FILE, History, read_history
 
@@ -121,9 +122,9 @@ def _wanted(sweep: Sweep, budget: Mapping[str, int]) -> int | None:
     """How many trials a sweep is to have; None where it goes on until a time is over."""
     if any(name != "trials" for name in budget):
         return None
-    limits = [budget["trials"]] if "trials" in budget else []
-    limits += [len(grid(sweep.space))] if sweep.sampler == "grid" else []
-    return min(limits) * sweep.seeds if limits else None
+    size = len(grid(sweep.space)) if sweep.sampler == "grid" else None
+    most = Budget(budget.get("trials", 0)).most(size)
+    return None if most is None else most * sweep.seeds
 
 
 def _since(one: Fate) -> float:

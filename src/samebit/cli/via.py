@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from samebit import places, records
-from samebit.cli.words import Screen, few, say_wrapped, visible
+from samebit.cli.words import Screen, few, say_wrapped
 from samebit.errors import CannotStart, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
@@ -63,7 +63,7 @@ def sent_from(
     except SamebitError as error:
         troubles = [in_a_line(error)]
     for why in troubles:
-        say_wrapped(screen, [f"samebit: not at {remote.name}: {visible(why)}"])
+        say_wrapped(screen, [f"samebit: not at {remote.name}: {why}"])
 
 
 def _code(screen: Screen, store: Path, study: Study) -> str:
@@ -78,7 +78,7 @@ def _code(screen: Screen, store: Path, study: Study) -> str:
     except OSError as error:
         raise CannotStart(f"the code cannot be taken: {error.strerror}", folder=start) from error
     for line in _stays(objects, study, code):
-        say_wrapped(screen, [f"samebit: mind: {visible(line)}"])
+        say_wrapped(screen, [f"samebit: mind: {line}"])
     return objects.put(records.encode(CodeSent(code, tuple(locks))))
 
 
@@ -108,10 +108,9 @@ def _stays(store: Store, study: Study, code: CodeRecord) -> list[str]:
 def _read_before(store: Path, study: Study) -> list[str]:
     """The files that the newest run of the same command has read below its folder, as seen there.
 
-    None where no such run is among the newest.
+    Nothing where no such run is among the newest.
     """
-    newest = sorted(index.rows(store), key=lambda row: int(str(row.get("started") or 0)))
-    for row in reversed(newest[-_NEWEST:]):
+    for row in reversed(index.rows(store)[-_NEWEST:]):
         with suppress(SamebitError, ValueError):
             view = read_run(RunFolder(store / "runs" / str(row["id"])))
             start = view.start

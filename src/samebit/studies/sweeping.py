@@ -42,6 +42,10 @@ class Budget(Struct, frozen=True):
         both = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return {name: count for name, count in both if count}
 
+    def most(self, size: int | None) -> int | None:
+        """Configurations at most, where there are `size`; None where neither bounds them."""
+        return min((n for n in (self.trials, size) if n), default=None)
+
 
 class Outcome(Struct, frozen=True):
     """What came of a configuration."""
@@ -147,7 +151,7 @@ class Sweeping:
 
     def total(self, given: int) -> int | None:
         """By the budget of trials, or the grid."""
-        most = self._most()
+        most = self._budget.most(self._answers.size)
         return None if most is None else max(given, most * self._sweep.seeds)
 
     @property
@@ -183,7 +187,7 @@ class Sweeping:
         return self._give()
 
     def _fresh(self, history: History, fates: Mapping[int, Fate]) -> list[Design]:
-        most = self._most()
+        most = self._budget.most(self._answers.size)
         if most is not None and self._asked >= most:
             return []
         self.used_up = self._used_up(history)
@@ -225,10 +229,6 @@ class Sweeping:
         trials = self._open[number]
         there = [fates.get(trial) for trial in trials]
         return self._results.outcome([*there, *[None] * (self._sweep.seeds - len(trials))])
-
-    def _most(self) -> int | None:
-        limits = [n for n in (self._budget.trials, self._answers.size) if n]
-        return min(limits, default=None)
 
     def _used_up(self, history: History) -> str:
         budget = self._budget
