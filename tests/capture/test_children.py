@@ -70,26 +70,38 @@ for given in (["no such command"], [], [None], "", [b"\\xff"]):
 
 
 def test_marks_are_found_by_a_process_that_was_not_forked() -> None:
-    marks = Marks(100)
+    before, marks = Marks(100, "earlier"), Marks(100, "run")  # one process may record two runs
+    assert before.add("/data/b")
     assert marks.add("/data/ä\udcff")
     code = f"""
 from samebit.capture.children import Marks
-marks = Marks(100, {os.getpid()})
+marks = Marks(100, "run", {os.getpid()})
 print(marks.add("/data/ä\\udcff"), marks.add("/data/b"), marks.count)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     if sys.platform == "linux":
         assert done.stdout.split() == ["False", "True", "2"]
         assert not marks.add("/data/b")
+    before.close()
+    marks.close()
 
 
 def test_marks_that_cannot_be_found_are_new_ones() -> None:
-    assert Marks(10, 0).add("a")
-    assert not Marks(2, os.getpid()).is_full
+    assert Marks(10, "run", 0).add("a")
+    assert not Marks(2, "run", os.getpid()).is_full
+
+
+def test_marks_that_are_closed_leave_nothing_for_the_next_run_of_the_process() -> None:
+    before = len(os.listdir("/dev/fd"))
+    marks = Marks(10, "closed")
+    assert marks.add("a")
+    marks.close()
+    assert len(os.listdir("/dev/fd")) == before
+    assert Marks(10, "closed", os.getpid()).add("a")
 
 
 def test_a_full_table_takes_no_more_and_ends() -> None:
-    marks = Marks(1)
+    marks = Marks(1, "run")
     assert [marks.add(str(at)) for at in range(9)].count(True) == 4
     assert marks.is_full
 

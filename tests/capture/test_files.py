@@ -39,7 +39,7 @@ def told():
 
 {before}
 prefixes = noise.noise_prefixes(os.getcwd() + "/noise")
-watch = files.FileWatch(emit, keep, prefixes, {budget}, trouble, told=told, cache=cache)
+watch = files.FileWatch(emit, keep, prefixes, {budget}, trouble, run="r", told=told, cache=cache)
 watch.install()
 {code}
 watch.finish()

@@ -189,7 +189,7 @@ def test_a_second_watch_wraps_nothing_again(tmp_path: Path) -> None:
     code = """
 import safetensors.numpy
 first = safetensors.numpy.save_file
-again = files.FileWatch(emit, keep, prefixes, 1, trouble); again.install(); again.finish()
+again = files.FileWatch(emit, keep, prefixes, 1, trouble, run="r"); again.install(); again.finish()
 assert safetensors.numpy.save_file is first
 print("ok")
 """

@@ -10,6 +10,7 @@ import mmap
 import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,14 +33,23 @@ class Marks:
     Those made by fork have it already; others find it among the descriptors of the `keeper`, the
     process that made it. It takes no lock: where two come at once, both may be told that they were
     first.
+
+    Args:
+        most: how many names are taken.
+        run: whose names they are; a process may have recorded another run before.
+        keeper: where to look for it; None makes it.
     """
 
-    def __init__(self, most: int, keeper: int | None = None) -> None:
+    def __init__(self, most: int, run: str, keeper: int | None = None) -> None:
         self._most = most
         size_bytes = 8 * (1 + 4 * most)  # the first counts; a table with room keeps searches short
-        memory = None if keeper is None else _shared_by(keeper, size_bytes)
+        name = f"{_MARKS_NAME}-{run}"
+        memory = None if keeper is None else _shared_by(keeper, name, size_bytes)
+        self._shown = -1  # a descriptor by which others find it, however many the script closes
         if memory is None:
-            memory = mmap.mmap(_memory(size_bytes), size_bytes)
+            self._shown = _memory(name, size_bytes)
+            memory = mmap.mmap(self._shown, size_bytes)
+        self._memory = memory
         self._slots = memoryview(memory).cast("q")
 
     @property
@@ -69,31 +79,42 @@ class Marks:
             at += 1
         return False
 
+    def close(self) -> None:
+        """Give the memory back; children go on with theirs, and no more of them find it."""
+        self._slots.release()
+        self._memory.close()
+        shown, self._shown = self._shown, -1
+        if shown >= 0:
+            with suppress(OSError):  # a script may have closed all there are
+                os.close(shown)
 
-def _shared_by(pid: int, size_bytes: int) -> mmap.mmap | None:
+
+def _shared_by(pid: int, shared: str, size_bytes: int) -> mmap.mmap | None:
     """The memory of the process that keeps the run, where it can be found."""
     folder = f"/proc/{pid}/fd"
     try:
-        for name in os.listdir(folder):
-            if os.readlink(f"{folder}/{name}").startswith(f"/memfd:{_MARKS_NAME}"):
+        names = os.listdir(folder)
+    except OSError:
+        return None  # not Linux, or it has ended
+    for name in names:
+        with suppress(OSError, ValueError):  # closed meanwhile; the script may close all there are
+            if os.readlink(f"{folder}/{name}") == f"/memfd:{shared} (deleted)":
                 fd = os.open(f"{folder}/{name}", os.O_RDWR | os.O_CLOEXEC)
                 try:
                     return mmap.mmap(fd, size_bytes)
                 finally:
                     os.close(fd)
-    except (OSError, ValueError):
-        pass  # not Linux, or the script closed all its descriptors
     return None
 
 
-def _memory(size_bytes: int) -> int:
+def _memory(name: str, size_bytes: int) -> int:
     """A descriptor of memory that others can find, or -1 for memory that only forks share."""
     if not hasattr(os, "memfd_create"):
         return -1
     try:
         import fcntl  # noqa: PLC0415  (not on Windows)
 
-        fd = os.memfd_create(_MARKS_NAME, os.MFD_CLOEXEC)
+        fd = os.memfd_create(name, os.MFD_CLOEXEC)
         try:
             os.ftruncate(fd, size_bytes)
             return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200)  # above what scripts close by number

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class FileWatch:
         noise: prefixes of absolute paths that are passed over.
         budget_bytes: beyond it, files are known by size and time only.
         trouble: told once when something of ours failed; the script never notices.
+        run: the id of the run, by which children find what has been told.
         told: gives the facts about files that children have written since it was last called.
         cache: a file in which digests are remembered.
         keeper: the process that keeps the run and hashes, where that is not this one.
@@ -81,6 +83,7 @@ class FileWatch:
         budget_bytes: int,
         trouble: Callable[[str, Exception], None],
         *,
+        run: str,
         told: Callable[[], Iterable[dict[str, Any]]] = tuple,
         cache: Path | None = None,
         keeper: int | None = None,
@@ -95,7 +98,7 @@ class FileWatch:
         self._hasher = Hasher(budget_bytes, cache)
         self._pid = os.getpid() if keeper is None else keeper
         self._began_ns = alive.began_ns(self._pid)
-        self._marks = Marks(MAX_FILES, keeper)
+        self._marks = Marks(MAX_FILES, run, keeper)
         self._seen: dict[str, _Opened] = {}
         self._raw: set[tuple[Any, ...]] = set()
         self._whole: set[str] = set()  # folders of which not each file is told
@@ -134,8 +137,11 @@ class FileWatch:
         openers.leave(self._by_library)
         self._helper.finish()  # what it emits later would come after the journal's end
         self._helper = None
-        if not was_on:
-            return
+        with closing(self._marks):
+            if was_on:
+                self._look_at_the_end()
+
+    def _look_at_the_end(self) -> None:
         self._busy.now = self._has_ended = True
         self._sweep([self._pid])
         self._adopted = -1

@@ -78,6 +78,7 @@ class Watches:
             prefixes,
             settings.files_hash_budget_mb << 20,
             trouble,
+            run=folder.id,
             told=ToldByChildren(folder.journal, rank, lambda: writer.writer),
             tick=saver.tick if saver is not None else None,
             cache=None if replays else places.cache_folder() / _DIGESTS,
@@ -191,7 +192,13 @@ def watch_child(keeper: int, *, is_worker: bool) -> None:
 
     prefixes = noise(folder)
     files = FileWatch(
-        emit, lambda data: Store(folder.store).put(data), prefixes, 0, trouble, keeper=keeper
+        emit,
+        lambda data: Store(folder.store).put(data),
+        prefixes,
+        0,
+        trouble,
+        run=folder.id,
+        keeper=keeper,
     )
     files.install()
     ListingWatch(emit, files.later, prefixes, trouble, files.is_first).install()
