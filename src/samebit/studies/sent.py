@@ -39,23 +39,38 @@ class _Claim(Struct, frozen=True):
     pid_started: int
     boot: str
     token: str
+    job: str = ""  # of a batch system, which starts it anew by itself
 
     def __str__(self) -> str:
         return f"process {self.pid} of {self.host[:100]}"
 
 
-def claim(place: Place, run: str) -> None:
-    """Be the one that makes a run. CannotStart where it is being made, or was; RemoteError."""
+def claim(place: Place, run: str, job: str = "", *, again: bool = False) -> bool:
+    """Be the one that makes a run; whether something of it is at the remote, to go on from.
+
+    Args:
+        place: the remote.
+        run: its id.
+        job: of a batch system, in which this process is.
+        again: that has started this very job anew, so whoever made the run in it has ended.
+
+    Raises CannotStart where it is being made, or was, and RemoteError.
+    """
     pid = os.getpid()
     started = alive.process_started(pid) or 0
-    ours = _Claim(socket.gethostname(), pid, started, alive.boot_id(), os.urandom(8).hex())
+    token = os.urandom(8).hex()
+    ours = _Claim(socket.gethostname(), pid, started, alive.boot_id(), token, job)
     is_ours = place.put(_path(run), records.encode(ours), new=True)
     theirs = None if is_ours else _read(place, run)
+    is_there = bool(listing.list_bundles(place, [run])[run])
     if theirs is not None and theirs != ours:  # else the answer to our own was lost on its way
-        raise _is_run(run, by=theirs)
-    if listing.list_bundles(place, [run])[run]:
+        if not (again and is_there and theirs.job == job):
+            raise _is_run(run, by=theirs)
+        place.put(_path(run), records.encode(ours))
+    elif is_there and not again:
         release(place, run)
         raise _is_run(run)
+    return is_there
 
 
 def is_being_made(place: Place, run: str) -> bool:

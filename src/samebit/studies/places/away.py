@@ -115,8 +115,9 @@ class Away:
         errand = Errand(job.run.id, self._remote, self._code, str(job.cwd), str(self._store.parent))
         at = list(job.argv).index("run")  # of `python -m samebit.cli.main run …`
         told = msgspec.json.encode(errand).decode()
-        argv = [sys.executable, "-m", _NODE, told, "--", *job.argv[at:]]
-        return replace(job, argv=argv, cwd=_ANYWHERE, away=True)
+        errand_of = [sys.executable, "-m", _NODE, told]
+        argv = [*errand_of, "--", *job.argv[at:]]
+        return replace(job, argv=argv, cwd=_ANYWHERE, away=True, goes_on=errand_of)
 
     def _follow(self, job: Job, handle: Handle | None) -> _Sent:
         one = self._sent[job.run.id] = _Sent(job, handle, heard_at=time.monotonic())
