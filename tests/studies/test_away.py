@@ -1,13 +1,16 @@
 """Runs on machines that do not see the study's folder: they come home by a remote."""
 
+import itertools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -24,6 +27,7 @@ from samebit.objects.mirror import mirrored
 from samebit.objects.store import Store
 from samebit.remotes import pulling
 from samebit.remotes.folder import FolderPlace
+from samebit.remotes.place import Guarantees, read_whole
 from samebit.studies import sent
 from samebit.studies.places.local import Local
 from samebit.studies.places.place import Handle, Job
@@ -207,6 +211,49 @@ def test_a_start_of_a_trial_is_made_by_one_machine(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="is being run, or was"):
         sent.claim(place, run)
     assert list(place.list("claims")) == []
+
+
+def test_only_the_job_that_made_a_run_goes_on_with_it_when_it_is_started_again(
+    tmp_path: Path,
+) -> None:
+    place, run = FolderPlace(tmp_path), run_id(b"x" * 10)
+    assert not sent.claim(place, run, "one")
+    with pytest.raises(CannotStart):  # nothing is there to go on from
+        sent.claim(place, run, "one", again=True)
+    place.put(f"runs/{run}/{'0' * 16}-{'a' * 64}", b"what it has sent")
+    for job, again in (("one", False), ("another", True)):
+        with pytest.raises(CannotStart):
+            sent.claim(place, run, job, again=again)
+    assert sent.claim(place, run, "one", again=True)
+    sent.release(place, run)  # it ended, and was queued again
+    assert sent.claim(place, run, "one", again=True)
+
+
+def test_of_two_who_look_in_one_moment_the_later_one_makes_it_where_a_name_is_not_created_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, run = FolderPlace(tmp_path), run_id(b"x" * 10)
+    monkeypatch.setattr(place, "guarantees", Guarantees(creates=False))
+    path, hostname = f"claims/run-{run}", socket.gethostname()
+
+    def another_claims(_: float) -> None:
+        said = place.find(path)
+        assert said is not None
+        text = read_whole(place, path, said.size_bytes).decode()
+        place.put(path, text.replace(hostname, "another-host").encode())
+
+    clock = SimpleNamespace(sleep=another_claims, monotonic=itertools.count().__next__)
+    monkeypatch.setattr(sent, "time", clock)
+    with pytest.raises(CannotStart, match="is being run, or was") as error:
+        sent.claim(place, run)
+    assert str(error.value.facts["by"]).endswith(" of another-host")
+    sent.release(place, run)
+    clock.sleep = lambda _: None
+    assert not sent.claim(place, run)  # nobody else was there
+    sent.release(place, run)
+    clock.monotonic = itertools.count(0, 10).__next__  # it takes ten seconds to claim
+    with pytest.raises(CannotStart, match="is being run, or was"):
+        sent.claim(place, run)
 
 
 @pytest.mark.slow
