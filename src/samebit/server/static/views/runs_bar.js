@@ -19,7 +19,7 @@ export function Bar({ runs, rows, filter, actions, exports, search }) {
   return html`<div class="bar">
     <${FilterBox} where=${params.where ?? ""} search=${search} error=${filter.error} />
     <span class="count" role="status">${rows.length === runs.ids.length ? several(rows.length, "run")
-      : `${count(rows.length)} of ${several(runs.ids.length, "run")}`}${runs.waiting > 0 ? `, ${count(runs.waiting)} still to be read` : ""}</span>
+      : `${count(rows.length)} of ${several(runs.ids.length, "run")}`}${runs.waiting > 0 ? " so far" : ""}</span>
     ${archived > 0 && html`<label class="toggle"><input type="checkbox" checked=${Boolean(params.archived)}
       onChange=${(event) => change({ archived: event.target.checked ? "1" : "" })} /> ${`${count(archived)} archived`}</label>`}
     <span class="grow"></span>
@@ -55,8 +55,15 @@ export function FilterBox({ where, search, error }) {
   </form>`;
 }
 
+const grouping = new WeakMap();  // by the list of keys: thousands of metrics have several each
+
 /** Keys by which runs can be put into groups; those in which they differ first. */
 export function groupKeys(runs) {
+  if (!grouping.has(runs.keys)) grouping.set(runs.keys, grouped(runs));
+  return grouping.get(runs.keys);
+}
+
+function grouped(runs) {
   const keys = runs.keys.filter(({ key }) => !/^(metric|min|max|first|points|step|source)\.|^(id|name|started|seconds|archived|device_hours)$/.test(key));
   const rank = ({ key, distinct, missing }) => (distinct + Boolean(missing) > 1 ? 0 : 2) + Number(!/^config\.|^(group|seed)$/.test(key));
   return keys.sort((one, other) => rank(one) - rank(other));
