@@ -1,6 +1,7 @@
 """The code of a run: its files, one of them as text, and what of it no commit has."""
 
 import difflib
+from pathlib import Path
 
 from samebit import places
 from samebit.capture import git
@@ -43,12 +44,15 @@ def one_file(view: View, path: str) -> OneFile:
 def patch(view: View) -> Patch:
     """How the tree differs from the commit that it stood on, as this project's repository has it.
 
-    Only that one is asked: the place that a record names may be anybody's.
+    Only the one around the store is asked, or else the one that the page was opened in: the
+    place that a record names may be anybody's.
     """
     code = _code(view)
-    top = places.git_top_level(view.folder.store.parent)
     if code.head is None:
         return Patch(None, None, "there was no commit yet")
+    if not code.changed:
+        return Patch("", code.head, None)
+    top = places.git_top_level(view.folder.store.parent) or places.git_top_level(Path.cwd())
     if top is None:
         return Patch(None, code.head, "there is no git repository here to compare with")
     store = Store(view.folder.store)
