@@ -17,6 +17,7 @@ __all__ = ["files", "one_file", "patch", "that_ran"]
 
 _MOST_BYTES = 1_000_000  # of a file that is shown
 _MOST_LINES = 20_000  # of a patch
+_NO_COMMIT = "no git repository here has its commit: start `samebit ui` in the run's project"
 _BINARY = b"\xff"  # stands for what is too large to be compared
 
 
@@ -52,18 +53,19 @@ def patch(view: View) -> Patch:
         return Patch(None, None, "there was no commit yet")
     if not code.changed:
         return Patch("", code.head, None)
-    top = places.git_top_level(view.folder.store.parent) or places.git_top_level(Path.cwd())
-    if top is None:
-        return Patch(None, code.head, "there is no git repository here to compare with")
     store = Store(view.folder.store)
     ran = {entry.path: entry for entry in read_tree(store, code.tree).entries}
     changed = sorted({path for line in code.changed for path in _named(line)})
-    try:
-        committed = git.list_blobs(top, code.head)
-        before = {path: committed[path] for path in changed if path in committed}
-        blobs = git.read_blobs(top, list(before.values()), _MOST_BYTES)
-    except (git.Refused, IndexError, ValueError):
-        return Patch(None, code.head, "this repository does not have the commit")
+    for top in filter(None, map(places.git_top_level, (view.folder.store.parent, Path.cwd()))):
+        try:
+            committed = git.list_blobs(top, code.head)
+            before = {path: committed[path] for path in changed if path in committed}
+            blobs = git.read_blobs(top, list(before.values()), _MOST_BYTES)
+            break
+        except (git.Refused, IndexError, ValueError):
+            continue  # it does not have the commit
+    else:
+        return Patch(None, code.head, _NO_COMMIT)
     lines: list[str] = []
     for path in changed:
         old = blobs.get(before[path], _BINARY) if path in before else b""

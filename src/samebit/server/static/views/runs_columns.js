@@ -40,7 +40,8 @@ export function gridColumns(actions) {
 /** What columns are called: in short, and whole where two would have the same name. */
 function headingsOf(keys, runs) {
   const hasNames = runs.columns.get("name")?.values.some((name) => name !== null);
-  const short = keys.map((key) => (key === "name" && !hasNames ? "run" : title(key)));
+  const hasOffset = new Date().getTimezoneOffset() !== 0;
+  const short = keys.map((key) => (key === "name" && !hasNames ? "run" : key === "started" && hasOffset ? "started (local)" : title(key)));
   return new Map(keys.map((key, at) => [key, short.indexOf(short[at]) === short.lastIndexOf(short[at]) ? short[at] : shown(key)]));
 }
 

@@ -19,7 +19,7 @@ export function SeedCharts({ groups, called, better, metric, method }) {
   const most = Math.max(...some.map(({ n }) => n));
   return html`<section class="seed-charts" aria-label="charts of groups">
     <div class="pair-of-charts">
-      <${Chart} heading="How results lie" note=${`share of a group's runs at or below a value of ${title(metric)} (the empirical distribution: every run is a step)`}
+      <${Chart} heading="Distribution of results" note=${`share of a group's runs at or below a value of ${title(metric)} (the empirical distribution: every run is a step)`}
         curves=${shares} xName=${title(metric)} tell=${(x, y) => `${number(x)}: ${(100 * y).toFixed(0)} %`} />
       ${bests.length > 0 ? html`<${Chart} heading=${`Expected ${side} of n runs`} note=${method}
         curves=${bests} isXLog=${most > MANY} xName="n" xTicks=${whole} tell=${(x, y, low, high) => `${number(y)} (${number(low)} to ${number(high)})`} />`
