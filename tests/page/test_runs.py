@@ -347,7 +347,7 @@ def test_a_run_that_begins_is_there_by_itself_and_one_that_is_deleted_goes(
         opened.page.wait_for_function("() => document.title.startsWith('first · ')")
         opened.page.go_back()
         stays_with(opened.page, "first")
-        opened.page.get_by_placeholder("loss > 1 and config.lr < 1").wait_for()
+        opened.page.get_by_placeholder("loss < 1").wait_for()
         shutil.rmtree(first.path)
         opened.page.get_by_role("link", name="first").wait_for(state="detached")
         is_said(opened.page, "1 run")
