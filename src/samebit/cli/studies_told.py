@@ -79,10 +79,9 @@ class StudiesTold:
         if known is None or known[0].keeping is None:
             return None
         study, history = known
-        by_id = {str(row["id"]): row for row in rows}
         with self._lock:
             following = self._followed.setdefault(study.id, Following(self._store, study.metric))
-            return early_of(study, fates(history.trials, by_id), rows, following.points)
+            return early_of(study, history.trials, rows, following.points)
 
     def _read(self, study: str) -> tuple[Study, History] | None:
         folder = folder_of(self._store, study)
