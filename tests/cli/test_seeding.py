@@ -180,6 +180,43 @@ def test_a_killed_run_is_started_once_more_and_no_more(project: Project) -> None
 
 
 @pytest.mark.slow
+def test_a_run_with_a_checkpoint_goes_on_as_the_same_run_after_a_kill_and_after_a_mend(
+    project: Project,
+) -> None:
+    project.write(
+        "c.py",
+        """
+        import os, pathlib, signal, samebit
+        run = samebit.init()
+        done = run.resume_state()
+        for step in range(done.extra + 1 if done else 1, 5):
+            run.log({"acc": step / 10}, step=step)
+            run.checkpoint(step, extra=step)
+            here = pathlib.Path(f"at{step}")
+            if step in (2, 3) and not here.exists():
+                here.touch()
+                if step == 3:
+                    raise ValueError("a bug")
+                os.kill(os.getpid(), signal.SIGTERM)
+        """,
+    )
+    words = ("c.py", "--n", "1", "--name", "c")
+    ended = seeds(project, *words)
+    assert ended.code == 1
+    assert "; it goes on from its checkpoint" in ended.err
+    assert "failed (ValueError)" in ended.err
+    killed = seeds(project, *words, "--retry", SAMEBIT_FAULTS="study.submit=kill")
+    assert killed.code == -signal.SIGKILL
+    ended = seeds(project, *words, "--retry")
+    assert (ended.code, ended.err.count("1 run goes on from its last checkpoint")) == (0, 1)
+    view = project.view()
+    assert [end.status for end in view.ends if end] == ["killed", "failed", "finished"]
+    assert view.metrics["acc"].steps == [1, 2, 3, 4]
+    assert view.at_execution(3).metrics["acc"].steps == [4]
+    assert history_of(project, "c").trials[0].counted == 3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "point", ["study.decide@2", "study.decided@2", "study.decided@5", "study.submit@2"]
 )
