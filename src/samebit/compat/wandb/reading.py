@@ -42,6 +42,7 @@ class Api:
     ) -> None:
         self.settings = {"entity": None, "project": None, **(overrides or {})}
         self._store = store
+        self._is_of_here = store is None
 
     @property
     def store(self) -> Path:
@@ -65,7 +66,7 @@ class Api:
 
     def _recorded(self) -> Recorded | None:
         """The run of this process, unless the store was said."""
-        return joining.here() if self._store is None else None
+        return joining.here() if self._is_of_here else None
 
     def _artifacts(self, recorded: Recorded | None) -> Path:
         """Where artifacts are: of a replay in the store of its run."""
