@@ -39,7 +39,7 @@ def looked(browser: Any, odd: Site) -> Iterator[Opened]:
 
 
 def ink(chart: Any) -> int:
-    """How many pixels of a chart have a colour of curves."""
+    """How many pixels of a chart have a colour of curves, once it is drawn."""
     asking = """canvas => {
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       let found = 0;
@@ -48,9 +48,18 @@ def ink(chart: Any) -> int:
         found += data[at + 3] > 100 && Math.max(...color) - Math.min(...color) > 60;
       }
       return found; }"""
-    chart.locator("canvas").wait_for()
-    chart.page.wait_for_timeout(300)
-    return int(chart.locator("canvas").evaluate(asking))
+    shows = """canvas => {
+      const empty = Object.assign(document.createElement("canvas"),
+        { width: canvas.width, height: canvas.height });
+      return canvas.toDataURL() === empty.toDataURL() ? "" : canvas.toDataURL(); }"""
+    before, canvas = "", chart.locator("canvas")
+    for _ in range(300):
+        found = canvas.evaluate(shows)
+        if found and found == before:
+            return int(canvas.evaluate(asking))
+        before = found
+        chart.page.wait_for_timeout(200)
+    raise AssertionError("nothing stays drawn")
 
 
 def chart_of(page: Any, title: str) -> Any:

@@ -55,8 +55,8 @@ def test_what_was_logged_beside_numbers_is_seen_read_and_kept_from_running(
     page.get_by_role("link", name="Media", exact=True).click()
     picture = page.get_by_role("img", name="black")
     picture.wait_for()
-    page.wait_for_timeout(300)
-    assert picture.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [12, 8]
+    size = "async one => { await one.decode(); return [one.naturalWidth, one.naturalHeight]; }"
+    assert picture.evaluate(size) == [12, 8]
     page.get_by_role("img", name=re.compile("100 values from 0 to 99")).wait_for()
     page.get_by_role("cell", name="<b>2 + 2</b>").wait_for()
     page.get_by_text("</pre><script>alert(1)</script>").wait_for()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,9 @@ import pytest
 from samebit.errors import RunNotFound
 from samebit.folders.find import list_runs
 from samebit.folders.read import View, read_run
-from samebit.studies.declared import find_study, folder_of
-from samebit.studies.trials import History, read_history
 from tests import clusters
-from tests.projects import SAMEBIT, Ended, Project
-from tests.studied import wait_until_held
+from tests.projects import SAMEBIT, Project
+from tests.studied import begin, history_of, seeds, wait_until, wait_until_held
 
 pytestmark = pytest.mark.slow
 
@@ -51,28 +48,6 @@ def words(name: str, *more: str) -> list[str]:
     return ["t.py", "--name", name, "--on", "slurm", *more]
 
 
-def seeds(project: Project, *given: str, **env: str) -> Ended:
-    return project.call(SAMEBIT, "seeds", *given, **env)
-
-
-def begin(project: Project, *given: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [SAMEBIT, "seeds", *given],
-        cwd=project.path,
-        env=project.environ(),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def until(is_so: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def reach(project: Project, step: int, runs: int = 1) -> None:
     """Wait until so many runs go on and have come to a step."""
 
@@ -81,7 +56,7 @@ def reach(project: Project, step: int, runs: int = 1) -> None:
         rows = [view.metrics["acc"].steps for view in views if "acc" in view.metrics]
         return sum(step in steps for steps in rows) == runs
 
-    until(is_so)
+    wait_until(is_so)
 
 
 def there(project: Project) -> list[View]:
@@ -99,12 +74,6 @@ def tell(process: "subprocess.Popen[str]", project: Project) -> str:
     _, said = process.communicate(timeout=100)
     assert process.returncode == 0, said
     return said
-
-
-def history(project: Project, name: str) -> History:
-    study = find_study(project.store, name)
-    assert study is not None
-    return read_history(folder_of(project.store, study.id), study.id)
 
 
 def states(views: list[View]) -> list[str]:
@@ -136,18 +105,18 @@ def test_a_controller_killed_anywhere_is_gone_on_with_and_nothing_runs_twice(
     ended = seeds(project, *words("k", "--n", "2"))
     assert ended.code == 0, ended.err
     assert states(there(project)) == ["finished"] * 2
-    assert [one.counted for one in history(project, "k").trials] == [1, 1]
+    assert [one.counted for one in history_of(project, "k").trials] == [1, 1]
 
 
 def test_a_killed_controllers_jobs_are_found_again_and_ctrl_c_ends_all(
     project: Project, a_slurm: clusters.Slurm
 ) -> None:
     given = words("w", "--n", "3", "--jobs", "2", "--", "waits")
-    first = begin(project, *given)
+    first = begin(project, "seeds", *given)
     reach(project, 3, runs=2)
     first.kill()
     first.communicate()
-    second = begin(project, *given)
+    second = begin(project, "seeds", *given)
     wait_until_held(project, "w", second)
     time.sleep(1)  # in which it would submit anew
     assert len(a_slurm.call("squeue", "--noheader", "--array").splitlines()) == 3
@@ -155,10 +124,10 @@ def test_a_killed_controllers_jobs_are_found_again_and_ctrl_c_ends_all(
     _, said = second.communicate(timeout=60)
     assert second.returncode == 130, said
     assert "the same command goes on" in said
-    until(lambda: not a_slurm.call("squeue", "--noheader"))
+    wait_until(lambda: not a_slurm.call("squeue", "--noheader"))
     assert states(there(project)) == ["killed"] * 2
-    assert [one.counted for one in history(project, "w").trials] == [0, 0, 1]
-    third = begin(project, *given)
+    assert [one.counted for one in history_of(project, "w").trials] == [0, 0, 1]
+    third = begin(project, "seeds", *given)
     tell(third, project)
     assert states(there(project)) == ["finished"] * 3 + ["killed"] * 2
 
@@ -167,15 +136,15 @@ def test_a_job_that_is_preempted_goes_on_as_the_same_run_from_its_checkpoint(
     project: Project, a_slurm: clusters.Slurm
 ) -> None:
     given = words("r", "--n", "1", "--sbatch", "cpus-per-task=8", "--", "checkpoints")
-    first = begin(project, *given)
+    first = begin(project, "seeds", *given)
     reach(project, 3)
     first.kill()  # so that the next one meets a run that is over, and a job that is not
     first.communicate()
     urgent = ["--partition=urgent", "--cpus-per-task=8", "--output=/dev/null", "--wrap=true"]
     a_slurm.call("sbatch", *urgent)
-    until(lambda: project.view().status == "killed")
-    process = begin(project, *given)
-    until(lambda: len(project.view().starts) == 2)
+    wait_until(lambda: project.view().status == "killed")
+    process = begin(project, "seeds", *given)
+    wait_until(lambda: len(project.view().starts) == 2)
     tell(process, project)
     view = project.view()
     assert (view.status, len(view.starts)) == ("finished", 2)
@@ -188,9 +157,9 @@ def test_near_its_time_limit_a_run_is_queued_again_by_itself_if_it_came_further(
     project: Project, a_slurm: clusters.Slurm
 ) -> None:
     given = words("l", "--n", "1", "--", "stuck")
-    process = begin(project, *given)
+    process = begin(project, "seeds", *given)
     for execution in (1, 2):
-        until(lambda n=execution: [len(view.starts) for view in there(project)] == [n])
+        wait_until(lambda n=execution: [len(view.starts) for view in there(project)] == [n])
         reach(project, 3)
         job = project.view().facts["variables"]["SLURM_JOB_ID"]
         a_slurm.call("scancel", "--batch", "--signal=USR1", job)  # as --signal=B:USR1@60 has it
@@ -218,7 +187,7 @@ def test_a_sweep_goes_on_after_a_kill_and_asks_how_many_at_once(project: Project
     assert killed.code == -signal.SIGKILL
     ended = project.call(SAMEBIT, "sweep", "w", *place)
     assert ended.code == 0, ended.err
-    assert [one.counted for one in history(project, "w").trials] == [1] * 3
+    assert [one.counted for one in history_of(project, "w").trials] == [1] * 3
     assert states(there(project)) == ["finished"] * 3
 
 
@@ -232,31 +201,31 @@ def test_a_sweep_goes_on_after_a_kill_and_asks_how_many_at_once(project: Project
 def test_what_others_end_is_told_and_goes_on_from_its_checkpoint_or_as_another_run(
     project: Project, a_slurm: clusters.Slurm, how: str, then: str, ends: list[list[str]]
 ) -> None:
-    process = begin(project, *words("o", "--n", "1", "--", how))
+    process = begin(project, "seeds", *words("o", "--n", "1", "--", how))
     reach(project, 3)
     a_slurm.call("scancel", project.view().facts["variables"]["SLURM_JOB_ID"])
-    until(lambda: sum(len(view.starts) for view in there(project)) == 2)
+    wait_until(lambda: sum(len(view.starts) for view in there(project)) == 2)
     said = tell(process, project)
     assert "killed (CANCELLED, Slurm job " in said
     assert then in said
     views = sorted(there(project), key=lambda view: view.starts[0].started_ns)
     assert [[end.status for end in view.ends if end] for view in views] == ends
-    assert history(project, "o").trials[0].starts[0].lost.startswith("CANCELLED")
+    assert history_of(project, "o").trials[0].starts[0].lost.startswith("CANCELLED")
 
 
 def test_a_node_that_is_gone_loses_its_run_and_no_trial(
     project: Project, a_slurm: clusters.Slurm
 ) -> None:
-    process = begin(project, *words("n", "--n", "1", "--", "waits"))
+    process = begin(project, "seeds", *words("n", "--n", "1", "--", "waits"))
     reach(project, 3)
     node = a_slurm.call("sinfo", "--noheader", "--format=%n").strip()
     with a_slurm.away("slurmd"):
         for pid in project.view().processes_alive():
             os.kill(pid, signal.SIGKILL)
         a_slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=gone")
-        until(lambda: a_slurm.call("squeue", "--noheader", "--format=%T").strip() != "RUNNING")
+        wait_until(lambda: a_slurm.call("squeue", "--noheader", "--format=%T").strip() != "RUNNING")
         a_slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
-    until(lambda: "running" in states(there(project)))
+    wait_until(lambda: "running" in states(there(project)))
     tell(process, project)
     assert states(there(project)) == ["broken off", "finished"]
 

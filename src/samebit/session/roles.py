@@ -105,7 +105,7 @@ def role(name: str) -> Generator[None]:
     numbers that `samebit.seeds` returns. JAX has no global generator.
 
     A role that `samebit.seeds` gave no seed gets one made from the run's (`--seed`, or
-    `samebit.init(seed=…)`) and its own name.
+    `samebit.init(seed=…)`) and its own name; with each run of the process it begins anew.
 
     Raises:
         UsageError: the role has no seed, and the run has none.
