@@ -57,6 +57,7 @@ class Listening:
         self.boosting_begins = boosting.begins
         self.boosting_round = boosting.round
         self.boosting_ends = boosting.ends
+        self.summary_scalar: Callable[[Any, Any, Any, Any, Any], None] = self._first_scalar
         self._splits = splits
         self._make_summaries = summaries
         self._is_over = False
@@ -78,10 +79,11 @@ class Listening:
         if not self._is_over:
             self._summaries.take(call)
 
-    def summary_scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
-        """It has logged a number."""
+    def _first_scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
+        """It has logged a number; the next ones go where this one goes, without this call."""
         if not self._is_over:
-            self._summaries.scalar(writer, tag, value, step, wall)
+            self.summary_scalar = self._summaries.scalar
+            self.summary_scalar(writer, tag, value, step, wall)
 
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
@@ -90,3 +92,4 @@ class Listening:
     def finish(self) -> None:
         """Hear no more of what may still be told while the record is completed."""
         self._is_over = True
+        self.summary_scalar = self._first_scalar

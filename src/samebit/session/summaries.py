@@ -81,7 +81,7 @@ class Summaries:
         self._say = say
         self._first = ""  # the folder of the first writer
         self._prefixes: dict[str, str] = {}  # by folder
-        self._names: dict[tuple[str, str], str] = {}  # by folder and tag; empty: `log` has the name
+        self._names: dict[tuple[Any, Any], str] = {}  # by folder and tag; empty: `log` has the name
         self._known = 0  # sets of names that were logged in all, when these were looked at
         self._calls = 0
         self._said: set[str] = set()
@@ -113,7 +113,10 @@ class Summaries:
         self._calls += 1
         if not self._calls & _LOOK_MASK:
             self._look()
-        name = self._name(writer, tag)
+        of = writer.__dict__
+        name = self._names.get((of.get("log_dir") or of.get("logdir"), tag))
+        if name is None:
+            name = self._name(writer, tag)
         if not name:
             return
         if type(value) is not float and getattr(value, "shape", None):

@@ -114,14 +114,24 @@ class Listener(Protocol):
     def summary(self, call: summaries.Summary) -> None:
         """A `SummaryWriter` has logged something."""
 
-    def summary_scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
+    def summary_scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any, /) -> None:
         """It has logged a number."""
 
     def trouble(self, source: str, error: Exception) -> None:
         """Something of ours failed; the source is switched off."""
 
 
-_getpid = os.getpid
+_get_ident = threading.get_ident
+_forks = 0  # between the process that imported this and this one; asking for the pid takes longer
+
+
+def _after_fork_in_child() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Guard:
@@ -130,41 +140,35 @@ class Guard:
     current: "Guard | None" = None
 
     def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._pid = os.getpid()
+        self.listener = listener
+        self.forks = _forks
+        self.off: set[str] = set()  # sources that failed
         self._thread: int | None = None
-        self._off: set[str] = set()
 
     def run(self, source: str, method: str, args: tuple[Any, ...]) -> Any:
         """Call a method of the listener; None where that fails, or is not for this thread."""
-        if source in self._off or os.getpid() != self._pid:
+        if source in self.off or self.forks != _forks:
             return None
-        if not self._is_training_thread(source):
+        if self._thread != _get_ident() and not self._is_training_thread(source):
             return None
         try:
-            disk.fault(source)
-            return getattr(self._listener, method)(*args)
+            if disk.FAULTS is not None:
+                disk.fault(source)
+            return getattr(self.listener, method)(*args)
         except Exception as error:
-            self._off.add(source)
-            self._listener.trouble(source, error)
+            self.failed(source, error)
             return None
 
-    def scalar(self, writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
-        """As `run`, for the hook that is called most; a number may be logged from any thread."""
-        if summaries.SOURCE in self._off or _getpid() != self._pid:
-            return
-        try:
-            disk.fault(summaries.SOURCE)
-            self._listener.summary_scalar(writer, tag, value, step, wall)
-        except Exception as error:
-            self._off.add(summaries.SOURCE)
-            self._listener.trouble(summaries.SOURCE, error)
+    def failed(self, source: str, error: Exception) -> None:
+        """Switch a source off, and say so."""
+        self.off.add(source)
+        self.listener.trouble(source, error)
 
     def _is_training_thread(self, source: str) -> bool:
         """Not DataParallel's threads, an evaluation beside the training, a loader read ahead."""
         if source == summaries.SOURCE:
             return True  # what a script logs it may log from any thread
-        me = threading.get_ident()
+        me = _get_ident()
         if self._thread is None and source in _OF_TRAINING:
             self._thread = me
         if self._thread is None and source in _OF_MAIN:
@@ -200,9 +204,8 @@ def tell(source: str, method: str, *args: Any) -> Any:
         method: one of `Listener`.
         args: its arguments.
     """
-    if Guard.current is None:
-        return None
-    return Guard.current.run(source, method, args)
+    guard = Guard.current
+    return None if guard is None else guard.run(source, method, args)
 
 
 def tell_of_splits(work: Callable[[Any], Any]) -> Any:
@@ -221,7 +224,14 @@ def tell_of_summaries(call: summaries.Summary) -> None:
 
 
 def tell_of_scalars(writer: Any, tag: Any, value: Any, step: Any, wall: Any) -> None:
-    """The same of one number of it."""
-    # Told one by one: a call that unpacks its arguments takes twice as long.
-    if (guard := Guard.current) is not None:
-        guard.scalar(writer, tag, value, step, wall)
+    """The same of one number of it, which may be logged from any thread."""
+    # As `Guard.run`, in one call, for it is what is told most.
+    guard = Guard.current
+    if guard is None or guard.forks != _forks or summaries.SOURCE in guard.off:
+        return
+    try:
+        if disk.FAULTS is not None:
+            disk.fault(summaries.SOURCE)
+        guard.listener.summary_scalar(writer, tag, value, step, wall)
+    except Exception as error:
+        guard.failed(summaries.SOURCE, error)

@@ -6,6 +6,7 @@ over one of their arrays. `docs/formats/trace.md` defines every value made here.
 """
 
 import ctypes
+import functools
 import random
 import struct
 import sys
@@ -107,6 +108,16 @@ def samples(value: Any) -> int | None:
     return sum(digests) & _MASK64
 
 
+class _Numpys:
+    """The memory of NumPy's global generator, which has another one where a script sets one."""
+
+    of: Any = None
+    memory: Any = None
+
+
+_numpys = _Numpys()
+
+
 def generators(*, python: bool = True) -> dict[str, Digest]:
     """The state of each global generator that is loaded, as eight bytes by stream."""
     found: dict[str, Digest] = {}
@@ -116,7 +127,12 @@ def generators(*, python: bool = True) -> dict[str, Digest]:
         found["rng.python"] = of_bytes(state)
     torch = sys.modules.get("torch")
     if torch is not None:
-        found["rng.torch"] = _digest128(_memory(torch.default_generator.get_state()))[:8]
+        state = torch.default_generator.get_state()
+        if type(state) is not torch.Tensor:  # a symbol, or of a mode of the script's
+            found["rng.torch"] = _digest128(_memory(state))[:8]
+        else:  # bytes of the host that are a copy: there is nothing to ask about them
+            memory = (ctypes.c_char * state.numel()).from_address(state.data_ptr())
+            found["rng.torch"] = _digest128(memory)[:8]
         on_cards = cards.generators()
         if on_cards is not None:
             found["rng.cuda"] = of_bytes(on_cards)
@@ -125,8 +141,11 @@ def generators(*, python: bool = True) -> dict[str, Digest]:
         bits = module._rand._bit_generator
         if type(bits).__name__ == "MT19937":
             # Reading the state where it lies takes a microsecond; get_state() takes forty-five.
-            state = ctypes.string_at(bits.ctypes.state_address, _MT19937_BYTES)
-            found["rng.numpy"] = of_bytes(state)
+            if _numpys.of is not bits:
+                _numpys.of = bits
+                where = bits.ctypes.state_address
+                _numpys.memory = (ctypes.c_char * _MT19937_BYTES).from_address(where)
+            found["rng.numpy"] = _digest128(_numpys.memory)[:8]
         else:
             found["rng.numpy"] = of_values(bits.state)
     return found
@@ -156,7 +175,7 @@ def _tensor_memory(torch: Any, tensor: Any) -> Any:
             return _tensor_memory(torch, part)
         name = type(tensor).__name__
         raise (Symbolic if name in _SYMBOLIC else NotTraceable)(f"a tensor of class {name}")
-    if tensor.device.type != "cpu":
+    if not tensor.is_cpu:
         raise _OnADevice(tensor)
     if tensor.layout is not torch.strided:
         raise NotTraceable(f"a tensor with layout {tensor.layout}")
@@ -176,16 +195,22 @@ def _tensor_memory(torch: Any, tensor: Any) -> Any:
     return memory
 
 
+@functools.lru_cache(maxsize=256)
+def _is_mapping(kind: type) -> bool:
+    """Whether a class is one of maps, which a class of tensors is long in being asked."""
+    return issubclass(kind, Mapping)
+
+
 def _collect(value: Any, name: str, header: list[str], leaves: list[Digest]) -> None:
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         header.append(f"{name} {type(value).__name__} {value!r}")
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            _collect(item, f"{name}.{key}", header, leaves)
     elif isinstance(value, (list, tuple)):
         header.append(f"{name} {len(value)}")
         for at, item in enumerate(value):
             _collect(item, f"{name}.{at}", header, leaves)
+    elif _is_mapping(value.__class__):
+        for key, item in value.items():
+            _collect(item, f"{name}.{key}", header, leaves)
     elif hasattr(value, "dtype") and hasattr(value, "shape"):
         leaves.append(leaf(value))
         header.append(f"{name} {value.dtype} {tuple(value.shape)}")

@@ -118,7 +118,10 @@ def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
         yield f"{name} bytes {len(value)} {of_bytes(value).hex()}", None
     elif kind is dict:
         for key, item in value.items():
-            yield from _walk(item, f"{name}.{key}", depth + 1)
+            if type(item) in _SCALARS and depth < _DEEPEST:  # of scores there is little else
+                yield f"{name}.{key} {type(item).__name__} {item!r}", None
+            else:
+                yield from _walk(item, f"{name}.{key}", depth + 1)
     elif kind is list or kind is tuple:
         yield f"{name} {len(value)}", None
         for at, item in enumerate(value):

@@ -98,6 +98,8 @@ class Rows:
         self._waiting: deque[_Item] = deque()
         self._begun = False
         self._on_devices: set[str] = set()  # groups
+        # Of each set of groups that a row had, they in their order, and their mask.
+        self._kinds: dict[tuple[str, ...], tuple[list[str], int]] = {}
 
     def put(
         self,
@@ -196,13 +198,16 @@ class Rows:
 
     def _emit_row(self, index: int, count: int, time_ns: int, groups: Mapping[str, bytes]) -> None:
         """Write a row; TypeError, and nothing is written, where a digest has not come."""
-        present = [name for name in GROUPS if name in groups]
-        digests = b"".join([groups[name] for name in present])
+        kind = self._kinds.get(tuple(groups))
+        if kind is None:
+            present = [name for name in GROUPS if name in groups]
+            kind = present, sum(_BIT[name] for name in present)
+            self._kinds[tuple(groups)] = kind
+        digests = b"".join([groups[name] for name in kind[0]])
         if not self._begun:
             self._begun = True
             self._emit.fact("trace", {"algorithm": ALGORITHM, "groups": list(GROUPS)})
-        mask = sum([_BIT[name] for name in present])
-        self._emit.trace(index, count, mask, digests, time_ns)
+        self._emit.trace(index, count, kind[1], digests, time_ns)
 
     def _costs(self, groups: Mapping[str, Digest]) -> Costs:
         """What a device spent; a group that has digests of one for the first time is said so."""

@@ -67,7 +67,9 @@ def foreign_run(kept: Kept) -> ForeignRun:
     series = {name: _series(name, rows, counted) for name, rows in kept.metrics.items()}
     artifacts, pictures, outputs = _artifacts(kept.artifacts)
     if kept.elsewhere:
-        kept.troubles["artifacts", "lie outside of the store, and were not looked at"] = None
+        kept.troubles[
+            "artifacts", "MLflow's folder of them is outside of the store, and was not looked at"
+        ] = None
     execution = Execution(
         in_ns(kept.started_ms),
         in_ns(kept.ended_ms) or None,
