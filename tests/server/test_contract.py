@@ -127,7 +127,7 @@ def test_curves_are_a_header_and_blocks_of_numbers(some_runs: Path) -> None:
         numbers = array("d", answer.content[4 + length :])
         at = 0
         for curve in header["curves"]:
-            assert (curve["points"], curve["drawn"], curve["odd"]) == (50, 10, 0)
+            assert [curve[key] for key in ("points", "placed", "drawn", "odd")] == [50, 50, 10, 0]
             blocks = [numbers[at + 10 * k : at + 10 * k + 10].tolist() for k in range(5)]
             at += 50
             x, low, high, last, mean = blocks

@@ -3,7 +3,7 @@
 import { followLinks, link, useAddress } from "./lib/address.js";
 import { html, render, useEffect, useRef, useState } from "./lib/html.js";
 import { known, listenToKeys, useKeys } from "./lib/keys.js";
-import { begin, useRuns } from "./lib/runs.js";
+import { begin, label, useRuns } from "./lib/runs.js";
 import { applyTheme, keep, setting, THEMES } from "./lib/settings.js";
 import { count, visible } from "./lib/text.js";
 import { Announcer } from "./parts/announce.js";
@@ -30,7 +30,7 @@ function Page() {
   const [help, setHelp] = useState(false);
   useKeys([["?", "this list", () => setHelp(true)]]);
   const View = VIEWS[here.view];
-  const name = PLACES.find(([view]) => view === here.view)?.[1] ?? { run: here.id, trace: "Trace", sweep: here.params.name ?? "Sweep" }[here.view] ?? "";
+  const name = PLACES.find(([view]) => view === here.view)?.[1] ?? { run: label(runs, here.id), trace: "Trace", sweep: here.params.name ?? "Sweep" }[here.view] ?? "";
   useEffect(() => {
     document.title = [visible(name), visible(runs.store?.name ?? ""), "Samebit"].filter(Boolean).join(" · ");
   }, [name, runs.store]);

@@ -12,10 +12,11 @@ import { span } from "../charts/scales.js";
 import { svg } from "../charts/svg.js";
 import { useAnswer } from "../parts/asking.js";
 import { fill } from "../parts/full_screen.js";
+import { LineKey } from "../parts/line_key.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
 import { asked, columnsOf, drawn, rowsOf, unseen } from "./chart_data.js";
-import { Look, note, xTicks, xTitle } from "./chart_look.js";
+import { isMetric, Look, note, xTicks, xTitle } from "./chart_look.js";
 import { ValueTable } from "./chart_table.js";
 
 const AGAIN_MS = 1000;  // at most so often while runs go on
@@ -72,7 +73,7 @@ function Chart(props) {
     </div>
     <p class="chart-note"><small>${answer && !why ? noteOf(curves, lacks, how) : "\u00a0"}</small></p>
     ${how.by.length > 0 && curves.length <= MOST_NAMED && html`<ul class="small-legend">${curves.map((curve) => html`<li key=${curve.id}>
-      <span class=${`swatch c${curve.number % 8}`}></span><span>${visible(curve.label)}</span></li>`)}</ul>`}
+      <${LineKey} number=${curve.number} /><span>${visible(curve.label)}</span></li>`)}</ul>`}
     ${hasTable && html`<${ValueTable} curves=${curves} metric=${metric} how=${how} />`}`;
 }
 
@@ -118,7 +119,8 @@ function useNear(root) {
 function whyNothing(curves, answer, lacks, { hidden, how }) {
   if (curves.length === 0) {
     const has = answer.groups ? answer.groups.length : answer.curves.size;
-    return has > 0 && hidden.size > 0 ? "all of its curves are left away" : "none of these runs has it";
+    if (has > 0 && hidden.size > 0) return "all of its curves are left away";
+    return isMetric(how.x) ? `no step of these runs has both this and ${visible(how.x)}` : "none of these runs has it";
   }
   if (!lacks.isEmpty) return "";
   if (how.zoom && lacks.odd > 0) return "no finite value in this part";
@@ -127,10 +129,12 @@ function whyNothing(curves, answer, lacks, { hidden, how }) {
 }
 
 function noteOf(curves, lacks, how) {
-  const points = curves.reduce((sum, curve) => sum + (curve.points ?? 0), 0);
+  const sum = (of) => curves.reduce((total, curve) => total + (of(curve) ?? 0), 0);
+  const [points, placed] = [sum((curve) => curve.points), sum((curve) => curve.placed)];
   return [
     xTitle(how),
-    points && (points === 1 ? "its only point" : `all of ${count(points)} points`),
+    points && (placed < points ? `${count(placed)} of ${several(points, "point")}: those at whose steps there is ${visible(how.x)}, too`
+      : points === 1 ? "its only point" : `all of ${count(points)} points`),
     lacks.odd > 0 && `${count(lacks.odd)} not finite${signs(curves) && ` from each ${signs(curves)} on`}`,
     curves.some((one) => one.count?.some((n) => n < one.n)) && "not all runs are everywhere: n is under the pointer",
     lacks.below > 0 && `${several(lacks.below, "value")} that ${lacks.below === 1 ? "is" : "are"} not positive not shown`,

@@ -18,6 +18,15 @@ import { Bar } from "./runs_bar.js";
 import { gridColumns } from "./runs_columns.js";
 import { SelectionBar } from "./runs_selection.js";
 
+/** Where the table was left, by its address: who opens a run and goes back is there again. */
+const left = { address: "", cursor: { id: null, at: 0 }, scrolled: { top: 0, left: 0 } };
+
+/** The place of a run among rows, which move while new runs come; where it is not there, the place where it was. */
+function placeOf({ id, at }, runs, rows) {
+  const place = id === null ? -1 : rows.indexOf(runs.rowOf.get(id) ?? -1);
+  return place >= 0 ? place : Math.min(at, rows.length - 1);
+}
+
 export function Runs({ params }) {
   const runs = useRuns();
   if (runs.phase === "failed") return html`<main id="main"><${Trouble} error=${runs.error} /></main>`;
@@ -74,9 +83,16 @@ function Table({ runs, params }) {
     [found, params.sort, sortColumn, runs.columns.get("started")]);
 
   const [selection, setSelection] = useState(() => new Set(list(params.ids)));
-  const [at, setCursor] = useState(0);
-  const cursor = Math.min(at, rows.length - 1);
-  const anchor = useRef(0);
+  const address = link("runs", params);
+  const [standing, setStanding] = useState(() => {
+    if (left.address !== address) Object.assign(left, { cursor: { id: null, at: 0 }, scrolled: { top: 0, left: 0 } });
+    return left.cursor;
+  });
+  const spot = (at) => ({ id: runs.ids[rows[at]] ?? null, at });
+  const setCursor = (at) => setStanding(spot(at));
+  const cursor = useMemo(() => placeOf(standing, runs, rows), [standing, rows]);
+  useEffect(() => { Object.assign(left, { address, cursor: standing }); }, [address, standing]);
+  const anchor = useRef({ id: null, at: 0 });
   const select = (next) => {
     setSelection(next);
     change({ ids: [...next].slice(0, 200).join(",") }, { replace: true });
@@ -84,10 +100,11 @@ function Table({ runs, params }) {
   };
   const toggle = (place, isRange) => {
     const next = new Set(selection);
-    const [from, to] = isRange ? [Math.min(anchor.current, place), Math.max(anchor.current, place)] : [place, place];
+    const begun = isRange ? placeOf(anchor.current, runs, rows) : place;
+    const [from, to] = [Math.min(begun, place), Math.max(begun, place)];
     const on = !selection.has(runs.ids[rows[place]]);
     for (let one = from; one <= to; one++) next[on ? "add" : "delete"](runs.ids[rows[one]]);
-    anchor.current = place;
+    anchor.current = spot(place);
     select(next);
   };
   const allSelected = rows.length > 0 && rows.length <= selection.size && [...rows].every((row) => selection.has(runs.ids[row]));
@@ -134,7 +151,7 @@ function Table({ runs, params }) {
       : html`<${Grid} label="runs" columns=${columns} rows=${rows} idOf=${(row) => runs.ids[row]} sort=${sort} onSort=${sortBy}
           isSelected=${(row) => selection.has(runs.ids[row])} onToggle=${toggle} allSelected=${allSelected}
           onToggleAll=${() => select(allSelected ? new Set() : new Set([...rows].map((row) => runs.ids[row])))}
-          cursor=${cursor} onCursor=${setCursor} onOpen=${open} onWidth=${resize}
+          cursor=${cursor} standing=${standing} kept=${left.scrolled} onCursor=${setCursor} onOpen=${open} onWidth=${resize}
           onMove=${(key, to) => setLayout(moved(layout, key, to))} />`}
     <${SelectionBar} ids=${chosen} unseen=${by.length ? 0 : countUnseen(runs, rows, chosen)} runs=${runs} clear=${() => select(new Set())} />
     ${runs.error && html`<${Trouble} error=${runs.error} />`}

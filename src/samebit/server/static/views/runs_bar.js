@@ -3,7 +3,8 @@
 import { change, packed, unpacked } from "../lib/address.js";
 import { html, useEffect, useMemo, useState } from "../lib/html.js";
 import { differs, hidden, withShown } from "../lib/layout.js";
-import { want } from "../lib/runs.js";
+import { exampleFilter } from "../lib/results.js";
+import { useRuns, want } from "../lib/runs.js";
 import { count, several, shown, title } from "../lib/text.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
@@ -36,6 +37,9 @@ export function Bar({ runs, rows, filter, actions, exports, search }) {
 /** The filter of the command line; it is asked for when nobody typed for a moment. */
 export function FilterBox({ where, search, error }) {
   const [text, setText] = useState(where);
+  const runs = useRuns();
+  // Chosen once: an example that changes while runs go on says nothing more.
+  const example = useMemo(() => exampleFilter(runs), [runs.phase]);
   useEffect(() => setText(where), [where]);
   useEffect(() => {
     if (text === where) return undefined;
@@ -49,7 +53,7 @@ export function FilterBox({ where, search, error }) {
   return html`<form class="filter" role="search" onSubmit=${(event) => event.preventDefault()}>
     <label class="unseen" for="filter">filter runs</label>
     <input id="filter" ref=${search} type="search" spellcheck="false" autocomplete="off" autocapitalize="off"
-      placeholder="acc > 0.9 and config.lr < 0.01" aria-invalid=${error ? "true" : null} value=${text}
+      placeholder=${example} aria-invalid=${error ? "true" : null} value=${text}
       onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown} />
     <kbd aria-hidden="true">/</kbd>
   </form>`;
