@@ -1,5 +1,7 @@
 """The page in Chromium: 10,000 runs until they are seen, sorted, filtered; 100 × 100,000 points.
 
+And the first of 2,000 charts, and a value that has just been logged.
+
 What is timed is what a person waits for: from going to an address, or from a key or a click, until
 what was asked for is in the document and two frames have been drawn. The server is warm, as it is
 from its second second on; its first answer after a cold start is told apart.
@@ -29,6 +31,7 @@ from samebit.records import ExecutionEnd, ExecutionStart
 
 RUNS, KEYS = 10_000, 50  # and 20 metrics
 CURVES, POINTS = 100, 100_000
+MANY_METRICS = 2_000  # of each of three runs
 MANY_POINTS = 1_000_000  # of a run that goes on
 ROUNDS = 7
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -80,6 +83,7 @@ def main() -> None:
         try:
             _table(begun, folder)
             _curves(begun, folder)
+            _many(begun, folder)
             _live(begun, folder)
         finally:
             begun.close()
@@ -96,7 +100,9 @@ def _table(browser: Any, folder: Path) -> None:
     print(f"{RUNS:,} runs of {KEYS + 20} keys made in {time.monotonic() - began:.0f} s", flush=True)
     with shown(project, folder / "cache") as link:
         page = open_page(browser, link)
-        print(f"first table of a cold index: {until_all(page):.1f} s\n", flush=True)
+        seen = page.evaluate(f"window.whenThere({_SOME_ROWS})")
+        print(f"first rows of a cold index: {seen:.0f} ms", flush=True)
+        print(f"all rows of a cold index: {until_all(page):.1f} s later\n", flush=True)
         say("first paint of all runs", [goto(page, link, "/", _ROWS) for _ in range(ROUNDS)])
         sort = f"const first = {_FIRST}; document.querySelectorAll('.head .sort')[4].click()"
         say("sort by a column", [act(page, sort, _OTHER_ORDER) for _ in range(ROUNDS)])
@@ -132,6 +138,25 @@ def _curves(browser: Any, folder: Path) -> None:
             painted = "() => window.answered > window.before"
             zooms.append(act(page, f"window.before = window.answered; {zoom}", painted))
         say("zoom", zooms)
+        page.close()
+
+
+def _many(browser: Any, folder: Path) -> None:
+    """The first of very many charts."""
+    project = folder / "many"
+    store = places.make_store(project / places.STORE_NAME)
+    for number in range(3):
+        chance = random.Random(number)
+        _, writer, end = begin_run(store, f"run-{number}")
+        for step in range(20):
+            metrics = {f"part{at // 100}/{at}": chance.random() for at in range(MANY_METRICS)}
+            writer.row(metrics, step)
+        end()
+    print()
+    with shown(project, folder / "cache") as link:
+        page = open_page(browser, link)
+        until_all(page, 3)
+        say("first chart of 2,000", [goto(page, link, "/curves", _A_CHART) for _ in range(ROUNDS)])
         page.close()
 
 
@@ -189,6 +214,8 @@ def _logging(project: Path, points: int) -> Iterator[Iterator[str]]:
 # The first row is another one than it was.
 _FIRST = "document.querySelector('[aria-rowindex=\"2\"]').id"
 _OTHER_ORDER = f"() => {_FIRST} !== first"
+_SOME_ROWS = "() => document.querySelectorAll('.grid-body .grid-row').length > 20"
+_A_CHART = "() => [...document.querySelectorAll('.chart canvas')].some(({ width }) => width > 0)"
 _ROWS = f"() => document.querySelector('.count')?.textContent.startsWith('{RUNS:,} ') " + (
     "&& document.querySelectorAll('.grid-body .grid-row').length > 20"
 )

@@ -253,7 +253,10 @@ def hostile(store: Path) -> list[RunFolder]:
             store,
             name=evil,
             group=evil,
-            config={evil: evil, "lr": 0.1 * at, "nested": {evil: [evil, {evil: 1}]}},
+            config={
+                **{evil: evil, "lr": 0.1 * at, "nested": {evil: [evil, {evil: 1}]}},
+                "long": f"{' '.join(EVIL)} variant{at} {' '.join(EVIL)}",
+            },
             rows=[{evil: 0.1 * step, "loss": float(step)} for step in range(4)],
             argv=("train.py", evil),
             console=f"{evil}\n" * 3,

@@ -86,6 +86,28 @@ def test_what_they_say_is_shown_as_it_is(browser: Any, evil_site: tuple[Site, li
         page.get_by_role("heading", name="<b>bold\\x1b[31m\\x07").wait_for()
 
 
+def test_a_long_text_opens_to_what_differs_and_stays_text(
+    browser: Any, evil_site: tuple[Site, list[str]]
+) -> None:
+    site, ids = evil_site
+    with opened_at(browser, site) as opened:
+        page = opened.page
+        opened.go(f"/compare?ids={ids[2]},{ids[4]}")
+        page.get_by_role("button", name="long", exact=True).click()
+        words = page.get_by_label("long as a text")
+        words.wait_for()
+        assert words.locator("del").all_inner_texts() == ["variant3"]
+        assert words.locator("ins").all_inner_texts() == ["variant5"]
+        assert "characters the same" in words.inner_text()
+        page.get_by_role("checkbox", name="all of it").check()
+        whole = words.inner_text()
+        assert whole.count("<script>document.title='taken'</script>") == 2
+        assert "\\u202egnp.exe\\u2066" in whole
+        assert words.locator(":not(del, ins)").count() == 0
+        assert "text=config" in page.url
+        assert opened.troubles == []
+
+
 def test_an_address_that_is_hostile_is_text_as_well(
     browser: Any, evil_site: tuple[Site, list[str]]
 ) -> None:

@@ -81,7 +81,7 @@ def test_the_first_look_has_every_run_with_an_index_and_without(store: Path) -> 
 
 def test_the_newest_runs_come_first_with_an_index_and_without(store: Path) -> None:
     runs = [record(store, rows=[({"a": float(at)}, 1)]) for at in range(6)]
-    ages = dict(zip((3, 0, 5, 1, 4, 2), runs, strict=True))  # in days
+    ages = {days: run for days, run in zip([3, 0, 5, 1, 4, 2], runs, strict=True)}
     for days, run in ages.items():
         settle(run)
         at = run.path.stat().st_mtime - 86400 * days

@@ -42,9 +42,11 @@ class Played:
         seeds: int = 1,
         take: str = "last",
         budget: Mapping[str, int] = BUDGET,
+        space: Mapping[str, object] = SPACE,
+        sampler: str = "random",
     ) -> None:
         self.store, self._seeds, self._budget = store, seeds, budget
-        sweep = Sweep(read_space(SPACE), "random", "maximize", take=take, seeds=seeds)
+        sweep = Sweep(read_space(space), sampler, "maximize", take=take, seeds=seeds)
         words = ("t.py", "--lr", "{lr}", "--optimizer", "{optimizer}", "--momentum", "{momentum}")
         self.study = Study(
             study_id(store, name), name, "script", words, str(store.parent), (ALL,), False, 1,

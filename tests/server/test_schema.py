@@ -33,6 +33,12 @@ def document(browser: TestClient) -> Any:
     return browser.get("/api/openapi.json").json()
 
 
+def compared_text(browser: TestClient, two: str) -> dict[str, str]:
+    """Something that the first of these runs has in their comparison."""
+    first = ask(browser, "compare", ids=two)["sections"][0]
+    return {"id": two.split(",")[0], "section": first["title"], "key": first["rows"][0]["key"]}
+
+
 def asked_well(browser: TestClient, leafy: str) -> dict[str, tuple[str, dict[str, str]]]:
     """Of each address a good question."""
     while ask(browser, "store")["waiting"]:
@@ -62,6 +68,7 @@ def asked_well(browser: TestClient, leafy: str) -> dict[str, tuple[str, dict[str
         ),
         "seeds/crossing": ("seeds/crossing", metric | {"down": "seed", "across": "config.lr"}),
         "compare": ("compare", {"ids": two}),
+        "compare/text": ("compare/text", compared_text(browser, two)),
         "trace": ("trace", {"ids": two}),
         "trace/leaves": ("trace/leaves", {"ids": leafy, "step": "1"}),
         "states": ("states", states),

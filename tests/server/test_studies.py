@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from samebit.cli import studies_told
+from samebit.studies.space import grid
 from tests.server.asking import ask, opened
 from tests.server.going import Going
 from tests.server.recorded import finish
@@ -38,6 +42,21 @@ def test_a_sweep_waits_for_all_that_its_budget_of_trials_has(store: Path) -> Non
         timed.ask({"lr": 0.1})
         found = studies(browser)["timed"]
         assert (found["trials"], found["counts"]) == (1, {"waiting": 1})
+
+
+def test_the_cells_of_a_grid_are_counted_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def counting(space: Any) -> list[Any]:
+        counted.append(len(cells := grid(space)))
+        return cells
+
+    monkeypatch.setattr(studies_told, "grid", counting)
+    space = {"lr": [0.1, 0.01, 0.001], "optimizer": ["sgd", "adam"]}
+    with Played(store, budget={}, space=space, sampler="grid"), opened(store) as browser:
+        for _ in range(3):
+            assert studies(browser)["digits"]["trials"] == 6
+    assert counted == [6]
 
 
 def test_the_filter_of_the_page_leaves_the_studies_of_its_runs(store: Path) -> None:

@@ -73,6 +73,10 @@ _MOST_RUNS = 1000  # whose curves are drawn at once
 _MOST_NUMBERS = 2_000_000  # columns of all curves together: 80 MB
 _TABLE = (COLUMNS, BY, a_text("sort", "`KEY:desc`, of groups"), *SOME_RUNS)
 _ID = a_text("id", "the id of a run", is_needed=True)
+_TEXT = (
+    a_text("section", "of `compare`, by its title", is_needed=True),
+    a_text("key", "of a row in it", is_needed=True),
+)
 _OFFSET = a_whole("offset", "so many points before")
 _FROM, _COUNT = a_whole("from", "the first row"), a_whole("count", "of rows")
 _PLACE = a_text("place", "of a leaf in its state", is_needed=True)
@@ -118,6 +122,7 @@ class Api:
                 Address(answers.CurvePoints, (_ID, *DRAWN, _OFFSET)),
             ),
             "compare": (self._compare, Address(beside.Comparison, (IDS,))),
+            "compare/text": (self._text, Address(beside.ComparedText, (_ID, *_TEXT))),
             "trace": (self._trace, Address(beside.Trace, (IDS, _FROM, _COUNT))),
             "trace/leaves": (self._trace_leaves, Address(beside.TracedLeaves, STEP)),
             "states": (self._states, Address(beside.StatesApart, STATES)),
@@ -213,6 +218,10 @@ class Api:
 
     def _compare(self, asked: Asked) -> bytes:
         return encode(self._comparer.compare(words(asked.query, "ids") or []))
+
+    def _text(self, asked: Asked) -> bytes:
+        run, section, key = (asked.query.get(name, "") for name in ("id", "section", "key"))
+        return encode(self._comparer.text(run, section, key))
 
     def _trace(self, asked: Asked) -> bytes:
         ids = words(asked.query, "ids") or []

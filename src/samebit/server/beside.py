@@ -5,6 +5,7 @@ from msgspec import Struct, field
 from samebit.server.answers import Long
 
 __all__ = [
+    "ComparedText",
     "Comparison",
     "FirstDifference",
     "GroupLeaves",
@@ -46,6 +47,13 @@ class Comparison(Struct, frozen=True):
     labels: list[str]
     sections: list[Section]
     left_out: list[list[str]]  # a run's id, and why: it was deleted, or cannot be read
+
+
+class ComparedText(Struct, frozen=True):
+    """What a run has under a name, whole; only of a text of millions the beginning."""
+
+    text: str
+    characters: int  # of the whole
 
 
 class StateSide(Struct, frozen=True):

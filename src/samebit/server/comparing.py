@@ -13,6 +13,7 @@ from samebit.folders.steps import TraceRow, steps_of
 from samebit.folders.streams import FACE
 from samebit.server.answers import Long
 from samebit.server.beside import (
+    ComparedText,
     Comparison,
     GroupLeaves,
     Section,
@@ -33,6 +34,7 @@ __all__ = ["Comparer"]
 
 _MOST_RUNS = 100
 _MOST_ROWS = 1000  # of a trace in one answer
+_MOST_CHARACTERS = 1_000_000  # of a text that is looked at; its run has all of it as a file
 _MOST_LEAVES = 1000  # of a group that are named
 _KEPT = 8  # pairs of traces of which this is known
 
@@ -81,6 +83,13 @@ class Comparer:
         whole = [_section(title, facts) for title, facts in told.items()]
         sections = [section for section in whole if section.rows]
         return Comparison([*found], [*found.values()], sections, left_out)
+
+    def text(self, run: str, section: str, key: str) -> ComparedText:
+        """What `compare` has of a run under a name, as long as it is; NotFound where nothing."""
+        whole = self._given.compare(self._reader.view(run)).get(section, {}).get(key)
+        if whole is None:
+            raise NotFound("nothing of this run is compared there", section=section, key=key)
+        return ComparedText(whole[:_MOST_CHARACTERS], len(whole))
 
     def trace(self, ids: Sequence[str], begin: int, count: int) -> Trace:
         """Steps of two runs, group by group equal or not."""

@@ -33,13 +33,32 @@ export class Column {
 
   /** Whether two runs have something else here. A run that has nothing is no difference. */
   get varies() {
-    this._varies ??= areApart(this.values);
+    this._varies ??= this.variesIn(this.values.keys());
     return this._varies;
   }
 
-  /** What some rows have here. */
-  at(rows) {
-    return rows.length === this.length ? this.values : Array.from(rows, (row) => this.values[row] ?? null);
+  /** The same of some rows. */
+  variesIn(rows) {
+    let first = null;
+    for (const row of rows) {
+      const value = this.values[row] ?? null;
+      if (value === null || first === value) continue;
+      if (first === null) first = value;
+      else if (!Object.is(first, value) && String(first) !== String(value)) return true;
+    }
+    return false;
+  }
+
+  /** Whether one of some rows has nothing here. */
+  hasGapsIn(rows) {
+    for (const row of rows) if ((this.values[row] ?? null) === null) return true;
+    return false;
+  }
+
+  /** Whether none of some rows has anything here. */
+  isEmptyIn(rows) {
+    for (const row of rows) if ((this.values[row] ?? null) !== null) return false;
+    return true;
   }
 
   get isNumeric() {
@@ -64,16 +83,6 @@ export class Column {
     this._order = order;
     return order;
   }
-}
-
-/** Whether two of these are something else. */
-export function areApart(values) {
-  let first;
-  return values.some((value) => {
-    if (value === null || value === undefined) return false;
-    if (first === undefined) first = value;
-    return !Object.is(first, value) && String(first) !== String(value);
-  });
 }
 
 const isNumber = (value) => typeof value === "number" || typeof value === "bigint";

@@ -6,7 +6,7 @@ const MOST_EDITS = 2000;  // more than that and one text is another one
 /** A patch from one text to another; empty where they are equal. */
 export function patch(before, after, names) {
   const [a, b] = [before.split("\n"), after.split("\n")];
-  const edits = shortest(a, b);
+  const edits = between(a, b);
   const shown = new Set();
   edits.forEach(([sign], at) => {
     if (sign !== " ") for (let near = at - AROUND; near <= at + AROUND; near++) shown.add(near);
@@ -25,19 +25,19 @@ export function patch(before, after, names) {
   return lines.join("\n");
 }
 
-/** Myers' greedy algorithm; each line with its sign. */
-function shortest(a, b) {
+/** What leads from one list of texts to another, each with its sign: "-", "+", or " " in both. By Myers' greedy algorithm. */
+export function between(a, b, mostEdits = MOST_EDITS) {
   let head = 0;
   while (head < a.length && head < b.length && a[head] === b[head]) head += 1;
   let tail = 0;
   while (tail < a.length - head && tail < b.length - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail += 1;
   const same = (lines) => lines.map((line) => [" ", line]);
-  const middle = middleOf(a.slice(head, a.length - tail), b.slice(head, b.length - tail));
+  const middle = middleOf(a.slice(head, a.length - tail), b.slice(head, b.length - tail), mostEdits);
   return [...same(a.slice(0, head)), ...middle, ...same(a.slice(a.length - tail))];
 }
 
-function middleOf(a, b) {
-  const most = Math.min(MOST_EDITS, a.length + b.length);
+function middleOf(a, b, mostEdits) {
+  const most = Math.min(mostEdits, a.length + b.length);
   let ends = new Map([[1, 0]]);
   const trail = [];
   for (let edits = 0; edits <= most; edits++) {

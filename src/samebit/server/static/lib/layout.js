@@ -1,6 +1,6 @@
 // Which columns the table of runs has, in which order, as an address holds it.
 
-import { areApart, isMetric } from "./columns.js";
+import { isMetric } from "./columns.js";
 import { packed, unpacked } from "./address.js";
 
 const FIRST = ["name", "state", "verdict", "started", "group", "seed"];
@@ -31,17 +31,17 @@ export function formatLayout({ keys, pinned }) {
  * @param {Int32Array} rows - among which they vary: those that are shown.
  */
 export function defaultLayout(runs, rows) {
-  const values = new Map([...runs.columns].map(([key, column]) => [key, column.at(rows)]));
   const here = [...runs.columns.keys()];
   const rank = (key) => {
     if (FIRST.includes(key)) return FIRST.indexOf(key);
-    const less = areApart(values.get(key)) ? 0 : hasGaps(values.get(key)) ? 20 : 50;
+    const column = runs.columns.get(key);
+    const less = column.variesIn(rows) ? 0 : column.hasGapsIn(rows) ? 20 : 50;
     if (key.startsWith("config.")) return 10 + less;
     if (isMetric(key)) return 20 + less;
     return 100 + less + (LAST.includes(key) ? LAST.indexOf(key) / 100 : 1);
   };
-  const isShown = (key) => !UNSHOWN.has(key) && !isEmpty(values.get(key)) && !isTwin(values, key) &&
-    (ALWAYS.has(key) || isMetric(key) || rows.length < 2 || differs(values.get(key)));
+  const isShown = (key) => !UNSHOWN.has(key) && !runs.columns.get(key).isEmptyIn(rows) && !isTwin(runs, key, rows) &&
+    (ALWAYS.has(key) || isMetric(key) || rows.length < 2 || differs(runs.columns.get(key), rows));
   const keys = here.filter(isShown);
   const ranks = new Map(keys.map((key) => [key, rank(key)]));
   keys.sort((one, other) => ranks.get(one) - ranks.get(other));
@@ -49,19 +49,13 @@ export function defaultLayout(runs, rows) {
   return { keys, pinned: new Set(["name"]) };
 }
 
-const hasGaps = (values) => values.some((one) => (one ?? null) === null);
-
-/** Whether two of some runs have something else here, or one of them has nothing. */
-export const differs = (values) => areApart(values) || hasGaps(values);
+/** Whether two of some rows have something else in a column, or one of them has nothing. */
+export const differs = (column, rows) => column.variesIn(rows) || column.hasGapsIn(rows);
 
 /** A setting that says again what the run itself says: `config.seed` of what `samebit run --seed` was given. */
-function isTwin(values, key) {
-  const own = values.get(key.replace(/^config\./, ""));
-  return key.startsWith("config.") && own !== undefined && values.get(key).every((one, at) => (one ?? null) === null || one === own[at]);
-}
-
-function isEmpty(values) {
-  return values.every((value) => value === null || value === undefined);
+function isTwin(runs, key, rows) {
+  const [column, own] = [runs.columns.get(key), runs.columns.get(key.replace(/^config\./, ""))];
+  return key.startsWith("config.") && own !== undefined && rows.every((row) => column.get(row) === null || column.get(row) === own.get(row));
 }
 
 export function hidden(layout, key) {

@@ -10,6 +10,7 @@ import { useAnswer } from "../parts/asking.js";
 import { Empty, Trouble, Waiting } from "../parts/trouble.js";
 import { CompareTable } from "./compare_table.js";
 import { MediaBeside } from "./compare_media.js";
+import { hasLong, Texts } from "./compare_texts.js";
 import { CodeBetween, FileDifference } from "./run_code_between.js";
 import { Leaves } from "./run_leaves.js";
 import { RunPicker } from "./run_picker.js";
@@ -56,15 +57,20 @@ function Section({ section, answer, all, params }) {
     <${kind} section=${section} rows=${rows} answer=${answer} params=${params} /></section>`;
 }
 
-function Plain({ section, rows, answer }) {
-  return html`<${CompareTable} title=${section.title} rows=${rows} ids=${answer.ids} labels=${answer.labels} numeric=${section.title === "results"} />`;
+/** Values as texts; what is too long for a cell opens to all of it. */
+function Plain({ section, rows, answer, params }) {
+  const { ids, labels } = answer;
+  const name = (row) => `${section.title}: ${row.key}`;  // two sections may have the same key
+  return html`<${CompareTable} title=${section.title} rows=${rows} ids=${ids} labels=${labels} numeric=${section.title === "results"}
+    nameOf=${(row) => (hasLong(row) ? fold(row, "text", params, name(row)) : visible(row.key))}
+    below=${(row) => (params.text === name(row) && hasLong(row) ? html`<${Texts} row=${row} section=${section.title} ids=${ids} labels=${labels} />` : null)} />`;
 }
 
-/** A row that opens: which one stands in the address. */
-function fold(row, name, params, text = row.key) {
-  const isOpen = params[name] === row.key;
+/** A row that opens: which one stands in the address, by a name that it has there. */
+function fold(row, param, params, name = row.key) {
+  const isOpen = params[param] === name;
   return html`<button type="button" class="quiet fold" aria-expanded=${String(isOpen)}
-    onClick=${() => change({ [name]: isOpen ? "" : row.key }, { replace: true })}>${visible(text)}</button>`;
+    onClick=${() => change({ [param]: isOpen ? "" : name }, { replace: true })}>${visible(row.key)}</button>`;
 }
 
 /** Of two runs the lines; of more which version of each file a run had, and the lines of one file between the first run and the last that has another. */

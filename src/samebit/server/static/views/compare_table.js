@@ -6,7 +6,7 @@ import { classes, html } from "../lib/html.js";
 import { count, number, several, signed, visible } from "../lib/text.js";
 import { longAt } from "../parts/long.js";
 
-const LONG = 300;  // letters of a value
+export const LONG = 300;  // letters of a value
 const MOST = 1000;  // rows
 
 /**

@@ -96,7 +96,7 @@ function ColumnMenu({ actions }) {
 function SameMenu({ actions: { layout, setLayout, runs, among } }) {
   const keys = useMemo(() => {
     const shownKeys = new Set(layout.keys);
-    const isSame = ({ key, distinct, missing }) => (runs.columns.has(key) ? !differs(runs.columns.get(key).at(among)) : distinct === 1 && !missing);
+    const isSame = ({ key, distinct, missing }) => (runs.columns.has(key) ? !differs(runs.columns.get(key), among) : distinct === 1 && !missing);
     return runs.keys.filter((one) => !shownKeys.has(one.key) && (one.key.startsWith("config.") || TOLD.has(one.key)) && isSame(one)).map(({ key }) => key);
   }, [runs.keys, runs.columns, layout, among]);
   if (keys.length === 0 || among.length < 2) return null;

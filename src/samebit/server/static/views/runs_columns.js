@@ -30,7 +30,7 @@ export function gridColumns(actions) {
     if (!known.has(column)) known.set(column, fitting(key, headings.get(key), text, runs.ids.length, numeric ? DIGIT : LETTER));
     const width = widths[key] ?? known.get(column);
     return {
-      key, title: headings.get(key), numeric, dim: !differs(column.at(among)) && key !== "name", width,
+      key, title: headings.get(key), numeric, dim: !differs(column, among) && key !== "name", width,
       pinned: layout.pinned.has(key), cell: cellOf(key, column, text, runs),
       menu: html`<${HeadMenu} column=${key} width=${width} actions=${actions} />`,
     };
