@@ -129,7 +129,7 @@ class _Loop:
         except BaseException:
             self._stop()
             raise
-        return Controlled(self._in_order(), hopeless=hopeless)
+        return Controlled(self._in_order(), hopeless=hopeless and self._has_more())
 
     def _take_up(self) -> None:
         """Decide what is asked for and was not decided yet; learn how it is with what was."""
@@ -278,6 +278,11 @@ class _Loop:
             self._log.give_up(number, often if found.trial.counted > 1 else found.cause)
         self._say(found, then)
 
+    def _has_more(self) -> bool:
+        """Whether any of what was asked for is still to be started."""
+        total = self._asked.total(len(self._numbers))
+        return bool(self._waiting) or total is None or total > len(self._numbers)
+
     def _is_hopeless(self) -> bool:
         states = self._fates.counts
         has_worked = states["finished"] or states[STOPPED_EARLY]
@@ -326,19 +331,28 @@ class _Loop:
     def _say(self, ended: Fate | None = None, then: str = "") -> None:
         counts = {state: n for state, n in self._fates.counts.items() if n}
         total = self._asked.total(len(self._numbers))
-        left_s = self._left_s(total) if total is not None else None
+        left_s = self._left_s(total)
         queued = Counter(one.waits for one in self._active.values() if one.waits)
         self._tell(Progress(total, counts, left_s, ended, then, self._going_on, queued))
 
-    def _left_s(self, total: int) -> float | None:
-        """How long it takes until all are over, where each takes as long as those that are."""
-        now = time.monotonic()
+    def _left_s(self, total: int | None) -> float | None:
+        """How long it takes until all are over, where each takes as long as those that are.
+
+        Where a budget of time ends it before, those that run then go to their end.
+        """
+        now, each = time.monotonic(), self._fates.mean_seconds
         running = [now - one.began for one in self._active.values() if not one.waits]
         queued = len(self._active) - len(running)
         # Where any wait in the queue of a place, no more run there than do now.
         free = max(0, self._place.jobs - len(running)) if not queued else 0
-        waiting = queued + len(self._waiting) + total - len(self._numbers)
-        return time_left(self._fates.mean_seconds, running, waiting, free)
+        left: list[float] = []
+        if total is not None:
+            waiting = queued + len(self._waiting) + total - len(self._numbers)
+            by_total = time_left(each, running, waiting, free)
+            left += [by_total] if by_total is not None else []
+        if (by_time := self._asked.left_s(self._log.history)) is not None:
+            left.append(max(by_time, time_left(each, running, 0, 0) or 0.0))
+        return min(left, default=None)
 
 
 def control(
