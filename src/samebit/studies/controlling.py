@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from samebit import disk
 from samebit.errors import CannotStart
-from samebit.folders.ending import STOPPED_EARLY, stopped_early
+from samebit.folders.ending import GONE, STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
 from samebit.query import index
 from samebit.query.parsing import ROWS
@@ -74,6 +74,7 @@ class _Active(Struct):
     handle: Handle | None = None  # None: only its run is watched
     looked: float = 0.0
     waits: str = ""  # for what, as its place says, until it begins
+    gone: bool = False  # nothing of it goes on, as its place says
     asked: float | None = None  # when it was asked to end, because it is stopped early
 
 
@@ -233,6 +234,7 @@ class _Loop:
         for (number, one), look in zip(known, looks, strict=True):
             if look.is_over:
                 over.append(number)
+                one.gone = look.gone
                 if look.said:
                     self._lose(number, look.said)
             elif look.said or one.waits:
@@ -260,7 +262,7 @@ class _Loop:
     def _judge(self, number: int) -> None:
         """A job is over, or only its run tells: see what the run says."""
         active, before = self._active[number], self._fates[number]
-        found = fate(before.trial, fresh_row(self._store, active.job.run.id))
+        found = self._found(number)
         if found.state == "running":
             active.handle = None  # its supervisor is gone, and what it started goes on
             return
@@ -282,6 +284,16 @@ class _Loop:
         """Whether any of what was asked for is still to be started."""
         total = self._asked.total(len(self._numbers))
         return bool(self._waiting) or total is None or total > len(self._numbers)
+
+    def _found(self, number: int) -> Fate:
+        """How it is with a trial whose job is over; its run is told where nothing of it is left."""
+        active, trial = self._active[number], self._fates[number].trial
+        run = active.job.run
+        found = fate(trial, fresh_row(self._store, run.id))
+        if found.state == "running" and active.gone:
+            run.add_note(GONE, {"execution": max(run.executions())})
+            found = fate(trial, fresh_row(self._store, run.id))
+        return found
 
     def _is_hopeless(self) -> bool:
         states = self._fates.counts
@@ -319,8 +331,8 @@ class _Loop:
                 self._place.cancel(one.handle, at_once=at_once)
 
     def _stopped(self, number: int) -> None:
-        active = self._active.pop(number)
-        found = fate(self._fates[number].trial, fresh_row(self._store, active.job.run.id))
+        found = self._found(number)
+        del self._active[number]
         if found.began and found.state not in ("finished", STOPPED_EARLY):
             found = Fate(self._log.stopped(number), "waiting", found.run)
         self._fates[number] = found

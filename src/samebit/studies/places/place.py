@@ -43,6 +43,7 @@ class Look(Struct, frozen=True):
     is_over: bool
     exit_code: int | None = None  # None while it goes on, and where the place does not know
     said: str = ""  # by the place: why it waits, or what ended it that its run cannot know of
+    gone: bool = False  # it is over, and its machine has said that nothing of it is left
 
 
 class Place(Protocol):
