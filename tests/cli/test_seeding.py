@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from samebit import stats
 from samebit.cli.main import main
 from samebit.studies.declared import find_study
 from tests.projects import SAMEBIT, Project
-from tests.studied import begin, history_of, seeds, wait_until_begun
+from tests.studied import begin, history_of, seeds, wait_until_begun, wait_until_held
 
 # A script of two streams; by its first word it fails, or is killed at its first start.
 SCRIPT = """
@@ -250,7 +249,7 @@ def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_fou
     lost = project.views()[0].folder
     os.killpg(lost.start(1).pid, signal.SIGKILL)  # its supervisor, and what it started
     third = begin(project, "seeds", *words)
-    time.sleep(1)
+    wait_until_held(project, "w", third)
     (project.path / "go").touch()
     _, said = third.communicate(timeout=120)
     assert third.returncode == 0, said

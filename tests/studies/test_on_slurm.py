@@ -17,6 +17,7 @@ from samebit.studies.declared import find_study, folder_of
 from samebit.studies.trials import History, read_history
 from tests import clusters
 from tests.projects import SAMEBIT, Ended, Project
+from tests.studied import wait_until_held
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +148,8 @@ def test_a_killed_controllers_jobs_are_found_again_and_ctrl_c_ends_all(
     first.kill()
     first.communicate()
     second = begin(project, *given)
-    time.sleep(1.5)
+    wait_until_held(project, "w", second)
+    time.sleep(1)  # in which it would submit anew
     assert len(a_slurm.call("squeue", "--noheader", "--array").splitlines()) == 3
     second.send_signal(signal.SIGINT)
     _, said = second.communicate(timeout=60)
