@@ -6,7 +6,6 @@ more; a start that came to no run is made again under the same name, so that no 
 two runs.
 """
 
-import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from samebit import disk
-from samebit.errors import CannotStart
 from samebit.folders.ending import GONE, STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
 from samebit.studies.asking import Asked
@@ -24,7 +22,7 @@ from samebit.studies.declared import Design, Study, folder_of
 from samebit.studies.fates import LOST, OVER, Fate, Fates, Row, fate, fates, fresh_row
 from samebit.studies.holding import Hold
 from samebit.studies.lasting import time_left
-from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.places.place import Handle, Job, Place, could_not_start
 from samebit.studies.restarting import ON, GoesOn, Restarts
 from samebit.studies.stopping import Observed, Stops
 from samebit.studies.trials import Trial, Trials
@@ -35,8 +33,6 @@ _LOOK_S = 0.1  # at least so often
 _WATCH_S = 2.0  # between readings of a run that is no job of the place
 _END_S = 20.0  # for jobs that were asked to end
 _HOPELESS = 3  # failures without a single success: the script does not work
-_LOG_TAIL = 2000
-_LITTLE = 64 * 1024  # bytes; less than a run needs to begin
 
 
 class Progress(Struct, frozen=True):
@@ -280,7 +276,7 @@ class _Loop:
         if found.state == "waiting" and not found.began and active.handle is not None:
             del self._active[number]
             self._fates[number] = Fate(before.trial, "waiting")
-            raise _could_not_start(active.job)
+            raise could_not_start(active.job)
         del self._active[number]
         self._fates[number] = found
         then = self._restarts.then(found) if found.state in LOST else ""
@@ -424,23 +420,3 @@ def control(
 
 def _key(one: Trial | Design) -> tuple[object, ...]:
     return (*sorted(one.values.items()), one.repeat, one.asked)
-
-
-def _could_not_start(job: Job) -> CannotStart:
-    try:
-        said = job.log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:].strip()
-    except OSError:
-        said = ""
-    lines = [line.removeprefix("samebit: ") for line in said.splitlines()]
-    return CannotStart(
-        "a run of the study could not be begun",
-        **({"it_said": lines[0]} if lines else _full_disk(job.log.parent)),
-        log=job.log,
-        hint="the same command goes on, once that is mended",
-    )
-
-
-def _full_disk(folder: Path) -> dict[str, str]:
-    """Why a run could say nothing, where that is it."""
-    free = shutil.disk_usage(folder).free
-    return {"no_space_left": f"{free} bytes are free"} if free < _LITTLE else {}
