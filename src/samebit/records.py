@@ -264,7 +264,7 @@ class Verdict(Struct, frozen=True):
 class Note(Struct, frozen=True):
     """`notes/<time>-<random>.json`: something said about a run afterwards, by anybody."""
 
-    kind: str  # verdict | tag | name | archive | dropped | certificate | stopped early
+    kind: str  # verdict | tag | name | archive | dropped | certificate | stopped early | gone
     at_ns: int
     by: str
     value: Any

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from samebit import places, records
 from samebit.errors import Damaged, NotFound, RunNotFound, StoreTooNew
 from samebit.folders import folder as runs
+from samebit.folders.ending import GONE
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import View, read_run
 from samebit.journal import frame
@@ -289,6 +290,33 @@ def test_elsewhere_a_journal_that_grew_lately_is_a_heartbeat(run: RunFolder) -> 
     for path in run.journal.iterdir():
         os.utime(path, (old, old))
     assert read_run(run).status == "broken off"
+
+
+def test_elsewhere_it_is_gone_where_that_was_said_until_it_gives_a_sign_of_life_again(
+    run: RunFolder,
+) -> None:
+    begin(run, host="another-machine")
+    writer = write(run)
+    writer.row({"loss": 1}, 1)
+    writer.close()
+    assert read_run(run).status == "running"
+    run.add_note(GONE, {"execution": 2})
+    assert read_run(run).status == "running"  # that was of another one
+    run.add_note(GONE, {"execution": 1})
+    assert read_run(run).status == "broken off"
+    writer = write(run)
+    writer.row({"loss": 1}, 2)
+    writer.close()
+    later = time.time() + 60
+    for path in run.journal.iterdir():
+        os.utime(path, (later, later))
+    assert read_run(run).status == "running"
+
+
+def test_on_this_machine_processes_tell_whatever_was_said(run: RunFolder) -> None:
+    begin(run)
+    run.add_note(GONE, {"execution": 1})
+    assert read_run(run).status == "running"
 
 
 def test_before_the_first_frame_elsewhere_the_start_counts(run: RunFolder) -> None:

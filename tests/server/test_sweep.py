@@ -53,6 +53,8 @@ def test_it_is_that_of_the_command_line(store: Path, shown: Any, take: str) -> N
     assert found["best_so_far"] == [one["value"] for one in found["configurations"]][:2]
     assert found["expected_of"] == [1, 2]
     assert found["budget"] == {"trials": 12, "seconds": 7200}
+    assert found["left_seconds"] == 7200 - found["spent_seconds"]
+    assert found["left_device_seconds"] is None
     assert found["space"]["momentum"] == "Uniform[0.0, 0.99] where optimizer is sgd"
 
 

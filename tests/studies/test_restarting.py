@@ -1,6 +1,6 @@
 """What is started once more, and whether its run goes on: over the lines of a study alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,7 @@ class Steps:
             (folder / "start.json").touch()
         return fate(trial, self.row(state, trial.last.execution) | more)
 
-    def row(self, state: str, executions: int) -> Mapping[str, object]:
+    def row(self, state: str, executions: int) -> dict[str, object]:
         trial = self.log.history.trials[0]
         assert trial.last is not None
         known = executions if executions > 1 else None

@@ -101,3 +101,18 @@ def test_where_slurms_controller_is_away_it_is_asked_later(tmp_path: Path, says:
     away = "Unable to contact slurm controller (connect failure)"
     says("sbatch", f"echo 'sbatch: error: Batch job submission failed: {away}' >&2; exit 1")
     assert commands.submit([], tmp_path) == commands.Answer(False, away)
+
+
+@pytest.mark.parametrize(
+    ("state", "over", "gone"),
+    [
+        ("RUNNING", False, False),
+        ("COMPLETED", True, True),
+        ("CANCELLED", True, True),
+        ("OUT_OF_MEMORY", True, True),
+        ("NODE_FAIL", True, False),  # its node is out of reach, and may go on with it
+    ],
+)
+def test_a_job_is_gone_where_its_node_has_said_so(state: str, over: bool, gone: bool) -> None:
+    row = commands.Row("g-1", 7, 0, state, "None", 0, "n1")
+    assert (row.is_over, row.is_gone) == (over, gone)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -278,6 +279,25 @@ def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path
             is_over = bool(used_up or budget.trials)
             assert (asked.next(log.history, fates, 1) is None) == is_over
             assert asked.used_up == used_up
+        budgets_left = {
+            Budget(trials=3): None,
+            Budget(seconds=40): 15.0,
+            Budget(seconds=20): 0.0,
+            Budget(gpu_seconds=5401): None,  # nothing runs that would use it up
+        }
+        for budget, left in budgets_left.items():
+            answers = open_sampler(STUDY, sweep_of("random"))
+            asked = Sweeping(STUDY, sweep_of("random"), answers, budget, results)
+            assert asked.left_s(log.history) == (left and pytest.approx(left, abs=1))
+        running = {"state": "running", "started": time.time_ns(), "machine.devices": 2}
+        rows[log.history.trials[0].starts[0].run] = running
+        results = Results(STUDY, sweep_of("random"), rows.get, lambda run: [])
+        answers = open_sampler(STUDY, sweep_of("random"))
+        budget = Budget(gpu_seconds=5 * 3600)
+        asked = Sweeping(STUDY, sweep_of("random"), answers, budget, results)
+        left = asked.left_s(log.history)
+        assert left is not None
+        assert 0 < left <= 2 * 3600  # 4 of 5 hours, of two devices at once
 
 
 def test_without_the_package_it_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

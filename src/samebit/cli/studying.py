@@ -18,7 +18,7 @@ from samebit.cli.parsing import Parser
 from samebit.cli.placing import THREADS, place_arguments
 from samebit.cli.words import ProgressLine, Screen, counted, duration, say_wrapped, visible
 from samebit.errors import CannotStart, UsageError
-from samebit.folders.ending import WENT_WRONG
+from samebit.folders.ending import STOPPED_EARLY, WENT_WRONG
 from samebit.folders.folder import RunFolder
 from samebit.remotes.named import Remote
 from samebit.session.resuming import goes_on
@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 
+_SAID = 8  # runs that went wrong, each with a line on a terminal; the others are counted
 _THEN = {AGAIN: "; it is started once more", ON: "; it goes on from its checkpoint"}
 
 
@@ -178,12 +179,16 @@ def where_of(study: Study, place: Place, remote: Remote | None) -> str:
 
 
 class Telling:
-    """Says how far a study is: on a terminal a line that is redrawn, in a file one for each run."""
+    """Says how far a study is: on a terminal a line that is redrawn, in a file one for each run.
+
+    On a terminal the first runs that went wrong have lines of their own, too.
+    """
 
     def __init__(self, screen: Screen, study: Study) -> None:
         self._screen, self._name = screen, study.name
         self._line: ProgressLine | None = None
         self._told_of_going_on = False
+        self._said = 0  # how often something went wrong, on a terminal
         self._waits: set[str] = set()  # for what runs in the queue wait, as it was said last
 
     def __enter__(self) -> "Telling":
@@ -212,15 +217,17 @@ class Telling:
             return
         if self._line is None:
             self._line = ProgressLine(screen, progress.total or 0, self._name)
-        if ended is not None and ended.state != "finished":
-            self._say(
-                _how_ended(ended, progress.then),
-                screen.paint.red if ended.state in WENT_WRONG else str,
-            )
-        lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in WENT_WRONG]
-        count = [] if progress.total is not None else [f"{progress.over} over"]
+        if ended is not None and ended.state in WENT_WRONG:
+            self._said += 1
+            if self._said <= _SAID:
+                self._say(_how_ended(ended, progress.then), screen.paint.red)
+            elif self._said == _SAID + 1:
+                self._say("what else goes wrong is counted")
+        counted_too = (STOPPED_EARLY, *WENT_WRONG)  # beside those that finished
+        others = [f"{n} {state}" for state, n in progress.counts.items() if state in counted_too]
+        count = [] if progress.total is not None else [counted(progress.over, "run")]
         queued = [_queued(progress)] if progress.queued else []
-        label = ", ".join([self._name, *count, *lost, *queued])
+        label = ", ".join([self._name, *count, *others, *queued])
         is_known = progress.left_s is not None and progress.over != progress.total
         left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)

@@ -69,6 +69,8 @@ class Found(Struct, frozen=True):
     budget: dict[str, int]  # trials, seconds, gpu_seconds: what of it was set
     spent_seconds: float  # in which at least one run went on
     spent_device_seconds: float
+    left_seconds: float | None  # of the budget; None where it has none of these
+    left_device_seconds: float | None
     configurations: list[Configuration]  # as they were asked for
     ranking: list[int]  # their numbers, best first; behind them those without a value, as asked for
     best: int | None  # the first of these, where it has a value
@@ -137,6 +139,8 @@ def found_of(
         dict(history.counts),
         seconds,
         held,
+        _left(history.counts.get("seconds"), seconds),
+        _left(history.counts.get("gpu_seconds"), held),
         tried,
         [one.number for one in ranked],
         ranked[0].number if ranked and ranked[0].value is not None else None,
@@ -146,6 +150,10 @@ def found_of(
         _importance(tried, sweep),
         _warnings(study, tried, history.trials),
     )
+
+
+def _left(budget: int | None, spent: float) -> float | None:
+    return None if budget is None else max(0.0, budget - spent)
 
 
 def _configuration(

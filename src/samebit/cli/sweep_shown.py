@@ -120,11 +120,15 @@ def _spent(found: Found) -> str:
     if "trials" in budget:
         parts[0] = f"{len(found.configurations)} of {counted(budget['trials'], 'configuration')}"
     took = duration(found.spent_seconds)
-    parts.append(f"{took} of {duration(budget['seconds'])}" if "seconds" in budget else took)
+    if found.left_seconds is not None:
+        took += f" of {duration(budget['seconds'])} ({duration(found.left_seconds)} left)"
     hours = f"{number(found.spent_device_seconds / 3600)}"
-    if "gpu_seconds" in budget:
+    if found.left_device_seconds is not None:
         hours += f" of {number(budget['gpu_seconds'] / 3600)}"
-    return ", ".join([*parts, f"{hours} device-hours"])
+    hours += " device-hours"
+    if found.left_device_seconds is not None:
+        hours += f" ({number(found.left_device_seconds / 3600)} left)"
+    return ", ".join([*parts, took, hours])
 
 
 def _table(screen: Screen, found: Found) -> str:

@@ -18,9 +18,11 @@ from samebit.records import ExecutionEnd, ExecutionStart, Note
 
 __all__ = [
     "ENDED",
+    "GONE",
     "STOPPED_EARLY",
     "WENT_WRONG",
     "cause",
+    "gone_ns",
     "is_alive",
     "last_word",
     "processes_alive",
@@ -31,8 +33,10 @@ __all__ = [
 
 ENDED = ("finished", "failed", "killed")
 STOPPED_EARLY = "stopped early"  # also the kind of the note that says so
+GONE = "gone"  # the kind of the note by which who had it run says that nothing of it is left
 WENT_WRONG = ("failed", "killed", "broken off", "damaged")  # states of what came to nothing
 _HEARTBEAT_S = 300.0
+_SKEW_S = 30.0  # by which the clocks of a node and of who had it run may differ
 # How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
 _OF_A_FRAME = '  File "'  # begins what a traceback says of each frame
@@ -67,6 +71,18 @@ def stopped_early(notes: Iterable[Note], execution: int) -> str | None:
         if isinstance(one, dict) and one.get("execution") == execution
     ]
     return whys[-1] if whys else None
+
+
+def gone_ns(notes: Iterable[Note], execution: int) -> int | None:
+    """When it was said that nothing of an execution is left; None where nobody did."""
+    said = [
+        note.at_ns
+        for note in notes
+        if note.kind == GONE
+        and isinstance(note.value, dict)
+        and note.value.get("execution") == execution
+    ]
+    return max(said, default=None)
 
 
 def last_word(starts: Sequence[ExecutionStart], said: Said) -> dict[str, Any] | None:
@@ -107,16 +123,22 @@ def is_alive(
     processes: Sequence[Mapping[str, Any]],
     journal: Journal,
     folder: Path,
+    gone_ns: int | None = None,
 ) -> bool:
-    """Whether an execution goes on: by its processes here, elsewhere by its journal's growth."""
+    """Whether an execution goes on: by its processes here, elsewhere by its journal's growth.
+
+    Elsewhere it is taken as gone at once where that was said (`gone_ns`), until it grows again.
+    """
     if start.host == socket.gethostname():
         known = [alive.is_alive(*process) for process in _processes(start, processes)]
         if True in known or None not in known:
             return True in known
     segments = reader.list_segments(folder)
     if not segments:
-        return time.time() - start.started_ns / 1e9 < _HEARTBEAT_S
+        return gone_ns is None and time.time() - start.started_ns / 1e9 < _HEARTBEAT_S
     grown = max(segment.path.stat().st_mtime for segment in segments)
+    if gone_ns is not None and grown < gone_ns / 1e9 + _SKEW_S:
+        return False
     times_ns = [int(rows.times_ns[-1]) for rows in journal.traced]
     times_ns += [rows.time_ns(-1) for rows in journal.logged]
     written_ns = max([journal.clock_ns, *times_ns, *(frame.time_ns for frame in journal.frames)])

@@ -410,8 +410,9 @@ class View(Struct, frozen=True, dict=True):
     def _is_alive(self) -> bool:
         if not self._last or self._last[0].number < self.starts[-1].number:
             return False  # a later one began when it had ended
-        processes = self.all_facts("process")
-        return ending.is_alive(self._last[0], processes, self.journal, self.folder.journal)
+        last, processes = self._last[0], self.all_facts("process")
+        gone_ns = ending.gone_ns(self.notes, last.number)
+        return ending.is_alive(last, processes, self.journal, self.folder.journal, gone_ns)
 
     @cached_property
     def missing(self) -> list[str]:

@@ -26,6 +26,10 @@ class Asked(Protocol):
         """
         ...
 
+    def left_s(self, history: History) -> float | None:
+        """In how many seconds no more will be begun; None where no time bounds it."""
+        ...
+
     def total(self, given: int) -> int | None:
         """How many it will be at most, after so many were given; None where nobody knows."""
         ...
@@ -43,6 +47,9 @@ class Listed:
             return None
         self._at += 1
         return self._wanted[self._at - 1]
+
+    def left_s(self, history: History) -> None:
+        """A list is bounded by its length alone."""
 
     def total(self, given: int) -> int:
         """As many as the list has."""

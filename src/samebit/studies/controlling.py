@@ -6,7 +6,6 @@ more; a start that came to no run is made again under the same name, so that no 
 two runs.
 """
 
-import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +15,14 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from samebit import disk
-from samebit.errors import CannotStart
-from samebit.folders.ending import STOPPED_EARLY, stopped_early
+from samebit.folders.ending import GONE, STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
 from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
 from samebit.studies.fates import LOST, OVER, Fate, Fates, Row, fate, fates, fresh_row
 from samebit.studies.holding import Hold
 from samebit.studies.lasting import time_left
-from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.places.place import Handle, Job, Place, could_not_start
 from samebit.studies.restarting import ON, GoesOn, Restarts
 from samebit.studies.stopping import Observed, Stops
 from samebit.studies.trials import Trial, Trials
@@ -35,8 +33,6 @@ _LOOK_S = 0.1  # at least so often
 _WATCH_S = 2.0  # between readings of a run that is no job of the place
 _END_S = 20.0  # for jobs that were asked to end
 _HOPELESS = 3  # failures without a single success: the script does not work
-_LOG_TAIL = 2000
-_LITTLE = 64 * 1024  # bytes; less than a run needs to begin
 
 
 class Progress(Struct, frozen=True):
@@ -74,6 +70,7 @@ class _Active(Struct):
     handle: Handle | None = None  # None: only its run is watched
     looked: float = 0.0
     waits: str = ""  # for what, as its place says, until it begins
+    gone: bool = False  # nothing of it goes on, as its place says
     asked: float | None = None  # when it was asked to end, because it is stopped early
 
 
@@ -131,7 +128,7 @@ class _Loop:
             self._stop()
             raise
         same = rows if self._is_as_read else None
-        return Controlled(self._in_order(), same, hopeless=hopeless)
+        return Controlled(self._in_order(), same, hopeless=hopeless and self._has_more())
 
     def _take_up(self) -> None:
         """Decide what is asked for and was not decided yet; learn how it is with what was."""
@@ -239,6 +236,7 @@ class _Loop:
         for (number, one), look in zip(known, looks, strict=True):
             if look.is_over:
                 over.append(number)
+                one.gone = look.gone
                 if look.said:
                     self._lose(number, look.said)
             elif look.said or one.waits:
@@ -271,14 +269,14 @@ class _Loop:
     def _judge(self, number: int) -> None:
         """A job is over, or only its run tells: see what the run says."""
         active, before = self._active[number], self._fates[number]
-        found = fate(before.trial, fresh_row(self._store, active.job.run.id))
+        found = self._found(number)
         if found.state == "running":
             active.handle = None  # its supervisor is gone, and what it started goes on
             return
         if found.state == "waiting" and not found.began and active.handle is not None:
             del self._active[number]
             self._fates[number] = Fate(before.trial, "waiting")
-            raise _could_not_start(active.job)
+            raise could_not_start(active.job)
         del self._active[number]
         self._fates[number] = found
         then = self._restarts.then(found) if found.state in LOST else ""
@@ -288,6 +286,21 @@ class _Loop:
             often = f"{found.state} {found.trial.counted} times"
             self._log.give_up(number, often if found.trial.counted > 1 else found.cause)
         self._say(found, then)
+
+    def _has_more(self) -> bool:
+        """Whether any of what was asked for is still to be started."""
+        total = self._asked.total(len(self._numbers))
+        return bool(self._waiting) or total is None or total > len(self._numbers)
+
+    def _found(self, number: int) -> Fate:
+        """How it is with a trial whose job is over; its run is told where nothing of it is left."""
+        active, trial = self._active[number], self._fates[number].trial
+        run = active.job.run
+        found = fate(trial, fresh_row(self._store, run.id))
+        if found.state == "running" and active.gone:
+            run.add_note(GONE, {"execution": max(run.executions())})
+            found = fate(trial, fresh_row(self._store, run.id))
+        return found
 
     def _is_hopeless(self) -> bool:
         states = self._fates.counts
@@ -325,8 +338,8 @@ class _Loop:
                 self._place.cancel(one.handle, at_once=at_once)
 
     def _stopped(self, number: int) -> None:
-        active = self._active.pop(number)
-        found = fate(self._fates[number].trial, fresh_row(self._store, active.job.run.id))
+        found = self._found(number)
+        del self._active[number]
         if found.began and found.state not in ("finished", STOPPED_EARLY):
             found = Fate(self._log.stopped(number), "waiting", found.run)
         self._fates[number] = found
@@ -337,19 +350,28 @@ class _Loop:
     def _say(self, ended: Fate | None = None, then: str = "") -> None:
         counts = {state: n for state, n in self._fates.counts.items() if n}
         total = self._asked.total(len(self._numbers))
-        left_s = self._left_s(total) if total is not None else None
+        left_s = self._left_s(total)
         queued = Counter(one.waits for one in self._active.values() if one.waits)
         self._tell(Progress(total, counts, left_s, ended, then, self._going_on, queued))
 
-    def _left_s(self, total: int) -> float | None:
-        """How long it takes until all are over, where each takes as long as those that are."""
-        now = time.monotonic()
+    def _left_s(self, total: int | None) -> float | None:
+        """How long it takes until all are over, where each takes as long as those that are.
+
+        Where a budget of time ends it before, those that run then go to their end.
+        """
+        now, each = time.monotonic(), self._fates.mean_seconds
         running = [now - one.began for one in self._active.values() if not one.waits]
         queued = len(self._active) - len(running)
         # Where any wait in the queue of a place, no more run there than do now.
         free = max(0, self._place.jobs - len(running)) if not queued else 0
-        waiting = queued + len(self._waiting) + total - len(self._numbers)
-        return time_left(self._fates.mean_seconds, running, waiting, free)
+        left: list[float] = []
+        if total is not None:
+            waiting = queued + len(self._waiting) + total - len(self._numbers)
+            by_total = time_left(each, running, waiting, free)
+            left += [by_total] if by_total is not None else []
+        if (by_time := self._asked.left_s(self._log.history)) is not None:
+            left.append(max(by_time, time_left(each, running, 0, 0) or 0.0))
+        return min(left, default=None)
 
 
 def control(
@@ -398,23 +420,3 @@ def control(
 
 def _key(one: Trial | Design) -> tuple[object, ...]:
     return (*sorted(one.values.items()), one.repeat, one.asked)
-
-
-def _could_not_start(job: Job) -> CannotStart:
-    try:
-        said = job.log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:].strip()
-    except OSError:
-        said = ""
-    lines = [line.removeprefix("samebit: ") for line in said.splitlines()]
-    return CannotStart(
-        "a run of the study could not be begun",
-        **({"it_said": lines[0]} if lines else _full_disk(job.log.parent)),
-        log=job.log,
-        hint="the same command goes on, once that is mended",
-    )
-
-
-def _full_disk(folder: Path) -> dict[str, str]:
-    """Why a run could say nothing, where that is it."""
-    free = shutil.disk_usage(folder).free
-    return {"no_space_left": f"{free} bytes are free"} if free < _LITTLE else {}

@@ -27,6 +27,7 @@ RowOf = Callable[[str], Row | None]
 PointsOf = Callable[[str], Sequence[Point]]
 _HOUR_S, _NS = 3600, 1_000_000_000
 _HOPELESS = 3  # as of failures
+_LOOK_S = 2.0  # between two looks at how much of a budget is left
 
 
 class Budget(Struct, frozen=True):
@@ -112,6 +113,12 @@ class Results:
         has_metric = any(self._key in (self.row(run) or {}) for run in runs) or not runs
         return Outcome(STOPPED_EARLY if is_early else "failed", None, values, has_metric)
 
+    def devices(self, trials: Sequence[Trial]) -> float:
+        """How many devices are held now; a machine without a card counts as one."""
+        last = (self.row(trial.last.run) for trial in trials if trial.last is not None)
+        going = (row for row in last if row is not None and row.get("state") == "running")
+        return sum(_number(row.get("machine.devices")) or 1.0 for row in going)
+
     def spent(self, trials: Sequence[Trial]) -> tuple[float, float]:
         """How long at least one run went on, and how long devices were held, in seconds."""
         now = time.time_ns() / _NS
@@ -148,11 +155,35 @@ class Sweeping:
             ""  # the field of the budget because of which no more is asked for; not trials
         )
         self._blind, self._seen = 0, False  # configurations without the metric; whether one has it
+        self._left: tuple[float, float | None] = (-math.inf, None)  # when it was computed, and what
 
     def total(self, given: int) -> int | None:
         """By the budget of trials, or the grid."""
         most = self._budget.most(self._answers.size)
         return None if most is None else max(given, most * self._sweep.seeds)
+
+    def left_s(self, history: History) -> float | None:
+        """By the budgets of time and of devices, at the pace of those that run now.
+
+        It is asked for at each look, and computed once in a while.
+        """
+        now = time.monotonic()
+        at, left = self._left
+        if now - at >= _LOOK_S:
+            at, left = self._left = now, self._compute_left(history)
+        return None if left is None else max(0.0, left - (now - at))
+
+    def _compute_left(self, history: History) -> float | None:
+        budget, found = self._budget, list[float]()
+        if not budget.seconds and not budget.gpu_seconds:
+            return None
+        seconds, held = self._results.spent(history.trials)
+        devices = self._results.devices(history.trials)
+        if budget.seconds:
+            found.append(budget.seconds - seconds)
+        if budget.gpu_seconds and devices:
+            found.append((budget.gpu_seconds - held) / devices)
+        return min(found, default=None)
 
     @property
     def is_blind(self) -> bool:

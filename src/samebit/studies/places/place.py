@@ -1,17 +1,21 @@
 """The promise of a place where runs are made: start one, look, end one, find one again."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
+from samebit.errors import CannotStart
 from samebit.folders.folder import RunFolder
 
-__all__ = ["IN_VAIN", "Handle", "Job", "Look", "Place"]
+__all__ = ["IN_VAIN", "Handle", "Job", "Look", "Place", "could_not_start"]
 
 # What a place says of a job begins so where another start would end as this one did.
 IN_VAIN = ("OUT_OF_MEMORY", "TIMEOUT")
+_LOG_TAIL = 2000
+_LITTLE = 64 * 1024  # bytes; less than a run needs to begin
 
 
 class Job(Struct, frozen=True):
@@ -44,6 +48,7 @@ class Look(Struct, frozen=True):
     is_over: bool
     exit_code: int | None = None  # None while it goes on, and where the place does not know
     said: str = ""  # by the place: why it waits, or what ended it that its run cannot know of
+    gone: bool = False  # it is over, and its machine has said that nothing of it is left
 
 
 class Place(Protocol):
@@ -82,3 +87,24 @@ class Place(Protocol):
     def reconnect(self, job: Job) -> Handle | None:
         """A job that an earlier process submitted and that goes on; None where there is none."""
         ...
+
+
+def could_not_start(job: Job) -> CannotStart:
+    """A job that was started, and came to no run, with what it said."""
+    try:
+        said = job.log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:].strip()
+    except OSError:
+        said = ""
+    lines = [line.removeprefix("samebit: ") for line in said.splitlines()]
+    return CannotStart(
+        "a run of the study could not be begun",
+        **({"it_said": lines[0]} if lines else _full_disk(job.log.parent)),
+        log=job.log,
+        hint="the same command goes on, once that is mended",
+    )
+
+
+def _full_disk(folder: Path) -> dict[str, str]:
+    """Why a run could say nothing, where that is it."""
+    free = shutil.disk_usage(folder).free
+    return {"no_space_left": f"{free} bytes are free"} if free < _LITTLE else {}

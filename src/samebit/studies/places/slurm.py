@@ -284,7 +284,9 @@ def _look(task: _Task, *, is_known: bool) -> Look:
     if said or told or (row is not None and row.reason not in ("None", "NonZeroExitCode")):
         why = f" ({row.reason})" if row is not None and row.reason != "None" else ""
         _add_to_log(task, f"samebit: {of}: {state}{why}\n{told}")
-    return Look(True, row.exit_code if row is not None and row.is_over else None, said)
+    if row is None or not row.is_over:
+        return Look(True, said=said)
+    return Look(True, row.exit_code, said, row.is_gone)
 
 
 def _told(task: _Task) -> str:

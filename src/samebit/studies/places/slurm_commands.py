@@ -23,6 +23,8 @@ LOST = frozenset(
     {"BOOT_FAIL", "CANCELLED", "DEADLINE", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED"}
     | {"TIMEOUT"}
 )
+# Said of a node that nobody reaches: what runs there may go on.
+_OUT_OF_REACH = frozenset({"BOOT_FAIL", "NODE_FAIL", "REVOKED"})
 _ENDED = LOST | {"COMPLETED", "FAILED"}
 _COLUMNS = ("Name", "ArrayTaskID", "ArrayJobID", "State", "Reason", "exit_code", "NodeList")
 _WITHIN_S, _LOOK_S = 120.0, 0.3
@@ -62,6 +64,11 @@ class Row(Struct, frozen=True):
     def is_over(self) -> bool:
         """Whether it will not be started or started again."""
         return self.state in _ENDED
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its node has said that none of its processes is left."""
+        return self.is_over and self.state not in _OUT_OF_REACH
 
 
 class Answer(Struct, frozen=True):

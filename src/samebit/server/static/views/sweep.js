@@ -59,8 +59,8 @@ function Searched({ found }) {
   const facts = [
     ["searched for", `${found.goal} ${visible(found.metric)}: ${visible(found.rule)}`],
     ["configurations", `${budget.trials ? `${count(length)} of ${count(budget.trials)}` : count(length)}${length ? `: ${[...states].map(([state, n]) => `${count(n)} ${state}`).join(", ")}` : ""}`],
-    ["time", budget.seconds ? `${duration(found.spent_seconds)} of ${duration(budget.seconds)}` : duration(found.spent_seconds)],
-    ["device-hours", budget.gpu_seconds ? `${hours} of ${number(budget.gpu_seconds / 3600)}` : hours],
+    ["time", budget.seconds ? `${duration(found.spent_seconds)} of ${duration(budget.seconds)}, ${duration(found.left_seconds)} left` : duration(found.spent_seconds)],
+    ["device-hours", budget.gpu_seconds ? `${hours} of ${number(budget.gpu_seconds / 3600)}, ${number(found.left_device_seconds / 3600)} left` : hours],
     ["sampler", `${visible(found.by.join(", ") || found.sampler)}, seed ${found.seed}`],
     found.seeds > 1 && ["seeds", `${found.seeds} of each configuration`],
     found.pruner && ["stopped early by", visible(found.pruner)],
