@@ -15,6 +15,7 @@ from samebit.folders.ending import STOPPED_EARLY
 from samebit.studies import samplers
 from samebit.studies.declared import Study, Sweep, settings_of
 from samebit.studies.fates import Fate
+from samebit.studies.lasting import covered
 from samebit.studies.samplers import SAMPLERS, open_sampler
 from samebit.studies.space import read_space
 from samebit.studies.sweeping import Budget, Results, Sweeping
@@ -260,7 +261,8 @@ def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path
                 "device_hours": 0.5,
             }
         results = Results(STUDY, sweep_of("random"), rows.get, lambda run: [])
-        assert results.spent(log.history.trials) == (25.0, 1.5 * 3600)
+        spans, held = results.spent(log.history.trials)
+        assert (covered(spans), held) == (25.0, 1.5 * 3600)
         budgets = {
             Budget(seconds=26, gpu_seconds=5401): "",
             Budget(seconds=25): "seconds",

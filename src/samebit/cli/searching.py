@@ -282,7 +282,7 @@ def _check_at_once(meant: _Meant) -> None:
     sampler, budget = meant.sweep.sampler, meant.budget
     if sampler in LEARNING:
         why = f"{sampler} would be asked for all before it knows any"
-    elif budget.seconds or budget.gpu_seconds:
+    elif budget.is_of_time:
         why = "all would be in the queue before any of the time is used"
     else:
         return
