@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from samebit import digest
-from samebit.capture.importing import when_imported
+from samebit.capture.importing import no_longer, when_imported
+from samebit.capture.loaders import order_sampler
 
 __all__ = [
     "LIBRARIES",
@@ -119,29 +120,46 @@ def is_generator(value: Any) -> bool:
 def own(loader: Any) -> dict[str, Any]:
     """The generators that a loader, its samplers and its data set hold, by where they are."""
     found: dict[str, Any] = {}
-    for name in ("", "sampler", "batch_sampler", "dataset"):
-        owner = getattr(loader, name, None) if name else loader
+    owners = {
+        "loader": loader,
+        "sampler": order_sampler(loader),
+        "batch_sampler": getattr(loader, "batch_sampler", None),
+        "dataset": getattr(loader, "dataset", None),
+    }
+    for name, owner in owners.items():
         for attribute, value in list(getattr(owner, "__dict__", {}).items()):
             if is_generator(value) and not any(value is other for other in found.values()):
-                found[f"{name or 'loader'}.{attribute}"] = value
+                found[f"{name}.{attribute}"] = value
     return found
 
 
-def when_ready(library: str, callback: Callable[[], object]) -> None:
+def when_ready(library: str, callback: Callable[[], object]) -> Callable[[], None]:
     """Call back when a library's global generator is there: now, or when it is imported.
 
     CUDA's are there when something else makes CUDA ready.
+
+    Returns:
+        What lets the callback wait no more.
     """
-    if library != "cuda":
-        when_imported(_MODULES[library], lambda _: callback())
-        return
+    waits = [callback]
 
-    def ready(torch: Any) -> None:
-        if torch.backends.cuda.is_built():
+    def tell() -> None:
+        for one in waits:
+            one()
+
+    def imported(module: Any) -> None:
+        if library != "cuda":
+            tell()
+        elif module.backends.cuda.is_built():
             # Before the seeds that the script gave while CUDA was not ready.
-            torch.cuda._lazy_call(callback)
+            module.cuda._lazy_call(tell)
 
-    when_imported("torch", ready)
+    def leave() -> None:
+        waits.clear()  # what CUDA has taken it keeps
+        no_longer(imported)
+
+    when_imported("torch" if library == "cuda" else _MODULES[library], imported)
+    return leave
 
 
 def digest_of(state: Any) -> str:

@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from samebit.folders.ending import raised
 from samebit.folders.folder import user_name
 from samebit.folders.read import View
 from samebit.folders.steps import last_counts
 from samebit.records import Verdict
 from samebit.replay.pairs import Pair, compare_part, compare_traces
-from samebit.replay.randomness import given_back, not_given_back
+from samebit.replay.randomness import drawn_in_workers, given_back, not_given_back
 from samebit.replay.results import (
     Checkpoints,
     Data,
@@ -195,7 +196,8 @@ def _grade(
     if divergence is not None and not (divergence.cause == "length" and broke_off):
         cause = divergence.what
         seedless = not_given_back(recorded, replayed)
-        if divergence.cause in _OF_RANDOMNESS and seedless:
+        is_random = divergence.cause in _OF_RANDOMNESS or bool(drawn_in_workers(recorded))
+        if is_random and seedless:
             cause += f"; {seedless}"
         cause += also
         if not problems:
@@ -250,9 +252,8 @@ def ended_otherwise(status: str, replayed: View) -> str:
     text = f"the run {status}, and its replay {replayed.status}"
     if replayed.end is not None and replayed.end.exit_code:
         text += f" with exit code {replayed.end.exit_code}"
-    exception = replayed.facts.get("exception")
-    if isinstance(exception, str) and exception.strip():
-        text += f": {exception.strip().splitlines()[-1]}"
+    if line := raised(replayed.facts.get("exception")):
+        text += f": {line}"
     return text
 
 
