@@ -243,6 +243,15 @@ def test_a_configuration_fails_with_any_of_its_seeds() -> None:
     assert replace(sweep, take="best").rule == "highest value over the steps, mean of 2 seeds"
 
 
+def test_a_run_that_may_go_on_is_read_again() -> None:
+    states = ["killed", "running", "finished", "not asked again"]
+    results = Results(
+        STUDY, sweep_of("random"), lambda run: {"state": states.pop(0)}, lambda run: []
+    )
+    seen = [(results.row("a") or {})["state"] for _ in range(4)]
+    assert seen == ["killed", "running", "finished", "finished"]
+
+
 def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path: Path) -> None:
     second = 1_000_000_000
     rows: dict[str, Mapping[str, object]] = {}

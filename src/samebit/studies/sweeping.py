@@ -22,7 +22,9 @@ from samebit.studies.samplers import Answers
 from samebit.studies.space import Value
 from samebit.studies.trials import History, Trial
 
-__all__ = ["Budget", "Outcome", "Results", "Sweeping"]
+__all__ = ["STAYS", "Budget", "Outcome", "Results", "Sweeping"]
+
+STAYS = ("finished", STOPPED_EARLY)  # states of runs that never go on; others may, or are retried
 
 Row = Mapping[str, object]
 RowOf = Callable[[str], Row | None]
@@ -64,7 +66,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Results:
-    """What runs came to, as they are now; of those that are over each is read once."""
+    """What runs came to, as they are now; of those that never go on each is read once."""
 
     def __init__(self, study: Study, sweep: Sweep, row_of: RowOf, points_of: PointsOf) -> None:
         """Reads nothing yet.
@@ -85,7 +87,7 @@ class Results:
         """What is known of a run; None where there is none."""
         if run not in self._rows:
             found = self._row_of(run)
-            if found is None or found.get("state") == "running":
+            if found is None or found.get("state") not in STAYS:
                 return found
             self._rows[run] = found
         return self._rows[run]
