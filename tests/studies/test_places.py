@@ -138,7 +138,9 @@ def test_several_are_looked_at_in_their_order(place: Place, tmp_path: Path) -> N
 
 def test_whoever_waits_for_jobs_here_is_woken_by_the_first_that_ends(tmp_path: Path) -> None:
     place, began = Local(2), time.monotonic()
-    handles = started(place, a_job(tmp_path, "", "sleep", "1000"), a_job(tmp_path, ""))
+    handles = started(
+        place, a_job(place, tmp_path, "", "sleep", "1000"), a_job(place, tmp_path, "")
+    )
     place.wait(handles, 500)
     assert time.monotonic() < began + 500
     assert [look.is_over for look in place.look(handles)] == [False, True]
