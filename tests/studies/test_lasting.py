@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebit.studies.fates import Fate, Fates
-from samebit.studies.lasting import time_left
+from samebit.studies.lasting import Covered, covered, time_left
 from samebit.studies.trials import Trial
 
 SECONDS = st.integers(0, 9).map(float)
@@ -36,3 +36,22 @@ def test_what_trials_come_to_is_kept_up(told: list[tuple[int, str, float | None]
     took = [one.seconds for one in found.values() if one.seconds is not None]
     assert +found.counts == Counter(one.state for one in found.values())
     assert found.mean_seconds == (sum(took) / len(took) if took else None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.booleans()), max_size=12))
+def test_the_time_in_which_any_run_went_on_is_kept_up(runs: list[tuple[int, int, bool]]) -> None:
+    """Runs begin one after the other; each is over when it is said to be, in any order."""
+    found, now = Covered(), 0
+    over, going = list[tuple[float, float]](), list[tuple[int, int]]()
+    for later, lasts, is_looked_at in runs:
+        now += later
+        going.append((now, now + lasts))
+        over += (ended := [one for one in going if one[1] <= now])
+        found.add(ended)
+        going = [one for one in going if one[1] > now]
+        if is_looked_at:
+            growing = [(begin, now) for begin, _ in going]
+            assert found.total(growing) == len({
+                at for begin, end in [*over, *growing] for at in range(int(begin), int(end))
+            })  # fmt: skip
+    assert found.total(going) == covered([*over, *going])

@@ -16,6 +16,7 @@ from samebit.folders.ending import STOPPED_EARLY
 from samebit.studies import samplers
 from samebit.studies.declared import Study, Sweep, settings_of
 from samebit.studies.fates import Fate
+from samebit.studies.lasting import covered
 from samebit.studies.samplers import SAMPLERS, open_sampler
 from samebit.studies.space import read_space
 from samebit.studies.sweeping import Budget, Results, Sweeping
@@ -243,6 +244,15 @@ def test_a_configuration_fails_with_any_of_its_seeds() -> None:
     assert replace(sweep, take="best").rule == "highest value over the steps, mean of 2 seeds"
 
 
+def test_a_run_that_may_go_on_is_read_again() -> None:
+    states = ["killed", "running", "finished", "not asked again"]
+    results = Results(
+        STUDY, sweep_of("random"), lambda run: {"state": states.pop(0)}, lambda run: []
+    )
+    seen = [(results.row("a") or {})["state"] for _ in range(4)]
+    assert seen == ["killed", "running", "finished", "finished"]
+
+
 def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path: Path) -> None:
     second = 1_000_000_000
     rows: dict[str, Mapping[str, object]] = {}
@@ -261,7 +271,8 @@ def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path
                 "device_hours": 0.5,
             }
         results = Results(STUDY, sweep_of("random"), rows.get, lambda run: [])
-        assert results.spent(log.history.trials) == (25.0, 1.5 * 3600)
+        spans, held = results.spent(log.history.trials)
+        assert (covered(spans), held) == (25.0, 1.5 * 3600)
         budgets = {
             Budget(seconds=26, gpu_seconds=5401): "",
             Budget(seconds=25): "seconds",

@@ -44,7 +44,7 @@ from samebit.studies.pruning import PRUNERS, Pruning
 from samebit.studies.samplers import LEARNING, SAMPLERS, Answers, open_sampler
 from samebit.studies.space import read_line, words
 from samebit.studies.sweep_file import Wanted, budget_of, read_sweep, study_of
-from samebit.studies.sweeping import Budget, Results, Sweeping
+from samebit.studies.sweeping import STAYS, Budget, Results, Sweeping
 from samebit.studies.trials import History, read_history
 
 __all__ = ["sweep", "sweep_arguments"]
@@ -167,8 +167,8 @@ def _results_of(
         return every
 
     def row_of(run: str) -> Row | None:
-        found = rows.pop(run, None)  # once: what goes on is read again
-        if found is not None and found.get("state") != "running":
+        found = rows.pop(run, None)  # once: what goes on, or may, is read again
+        if found is not None and found.get("state") in STAYS:
             return found
         for _, entries, _ in index.read_each(store, {run}, TABLES):
             if isinstance(entries, dict):
@@ -283,7 +283,7 @@ def _check_at_once(meant: _Meant) -> None:
     sampler, budget = meant.sweep.sampler, meant.budget
     if sampler in LEARNING:
         why = f"{sampler} would be asked for all before it knows any"
-    elif budget.seconds or budget.gpu_seconds:
+    elif budget.is_of_time:
         why = "all would be in the queue before any of the time is used"
     else:
         return

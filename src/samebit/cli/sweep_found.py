@@ -17,6 +17,7 @@ from samebit.stats.values import Estimate
 from samebit.studies.declared import Study, Sweep, find_study, folder_of, settings_of
 from samebit.studies.fates import Fate, fates
 from samebit.studies.following import Following, Point
+from samebit.studies.lasting import covered
 from samebit.studies.space import Value, words
 from samebit.studies.sweeping import Results
 from samebit.studies.trials import History, Trial, read_history
@@ -121,7 +122,8 @@ def found_of(
         _configuration(study, sweep, results, asked, members) for asked, members in grouped.items()
     ]
     ranked = _ranked(tried, sweep.goal)
-    seconds, held = results.spent(history.trials)
+    spans, held = results.spent(history.trials)
+    seconds = covered(spans)
     budgets = _budgets(tried, sweep)
     return Found(
         study.id,

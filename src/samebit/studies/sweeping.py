@@ -8,7 +8,8 @@ runs go on at once and whatever was killed in between.
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -16,11 +17,14 @@ from samebit.folders.ending import STOPPED_EARLY
 from samebit.studies.declared import ALL, Design, Study, Sweep, seed_of, settings_of
 from samebit.studies.fates import Fate
 from samebit.studies.following import Point
+from samebit.studies.lasting import Covered, Span, covered
 from samebit.studies.samplers import Answers
 from samebit.studies.space import Value
 from samebit.studies.trials import History, Trial
 
-__all__ = ["Budget", "Outcome", "Results", "Sweeping"]
+__all__ = ["STAYS", "Budget", "Outcome", "Results", "Sweeping"]
+
+STAYS = ("finished", STOPPED_EARLY)  # states of runs that never go on; others may, or are retried
 
 Row = Mapping[str, object]
 RowOf = Callable[[str], Row | None]
@@ -43,6 +47,11 @@ class Budget(Struct, frozen=True):
         both = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return {name: count for name, count in both if count}
 
+    @property
+    def is_of_time(self) -> bool:
+        """Whether it is bounded by how long runs go on."""
+        return bool(self.seconds or self.gpu_seconds)
+
     def most(self, size: int | None) -> int | None:
         """Configurations at most, where there are `size`; None where neither bounds them."""
         return min((n for n in (self.trials, size) if n), default=None)
@@ -58,7 +67,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Results:
-    """What runs came to, as they are now; of those that are over each is read once."""
+    """What runs came to, as they are now; of those that never go on each is read once."""
 
     def __init__(self, study: Study, sweep: Sweep, row_of: RowOf, points_of: PointsOf) -> None:
         """Reads nothing yet.
@@ -79,7 +88,7 @@ class Results:
         """What is known of a run; None where there is none."""
         if run not in self._rows:
             found = self._row_of(run)
-            if found is None or found.get("state") == "running":
+            if found is None or found.get("state") not in STAYS:
                 return found
             self._rows[run] = found
         return self._rows[run]
@@ -119,10 +128,10 @@ class Results:
         going = (row for row in last if row is not None and row.get("state") == "running")
         return sum(_number(row.get("machine.devices")) or 1.0 for row in going)
 
-    def spent(self, trials: Sequence[Trial]) -> tuple[float, float]:
-        """How long at least one run went on, and how long devices were held, in seconds."""
+    def spent(self, trials: Iterable[Trial]) -> tuple[list[Span], float]:
+        """When runs went on, by a clock in seconds; how long devices were held."""
         now = time.time_ns() / _NS
-        spans: list[tuple[float, float]] = []
+        spans: list[Span] = []
         held = 0.0
         for run in dict.fromkeys(start.run for trial in trials for start in trial.starts):
             row = self.row(run)
@@ -135,7 +144,7 @@ class Results:
                 hours = seconds / _HOUR_S * (_number(row.get("machine.devices")) or 1.0)
             spans.append((began / _NS, began / _NS + (seconds or 0.0)))
             held += (hours or 0.0) * _HOUR_S
-        return _covered(spans), held
+        return spans, held
 
 
 class Sweeping:
@@ -149,11 +158,10 @@ class Sweeping:
         self._given = 0  # trials
         self._asked = 0  # questions
         self._open: dict[int, list[int]] = {}  # trials of questions not told of
+        self._went_on, self._held = Covered(), 0.0  # of the others, where a time is the budget
         self._rest: list[Design] = []  # of the last configuration
         self._is_over = False
-        self.used_up = (
-            ""  # the field of the budget because of which no more is asked for; not trials
-        )
+        self.used_up = ""  # the field of the budget because of which no more is asked for
         self._blind, self._seen = 0, False  # configurations without the metric; whether one has it
         self._left: tuple[float, float | None] = (-math.inf, None)  # when it was computed, and what
 
@@ -177,10 +185,10 @@ class Sweeping:
         budget, found = self._budget, list[float]()
         if not budget.seconds and not budget.gpu_seconds:
             return None
-        seconds, held = self._results.spent(history.trials)
+        spans, held = self._results.spent(history.trials)
         devices = self._results.devices(history.trials)
         if budget.seconds:
-            found.append(budget.seconds - seconds)
+            found.append(budget.seconds - covered(spans))
         if budget.gpu_seconds and devices:
             found.append((budget.gpu_seconds - held) / devices)
         return min(found, default=None)
@@ -221,7 +229,7 @@ class Sweeping:
         most = self._budget.most(self._answers.size)
         if most is not None and self._asked >= most:
             return []
-        self.used_up = self._used_up(history)
+        self.used_up = self._used_up(fates)
         if self.used_up:
             return []
         told = [number for number in self._open if self._outcome(number, fates).state != "running"]
@@ -254,6 +262,10 @@ class Sweeping:
             self._answers.tell(number, found.value, steps)
             self._blind += not found.has_metric
             self._seen = self._seen or found.has_metric
+            if self._budget.is_of_time:
+                spans, held = self._results.spent(self._trials(number, fates))
+                self._went_on.add(spans)
+                self._held += held
             del self._open[number]
 
     def _outcome(self, number: int, fates: Mapping[int, Fate]) -> Outcome:
@@ -261,23 +273,20 @@ class Sweeping:
         there = [fates.get(trial) for trial in trials]
         return self._results.outcome([*there, *[None] * (self._sweep.seeds - len(trials))])
 
-    def _used_up(self, history: History) -> str:
+    def _trials(self, number: int, fates: Mapping[int, Fate]) -> Iterator[Trial]:
+        return (fates[trial].trial for trial in self._open[number] if trial in fates)
+
+    def _used_up(self, fates: Mapping[int, Fate]) -> str:
+        """Which time is; of all runs that were begun, for none is still to be taken up."""
         budget = self._budget
-        if not budget.seconds and not budget.gpu_seconds:
+        if not budget.is_of_time:
             return ""
-        seconds, held = self._results.spent(history.trials)
-        if budget.seconds and seconds >= budget.seconds:
+        going = chain.from_iterable(self._trials(number, fates) for number in self._open)
+        spans, held = self._results.spent(going)
+        if budget.seconds and self._went_on.total(spans) >= budget.seconds:
             return "seconds"
-        return "gpu_seconds" if budget.gpu_seconds and held >= budget.gpu_seconds else ""
-
-
-def _covered(spans: Sequence[tuple[float, float]]) -> float:
-    """How much of a line some spans cover, together."""
-    total, until = 0.0, -math.inf
-    for begin, end in sorted(spans):
-        total += max(0.0, end - max(begin, until))
-        until = max(until, end)
-    return total
+        is_held = budget.gpu_seconds and self._held + held >= budget.gpu_seconds
+        return "gpu_seconds" if is_held else ""
 
 
 def _finite(value: object) -> float | None:
