@@ -121,20 +121,26 @@ def test_a_run_that_sees_nothing_of_its_study_comes_home_and_is_verified(
 ) -> None:
     monkeypatch.setattr(placing, "Local", Hidden)
     monkeypatch.setattr(Hidden, "hides", str(project.path))
-    assert seeds("--n", "1") == 0, capfd.readouterr().err
+    project.write(".gitignore", "data\n")
+    project.write("data/a/x.csv", "1\n")
+    project.write("t.py", SCRIPT + 'assert open(sys.argv[2]).read() == "1\\n"\n')
+    assert main(["data", "add", "data", "--name", "d"]) == 0
+    words = ("--n", "1", "--", "data/a", "data/a/x.csv")
+    assert seeds(*words) == 0, capfd.readouterr().err
     said = capfd.readouterr().err
     assert "by way of the remote lab" in said
+    assert "/data goes there, too: d@" in " ".join(said.split())
     assert "mind" not in said
     view = project.view()
     assert view.status == "finished"
     assert view.metrics["acc"].values == [0.75] * 3
     assert view.code is not None
-    assert view.code.changed == ("M inner/model.py",)
+    assert "M inner/model.py" in view.code.changed
     refs = subprocess.check_output(["git", "tag", "--points-at", view.code.commit or ""], text=True)
     assert f"refs/tags/{refs.strip()}" == view.code.ref
     assert not view.record.project.startswith(str(project.path))
     assert left(project) == []
-    assert seeds("--n", "1") == 0
+    assert seeds(*words) == 0
     assert main(["verify", view.id]) == 0, capfd.readouterr()
     assert len(project.views()) == 2  # the run, and its replay
 
@@ -346,11 +352,30 @@ def test_each_place_has_them_made_where_the_study_is_not_seen(
 ) -> None:
     if where != "inline":
         request.getfixturevalue(f"a_{where}")
-    words = ("t.py", "--name", "g", "--via", "lab", "--n", "1", "--on", where)
+    project.write(".gitignore", "*.csv\n")
+    project.write("x.csv", "1\n")
+    project.write(
+        "t.py", "import sys, samebit\nsamebit.init().log({'acc': len(open(sys.argv[1]).read())})\n"
+    )
+    assert main(["data", "add", "x.csv"]) == 0
+    words = (
+        "t.py",
+        "--name",
+        "g",
+        "--via",
+        "lab",
+        "--n",
+        "1",
+        "--on",
+        where,
+        "--",
+        f"{project.path}/x.csv",
+    )
     ended = studied.seeds(project, *words, SAMEBIT_CACHE=os.environ["SAMEBIT_CACHE"])
     assert ended.code == 0, ended.err
     views = project.views()
     assert [view.status for view in views] == ["finished"]
+    assert views[0].metrics["acc"].values == [2]
     assert not any(view.record.project.startswith(str(project.path)) for view in views)
     assert left(project) == []
 

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from samebit import places, records
 from samebit.cli.words import Screen, say_wrapped
+from samebit.data import placing
 from samebit.errors import CannotStart, Exit, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
@@ -46,6 +47,7 @@ __all__ = ["main"]
 
 _COMMAND = (sys.executable, "-m", "samebit.cli.main")
 _LOCK, _CODE = "lock", "code.json"
+_SENT = "sent"  # a store of this machine's: what studies have sent comes here once for all runs
 _FIRST_S = 2.0  # a run that began so long ago is sent for the first time
 _EVERY_MIN = "SAMEBIT_PUSH_EVERY_MIN"
 _AGAIN_S = (1.0, 5.0, 15.0, 60.0)  # between tries to send what came of it; the last from then on
@@ -210,8 +212,9 @@ def _prepare(errand: Errand, folder: Path, store: Path) -> CodeSent:
     named.save(store, errand.remote)
     with open(store / "local.toml", "a", encoding="utf-8") as settings:
         settings.write(f'\n[push]\nauto = "during"\nremote = "{errand.remote.name}"\n')
-    objects = Store(store)
-    done = pulling.pull(objects, named.open_place(errand.remote), [], [], roots=[errand.code])
+    place = named.open_place(errand.remote)
+    objects = Store(places.make_store(places.cache_folder() / _SENT))
+    done = pulling.pull(objects, place, [], [], roots=[errand.code])
     for why in (*done.failed.values(), *done.incomplete.values()):
         raise CannotStart(
             f"the code of the study cannot be had: {why}",
@@ -221,6 +224,10 @@ def _prepare(errand: Errand, folder: Path, store: Path) -> CodeSent:
     sent = records.decode(objects.read(errand.code), CodeSent, where=errand.code)
     root = mirrored(folder / "fs", sent.code.root)
     lay_out(objects, read_tree(objects, sent.code.tree), root)
+    for version in sent.data:
+        at = mirrored(folder / "fs", version.path)
+        placing.lay_out(objects, placing.make_plan(objects, version, at))
+    pulling.pull(Store(store), place, [], [], roots=[sent.code.tree])
     laid_out = replace(sent, code=replace(sent.code, root=str(root)))
     (folder / _CODE).write_bytes(records.encode(laid_out))
     return sent
@@ -233,6 +240,9 @@ def _command(
     files = folder / "fs"
     tree = read_tree(Store(store), sent.code.tree)
     known = {os.path.join(sent.code.root, entry.path) for entry in tree.entries}
+    named_there = {os.path.normpath(word.rpartition("=")[2]) for word in words}
+    for version in sent.data:
+        known |= {one for one in named_there if Path(one).is_relative_to(version.path)}
     cwd = mirrored(files, errand.cwd)
     cwd.mkdir(parents=True, exist_ok=True)
     environ = {
