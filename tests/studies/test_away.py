@@ -353,7 +353,7 @@ def test_each_place_has_them_made_where_the_study_is_not_seen(
     if where != "inline":
         request.getfixturevalue(f"a_{where}")
     project.write(".gitignore", "*.csv\n")
-    project.write("x.csv", "1\n")
+    project.write("x.csv", "\n".join(map(str, range(100_000))))  # in several pieces
     project.write(
         "t.py", "import sys, samebit\nsamebit.init().log({'acc': len(open(sys.argv[1]).read())})\n"
     )
@@ -375,7 +375,7 @@ def test_each_place_has_them_made_where_the_study_is_not_seen(
     assert ended.code == 0, ended.err
     views = project.views()
     assert [view.status for view in views] == ["finished"]
-    assert views[0].metrics["acc"].values == [2]
+    assert views[0].metrics["acc"].values == [588_889]
     assert not any(view.record.project.startswith(str(project.path)) for view in views)
     assert left(project) == []
 

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from samebit import places, records
 from samebit.cli.words import Screen, say_wrapped
 from samebit.data import placing
-from samebit.errors import CannotStart, Exit, SamebitError, in_a_line
+from samebit.errors import CannotStart, Exit, NotFound, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.launch import here, sending
@@ -215,18 +215,21 @@ def _prepare(errand: Errand, folder: Path, store: Path) -> CodeSent:
     place = named.open_place(errand.remote)
     objects = Store(places.make_store(places.cache_folder() / _SENT))
     done = pulling.pull(objects, place, [], [], roots=[errand.code])
-    for why in (*done.failed.values(), *done.incomplete.values()):
+    try:
+        for why in done.failed.values():
+            raise NotFound(why)
+        sent = records.decode(objects.read(errand.code), CodeSent, where=errand.code)
+        root = mirrored(folder / "fs", sent.code.root)
+        lay_out(objects, read_tree(objects, sent.code.tree), root)
+        for version in sent.data:
+            at = mirrored(folder / "fs", version.path)
+            placing.lay_out(objects, placing.make_plan(objects, version, at))
+    except NotFound as error:
         raise CannotStart(
-            f"the code of the study cannot be had: {why}",
+            f"what the study has sent cannot be had: {error.what}",
             remote=errand.remote.url,
             hint="the same command at home sends it again",
-        )
-    sent = records.decode(objects.read(errand.code), CodeSent, where=errand.code)
-    root = mirrored(folder / "fs", sent.code.root)
-    lay_out(objects, read_tree(objects, sent.code.tree), root)
-    for version in sent.data:
-        at = mirrored(folder / "fs", version.path)
-        placing.lay_out(objects, placing.make_plan(objects, version, at))
+        ) from error
     pulling.pull(Store(store), place, [], [], roots=[sent.code.tree])
     laid_out = replace(sent, code=replace(sent.code, root=str(root)))
     (folder / _CODE).write_bytes(records.encode(laid_out))
