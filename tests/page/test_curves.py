@@ -123,8 +123,7 @@ def test_groups_have_one_colour_in_all_charts_and_say_n(looked: Opened) -> None:
         legend = chart_of(looked.page, title).locator(".small-legend li")
         legend.first.wait_for()
         assert legend.all_inner_texts() == ["plain (n = 2)", "shifted (n = 2)"]
-        swatch = legend.nth(1).locator(".swatch")
-        assert swatch.get_attribute("class") == "swatch c1"
+        assert legend.nth(1).locator("svg").get_attribute("class") == "key c1 d0"
     assert ink(chart_of(looked.page, "test/acc")) > 100, "an interval at one place is a bar"
     assert looked.page.locator(".legend summary").inner_text() == "2 groups"
 

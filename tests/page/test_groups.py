@@ -41,7 +41,7 @@ def test_metrics_without_a_mean_are_named_and_the_others_have_theirs(looked: Ope
     assert "No mean of ok, phase: not all runs have a number there." in said.inner_text()
     assert f"The first 8 of {MANY} metrics" in said.inner_text()
     row = table.get_by_role("row").filter(has_text="plain")
-    assert row.locator("td.numeric b").first.inner_text() == "2"
+    assert row.locator("td.numeric b").first.inner_text() == "2.000"
     with page.expect_download() as begun:
         page.get_by_role("button", name="save what is shown").click()
         page.get_by_role("menuitem", name="table as CSV").click()

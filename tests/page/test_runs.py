@@ -72,11 +72,18 @@ def test_the_filter_is_the_command_lines_and_so_are_its_errors(opened: Opened) -
     is_said(page, re.compile(f"^20 of {ALL} runs$"))
     assert set(values(page, "lr")) == {"0.0001", "0.001"}
     assert "where=" in page.url
+    # What differs among the runs that are left, and among them alone.
+    page.get_by_role("columnheader", name="optimizer").wait_for(state="detached")
+    page.get_by_role("button", name="what is the same in all runs").click()
+    row = page.get_by_role("dialog").get_by_role("row").filter(has_text="optimizer")
+    row.get_by_role("cell", name="sgd", exact=True).wait_for()
+    page.keyboard.press("Escape")
     page.get_by_role("searchbox", name="filter runs").fill("lr <")
     page.get_by_role("alert").filter(has_text="cannot read this filter").wait_for()
     assert page.get_by_role("searchbox", name="filter runs").get_attribute("aria-invalid") == "true"
     page.get_by_role("searchbox", name="filter runs").fill("")
-    is_said(page, f"{ALL} runs")
+    is_said(page, re.compile(f"^{ALL} runs$"))
+    page.get_by_role("columnheader", name="optimizer").wait_for()
 
 
 def test_sorting_says_its_direction_and_puts_what_is_missing_last(opened: Opened) -> None:
@@ -285,12 +292,12 @@ def test_what_is_selected_is_tagged_and_put_away_together(browser: Any, tmp_path
         assert "2 runs selected" in bar.inner_text()
         assert "2 of them not in the table" in bar.inner_text()
         page.get_by_role("searchbox", name="filter runs").fill("")
-        is_said(page, "3 runs")
+        is_said(page, re.compile("^3 runs"))  # and not what it said before, "1 of 3 runs"
         bar.get_by_role("button", name="Archive").click()
         is_said(page, "1 of 3 runs")
         assert names(page) == ["n0"]
         page.get_by_role("checkbox", name="2 archived").check()
-        is_said(page, "3 runs")
+        is_said(page, re.compile("^3 runs$"))
         bar.get_by_role("button", name="Take back").click()
         page.get_by_role("checkbox", name="2 archived").wait_for(state="detached")
     assert [note.kind for note in found[2].notes()] == ["tag", "archived", "archived"]
@@ -334,12 +341,28 @@ def test_a_run_that_begins_is_there_by_itself_and_one_that_is_deleted_goes(
     first = stores.record(store, name="first", rows=[{"loss": 1.0}])
     with shown(tmp_path / "project") as site, opened_at(browser, site) as opened:
         assert names(opened.page) == ["first"]
+        asked = opened.page.get_by_placeholder("state == finished")  # nothing differs between one
+        assert asked.count() == 1
+        opened.page.get_by_role("grid", name="runs").focus()
+        opened.page.keyboard.press("Home")
         stores.record(store, name="second", config={"lr": 1}, rows=[{"loss": 0.5}])
         opened.page.get_by_role("link", name="second").wait_for()
         is_said(opened.page, "2 runs")
+        stays_with(opened.page, "first")
+        opened.page.keyboard.press("Enter")
+        opened.page.get_by_role("heading", name="first").wait_for()
+        opened.page.wait_for_function("() => document.title.startsWith('first · ')")
+        opened.page.go_back()
+        stays_with(opened.page, "first")
+        opened.page.get_by_placeholder("loss < 1").wait_for()
         shutil.rmtree(first.path)
         opened.page.get_by_role("link", name="first").wait_for(state="detached")
         is_said(opened.page, "1 run")
+
+
+def stays_with(page: Any, name: str) -> None:
+    """The cursor is at a run, wherever that stands now."""
+    page.locator(".grid-row.cursor").filter(has_text=name).wait_for()
 
 
 def test_an_empty_store_says_how_to_record(browser: Any, tmp_path: Path) -> None:

@@ -88,6 +88,12 @@ def test_the_filter_is_that_of_the_command_line(some_runs: Path) -> None:
             ("of == null and name == n2", runs[2:3]),
         ):
             assert ask(browser, "runs/filter", where=condition)["ids"] == wanted
+        # Of these runs alone what a table of them would show at first: `lr` is the same in them.
+        columns = {
+            condition: ask(browser, "runs/filter", where=condition)["columns"]
+            for condition in ("lr < 0.2", "lr == 0.1")
+        }
+        assert ("config.lr" in columns["lr < 0.2"]) and ("config.lr" not in columns["lr == 0.1"])
         status, error = refusal(browser, "runs/filter", where="lr <")
         assert status == 400
         assert "^" in error["what"]
@@ -120,7 +126,7 @@ def test_curves_are_a_header_and_blocks_of_numbers(some_runs: Path) -> None:
         numbers = array("d", answer.content[4 + length :])
         at = 0
         for curve in header["curves"]:
-            assert (curve["points"], curve["drawn"], curve["odd"]) == (50, 10, 0)
+            assert [curve[key] for key in ("points", "placed", "drawn", "odd")] == [50, 50, 10, 0]
             blocks = [numbers[at + 10 * k : at + 10 * k + 10].tolist() for k in range(5)]
             at += 50
             x, low, high, last, mean = blocks

@@ -1,5 +1,6 @@
 """Curves tell of every point: envelopes, means of groups, and what is held of them in memory."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,19 @@ def test_axes_of_time_and_of_another_metric(store: Path, cache: PointsCache) -> 
     relative = curves._found(cache, run.id, Asked("a", x="relative"), numpy)
     assert -1 < relative[1].xs[0] < 60
     assert curves._found(cache, run.id, Asked("a", x="none"), numpy) is None
+
+
+def test_points_that_have_no_place_on_an_axis_are_counted(store: Path, cache: PointsCache) -> None:
+    run, writer = begin(store)
+    for step in range(10):
+        writer.row({"a": float(step)} | ({"epoch": step // 5} if step % 5 == 4 else {}), step)
+    finish(run, writer)
+    (one,) = header_of(curves.curves(cache, [run.id], Asked("a", x="epoch")))["curves"]
+    assert [one[key] for key in ("points", "placed", "drawn", "odd")] == [10, 2, 2, 0]
+
+
+def header_of(answer: bytes) -> Any:
+    return json.loads(answer[4 : 4 + int.from_bytes(answer[:4], "little")])
 
 
 def test_what_is_held_comes_out_as_it_was(store: Path, cache: PointsCache) -> None:

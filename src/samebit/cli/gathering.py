@@ -22,6 +22,7 @@ from samebit.cli.surroundings import (
 from samebit.cli.verifying import in_words
 from samebit.cli.words import duration, shown, size
 from samebit.errors import SamebitError
+from samebit.folders.ending import raised
 from samebit.folders.imported import imported_lines
 from samebit.folders.read import View
 from samebit.folders.said import KINDS
@@ -156,9 +157,7 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
             took = duration((end.ended_ns - one.started_ns) / 1e9)
             text += f", {end.status}{how} after {took}"
         yield "executions" if len(view.starts) > 1 else "when", text
-    exception = view.facts.get("exception")
-    if isinstance(exception, str) and exception.strip():
-        yield "exception", exception.strip().splitlines()[-1]
+    yield "exception", raised(view.facts.get("exception"))
     yield "tags", ", ".join(view.said.tags)
     yield "note", view.said.text
     if view.said.archived:

@@ -43,6 +43,7 @@ from samebit.cli.words import (
 from samebit.data.versions import short_name
 from samebit.digest import canonical_json, short
 from samebit.errors import SamebitError
+from samebit.folders.ending import raised
 from samebit.folders.find import find_run
 from samebit.folders.imported import imported_lines
 from samebit.folders.media import media_of
@@ -194,8 +195,8 @@ def _execution(view: View) -> Iterator[tuple[str, object]]:
             text += f", exit code {end.exit_code}"
         yield "took", text
     exception = view.facts.get("exception") or (end.exception if end else None)
-    if isinstance(exception, str) and exception.strip():
-        yield "exception", exception.strip().splitlines()[-1]
+    if line := raised(exception):
+        yield "exception", line
     if view.record.parent:
         yield "inside run", view.record.parent
     if view.record.study is not None:

@@ -24,6 +24,7 @@ __all__ = [
     "is_alive",
     "last_word",
     "processes_alive",
+    "raised",
     "status",
     "stopped_early",
 ]
@@ -34,6 +35,7 @@ WENT_WRONG = ("failed", "killed", "broken off", "damaged")  # states of what cam
 _HEARTBEAT_S = 300.0
 # How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
+_OF_A_FRAME = '  File "'  # begins what a traceback says of each frame
 
 Said = Sequence[tuple[str, Any]]  # facts `end` with their ranks, oldest first
 
@@ -135,12 +137,24 @@ def _processes(
     ]
 
 
+def raised(exception: object) -> str:
+    """The line of a traceback that names the exception; empty where there is no text.
+
+    It need not be the last: a message may have several lines, and notes stand behind it.
+    """
+    lines = exception.strip("\n").splitlines() if isinstance(exception, str) else []
+    frames = [at for at, line in enumerate(lines) if line.startswith(_OF_A_FRAME)]
+    if not frames:
+        return lines[0] if lines else ""
+    behind = lines[frames[-1] + 1 :]
+    return next((line for line in behind if not line.startswith(" ")), lines[-1])
+
+
 def _kind_of(exception: str) -> str:
     """What kind of exception a traceback ends with; memory that did not suffice has many names."""
-    lines = exception.strip().splitlines()
-    last = lines[-1] if lines else ""
-    kind = last.partition(":")[0].rpartition(".")[2].strip()
+    line = raised(exception)
+    kind = line.partition(":")[0].rpartition(".")[2].strip()
     is_memory = kind in ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")
-    if is_memory or any(sign in last for sign in _OUT_OF_MEMORY):
+    if is_memory or any(sign in line for sign in _OUT_OF_MEMORY):
         return "out of memory"
     return kind if kind.isidentifier() else "an exception"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from samebit.errors import SamebitError
+from samebit.folders.ending import raised
 from samebit.folders.read import View
 from samebit.objects.store import Store
 from samebit.records import StateManifest
@@ -122,8 +123,7 @@ def _blocked_write(printed: str) -> list[str]:
 
 def what_to_do(replayed: View, *, allow_writes: bool) -> tuple[str, ...]:
     """What helps where the command failed for a reason that is not the run's."""
-    exception = replayed.facts.get("exception")
-    said = exception.strip().splitlines()[-1] if isinstance(exception, str) and exception else ""
+    said = raised(replayed.facts.get("exception"))
     found = [text for sign, text in _REMEDIES if sign in said]
     if _HELD_BACK in said and not allow_writes:
         found.append(_LET_IT_WRITE)

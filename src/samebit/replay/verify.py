@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from samebit.folders.ending import raised
 from samebit.folders.folder import user_name
 from samebit.folders.read import View
 from samebit.folders.steps import last_counts
@@ -250,9 +251,8 @@ def ended_otherwise(status: str, replayed: View) -> str:
     text = f"the run {status}, and its replay {replayed.status}"
     if replayed.end is not None and replayed.end.exit_code:
         text += f" with exit code {replayed.end.exit_code}"
-    exception = replayed.facts.get("exception")
-    if isinstance(exception, str) and exception.strip():
-        text += f": {exception.strip().splitlines()[-1]}"
+    if line := raised(replayed.facts.get("exception")):
+        text += f": {line}"
     return text
 
 

@@ -1,6 +1,7 @@
 """The code of a run: its files, one of them as text, and what of it no commit has."""
 
 import difflib
+from pathlib import Path
 
 from samebit import places
 from samebit.capture import git
@@ -16,6 +17,7 @@ __all__ = ["files", "one_file", "patch", "that_ran"]
 
 _MOST_BYTES = 1_000_000  # of a file that is shown
 _MOST_LINES = 20_000  # of a patch
+_NO_COMMIT = "no git repository here has its commit: start `samebit ui` in the run's project"
 _BINARY = b"\xff"  # stands for what is too large to be compared
 
 
@@ -43,23 +45,27 @@ def one_file(view: View, path: str) -> OneFile:
 def patch(view: View) -> Patch:
     """How the tree differs from the commit that it stood on, as this project's repository has it.
 
-    Only that one is asked: the place that a record names may be anybody's.
+    Only the one around the store is asked, or else the one that the page was opened in: the
+    place that a record names may be anybody's.
     """
     code = _code(view)
-    top = places.git_top_level(view.folder.store.parent)
     if code.head is None:
         return Patch(None, None, "there was no commit yet")
-    if top is None:
-        return Patch(None, code.head, "there is no git repository here to compare with")
+    if not code.changed:
+        return Patch("", code.head, None)
     store = Store(view.folder.store)
     ran = {entry.path: entry for entry in read_tree(store, code.tree).entries}
     changed = sorted({path for line in code.changed for path in _named(line)})
-    try:
-        committed = git.list_blobs(top, code.head)
-        before = {path: committed[path] for path in changed if path in committed}
-        blobs = git.read_blobs(top, list(before.values()), _MOST_BYTES)
-    except (git.Refused, IndexError, ValueError):
-        return Patch(None, code.head, "this repository does not have the commit")
+    for top in filter(None, map(places.git_top_level, (view.folder.store.parent, Path.cwd()))):
+        try:
+            committed = git.list_blobs(top, code.head)
+            before = {path: committed[path] for path in changed if path in committed}
+            blobs = git.read_blobs(top, list(before.values()), _MOST_BYTES)
+            break
+        except (git.Refused, IndexError, ValueError):
+            continue  # it does not have the commit
+    else:
+        return Patch(None, code.head, _NO_COMMIT)
     lines: list[str] = []
     for path in changed:
         old = blobs.get(before[path], _BINARY) if path in before else b""

@@ -73,7 +73,8 @@ def curves(cache: PointsCache, ids: Sequence[str], asked: Asked) -> bytes:
                 of_axes[axis] = columns
         drawn = envelope(ys, columns, numpy)
         parts = (columns.x, drawn.low, drawn.high, drawn.last, drawn.mean)
-        told = {"id": run, "points": series.points, "drawn": len(columns.x), "odd": series.odd}
+        told = {"id": run, "points": series.points, "placed": len(ys)}
+        told |= {"drawn": len(columns.x), "odd": series.odd}
         return told, [part.astype("<f8", copy=False).tobytes() for part in parts]
 
     drawn = _of_each(draw, ids)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from samebit.errors import UsageError
+from samebit.errors import SamebitError, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.session.retention import Saved
 
@@ -27,6 +27,7 @@ __all__ = [
     "can_go_on",
     "find",
     "find_resumable",
+    "goes_on",
     "left_by",
     "restored_step",
     "to_go_on_from",
@@ -104,6 +105,14 @@ def to_go_on_from(folder: RunFolder) -> list[list[str]]:
     names = [name for rank in view.ranks[:1] for name in reversed(_common(view, rank))]
     saved = [one for rank in view.ranks for one in _checkpoints(view.at_rank(rank))]
     return [[one.manifest for one in saved if one.name == name] for name in names]
+
+
+def goes_on(folder: RunFolder, further: bool) -> bool:
+    """`can_go_on`, and, where it is to be `further`, `came_further`; a damaged run cannot."""
+    try:
+        return can_go_on(folder) and (not further or came_further(folder))
+    except SamebitError:
+        return False
 
 
 def came_further(folder: RunFolder) -> bool:

@@ -31,6 +31,9 @@ export function usePointed() {
   return id;
 }
 
+/** The chart under the pointer. */
+let under = null;
+
 /** What is drawn, and how it is looked at; made anew when its axes change, painted when its curves do. */
 class Plot {
   constructor(root, props) {
@@ -79,6 +82,13 @@ class Plot {
     this.props = props;
     this.range = ranges(props);
     this.chart.setData([[...this.range.x], [null, null]]);
+    under?.tell();  // its place on this axis is another one now
+  }
+
+  /** Tell the other charts once more where the pointer is. */
+  tell() {
+    const { left, top } = this.chart.cursor;
+    this.chart.setCursor({ left, top }, false, true);
   }
 
   /** The same curves, of which others stand out. */
@@ -115,6 +125,8 @@ class Plot {
   /** Say what lies under the pointer: the values of all curves there, the nearest one first. */
   look() {
     const { left, top, event } = this.chart.cursor;
+    if (left >= 0 && event) under = this;
+    else if (under === this) under = null;
     if (left < 0) {
       if (event) point(null);
       this.props.onLook(null);
@@ -154,6 +166,7 @@ class Plot {
   }
 
   end() {
+    if (under === this) under = null;
     this.chart.destroy();
   }
 }

@@ -105,7 +105,7 @@ function integer(text) {
 /**
  * Envelopes of curves.
  * @returns {Promise<{curves: Map<string, object>, missing: string[]}>} of each run `x`, `low`,
- *   `high`, `last`, `mean` as arrays, and how many points there were.
+ *   `high`, `last`, `mean` as arrays, how many points there were, and how many have a place on this axis.
  */
 export async function askCurves(params, { signal } = {}) {
   const buffer = await (await fetched("curves", params, signal)).arrayBuffer();
@@ -118,8 +118,8 @@ export async function askCurves(params, { signal } = {}) {
     at += 8 * many;
     return found;
   };
-  for (const { id, points, drawn, odd } of header.curves) {
-    curves.set(id, { id, points, odd: odd ?? 0, x: block(drawn), low: block(drawn), high: block(drawn),
+  for (const { id, points, placed, drawn, odd } of header.curves) {
+    curves.set(id, { id, points, placed, odd: odd ?? 0, x: block(drawn), low: block(drawn), high: block(drawn),
       last: block(drawn), mean: block(drawn) });
   }
   return { ...header, curves, missing: header.missing ?? [] };

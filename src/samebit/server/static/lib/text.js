@@ -102,6 +102,14 @@ export function moment(nanoseconds) {
     `${two_(date.getHours())}:${two_(date.getMinutes())}`;
 }
 
+/** How far the reader's clock is from UTC at a time: `UTC`, `UTC−5`, `UTC+5:30`. */
+export function zone(nanoseconds) {
+  const minutes = -new Date(milliseconds(nanoseconds)).getTimezoneOffset();
+  if (!minutes) return "UTC";
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${String(rest).padStart(2, "0")}` : ""}`;
+}
+
 /** Nanoseconds as a text, a number or a large integer, in milliseconds. */
 function milliseconds(nanoseconds) {
   return Number(nanoseconds) / 1e6;

@@ -23,16 +23,18 @@ const NARROWEST = 48;
  * @param {{label: string, columns: GridColumn[], rows: ArrayLike<number>, idOf: function,
  *   isSelected: function, onToggle: function, onToggleAll: function, allSelected: boolean, cursor: number,
  *   onCursor: function, onOpen: function, sort: {key: string, descending: boolean}, onSort: function,
- *   onWidth: function, onMove: function, onHover?: function, isBright?: function}} props - rows are numbers that `cell` understands;
- *   the cursor is a place among them.
+ *   onWidth: function, onMove: function, onHover?: function, isBright?: function, standing?: any, kept?: {top: number, left: number}}} props -
+ *   rows are numbers that `cell` understands; the cursor is a place among them, which is scrolled to where somebody moved it:
+ *   `standing` is another value then. `kept` is told how far it was scrolled, and where it begins.
  */
 export function Grid(props) {
-  const { label, columns, rows, cursor, onCursor, sort } = props;
+  const { label, columns, rows, cursor, onCursor, sort, kept } = props;
   const root = useRef(null);
   const [view, setView] = useState({ top: 0, left: 0, width: 1200, height: 700 });
   const look = useCallback(() => {
     if (!root.current) return;  // told late, of a table that has gone
     const { scrollTop, scrollLeft, clientWidth, clientHeight } = root.current;
+    if (kept) Object.assign(kept, { top: scrollTop, left: scrollLeft });
     setView((before) => (before.top === scrollTop && before.left === scrollLeft && before.width === clientWidth &&
       before.height === clientHeight ? before
       : { top: scrollTop, left: scrollLeft, width: clientWidth, height: clientHeight }));
@@ -42,7 +44,8 @@ export function Grid(props) {
     observer.observe(root.current);
     return () => observer.disconnect();
   }, []);
-  useLayoutEffect(() => keepInView(root.current, cursor), [cursor]);
+  useLayoutEffect(() => keepInView(root.current, cursor), [props.standing ?? cursor]);
+  useLayoutEffect(() => { if (kept) root.current.scrollTo(kept); }, []);
 
   const seen = visibleColumns(columns, view);
   useLayoutEffect(() => {

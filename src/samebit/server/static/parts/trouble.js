@@ -2,6 +2,7 @@
 
 import { html } from "../lib/html.js";
 import { shown, visible, visibleLines } from "../lib/text.js";
+import { Ticks } from "./ticks.js";
 
 /** An error of the server, or of this page. */
 export function Trouble({ error }) {
@@ -10,7 +11,7 @@ export function Trouble({ error }) {
     <strong class=${error.message.includes("\n") ? "mono" : ""}>${visibleLines(error.message)}</strong>
     ${Object.entries(error.facts ?? {}).map(([name, value]) => html`<div>
       <span>${visible(name.replaceAll("_", " "))}</span> ${shown(value)}</div>`)}
-    ${error.hint && html`<div class="hint">${visible(error.hint)}</div>`}
+    ${error.hint && html`<div class="hint"><${Ticks} text=${error.hint} /></div>`}
   </div>`;
 }
 

@@ -12,10 +12,11 @@ import { span } from "../charts/scales.js";
 import { svg } from "../charts/svg.js";
 import { useAnswer } from "../parts/asking.js";
 import { fill } from "../parts/full_screen.js";
+import { LineKey } from "../parts/line_key.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
 import { asked, columnsOf, drawn, rowsOf, unseen } from "./chart_data.js";
-import { Look, note, xTicks, xTitle } from "./chart_look.js";
+import { isMetric, Look, note, xTicks, xTitle } from "./chart_look.js";
 import { ValueTable } from "./chart_table.js";
 
 const AGAIN_MS = 1000;  // at most so often while runs go on
@@ -28,9 +29,19 @@ const MOST_NAMED = 12;  // groups below a chart
  *   isXLog, isYLog, yRange, by (keys of groups).
  */
 export function ChartCard(props) {
-  const { metric, ids, scope, how, isLarge, tables } = props;
   const root = useRef(null);
-  const inView = useInView(root);
+  const { isNear, wasNear } = useNear(root);
+  const title = visible(props.title ?? props.metric);
+  // Of thousands of charts a few are looked at: until then each is its name and its place.
+  return html`<figure class=${classes("chart", props.isLarge && "large")} ref=${root} aria-labelledby=${`chart-${props.metric}`}>
+    ${wasNear ? html`<${Chart} ...${props} title=${title} root=${root} inView=${isNear} />` : html`
+      <figcaption><span class="chart-title" id=${`chart-${props.metric}`} title=${title}>${title}</span></figcaption>
+      <div class="plot-box"></div><p class="chart-note"><small>\u00a0</small></p>`}
+  </figure>`;
+}
+
+function Chart(props) {
+  const { metric, title, root, inView, ids, scope, how, isLarge, tables } = props;
   const turn = useTurn(ids);
   const columns = columnsOf(root.current?.clientWidth ?? 400, how.by.length > 0 ? 1 : ids.length);
   const subject = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, isLarge]);
@@ -39,14 +50,12 @@ export function ChartCard(props) {
   const lacks = useMemo(() => unseen(curves, how), [curves, how.isXLog, how.isYLog]);
   useEffect(() => { if (!how.zoom && curves.length > 0) props.onSpan(metric, span(curves.map(({ x }) => x), how.isXLog)); }, [curves, how.zoom]);
   const [look, setLook] = useState(null);
-  const title = visible(props.title ?? metric);
   const hasTable = tables.includes(metric);
   const turnTable = () => change({ tables: packed(hasTable ? tables.filter((one) => one !== metric) : [...tables, metric]) }, { replace: true });
   const bright = props.bright ?? (curves.length > 1 && look?.isNear ? look.found[0].curve.id : null);
   const brightSet = useMemo(() => (typeof bright === "string" ? new Set([bright]) : bright), [bright]);
   const why = answer && whyNothing(curves, answer, lacks, props);
-  return html`<figure class=${classes("chart", isLarge && "large")} ref=${root} aria-labelledby=${`chart-${metric}`}>
-    <figcaption><span class="chart-title" id=${`chart-${metric}`} title=${title}>${title}</span>
+  return html`<figcaption><span class="chart-title" id=${`chart-${metric}`} title=${title}>${title}</span>
       ${how.isYLog && html`<small>logarithmic</small>`}
       <span class="grow"></span>
       <button type="button" class="quiet" aria-pressed=${String(hasTable)} aria-label=${`table: ${title}`} onClick=${turnTable}>table</button>
@@ -64,9 +73,8 @@ export function ChartCard(props) {
     </div>
     <p class="chart-note"><small>${answer && !why ? noteOf(curves, lacks, how) : "\u00a0"}</small></p>
     ${how.by.length > 0 && curves.length <= MOST_NAMED && html`<ul class="small-legend">${curves.map((curve) => html`<li key=${curve.id}>
-      <span class=${`swatch c${curve.number % 8}`}></span><span>${visible(curve.label)}</span></li>`)}</ul>`}
-    ${hasTable && html`<${ValueTable} curves=${curves} metric=${metric} how=${how} />`}
-  </figure>`;
+      <${LineKey} number=${curve.number} /><span>${visible(curve.label)}</span></li>`)}</ul>`}
+    ${hasTable && html`<${ValueTable} curves=${curves} metric=${metric} how=${how} />`}`;
 }
 
 function Save({ metric, title, curves, how }) {
@@ -92,22 +100,27 @@ function useTurn(ids) {
   return turn;
 }
 
-/** True as long as an element is in view, or nearly. */
-function useInView(root) {
-  const [inView, setInView] = useState(false);
+const handlers = new WeakMap();  // by element
+const observer = new IntersectionObserver((entries) => entries.forEach((entry) => handlers.get(entry.target)?.(entry.isIntersecting)), { rootMargin: "150px" });
+
+/** Whether an element is in view, or nearly; and whether it has been. */
+function useNear(root) {
+  const [near, setNear] = useState({ isNear: false, wasNear: false });
   useEffect(() => {
-    const observer = new IntersectionObserver((entries) => setInView(entries.at(-1).isIntersecting), { rootMargin: "150px" });
-    observer.observe(root.current);
-    return () => observer.disconnect();
+    const element = root.current;
+    handlers.set(element, (isNear) => setNear((before) => ({ isNear, wasNear: isNear || before.wasNear })));
+    observer.observe(element);
+    return () => observer.unobserve(element);
   }, []);
-  return inView;
+  return near;
 }
 
 /** Why a chart would be empty; nothing where it is not. */
 function whyNothing(curves, answer, lacks, { hidden, how }) {
   if (curves.length === 0) {
     const has = answer.groups ? answer.groups.length : answer.curves.size;
-    return has > 0 && hidden.size > 0 ? "all of its curves are left away" : "none of these runs has it";
+    if (has > 0 && hidden.size > 0) return "all of its curves are left away";
+    return isMetric(how.x) ? `no step of these runs has both this and ${visible(how.x)}` : "none of these runs has it";
   }
   if (!lacks.isEmpty) return "";
   if (how.zoom && lacks.odd > 0) return "no finite value in this part";
@@ -116,10 +129,12 @@ function whyNothing(curves, answer, lacks, { hidden, how }) {
 }
 
 function noteOf(curves, lacks, how) {
-  const points = curves.reduce((sum, curve) => sum + (curve.points ?? 0), 0);
+  const sum = (of) => curves.reduce((total, curve) => total + (of(curve) ?? 0), 0);
+  const [points, placed] = [sum((curve) => curve.points), sum((curve) => curve.placed)];
   return [
     xTitle(how),
-    points && (points === 1 ? "its only point" : `all of ${count(points)} points`),
+    points && (placed < points ? `${count(placed)} of ${several(points, "point")}: those at whose steps there is ${visible(how.x)}, too`
+      : points === 1 ? "its only point" : `all of ${count(points)} points`),
     lacks.odd > 0 && `${count(lacks.odd)} not finite${signs(curves) && ` from each ${signs(curves)} on`}`,
     curves.some((one) => one.count?.some((n) => n < one.n)) && "not all runs are everywhere: n is under the pointer",
     lacks.below > 0 && `${several(lacks.below, "value")} that ${lacks.below === 1 ? "is" : "are"} not positive not shown`,

@@ -4,6 +4,7 @@ import { ask } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
 import { csv, saveText } from "../lib/save.js";
 import { count, duration, number, visible } from "../lib/text.js";
+import { LineKey } from "../parts/line_key.js";
 import { Trouble } from "../parts/trouble.js";
 
 const MOST = 100;  // curves
@@ -26,7 +27,7 @@ export function ValueTable({ curves, metric, how }) {
       <th scope="col" class="numeric">highest</th><th scope="col" class="numeric">points</th><th scope="col">
         <span class="unseen">more</span></th></tr></thead>
     <tbody>${curves.slice(0, MOST).map((curve) => html`<tr key=${curve.id}>
-      <th scope="row"><span class=${`swatch c${curve.number % 8}`}></span> ${visible(curve.label)}</th>
+      <th scope="row"><${LineKey} number=${curve.number} /> ${visible(curve.label)}</th>
       <td class="numeric">${number(end(curve.last))}</td><td class="numeric">${number(least(curve.low))}</td>
         <td class="numeric">${number(-least(curve.high, -1))}</td>
       <td class="numeric">${curve.points === undefined ? "" : count(curve.points)}${curve.odd ? html`<small>${` ${count(curve.odd)} not finite`}</small>` : ""}</td>
@@ -45,7 +46,7 @@ function GroupTable({ curves, metric }) {
     <tbody>${curves.slice(0, MOST).map(({ id, number: color, label, mean, low, high, count: counts, n }) => {
       const at = mean.findLastIndex(Number.isFinite);
       const has = at >= 0 && Number.isFinite(low[at]);
-      return html`<tr key=${id}><th scope="row"><span class=${`swatch c${color % 8}`}></span> ${visible(label)}</th>
+      return html`<tr key=${id}><th scope="row"><${LineKey} number=${color} /> ${visible(label)}</th>
         <td class="numeric">${at < 0 ? "—" : number(mean[at])}</td><td class="numeric">${has ? number(low[at]) : "—"}</td>
         <td class="numeric">${has ? number(high[at]) : "—"}</td><td class="numeric">${at < 0 ? 0 : count(counts[at])}</td><td class="numeric">${count(n)}</td></tr>`;
     })}</tbody></table></div>`;

@@ -4,6 +4,7 @@ import { link } from "../lib/address.js";
 import { classes, html, useEffect, useRef, useState } from "../lib/html.js";
 import { count, several, visible } from "../lib/text.js";
 import { usePointed } from "../charts/plot.js";
+import { LineKey } from "../parts/line_key.js";
 
 /**
  * @param {{sections: Array, title: string, hidden: Set<string>, setHidden: function(Set<string>): void,
@@ -38,15 +39,12 @@ export function Legend({ sections, title, hidden, setHidden, setBright, isOfGrou
       <button type="button" class="quiet" disabled=${all.every((id) => hidden.has(id))} onClick=${() => setHidden(new Set(all))}>none</button></p>`}
     ${sections.map((section) => html`<ul key=${section.title ?? ""}>
       ${section.title !== null && html`<li class="section" ...${stands(section.entries.map(({ id }) => id))}>
-        <label>${box(section.entries.map(({ id }) => id), `all with ${visible(section.title)}`)}<${Key} number=${section.number} />
+        <label>${box(section.entries.map(({ id }) => id), `all with ${visible(section.title)}`)}<${LineKey} number=${section.number} />
           <span>${visible(section.title)}</span></label><small>${several(section.entries.length, "run")}</small></li>`}
       ${section.entries.map(({ id, label, number, n }) => html`<li key=${id} class=${classes(hidden.has(id) && "off", pointed === id && "pointed", section.title !== null && "inside")}
           ...${stands([id])}>
-        <label>${box([id], visible(label))}${section.title === null && html`<${Key} number=${number} />`}<span>${visible(label)}</span></label>
+        <label>${box([id], visible(label))}${section.title === null && html`<${LineKey} number=${number} />`}<span>${visible(label)}</span></label>
         ${isOfGroups ? html`<small>${several(n, "run")}</small>`
           : html`<a href=${link("run", {}, id)} aria-label=${`open ${visible(label)}`}>›</a>`}</li>`)}</ul>`)}
   </details>`;
 }
-
-const Key = ({ number }) => html`<svg class=${`key c${number % 8} d${Math.floor(number / 8) % 4}`} viewBox="0 0 24 8" aria-hidden="true">
-  <path d="M1 4H23" /></svg>`;

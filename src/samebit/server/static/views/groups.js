@@ -3,6 +3,7 @@
 import { link, packed } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { compareValues, isMetric } from "../lib/columns.js";
+import { column } from "../lib/digits.js";
 import { html, useState } from "../lib/html.js";
 import { label, value } from "../lib/runs.js";
 import { count, number, several, shown, title, visible } from "../lib/text.js";
@@ -45,6 +46,7 @@ export function Groups({ runs, by, where, metrics, more, others, sort, onSort })
   const left = [more > 0 && `The first ${metrics.length} of ${metrics.length + more} metrics: hide some of their columns to see others.`,
     others.length > 0 && `No mean of ${others.map(title).join(", ")}: not all runs have a number there.`].filter(Boolean).join(" ");
   const method = answer[0].groups.find((group) => group.method)?.method;
+  const written = answer.map((one) => column(one.groups.flatMap(({ mean, low, high }) => [mean, low, high])));
   const head = (one, said, isNumeric) => html`<th key=${one} scope="col" class=${isNumeric ? "numeric" : ""}
     aria-sort=${sort?.key === one ? (sort.descending ? "descending" : "ascending") : null}>
     <button type="button" class="sort" title=${one} onClick=${() => onSort(one)}><span class="title">${said}</span>${sort?.key === one && html`<svg class="arrow"
@@ -61,7 +63,7 @@ export function Groups({ runs, by, where, metrics, more, others, sort, onSort })
             onClick=${() => toggle(name)}>${shown(one) || "—"}</button>`
           : shown(one) || "—"}</td>`)}
         <td class="numeric">${count(sizeOf(group))}</td>
-        ${group.cells.map((cell, at) => html`<td key=${metrics[at]} class="numeric"><${Cell} cell=${cell} /></td>`)}
+        ${group.cells.map((cell, at) => html`<td key=${metrics[at]} class="numeric"><${Cell} cell=${cell} written=${written[at]} /></td>`)}
       </tr>
       ${isOpen && html`<${Members} group=${group} runs=${runs} by=${by} metrics=${metrics} />`}`;
     })}</tbody>
@@ -81,11 +83,11 @@ function ordered(groups, sort, by, metrics) {
 }
 
 /** A mean with its interval, and how many of a group's runs it is of where these are not all. */
-function Cell({ cell }) {
+function Cell({ cell, written }) {
   if (!cell || cell.mean === null || cell.mean === undefined) return html`<span class="dim">—</span>`;
   const has = cell.low !== null && cell.low !== undefined;
   return html`<span class="estimate">
-    <b>${number(cell.mean)}</b>${has && html`<small>${` ${number(cell.low)} to ${number(cell.high)}`}</small>`}
+    <b>${written(cell.mean)}</b>${has && html`<small>${` ${written(cell.low)} to ${written(cell.high)}`}</small>`}
     ${cell.left_out.length > 0 && html`<small class="note" title=${cell.left_out.map(([id, why]) => `${id}: ${visible(why)}`).join("\n")}>
       ${` n = ${cell.n}`}</small>`}</span>`;
 }

@@ -6,6 +6,7 @@ import { bestOf, isMetric } from "../lib/columns.js";
 import { html, useEffect, useMemo, useState } from "../lib/html.js";
 import { importance } from "../lib/importance.js";
 import { shortNames } from "../lib/names.js";
+import { preferred } from "../lib/results.js";
 import { label, useRuns, want } from "../lib/runs.js";
 import { several, shown, title, visible } from "../lib/text.js";
 import { axisOf } from "../charts/axes.js";
@@ -53,17 +54,6 @@ function Nothing({ runs, params, chosen, hasMetric, keys }) {
   return html`${!params.ids && runs.ids.length > 0 && html`<${HyperBar.Filter} params=${params} error=${chosen.error} />`}
     <${Trouble} error=${chosen.error} />
     ${!chosen.error && html`<${Empty} title=${why[0]}><p>${why[1]}</p></${Empty}>`}`;
-}
-
-// What looks like a result, the likeliest first; what was tested on is nothing to choose settings by.
-const RESULTS = [/(val|eval|dev).*(acc|f1|auc|score)/i, /test.*(acc|f1|auc|score)/i, /acc|score|reward/i, /loss/i];
-
-/** The metric that looks most like a result; of several, the one that most runs have. */
-function preferred(runs, metrics) {
-  const missing = new Map(runs.keys.map(({ key, missing: without }) => [key, without]));
-  const found = RESULTS.map((pattern) => metrics.filter((key) => pattern.test(key))).find((some) => some.length > 0)
-    ?? metrics.filter((key) => runs.columns.get(key)?.varies);
-  return found.sort((one, other) => missing.get(one) - missing.get(other))[0] ?? metrics[0];
 }
 
 const toFloat = (value) => (typeof value === "number" || typeof value === "bigint" ? Number(value) : NaN);

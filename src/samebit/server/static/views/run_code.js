@@ -6,6 +6,7 @@ import { html } from "../lib/html.js";
 import { label, useRuns } from "../lib/runs.js";
 import { several, size, visible, visibleLines } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
+import { Ticks } from "../parts/ticks.js";
 import { Trouble, Waiting } from "../parts/trouble.js";
 import { CodeBetween } from "./run_code_between.js";
 import { AnotherRun } from "./run_picker.js";
@@ -56,7 +57,7 @@ function File({ found: { answer, error, isCurrent }, path }) {
 function Patch({ found: { answer, error } }) {
   if (error) return html`<${Trouble} error=${error} />`;
   if (!answer) return html`<${Waiting} what="comparing…" />`;
-  if (!answer.text) return html`<p class="dim">${answer.why ? visible(answer.why) : "Nothing differs from the commit."}</p>`;
+  if (!answer.text) return html`<p class="dim">${answer.why ? html`<${Ticks} text=${answer.why} />` : "Nothing differs from the commit."}</p>`;
   return html`${answer.against && html`<p class="dim">against commit <code>${visible(answer.against)}</code></p>`}
     <${Difference} text=${answer.text} />`;
 }

@@ -17,14 +17,14 @@ export function Data({ run, children }) {
   const { answer, error } = useAnswer((signal) => ask(`runs/${run.id}/data`, {}, { signal }), run.id);
   if (error) return html`<${Trouble} error=${error} />`;
   if (!answer) return html`<${Waiting} what="reading…" />`;
-  return html`<${Used} answer=${answer} /><${Splits} answer=${answer} run=${run} /><${Lineage} run=${run} />${children}`;
+  return html`<${Used} answer=${answer} hasFiles=${Boolean(children)} /><${Splits} answer=${answer} run=${run} /><${Lineage} run=${run} />${children}`;
 }
 
 const Digest = ({ text }) => html`<code class="nowrap" title=${visible(text)}>${visible(brief(text))}</code><${Copy} text=${text} what="copy the digest" />`;
 
-function Used({ answer: { data, versions } }) {
+function Used({ answer: { data, versions }, hasFiles }) {
   return html`<section class="card"><h2>Data that it used</h2>
-    ${data.length === 0 && html`<p class="dim">The script named none: <code>run.data(name, data)</code> takes its fingerprint. Files that it read are below.</p>`}
+    ${data.length === 0 && html`<p class="dim">The script named none: <code>run.data(name, data)</code> takes its fingerprint.${hasFiles ? " Files that it read are below." : ""}</p>`}
     ${data.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="data"><table class="plain"><thead><tr><th scope="col">name</th><th scope="col">what it is</th>
       <th scope="col" class="numeric">rows</th><th scope="col">fingerprint</th><th scope="col">kept</th><th scope="col">at</th></tr></thead>
       <tbody>${data.map((one) => html`<tr key=${one.name}><th scope="row">${visible(one.name)}</th><td>${visible(one.what)}</td>

@@ -37,7 +37,7 @@ export function Samples({ run, params }) {
   useFullScreen(large);
   if (error) return html`<${Trouble} error=${error} />`;
   if (!answer) return null;
-  return html`<section class="card"><h2>While it ran <small>sampled every second at first, later every ten</small></h2>
+  return html`<section class="card"><h2>${run.status === "running" ? "While it runs" : "While it ran"} <small>sampled every second at first, later every ten</small></h2>
     ${names.length === 0 ? html`<p class="dim">Nothing was sampled.</p>` : html`<div class=${large ? "charts one" : "charts"}>
       ${shown.filter((name) => !large || MACHINE + name === large).map((name) => html`<${ChartCard} key=${name} metric=${MACHINE + name} title=${titleOf(name)} ids=${ids} scope=${{ ids: run.id }}
         lines=${lines} hidden=${EMPTY} how=${how} bright=${null} isLarge=${large === MACHINE + name} onZoom=${onZoom} onSpan=${nothing}

@@ -83,7 +83,8 @@ function Played({ run, one, what, path }) {
   if (answer) return html`<p class="other">This browser cannot show it: <a href=${href} download="">the file</a></p>`;
   if (one.type.startsWith("audio/")) return html`<audio src=${href} controls aria-label=${what} preload="none" onError=${onError}></audio>`;
   if (one.type.startsWith("video/")) return html`<video src=${href} controls aria-label=${what} preload="none" onError=${onError}></video>`;
-  return html`<img class=${one.about?.width < SMALL ? "small" : ""} src=${href} alt=${what} loading="lazy" onError=${onError} />`;
+  const picture = html`<img class=${one.about?.width < SMALL ? "small" : ""} src=${href} alt=${what} loading="lazy" onError=${onError} />`;
+  return one.about?.width < SMALL ? picture : html`<a href=${href} target="_blank" rel="noopener noreferrer" title="by itself, in its own size">${picture}</a>`;
 }
 
 const READ = { __proto__: null, text: Text, histogram: Histogram, table: Table };

@@ -35,6 +35,9 @@ function Table({ run, states }) {
     <${Command} what="the same in a terminal" command=${`samebit state ls ${run.id}`} />`;
 }
 
+/** The state that a training ended with; a checkpoint of the same step is told after it. */
+const lastOf = (names) => (names.includes("final") ? "final" : names.at(-1));
+
 /** Which two are compared stands in the address; at first the first and the last, or the same one of two runs. */
 function Between({ run, params, states, other, theirs }) {
   const runs = useRuns();
@@ -42,8 +45,8 @@ function Between({ run, params, states, other, theirs }) {
   const rank = params.rank ?? "";
   const names = [...new Set(states.map(({ name }) => name))];
   const others = [...new Set((theirs.answer?.states ?? []).map(({ name }) => name))];
-  const left = names.includes(params.left) ? params.left : other ? names.at(-1) : names[0];
-  const right = others.includes(params.right) ? params.right : other && others.includes(left) ? left : others.at(-1);
+  const left = names.includes(params.left) ? params.left : other ? lastOf(names) : names[0];
+  const right = others.includes(params.right) ? params.right : other && others.includes(left) ? left : lastOf(others);
   const options = (all) => all.map((name) => [name, visible(name)]);
   return html`<section class="card"><h2>Leaf by leaf</h2>
     <div class="inline-bar between"><span>${visible(run.label)}</span><${Select} name="first state" value=${left} options=${options(names)} onChoose=${(name) => change({ left: name })} />

@@ -3,7 +3,7 @@
 import { link } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { html } from "../lib/html.js";
-import { moment, several, visible } from "../lib/text.js";
+import { moment, several, visible, zone } from "../lib/text.js";
 import { useAnswer } from "../parts/asking.js";
 import { Command } from "../parts/copy.js";
 import { Mark } from "../parts/marks.js";
@@ -33,7 +33,7 @@ function One({ verdict }) {
     <${List} title="compared" lines=${verdict.scope} />
     <${List} title="what differs around it" lines=${verdict.differences} />
     <${List} title="what to do about it" lines=${verdict.remedies} ticks />
-    <p class="dim small">${[verdict.who && visible(verdict.who), verdict.by && `by ${visible(verdict.by)}`, verdict.host && `on ${visible(verdict.host)}`, verdict.at_ns && moment(verdict.at_ns)].filter(Boolean).join(", ")}</p>
+    <p class="dim small">${[verdict.who && visible(verdict.who), verdict.by && `by ${visible(verdict.by)}`, verdict.host && `on ${visible(verdict.host)}`, verdict.at_ns && `${moment(verdict.at_ns)} ${zone(verdict.at_ns)}`].filter(Boolean).join(", ")}</p>
     ${verdict.replay && html`<p class="links"><a href=${link("run", {}, verdict.replay)}>the replay</a>
       ${isApart && html`<a href=${link("trace", { ids: `${verdict.run},${verdict.replay}` })}>where the traces part</a>`}
       <a href=${link("compare", { ids: `${verdict.run},${verdict.replay}` })}>both beside each other</a></p>`}

@@ -18,6 +18,15 @@ import { Bar } from "./runs_bar.js";
 import { gridColumns } from "./runs_columns.js";
 import { SelectionBar } from "./runs_selection.js";
 
+/** Where the table was left, by its address: who opens a run and goes back is there again. */
+const left = { address: "", cursor: { id: null, at: 0 }, scrolled: { top: 0, left: 0 } };
+
+/** The place of a run among rows, which move while new runs come; where it is not there, the place where it was. */
+function placeOf({ id, at }, runs, rows) {
+  const place = id === null ? -1 : rows.indexOf(runs.rowOf.get(id) ?? -1);
+  return place >= 0 ? place : Math.min(at, rows.length - 1);
+}
+
 export function Runs({ params }) {
   const runs = useRuns();
   if (runs.phase === "failed") return html`<main id="main"><${Trouble} error=${runs.error} /></main>`;
@@ -30,12 +39,12 @@ export function Runs({ params }) {
   return html`<${Table} runs=${runs} params=${params} />`;
 }
 
-/** The layout that the address, or this browser, or nobody chose. */
-function useLayout(runs, params) {
+/** The layout that the address, or this browser, or nobody chose: what varies `among` the rows that are shown. */
+function useLayout(runs, params, among, fitting) {
   const name = `columns ${runs.store?.id}`;
   const text = params.cols ?? setting(name, null);
-  const layout = useMemo(() => (text ? parseLayout(text) : defaultLayout(runs)), [text, text ? 0 : runs.columns]);
-  useEffect(() => { want(layout.keys); }, [layout]);
+  const layout = useMemo(() => (text ? parseLayout(text) : defaultLayout(runs, among)), [text, text ? 0 : runs.columns, text ? 0 : among]);
+  useEffect(() => { want(text ? layout.keys : fitting); }, [layout, fitting]);
   const setLayout = (next) => {
     const formatted = next ? formatLayout(next) : "";
     keep(name, formatted || null);
@@ -44,34 +53,46 @@ function useLayout(runs, params) {
   return [layout, setLayout];
 }
 
-/** The runs that the filter leaves, as places; all while there is none. */
+const ALL = { rows: null, columns: [] };
+
+/** The runs that the filter leaves, as places, and what a table of them alone has at first; all while there is none. */
 function useFilter(runs, where) {
   const { answer, error, isCurrent } = useAnswer(
     where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "", where);
   return useMemo(() => {
-    if (!where) return { rows: null, error: null };
-    if (isCurrent && error) return { rows: null, error };
-    if (!answer) return { rows: null, error: null };  // all of them for a moment, rather than none
-    return { rows: Int32Array.from(answer.ids.map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined)), error: null };
+    if (!where) return { ...ALL, error: null };
+    if (isCurrent && error) return { ...ALL, error };
+    if (!answer) return { ...ALL, error: null };  // all of them for a moment, rather than none
+    return { rows: Int32Array.from(answer.ids.map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined)), columns: answer.columns, error: null };
   }, [where, answer, error, isCurrent, runs.rowOf]);
 }
 
 function Table({ runs, params }) {
-  const [layout, setLayout] = useLayout(runs, params);
   const filter = useFilter(runs, params.where ?? "");
+  const every = useMemo(() => Int32Array.from(runs.ids, (_, row) => row), [runs.ids]);
+  const found = useMemo(() => {
+    const all = filter.rows ?? every;
+    return params.archived ? all : unarchived(runs, all);
+  }, [every, filter.rows, params.archived, runs.columns.get("archived")]);
+  const among = found.length > 1 ? found : every;  // one alone varies in nothing
+  const [layout, setLayout] = useLayout(runs, params, among, filter.columns);
   const sort = parseSort(params.sort);
   useEffect(() => { if (sort) want([sort.key]); }, [params.sort]);
   const sortColumn = sort ? runs.columns.get(sort.key) : null;
-  const rows = useMemo(() => {
-    const all = filter.rows ?? Int32Array.from(runs.ids, (_, row) => row);
-    const found = params.archived ? all : unarchived(runs, all);
-    return sort ? sorted(found, sortColumn, sort.descending) : newestFirst(runs, found);
-  }, [runs.ids, runs.rowOf, filter.rows, params.sort, sortColumn, params.archived, runs.columns.get("archived"), runs.columns.get("started")]);
+  const rows = useMemo(() => (sort ? sorted(found, sortColumn, sort.descending) : newestFirst(runs, found)),
+    [found, params.sort, sortColumn, runs.columns.get("started")]);
 
   const [selection, setSelection] = useState(() => new Set(list(params.ids)));
-  const [at, setCursor] = useState(0);
-  const cursor = Math.min(at, rows.length - 1);
-  const anchor = useRef(0);
+  const address = link("runs", params);
+  const [standing, setStanding] = useState(() => {
+    if (left.address !== address) Object.assign(left, { cursor: { id: null, at: 0 }, scrolled: { top: 0, left: 0 } });
+    return left.cursor;
+  });
+  const spot = (at) => ({ id: runs.ids[rows[at]] ?? null, at });
+  const setCursor = (at) => setStanding(spot(at));
+  const cursor = useMemo(() => placeOf(standing, runs, rows), [standing, rows]);
+  useEffect(() => { Object.assign(left, { address, cursor: standing }); }, [address, standing]);
+  const anchor = useRef({ id: null, at: 0 });
   const select = (next) => {
     setSelection(next);
     change({ ids: [...next].slice(0, 200).join(",") }, { replace: true });
@@ -79,10 +100,11 @@ function Table({ runs, params }) {
   };
   const toggle = (place, isRange) => {
     const next = new Set(selection);
-    const [from, to] = isRange ? [Math.min(anchor.current, place), Math.max(anchor.current, place)] : [place, place];
+    const begun = isRange ? placeOf(anchor.current, runs, rows) : place;
+    const [from, to] = [Math.min(begun, place), Math.max(begun, place)];
     const on = !selection.has(runs.ids[rows[place]]);
     for (let one = from; one <= to; one++) next[on ? "add" : "delete"](runs.ids[rows[one]]);
-    anchor.current = place;
+    anchor.current = spot(place);
     select(next);
   };
   const allSelected = rows.length > 0 && rows.length <= selection.size && [...rows].every((row) => selection.has(runs.ids[row]));
@@ -114,9 +136,9 @@ function Table({ runs, params }) {
     ["c", "compare what is selected", () => (chosen.length > 1 ? go(link("compare", { ids: chosen.join(",") })) : announce("select two runs or more"))],
     ["d", "where the traces of two part", () => (two() ? go(link("trace", { ids: two().join(",") })) : announce("select two runs"))],
   ]);
-  const actions = { layout, setLayout, sortBy, resize, widths, params, runs,
+  const actions = { layout, setLayout, sortBy, resize, widths, params, runs, among,
     groupBy: (key) => change({ by: packed([...new Set([...unpacked(params.by), key])]) }) };
-  const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, widths, params]);
+  const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, among, widths, params]);
   const ofGroups = groupMetrics(layout.keys, runs);
   const where = params.archived ? params.where ?? "" : shownWhere(runs, params.where ?? "");
   const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(ofGroups.metrics), sort: params.sort }
@@ -129,7 +151,7 @@ function Table({ runs, params }) {
       : html`<${Grid} label="runs" columns=${columns} rows=${rows} idOf=${(row) => runs.ids[row]} sort=${sort} onSort=${sortBy}
           isSelected=${(row) => selection.has(runs.ids[row])} onToggle=${toggle} allSelected=${allSelected}
           onToggleAll=${() => select(allSelected ? new Set() : new Set([...rows].map((row) => runs.ids[row])))}
-          cursor=${cursor} onCursor=${setCursor} onOpen=${open} onWidth=${resize}
+          cursor=${cursor} standing=${standing} kept=${left.scrolled} onCursor=${setCursor} onOpen=${open} onWidth=${resize}
           onMove=${(key, to) => setLayout(moved(layout, key, to))} />`}
     <${SelectionBar} ids=${chosen} unseen=${by.length ? 0 : countUnseen(runs, rows, chosen)} runs=${runs} clear=${() => select(new Set())} />
     ${runs.error && html`<${Trouble} error=${runs.error} />`}

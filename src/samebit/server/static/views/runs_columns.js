@@ -10,6 +10,7 @@ import { Item, Menu } from "../parts/menu.js";
 
 const MARK = 22;  // pixels that a mark takes beside its word
 const LETTER = 8;  // pixels, nearly as wide as the widest of those that are common
+const DIGIT = 9;  // and of a number, which is never cut: a part of it is another number
 const AROUND = 24;  // pixels beside a text
 const [HEAD_LETTER, HEAD_AROUND] = [7.4, 48];  // of a head, which has an arrow and a menu
 const [NARROWEST, WIDEST] = [64, 260];
@@ -19,17 +20,17 @@ const STEP = 40;  // pixels by which a key makes a column wider
 
 /** The columns of a grid, for the layout of a table. */
 export function gridColumns(actions) {
-  const { layout, widths, runs } = actions;
+  const { layout, widths, runs, among } = actions;
   const keys = layout.keys.filter((key) => runs.columns.has(key));
   const headings = headingsOf(keys, runs);
   return keys.map((key) => {
     const column = runs.columns.get(key);
     const numeric = column.isNumeric && key !== "started";
     const text = textOf(key, column, runs);
-    if (!known.has(column)) known.set(column, fitting(key, headings.get(key), text, runs.ids.length));
+    if (!known.has(column)) known.set(column, fitting(key, headings.get(key), text, runs.ids.length, numeric ? DIGIT : LETTER));
     const width = widths[key] ?? known.get(column);
     return {
-      key, title: headings.get(key), numeric, dim: !differs(column) && key !== "name", width,
+      key, title: headings.get(key), numeric, dim: !differs(column.at(among)) && key !== "name", width,
       pinned: layout.pinned.has(key), cell: cellOf(key, column, text, runs),
       menu: html`<${HeadMenu} column=${key} width=${width} actions=${actions} />`,
     };
@@ -39,7 +40,8 @@ export function gridColumns(actions) {
 /** What columns are called: in short, and whole where two would have the same name. */
 function headingsOf(keys, runs) {
   const hasNames = runs.columns.get("name")?.values.some((name) => name !== null);
-  const short = keys.map((key) => (key === "name" && !hasNames ? "run" : title(key)));
+  const hasOffset = new Date().getTimezoneOffset() !== 0;
+  const short = keys.map((key) => (key === "name" && !hasNames ? "run" : key === "started" && hasOffset ? "started (local)" : title(key)));
   return new Map(keys.map((key, at) => [key, short.indexOf(short[at]) === short.lastIndexOf(short[at]) ? short[at] : shown(key)]));
 }
 
@@ -47,11 +49,11 @@ const widest = new Map();  // by key: what is added to a table later makes no co
 const known = new WeakMap();  // by column: looked at once
 
 /** As wide as what stands in it, within bounds. */
-function fitting(key, heading, text, many) {
+function fitting(key, heading, text, many, letter) {
   const every = Math.max(1, Math.floor(many / LOOKED_AT));
   let letters = 0;
   for (let row = 0; row < many; row += every) letters = Math.max(letters, text(row).length);
-  const inside = letters * LETTER + AROUND + ({ state: 2 * MARK, verdict: MARK }[key] ?? 0);
+  const inside = letters * letter + AROUND + ({ state: 2 * MARK, verdict: MARK }[key] ?? 0);
   const width = Math.round(Math.max(inside, heading.length * HEAD_LETTER + HEAD_AROUND));
   const found = Math.max(NARROWEST, widest.get(key) ?? 0, Math.min(WIDEST, width));
   widest.set(key, found);

@@ -3,6 +3,7 @@
 import { classes, html, useMemo, useState } from "../lib/html.js";
 import { count, number, title } from "../lib/text.js";
 import { Curves } from "../charts/plot.js";
+import { LineKey } from "../parts/line_key.js";
 
 const MANY = 40;  // from so many runs on the number of runs has a logarithmic axis
 
@@ -18,14 +19,14 @@ export function SeedCharts({ groups, called, better, metric, method }) {
   const most = Math.max(...some.map(({ n }) => n));
   return html`<section class="seed-charts" aria-label="charts of groups">
     <div class="pair-of-charts">
-      <${Chart} heading="How results lie" note=${`share of a group's runs at or below a value of ${title(metric)} (the empirical distribution: every run is a step)`}
+      <${Chart} heading="Distribution of results" note=${`share of a group's runs at or below a value of ${title(metric)} (the empirical distribution: every run is a step)`}
         curves=${shares} xName=${title(metric)} tell=${(x, y) => `${number(x)}: ${(100 * y).toFixed(0)} %`} />
       ${bests.length > 0 ? html`<${Chart} heading=${`Expected ${side} of n runs`} note=${method}
         curves=${bests} isXLog=${most > MANY} xName="n" xTicks=${whole} tell=${(x, y, low, high) => `${number(y)} (${number(low)} to ${number(high)})`} />`
         : html`<div class="chart"><figcaption><span class="chart-title">Expected ${side} of n runs</span></figcaption><p class="dim">Two runs of a group are needed.</p></div>`}
     </div>
     <ul class="small-legend">${shares.map((curve) => html`<li key=${curve.id}>
-      <svg class=${`key c${curve.number % 8} d${Math.floor(curve.number / 8) % 4}`} viewBox="0 0 24 8" aria-hidden="true"><path d="M1 4H23" /></svg>${curve.label}</li>`)}</ul>
+      <${LineKey} number=${curve.number} />${curve.label}</li>`)}</ul>
   </section>`;
 }
 
@@ -65,7 +66,7 @@ export function Chart({ heading, note, curves, isXLog = false, xName, xTicks, te
       ${look && look.found.length > 0 && html`<div class="look" aria-hidden="true" style=${right ? { right: `${look.width - look.left + 24}px` } : { left: `${look.left + 70}px` }}>
         <div class="dim">${`${xName} ${number(look.found[0].curve.x[look.found[0].at])}`}</div>
         ${look.found.slice(0, 8).map(({ curve, at }, nth) => html`<div key=${curve.id} class=${classes(nth === 0 && look.isNear && "near")}>
-          <span class=${`swatch c${curve.number % 8}`}></span>
+          <${LineKey} number=${curve.number} />
           <span class="name">${curve.label}</span><b>${tell(curve.x[at], curve.y[at], curve.low?.[at], curve.high?.[at], curve.id)}</b></div>`)}</div>`}</div>
     <p class="chart-note"><small>${note}</small></p></figure>`;
 }

@@ -5,6 +5,7 @@ import { column } from "../lib/digits.js";
 import { classes, html } from "../lib/html.js";
 import { count, number, several, title, visible } from "../lib/text.js";
 import { domainOf, Strip } from "../charts/strip.js";
+import { LineKey } from "../parts/line_key.js";
 
 const BUDGETS = [2, 3, 5, 10, 20, 50, 100];
 const MOST_BUDGETS = 3;
@@ -33,7 +34,7 @@ export function SeedGroups({ groups, words, called, charted, of, params, better,
       const at = charted.indexOf(group.key);
       return html`<tr key=${group.key} class=${classes(group === of && "chosen")}>
         <td class="tick-cell"><label><input type="checkbox" checked=${at >= 0} aria-label=${`${called(group)} in the charts`} disabled=${group.n === 0} onChange=${() => charts(group.key)} />
-          ${at >= 0 && html`<svg class=${`key c${at % 8} d${Math.floor(at / 8) % 4}`} viewBox="0 0 24 8" aria-hidden="true"><path d="M1 4H23" /></svg>`}</label></td>
+          ${at >= 0 && html`<${LineKey} number=${at} />`}</label></td>
         <th scope="row"><button type="button" class="group-name" aria-pressed=${String(group === of)} onClick=${() => change({ of: group.key }, { replace: true })}>
           ${words.get(group.key).length === 0 ? "all runs" : words.get(group.key).map(([key, value]) => html`<span key=${key}>${key && html`<i>${key}</i> `}${value}</span>`)}</button></th>
         <td class="numeric nowrap">${count(group.n)}${group.left_out.length > 0 && html`<small title=${group.left_out.map(([id, why]) => `${id}: ${visible(why)}`).join("\n")}>

@@ -4,6 +4,7 @@ import { change, link, list, packed, unpacked } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { bestOf, isMetric, taken } from "../lib/columns.js";
 import { html, useMemo } from "../lib/html.js";
+import { preferred } from "../lib/results.js";
 import { label, useRuns } from "../lib/runs.js";
 import { described, groupsIn, inWords, isSeed, nameOf, settings } from "../lib/seeds.js";
 import { count, several, title, visible } from "../lib/text.js";
@@ -28,17 +29,13 @@ export function Seeds({ params }) {
   const runs = useRuns();
   if (runs.phase !== "here") return html`<main id="main"><${Waiting} what="reading the store…" /></main>`;
   const metrics = runs.keys.map(({ key }) => key).filter((key) => key.startsWith("metric."));
-  const metric = metrics.includes(params.metric) ? params.metric : preferred(metrics);
+  const metric = metrics.includes(params.metric) ? params.metric : preferred(runs, metrics);
   if (!metric) {
     return html`<main id="main" class="seeds"><${StudyProgress} where=${params.where} /><${Empty} title="No results"><p>${runs.ids.length ? "These runs have no metrics, so there is nothing whose spread could be told."
       : "There are no runs yet."}</p></${Empty}></main>`;
   }
   return html`<${Studied} runs=${runs} params=${params} metrics=${metrics} metric=${metric} />`;
 }
-
-/** The metric that looks most like a result: one of a test or of validation. */
-const preferred = (metrics) => [/(val|test|eval).*(acc|f1|auc|score)/i, /(val|test|eval).*loss/i, /loss|acc|score|reward/i, /./]
-  .map((pattern) => metrics.find((key) => pattern.test(key))).find(Boolean);
 
 function Studied({ runs, params, metrics, metric }) {
   const keys = runs.keys.filter(({ key, distinct, missing }) => !isMetric(key) && !isSeed(key) && distinct > 0 && (distinct > 1 || missing > 0) &&

@@ -57,7 +57,7 @@ function Found({ answer, step, params }) {
       : html`<section class=${`verdict ${answer.compared > 0 ? "equal" : "unknown"}`}>
         <h2>${answer.compared > 0 ? `Equal in all ${count(answer.compared)} steps that both recorded` : "Nothing was recorded by both that could be compared"}</h2></section>`}
     ${note && html`<p class="dim">${visible(note)}</p>`}
-    ${answer.rows.length > 0 && html`
+    ${answer.rows.length > 0 && (first || answer.compared > 0) && html`
       <${Strip} answer=${answer} onGo=${(row) => change({ from: Math.max(0, row - BEFORE) })} />
       <p class="trace-bar">
         <span class="dim">${`rows ${count(answer.from + 1)} to ${count(answer.from + answer.rows.length)} of ${count(answer.total)}`}</span>
