@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from samebit import places
 from samebit.cli import placing
 from samebit.cli.main import main
-from samebit.errors import CannotStart, RunNotFound
+from samebit.errors import CannotStart, SamebitError
 from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder, run_id
 from samebit.folders.read import View, read_run
@@ -415,20 +415,45 @@ def test_what_slurm_starts_again_goes_on_as_the_same_run_from_what_the_remote_ha
     assert left(project) == []
 
 
+@pytest.mark.slow
+def test_what_is_lost_or_stopped_goes_on_as_the_same_run_from_what_has_come_home(
+    project: Project, lab: FolderPlace
+) -> None:
+    top = project.path.parent
+    project.write("t.py", GOES_ON)
+    controller = begin(project, str(top))
+    view = made_there(project, "checkpoint 3")
+    push = sending.push_now(view.folder.store, os.environ)
+    assert push is not None
+    push.wait()
+    its = families.in_session(os.getsid(view.starts[0].pid))
+    families.end_all(its, signal.SIGKILL)  # its machine is lost
+    made_there(project, "checkpoint 4")
+    controller.send_signal(signal.SIGINT)
+    said = controller.communicate(timeout=100)[1]
+    assert "it goes on from its checkpoint" in said
+    assert controller.returncode == 130, said
+    (top / "on-4").touch()
+    assert seeds("--n", "1", "--", str(top)) == 0
+    view = project.view()
+    assert (view.status, len(view.starts)) == ("finished", 3)
+    assert [view.at_execution(n).metrics["acc"].steps[0] for n in (1, 2, 3)] == [1, 4, 5]
+    assert left(project) == []
+
+
 def made_there(project: Project, state: str) -> View:
     """The one run on its machine, once that has a state of this name."""
+    views: list[View] = []
 
-    def found() -> list[View]:
+    def found() -> bool:
         nodes = (project.path.parent / "cache/nodes").glob("*/fs")
         stores = [mirrored(files, project.path) / ".samebit" for files in nodes]
-        views: list[View] = []
-        for folder in [one for store in stores for one in list_runs(store)]:
-            with suppress(RunNotFound):  # it has hardly begun
-                views.append(read_run(folder))
-        return [view for view in views if state in view.states]
+        with suppress(SamebitError, OSError):  # it has hardly begun, or is just taken away
+            views[:] = [read_run(folder) for store in stores for folder in list_runs(store)]
+        return any(state in view.states for view in views)
 
     wait_until(found)
-    return found()[0]
+    return views[0]
 
 
 def at_the_remote(lab: FolderPlace, top: Path, run: str) -> View:

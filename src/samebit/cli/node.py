@@ -40,7 +40,7 @@ from samebit.remotes import named, pulling
 from samebit.remotes.place import Place
 from samebit.session import goes_on, jobs
 from samebit.session.resuming import can_go_on, to_go_on_from
-from samebit.session.studied import CODE
+from samebit.session.studied import CODE, trial_of
 from samebit.studies.sent import Errand, claim, release
 
 __all__ = ["main"]
@@ -77,7 +77,8 @@ def _make(errand: Errand, words: Sequence[str]) -> Outcome:
     folder = nodes / errand.run
     store = mirrored(folder / "fs", errand.project) / ".samebit"
     job = jobs.requeued(os.environ)
-    again = job is not None and job.restart > 0
+    trial = trial_of(os.environ)
+    again = (job is not None and job.restart > 0) or (trial is not None and trial.execution > 1)
     is_begun = claim(place, errand.run, job.key if job is not None else "", again=again)
     try:
         if is_begun:

@@ -128,7 +128,7 @@ def sweep(options: argparse.Namespace) -> int:
                 store, study, asked, meant.budget.counts, 0, place,
                 jobs_of(study, run_words(options)), telling.tell,
                 stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
-                retry=options.retry, goes_on=goes_on_of(options, remote),
+                retry=options.retry, goes_on=goes_on_of(options),
             )  # fmt: skip
     if not say_states(errors, controlled, place):
         return 130

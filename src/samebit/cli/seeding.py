@@ -156,7 +156,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         controlled = control(
             store, study, Listed(wanted), counts, repeats, place,
             jobs_of(study, run_words(options)), telling.tell,
-            retry=options.retry, goes_on=goes_on_of(options, remote),
+            retry=options.retry, goes_on=goes_on_of(options),
             stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip
     if not say_states(errors, controlled, place):
