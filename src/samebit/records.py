@@ -152,14 +152,6 @@ class CodeRecord(Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
-class CodeSent(Struct, frozen=True):
-    """The code with which runs of a study begin where its folder is not seen (docs/design/048)."""
-
-    code: CodeRecord  # its root is where it lies on the machine on which the record is read
-    locks: tuple[dict[str, Any], ...] = ()  # the fact `lock`
-    format: str = SENT_FORMAT
-
-
 class LeafRecord(Struct, frozen=True):
     """One array of a state; its object holds the raw canonical bytes (row-major, little endian)."""
 
@@ -291,6 +283,15 @@ class DataRecord(Struct, frozen=True):
     changes: dict[str, int] = field(default_factory=dict)  # against the version before
     format: str = DATA_FORMAT
     origin: dict[str, str] = field(default_factory=dict)  # what it was imported from
+
+
+class CodeSent(Struct, frozen=True):
+    """The code with which runs of a study begin where its folder is not seen (docs/design/048)."""
+
+    code: CodeRecord  # its root is where it lies on the machine on which the record is read
+    locks: tuple[dict[str, Any], ...] = ()  # the fact `lock`
+    data: tuple[DataRecord, ...] = ()  # versions that are laid out beside it, where they lay
+    format: str = SENT_FORMAT
 
 
 class PaperRecord(Struct, frozen=True):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from samebit import places
 from samebit.cli import placing
 from samebit.cli.main import main
-from samebit.errors import CannotStart, RunNotFound
+from samebit.errors import CannotStart, SamebitError
 from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder, run_id
 from samebit.folders.read import View, read_run
@@ -121,20 +121,26 @@ def test_a_run_that_sees_nothing_of_its_study_comes_home_and_is_verified(
 ) -> None:
     monkeypatch.setattr(placing, "Local", Hidden)
     monkeypatch.setattr(Hidden, "hides", str(project.path))
-    assert seeds("--n", "1") == 0, capfd.readouterr().err
+    project.write(".gitignore", "data\n")
+    project.write("data/a/x.csv", "1\n")
+    project.write("t.py", SCRIPT + 'assert open(sys.argv[2]).read() == "1\\n"\n')
+    assert main(["data", "add", "data", "--name", "d"]) == 0
+    words = ("--n", "1", "--", "data/a", "data/a/x.csv")
+    assert seeds(*words) == 0, capfd.readouterr().err
     said = capfd.readouterr().err
     assert "by way of the remote lab" in said
+    assert "/data goes there, too: d@" in " ".join(said.split())
     assert "mind" not in said
     view = project.view()
     assert view.status == "finished"
     assert view.metrics["acc"].values == [0.75] * 3
     assert view.code is not None
-    assert view.code.changed == ("M inner/model.py",)
+    assert "M inner/model.py" in view.code.changed
     refs = subprocess.check_output(["git", "tag", "--points-at", view.code.commit or ""], text=True)
     assert f"refs/tags/{refs.strip()}" == view.code.ref
     assert not view.record.project.startswith(str(project.path))
     assert left(project) == []
-    assert seeds("--n", "1") == 0
+    assert seeds(*words) == 0
     assert main(["verify", view.id]) == 0, capfd.readouterr()
     assert len(project.views()) == 2  # the run, and its replay
 
@@ -346,11 +352,30 @@ def test_each_place_has_them_made_where_the_study_is_not_seen(
 ) -> None:
     if where != "inline":
         request.getfixturevalue(f"a_{where}")
-    words = ("t.py", "--name", "g", "--via", "lab", "--n", "1", "--on", where)
+    project.write(".gitignore", "*.csv\n")
+    project.write("x.csv", "\n".join(map(str, range(100_000))))  # in several pieces
+    project.write(
+        "t.py", "import sys, samebit\nsamebit.init().log({'acc': len(open(sys.argv[1]).read())})\n"
+    )
+    assert main(["data", "add", "x.csv"]) == 0
+    words = (
+        "t.py",
+        "--name",
+        "g",
+        "--via",
+        "lab",
+        "--n",
+        "1",
+        "--on",
+        where,
+        "--",
+        f"{project.path}/x.csv",
+    )
     ended = studied.seeds(project, *words, SAMEBIT_CACHE=os.environ["SAMEBIT_CACHE"])
     assert ended.code == 0, ended.err
     views = project.views()
     assert [view.status for view in views] == ["finished"]
+    assert views[0].metrics["acc"].values == [588_889]
     assert not any(view.record.project.startswith(str(project.path)) for view in views)
     assert left(project) == []
 
@@ -390,20 +415,45 @@ def test_what_slurm_starts_again_goes_on_as_the_same_run_from_what_the_remote_ha
     assert left(project) == []
 
 
+@pytest.mark.slow
+def test_what_is_lost_or_stopped_goes_on_as_the_same_run_from_what_has_come_home(
+    project: Project, lab: FolderPlace
+) -> None:
+    top = project.path.parent
+    project.write("t.py", GOES_ON)
+    controller = begin(project, str(top))
+    view = made_there(project, "checkpoint 3")
+    push = sending.push_now(view.folder.store, os.environ)
+    assert push is not None
+    push.wait()
+    its = families.in_session(os.getsid(view.starts[0].pid))
+    families.end_all(its, signal.SIGKILL)  # its machine is lost
+    made_there(project, "checkpoint 4")
+    controller.send_signal(signal.SIGINT)
+    said = controller.communicate(timeout=100)[1]
+    assert "it goes on from its checkpoint" in said
+    assert controller.returncode == 130, said
+    (top / "on-4").touch()
+    assert seeds("--n", "1", "--", str(top)) == 0
+    view = project.view()
+    assert (view.status, len(view.starts)) == ("finished", 3)
+    assert [view.at_execution(n).metrics["acc"].steps[0] for n in (1, 2, 3)] == [1, 4, 5]
+    assert left(project) == []
+
+
 def made_there(project: Project, state: str) -> View:
     """The one run on its machine, once that has a state of this name."""
+    views: list[View] = []
 
-    def found() -> list[View]:
+    def found() -> bool:
         nodes = (project.path.parent / "cache/nodes").glob("*/fs")
         stores = [mirrored(files, project.path) / ".samebit" for files in nodes]
-        views: list[View] = []
-        for folder in [one for store in stores for one in list_runs(store)]:
-            with suppress(RunNotFound):  # it has hardly begun
-                views.append(read_run(folder))
-        return [view for view in views if state in view.states]
+        with suppress(SamebitError, OSError):  # it has hardly begun, or is just taken away
+            views[:] = [read_run(folder) for store in stores for folder in list_runs(store)]
+        return any(state in view.states for view in views)
 
     wait_until(found)
-    return found()[0]
+    return views[0]
 
 
 def at_the_remote(lab: FolderPlace, top: Path, run: str) -> View:

@@ -71,7 +71,7 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Away:
     return Away(Local(2), store.path, remote, STUDY, code)
 
 
-def a_job(place: Place, folder: Path, code: str, *argv: str) -> Job:
+def a_job(folder: Path, code: str, *argv: str, place: Place | None = None) -> Job:
     words = argv or (sys.executable, "-c", code)
     environ = {**os.environ, "GIVEN": "yes"}
     number = next(_KEYS)
@@ -103,7 +103,7 @@ def test_a_job_is_started_once_in_its_folder_with_its_variables(
     code = (
         f"import os\nwith open('{tmp_path}/ran', 'a') as file: print({told})\nraise SystemExit(3)"
     )
-    job = a_job(place, tmp_path, code)
+    job = a_job(tmp_path, code, place=place)
     (handle,) = started(place, job)
     assert over(place, handle) == 3
     given, folder = (tmp_path / "ran").read_text().split()
@@ -115,7 +115,7 @@ def test_a_job_is_started_once_in_its_folder_with_its_variables(
 
 
 def test_what_cannot_be_started_is_said(place: Place, tmp_path: Path) -> None:
-    job = a_job(place, tmp_path, "", str(tmp_path / "nothing"))
+    job = a_job(tmp_path, "", str(tmp_path / "nothing"), place=place)
     if place.name in NEEDS_A_SERVER or isinstance(place, Away):  # known only where it was to run
         code = 125 if isinstance(place, Away) else 127  # as `samebit run` says it, and a shell
         assert over(place, started(place, job)[0]) == code
@@ -126,11 +126,11 @@ def test_what_cannot_be_started_is_said(place: Place, tmp_path: Path) -> None:
 
 
 def test_where_nothing_was_submitted_nothing_is_found_again(place: Place, tmp_path: Path) -> None:
-    assert place.reconnect(a_job(place, tmp_path, "")) is None
+    assert place.reconnect(a_job(tmp_path, "", place=place)) is None
 
 
 def test_several_are_looked_at_in_their_order(place: Place, tmp_path: Path) -> None:
-    jobs = [a_job(place, tmp_path, f"raise SystemExit({code})") for code in (0, 4)]
+    jobs = [a_job(tmp_path, f"raise SystemExit({code})", place=place) for code in (0, 4)]
     handles = started(place, *jobs)
     assert [over(place, handle) for handle in handles] == [0, 4]
     assert [look.exit_code for look in place.look(handles)] == [0, 4]
@@ -138,9 +138,7 @@ def test_several_are_looked_at_in_their_order(place: Place, tmp_path: Path) -> N
 
 def test_whoever_waits_for_jobs_here_is_woken_by_the_first_that_ends(tmp_path: Path) -> None:
     place, began = Local(2), time.monotonic()
-    handles = started(
-        place, a_job(place, tmp_path, "", "sleep", "1000"), a_job(place, tmp_path, "")
-    )
+    handles = started(place, a_job(tmp_path, "", "sleep", "1000"), a_job(tmp_path, ""))
     place.wait(handles, 500)
     assert time.monotonic() < began + 500
     assert [look.is_over for look in place.look(handles)] == [False, True]
@@ -153,7 +151,7 @@ def test_whoever_waits_for_jobs_here_is_woken_by_the_first_that_ends(tmp_path: P
 def test_here_jobs_are_sessions_of_their_own_and_end_when_they_are_told(tmp_path: Path) -> None:
     place = Local(2)
     code = "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"
-    job = a_job(place, tmp_path, code)
+    job = a_job(tmp_path, code)
     handles = started(place, job, job)
     until = time.monotonic() + 60
     while (tmp_path / "log").read_text().count("True") < 2 and time.monotonic() < until:

@@ -25,7 +25,8 @@ from msgspec.structs import replace
 
 from samebit import places, records
 from samebit.cli.words import Screen, say_wrapped
-from samebit.errors import CannotStart, Exit, SamebitError, in_a_line
+from samebit.data import placing
+from samebit.errors import CannotStart, Exit, NotFound, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.launch import here, sending
@@ -39,13 +40,14 @@ from samebit.remotes import named, pulling
 from samebit.remotes.place import Place
 from samebit.session import goes_on, jobs
 from samebit.session.resuming import can_go_on, to_go_on_from
-from samebit.session.studied import CODE
+from samebit.session.studied import CODE, trial_of
 from samebit.studies.sent import Errand, claim, release
 
 __all__ = ["main"]
 
 _COMMAND = (sys.executable, "-m", "samebit.cli.main")
 _LOCK, _CODE = "lock", "code.json"
+_SENT = "sent"  # a store of this machine's: what studies have sent comes here once for all runs
 _FIRST_S = 2.0  # a run that began so long ago is sent for the first time
 _EVERY_MIN = "SAMEBIT_PUSH_EVERY_MIN"
 _AGAIN_S = (1.0, 5.0, 15.0, 60.0)  # between tries to send what came of it; the last from then on
@@ -75,7 +77,8 @@ def _make(errand: Errand, words: Sequence[str]) -> Outcome:
     folder = nodes / errand.run
     store = mirrored(folder / "fs", errand.project) / ".samebit"
     job = jobs.requeued(os.environ)
-    again = job is not None and job.restart > 0
+    trial = trial_of(os.environ)
+    again = (job is not None and job.restart > 0) or (trial is not None and trial.execution > 1)
     is_begun = claim(place, errand.run, job.key if job is not None else "", again=again)
     try:
         if is_begun:
@@ -210,17 +213,25 @@ def _prepare(errand: Errand, folder: Path, store: Path) -> CodeSent:
     named.save(store, errand.remote)
     with open(store / "local.toml", "a", encoding="utf-8") as settings:
         settings.write(f'\n[push]\nauto = "during"\nremote = "{errand.remote.name}"\n')
-    objects = Store(store)
-    done = pulling.pull(objects, named.open_place(errand.remote), [], [], roots=[errand.code])
-    for why in (*done.failed.values(), *done.incomplete.values()):
+    place = named.open_place(errand.remote)
+    objects = Store(places.make_store(places.cache_folder() / _SENT))
+    done = pulling.pull(objects, place, [], [], roots=[errand.code])
+    try:
+        for why in done.failed.values():
+            raise NotFound(why)
+        sent = records.decode(objects.read(errand.code), CodeSent, where=errand.code)
+        root = mirrored(folder / "fs", sent.code.root)
+        lay_out(objects, read_tree(objects, sent.code.tree), root)
+        for version in sent.data:
+            at = mirrored(folder / "fs", version.path)
+            placing.lay_out(objects, placing.make_plan(objects, version, at))
+    except NotFound as error:
         raise CannotStart(
-            f"the code of the study cannot be had: {why}",
+            f"what the study has sent cannot be had: {error.what}",
             remote=errand.remote.url,
             hint="the same command at home sends it again",
-        )
-    sent = records.decode(objects.read(errand.code), CodeSent, where=errand.code)
-    root = mirrored(folder / "fs", sent.code.root)
-    lay_out(objects, read_tree(objects, sent.code.tree), root)
+        ) from error
+    pulling.pull(Store(store), place, [], [], roots=[sent.code.tree])
     laid_out = replace(sent, code=replace(sent.code, root=str(root)))
     (folder / _CODE).write_bytes(records.encode(laid_out))
     return sent
@@ -233,6 +244,9 @@ def _command(
     files = folder / "fs"
     tree = read_tree(Store(store), sent.code.tree)
     known = {os.path.join(sent.code.root, entry.path) for entry in tree.entries}
+    named_there = {os.path.normpath(word.rpartition("=")[2]) for word in words}
+    for version in sent.data:
+        known |= {one for one in named_there if Path(one).is_relative_to(version.path)}
     cwd = mirrored(files, errand.cwd)
     cwd.mkdir(parents=True, exist_ok=True)
     environ = {

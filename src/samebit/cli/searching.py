@@ -131,7 +131,7 @@ def sweep(options: argparse.Namespace) -> int:
                 jobs_of(study, run_words(options)), telling.tell,
                 known=known,
                 stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
-                retry=options.retry, goes_on=goes_on_of(options, remote),
+                retry=options.retry, goes_on=goes_on_of(options),
             )  # fmt: skip
     if not say_states(errors, controlled, place):
         return 130

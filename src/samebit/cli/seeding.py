@@ -160,7 +160,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             jobs_of(study, run_words(options)), telling.tell,
             known=partial(facts, store),
             retry=options.retry,
-            goes_on=goes_on_of(options, remote),
+            goes_on=goes_on_of(options),
             stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip
     if not say_states(errors, controlled, place):

@@ -153,14 +153,15 @@ def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, Ru
             environ[SETTINGS] = json.dumps(given)
         key = f"{study.id}-{trial.number}-{attempt}"
         at = (Path(study.cwd), log, run, study.threads)
-        return Job(key, [*argv, *words], environ, *at, name=study.name)
+        number = trial.last.execution
+        return Job(key, [*argv, *words], environ, *at, name=study.name, execution=number)
 
     return job
 
 
-def goes_on_of(options: argparse.Namespace, remote: Remote | None) -> GoesOn:
-    """Whether a run that is started again may go on: not where its folder is not seen."""
-    if options.anew or remote is not None:
+def goes_on_of(options: argparse.Namespace) -> GoesOn:
+    """Whether a run that is started again may go on."""
+    if options.anew:
         return lambda _run, _further: False
     return goes_on
 

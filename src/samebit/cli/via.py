@@ -7,14 +7,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from samebit import places, records
-from samebit.cli.words import Screen, few, say_wrapped
+from samebit.cli.words import Screen, few, say_wrapped, size, visible
+from samebit.data import placing, versions
 from samebit.errors import CannotStart, SamebitError, in_a_line
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.objects.store import Store
 from samebit.objects.tree import read_tree
 from samebit.query import index
-from samebit.records import CodeRecord, CodeSent
+from samebit.records import CodeRecord, CodeSent, DataRecord
 from samebit.remotes import named
 from samebit.remotes.named import Remote
 from samebit.session.request import code_start
@@ -77,12 +78,47 @@ def _code(screen: Screen, store: Path, study: Study) -> str:
         locks = find_locks(start, files, objects)
     except OSError as error:
         raise CannotStart(f"the code cannot be taken: {error.strerror}", folder=start) from error
-    for line in _stays(objects, study, code):
+    data, stays = _kept(objects, study, _missing(objects, study, code))
+    for one in data:
+        told = f"{one.path} goes there, too: {versions.short_name(one)}, {size(one.size_bytes)}"
+        say_wrapped(screen, [f"samebit: {visible(told)}"])
+    for line in _stays(code, stays):
         say_wrapped(screen, [f"samebit: mind: {line}"])
-    return objects.put(records.encode(CodeSent(code, tuple(locks))))
+    return objects.put(records.encode(CodeSent(code, tuple(locks), tuple(data))))
 
 
-def _stays(store: Store, study: Study, code: CodeRecord) -> list[str]:
+def _missing(store: Store, study: Study, code: CodeRecord) -> list[str]:
+    """What the command names, or its newest run has read, that is no part of the code."""
+    known = {entry.path for entry in read_tree(store, code.tree).entries}
+    words = [word.rpartition("=")[2] for word in study.words]
+    words += _read_before(store.path, study)
+    return [one for one in dict.fromkeys(words) if _is_left(study, Path(code.root), known, one)]
+
+
+def _kept(store: Store, study: Study, words: list[str]) -> tuple[list[DataRecord], list[str]]:
+    """The versions of data that have what words name as it lies there now; the words left over."""
+    paths = {word: (Path(study.cwd) / word).resolve() for word in words}
+    found: list[DataRecord] = []
+    for name in versions.list_names(store.path) if words else ():
+        for one in versions.read_versions(store.path, name):
+            here = [
+                word for word, path in paths.items() if one.path and path.is_relative_to(one.path)
+            ]
+            if here and one.kept and _is_as_it_lies(store, one):
+                found.append(one)
+                paths = {word: path for word, path in paths.items() if word not in here}
+    return found, list(paths)
+
+
+def _is_as_it_lies(store: Store, version: DataRecord) -> bool:
+    try:
+        plan = placing.make_plan(store, version, Path(version.path))
+    except SamebitError:
+        return False  # it cannot be told, and so is not sent
+    return not (plan.write or plan.remove or plan.others)
+
+
+def _stays(code: CodeRecord, missing: list[str]) -> list[str]:
     """What a run may miss on another machine, in words."""
     root = Path(code.root)
     said = []
@@ -93,14 +129,11 @@ def _stays(store: Store, study: Study, code: CodeRecord) -> list[str]:
     if code.left_out:
         left = few([line.partition(":")[0] for line in code.left_out], _NAMED)
         said.append(f"too large for code, or secret, and stays here: {left}")
-    known = {entry.path for entry in read_tree(store, code.tree).entries}
-    words = [word.rpartition("=")[2] for word in study.words]
-    words += _read_before(store.path, study)
-    missing = [word for word in dict.fromkeys(words) if _is_left(study, root, known, word)]
     if missing:
         said.append(
             f"no part of the code, and stays here: {few(missing, _NAMED)}; "
-            "the machines must have it, or the script fetch it"
+            "the machines must have it, or the script fetch it; "
+            "what `samebit data add` has kept as it is goes there"
         )
     return said
 

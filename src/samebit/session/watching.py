@@ -36,7 +36,16 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 def noise(folder: RunFolder) -> tuple[str, ...]:
     """Folders whose files say nothing about a run."""
-    return noise_prefixes(str(folder.store), _PACKAGE, str(places.cache_folder()))
+    return noise_prefixes(str(folder.store), _PACKAGE, *_cached(places.cache_folder()))
+
+
+def _cached(cache: Path) -> list[str]:
+    """What is ours in the cache: all but the part in which a run far from home has its project."""
+    here = Path.cwd()
+    if not here.is_relative_to(cache):
+        return [str(cache)]
+    own = here.relative_to(cache).parts[:1]
+    return [str(path) for path in cache.iterdir() if path.name not in own]
 
 
 class Watches:

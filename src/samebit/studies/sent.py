@@ -53,8 +53,9 @@ def claim(place: Place, run: str, job: str = "", *, again: bool = False) -> bool
     Args:
         place: the remote.
         run: its id.
-        job: of a batch system, in which this process is.
-        again: that has started this very job anew, so whoever made the run in it has ended.
+        job: of a batch system, in which this process is: one that was started anew takes the claim
+            over that was made in it.
+        again: the run is to go on.
 
     Raises CannotStart where it is being made, or was, and RemoteError.
     """
@@ -65,7 +66,7 @@ def claim(place: Place, run: str, job: str = "", *, again: bool = False) -> bool
     theirs = _first(place, run, ours)
     is_there = bool(listing.list_bundles(place, [run])[run])
     if theirs is not None and theirs != ours:  # else the answer to our own was lost on its way
-        if not (again and is_there and theirs.job == job):
+        if not (again and is_there and job and theirs.job == job):
             raise _is_run(run, by=theirs)
         place.put(_path(run), records.encode(ours))
     elif is_there and not again:

@@ -9,6 +9,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -161,7 +162,7 @@ class Away:
         except SamebitError:
             pass  # it is said where a run is waited for
         for one in self._sent.values():
-            if one.handle is None and one.job.run.has_ended():
+            if one.handle is None and _has_ended(one.job):
                 one.look = Look(True)
 
     def _pull(self, runs: Collection[str], kinds: Collection[str]) -> Pulled | None:
@@ -184,14 +185,14 @@ class Away:
             done = self._pull([run.id], KINDS)
             if done is not None and run.id in done.failed:
                 return replace(one.look, said=f"it cannot be had: {done.failed[run.id]}")
-            if not run.has_ended() and self._may_come(one, now):
+            if not _has_ended(one.job) and self._may_come(one, now):
                 return Look(False, said=one.waits)
             is_claimed = find_claim(self._there, run.id) is not None
             release(self._there, run.id)
         except SamebitError as error:
             one.waits = f"for the remote: {error.what}"
             return Look(False, said=one.waits)
-        if run.has_ended():
+        if _has_ended(one.job):
             self._sent.pop(run.id, None)
         return self._as_it_ended(one, is_claimed=is_claimed)
 
@@ -203,7 +204,7 @@ class Away:
         return is_early and is_being_made(self._there, one.job.run.id)
 
     def _as_it_ended(self, one: _Sent, *, is_claimed: bool) -> Look:
-        look, is_begun = one.look, one.job.run.is_begun()
+        look, is_begun = one.look, _is_begun(one.job)
         # Who could not begin takes its claim back: what is left is that of another process.
         if look.said or is_begun or (look.exit_code == _CANNOT_START and not is_claimed):
             return look
@@ -215,6 +216,8 @@ class Away:
         if now - one.heard_at < _SILENT_S:
             return Look(False)
         one.over_at = now
+        with suppress(SamebitError):  # the run may go on in another job
+            release(self._there, one.job.run.id)
         return Look(True, said=f"nothing of it came for {_SILENT_S / 60:g} minutes")
 
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
@@ -228,3 +231,14 @@ class Away:
         if handle is None and not is_being_made(self._there, job.run.id):
             return None
         return self._follow(job, handle)
+
+
+def _is_begun(job: Job) -> bool:
+    """Whether anything is here of the execution that a job makes."""
+    if job.execution > 1:
+        return len(job.run.executions()) >= job.execution
+    return job.run.is_begun()
+
+
+def _has_ended(job: Job) -> bool:
+    return _is_begun(job) and job.run.has_ended()

@@ -29,6 +29,7 @@ class Job(Struct, frozen=True):
     run: RunFolder  # where its run will be
     threads: int = 0  # for which a place keeps processors free; 0: as the environment has it
     name: str = ""  # of its study, for whoever looks at the place
+    execution: int = 1  # so many its run has with this one
     away: bool = False  # where it runs neither `cwd` nor `log` need be seen, and nothing of `run`
     goes_on: Sequence[str] = ()  # says there by its exit code whether the run can go on, where away
 
