@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _SBIN = "/usr/sbin:/usr/local/sbin:/sbin"  # where daemons lie; not always on a user's PATH
-_STARTS_WITHIN_S = 30.0
+_STARTS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 20.0
 _ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"}
 

@@ -43,6 +43,21 @@ def unswept(script: str) -> str:
     return _IMPORT.sub(line, script)
 
 
+# For a script of `samebit run` that is about to be killed: what our threads tell of files may come
+# a little later. It is to stand before the script's own lines.
+TOLD = """
+import glob, os, time
+
+def wait_until_told(*names):
+    journal = glob.escape(os.environ["SAMEBIT_RUN"]) + "/journal/*"
+    while True:
+        told = b"".join(open(path, "rb").read() for path in glob.glob(journal))
+        if all(name.encode() in told for name in names):
+            return
+        time.sleep(0.02)
+"""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a process ended and what it printed."""

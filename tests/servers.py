@@ -68,7 +68,7 @@ class Server(Struct, frozen=True):
         return f"{self.scheme}://{name}"
 
     def _put(self, path: str, headers: dict[str, str]) -> None:
-        connection = http.client.HTTPConnection(self.endpoint.split("/")[2], timeout=30)
+        connection = http.client.HTTPConnection(self.endpoint.split("/")[2], timeout=60)
         connection.request("PUT", path, headers=headers)
         answer = connection.getresponse()
         assert answer.status in (200, 201), answer.read()

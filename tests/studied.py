@@ -51,6 +51,18 @@ def wait_until_begun(project: Project, runs: int) -> None:
     wait_until(is_so, 120)
 
 
+def wait_until_held(project: Project, name: str, by: "subprocess.Popen[str]") -> None:
+    """Come back as soon as a command has a study in its hands."""
+
+    def is_so() -> bool:
+        study = find_study(project.store, name)
+        assert study is not None
+        word = folder_of(project.store, study.id) / "holder.json"
+        return word.exists() and f'"pid": {by.pid}' in word.read_text()
+
+    wait_until(is_so)
+
+
 def history_of(project: Project, name: str) -> History:
     """What was decided of a study, by its name, and how far that came."""
     study = find_study(project.store, name)

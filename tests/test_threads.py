@@ -72,7 +72,7 @@ def test_a_fork_meets_no_thread_of_ours_and_nothing_that_they_do_is_lost(python:
 def test_the_warning_about_a_scripts_own_thread_names_the_line_that_forks(python: str) -> None:
     code = """
 Helper("ours").begin()
-threading.Thread(target=time.sleep, args=[0.5], daemon=True).start()
+threading.Thread(target=time.sleep, args=[60], daemon=True).start()
 if os.fork() == 0:
     os._exit(0)
 """
@@ -142,7 +142,7 @@ begun.wait()
 if os.fork() == 0:
     done = threading.Event()
     Helper("childs").do(done.set)
-    assert done.wait(10)
+    assert done.wait(60)
     names = sorted(thread.name for thread in threading.enumerate())
     os._exit(0 if names == ["MainThread", "childs"] else 1)
 assert os.wait()[1] == 0

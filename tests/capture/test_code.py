@@ -4,7 +4,6 @@ import os
 import shutil
 import stat
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -700,10 +699,8 @@ def test_a_filter_that_hangs_costs_the_commit_and_not_the_run(
     monkeypatch.setattr(asking, "_TIMEOUT_S", 0.5)
     (repository / ".gitattributes").write_text("*.slow filter=slow\n")
     (repository / "x.slow").write_text("x")
-    git(repository, "config", "filter.slow.clean", "sleep 60 | cat")
-    began = time.monotonic()
-    snapshot = taken(repository)
-    assert time.monotonic() - began < 20
+    git(repository, "config", "filter.slow.clean", "sleep 400 | cat")
+    snapshot = taken(repository)  # which comes back: a test may take 300 s
     assert snapshot.commit is None
     assert contents(snapshot)["x.slow"] == b"x"
     (notice,) = snapshot.notices

@@ -351,11 +351,11 @@ def slow(data):
     real_write(data)
     if b"thread" in data:
         in_write.set()
-        go_on.wait(30)
+        go_on.wait(60)
 installed._keeper._write = slow
 thread = threading.Thread(target=print, args=("thread",))
 thread.start()
-in_write.wait(30)
+in_write.wait(60)
 print("waits in the parent")
 print("unfinished", end="")
 sys.stdout.flush()

@@ -9,16 +9,15 @@ from types import ModuleType
 import pytest
 
 from samebit.capture import importing
-from samebit.capture.importing import on_trouble, when_imported
+from samebit.capture.importing import no_longer, on_trouble, when_imported
 
 
 @pytest.fixture
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder to import from; modules of it are forgotten afterwards."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
     yield tmp_path
-    for name in set(sys.modules) - before:
+    for name in [name for name in sys.modules if name.startswith("later_")]:
         del sys.modules[name]
     on_trouble(lambda source, error: None)
 
@@ -41,6 +40,18 @@ def test_a_module_is_told_once_when_its_code_has_run(fresh: Path) -> None:
     assert seen == [1, -1]
     importlib.reload(module)
     assert seen == [1, -1]
+
+
+def test_a_callback_waits_once_and_no_longer_than_it_is_to(fresh: Path) -> None:
+    (fresh / "later_g.py").write_text("")
+    seen: list[ModuleType] = []
+    others: list[ModuleType] = []
+    take = others.append
+    for callback in (seen.append, seen.append, take):
+        when_imported("later_g", callback)
+    no_longer(take)
+    module = importlib.import_module("later_g")
+    assert (seen, others) == ([module], [])
 
 
 def test_a_module_sees_its_own_loader(fresh: Path) -> None:

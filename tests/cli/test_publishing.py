@@ -86,7 +86,7 @@ def readable_by_all(server: Server) -> Generator[bool]:
         media = {"Content-Type": "application/json"}
         link = f"{server.endpoint}/pages?policy"
         asked = urllib.request.Request(link, data, media, method=method)
-        urllib.request.urlopen(asked, timeout=30).close()
+        urllib.request.urlopen(asked, timeout=60).close()
         if method == "PUT":
             yield True
 
@@ -94,7 +94,7 @@ def readable_by_all(server: Server) -> Generator[bool]:
 def get(link: str) -> tuple[int, str, bytes]:
     """Status, content type and bytes of an address, without credentials."""
     try:
-        with urllib.request.urlopen(link, timeout=30) as answer:
+        with urllib.request.urlopen(link, timeout=60) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read()
     except urllib.error.HTTPError as error:
         return error.code, "", b""
@@ -165,11 +165,13 @@ def test_a_page_can_be_a_file_and_the_same_runs_make_the_same_bytes(
     done = said(first.id, "wide", "--to", "report.html")
     assert Path(done["path"]) == Path("report.html")
     page = Path("report.html").read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Asia/Tokyo")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "Asia/Tokyo")
+            time.tzset()
+            again = said(first.id, "wide", "--to", "site/")
+    finally:
         time.tzset()
-        again = said(first.id, "wide", "--to", "site/")
-    time.tzset()
     assert again["path"] == f"site/{done['name']}.html"
     assert Path(store.parent, again["path"]).read_bytes() == page
     assert said("wide", first.id, "--to", "report.html")["name"] != done["name"]  # another order

@@ -306,7 +306,7 @@ def test_a_lock_has_the_hashes_and_no_index_of_the_users_own(
         ),
     ]
     monkeypatch.setattr(
-        releasing.installers,
+        releasing.offered,
         "locate",
         lambda lines, uv, known: found,
     )

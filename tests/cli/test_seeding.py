@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from samebit import stats
 from samebit.cli.main import main
 from samebit.studies.declared import find_study
 from tests.projects import SAMEBIT, Project
-from tests.studied import begin, history_of, seeds, wait_until_begun
+from tests.studied import begin, history_of, seeds, wait_until_begun, wait_until_held
 
 # A script of two streams; by its first word it fails, or is killed at its first start.
 SCRIPT = """
@@ -181,6 +180,43 @@ def test_a_killed_run_is_started_once_more_and_no_more(project: Project) -> None
 
 
 @pytest.mark.slow
+def test_a_run_with_a_checkpoint_goes_on_as_the_same_run_after_a_kill_and_after_a_mend(
+    project: Project,
+) -> None:
+    project.write(
+        "c.py",
+        """
+        import os, pathlib, signal, samebit
+        run = samebit.init()
+        done = run.resume_state()
+        for step in range(done.extra + 1 if done else 1, 5):
+            run.log({"acc": step / 10}, step=step)
+            run.checkpoint(step, extra=step)
+            here = pathlib.Path(f"at{step}")
+            if step in (2, 3) and not here.exists():
+                here.touch()
+                if step == 3:
+                    raise ValueError("a bug")
+                os.kill(os.getpid(), signal.SIGTERM)
+        """,
+    )
+    words = ("c.py", "--n", "1", "--name", "c")
+    ended = seeds(project, *words)
+    assert ended.code == 1
+    assert "; it goes on from its checkpoint" in ended.err
+    assert "failed (ValueError)" in ended.err
+    killed = seeds(project, *words, "--retry", SAMEBIT_FAULTS="study.submit=kill")
+    assert killed.code == -signal.SIGKILL
+    ended = seeds(project, *words, "--retry")
+    assert (ended.code, ended.err.count("1 run goes on from its last checkpoint")) == (0, 1)
+    view = project.view()
+    assert [end.status for end in view.ends if end] == ["killed", "failed", "finished"]
+    assert view.metrics["acc"].steps == [1, 2, 3, 4]
+    assert view.at_execution(3).metrics["acc"].steps == [4]
+    assert history_of(project, "c").trials[0].counted == 3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "point", ["study.decide@2", "study.decided@2", "study.decided@5", "study.submit@2"]
 )
@@ -213,7 +249,7 @@ def test_a_second_controller_is_told_who_holds_it_and_a_killed_ones_runs_are_fou
     lost = project.views()[0].folder
     os.killpg(lost.start(1).pid, signal.SIGKILL)  # its supervisor, and what it started
     third = begin(project, "seeds", *words)
-    time.sleep(1)
+    wait_until_held(project, "w", third)
     (project.path / "go").touch()
     _, said = third.communicate(timeout=120)
     assert third.returncode == 0, said

@@ -50,9 +50,9 @@ def test_it_tells_the_trial_and_what_only_its_place_knew(
     first, second = (shown(run, capsys) for run in runs)
     study = runs[0].record().study
     same = {"study": study, "name": "g", "number": 1, "starts": 2}
-    assert f"study g, trial 1, start 1 of 2 ended by {LOST}" in first[0]
+    assert f"study g, trial 2, start 1 of 2 ended by {LOST}" in first[0]
     assert first[1] == same | {"start": 1, "lost": LOST}
-    assert "study g, trial 1, start 2 of 2" in second[0]
+    assert "study g, trial 2, start 2 of 2" in second[0]
     assert "ended by" not in second[0]
     assert second[1] == same | {"start": 2, "lost": None}
 
@@ -66,7 +66,7 @@ def test_of_a_study_that_is_not_here_or_damaged_it_tells_what_the_run_knows(
     assert shown(runs[0], capsys)[1] == nothing | {"lost": None}
     shutil.rmtree(folder_of(store, study))
     told, trial = shown(runs[0], capsys)
-    assert f"study {study} (it is not here), trial 1" in told
+    assert f"study {study} (it is not here), trial 2" in told
     assert trial == nothing | {"lost": None}
 
 

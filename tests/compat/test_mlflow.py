@@ -221,6 +221,33 @@ def test_a_metric_cut_anywhere_invents_no_number(tmp_path: Path) -> None:
         )
 
 
+def test_a_point_that_a_model_wrote_once_more_is_one(tmp_path: Path) -> None:
+    path = files_store(tmp_path)
+    (metric,) = path.glob("*/889c*/metrics/no step")
+    data = metric.read_bytes()
+    before = points(runs_of(path)["alpha"])
+    metric.write_bytes(data + b"".join(data.splitlines(keepends=True)[::-1]))
+    assert points(runs_of(path)["alpha"]) == before
+
+
+@pytest.mark.parametrize("make", STORES)
+@pytest.mark.parametrize("place", ["s3://bucket/alpha", "/elsewhere/alpha/artifacts"])
+def test_artifacts_that_lie_elsewhere_are_told(tmp_path: Path, make: Make, place: str) -> None:
+    path = make(tmp_path)
+    if make is database:
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE runs SET artifact_uri = ? WHERE name = 'alpha'", (place,))
+        connection.close()
+    else:
+        (meta,) = path.glob("*/889c*/meta.yaml")
+        lines = [one for one in meta.read_text().splitlines() if "artifact_uri" not in one]
+        meta.write_text("\n".join([*lines, f"artifact_uri: {place}\n"]))
+        assert not any(one == "artifacts" for one, _ in runs_of(path)["child"].problems)
+    run = runs_of(path)["alpha"]
+    assert run.said["artifacts_lie_in"] == place
+    assert ("artifacts", "lie outside of the store, and were not looked at") in run.problems
+
+
 def test_flipped_bits_in_a_file_store_never_crash(tmp_path: Path) -> None:
     path = files_store(tmp_path)
     chance = random.Random(3)

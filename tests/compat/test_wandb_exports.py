@@ -221,6 +221,21 @@ def test_parquet_that_is_damaged_never_crashes(tmp_path: Path) -> None:
             continue
 
 
+def test_parquet_whose_columns_are_described_otherwise_ends_no_import(tmp_path: Path) -> None:
+    # Of some of these pyarrow's description of a column ends the process, which no `except` meets.
+    path = tmp_path / "abc-history.parquet"
+    pandas.DataFrame({"_step": [0, 1], "x": [1.0, 2.0]}).to_parquet(path)
+    data = path.read_bytes()
+    begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    for at in range(begin, begin + 40):
+        for bit in range(0, 8, 3):
+            path.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+            try:
+                runs_of(path)
+            except Damaged:
+                continue
+
+
 @pytest.mark.parametrize(
     "cell", ["1e5", "-3", "0.1", "nan", "inf", "007", "1_0", "9" * 30, "0x1", ""]
 )

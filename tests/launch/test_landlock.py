@@ -12,6 +12,7 @@ import pytest
 from samebit.errors import CannotStart
 from samebit.launch import here, landlock
 from samebit.launch.here import Outcome
+from tests.descriptors import opened
 
 pytestmark = pytest.mark.skipif(
     not landlock.available(), reason="this kernel has no Landlock, or a container forbids it"
@@ -168,23 +169,24 @@ here.start(["true"], env=os.environ, sandbox=rules)
 
 
 def test_what_may_be_written_must_exist(tmp_path: Path) -> None:
-    descriptors = len(os.listdir("/proc/self/fd"))
+    before = opened()
     with pytest.raises(CannotStart, match="gone: No such file") as caught:
         landlock.build([tmp_path, tmp_path / "gone"])
     assert caught.value.hint
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert opened().items() <= before.items()
 
 
 def test_the_rules_are_closed_and_not_handed_down(fenced: Fenced) -> None:
+    before = opened()
     rules = landlock.build([fenced.inside])
-    descriptors = len(os.listdir("/proc/self/fd"))
+    assert not opened().items() <= before.items()
     show = (
         "subprocess.run('ls -l /proc/self/fd | grep landlock; test $? = 1', shell=True, check=True)"
     )
     with rules:
         assert fenced.run(show) == Outcome(0, None)
     rules.close()
-    assert len(os.listdir("/proc/self/fd")) == descriptors - 1
+    assert opened().items() <= before.items()
 
 
 SAVE = """

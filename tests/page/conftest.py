@@ -15,7 +15,7 @@ import pytest
 from tests.page import stores
 
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-_WAIT_MS = 20_000
+_WAIT_MS = 60_000
 SWEPT = 80
 
 
@@ -57,7 +57,7 @@ def shown(project: Path, *options: str) -> Iterator[Site]:
             yield Site(project / ".samebit", link)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture(scope="session")

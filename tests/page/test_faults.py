@@ -243,7 +243,7 @@ def test_a_server_that_has_ended_is_said(browser: Any, tmp_path: Path) -> None:
         with opened_at(browser, site) as opened:
             page = opened.page
             one.send_signal(signal.SIGINT)
-            one.wait(20)
+            one.wait(60)
             page.get_by_role("link", name="mine", exact=True).click()
             page.get_by_text("reconnecting").or_(page.get_by_text("not connected")).wait_for()
             page.get_by_text("the server does not answer").wait_for()
@@ -264,7 +264,7 @@ def test_more_pages_than_a_browser_has_connections_are_all_live_when_they_are_se
         for _ in range(8):
             pages[-1].evaluate(seen, False)
             pages.append(opened.page.context.new_page())
-            pages[-1].set_default_timeout(20_000)
+            pages[-1].set_default_timeout(60_000)
             pages[-1].goto(site.origin)
             pages[-1].get_by_role("link", name="mine", exact=True).wait_for()
         stores.record(store, name="later", rows=[{"loss": 1.0}])

@@ -320,7 +320,7 @@ def test_a_whole_session_asks_nobody_else(browser: Any, site: Site) -> None:
     context = browser.new_context(viewport={"width": 1360, "height": 820}, accept_downloads=True)
     context.on("request", lambda request: urls.add(request.url))
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.on("websocket", lambda socket: urls.add(socket.url))
     page.goto(site.link)
     page.get_by_role("grid", name="runs").wait_for()

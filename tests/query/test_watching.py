@@ -1,5 +1,6 @@
 """Whoever keeps looking at a store sees what `index.rows` has: new, changed and gone runs."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,19 @@ def test_the_first_look_has_every_run_with_an_index_and_without(store: Path) -> 
     assert wanted == rows_of(store)
     assert len(wanted) == 6
     assert look(Watch(store, [index.ROWS]), {}) == wanted  # this time from the index
+
+
+def test_the_newest_runs_come_first_with_an_index_and_without(store: Path) -> None:
+    runs = [record(store, rows=[({"a": float(at)}, 1)]) for at in range(6)]
+    ages = dict(zip((3, 0, 5, 1, 4, 2), runs, strict=True))  # in days
+    for days, run in ages.items():
+        settle(run)
+        at = run.path.stat().st_mtime - 86400 * days
+        os.utime(run.path, (at, at))
+    wanted = [ages[days].id for days in range(6)]
+    assert list(Watch(store, [index.ROWS]).look().changed) == wanted
+    assert [*index.stamps(store, index.ROWS)] != []  # as all were read, the index has them
+    assert list(Watch(store, [index.ROWS]).look().changed) == wanted
 
 
 @pytest.mark.usefixtures("impatient")

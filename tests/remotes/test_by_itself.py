@@ -124,7 +124,7 @@ def test_one_that_was_killed(project: Project, other: Store) -> None:
     project.write("samebit.toml", '[push]\nauto = "end"\n')
     process = project.start("train.py", "600", **_QUIET)
     until(lambda: bool(list(project.store.glob("runs/*/journal/0-*"))))
-    time.sleep(0.5)
+    until(lambda: bool(sending.waiting(project.store)))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(_PATIENCE_S)
     assert len(sending.waiting(project.store)) == 1

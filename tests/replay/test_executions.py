@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from samebit.folders.read import View
-from tests.projects import SAMEBIT, Project
+from tests.projects import SAMEBIT, TOLD, Project
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
 
 TRAIN = """
-import json, os, random, signal, sys, time
+import json, os, random, signal, sys
 import torch, samebit
+from samebit.session import coding
 from torch import nn
 
 given = json.loads(sys.argv[1])
@@ -38,7 +39,8 @@ for epoch in range(at.epoch if at else 0, given.get("epochs", 4)):
         optimizer.step()
         run.log({"loss": loss.item()})
         if run.step == given.get("until"):
-            time.sleep(0.5)  # the checkpoint is on the disk by now
+            run._recording.checkpoints.wait()
+            coding.finish()
             os.kill(os.getpid(), getattr(signal, given.get("signal", "SIGKILL")))
         if run.step % 6 == 0:
             run.checkpoint(extra={"loss": loss.item()})
@@ -46,8 +48,10 @@ for epoch in range(at.epoch if at else 0, given.get("epochs", 4)):
 """
 
 # Without a checkpoint of ours: the script's own file, and a file that it goes on writing.
-OWN = """
-import json, os, signal, sys, time
+OWN = (
+    TOLD
+    + """
+import json, os, signal, sys
 import torch
 
 given = json.loads(sys.argv[1])
@@ -71,7 +75,7 @@ for step in range(begin + 1, given.get("steps", 30) + 1):
     model(x).square().mean().backward()
     optimizer.step()
     if step == given.get("until"):
-        time.sleep(0.5)
+        wait_until_told("out/ckpt.pt", "out/log.txt", "data/scale.txt")
         os.kill(os.getpid(), signal.SIGKILL)
     if step % 6 == 0:
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
@@ -79,6 +83,7 @@ for step in range(begin + 1, given.get("steps", 30) + 1):
     with open("out/log.txt", "a") as log:
         log.write(f"{step}\\n")
 """
+)
 
 
 def make(around: Path) -> Project:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.projects import SAMEBIT, Project
+from tests.clusters import free_ports
+from tests.projects import SAMEBIT, TOLD, Project
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
@@ -20,7 +21,7 @@ import torch, samebit
 
 def killed(where):
     if os.path.basename(os.environ["HOME"]) == where:
-        time.sleep(0.5)
+        run._recording.checkpoints.wait()
         os.kill(os.getpid(), signal.SIGKILL)
 
 torch.manual_seed(1)
@@ -44,8 +45,10 @@ for epoch in range(at.step // 6 if at else 0, 4):
 """
 
 # Takes the newest of the files that lie in a folder, and lets older ones go.
-NEWEST = """
-import os, signal, sys, time
+NEWEST = (
+    TOLD
+    + """
+import signal
 import torch
 
 os.makedirs("out", exist_ok=True)
@@ -63,7 +66,7 @@ for step in range(int(found[-1][:3]) + 1 if found else 1, 25):
     model(torch.randn(8, 20)).square().mean().backward()
     optimizer.step()
     if not found and step == 15:
-        time.sleep(0.5)
+        wait_until_told("out/004.pt", "out/008.pt", "out/012.pt")
         os.kill(os.getpid(), signal.SIGKILL)
     if step % 4 == 0:
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
@@ -71,9 +74,12 @@ for step in range(int(found[-1][:3]) + 1 if found else 1, 25):
         if step > 8:
             os.remove(f"out/{step - 8:03}.pt")
 """
+)
 
-NO_COUNT = """
-import os, signal, sys, time
+NO_COUNT = (
+    TOLD
+    + """
+import signal
 import torch
 
 torch.manual_seed(0)
@@ -89,11 +95,12 @@ for step in range(begin + 1, 25):
     model(torch.randn(8, 20)).square().mean().backward()
     optimizer.step()
     if os.path.basename(os.environ["HOME"]) == f"step {step}":
-        time.sleep(0.5)
+        wait_until_told("out.pt")
         os.kill(os.getpid(), signal.SIGKILL)
     if step % 4 == 0:
         torch.save((step, model.state_dict(), torch.get_rng_state()), "out.pt")
 """
+)
 
 # Saves at once where it is told to end, by HOME in place of a signal.
 LATE = """
@@ -147,8 +154,8 @@ while run.step < 12:
     if run.step % 4 == 0:
         run.checkpoint()
     if at is None and run.step == 6:
+        run._recording.checkpoints.wait()
         dist.barrier()
-        time.sleep(1)
         os.kill(os.getpid(), signal.SIGKILL)
 dist.destroy_process_group()
 """
@@ -257,7 +264,7 @@ def test_the_operation_in_a_later_execution_is_found(project: Project) -> None:
 def test_a_run_of_two_ranks(project: Project) -> None:
     project.write("train.py", RANKS)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    words = ["--", *torchrun, "--master-port", "29541", "train.py"]
+    words = ["--", *torchrun, "--master-port", str(free_ports(1)[0]), "train.py"]
     assert project.run(*words).code != 0
     ended = project.run("--resume", "@last", *words)
     assert ended.code == 0, ended

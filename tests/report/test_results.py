@@ -88,6 +88,37 @@ def test_other_code_is_said() -> None:
     assert found.notes == ("the runs had 2 versions of the code",)
 
 
+def crossed(study: str, *, edited: bool = False) -> list[dict[str, Any]]:
+    """Runs of a script that draws a plain global from each of its seeds, and one from both."""
+    rows: list[dict[str, Any]] = []
+    for at, (init, order) in enumerate([(a, b) for a in (3, 4, 5) for b in (7, 8)]):
+        more: dict[str, Any] = {
+            "study": study,
+            "id": f"{study}{at}",
+            "trial": at,
+            "trial.seeds": "init, order",
+        }
+        more |= {"seeds.init": init, "seeds.order": order, "config.scale": 0.5 + init % 4}
+        more |= {"config.first": order / 10, "config.noise": init * order}
+        more["config.lr"] = 0.2 if edited and at > 3 else 0.1
+        rows.append(run(at, 0.9 + at / 100, seed=0) | more)
+    return rows
+
+
+def test_what_a_script_draws_from_the_seeds_of_its_study_is_no_setting() -> None:
+    found = versus(
+        ("a", crossed("a")), ("b", crossed("b")), "acc", metrics=["acc"], chosen_by=["acc"]
+    )
+    assert (found.first.settings, found.second.settings) == (1, 1)
+    assert not any("chosen by" in warning for warning in found.warnings)
+    assert [pair.seed for pair in found.pairs.pairs][:2] == ["init 3, order 7", "init 3, order 8"]
+    changed = versus(("a", crossed("a", edited=True)), ("b", crossed("b")), "acc", metrics=["acc"])
+    assert (changed.first.settings, changed.second.settings) == (2, 1)
+    assert result(crossed("a", edited=True), "acc").notes == (
+        "the runs differ in more than seeds: lr",
+    )
+
+
 def test_the_best_point_of_a_run_is_named_as_chosen() -> None:
     rows = [run(0, 0.5, **{"max.acc": 0.95}), run(1, 0.5, **{"max.acc": 0.9})]
     found = result(rows, "acc", take="max")

@@ -81,6 +81,10 @@ def test_a_key_says_of_which_kind_how_many_and_how_often_nothing(values: list[An
         assert (told.kind, told.distinct) == ("bool", len(set(there)))
     elif len(kinds) > 1:
         assert told.kind == "mixed"
+    every = range(len(values))
+    assert columns.missing("a", every) == told.missing
+    assert columns.has_any("a", every) == bool(told.distinct)
+    assert columns.varies("a", every) == (told.distinct + bool(told.missing) > 1)
 
 
 def test_a_run_that_was_gone_and_comes_back_is_a_new_one() -> None:

@@ -88,6 +88,12 @@ def test_the_filter_is_that_of_the_command_line(some_runs: Path) -> None:
             ("of == null and name == n2", runs[2:3]),
         ):
             assert ask(browser, "runs/filter", where=condition)["ids"] == wanted
+        # Of these runs alone what a table of them would show at first: `lr` is the same in them.
+        columns = {
+            condition: ask(browser, "runs/filter", where=condition)["columns"]
+            for condition in ("lr < 0.2", "lr == 0.1")
+        }
+        assert ("config.lr" in columns["lr < 0.2"]) and ("config.lr" not in columns["lr == 0.1"])
         status, error = refusal(browser, "runs/filter", where="lr <")
         assert status == 400
         assert "^" in error["what"]

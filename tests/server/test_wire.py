@@ -26,7 +26,7 @@ def ui(some_runs: Path) -> Iterator[Ui]:
 
 def connect(ui: Ui) -> socket.socket:
     host, port = ui.host.split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def sent(ui: Ui, data: bytes) -> list[bytes]:
@@ -177,7 +177,7 @@ def test_where_there_are_too_many_connections_it_answers_again_later(some_runs: 
                 for _ in range(200):
                     stack.enter_context(connect(ui))
                 time.sleep(0.2)
-            assert answers(ui, within_s=20)
+            assert answers(ui, within_s=60)
             code, errors = ui.stop()
             assert code == 0
             assert "Traceback" not in errors

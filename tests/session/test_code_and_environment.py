@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from samebit.objects.store import Store
-from tests.projects import SAMEBIT, Project
+from tests.projects import SAMEBIT, TOLD, Project
 
 
 def git(project: Project, *words: str) -> None:
@@ -121,8 +121,11 @@ def test_an_edited_package_is_named_with_its_bytes(project: Project) -> None:
     (info / "METADATA").write_text("Name: toy\n")
     (info / "RECORD").write_text("toy.py,sha256=AAAA,16\n")
     project.write("a.py", "import sys; sys.path.append('site-packages'); import toy\n")
-    assert project.run("a.py", PYTHONPATH=str(folder)).code == 0
-    view = project.view()
+    for _ in range(20):  # half a second is given to hashing; the next run goes on with the rest
+        assert project.run("a.py", PYTHONPATH=str(folder)).code == 0
+        view = project.views()[-1]
+        if not view.facts["installed"]["unchecked"]:
+            break
     (name,) = view.facts["installed"]["edited"].values()
     assert Store(project.store).read(name) == b"T = 2  # edited\n"
     assert (
@@ -141,16 +144,18 @@ def test_a_source_without_permission_is_named(project: Project) -> None:
 @pytest.mark.slow
 def test_a_run_that_is_killed_has_told_what_it_had_loaded(project: Project) -> None:
     project.write("helper.py", "H = 1\n")
+    project.write("told.py", TOLD)
     project.write(
         "a.py",
         """
-        import os, signal, time
+        import os, signal
         import helper, torch
+        from told import wait_until_told
         model = torch.nn.Linear(1, 1)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         model(torch.ones(1, 1)).sum().backward()
         optimizer.step()
-        time.sleep(1)
+        wait_until_told("modules", "torch.threads")
         os.kill(os.getpid(), signal.SIGKILL)
         """,
     )

@@ -348,7 +348,7 @@ def test_a_script_that_is_stopped_ends_us_the_same_way(
         supervisor.send_signal(number)
     else:
         os.kill(child, number)
-    supervisor.communicate(timeout=30)
+    supervisor.communicate(timeout=100)
     assert supervisor.returncode == -number
     view = project.view()
     assert (view.status, view.end.signal) == ("killed", status)
@@ -369,7 +369,7 @@ def test_training_goes_on_and_ends_well_when_the_supervisor_is_killed(project: P
     supervisor.wait()
     assert project.view().status == "running"
     project.wait_for("done")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while project.view().status == "running" and time.monotonic() < until:
         time.sleep(0.05)
     view = project.view()

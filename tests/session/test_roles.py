@@ -116,6 +116,26 @@ def test_a_role_without_a_seed_takes_the_runs_or_is_refused() -> None:
         assert draw() == derived
 
 
+def test_what_a_run_gave_a_role_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of a sweep may share a process."""
+    told: list[Any] = []
+    found: list[tuple[float, ...]] = []
+    samebit.seeds(order=7)
+    for seed in (1, 2):
+        monkeypatch.setattr(randomness, "_given", [seed])
+        roles.listen(told.append)
+        with samebit.role("init"):
+            found.append(draw())
+        roles.listen(None)
+    assert told[-1]["roles"] == {
+        "order": {"seed": 7, "from": "seeds"},
+        "init": {"seed": 2, "from": "run"},
+    }
+    samebit.seeds(init=2)
+    with samebit.role("init"):
+        assert draw() == found[1] != found[0]
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", None])
 def test_what_is_no_seed_is_refused_and_nothing_is_set(seed: Any) -> None:
     with pytest.raises(UsageError, match="of role 'order'"):

@@ -8,7 +8,7 @@ import pytest
 
 from samebit import digest
 from samebit.folders.read import View
-from tests.projects import SAMEBIT, Project
+from tests.projects import SAMEBIT, TOLD, Project
 
 LOADER = """
 import sys, torch
@@ -207,16 +207,17 @@ def test_a_library_whose_files_cannot_be_seen_is_named_as_missing(project: Proje
 def test_what_is_held_open_when_a_loader_begins_is_seen(project: Project) -> None:
     pytest.importorskip("pyarrow")
     project.write("held.bin", "x" * 1000)
+    project.write("told.py", TOLD)
     project.write(
         "a.py",
         """
-        import time
         import pyarrow, torch
+        from told import wait_until_told
         loader = torch.utils.data.DataLoader(torch.ones(2, 1))
         list(loader)
         held = pyarrow.OSFile("held.bin")  # of no class that can be wrapped
         for batch in loader:
-            time.sleep(0.3)
+            wait_until_told("/held.bin")
         held.close()
         """,
     )

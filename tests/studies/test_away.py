@@ -1,28 +1,39 @@
 """Runs on machines that do not see the study's folder: they come home by a remote."""
 
+import itertools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 
+from samebit import places
 from samebit.cli import placing
 from samebit.cli.main import main
-from samebit.errors import CannotStart
-from samebit.folders.folder import run_id
-from samebit.launch import families
+from samebit.errors import CannotStart, RunNotFound
+from samebit.folders.find import list_runs
+from samebit.folders.folder import RunFolder, run_id
+from samebit.folders.read import View, read_run
+from samebit.launch import families, sending
+from samebit.objects.mirror import mirrored
+from samebit.objects.store import Store
+from samebit.remotes import pulling
 from samebit.remotes.folder import FolderPlace
+from samebit.remotes.place import Guarantees, read_whole
 from samebit.studies import sent
 from samebit.studies.places.local import Local
 from samebit.studies.places.place import Handle, Job
-from tests import servers, studied
+from tests import clusters, servers, studied
 from tests.projects import Project
-from tests.studied import wait_until
+from tests.studied import history_of, wait_until
 
 SCRIPT = """
 import os, sys, time
@@ -35,6 +46,18 @@ for step in range(3):
 if len(sys.argv) > 1:
     open(sys.argv[1] + ".began", "a").write(f"{os.getpid()}\\n")
     while not os.path.exists(sys.argv[1]):
+        time.sleep(0.05)
+"""
+
+# It has checkpoints, and waits at two steps until there is a file.
+GOES_ON = """
+import os, sys, time, samebit
+run = samebit.init()
+done = run.resume_state()
+for step in range(done.extra + 1 if done else 1, 6):
+    run.log({"acc": step / 10}, step=step)
+    run.checkpoint(step, extra=step)
+    while step in (3, 4) and not os.path.exists(f"{sys.argv[1]}/on-{step}"):
         time.sleep(0.05)
 """
 
@@ -190,6 +213,49 @@ def test_a_start_of_a_trial_is_made_by_one_machine(tmp_path: Path) -> None:
     assert list(place.list("claims")) == []
 
 
+def test_only_the_job_that_made_a_run_goes_on_with_it_when_it_is_started_again(
+    tmp_path: Path,
+) -> None:
+    place, run = FolderPlace(tmp_path), run_id(b"x" * 10)
+    assert not sent.claim(place, run, "one")
+    with pytest.raises(CannotStart):  # nothing is there to go on from
+        sent.claim(place, run, "one", again=True)
+    place.put(f"runs/{run}/{'0' * 16}-{'a' * 64}", b"what it has sent")
+    for job, again in (("one", False), ("another", True)):
+        with pytest.raises(CannotStart):
+            sent.claim(place, run, job, again=again)
+    assert sent.claim(place, run, "one", again=True)
+    sent.release(place, run)  # it ended, and was queued again
+    assert sent.claim(place, run, "one", again=True)
+
+
+def test_of_two_who_look_in_one_moment_the_later_one_makes_it_where_a_name_is_not_created_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, run = FolderPlace(tmp_path), run_id(b"x" * 10)
+    monkeypatch.setattr(place, "guarantees", Guarantees(creates=False))
+    path, hostname = f"claims/run-{run}", socket.gethostname()
+
+    def another_claims(_: float) -> None:
+        said = place.find(path)
+        assert said is not None
+        text = read_whole(place, path, said.size_bytes).decode()
+        place.put(path, text.replace(hostname, "another-host").encode())
+
+    clock = SimpleNamespace(sleep=another_claims, monotonic=itertools.count().__next__)
+    monkeypatch.setattr(sent, "time", clock)
+    with pytest.raises(CannotStart, match="is being run, or was") as error:
+        sent.claim(place, run)
+    assert str(error.value.facts["by"]).endswith(" of another-host")
+    sent.release(place, run)
+    clock.sleep = lambda _: None
+    assert not sent.claim(place, run)  # nobody else was there
+    sent.release(place, run)
+    clock.monotonic = itertools.count(0, 10).__next__  # it takes ten seconds to claim
+    with pytest.raises(CannotStart, match="is being run, or was"):
+        sent.claim(place, run)
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_without_its_controller_and_is_found_or_fetched_by_the_next(
     project: Project, lab: FolderPlace
@@ -287,3 +353,61 @@ def test_each_place_has_them_made_where_the_study_is_not_seen(
     assert [view.status for view in views] == ["finished"]
     assert not any(view.record.project.startswith(str(project.path)) for view in views)
     assert left(project) == []
+
+
+@pytest.mark.slow
+def test_what_slurm_starts_again_goes_on_as_the_same_run_from_what_the_remote_has(
+    project: Project, lab: FolderPlace, a_slurm: clusters.Slurm
+) -> None:
+    top = project.path.parent
+    project.write("t.py", GOES_ON)
+    words = ("--name", "g", "--via", "lab", "--n", "1", "--on", "slurm", "--", str(top))
+    environ = {"SAMEBIT_CACHE": os.environ["SAMEBIT_CACHE"]}
+    controller = studied.begin(project, "seeds", "t.py", *words, **environ)
+    view = made_there(project, "checkpoint 3")
+    push = sending.push_now(view.folder.store, os.environ)  # as it does once a minute
+    assert push is not None
+    push.wait()
+    assert len(at_the_remote(lab, top, view.id).starts) == 1
+    node = a_slurm.call("sinfo", "--noheader", "--format=%n").strip()
+    with a_slurm.away("slurmd"):  # its node is lost, with all that was on it
+        families.end_all(families.in_session(os.getsid(view.starts[0].pid)), signal.SIGKILL)
+        a_slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=gone")
+        a_slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
+    (top / "on-3").touch()
+    view = made_there(project, "checkpoint 4")
+    job = view.facts["variables"]["SLURM_JOB_ID"]
+    a_slurm.call("scancel", "--batch", "--signal=USR1", job)  # as near its time limit
+    wait_until(lambda: at_the_remote(lab, top, view.id).ends[-1])
+    (top / "on-4").touch()
+    said = controller.communicate(timeout=150)[1]
+    assert controller.returncode == 0, said
+    assert "started once more" not in said
+    view = project.view()
+    assert (view.status, len(view.starts)) == ("finished", 3)
+    assert [view.at_execution(n).metrics["acc"].steps[0] for n in (1, 2, 3)] == [1, 4, 5]
+    assert [one.counted for one in history_of(project, "g").trials] == [1]
+    assert left(project) == []
+
+
+def made_there(project: Project, state: str) -> View:
+    """The one run on its machine, once that has a state of this name."""
+
+    def found() -> list[View]:
+        nodes = (project.path.parent / "cache/nodes").glob("*/fs")
+        stores = [mirrored(files, project.path) / ".samebit" for files in nodes]
+        views: list[View] = []
+        for folder in [one for store in stores for one in list_runs(store)]:
+            with suppress(RunNotFound):  # it has hardly begun
+                views.append(read_run(folder))
+        return [view for view in views if state in view.states]
+
+    wait_until(found)
+    return found()[0]
+
+
+def at_the_remote(lab: FolderPlace, top: Path, run: str) -> View:
+    """A run as it is there."""
+    store = Store(places.make_store(top / "there"))
+    pulling.pull(store, lab, [run], [], kinds=())
+    return read_run(RunFolder(store.path / "runs" / run))

@@ -17,6 +17,7 @@ from samebit.studies.declared import find_study, folder_of
 from samebit.studies.trials import History, read_history
 from tests import clusters
 from tests.projects import SAMEBIT, Ended, Project
+from tests.studied import wait_until_held
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +148,8 @@ def test_a_killed_controllers_jobs_are_found_again_and_ctrl_c_ends_all(
     first.kill()
     first.communicate()
     second = begin(project, *given)
-    time.sleep(1.5)
+    wait_until_held(project, "w", second)
+    time.sleep(1)  # in which it would submit anew
     assert len(a_slurm.call("squeue", "--noheader", "--array").splitlines()) == 3
     second.send_signal(signal.SIGINT)
     _, said = second.communicate(timeout=60)
@@ -199,7 +201,7 @@ def test_near_its_time_limit_a_run_is_queued_again_by_itself_if_it_came_further(
     assert [end.status for end in project.view().ends if end] == ["killed", "killed"]
     (project.path / "go").touch()
     assert seeds(project, *given[:-2], "--retry", *given[-2:]).code == 0
-    assert states(there(project)) == ["finished", "killed"]
+    assert [(view.status, len(view.starts)) for view in there(project)] == [("finished", 3)]
 
 
 def test_a_sweep_goes_on_after_a_kill_and_asks_how_many_at_once(project: Project) -> None:
@@ -220,17 +222,25 @@ def test_a_sweep_goes_on_after_a_kill_and_asks_how_many_at_once(project: Project
     assert states(there(project)) == ["finished"] * 3
 
 
-def test_what_others_end_is_told_and_started_once_more_as_another_run(
-    project: Project, a_slurm: clusters.Slurm
+@pytest.mark.parametrize(
+    ("how", "then", "ends"),
+    [
+        ("waits", "it is started once more", [["killed"], ["finished"]]),
+        ("checkpoints", "it goes on from its checkpoint", [["killed", "finished"]]),
+    ],
+)
+def test_what_others_end_is_told_and_goes_on_from_its_checkpoint_or_as_another_run(
+    project: Project, a_slurm: clusters.Slurm, how: str, then: str, ends: list[list[str]]
 ) -> None:
-    process = begin(project, *words("o", "--n", "1", "--", "waits"))
+    process = begin(project, *words("o", "--n", "1", "--", how))
     reach(project, 3)
     a_slurm.call("scancel", project.view().facts["variables"]["SLURM_JOB_ID"])
-    until(lambda: states(there(project)) == ["killed", "running"])
+    until(lambda: sum(len(view.starts) for view in there(project)) == 2)
     said = tell(process, project)
     assert "killed (CANCELLED, Slurm job " in said
-    assert "it is started once more" in said
-    assert states(there(project)) == ["finished", "killed"]
+    assert then in said
+    views = sorted(there(project), key=lambda view: view.starts[0].started_ns)
+    assert [[end.status for end in view.ends if end] for view in views] == ends
     assert history(project, "o").trials[0].starts[0].lost.startswith("CANCELLED")
 
 

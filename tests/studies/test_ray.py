@@ -281,7 +281,7 @@ def test_a_cluster_of_our_own_ends_with_ctrl_c_and_leaves_nothing(project: Proje
     assert "Traceback" not in said
     assert "of this machine's own" in said
     assert [view.cause for view in project.views()] == ["SIGTERM"] * 2
-    wait_until(lambda: not going(project), 10)
+    wait_until(lambda: not going(project))
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Rows that a loop gives itself: which of them are full, and that a budget holds."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from samebit.trace.loops import Loop
 from samebit.trace.recorder import Recorder
 from samebit.trace.rows import Emit
-from tests.trace.test_recorder import Sink
+from tests.trace.test_recorder import Clock, Sink
 
 BIG = np.zeros(1 << 21)
 
@@ -92,11 +91,13 @@ def test_full_rows_become_rarer_where_they_cost_too_much_and_the_last_is_complet
     assert again.rows == sink.rows[:-1]
 
 
-def test_what_costs_little_is_in_every_row() -> None:
-    sink = Sink()
+def test_what_costs_little_is_in_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink, clock = Sink(), Clock(0.05)
+    for module in ("budget", "loops"):
+        monkeypatch.setattr(f"samebit.trace.{module}.time", clock)
     loop = make(sink)
     for _ in range(20):
-        time.sleep(0.05)
+        clock.step()
         loop.give({"param": np.ones(2), "state": 1, "grad": np.ones(2)})
     assert sum({"param", "state", "grad"} <= row[2] for row in sink.rows) == 20
 

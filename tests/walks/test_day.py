@@ -107,7 +107,7 @@ def test_a_day(project: Project, tmp_path: Path) -> None:
     assert shown["state"] == "running"  # type: ignore[index]
     pids = [f["pid"] for f in _facts(project, "second", "process")]
     os.kill(pids[-1], signal.SIGKILL)
-    process.wait(timeout=30)
+    process.wait(timeout=100)
     assert process.returncode == -signal.SIGKILL
     process.communicate()
     shown = project.json("show", "second")
@@ -160,7 +160,7 @@ def _facts(project: Project, name: str, fact: str) -> list[dict[str, int]]:
     from samebit.folders.find import find_run
     from samebit.folders.read import read_run
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = read_run(find_run(project.folder / ".samebit", name)).all_facts(fact)
         if found:

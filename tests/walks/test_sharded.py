@@ -74,9 +74,13 @@ for step in range(at.step if at else 0, steps):
     model(batch).square().mean().backward()
     optimizer.step()
     if dies and rank == 1 and step == steps - 1:
-        time.sleep(3)  # rank 0 has written its last checkpoint by then
+        while not os.path.exists("last"):  # which rank 0 has written by then
+            time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGKILL)
     run.checkpoint(keep={"last": 3})
+    if dies and step == steps - 1:
+        run._recording.checkpoints.wait()
+        open("last", "w").close()
 found = everything(model, optimizer)
 if rank == 0:
     torch.save(found, "whole.pt")
@@ -288,8 +292,8 @@ else:
         if run.step == 2:
             run.checkpoint()
         if run.step == 3 and at is None and what == "kill":
+            run._recording.checkpoints.wait()
             dist.barrier()
-            time.sleep(2)
             os.kill(os.getpid(), signal.SIGKILL)
     found = whole()
     if not dist.get_rank():

@@ -1,7 +1,6 @@
 """What verify does beyond one whole replay: it stops where they part, and runs it once more."""
 
 import os
-import time
 
 import pytest
 
@@ -78,13 +77,11 @@ def test_what_the_environment_changed_is_so_named(project: Project) -> None:
 def test_a_quick_proof_runs_some_steps_and_says_so(project: Project) -> None:
     project.write("train.py", training("0"))
     assert project.run("train.py").code == 0
-    began = time.monotonic()
     ended = project.call(SAMEBIT, "verify", "@last", "--steps", "12")
     assert ended.code == 0, ended
     assert ended.out.startswith("identical (steps 1 to 12)\n")
     assert "steps 1 to 12: model input" in ended.out
     assert "final state" not in ended.out
-    assert time.monotonic() - began < 60
     run, replay = project.views()
     assert (run.verdicts[-1].until, len(replay.trace)) == (12, 12)
     listed = project.call(SAMEBIT, "ls").out

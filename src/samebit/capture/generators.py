@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from samebit import digest
-from samebit.capture.importing import when_imported
+from samebit.capture.importing import no_longer, when_imported
 
 __all__ = [
     "LIBRARIES",
@@ -127,21 +127,33 @@ def own(loader: Any) -> dict[str, Any]:
     return found
 
 
-def when_ready(library: str, callback: Callable[[], object]) -> None:
+def when_ready(library: str, callback: Callable[[], object]) -> Callable[[], None]:
     """Call back when a library's global generator is there: now, or when it is imported.
 
     CUDA's are there when something else makes CUDA ready.
+
+    Returns:
+        What lets the callback wait no more.
     """
-    if library != "cuda":
-        when_imported(_MODULES[library], lambda _: callback())
-        return
+    waits = [callback]
 
-    def ready(torch: Any) -> None:
-        if torch.backends.cuda.is_built():
+    def tell() -> None:
+        for one in waits:
+            one()
+
+    def imported(module: Any) -> None:
+        if library != "cuda":
+            tell()
+        elif module.backends.cuda.is_built():
             # Before the seeds that the script gave while CUDA was not ready.
-            torch.cuda._lazy_call(callback)
+            module.cuda._lazy_call(tell)
 
-    when_imported("torch", ready)
+    def leave() -> None:
+        waits.clear()  # what CUDA has taken it keeps
+        no_longer(imported)
+
+    when_imported("torch" if library == "cuda" else _MODULES[library], imported)
+    return leave
 
 
 def digest_of(state: Any) -> str:

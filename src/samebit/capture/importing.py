@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["on_trouble", "step_aside", "trouble", "when_imported"]
+__all__ = ["no_longer", "on_trouble", "step_aside", "trouble", "when_imported"]
 
 
 class _Watcher:
@@ -90,15 +90,24 @@ def when_imported(name: str, callback: Callable[[ModuleType], object]) -> None:
     """Call back with a module: now if it is loaded, otherwise when it has been.
 
     The callback runs inside the script's import statement. What it raises goes to `on_trouble`,
-    never to the script.
+    never to the script. One that waits for a module already does so once.
     """
     module = sys.modules.get(name)
     if module is not None and not _still_loading(module):
         _call(callback, module)
         return
-    _watcher.waiting.setdefault(name, []).append(callback)
+    waiting = _watcher.waiting.setdefault(name, [])
+    if callback not in waiting:
+        waiting.append(callback)
     if _watcher not in sys.meta_path:
         sys.meta_path.insert(0, _watcher)
+
+
+def no_longer(callback: Callable[[ModuleType], object]) -> None:
+    """Let a callback wait for nothing any more."""
+    for waiting in list(_watcher.waiting.values()):
+        if callback in waiting:
+            waiting.remove(callback)
 
 
 def _still_loading(module: ModuleType) -> bool:

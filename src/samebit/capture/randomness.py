@@ -13,12 +13,13 @@ from types import ModuleType
 from typing import Any
 
 from samebit.capture.callers import caller
-from samebit.capture.importing import step_aside, when_imported
+from samebit.capture.importing import no_longer, step_aside, when_imported
 from samebit.errors import UsageError
 from samebit.journal.values import plain_number
 
 __all__ = [
     "MAX_SEED",
+    "begin_anew",
     "check_seed",
     "given_seed",
     "hash_seed",
@@ -35,6 +36,7 @@ _NEAR_S = 2.0  # between reading the clock and seeding with it
 _SMALLEST_PID = 1_000  # smaller ones, as in a container, are seeds that people choose
 
 _listeners: list[Callable[[dict[str, Any]], None]] = []
+_heard_in: list[int] = []  # the process whose calls are reported, once there is one
 _given: list[int] = []
 
 
@@ -51,10 +53,27 @@ def check_seed(seed: object) -> int:
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and PyTorch (all devices), also where they are imported later."""
     _given[:] = [seed]
-    when_imported("random", lambda module: unreported(module, "seed")(seed))
-    when_imported("numpy.random", lambda module: unreported(module, "seed")(seed))
+    for name, give in _GIVE.items():
+        when_imported(name, give)
+
+
+def begin_anew() -> None:
+    """A run begins: no seed or mode of one before it is still to come to what is imported later."""
+    _given.clear()
+    for callback in (*_GIVE.values(), _make_torch_deterministic):
+        no_longer(callback)
+
+
+def _give(name: str, module: ModuleType) -> None:
+    unreported(module, name)(_given[0])
+
+
+_GIVE: dict[str, Callable[[ModuleType], object]] = {
+    "random": functools.partial(_give, "seed"),
+    "numpy.random": functools.partial(_give, "seed"),
     # torch.manual_seed covers every device, and waits where CUDA is not initialised yet.
-    when_imported("torch", lambda module: unreported(module, "manual_seed")(seed))
+    "torch": functools.partial(_give, "manual_seed"),
+}
 
 
 def given_seed() -> int | None:
@@ -74,7 +93,9 @@ def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
     A later call only changes who is told.
     """
     _listeners[:] = [emit]
-    pid = os.getpid()
+    is_first, _heard_in[:] = not _heard_in, [os.getpid()]
+    if not is_first:
+        return
 
     def wrap(module: ModuleType, name: str, library: str) -> None:
         original = getattr(module, name, None)
@@ -88,7 +109,7 @@ def report_seed_calls(emit: Callable[[dict[str, Any]], None]) -> None:
             except BaseException as error:
                 step_aside(error)
                 raise
-            if os.getpid() == pid:  # loader workers are seeded by torch, epoch after epoch
+            if os.getpid() in _heard_in:  # loader workers are seeded by torch, epoch after epoch
                 _report(library, args[0] if args else next(iter(kwargs.values()), None))
             return found
 

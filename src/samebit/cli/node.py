@@ -1,6 +1,7 @@
 """One run of a study on a machine that does not see the study's folder, as a place has it made.
 
-Called as `python -m samebit.cli.node ERRAND -- words of samebit run` (design 048).
+Called as `python -m samebit.cli.node ERRAND -- words of samebit run` (design 048); without words
+it says by its exit code whether the run, as the remote has it, can go on in another job.
 The code is fetched and laid out in a folder of its own, `samebit run` records there into a store of
 its own, and what comes of it is sent while it goes on and at its end. Only then does this process
 end, and as the run did. Where it cannot begin it ends with 125, and says why.
@@ -12,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +26,8 @@ from msgspec.structs import replace
 from samebit import places, records
 from samebit.cli.words import Screen, say_wrapped
 from samebit.errors import CannotStart, Exit, SamebitError, in_a_line
+from samebit.folders.folder import RunFolder
+from samebit.folders.read import read_run
 from samebit.launch import here, sending
 from samebit.launch.here import Child, Outcome
 from samebit.objects.mirror import mirrored, mirrored_word
@@ -32,6 +36,9 @@ from samebit.objects.tree import lay_out, read_tree
 from samebit.query import index
 from samebit.records import CodeSent
 from samebit.remotes import named, pulling
+from samebit.remotes.place import Place
+from samebit.session import goes_on, jobs
+from samebit.session.resuming import can_go_on, to_go_on_from
 from samebit.session.studied import CODE
 from samebit.studies.sent import Errand, claim, release
 
@@ -49,6 +56,8 @@ def main() -> NoReturn:
     """Do an errand, and end as its run ended."""
     try:
         errand = msgspec.json.decode(sys.argv[1], type=Errand)
+        if not sys.argv[2:]:
+            sys.exit(_goes_on(errand))
         outcome = _make(errand, sys.argv[3:])
     except (SamebitError, OSError) as error:
         _say(str(error) if isinstance(error, SamebitError) else in_a_line(error))
@@ -65,10 +74,16 @@ def _make(errand: Errand, words: Sequence[str]) -> Outcome:
     nodes = places.cache_folder() / "nodes"
     folder = nodes / errand.run
     store = mirrored(folder / "fs", errand.project) / ".samebit"
-    claim(place, errand.run)
+    job = jobs.requeued(os.environ)
+    again = job is not None and job.restart > 0
+    is_begun = claim(place, errand.run, job.key if job is not None else "", again=again)
     try:
+        if is_begun:
+            _clear(folder, errand.run)
         with _new(folder, store):
             sent = _prepare(errand, folder, store)
+            if is_begun:
+                _fetch(errand, Store(store), place)
             argv, environ, cwd = _command(errand, words, folder, store, sent)
     except BaseException:
         with suppress(SamebitError):
@@ -118,6 +133,57 @@ def _new(folder: Path, store: Path) -> Generator[None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _clear(folder: Path, run: str) -> None:
+    """What the process before left here of the same run: have it sent, and take it away."""
+    try:
+        with open(folder / _LOCK, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            store = Path(os.fsdecode(lock.read()))
+            going = _record(store, run).exists() and read_run(RunFolder(store / "runs" / run))
+            if going and going.processes_alive():
+                raise _cannot_go_on(run, "it still goes on here", store)
+            push = sending.push_now(store, os.environ) if sending.waiting(store) else None
+            if push is not None and push.wait():
+                why = sending.log_of(store).read_text(errors="replace").strip()
+                raise _cannot_go_on(run, f"what lies here of it cannot be sent: {why}", store)
+            _remove(folder, store)
+    except FileNotFoundError:
+        return
+    except BlockingIOError:
+        raise _cannot_go_on(run, "the process before still sends it", folder) from None
+
+
+def _fetch(errand: Errand, store: Store, place: Place) -> None:
+    """Have here of a run that goes on its journal, and the newest checkpoint that is whole."""
+    run = RunFolder(store.path / "runs" / errand.run)
+    pulling.pull(store, place, [run.id], [], kinds=())
+    if not can_go_on(run):
+        why = "it has finished, still goes on, or has no checkpoint that all ranks have"
+        raise _cannot_go_on(run.id, why, place.url)
+    for manifests in to_go_on_from(run):
+        done = pulling.pull(store, place, [], [], roots=manifests)
+        if not done.failed and not done.incomplete:
+            _say(f"run {run.id} goes on from what the remote has of it")
+            return
+    raise _cannot_go_on(run.id, "no checkpoint of it is whole there", place.url)
+
+
+def _cannot_go_on(run: str, why: str, where: object) -> CannotStart:
+    return CannotStart(
+        f"run {run} cannot go on in this job: {why}",
+        where=where,
+        hint="the study starts another run of the trial where that is right",
+    )
+
+
+def _goes_on(errand: Errand) -> int | str:
+    """Whether the run can go on elsewhere, by what is at the remote; if not, why."""
+    with tempfile.TemporaryDirectory(prefix="samebit-") as folder:
+        store = Store(places.make_store(Path(folder) / ".samebit"))
+        pulling.pull(store, named.open_place(errand.remote), [errand.run], [], kinds=())
+        return goes_on.main(RunFolder(store.path / "runs" / errand.run))
 
 
 def _take_up(nodes: Path) -> None:

@@ -22,8 +22,9 @@ from samebit.folders.find import find_run
 from samebit.folders.read import View, read_run
 from samebit.objects.store import Store
 from samebit.query import choosing, index
-from samebit.replay import installers
+from samebit.replay import offered
 from samebit.replay.inputs import Input
+from samebit.replay.installers import find_uv
 from samebit.replay.plan import Plan, make_plan
 from samebit.replay.recipe import make_recipe
 from samebit.replay.results import is_volatile
@@ -357,8 +358,8 @@ def _located(
     if not pins:
         return None, "no package came from an index"
     with ProgressLine(Screen.of(sys.stderr), len(pins), "hashes of packages") as progress:
-        uv = installers.find_uv(os.environ)
-        found = installers.locate([pin.line for pin in pins], uv, progress.advance)
+        uv = find_uv(os.environ)
+        found = offered.locate([pin.line for pin in pins], uv, progress.advance)
     if not found:
         return None, "no index answered"
     return tuple(Located(one.name, one.version, one.url, one.sha256) for one in found), ""

@@ -12,6 +12,7 @@ from samebit import places
 from samebit.cli.placing import MOST, place_of, run_words, so_many, threads_of
 from samebit.cli.studying import (
     Telling,
+    goes_on_of,
     jobs_of,
     read_words,
     say_states,
@@ -127,7 +128,7 @@ def sweep(options: argparse.Namespace) -> int:
                 store, study, asked, meant.budget.counts, 0, place,
                 jobs_of(study, run_words(options)), telling.tell,
                 stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
-                retry=options.retry,
+                retry=options.retry, goes_on=goes_on_of(options, remote),
             )  # fmt: skip
     if not say_states(errors, controlled, place):
         return 130

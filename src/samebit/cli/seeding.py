@@ -18,6 +18,7 @@ from samebit.cli.seeds_early import (
 )
 from samebit.cli.studying import (
     Telling,
+    goes_on_of,
     jobs_of,
     read_words,
     say_states,
@@ -155,7 +156,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         controlled = control(
             store, study, Listed(wanted), counts, repeats, place,
             jobs_of(study, run_words(options)), telling.tell,
-            retry=options.retry,
+            retry=options.retry, goes_on=goes_on_of(options, remote),
             stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip
     if not say_states(errors, controlled, place):

@@ -32,6 +32,7 @@ class StudiesTold:
     def __init__(self, store: Path) -> None:
         self._store = store
         self._known: dict[str, tuple[int, Study, History]] = {}  # with the size of its lines
+        self._sizes: dict[str, int] = {}  # of a grid: it may take thousands of steps to count one
         self._followed: dict[str, Following] = {}  # by study
         self._lock = threading.Lock()  # following is for one thread at once
 
@@ -46,7 +47,7 @@ class StudiesTold:
             if row.get("study") is not None:
                 by_study[str(row["study"])][str(row["id"])] = row
         found = [
-            _told(*known, by_study[study])
+            _told(*known, by_study[study], self._size(known[0]))
             for study in studies_here(self._store)
             if (known := self._read(study)) is not None
         ]
@@ -84,6 +85,15 @@ class StudiesTold:
             following = self._followed.setdefault(study.id, Following(self._store, study.metric))
             return early_of(study, fates(history.trials, by_id), rows, following.points)
 
+    def _size(self, study: Study) -> int | None:
+        """How many configurations a grid has; None of what is none. What was declared stays so."""
+        sweep = study.sweep
+        if sweep is None or sweep.sampler != "grid":
+            return None
+        if study.id not in self._sizes:
+            self._sizes[study.id] = len(grid(sweep.space))
+        return self._sizes[study.id]
+
     def _read(self, study: str) -> tuple[Study, History] | None:
         folder = folder_of(self._store, study)
         try:
@@ -101,13 +111,13 @@ def _studies_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(str(one) for row in rows if (one := row.get("study")) is not None))
 
 
-def _told(study: Study, history: History, rows: Mapping[str, Row]) -> StudyNow:
+def _told(study: Study, history: History, rows: Mapping[str, Row], size: int | None) -> StudyNow:
     found = fates(history.trials, rows)
     running = [_since(one) for one in found if one.state == "running"]
     # What Ctrl-C ended waits for its turn again while others run.
     counts = Counter(one.state if running else one.called for one in found)
     sweep = study.sweep
-    wanted = len(found) if sweep is None else _wanted(sweep, history.counts)
+    wanted = len(found) if sweep is None else _wanted(sweep, history.counts, size)
     total = max(len(found), wanted or 0)
     counts["waiting"] += total - len(found)
     took = [one.seconds for one in found if one.seconds is not None and one.state != "running"]
@@ -118,11 +128,10 @@ def _told(study: Study, history: History, rows: Mapping[str, Row]) -> StudyNow:
     return StudyNow(study.id, study.name, kind, total, dict(+counts), left)
 
 
-def _wanted(sweep: Sweep, budget: Mapping[str, int]) -> int | None:
+def _wanted(sweep: Sweep, budget: Mapping[str, int], size: int | None) -> int | None:
     """How many trials a sweep is to have; None where it goes on until a time is over."""
     if any(name != "trials" for name in budget):
         return None
-    size = len(grid(sweep.space)) if sweep.sampler == "grid" else None
     most = Budget(budget.get("trials", 0)).most(size)
     return None if most is None else most * sweep.seeds
 

@@ -21,6 +21,7 @@ from samebit.errors import CannotStart, UsageError
 from samebit.folders.ending import WENT_WRONG
 from samebit.folders.folder import RunFolder
 from samebit.remotes.named import Remote
+from samebit.session.resuming import goes_on
 from samebit.session.studied import ROLES, SETTINGS, TRIAL
 from samebit.studies.controlling import Controlled, Progress
 from samebit.studies.declared import (
@@ -31,13 +32,15 @@ from samebit.studies.declared import (
     settings_of,
     study_id,
 )
-from samebit.studies.fates import Fate, goes_again
+from samebit.studies.fates import Fate
 from samebit.studies.places.place import Job, Place
+from samebit.studies.restarting import AGAIN, ON, GoesOn
 from samebit.studies.space import option_of
 from samebit.studies.trials import Trial
 
 __all__ = [
     "Telling",
+    "goes_on_of",
     "jobs_of",
     "read_words",
     "say_states",
@@ -49,12 +52,16 @@ __all__ = [
 ]
 
 
+_THEN = {AGAIN: "; it is started once more", ON: "; it goes on from its checkpoint"}
+
+
 def study_arguments(parser: argparse.ArgumentParser) -> None:
     """What runs, how and where; the words of it come last."""
     add = parser.add_argument
     add("--deterministic", action="store_true", help="deterministic algorithms, strictly")
     place_arguments(parser)
-    add("--retry", action="store_true", help="start what failed once more")
+    add("--retry", action="store_true", help="start what failed or was lost once more")
+    add("--anew", action="store_true", help="from the beginning, and not from its checkpoint")
     add("--plan", "--dry-run", action="store_true", help="say what would run, and run nothing")
     add("-m", dest="module", metavar="MODULE", help="a module instead of a script")
     add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -126,17 +133,18 @@ def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, Ru
     def job(trial: Trial, log: Path, run: RunFolder) -> Job:
         assert trial.last is not None
         words, everything = filled(study, trial.values)
-        attempt = trial.last.attempt
-        name = f"{study.name}-{trial.number + 1}" + (f".{attempt}" if attempt > 1 else "")
+        attempt, named_by = trial.last.attempt, trial.named_by
+        name = f"{study.name}-{trial.number + 1}" + (f".{named_by}" if named_by > 1 else "")
         argv = [sys.executable, "-m", "samebit.cli.main", "run", "--quiet"]
-        argv += ["--resume", "auto"]  # where Slurm starts the very same job again
+        argv += ["--resume", "auto"]  # where Slurm starts the very same job again, or it goes on
         argv += ["--seed", str(everything), "--group", study.name, "--name", name]
         argv += [*run_words, *(["--deterministic"] if study.deterministic else [])]
         argv += {"script": [], "module": ["-m"], "command": ["--"]}[study.how]
         environ = dict(os.environ)
         if study.threads:
             environ[THREADS] = str(study.threads)
-        environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}"
+        goes_on = f":{trial.last.execution}" if trial.last.execution > 1 else ""
+        environ[TRIAL] = f"{study.id}:{trial.number}:{run.id}{goes_on}"
         environ[ROLES] = json.dumps(roles(study, trial.values))
         if study.sweep is not None:
             settings = settings_of(study, trial.values).items()
@@ -147,6 +155,13 @@ def jobs_of(study: Study, run_words: Sequence[str]) -> Callable[[Trial, Path, Ru
         return Job(key, [*argv, *words], environ, *at, name=study.name)
 
     return job
+
+
+def goes_on_of(options: argparse.Namespace, remote: Remote | None) -> GoesOn:
+    """Whether a run that is started again may go on: not where its folder is not seen."""
+    if options.anew or remote is not None:
+        return lambda _run, _further: False
+    return goes_on
 
 
 def with_id(store: Path, study: Study) -> Study:
@@ -168,6 +183,7 @@ class Telling:
     def __init__(self, screen: Screen, study: Study) -> None:
         self._screen, self._name = screen, study.name
         self._line: ProgressLine | None = None
+        self._told_of_going_on = False
         self._waits: set[str] = set()  # for what runs in the queue wait, as it was said last
 
     def __enter__(self) -> "Telling":
@@ -180,6 +196,9 @@ class Telling:
     def tell(self, progress: Progress) -> None:
         """Show it."""
         screen, ended = self._screen, progress.ended
+        if progress.going_on and not self._told_of_going_on:
+            self._told_of_going_on = True
+            self._say(_going_on(progress.going_on))
         if screen.width is None:
             if progress.queued.keys() - self._waits:
                 screen.say(f"samebit: {_queued(progress)}")
@@ -187,15 +206,17 @@ class Telling:
             self._waits = set(progress.queued)
             if ended is not None:
                 of = f" of {progress.total}" if progress.total is not None else ""
-                screen.say(f"samebit: {progress.over}{of}: {_how_ended(ended)}{_left(progress)}")
+                how = _how_ended(ended, progress.then)
+                screen.say(f"samebit: {progress.over}{of}: {how}{_left(progress)}")
                 screen.stream.flush()
             return
         if self._line is None:
             self._line = ProgressLine(screen, progress.total or 0, self._name)
         if ended is not None and ended.state != "finished":
-            self._line.clear()
-            paint = screen.paint.red if ended.state in WENT_WRONG else str
-            say_wrapped(screen, [f"samebit: {_how_ended(ended)}"], paint)
+            self._say(
+                _how_ended(ended, progress.then),
+                screen.paint.red if ended.state in WENT_WRONG else str,
+            )
         lost = [f"{n} {state}" for state, n in progress.counts.items() if n and state in WENT_WRONG]
         count = [] if progress.total is not None else [f"{progress.over} over"]
         queued = [_queued(progress)] if progress.queued else []
@@ -203,6 +224,18 @@ class Telling:
         is_known = progress.left_s is not None and progress.over != progress.total
         left = max(1.0, progress.left_s or 0.0) if is_known else None
         self._line.at(progress.over, left, label)
+
+    def _say(self, text: str, paint: Callable[[str], str] = str) -> None:
+        """A line that stays, above the one that is redrawn."""
+        if self._line is not None:
+            self._line.clear()
+        say_wrapped(self._screen, [f"samebit: {text}"], paint)
+        self._screen.stream.flush()
+
+
+def _going_on(runs: int) -> str:
+    what = "1 run goes on from its" if runs == 1 else f"{runs:,} runs go on from their"
+    return f"{what} last checkpoint; with --anew from the beginning"
 
 
 def _left(progress: Progress) -> str:
@@ -216,12 +249,11 @@ def _queued(progress: Progress) -> str:
     return ", ".join(waits)
 
 
-def _how_ended(ended: Fate) -> str:
+def _how_ended(ended: Fate, then: str) -> str:
     after = f" after {duration(ended.seconds)}" if ended.seconds is not None else ""
     why = f" ({visible(ended.cause)})" if ended.cause else ""
-    again = "; it is started once more" if goes_again(ended) else ""
     run = f"run {ended.run} of trial" if ended.run is not None else "trial"
-    return f"{run} {ended.trial.number + 1} {ended.state}{why}{after}{again}"
+    return f"{run} {ended.trial.number + 1} {ended.state}{why}{after}{_THEN.get(then, '')}"
 
 
 class stopped_by_signals:

@@ -36,7 +36,7 @@ def trial_of(view: View) -> TrialOf | None:
         return TrialOf(study, None, number)
     if trial is None:
         return TrialOf(study, name, number)
-    (start,) = (one for one in trial.starts if one.run == view.id)
+    start = [one for one in trial.starts if one.run == view.id][-1]
     return TrialOf(study, name, number, start.attempt, len(trial.starts), start.lost or None)
 
 
@@ -47,6 +47,6 @@ def trial_lines(view: View) -> Iterator[tuple[str, str]]:
         return
     name = found.name or f"{found.study} (it is not here)"
     which = f", start {found.start} of {found.starts}" if (found.starts or 0) > 1 else ""
-    yield "study", f"{name}, trial {found.number}{which}"
+    yield "study", f"{name}, trial {found.number + 1}{which}"
     if found.lost:
         yield "ended by", found.lost

@@ -163,6 +163,7 @@ def _pairs(found: Versus) -> Iterator[str]:
     made = found.pairs.pairs
     for pair in made[:_PAIRS_SHOWN]:
         values = " and ".join(number(value) for value in pair.values)
-        yield f"  seed {pair.seed}: {values}, {pair.difference:+.3g}"
+        of = pair.seed if pair.seed[:1].isalpha() else f"seed {pair.seed}"
+        yield f"  {of}: {values}, {pair.difference:+.3g}"
     if len(made) > _PAIRS_SHOWN:
         yield f"  and {len(made) - _PAIRS_SHOWN:,} more pairs (--json has all)"

@@ -59,6 +59,7 @@ class Trial(Struct, frozen=True):
     study: str
     number: int
     run: str
+    execution: int = 1  # so many the run has with this one; above 1 it goes on
 
 
 class RunFolder(Struct, frozen=True):
@@ -163,10 +164,15 @@ class RunFolder(Struct, frozen=True):
         except StoreTooNew as error:
             return Note(NEWER, 0, "", f"notes/{name}: {error.what}")
 
-    def begin_execution(self, start: ExecutionStart) -> ExecutionStart:
-        """Claim the next number and write `start.json`; durable when this returns."""
+    def begin_execution(self, start: ExecutionStart, *, alone: bool = False) -> ExecutionStart:
+        """Claim the next number and write `start.json`; durable when this returns.
+
+        Raises UsageError where another process claims that number, and it is to be `alone`.
+        """
         number = max(self.claimed(), default=0) + 1
         while not disk.claim_folder(self.path / "executions" / str(number)):
+            if alone:
+                raise UsageError(f"run {self.id} is gone on with by another process")
             number += 1
         numbered = replace(start, number=number)
         _create(self, f"executions/{number}/start.json", numbered)

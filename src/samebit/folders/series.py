@@ -91,16 +91,20 @@ def rows(of_ranks: Mapping[str, Rows]) -> tuple[list[RankRow], list[str]]:
 
 def metrics(rows: Sequence[RankRow]) -> dict[str, Column]:
     """Each metric as the lowest rank logged it; of its rows of a step the later one counts."""
-    found: dict[str, dict[int, tuple[int, Any]]] = {}
-    of_rank: dict[str, int] = {}
+    found: dict[str, tuple[int, dict[int, tuple[int, Any]]]] = {}
     for rank, step, time_ns, values in rows:
         for name, value in values.items():
-            if of_rank.setdefault(name, rank) == rank:
-                found.setdefault(name, {})[step] = (time_ns, value)
-    return {
-        name: Column(list(points), [t for t, _ in points.values()], [v for _, v in points.values()])
-        for name, points in found.items()
-    }
+            of = found.get(name)
+            if of is None:
+                found[name] = rank, {step: (time_ns, value)}
+            elif of[0] == rank:
+                of[1][step] = time_ns, value
+    return {name: _column(points) for name, (_, points) in found.items()}
+
+
+def _column(points: Mapping[int, tuple[int, Any]]) -> Column:
+    times_ns, values = zip(*points.values(), strict=True)
+    return Column(list(points), list(times_ns), list(values))
 
 
 def machine(frames: Sequence[Frame]) -> dict[str, Column]:

@@ -157,6 +157,8 @@ def pick(
     mine = [frame for frame in journal.frames if frame.rank == rank]
     traced = [part for part in journal.traced if part.rank == rank]
     logged = [part for part in journal.logged if part.rank == rank]
+    if not (mine or traced or logged):
+        return Stream([], [], [], odd_changes=False, logged={}, cuts={})
     joined = _joined(mine)
     names = {writer: part.process for writer, part in joined.items()}
     began = {part.writer: part.time_ns(0) for part in reversed(logged)}

@@ -14,6 +14,7 @@ from samebit.journal.tabled import NotNumbers
 __all__ = ["Summary", "read", "summary", "with_point"]
 
 _EXACT = 2**53  # below it, different integers are different float64
+_NUMBERS = frozenset({int, float})
 
 
 class Summary(Struct, frozen=True):
@@ -34,8 +35,9 @@ class Summary(Struct, frozen=True):
 def summary(column: Column) -> Summary:
     """Of all points of a metric, at least one."""
     values = column.values
-    is_number = all(map(_is_number, values))
+    is_number = _NUMBERS.issuperset(map(type, values))
     ordered = [value for value in values if value == value] if is_number else []
+    low, high = (min(ordered), max(ordered)) if ordered else (None, None)
     return Summary(
         points=len(values),
         step=column.steps[-1],
@@ -45,8 +47,8 @@ def summary(column: Column) -> Summary:
         newest_ns=max(column.times_ns),
         is_number=is_number,
         first=values[0] if is_number else None,
-        low=min(ordered, default=None),
-        high=max(ordered, default=None),
+        low=low,
+        high=high,
     )
 
 
@@ -128,4 +130,4 @@ def with_point(before: Summary | None, step: Any, time_ns: int, value: Any) -> S
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
+    return type(value) in _NUMBERS

@@ -23,6 +23,8 @@ __all__ = [
 
 _INT_BOUND = 1 << 63
 _MARKS = ("$int", "$escaped")
+_TEXTS = frozenset({str})
+_SCALARS = frozenset({type(None), bool, int, float, str})
 _MAX_DEPTH = 128  # of lists and maps inside each other; Python's own functions go no deeper at will
 
 
@@ -112,10 +114,13 @@ def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
     if depth == 0:
         return False
     if isinstance(value, list):
-        return all(is_plain(item, depth - 1) for item in value)
-    return isinstance(value, dict) and all(
-        isinstance(key, str) and is_plain(item, depth - 1) for key, item in value.items()
-    )
+        inside = value
+    elif isinstance(value, dict) and {*map(type, value)} <= _TEXTS:
+        inside = value.values()
+    else:
+        return False
+    # Most are flat, and of many: their kinds are looked at together.
+    return {*map(type, inside)} <= _SCALARS or all(is_plain(item, depth - 1) for item in inside)
 
 
 def unwrap(value: Any) -> Any:
@@ -123,8 +128,13 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, dict):
         if len(value) == 1 and not value.keys().isdisjoint(_MARKS):
             return scalar(value)
-        return {k[1:] if k.startswith("$") else k: unwrap(v) for k, v in value.items()}
-    return [unwrap(item) for item in value] if isinstance(value, list) else value
+        return {
+            k[1:] if k[:1] == "$" else k: v if type(v) in _SCALARS else unwrap(v)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [item if type(item) in _SCALARS else unwrap(item) for item in value]
+    return value
 
 
 def scalar(value: Any) -> Any:

@@ -40,6 +40,7 @@ __all__ = [
     "in_order",
     "is_on_network",
     "keep",
+    "modified_ns",
     "names",
     "of_each_run",
     "read_each",
@@ -189,10 +190,11 @@ def stamp(store: Path, name: str, executions: str) -> str:
     run = f"{store}/runs/{name}"
     folders = [run, f"{run}/executions", f"{run}/notes", f"{run}/journal"]
     folders += [f"{run}/executions/{number}" for number in executions.split()]
-    return " ".join(map(str, map(_modified_ns, folders)))
+    return " ".join(map(str, map(modified_ns, folders)))
 
 
-def _modified_ns(folder: str) -> int:
+def modified_ns(folder: str) -> int:
+    """When a folder last got or lost a name; 0 where it is not there."""
     try:
         return os.stat(folder).st_mtime_ns
     except OSError:
@@ -215,8 +217,9 @@ def read_each(
     from samebit.folders.folder import RunFolder, is_run_id  # noqa: PLC0415
     from samebit.folders.read import read_run  # noqa: PLC0415
 
+    runs = store / "runs"
     for name in filter(is_run_id, names):
-        folder = RunFolder(store / "runs" / name)
+        folder = RunFolder(runs / name)
         executions = " ".join(map(str, folder.claimed()))
         now_ns = time.time_ns()
         before = stamp(store, name, executions)  # before reading: what comes later shows

@@ -189,7 +189,8 @@ def pairs(
     first, second = ours[0], theirs[0]
     a, b = _by_seed(*ours, seed_of), _by_seed(*theirs, seed_of)
     shared = dict.fromkeys(s for s in a if s and len(a[s]) == 1 == len(b.get(s, ())))
-    made = [_pair(seed, first, a[seed][0], second, b[seed][0]) for seed in shared]
+    called = dict(zip(shared, _told_apart(list(shared)), strict=True))
+    made = [_pair(called[seed], first, a[seed][0], second, b[seed][0]) for seed in shared]
     alone = [
         [group.runs[at], _why_alone(seed, own, other)]
         for group, own, other in ((first, a, b), (second, b, a))
@@ -243,9 +244,15 @@ def _decided(found: "stats.Decision") -> tuple[Number, str, str, int | None]:
     return as_number(found.probability), ahead, answer, needed
 
 
-def _pair(seed: tuple[object, ...], first: Group, here: int, second: Group, there: int) -> Pair:
+def _told_apart(seeds: Sequence[tuple[object, ...]]) -> list[str]:
+    """Seeds for people, without what all of several share: the seed of what does not vary."""
+    shared = set(seeds[0]).intersection(*seeds) if len(seeds) > 1 else set[object]()
+    return [_words([part for part in seed if part not in shared]) for seed in seeds]
+
+
+def _pair(seed: str, first: Group, here: int, second: Group, there: int) -> Pair:
     values = [first.points[here], second.points[there]]
-    return Pair(_words(seed), [first.runs[here], second.runs[there]], values, values[0] - values[1])
+    return Pair(seed, [first.runs[here], second.runs[there]], values, values[0] - values[1])
 
 
 def _by_seed(
@@ -272,7 +279,7 @@ def _why_alone(
     return f"seed {_words(seed)} is {f'{count} times' if count else 'not'} in the other group"
 
 
-def _words(seed: tuple[object, ...]) -> str:
+def _words(seed: Sequence[object]) -> str:
     """A run's seed for people: `5`, or of several `init_seed 0, order_seed 1`."""
     parts = [
         f"{part[0].removeprefix('config.')} {part[1]}"

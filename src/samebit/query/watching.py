@@ -1,5 +1,8 @@
 """The rows of a store as they become: what is new, changed or gone since somebody last looked.
 
+At first the newest runs are told of, which are those that somebody wants to see; what is read is
+put into the index now and then, as that costs as much for one run as for hundreds.
+
 A run that has ended stays as it is but for its notes, and for a resume: of those a part is looked
 at each time. Of a run that goes on only what its journal has got is read, so that its metrics are
 those of this moment however long it is. Where there is more to say of it, it is read anew, but
@@ -11,7 +14,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -33,6 +36,8 @@ __all__ = ["Seen", "Watch", "journal_bytes"]
 _RECALLED = 500  # runs that are asked of the index at once
 _AT_ONCE = 2000  # settled runs whose folders are looked at each time
 _READING_S = 0.3  # in which one look reads runs; the others wait for the next
+_ORDERING_S = 0.3  # in which the ages of new runs are looked up; slow disks know the others' later
+_KEPT = 1000  # runs that were read and are not in the index yet, at most
 _REST = 10.0  # times as long as reading a run took, it is left alone
 _REST_ON = 1.0  # the same of reading on: what comes too fast for that is read less often
 _SILENT_S = 5.0  # after which a run is read though nothing came; of one that does not go on
@@ -97,6 +102,7 @@ class Watch:
         self._indexed: dict[str, tuple[str, str]] | None = None
         self._beside = ""  # the run that is read beside the looks
         self._done: deque[_Reading] = deque()  # what was read so
+        self._learnt: list[dict[str, Entry[Row]]] = [{} for _ in tables]  # for the index
 
     def look(self) -> Seen:
         """What has come since the last look; at the first ones all there is, part by part."""
@@ -108,13 +114,14 @@ class Watch:
         for name in gone:
             del self._known[name]
         changed = self._recall(there) if self._indexed else {}
-        for name in there - self._known.keys() - self._indexed.keys():
-            self._known[name] = _Known()
+        unseen = there - self._known.keys() - self._indexed.keys()
+        self._known |= {name: _Known() for name in _newest_first(self._store, unseen)}
         grown = self._mark()
         changed |= self._read_on(grown)
         changed |= self._read()
         now, known = time.monotonic(), self._known.values()
         waiting = sum(one.is_stale and one.going is None and one.due <= now for one in known)
+        self._keep(at_least=_KEPT if waiting else 1)
         return Seen(changed, gone, grown, waiting + len(self._indexed))
 
     def again(self, name: str) -> None:
@@ -126,11 +133,13 @@ class Watch:
     def _all_know(self, there: set[str]) -> dict[str, tuple[str, str]]:
         """The runs of which every table of the index knows the same state."""
         first, *others = (index.stamps(self._store, table) for table in self._tables)
-        return {
-            name: said
+        found = [
+            (name, said)
             for name, said in first.items()
             if name in there and all(other.get(name) == said for other in others)
-        }
+        ]
+        # By the text: nobody promises that what an index holds are numbers.
+        return dict(sorted(found, key=lambda one: one[1][1].partition(" ")[0], reverse=True))
 
     def _recall(self, there: set[str]) -> dict[str, Row]:
         """The next runs that are still as the index has them."""
@@ -208,7 +217,6 @@ class Watch:
         due = [name for name, one in self._known.items() if one.is_stale and one.due <= began]
         due.sort(key=lambda name: self._known[name].read_at)
         changed: dict[str, Row] = {}
-        learnt: list[dict[str, Entry[Row]]] = [{} for _ in self._tables]
         readings = list(self._done)
         self._done.clear()
         for name in due:
@@ -219,12 +227,17 @@ class Watch:
             else:
                 readings.append(_reading(self._store, name, self._tables))
         for reading in readings:
-            row = self._take(reading, learnt)
+            row = self._take(reading)
             if row is not None:
                 changed[reading.name] = row
-        for table, kept in zip(self._tables, learnt, strict=True):
-            index.keep(self._store, table, kept, ())
         return changed
+
+    def _keep(self, at_least: int) -> None:
+        """Put what was read into the index, where it is so many runs."""
+        if len(self._learnt[0]) >= at_least:
+            for table, learnt in zip(self._tables, self._learnt, strict=True):
+                index.keep(self._store, table, learnt, ())
+                learnt.clear()
 
     def _read_beside(self, name: str) -> None:
         """Read a long run in a thread of its own, where none is being read so."""
@@ -238,7 +251,7 @@ class Watch:
 
         threading.Thread(target=read, daemon=True, name="samebit-watch").start()
 
-    def _take(self, reading: _Reading, learnt: list[dict[str, Entry[Row]]]) -> Row | None:
+    def _take(self, reading: _Reading) -> Row | None:
         """A run's row as it was read, with what has come meanwhile; None where it is gone."""
         one = self._known.get(reading.name)
         if one is None or reading.read is None:
@@ -250,8 +263,8 @@ class Watch:
             one.executions, one.stamp = first.executions, first.stamp
             one.is_settled = reading.is_settled
             if reading.is_settled:
-                for kept, entry in zip(learnt, reading.read, strict=True):
-                    kept[reading.name] = entry
+                for learnt, entry in zip(self._learnt, reading.read, strict=True):
+                    learnt[reading.name] = entry
         is_going_on = row.get("state") == "running"
         one.patience_s = _SILENT_S if is_going_on else min(2 * one.patience_s, _LONGEST_S)
         one.read_at = now = time.monotonic()
@@ -261,6 +274,16 @@ class Watch:
         more, is_told = _grown(one.going, self._tables)
         one.is_stale = not is_told
         return more or row
+
+
+def _newest_first(store: Path, names: Iterable[str]) -> list[str]:
+    """Runs by when a name last came into their folders: when they began, or were copied."""
+    until = time.monotonic() + _ORDERING_S
+    at = {
+        name: index.modified_ns(f"{store}/runs/{name}") if time.monotonic() < until else 0
+        for name in names
+    }
+    return sorted(at, key=lambda name: at[name], reverse=True)
 
 
 def _reading(store: Path, name: str, tables: Sequence[Table[Row]]) -> _Reading:

@@ -6,7 +6,6 @@ first; then the run's folder appears under its name all at once, or what is new 
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -25,19 +24,16 @@ from samebit.objects.store import Store
 from samebit.records import DataRecord, decode
 from samebit.remotes import bundles, listing, moving
 from samebit.remotes.bundles import Part
-from samebit.remotes.contents import Contents, Packed, known_id, object_path
+from samebit.remotes.contents import Contents, known_id
+from samebit.remotes.fetching import Advance, Fetching
 from samebit.remotes.moving import Job, Pace
-from samebit.remotes.objects import read_body, read_file
-from samebit.remotes.place import Found, Place, read_whole
+from samebit.remotes.place import Found, Place
 from samebit.remotes.pushing import KIND_OF_USE, KINDS
 from samebit.remotes.recalled import Recalled, read_bundle
 
 __all__ = ["Pulled", "pull"]
 
-_HALF = 0.5
 _TOGETHER = 200  # runs of which everything is here before others are begun
-
-Advance = Callable[[int], object]
 
 
 class Pulled(Struct, frozen=True):
@@ -126,14 +122,9 @@ class _Puller:
         self._place = place
         self._pace = pace
         self._expects = expects
-        self._advance = advance
-        self._contents = Contents(place, store, remote_id)
+        contents = Contents(place, store, remote_id)
+        self._fetching = Fetching(store, place, contents, pace, expects, advance)
         self._recalled = Recalled(place, remote_id)
-        self._objects = 0
-        self._bytes = 0
-        self._lock = threading.Lock()
-        self._looked_for: set[bytes] = set()  # and they are not there, or damaged
-        self._damaged: dict[bytes, str] = {}
         self._failed: dict[str, str] = {}
         self._incomplete: dict[str, str] = {}
 
@@ -155,8 +146,8 @@ class _Puller:
             tuple(done),
             len(runs) - len(done) - len(self._failed.keys() & set(runs)),
             tuple(learnt),
-            self._objects,
-            self._bytes,
+            self._fetching.objects,
+            self._fetching.size_bytes,
             self._failed,
             self._incomplete,
         )
@@ -208,7 +199,7 @@ class _Puller:
                 self._pace.wait(found.size_bytes)
                 got[found.path] = read_bundle(self._place, found)
                 learnt[found.path] = [part for part, _ in bundles.parts_of(got[found.path])]
-                self._came(found.size_bytes, 0)
+                self._fetching.came(found.size_bytes)
         if not got:
             return _Staged(target, target, frozenset())
         self._recalled.add(run, learnt)
@@ -245,8 +236,8 @@ class _Puller:
             if lacking:
                 objects = "an object" if lacking == 1 else f"{lacking} objects"
                 why = f"{objects} of {use.what} not at the remote"
-                if self._contents.damaged:
-                    why += f", where {', '.join(sorted(self._contents.damaged))} is damaged"
+                if damaged := self._fetching.contents.damaged:
+                    why += f", where {', '.join(sorted(damaged))} is damaged"
                 self._incomplete[thing] = why
 
     def _wanted(self, staged: _Staged, kinds: Collection[str]) -> set[str]:
@@ -264,96 +255,28 @@ class _Puller:
         Round by round: what a manifest names can only be told once it is here. What is damaged
         there is noted as the failure of all that need it.
         """
+        fetching = self._fetching
         came: set[str] = set()
         while True:
             needs = {thing: self._reached(roots) for thing, roots in wanted.items()}
             self._store.list_packs()
-            every = set().union(*needs.values()) - self._looked_for
+            every = set().union(*needs.values()) - fetching.looked_for
             # Touched, so that no sweep here takes them before what names them is here.
             missing = {
                 raw for raw in self._store.hold(every) if not self._store.has(digest.name_of(raw))
             }
             for thing, raws in needs.items():
-                if hurt := raws & self._damaged.keys():
-                    self._failed[thing] = self._damaged[min(hurt)]
+                if hurt := raws & fetching.damaged.keys():
+                    self._failed[thing] = fetching.damaged[min(hurt)]
             if not missing:
                 return came
-            self._fetch(missing)
-            got = missing - self._looked_for
+            fetching.fetch(missing)
+            got = missing - fetching.looked_for
             came.update(thing for thing, raws in needs.items() if raws & got)
 
     def _reached(self, roots: set[str]) -> set[bytes]:
         reached = naming.reached_from(self._store, roots)
         return {bytes.fromhex(digest.hex_of(name)) for name in reached}
-
-    def _fetch(self, raws: set[bytes]) -> None:
-        contents = self._contents
-        self._looked_for |= contents.learn_of(raws)
-        packed: dict[str, list[Packed]] = {}
-        jobs: list[Job] = []
-        for raw in raws:
-            if raw in contents.files:
-                size = contents.files[raw]
-                jobs.append(Job(size, lambda raw=raw, size=size: self._fetch_file(raw, size)))
-            elif raw in contents.packed:
-                one = contents.packed[raw]
-                packed.setdefault(one.pack.path, []).append(one)
-        for some in packed.values():
-            size = self._pack_bytes(some)
-            jobs.append(Job(size, lambda some=some, size=size: self._fetch_pack(some, size)))
-        self._expects(sum(job.size_bytes for job in jobs))
-        moving.move(jobs)
-
-    def _pack_bytes(self, some: list[Packed]) -> int:
-        """How many bytes come of a pack: all, or those that are wanted where they are few."""
-        pack = some[0].pack
-        wanted = sum(one.entry.stored for one in some)
-        whole = not self._place.guarantees.ranges or wanted >= _HALF * pack.size_bytes
-        return pack.size_bytes if whole else wanted
-
-    def _fetch_file(self, raw: bytes, size_bytes: int) -> None:
-        self._pace.wait(size_bytes)
-        try:
-            body = read_file(self._place, raw, size_bytes)
-        except NotFound as error:
-            self._hurt([raw], object_path(raw.hex()), error)
-            return
-        self._store.write_object(digest.name_of(raw), body.encoding, body.stored, body.size)
-        self._came(size_bytes, 1)
-
-    def _fetch_pack(self, some: list[Packed], size_bytes: int) -> None:
-        pack = some[0].pack
-        name = pack.path.rpartition("/")[2]
-        self._pace.wait(size_bytes)
-        try:
-            if size_bytes == pack.size_bytes:
-                data = read_whole(self._place, pack.path, size_bytes)
-                self._store.write_whole_pack(name, data)
-            else:
-                bodies = [read_body(self._place, one) for one in some]
-                self._store.write_bodies(sorted(bodies), os.path.splitext(name)[1])
-        except NotFound as error:
-            self._contents.forget(pack)
-            self._hurt([one.entry.digest for one in some], pack.path, error)
-            return
-        self._came(size_bytes, len(some))
-
-    def _hurt(self, raws: Iterable[bytes], path: str, error: NotFound) -> None:
-        """Nothing of it is stored, and it is not asked for again; some is listed, and is gone."""
-        with self._lock:
-            for raw in raws:
-                self._looked_for.add(raw)
-                if isinstance(error, Damaged):
-                    why = f"{path} at the remote is damaged: {error.what}"
-                    self._damaged[raw] = (
-                        f"{why}; `samebit remote repair` where it is whole mends it"
-                    )
-
-    def _came(self, size_bytes: int, objects: int) -> None:
-        with self._lock:
-            self._bytes += size_bytes
-            self._objects += objects
-            self._advance(size_bytes)
 
     def _pull_objects(self, roots: Collection[str]) -> None:
         wanted = {f"object {root}": {root} for root in roots}

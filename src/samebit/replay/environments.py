@@ -26,8 +26,9 @@ from msgspec.structs import replace
 from samebit import disk
 from samebit.errors import SamebitError
 from samebit.replay import installers
-from samebit.replay.installers import Interpreter, Tool, Unreachable
+from samebit.replay.installers import Tool, Unreachable
 from samebit.replay.plan import Plan, is_found
+from samebit.replay.pythons import Interpreter, find_interpreter
 from samebit.replay.recipe import Rebuilt, Recipe, key_of
 
 __all__ = [
@@ -100,7 +101,7 @@ def choose(
     problems = list(recipe.problems)
     python = None
     if recipe.abi:
-        python = installers.find_interpreter(recipe, recorded, uv, environ)
+        python = find_interpreter(recipe, recorded, uv, environ)
     if python is None and recipe.abi:
         problems.append(
             f"no Python {recipe.minor} ({recipe.abi}) is here; it ran on {recipe.python}. "
@@ -141,7 +142,7 @@ def build(cache: Path, choice: Choice, uv: Tool | None, begun: Callable[[str], o
         first = next(tools, None)
         if first is None:
             raise CannotRebuild([f"there is neither uv nor a pip for {choice.python.executable}"])
-        if wrong := installers.make_venv(first, choice.python, venv):
+        if wrong := installers.make_venv(first, choice.python.executable, venv):
             raise CannotRebuild([f"a virtual environment cannot be made: {wrong}"])
         python = str(venv / "bin" / "python")
         by = _install(chain([first], tools), python, choice.recipe, begun)
@@ -169,7 +170,7 @@ def _tools(choice: Choice, uv: Tool | None, folder: Path) -> Generator[Tool]:
     """Who installs, in this order: each has a configuration of its own, with other indexes."""
     if uv is not None:
         yield uv
-    if (pip := installers.pip_for(choice.python, folder)) is not None:
+    if (pip := installers.pip_for(choice.python.executable, folder)) is not None:
         yield pip
 
 

@@ -33,6 +33,7 @@ from samebit.capture.config import flat, source_of
 from samebit.folders.series import Changes, Schedule
 from samebit.folders.splits import splits_of
 from samebit.folders.steps import last_counts
+from samebit.folders.streams import LAUNCH
 from samebit.folders.used import data_of
 from samebit.query import index
 from samebit.query.index import Table, of_each_run
@@ -209,8 +210,8 @@ def precision_of(fact: Mapping[str, Any]) -> str:
 def _seeds(view: "View") -> Iterator[tuple[str, object]]:
     """Those that we gave and those of the script; a library seeded several times has them all."""
     given: dict[str, list[object]] = {}
-    calls = view.at_rank(view.ranks[0]).seed_calls if view.ranks else []  # every rank seeds alike
-    for call in calls:
+    told = (LAUNCH, *view.ranks[:1])  # every rank seeds alike
+    for call in (value for rank, value in view.by_rank("seed_call") if rank in told):
         value = call["value"] if call["value"] is not None else "from the system"
         given.setdefault(call["library"], []).append(value)
     for library, values in given.items():

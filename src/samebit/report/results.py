@@ -297,12 +297,17 @@ def seed_kinds(rows: Sequence[Row]) -> dict[str, str]:
     found: dict[str, str] = {}
     seen: set[tuple[int, ...]] = set()
     for key in dict.fromkeys(["seed", *_roles(rows), *settings, *others]):
-        firsts: dict[object, int] = {}
-        parts = tuple(firsts.setdefault(same(row.get(key)), at) for at, row in enumerate(rows))
+        parts = _parted([row.get(key) for row in rows])
         if any(parts) and parts not in seen:
             found[key.removeprefix("config.").removeprefix("seeds.")] = key
             seen.add(parts)
     return found
+
+
+def _parted(values: Sequence[object]) -> tuple[int, ...]:
+    """Which of some values are the same: of each the place of the first that is."""
+    firsts: dict[object, int] = {}
+    return tuple(firsts.setdefault(same(value), at) for at, value in enumerate(values))
 
 
 def _roles(rows: Sequence[Row]) -> list[str]:
@@ -317,15 +322,43 @@ def _split(given: str) -> tuple[str, ...]:
 
 
 def seed_settings(rows: Sequence[Row]) -> set[str]:
-    """Settings that are what a study gave as a seed, in every run, as `init` of `--init {init}`."""
+    """Settings that follow from what a study gave as seeds, and are no choice of anybody's.
+
+    They are a seed in every run, as `init` of `--init {init}`; or they part the runs of each study
+    as a kind of its seeds does, or all of them together: a script's plain globals are settings, and
+    what it draws from a seed is among them. A number that was edited halfway parts them otherwise.
+    """
     if any(row.get("study") is None for row in rows):
         return set()
-    seeds = ["seed", *_roles(rows)]
+    studies: dict[object, list[Row]] = {}
+    for row in rows:
+        studies.setdefault(row["study"], []).append(row)
     return {
         key
         for key in varied(rows)
-        if any(all(row.get(key) == row.get(seed) is not None for row in rows) for seed in seeds)
+        if any(
+            all(row.get(key) == row.get(seed) is not None for row in rows) for seed in _given(rows)
+        )
+        or _follows(key, list(studies.values()))
     }
+
+
+def _given(rows: Sequence[Row]) -> list[str]:
+    """Under which keys rows have the seeds that a study gave."""
+    return ["seed", *_roles(rows)]
+
+
+def _follows(key: str, studies: Sequence[Sequence[Row]]) -> bool:
+    """Whether a setting parts the runs of each study, those that have it, as seeds do."""
+    varies = False
+    for members in studies:
+        having = [row for row in members if row.get(key) is not None]
+        mine = _parted([row[key] for row in having])
+        seeds = [[row.get(seed) for row in having] for seed in _given(having)]
+        if mine not in map(_parted, [*seeds, list(zip(*seeds, strict=True))]):
+            return False
+        varies = varies or any(mine)
+    return varies
 
 
 def _over(rows: Sequence[Row], known: str) -> tuple[str, list[str]]:

@@ -114,6 +114,7 @@ class Fitting(Struct, frozen=True):
 
     version: int
     ids: list[str]
+    columns: list[str]  # what a table of these runs alone would show at first
 
 
 class Long(Struct, frozen=True):

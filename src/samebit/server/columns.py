@@ -166,6 +166,27 @@ class Columns:
         """Every name."""
         return list(self._columns)
 
+    def has_any(self, key: str, places: Iterable[int]) -> bool:
+        """Whether any of some runs has something under a name."""
+        return any(value is not None for value in self._at(key, places))
+
+    def missing(self, key: str, places: Iterable[int]) -> int:
+        """How many of some runs have nothing there."""
+        return sum(value is None for value in self._at(key, places))
+
+    def varies(self, key: str, places: Iterable[int]) -> bool:
+        """Whether some runs differ there: as `Key` counts, to have nothing is another value."""
+        values = self._at(key, places)
+        first = next(values, None)
+        return any(value is not first and _are_two(first, value) for value in values)
+
+    def _at(self, key: str, places: Iterable[int]) -> Iterator[Any]:
+        """What runs have there; None for nothing."""
+        values = (self._columns.get(key) or _Column([])).values
+        for place in places:
+            value = values[place] if place < len(values) else UNSET
+            yield None if value is UNSET else value
+
     def row(self, run: str) -> Row:
         """What one run has; nothing for one that is not there."""
         place = self.places.get(run, _NO_PLACE)
@@ -258,6 +279,13 @@ def _distinct(values: Sequence[Any]) -> int:
         ordered = [value for value in values if value == value]
         return len({*ordered}) + (len(ordered) < len(values))
     return len({*map(repr, values)})
+
+
+def _are_two(one: Any, other: Any) -> bool:
+    """Whether `_distinct` counts two: 1 and 1.0 are one number, and NaN is one value."""
+    if one == other:
+        return not {type(one), type(other)} <= {int, float} and type(one) is not type(other)
+    return one == one or other == other
 
 
 def _encoded(values: Sequence[Any]) -> bytes:

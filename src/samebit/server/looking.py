@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -209,7 +210,10 @@ class Looking:
             version, known = self._columns.version, self._known()
             keys = {"id", *(where.resolve(name, known) or name for name in names)}
             found = self._columns.rows(keys, replays=replays)
-        return Fitting(version, [row["id"] for row in _fitting(found, condition, known)])
+        ids = [row["id"] for row in _fitting(found, condition, known)]
+        with self._lock:
+            places = [at for run in ids if (at := self._columns.places.get(run)) is not None]
+            return Fitting(version, ids, _shown_of(self._columns, places))
 
     def rows(
         self,
@@ -263,6 +267,19 @@ def _fitting(rows: list[Row], condition: str, known: set[str]) -> list[Row]:
     if rows:
         choosing.check_names(sorted(parsed.names()), known)
     return parsed.among(rows, known)
+
+
+def _shown_of(columns: Columns, places: Sequence[int]) -> list[str]:
+    """What `_first_shown` chooses of some runs alone, without counting what nobody asks for."""
+    metrics = [name for name in columns.names() if name.startswith("metric.")]
+    if len(metrics) > _MOST_SHOWN:
+        metrics.sort(key=lambda name: columns.missing(name, places))
+    varied = (name for name in columns.names() if name.startswith("config."))
+    return [
+        *(name for name in _LEADING if columns.has_any(name, places)),
+        *islice((name for name in varied if columns.varies(name, places)), _MOST_SHOWN),
+        *islice((name for name in metrics if columns.has_any(name, places)), _MOST_SHOWN),
+    ]
 
 
 def _first_shown(keys: Sequence[Key]) -> list[tuple[str, str]]:

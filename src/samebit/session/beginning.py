@@ -158,7 +158,8 @@ def _begin_first(store: Path, wanted: Wanted, turn: int) -> Begun:
         start = replace(start, job=job.name, ranks=job.ranks)
     execution: int | None = None
     try:
-        execution = folder.begin_execution(start).number
+        alone = again is not None and wanted.trial is not None
+        execution = folder.begin_execution(start, alone=alone).number
         if again is not None and wanted.name is not None:
             folder.add_note("name", wanted.name)
         for name, its_turn in known:
@@ -174,18 +175,35 @@ def _to_resume(store: Path, wanted: Wanted, known: Sequence[tuple[Job, int]]) ->
     """The run that goes on; None for a new one."""
     if wanted.resume is None or wanted.resume == AUTO:
         job, turn = known[0] if known else (None, 0)
+        if wanted.trial is not None and wanted.resume == AUTO:
+            return _run_of(store, wanted.trial, is_again=job is not None and job.restart > 0)
         if job is None or (wanted.resume is None and not job.restarts_go_on):
             return None
-        if wanted.trial is None:
-            return _before_restart(store, job, turn)
-        # Whoever controls the study has a new run begun where this one cannot go on.
-        own = RunFolder(store / "runs" / wanted.trial.run)
-        return own if job.restart and own.path.is_dir() and resuming.can_go_on(own) else None
+        return _before_restart(store, job, turn)
     folder = resuming.find_resumable(store, wanted.resume)
     group = folder.record().group
     if wanted.group is not None and wanted.group != group:
         raise UsageError(f"run {folder.id} keeps the group it has: {group or 'none'}")
     return folder
+
+
+def _run_of(store: Path, trial: Trial, *, is_again: bool) -> RunFolder | None:
+    """The run of a trial that goes on; None for a new one.
+
+    Whoever controls the study says that it does, or the very same job is started again; where the
+    run cannot go on then, a new one is for the controller to begin.
+    """
+    own = RunFolder(store / "runs" / trial.run)
+    if is_again:
+        return own if own.path.is_dir() and resuming.can_go_on(own) else None
+    if trial.execution == 1:
+        return None
+    if len(own.executions()) != trial.execution - 1 or not resuming.can_go_on(own):
+        raise UsageError(
+            f"run {own.id} does not go on: it does already, or has no checkpoint any more",
+            hint="the command of its study says what next",
+        )
+    return own
 
 
 def _before_restart(store: Path, job: Job, turn: int) -> RunFolder | None:

@@ -7,10 +7,11 @@ from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
 from samebit.session.resuming import came_further, can_go_on
 
+__all__ = ["main"]
 
-def main() -> int | str:
-    """Whether to queue the run of the folder that is named again; if not, says why."""
-    run = RunFolder(Path(sys.argv[1]))
+
+def main(run: RunFolder) -> int | str:
+    """Whether to queue a run again; if not, says why."""
     if read_run(run).status == "running":
         why = "something of it goes on"
     elif not can_go_on(run):
@@ -23,4 +24,4 @@ def main() -> int | str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(RunFolder(Path(sys.argv[1]))))

@@ -201,6 +201,7 @@ class Recording:
             },
         )
         self._safely("capture.environment", self._surroundings.tell_environment)
+        randomness.begin_anew()
         self._safely("capture.randomness", lambda: self.seeding.enter(seeded=seed is not None))
         if deterministic:
             randomness.make_deterministic()

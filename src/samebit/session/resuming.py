@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from samebit.errors import UsageError
+from samebit.errors import SamebitError, UsageError
 from samebit.folders.folder import RunFolder
 from samebit.session.retention import Saved
 
@@ -27,8 +27,10 @@ __all__ = [
     "can_go_on",
     "find",
     "find_resumable",
+    "goes_on",
     "left_by",
     "restored_step",
+    "to_go_on_from",
 ]
 
 # Those of torch that keep `step` in their state from their first step on.
@@ -93,6 +95,24 @@ def can_go_on(folder: RunFolder) -> bool:
     if view.status in ("running", "finished"):
         return False
     return any(_common(view, rank) for rank in view.ranks[:1])
+
+
+def to_go_on_from(folder: RunFolder) -> list[list[str]]:
+    """The checkpoints that every rank can go on from, newest first: the manifests of each."""
+    from samebit.folders.read import read_run  # noqa: PLC0415
+
+    view = read_run(folder)
+    names = [name for rank in view.ranks[:1] for name in reversed(_common(view, rank))]
+    saved = [one for rank in view.ranks for one in _checkpoints(view.at_rank(rank))]
+    return [[one.manifest for one in saved if one.name == name] for name in names]
+
+
+def goes_on(folder: RunFolder, further: bool) -> bool:
+    """`can_go_on`, and, where it is to be `further`, `came_further`; a damaged run cannot."""
+    try:
+        return can_go_on(folder) and (not further or came_further(folder))
+    except SamebitError:
+        return False
 
 
 def came_further(folder: RunFolder) -> bool:

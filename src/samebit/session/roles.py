@@ -36,8 +36,16 @@ _streams = _Streams()
 
 
 def listen(tell: Callable[[dict[str, Any]], object] | None) -> None:
-    """Name the function that is told of the roles' seeds, now and whenever there are more."""
+    """Name the function that is told of the roles' seeds, now and whenever there are more.
+
+    Roles that had their seed from a run before have none, and will have the new run's.
+    """
     _streams.tell = tell
+    if tell is not None:
+        for name in [name for name, root in _streams.roots.items() if root["from"] == "run"]:
+            if name != _streams.current:
+                del _streams.roots[name]
+                _streams.left.pop(name, None)
     _say()
 
 

@@ -70,6 +70,7 @@ class Seeding:
             int
         )  # loaders, by the line that begins their epochs
         self._living: dict[int, _Loader] = {}
+        self._waits: list[Callable[[], None]] = []  # each lets a wait for a library end
         self._pid = os.getpid()
         self._on = True
 
@@ -84,7 +85,8 @@ class Seeding:
         elif self.when == "init":
             state = self._states.get("torch")
             if state is not None and generators.drew_its_seed(state):
-                generators.when_ready("torch", partial(self._torch_began, state["seed"]))
+                began = partial(self._torch_began, state["seed"])
+                self._waits.append(generators.when_ready("torch", began))
 
     def begin(self, *, seeded: bool) -> None:
         """Note, and on a replay give back, from here on; a second call does nothing."""
@@ -97,7 +99,7 @@ class Seeding:
         if seeded:
             return  # every library gets the seed: how it would have begun says nothing
         for library in generators.LIBRARIES:
-            generators.when_ready(library, partial(self._started, library))
+            self._waits.append(generators.when_ready(library, partial(self._started, library)))
 
     def epoch(self, loader: Any) -> None:
         """A data loader begins an epoch."""
@@ -152,6 +154,8 @@ class Seeding:
         if self._entropy is not None:
             self._entropy.finish()
         self._on = False
+        for leave in self._waits:
+            leave()
         roles.listen(None)
 
     def _told(self, name: str, fact: dict[str, Any]) -> None:

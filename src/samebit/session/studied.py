@@ -1,6 +1,7 @@
 """What a study asks of a run that it starts, told by variables.
 
-SAMEBIT_TRIAL names the study, the trial and the id of the run: `<study>:<number>:<run>`.
+SAMEBIT_TRIAL names the study, the trial and the id of the run: `<study>:<number>:<run>`; where that
+run goes on also the number of executions that it has then: `<study>:<number>:<run>:2`.
 SAMEBIT_ROLES has the seeds of roles as JSON: `{"init": 5}`; `*` stands for every role that is not
 named. They are above the numbers in the script.
 SAMEBIT_SETTINGS has what a sweep has set, by the names that its script has for it, as JSON.
@@ -28,10 +29,11 @@ def trial_of(environ: Mapping[str, str]) -> Trial | None:
     given = environ.get(TRIAL)
     if not given:
         return None
-    study, number, run = [*given.split(":"), "", "", ""][:3]
-    if not (is_run_id(study) and number.isdecimal() and is_run_id(run)):
+    study, number, run, execution, *_ = [*f"{given}:1".split(":"), "", "", ""]
+    numbers = number.isdecimal() and execution.isdecimal()
+    if not (is_run_id(study) and numbers and is_run_id(run)):
         raise UsageError(f"{TRIAL} is none", value=repr(given), hint="a study sets it; unset it")
-    return Trial(study, int(number), run)
+    return Trial(study, int(number), run, int(execution))
 
 
 def roles_of(environ: Mapping[str, str]) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """The loop of a study: decide the next trial, have it started, look, and go on until all are over.
 
 Whatever kills the loop, the next one begins with what `trials.jsonl` and the runs say. What
-finished or failed is over; a run that was lost is started once more; a start that came to no run
-is made again under the same name, so that no start ever comes to two runs.
+finished or failed is over; a run that was lost goes on from its checkpoint, or is started once
+more; a start that came to no run is made again under the same name, so that no start ever comes to
+two runs.
 """
 
 import shutil
@@ -22,10 +23,11 @@ from samebit.query import index
 from samebit.query.parsing import ROWS
 from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, OVER, Fate, Fates, fate, fates, fresh_row, goes_again
+from samebit.studies.fates import LOST, OVER, Fate, Fates, fate, fates, fresh_row
 from samebit.studies.holding import Hold
 from samebit.studies.lasting import time_left
 from samebit.studies.places.place import Handle, Job, Place
+from samebit.studies.restarting import ON, GoesOn, Restarts
 from samebit.studies.stopping import Observed, Stops
 from samebit.studies.trials import Trial, Trials
 
@@ -46,6 +48,8 @@ class Progress(Struct, frozen=True):
     counts: Mapping[str, int]  # of trials by state
     left_s: float | None  # None while nothing is known
     ended: Fate | None = None
+    then: str = ""  # AGAIN or ON: what comes after the one that has ended
+    going_on: int = 0  # runs that earlier sessions left, and that go on from their checkpoints
     queued: Mapping[str, int] = field(default_factory=dict[str, int])  # by what they wait for: runs
     # that were submitted and have not begun
 
@@ -82,6 +86,7 @@ class _Loop:
         job_of: Callable[[Trial, Path, RunFolder], Job],
         tell: Callable[[Progress], object],
         stops: Stops | None,
+        goes_on: GoesOn,
     ) -> None:
         self._stops = stops
         self._observed = Observed(store, study.metric)
@@ -92,6 +97,8 @@ class _Loop:
         self._waiting: deque[int] = deque()
         self._active: dict[int, _Active] = {}
         self._numbers: list[int] = []
+        self._restarts = Restarts(store, goes_on)
+        self._going_on = 0
 
     def run(self, asked: Asked, log: Trials, hold: Hold, *, retry: bool) -> Controlled:
         """Until all that is wanted is over, or Ctrl-C, or nothing but failures."""
@@ -152,16 +159,18 @@ class _Loop:
                 self._fates[trial.number] = replace(found, state="running")
                 self._active[trial.number] = _Active(job, began, handle)
                 return
-        if found.state == "waiting" or goes_again(found) or self._is_retried(found):
-            self._fates[trial.number] = Fate(trial, "waiting", found.run)
-            self._waiting.append(trial.number)
+        then = self._restarts.then(found, retry=self._retry)
+        if found.state == "waiting" or then:
+            self._going_on += then == ON
+            self._wait(found)
             return
         self._fates[trial.number] = found
         if found.state == STOPPED_EARLY:
             self._say_in_run(trial)
 
-    def _is_retried(self, found: Fate) -> bool:
-        return self._retry and found.state in ("failed", *LOST)
+    def _wait(self, found: Fate) -> None:
+        self._fates[found.trial.number] = Fate(found.trial, "waiting", found.run)
+        self._waiting.append(found.trial.number)
 
     def _stop_early(self) -> None:
         """End what was decided to end; ask what else is to, where there is anything new."""
@@ -205,10 +214,7 @@ class _Loop:
         fresh: list[_Active] = []
         while self._waiting and len(fresh) < most:
             number = self._waiting.popleft()
-            found = self._fates[number]
-            trial = found.trial
-            if trial.last is None or trial.last.stopped or trial.last.lost or found.began:
-                trial = self._log.start(number)
+            trial = self._restarts.start(self._log, self._fates[number])
             self._fates[number] = Fate(trial, "running")
             self._active[number] = _Active(self._job(trial), time.monotonic())
             fresh.append(self._active[number])
@@ -264,13 +270,13 @@ class _Loop:
             raise _could_not_start(active.job)
         del self._active[number]
         self._fates[number] = found
-        if goes_again(found):
-            self._fates[number] = Fate(found.trial, "waiting", found.run)
-            self._waiting.append(number)
+        then = self._restarts.then(found) if found.state in LOST else ""
+        if then:
+            self._wait(found)
         elif found.state in LOST:
             often = f"{found.state} {found.trial.counted} times"
             self._log.give_up(number, often if found.trial.counted > 1 else found.cause)
-        self._say(found)
+        self._say(found, then)
 
     def _is_hopeless(self) -> bool:
         states = self._fates.counts
@@ -317,12 +323,12 @@ class _Loop:
     def _in_order(self) -> list[Fate]:
         return [self._fates[number] for number in self._numbers]
 
-    def _say(self, ended: Fate | None = None) -> None:
+    def _say(self, ended: Fate | None = None, then: str = "") -> None:
         counts = {state: n for state, n in self._fates.counts.items() if n}
         total = self._asked.total(len(self._numbers))
         left_s = self._left_s(total) if total is not None else None
         queued = Counter(one.waits for one in self._active.values() if one.waits)
-        self._tell(Progress(total, counts, left_s, ended, queued))
+        self._tell(Progress(total, counts, left_s, ended, then, self._going_on, queued))
 
     def _left_s(self, total: int) -> float | None:
         """How long it takes until all are over, where each takes as long as those that are."""
@@ -347,6 +353,7 @@ def control(
     *,
     retry: bool = False,
     stops: Stops | None = None,
+    goes_on: GoesOn = lambda _run, _further: False,
 ) -> Controlled:
     """Run what is wanted of a study and is not over yet.
 
@@ -361,6 +368,7 @@ def control(
         tell: called several times a second with how far it is.
         retry: start what failed once more.
         stops: who says, by the values of the study's metric, which runs end early.
+        goes_on: whether a run that is started again can go on; else another one begins.
 
     Raises:
         SamebitError: another process controls the study, or nothing can be written.
@@ -370,7 +378,8 @@ def control(
     (folder / "logs").mkdir(exist_ok=True)
     with Hold(folder) as hold, Trials(folder, study.id) as log:
         log.want(counts, repeats)
-        return _Loop(store, study, place, job_of, tell, stops).run(asked, log, hold, retry=retry)
+        loop = _Loop(store, study, place, job_of, tell, stops, goes_on)
+        return loop.run(asked, log, hold, retry=retry)
 
 
 def _key(one: Trial | Design) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from samebit.folders.ending import STOPPED_EARLY
 from samebit.launch.families import BEYOND
 from samebit.query import index
 from samebit.studies.places.place import IN_VAIN
-from samebit.studies.trials import Trial
+from samebit.studies.trials import Start, Trial
 
 __all__ = [
     "LOST",
@@ -45,6 +45,11 @@ class Fate(Struct, frozen=True):
     def began(self) -> bool:
         """Whether its last start came to a run."""
         return self.run is not None
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether another start would end as this one did: what was too little would be again."""
+        return self.cause.startswith((BEYOND, *IN_VAIN))
 
     @property
     def called(self) -> str:
@@ -102,7 +107,7 @@ def fates(trials: Sequence[Trial], rows: Mapping[str, Row]) -> list[Fate]:
 
 def fate(trial: Trial, row: Row | None) -> Fate:
     """How it is with a trial, by the row of the run of its last start."""
-    if trial.last is None or row is None or row["state"] == "not begun":
+    if trial.last is None or row is None or _is_unbegun(trial.last, row):
         if trial.early is not None:
             return Fate(trial, STOPPED_EARLY)
         lost = trial.last.lost if trial.last is not None else ""
@@ -124,10 +129,16 @@ def fate(trial: Trial, row: Row | None) -> Fate:
     )
 
 
+def _is_unbegun(start: Start, row: Row) -> bool:
+    """Whether a start came to no execution; of one that goes on its run is there before."""
+    known = row.get("executions")
+    executions = known if isinstance(known, int) else 1
+    return row["state"] == "not begun" or executions < start.execution
+
+
 def goes_again(found: Fate) -> bool:
     """Whether a run was lost that is started once more, unless it would be again."""
-    is_lost = found.state in LOST and not found.cause.startswith((BEYOND, *IN_VAIN))
-    return is_lost and found.trial.counted < MOST_STARTS
+    return found.state in LOST and not found.is_in_vain and found.trial.counted < MOST_STARTS
 
 
 def fresh_row(store: Path, run: str) -> Row | None:

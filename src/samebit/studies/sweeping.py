@@ -117,8 +117,8 @@ class Results:
         now = time.time_ns() / _NS
         spans: list[tuple[float, float]] = []
         held = 0.0
-        for start in (start for trial in trials for start in trial.starts):
-            row = self.row(start.run)
+        for run in dict.fromkeys(start.run for trial in trials for start in trial.starts):
+            row = self.row(run)
             began = _number(row.get("started")) if row is not None else None
             if row is None or began is None:
                 continue

@@ -35,6 +35,7 @@ class Start(Struct, frozen=True):
 
     attempt: int  # from 1
     run: str  # the id that its run has, if it came to that
+    execution: int = 1  # so many its run has then; above 1 that of the start before goes on
     stopped: bool = False  # by us, so that it counts for nothing
     lost: str = ""  # why it ended, as the place said: what its run cannot know of
 
@@ -63,6 +64,18 @@ class Trial(Struct, frozen=True):
     def last(self) -> Start | None:
         """The last start; None where there was none."""
         return self.starts[-1] if self.starts else None
+
+    @property
+    def tried(self) -> int:
+        """How many of these were to come to what the last one was: an execution of one run."""
+        at = self.last and (self.last.run, self.last.execution)
+        return sum((one.run, one.execution) == at and not one.stopped for one in self.starts)
+
+    @property
+    def named_by(self) -> int:
+        """The attempt that the run of the last start was begun by; its name has it."""
+        assert self.last is not None
+        return next(one.attempt for one in self.starts if one.run == self.last.run)
 
     @property
     def counted(self) -> int:
@@ -99,7 +112,10 @@ class History(Struct):
             number = line["number"]
             trial = self.trials[number]
             if kind == "start":
-                start = Start(line["attempt"], named(study, number, line["attempt"]))
+                execution = line.get("goes_on", 1)
+                run = named(study, number, line["attempt"])
+                run = trial.starts[-1].run if execution > 1 else run
+                start = Start(line["attempt"], run, execution)
                 trial = msgspec.structs.replace(trial, starts=(*trial.starts, start))
             elif kind == "stopped":
                 last = msgspec.structs.replace(trial.starts[-1], stopped=True)
@@ -238,10 +254,16 @@ class Trials:
         self._write(line)
         return self.history.trials[number]
 
-    def start(self, number: int) -> Trial:
-        """A process is about to be started for a trial."""
+    def start(self, number: int, *, execution: int = 1) -> Trial:
+        """A process is about to be started for a trial.
+
+        Args:
+            number: the trial's.
+            execution: above 1 the run of the start before goes on, with so many executions.
+        """
         attempt = len(self.history.trials[number].starts) + 1
-        self._write({"kind": "start", "number": number, "attempt": attempt})
+        line: dict[str, Any] = {"kind": "start", "number": number, "attempt": attempt}
+        self._write(line | ({"goes_on": execution} if execution > 1 else {}))
         return self.history.trials[number]
 
     def stopped(self, number: int) -> Trial:

@@ -127,6 +127,9 @@ class Experiments:
             ended_ms=_whole(meta.get("end_time")),
             artifacts=folder / "artifacts",
         )
+        uri = meta.get("artifact_uri", "")
+        if not uri.endswith(f"/{folder.name}/artifacts"):  # else its own folder, of a moved store
+            kept.elsewhere = uri
         for key, path in _inside(folder / "params"):
             if (text := _text(path, kept)) is not None:
                 kept.params[key] = text
@@ -229,8 +232,13 @@ def _points(
     if rest:
         kept.unread_bytes[f"metrics/{key}"] = len(rest)
     found: list[tuple[int, float, int]] = []
+    # `log_model` writes a run's last points once more; to MLflow's databases they are the same.
+    written: set[tuple[bytes, ...]] = set()
     for number, line in enumerate(lines, 1):
         parts = line.split()
+        if (point := tuple(parts[:3])) in written:
+            continue
+        written.add(point)
         try:
             step = int(parts[2]) if len(parts) > 2 else 0
             if not -(1 << 63) <= step < 1 << 63:

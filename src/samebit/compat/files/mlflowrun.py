@@ -55,6 +55,7 @@ class Kept(Struct):
     # Versions of registered models that are of it: name, version, stage, aliases.
     models: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     artifacts: Path | None = None  # the folder, where it is there
+    elsewhere: str = ""  # where they lie, of a run whose artifacts are not in the store's folder
     digest: str = ""
     unread_bytes: dict[str, int] = field(default_factory=dict[str, int])
     troubles: dict[tuple[str, str], None] = field(default_factory=dict[tuple[str, str], None])
@@ -65,6 +66,8 @@ def foreign_run(kept: Kept) -> ForeignRun:
     counted: list[str] = []
     series = {name: _series(name, rows, counted) for name, rows in kept.metrics.items()}
     artifacts, pictures, outputs = _artifacts(kept.artifacts)
+    if kept.elsewhere:
+        kept.troubles["artifacts", "lie outside of the store, and were not looked at"] = None
     execution = Execution(
         in_ns(kept.started_ms),
         in_ns(kept.ended_ms) or None,
@@ -149,6 +152,7 @@ def _said(kept: Kept, counted: list[str], artifacts: list[dict[str, Any]]) -> di
         "datasets": kept.datasets,
         "registered": kept.models,
         "artifacts": artifacts[:_MOST_LISTED],
+        "artifacts_lie_in": kept.elsewhere,
         "unread_bytes": kept.unread_bytes,
     }
     return {name: value for name, value in {**said, **more}.items() if value}

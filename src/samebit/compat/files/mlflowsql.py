@@ -18,6 +18,7 @@ from samebit.errors import Damaged
 
 __all__ = ["list_runs", "read_run"]
 
+_OF_A_SERVER = "mlflow-artifacts:"  # whose client alone knows where they lie
 _WAIT_S = 5.0  # for whoever writes into it
 _NEEDED = ("experiments", "runs", "params", "metrics", "tags")
 _DATASETS = """
@@ -89,8 +90,10 @@ def read_run(file: Path, name: str, told: Callable[[int], object]) -> ForeignRun
             user=_text(user),
             started_ms=started_ms,
             ended_ms=ended_ms,
-            artifacts=_beside(file, _text(artifacts)),
         )
+        kept.artifacts = _beside(file, _text(artifacts))
+        if artifacts and kept.artifacts is None:
+            kept.elsewhere = _text(artifacts)
         for table, where in (("params", kept.params), ("tags", kept.tags)):
             rows = connection.execute(
                 f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY key", (name,)
@@ -137,10 +140,16 @@ def _add_point(kept: Kept, key: Any, ms: Any, value: Any, step: Any, is_nan: Any
 
 
 def _beside(file: Path, uri: str) -> Path | None:
-    """The folder of a run's artifacts where it is in that of the store: it may say any path."""
+    """The folder of a run's artifacts where it is in that of the store: it may say any path.
+
+    It is made with the first of them, and so may not be there.
+    """
+    path = uri.removeprefix("file://")
+    if not path or "://" in path or path.startswith(_OF_A_SERVER):
+        return None
     try:
-        path = Path(uri.removeprefix("file://")).resolve()
-        is_ours = bool(uri) and path.is_relative_to(file.parent.resolve()) and path.is_dir()
-        return path if is_ours else None
+        top = file.parent.resolve()
+        found = (top / path).resolve()
+        return found if found.is_relative_to(top) else None
     except (OSError, ValueError, RuntimeError):
         return None

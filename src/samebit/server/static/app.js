@@ -5,7 +5,7 @@ import { html, render, useEffect, useRef, useState } from "./lib/html.js";
 import { known, listenToKeys, useKeys } from "./lib/keys.js";
 import { begin, label, useRuns } from "./lib/runs.js";
 import { applyTheme, keep, setting, THEMES } from "./lib/settings.js";
-import { visible } from "./lib/text.js";
+import { count, visible } from "./lib/text.js";
 import { Announcer } from "./parts/announce.js";
 import { later } from "./parts/later.js";
 import { Empty, Trouble } from "./parts/trouble.js";
@@ -46,6 +46,7 @@ function Page() {
       <span class="grow"></span>
       ${runs.store && html`<span class="store" title=${visible(runs.store.folder ?? "")}>${visible(runs.store.name)}
         ${runs.store.shown !== "here" && html`<small>${` · ${visible(runs.store.shown)}`}</small>`}</span>`}
+      ${runs.waiting > 0 && html`<${Reading} read=${runs.ids.length} all=${runs.ids.length + runs.waiting} />`}
       <${Live} live=${runs.live} />
       <${Theme} />
       <button type="button" class="quiet" aria-label="? keys" onClick=${() => setHelp(true)}><kbd>?</kbd></button>
@@ -73,6 +74,11 @@ const SAID = { live: "live", waiting: "reconnecting", gone: "not connected" };
 
 function Live({ live }) {
   return html`<span class="connection ${live}" role="status"><i aria-hidden="true"></i>${SAID[live]}</span>`;
+}
+
+/** That runs are still being read: until then whatever is shown, counted or grouped is of some of them. */
+function Reading({ read, all }) {
+  return html`<span class="reading"><progress max=${all} value=${read} aria-label="runs that were read"></progress><span>${`reading ${count(read)} of ${count(all)}`}</span></span>`;
 }
 
 function Theme() {

@@ -47,6 +47,7 @@ class _Sent(Struct, eq=False):
     heard_at: float = 0.0  # when anything new of it came
     tried_at: float = -math.inf
     waits: str = ""  # for what, where it is over
+    said: Look = Look(False)  # of all that, last
 
 
 class Away:
@@ -115,8 +116,9 @@ class Away:
         errand = Errand(job.run.id, self._remote, self._code, str(job.cwd), str(self._store.parent))
         at = list(job.argv).index("run")  # of `python -m samebit.cli.main run …`
         told = msgspec.json.encode(errand).decode()
-        argv = [sys.executable, "-m", _NODE, told, "--", *job.argv[at:]]
-        return replace(job, argv=argv, cwd=_ANYWHERE, away=True)
+        errand_of = [sys.executable, "-m", _NODE, told]
+        argv = [*errand_of, "--", *job.argv[at:]]
+        return replace(job, argv=argv, cwd=_ANYWHERE, away=True, goes_on=errand_of)
 
     def _follow(self, job: Job, handle: Handle | None) -> _Sent:
         one = self._sent[job.run.id] = _Sent(job, handle, heard_at=time.monotonic())
@@ -135,7 +137,10 @@ class Away:
             self._fetch_going(now)
             self._looked = time.monotonic()
             self._took_s = self._looked - now
-        return [self._look(one) for one in ours]
+        for one in ours:
+            if not one.said.is_over:
+                one.said = self._look(one)
+        return [one.said for one in ours]
 
     def _fetch_going(self, now: float) -> None:
         """What runs have sent, without what they keep: that comes at their ends.

@@ -26,6 +26,7 @@ class Job(Struct, frozen=True):
     threads: int = 0  # for which a place keeps processors free; 0: as the environment has it
     name: str = ""  # of its study, for whoever looks at the place
     away: bool = False  # where it runs neither `cwd` nor `log` need be seen, and nothing of `run`
+    goes_on: Sequence[str] = ()  # says there by its exit code whether the run can go on, where away
 
 
 class Handle(Protocol):

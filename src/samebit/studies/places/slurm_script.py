@@ -65,10 +65,12 @@ def script(jobs: Sequence[Job], options: Sequence[str]) -> str:
         "case $SLURM_ARRAY_TASK_ID in",
     ]
     for index, job in enumerate(jobs):
-        goes_on = [sys.executable, "-m", "samebit.session.goes_on", str(job.run.path)]
+        goes_on = job.goes_on or [
+            *(sys.executable, "-m", "samebit.session.goes_on", str(job.run.path))
+        ]
         lines += [f"{index})", f"log={shlex.quote(str(job.log))}"]
         lines += [f"folder={shlex.quote(str(job.cwd))}"]
-        lines += [f"goes_on={'false' if job.away else shlex.quote(shlex.join(goes_on))}"]
+        lines += [f"goes_on={shlex.quote(shlex.join(goes_on))}"]
         lines += ['[ -d "${log%/*}" ] || log=/dev/null'] if job.away else []
         lines += [
             f"export {name}={shlex.quote(value)}"

@@ -33,15 +33,13 @@ export class Column {
 
   /** Whether two runs have something else here. A run that has nothing is no difference. */
   get varies() {
-    if (this._varies === undefined) {
-      let first;
-      this._varies = this.values.some((value) => {
-        if (value === null || value === undefined) return false;
-        if (first === undefined) first = value;
-        return !Object.is(first, value) && String(first) !== String(value);
-      });
-    }
+    this._varies ??= areApart(this.values);
     return this._varies;
+  }
+
+  /** What some rows have here. */
+  at(rows) {
+    return rows.length === this.length ? this.values : Array.from(rows, (row) => this.values[row] ?? null);
   }
 
   get isNumeric() {
@@ -66,6 +64,16 @@ export class Column {
     this._order = order;
     return order;
   }
+}
+
+/** Whether two of these are something else. */
+export function areApart(values) {
+  let first;
+  return values.some((value) => {
+    if (value === null || value === undefined) return false;
+    if (first === undefined) first = value;
+    return !Object.is(first, value) && String(first) !== String(value);
+  });
 }
 
 const isNumber = (value) => typeof value === "number" || typeof value === "bigint";

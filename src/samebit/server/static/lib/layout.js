@@ -1,6 +1,6 @@
 // Which columns the table of runs has, in which order, as an address holds it.
 
-import { isMetric } from "./columns.js";
+import { areApart, isMetric } from "./columns.js";
 import { packed, unpacked } from "./address.js";
 
 const FIRST = ["name", "state", "verdict", "started", "group", "seed"];
@@ -26,19 +26,22 @@ export function formatLayout({ keys, pinned }) {
   return packed(keys.map((key) => (pinned.has(key) ? `${key}!` : key)));
 }
 
-/** What is shown where nobody chose: who and how, then settings and metrics that vary, those that only some have, and the rest. */
-export function defaultLayout(runs) {
+/**
+ * What is shown where nobody chose: who and how, then settings and metrics that vary, those that only some have, and the rest.
+ * @param {Int32Array} rows - among which they vary: those that are shown.
+ */
+export function defaultLayout(runs, rows) {
+  const values = new Map([...runs.columns].map(([key, column]) => [key, column.at(rows)]));
   const here = [...runs.columns.keys()];
   const rank = (key) => {
     if (FIRST.includes(key)) return FIRST.indexOf(key);
-    const column = runs.columns.get(key);
-    const less = column.varies ? 0 : differs(column) ? 20 : 50;
+    const less = areApart(values.get(key)) ? 0 : hasGaps(values.get(key)) ? 20 : 50;
     if (key.startsWith("config.")) return 10 + less;
     if (isMetric(key)) return 20 + less;
     return 100 + less + (LAST.includes(key) ? LAST.indexOf(key) / 100 : 1);
   };
-  const isShown = (key) => !UNSHOWN.has(key) && !isEmpty(runs.columns.get(key)) && !isTwin(runs, key) &&
-    (ALWAYS.has(key) || isMetric(key) || runs.ids.length < 2 || differs(runs.columns.get(key)));
+  const isShown = (key) => !UNSHOWN.has(key) && !isEmpty(values.get(key)) && !isTwin(values, key) &&
+    (ALWAYS.has(key) || isMetric(key) || rows.length < 2 || differs(values.get(key)));
   const keys = here.filter(isShown);
   const ranks = new Map(keys.map((key) => [key, rank(key)]));
   keys.sort((one, other) => ranks.get(one) - ranks.get(other));
@@ -46,17 +49,19 @@ export function defaultLayout(runs) {
   return { keys, pinned: new Set(["name"]) };
 }
 
-/** Whether two runs have something else here, or one of them has nothing. */
-export const differs = (column) => column.varies || column.values.some((one) => (one ?? null) === null);
+const hasGaps = (values) => values.some((one) => (one ?? null) === null);
+
+/** Whether two of some runs have something else here, or one of them has nothing. */
+export const differs = (values) => areApart(values) || hasGaps(values);
 
 /** A setting that says again what the run itself says: `config.seed` of what `samebit run --seed` was given. */
-function isTwin(runs, key) {
-  const own = runs.columns.get(key.replace(/^config\./, ""));
-  return key.startsWith("config.") && own !== undefined && runs.columns.get(key).values.every((one, row) => (one ?? null) === null || one === own.get(row));
+function isTwin(values, key) {
+  const own = values.get(key.replace(/^config\./, ""));
+  return key.startsWith("config.") && own !== undefined && values.get(key).every((one, at) => (one ?? null) === null || one === own[at]);
 }
 
-function isEmpty(column) {
-  return column.values.every((value) => value === null || value === undefined);
+function isEmpty(values) {
+  return values.every((value) => value === null || value === undefined);
 }
 
 export function hidden(layout, key) {

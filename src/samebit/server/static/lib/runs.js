@@ -7,6 +7,7 @@ import { useEffect, useState } from "./html.js";
 import { isShownAtFirst } from "./layout.js";
 
 const AGAIN_MS = 5000;
+const [CHANGED_MS, READING_MS] = [250, 1000];  // until changed rows are asked for: at most so often; while the store is still being read
 const MOST_COLUMNS = 130;  // that come by themselves
 const listeners = new Set();
 const grownListeners = new Set();
@@ -79,14 +80,25 @@ export async function begin() {
   }
 }
 
+let complete = 0;  // the version of which the page has everything; beyond it some rows may be here already
+let last = Promise.resolve();
+
+/** One answer about rows after the other: an older one that came later would undo the newer. */
+const inTurn = (act) => (last = last.then(act, act));
+
 /** Everything anew, with the columns that are held. */
-async function all() {
+const all = () => inTurn(async () => {
   const held = [...state.columns.keys()];
-  const answer = await ask("runs", held.length ? { columns: packed(held) } : {});
-  take(answer);
+  take(await ask("runs", held.length ? { columns: packed(held) } : {}));
+});
+
+/** What has changed since the page had everything. */
+async function more() {
+  merge(await ask("runs", { since: complete, columns: packed([...state.columns.keys()]) }));
 }
 
 function take(answer) {
+  complete = answer.version;
   const columns = new Map(Object.entries(answer.columns)
     .map(([key, packed]) => [key, new Column(packed, answer.ids.length)]));
   update({ phase: "here", error: null, version: answer.version, waiting: answer.waiting ?? 0, ids: answer.ids, columns,
@@ -105,14 +117,18 @@ export async function want(keys) {
   const asking = (async () => {
     try {
       const answer = await ask("runs", { columns: packed(missing) });
-      if (answer.version !== state.version) await all();
-      const columns = new Map(state.columns);
-      const rows = new Map(answer.ids.map((id, row) => [id, row]));
-      for (const key of missing) {
-        const column = new Column(answer.columns[key] ?? {}, answer.ids.length);
-        columns.set(key, column.taken(state.ids.map((id) => rows.get(id) ?? -1)));
-      }
-      update({ columns });
+      await inTurn(async () => {
+        const columns = new Map(state.columns);
+        const rows = new Map(answer.ids.map((id, row) => [id, row]));
+        for (const key of missing) {
+          const column = new Column(answer.columns[key] ?? {}, answer.ids.length);
+          columns.set(key, column.taken(state.ids.map((id) => rows.get(id) ?? -1)));
+        }
+        update({ columns });
+        if (answer.version === complete) return;
+        complete = Math.min(complete, answer.version);  // runs that came between have nothing in these columns yet
+        await more();
+      });
     } catch (error) {
       update({ error });
     } finally {
@@ -123,27 +139,21 @@ export async function want(keys) {
   await asking;
 }
 
-let waiting = new Set();
+let isDue = false;
 
-/** Changed rows are asked for together, at most four times a second. */
-function changed({ ids }) {
-  if (waiting.size === 0) setTimeout(fetchChanged, 250);
-  for (const id of ids) waiting.add(id);
-}
-
-async function fetchChanged() {
-  const ids = [...waiting];
-  waiting = new Set();
-  if (ids.length > 500) {
-    await all();
-    return;
-  }
-  try {
-    merge(await ask("runs", { ids: ids.join(","), columns: packed([...state.columns.keys()]) }));
-    lookForKeys();
-  } catch (error) {
-    update({ error });
-  }
+/** Changed rows are asked for together, and now and then. */
+function changed() {
+  if (isDue) return;
+  isDue = true;
+  setTimeout(async () => {
+    isDue = false;
+    try {
+      await inTurn(more);
+      lookForKeys();
+    } catch (error) {
+      update({ error });
+    }
+  }, state.waiting > 0 ? READING_MS : CHANGED_MS);
 }
 
 let looking = null;
@@ -164,12 +174,18 @@ function lookForKeys() {
 }
 
 function merge(answer) {
+  complete = answer.version;
+  if (answer.ids.length === 0) {
+    update({ version: answer.version, waiting: answer.waiting ?? 0, error: null });
+    return;
+  }
   const fresh = answer.ids.filter((id) => !state.rowOf.has(id));
-  const ids = [...state.ids, ...fresh];
-  const rowOf = new Map(ids.map((id, row) => [id, row]));
+  const ids = fresh.length > 0 ? [...state.ids, ...fresh] : state.ids;
+  const rowOf = fresh.length > 0 ? new Map(ids.map((id, row) => [id, row])) : state.rowOf;
+  const before = ids.map((_, row) => (row < state.ids.length ? row : -1));
   const columns = new Map();
   for (const [key, column] of state.columns) {
-    const next = column.taken(ids.map((_, row) => (row < column.length ? row : -1)));
+    const next = column.taken(before);
     const packed = answer.columns[key];
     if (packed) {
       const news = new Column(packed, answer.ids.length);

@@ -29,9 +29,19 @@ const MOST_NAMED = 12;  // groups below a chart
  *   isXLog, isYLog, yRange, by (keys of groups).
  */
 export function ChartCard(props) {
-  const { metric, ids, scope, how, isLarge, tables } = props;
   const root = useRef(null);
-  const inView = useInView(root);
+  const { isNear, wasNear } = useNear(root);
+  const title = visible(props.title ?? props.metric);
+  // Of thousands of charts a few are looked at: until then each is its name and its place.
+  return html`<figure class=${classes("chart", props.isLarge && "large")} ref=${root} aria-labelledby=${`chart-${props.metric}`}>
+    ${wasNear ? html`<${Chart} ...${props} title=${title} root=${root} inView=${isNear} />` : html`
+      <figcaption><span class="chart-title" id=${`chart-${props.metric}`} title=${title}>${title}</span></figcaption>
+      <div class="plot-box"></div><p class="chart-note"><small>\u00a0</small></p>`}
+  </figure>`;
+}
+
+function Chart(props) {
+  const { metric, title, root, inView, ids, scope, how, isLarge, tables } = props;
   const turn = useTurn(ids);
   const columns = columnsOf(root.current?.clientWidth ?? 400, how.by.length > 0 ? 1 : ids.length);
   const subject = JSON.stringify([metric, ids, scope, how.x, how.zoom, how.by, how.smooth > 0 && how.zoom ? how.smooth : 0, isLarge]);
@@ -40,14 +50,12 @@ export function ChartCard(props) {
   const lacks = useMemo(() => unseen(curves, how), [curves, how.isXLog, how.isYLog]);
   useEffect(() => { if (!how.zoom && curves.length > 0) props.onSpan(metric, span(curves.map(({ x }) => x), how.isXLog)); }, [curves, how.zoom]);
   const [look, setLook] = useState(null);
-  const title = visible(props.title ?? metric);
   const hasTable = tables.includes(metric);
   const turnTable = () => change({ tables: packed(hasTable ? tables.filter((one) => one !== metric) : [...tables, metric]) }, { replace: true });
   const bright = props.bright ?? (curves.length > 1 && look?.isNear ? look.found[0].curve.id : null);
   const brightSet = useMemo(() => (typeof bright === "string" ? new Set([bright]) : bright), [bright]);
   const why = answer && whyNothing(curves, answer, lacks, props);
-  return html`<figure class=${classes("chart", isLarge && "large")} ref=${root} aria-labelledby=${`chart-${metric}`}>
-    <figcaption><span class="chart-title" id=${`chart-${metric}`} title=${title}>${title}</span>
+  return html`<figcaption><span class="chart-title" id=${`chart-${metric}`} title=${title}>${title}</span>
       ${how.isYLog && html`<small>logarithmic</small>`}
       <span class="grow"></span>
       <button type="button" class="quiet" aria-pressed=${String(hasTable)} aria-label=${`table: ${title}`} onClick=${turnTable}>table</button>
@@ -66,8 +74,7 @@ export function ChartCard(props) {
     <p class="chart-note"><small>${answer && !why ? noteOf(curves, lacks, how) : "\u00a0"}</small></p>
     ${how.by.length > 0 && curves.length <= MOST_NAMED && html`<ul class="small-legend">${curves.map((curve) => html`<li key=${curve.id}>
       <${LineKey} number=${curve.number} /><span>${visible(curve.label)}</span></li>`)}</ul>`}
-    ${hasTable && html`<${ValueTable} curves=${curves} metric=${metric} how=${how} />`}
-  </figure>`;
+    ${hasTable && html`<${ValueTable} curves=${curves} metric=${metric} how=${how} />`}`;
 }
 
 function Save({ metric, title, curves, how }) {
@@ -93,15 +100,19 @@ function useTurn(ids) {
   return turn;
 }
 
-/** True as long as an element is in view, or nearly. */
-function useInView(root) {
-  const [inView, setInView] = useState(false);
+const handlers = new WeakMap();  // by element
+const observer = new IntersectionObserver((entries) => entries.forEach((entry) => handlers.get(entry.target)?.(entry.isIntersecting)), { rootMargin: "150px" });
+
+/** Whether an element is in view, or nearly; and whether it has been. */
+function useNear(root) {
+  const [near, setNear] = useState({ isNear: false, wasNear: false });
   useEffect(() => {
-    const observer = new IntersectionObserver((entries) => setInView(entries.at(-1).isIntersecting), { rootMargin: "150px" });
-    observer.observe(root.current);
-    return () => observer.disconnect();
+    const element = root.current;
+    handlers.set(element, (isNear) => setNear((before) => ({ isNear, wasNear: isNear || before.wasNear })));
+    observer.observe(element);
+    return () => observer.unobserve(element);
   }, []);
-  return inView;
+  return near;
 }
 
 /** Why a chart would be empty; nothing where it is not. */

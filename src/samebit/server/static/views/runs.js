@@ -39,12 +39,12 @@ export function Runs({ params }) {
   return html`<${Table} runs=${runs} params=${params} />`;
 }
 
-/** The layout that the address, or this browser, or nobody chose. */
-function useLayout(runs, params) {
+/** The layout that the address, or this browser, or nobody chose: what varies `among` the rows that are shown. */
+function useLayout(runs, params, among, fitting) {
   const name = `columns ${runs.store?.id}`;
   const text = params.cols ?? setting(name, null);
-  const layout = useMemo(() => (text ? parseLayout(text) : defaultLayout(runs)), [text, text ? 0 : runs.columns]);
-  useEffect(() => { want(layout.keys); }, [layout]);
+  const layout = useMemo(() => (text ? parseLayout(text) : defaultLayout(runs, among)), [text, text ? 0 : runs.columns, text ? 0 : among]);
+  useEffect(() => { want(text ? layout.keys : fitting); }, [layout, fitting]);
   const setLayout = (next) => {
     const formatted = next ? formatLayout(next) : "";
     keep(name, formatted || null);
@@ -53,29 +53,34 @@ function useLayout(runs, params) {
   return [layout, setLayout];
 }
 
-/** The runs that the filter leaves, as places; all while there is none. */
+const ALL = { rows: null, columns: [] };
+
+/** The runs that the filter leaves, as places, and what a table of them alone has at first; all while there is none. */
 function useFilter(runs, where) {
   const { answer, error, isCurrent } = useAnswer(
     where ? (signal) => ask("runs/filter", { where }, { signal }) : null, where ? `${where} ${runs.version}` : "", where);
   return useMemo(() => {
-    if (!where) return { rows: null, error: null };
-    if (isCurrent && error) return { rows: null, error };
-    if (!answer) return { rows: null, error: null };  // all of them for a moment, rather than none
-    return { rows: Int32Array.from(answer.ids.map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined)), error: null };
+    if (!where) return { ...ALL, error: null };
+    if (isCurrent && error) return { ...ALL, error };
+    if (!answer) return { ...ALL, error: null };  // all of them for a moment, rather than none
+    return { rows: Int32Array.from(answer.ids.map((id) => runs.rowOf.get(id)).filter((row) => row !== undefined)), columns: answer.columns, error: null };
   }, [where, answer, error, isCurrent, runs.rowOf]);
 }
 
 function Table({ runs, params }) {
-  const [layout, setLayout] = useLayout(runs, params);
   const filter = useFilter(runs, params.where ?? "");
+  const every = useMemo(() => Int32Array.from(runs.ids, (_, row) => row), [runs.ids]);
+  const found = useMemo(() => {
+    const all = filter.rows ?? every;
+    return params.archived ? all : unarchived(runs, all);
+  }, [every, filter.rows, params.archived, runs.columns.get("archived")]);
+  const among = found.length > 1 ? found : every;  // one alone varies in nothing
+  const [layout, setLayout] = useLayout(runs, params, among, filter.columns);
   const sort = parseSort(params.sort);
   useEffect(() => { if (sort) want([sort.key]); }, [params.sort]);
   const sortColumn = sort ? runs.columns.get(sort.key) : null;
-  const rows = useMemo(() => {
-    const all = filter.rows ?? Int32Array.from(runs.ids, (_, row) => row);
-    const found = params.archived ? all : unarchived(runs, all);
-    return sort ? sorted(found, sortColumn, sort.descending) : newestFirst(runs, found);
-  }, [runs.ids, runs.rowOf, filter.rows, params.sort, sortColumn, params.archived, runs.columns.get("archived"), runs.columns.get("started")]);
+  const rows = useMemo(() => (sort ? sorted(found, sortColumn, sort.descending) : newestFirst(runs, found)),
+    [found, params.sort, sortColumn, runs.columns.get("started")]);
 
   const [selection, setSelection] = useState(() => new Set(list(params.ids)));
   const address = link("runs", params);
@@ -131,9 +136,9 @@ function Table({ runs, params }) {
     ["c", "compare what is selected", () => (chosen.length > 1 ? go(link("compare", { ids: chosen.join(",") })) : announce("select two runs or more"))],
     ["d", "where the traces of two part", () => (two() ? go(link("trace", { ids: two().join(",") })) : announce("select two runs"))],
   ]);
-  const actions = { layout, setLayout, sortBy, resize, widths, params, runs,
+  const actions = { layout, setLayout, sortBy, resize, widths, params, runs, among,
     groupBy: (key) => change({ by: packed([...new Set([...unpacked(params.by), key])]) }) };
-  const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, widths, params]);
+  const columns = useMemo(() => gridColumns(actions), [runs.columns, layout, among, widths, params]);
   const ofGroups = groupMetrics(layout.keys, runs);
   const where = params.archived ? params.where ?? "" : shownWhere(runs, params.where ?? "");
   const save = (form) => () => saveAnswer(`runs.${form}`, by.length > 0 ? { by: packed(by), where, columns: packed(ofGroups.metrics), sort: params.sort }

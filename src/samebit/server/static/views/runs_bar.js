@@ -2,7 +2,7 @@
 
 import { change, packed, unpacked } from "../lib/address.js";
 import { html, useEffect, useMemo, useState } from "../lib/html.js";
-import { hidden, withShown } from "../lib/layout.js";
+import { differs, hidden, withShown } from "../lib/layout.js";
 import { exampleFilter } from "../lib/results.js";
 import { useRuns, want } from "../lib/runs.js";
 import { count, several, shown, title } from "../lib/text.js";
@@ -20,7 +20,7 @@ export function Bar({ runs, rows, filter, actions, exports, search }) {
   return html`<div class="bar">
     <${FilterBox} where=${params.where ?? ""} search=${search} error=${filter.error} />
     <span class="count" role="status">${rows.length === runs.ids.length ? several(rows.length, "run")
-      : `${count(rows.length)} of ${several(runs.ids.length, "run")}`}${runs.waiting > 0 ? `, ${count(runs.waiting)} still to be read` : ""}</span>
+      : `${count(rows.length)} of ${several(runs.ids.length, "run")}`}${runs.waiting > 0 ? " so far" : ""}</span>
     ${archived > 0 && html`<label class="toggle"><input type="checkbox" checked=${Boolean(params.archived)}
       onChange=${(event) => change({ archived: event.target.checked ? "1" : "" })} /> ${`${count(archived)} archived`}</label>`}
     <span class="grow"></span>
@@ -59,8 +59,15 @@ export function FilterBox({ where, search, error }) {
   </form>`;
 }
 
+const grouping = new WeakMap();  // by the list of keys: thousands of metrics have several each
+
 /** Keys by which runs can be put into groups; those in which they differ first. */
 export function groupKeys(runs) {
+  if (!grouping.has(runs.keys)) grouping.set(runs.keys, grouped(runs));
+  return grouping.get(runs.keys);
+}
+
+function grouped(runs) {
   const keys = runs.keys.filter(({ key }) => !/^(metric|min|max|first|points|step|source)\.|^(id|name|started|seconds|archived|device_hours)$/.test(key));
   const rank = ({ key, distinct, missing }) => (distinct + Boolean(missing) > 1 ? 0 : 2) + Number(!/^config\.|^(group|seed)$/.test(key));
   return keys.sort((one, other) => rank(one) - rank(other));
@@ -85,19 +92,23 @@ function ColumnMenu({ actions }) {
   </${Menu}>`;
 }
 
-/** What all runs have the same: no column of its own, and yet a click away. */
-function SameMenu({ actions: { layout, setLayout, runs } }) {
-  const keys = runs.keys.filter(({ key, distinct, missing }) => distinct === 1 && !missing && !layout.keys.includes(key) &&
-    (key.startsWith("config.") || TOLD.has(key))).map(({ key }) => key);
-  if (keys.length === 0 || runs.ids.length < 2) return null;
+/** What all runs that are shown have the same: no column of its own, and yet a click away. */
+function SameMenu({ actions: { layout, setLayout, runs, among } }) {
+  const keys = useMemo(() => {
+    const shownKeys = new Set(layout.keys);
+    const isSame = ({ key, distinct, missing }) => (runs.columns.has(key) ? !differs(runs.columns.get(key).at(among)) : distinct === 1 && !missing);
+    return runs.keys.filter((one) => !shownKeys.has(one.key) && (one.key.startsWith("config.") || TOLD.has(one.key)) && isSame(one)).map(({ key }) => key);
+  }, [runs.keys, runs.columns, layout, among]);
+  if (keys.length === 0 || among.length < 2) return null;
   return html`<${Menu} isPanel label=${`${count(keys.length)} the same`} name="what is the same in all runs">
-    ${() => html`<${Same} keys=${keys} runs=${runs} show=${(key) => setLayout(withShown(layout, key))} />`}</${Menu}>`;
+    ${() => html`<${Same} keys=${keys} runs=${runs} row=${among[0]} show=${(key) => setLayout(withShown(layout, key))} />`}</${Menu}>`;
 }
 
-function Same({ keys, runs, show }) {
+function Same({ keys, runs, row, show }) {
   useEffect(() => { want(keys); }, [keys.join()]);
+  const said = (key) => shown(runs.columns.get(key)?.get(row));
   return html`<table class="same"><caption class="unseen">what is the same in all runs</caption><tbody>${keys.map((key) => html`<tr key=${key}>
-    <th scope="row">${title(key)}</th><td title=${shown(runs.columns.get(key)?.get(0))}>${shown(runs.columns.get(key)?.get(0))}</td>
+    <th scope="row">${title(key)}</th><td title=${said(key)}>${said(key)}</td>
     <td><button type="button" class="quiet" aria-label=${`${title(key)} as a column`} onClick=${() => show(key)}>column</button></td></tr>`)}</tbody></table>`;
 }
 

@@ -20,7 +20,7 @@ const STEP = 40;  // pixels by which a key makes a column wider
 
 /** The columns of a grid, for the layout of a table. */
 export function gridColumns(actions) {
-  const { layout, widths, runs } = actions;
+  const { layout, widths, runs, among } = actions;
   const keys = layout.keys.filter((key) => runs.columns.has(key));
   const headings = headingsOf(keys, runs);
   return keys.map((key) => {
@@ -30,7 +30,7 @@ export function gridColumns(actions) {
     if (!known.has(column)) known.set(column, fitting(key, headings.get(key), text, runs.ids.length, numeric ? DIGIT : LETTER));
     const width = widths[key] ?? known.get(column);
     return {
-      key, title: headings.get(key), numeric, dim: !differs(column) && key !== "name", width,
+      key, title: headings.get(key), numeric, dim: !differs(column.at(among)) && key !== "name", width,
       pinned: layout.pinned.has(key), cell: cellOf(key, column, text, runs),
       menu: html`<${HeadMenu} column=${key} width=${width} actions=${actions} />`,
     };

@@ -1,13 +1,9 @@
-"""What is said of a distribution that cannot be installed; and which Python is taken."""
-
-import os
-import sys
-from pathlib import Path
+"""What is said of a distribution that cannot be installed."""
 
 import pytest
 
-from samebit.replay.installers import Interpreter, find_interpreter, reason_of
-from samebit.replay.recipe import Pin, Recipe
+from samebit.replay.reasons import reason_of
+from samebit.replay.recipe import Pin
 
 NOT_FOUND = """Looking in indexes: https://me:pw@index.example/simple
 ERROR: Could not find a version that satisfies the requirement x==9 (from versions: 1.0, 2.0)
@@ -65,35 +61,3 @@ def test_a_failed_build_is_told_by_its_last_faults_and_no_address_gets_out() -> 
         "it could not be built: x.c:1:10: fatal error: Python.h: No such file or directory | "
         "RuntimeError: nothing at (an address)"
     )
-
-
-def python(folder: Path, name: str, version: str, abi: str) -> str:
-    """A program that answers as a Python does."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\necho \'["{version}", "{abi}", "linux-x86_64"]\'\n')
-    path.chmod(0o755)
-    return str(path)
-
-
-def test_the_python_of_the_same_version_is_taken_and_else_one_that_fits(tmp_path: Path) -> None:
-    environ = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}/bin:/usr/bin"}
-    recipe = Recipe("3.99.2", "cpython-399", ())
-    assert find_interpreter(recipe, {}, None, environ) is None
-    other = python(tmp_path / "bin", "python3.99", "3.99.1", "cpython-399")
-    python(tmp_path / "bin", "python3", "3.99.2", "cpython-399t")  # without a lock: fits no other
-    found = find_interpreter(recipe, {}, None, environ)
-    assert found == Interpreter(other, "3.99.1", "cpython-399", "linux-x86_64")
-    exact = python(tmp_path / "then/bin", "python3.99", "3.99.2", "cpython-399")
-    recorded = {"base_prefix": str(tmp_path / "then")}
-    found = find_interpreter(recipe, recorded, None, environ)
-    assert found is not None
-    assert found.executable == exact
-
-
-def test_this_python_is_taken_where_it_is_the_same(tmp_path: Path) -> None:
-    version = sys.version.split()[0]
-    abi = f"{sys.implementation.cache_tag}{sys.abiflags}"
-    found = find_interpreter(Recipe(version, abi, ()), {}, None, {"PATH": str(tmp_path)})
-    assert found is not None
-    assert found.executable == sys.executable
