@@ -119,7 +119,8 @@ def test_what_changes_in_a_round_is_told_with_that_round(tmp_path: Path, library
 
 CV = {
     "xgboost": "xgb.cv(params, train, 4, nfold=3, metrics=['auc', 'logloss'], seed=1)\n",
-    "lightgbm": "lgb.cv(params, train, 4, nfold=3, metrics=['auc', 'binary_logloss'], seed=1)\n",
+    "lightgbm": "lgb.cv(params, train, 4, nfold=3, metrics=['auc', 'binary_logloss'], seed=1, "
+    "callbacks=[lgb.early_stopping(4, verbose=False)])\n",
 }
 
 
@@ -134,6 +135,9 @@ def test_a_cross_validation_is_a_training_of_its_folds(tmp_path: Path, library: 
         assert list(values(view, f"{name}.{metric}.mean")) == [1, 2, 3, 4]
         assert all(spread > 0 for spread in values(view, f"{name}.{metric}.std").values())
     assert [row.count for row in view.trace if row.optimizer == 1] == [1, 2, 3, 4]
+    assert view.all_facts("problem") == []
+    if library == "lightgbm":
+        assert 1 <= values(view, "lightgbm-2.best_iteration")[4] <= 4
     further = view.facts["config"][f"{library}-2"]  # only what is not as in the first
     assert (further["nfold"], further["num_boost_round"], further["seed"]) == (3, 4, 1)
     assert not {"eta", "max_depth"} & further.keys()

@@ -75,6 +75,10 @@ def test_fits_are_recorded_once_and_stay_what_they_were(project: Project) -> Non
         assert told["Pipeline"]["randomforestclassifier__n_estimators"] == 5
         assert told["Pipeline"]["unseeded"] == ["randomforestclassifier__random_state"]
         assert told["GridSearchCV"]["cv"] == 3
+        assert told["GridSearchCV"]["unseeded_in_workers"] == [
+            "estimator__logisticregression__random_state"
+        ]
+        assert not {"unseeded_in_workers"} & {*told["Pipeline"], *told["LogisticRegression"]}
         assert told["LogisticRegression-2"]["C"] == -1
         assert set(told) == {
             "Pipeline",

@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,30 @@ def odd_process() -> Iterator[subprocess.Popen[bytes]]:
         process.stdout.readline()
         yield process
         process.kill()
+
+
+def test_an_end_is_waited_for_also_where_nobody_has_looked_at_it_yet(
+    child: subprocess.Popen[bytes],
+) -> None:
+    alive.wait_for_end([child.pid, NO_PID], 0.01)
+    assert child.poll() is None
+    child.kill()
+    began = time.monotonic()
+    alive.wait_for_end([NO_PID, child.pid], 500)
+    assert time.monotonic() < began + 500
+    assert child.poll() == -signal.SIGKILL
+
+
+def test_where_no_process_can_be_opened_the_time_is_waited_for(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    alive.wait_for_end([NO_PID], 1)
+    alive.wait_for_end([], 2)
+    monkeypatch.delattr(os, "pidfd_open")
+    alive.wait_for_end([child.pid], 3)
+    assert slept == [1, 2, 3]
 
 
 def test_this_process_is_alive() -> None:

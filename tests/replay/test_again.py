@@ -1,6 +1,8 @@
 """The three-run rule, and looking at a replay that goes on."""
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -13,18 +15,42 @@ from tests.replay.conftest import Recorder
 
 ROW = {"batch": b"b" * 8, "loss": b"l" * 8, "param": b"p" * 8}
 OTHER = {**ROW, "batch": b"x" * 8}
+SETTINGS = ("settings", {"python.hash_seed": "7"})
 THIRD = {**ROW, "batch": b"y" * 8}
 
 
-def told(recorder: Recorder, *traces: list[dict[str, bytes]]) -> Verdict:
-    """The verdict where run, replay and second replay have these traces."""
-    recorded, replayed, again = (recorder.run(trace=trace, final=None) for trace in traces)
+def told(
+    recorder: Recorder, *traces: list[dict[str, bytes]], facts: Sequence[tuple[str, Any]] = ()
+) -> Verdict:
+    """The verdict where run, replay and second replay have these traces; the run these facts."""
+    recorded, replayed, again = (
+        recorder.run(facts if at == 0 else [SETTINGS], trace=trace, final=None)
+        for at, trace in enumerate(traces)
+    )
     return tell_apart(recorded, replayed, again, judge(recorded, replayed))
 
 
 def test_two_replays_that_agree_against_the_run_are_the_environment(recorder: Recorder) -> None:
     verdict = told(recorder, [ROW, ROW, ROW], [ROW, OTHER, OTHER], [ROW, OTHER])
     assert (verdict.grade, verdict.step, verdict.kind) == ("different", 2, ENVIRONMENT)
+
+
+def test_a_hash_seed_that_was_drawn_is_not_to_be_set_to_none(recorder: Recorder) -> None:
+    parted = [ROW, OTHER]
+    for seed, wanted in ((None, ()), ("3", ("PYTHONHASHSEED=3 gives it what it had",))):
+        facts = [("settings", {"python.hash_seed": seed})]
+        assert told(recorder, [ROW, ROW], parted, parted, facts=facts).remedies == wanted
+
+
+def test_what_scikit_learn_draws_in_its_workers_is_named(recorder: Recorder) -> None:
+    """The verdict said that the parameters differed, and to look for an operation of torch."""
+    other, third = {**ROW, "param": b"x" * 8}, {**ROW, "param": b"y" * 8}
+    search = {"unseeded_in_workers": ["estimator__random_state"]}
+    facts = [("config", {"sklearn": {"GridSearchCV": search}})]
+    verdict = told(recorder, [ROW, ROW], [ROW, other], [ROW, third], facts=facts)
+    named = "estimator__random_state of GridSearchCV"
+    assert verdict.cause.endswith(f"; random, and not given back: {named}, drawn in workers")
+    assert verdict.remedies == (f"give it a fixed seed: {named}",)
 
 
 @pytest.mark.parametrize("again", [[ROW, THIRD], [ROW, ROW], [THIRD]])

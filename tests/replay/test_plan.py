@@ -93,6 +93,24 @@ def test_a_folder_of_too_many_files_must_be_what_it_was(recorder: Recorder, root
     assert "more files" in blockers(recorder, root, unknown)[0]
 
 
+def test_what_a_run_made_in_a_folder_that_it_listed_is_not_laid_out(
+    recorder: Recorder, root: Path
+) -> None:
+    """A library of C writes without our seeing it; a link to what it wrote cannot be written."""
+    data = root / "data"
+    for name in ("early.txt", "made.bin", "more.bin"):
+        (data / name).write_text("x")
+        os.utime(data / name, ns=(1, 1))
+    first = file_fact(data, "list", count=3, names=["early.txt", "made.bin", "x.csv"])
+    again = file_fact(data, "list", count=4, names=["early.txt", "gone", "more.bin", "x.csv"])
+    view = recorder.run([recorder.code(root, train="x = 1\n"), first, again])
+    assert view.end is not None
+    os.utime(data / "made.bin", ns=(1, view.end.ended_ns))  # while the run went on
+    plan = make_plan(view, {})
+    assert plan.blockers == ()
+    assert [(one.path, one.names) for one in plan.listings] == [(data, ("early.txt", "x.csv"))]
+
+
 def test_a_later_fact_of_a_file_completes_the_earlier(recorder: Recorder, root: Path) -> None:
     data = root / "data/x.csv"
     first = file_fact(data, written=True, kept=None)

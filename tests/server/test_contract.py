@@ -93,7 +93,8 @@ def test_the_filter_is_that_of_the_command_line(some_runs: Path) -> None:
             condition: ask(browser, "runs/filter", where=condition)["columns"]
             for condition in ("lr < 0.2", "lr == 0.1")
         }
-        assert ("config.lr" in columns["lr < 0.2"]) and ("config.lr" not in columns["lr == 0.1"])
+        assert "config.lr" in columns["lr < 0.2"]
+        assert "config.lr" not in columns["lr == 0.1"]
         status, error = refusal(browser, "runs/filter", where="lr <")
         assert status == 400
         assert "^" in error["what"]

@@ -136,6 +136,20 @@ def test_several_are_looked_at_in_their_order(place: Place, tmp_path: Path) -> N
     assert [look.exit_code for look in place.look(handles)] == [0, 4]
 
 
+def test_whoever_waits_for_jobs_here_is_woken_by_the_first_that_ends(tmp_path: Path) -> None:
+    place, began = Local(2), time.monotonic()
+    handles = started(
+        place, a_job(place, tmp_path, "", "sleep", "1000"), a_job(place, tmp_path, "")
+    )
+    place.wait(handles, 500)
+    assert time.monotonic() < began + 500
+    assert [look.is_over for look in place.look(handles)] == [False, True]
+    place.cancel(handles[0], at_once=True)
+    place.wait(handles, 500)
+    assert time.monotonic() < began + 500
+    assert over(place, handles[0]) == -signal.SIGKILL
+
+
 def test_here_jobs_are_sessions_of_their_own_and_end_when_they_are_told(tmp_path: Path) -> None:
     place = Local(2)
     code = "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"

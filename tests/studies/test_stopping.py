@@ -1,6 +1,7 @@
 """Runs that somebody stops early: what the study, its lines and the runs say of it."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from samebit import disk, places
 from samebit.cli.main import main
 from samebit.folders.folder import RunFolder
 from samebit.folders.read import read_run
+from samebit.query import index
 from samebit.session.studied import TRIAL
+from samebit.studies import controlling
 from samebit.studies.asking import Listed
 from samebit.studies.controlling import Controlled, Progress, control
 from samebit.studies.declared import Study, design, folder_of, join_or_declare, study_id
@@ -72,7 +75,7 @@ def controlled(project: Project, stops: Stops | None) -> tuple[Controlled, list[
     found = control(
         store, join_or_declare(store, study), Listed(design(study, counts, 0)), counts, 0, Local(2),
         job,
-        told.append, stops=stops,
+        told.append, known=lambda: index.rows(store), stops=stops,
     )  # fmt: skip
     return found, told
 
@@ -117,6 +120,9 @@ def test_what_is_started_together_is_made_durable_at_once_and_before(
 
     monkeypatch.setattr(disk, "sync", syncs)
     monkeypatch.setattr(Local, "submit", submits)
+    monkeypatch.setattr(controlling, "_LOOK_S", 500.0)  # so that an end must wake it
     project.write("go", "")
+    began = time.monotonic()
     controlled(project, None)
+    assert time.monotonic() < began + 500
     assert done == ["durable", "start 2"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from samebit import digest
 from samebit.capture.importing import no_longer, when_imported
+from samebit.capture.loaders import order_sampler
 
 __all__ = [
     "LIBRARIES",
@@ -119,11 +120,16 @@ def is_generator(value: Any) -> bool:
 def own(loader: Any) -> dict[str, Any]:
     """The generators that a loader, its samplers and its data set hold, by where they are."""
     found: dict[str, Any] = {}
-    for name in ("", "sampler", "batch_sampler", "dataset"):
-        owner = getattr(loader, name, None) if name else loader
+    owners = {
+        "loader": loader,
+        "sampler": order_sampler(loader),
+        "batch_sampler": getattr(loader, "batch_sampler", None),
+        "dataset": getattr(loader, "dataset", None),
+    }
+    for name, owner in owners.items():
         for attribute, value in list(getattr(owner, "__dict__", {}).items()):
             if is_generator(value) and not any(value is other for other in found.values()):
-                found[f"{name or 'loader'}.{attribute}"] = value
+                found[f"{name}.{attribute}"] = value
     return found
 
 

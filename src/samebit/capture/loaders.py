@@ -8,7 +8,7 @@ no attribute is asked for that would be made by asking.
 import sys
 from typing import Any
 
-__all__ = ["settings_of"]
+__all__ = ["order_sampler", "settings_of"]
 
 _PLAIN = {
     "batch_size": "batch_size",
@@ -42,6 +42,22 @@ def settings_of(loader: Any) -> dict[str, Any]:
     if found.get("workers"):
         found["start_method"] = _start_method(loader)
     return found
+
+
+def order_sampler(loader: Any) -> Any:
+    """The sampler that decides the order of a loader, or None.
+
+    Where batches were given it is the sampler within, or they themselves: torch puts a
+    `SequentialSampler` beside them, which nobody asks. accelerate gives each loader such batches,
+    around others for several ranks.
+    """
+    batches = getattr(loader, "batch_sampler", None)
+    while (within := getattr(batches, "__dict__", {}).get("batch_sampler")) is not None:
+        batches = within
+    found = getattr(batches, "__dict__", {}).get("sampler")
+    if found is None and batches is not None and getattr(loader, "batch_size", None) is None:
+        return batches
+    return found if found is not None else getattr(loader, "sampler", None)
 
 
 def _start_method(loader: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from samebit.cli.words import Screen, counted, duration, number, say_wrapped, se
 from samebit.errors import Exit, NotFound, UsageError
 from samebit.query import index
 from samebit.report.checklist.project import is_test
-from samebit.report.facts import TABLES
+from samebit.report.facts import TABLES, facts
 from samebit.studies.controlling import control
 from samebit.studies.declared import (
     Study,
@@ -48,6 +48,8 @@ from samebit.studies.sweeping import Budget, Results, Sweeping
 from samebit.studies.trials import History, read_history
 
 __all__ = ["sweep", "sweep_arguments"]
+
+Row = Mapping[str, object]
 
 _ASKED = "samebit sweep {} --maximize acc --space 'lr = [0.1, 0.01]'"
 _SHOWN = 12  # configurations of a plan
@@ -121,12 +123,13 @@ def sweep(options: argparse.Namespace) -> int:
     errors = Screen.of(sys.stderr)
     _say_begin(errors, study, _what(meant, answers), where_of(study, place, remote))
     with sent_from(errors, store, study, place, remote) as place:
-        results = _results_of(store, study, meant.sweep)
+        results, known = _results_of(store, study, meant.sweep)
         asked = Sweeping(study, meant.sweep, answers, meant.budget, results)
         with Telling(errors, study) as telling, stopped_by_signals():
             controlled = control(
                 store, study, asked, meant.budget.counts, 0, place,
                 jobs_of(study, run_words(options)), telling.tell,
+                known=known,
                 stops=Pruning(study, meant.sweep) if meant.sweep.pruner else None,
                 retry=options.retry, goes_on=goes_on_of(options, remote),
             )  # fmt: skip
@@ -138,7 +141,9 @@ def sweep(options: argparse.Namespace) -> int:
         errors.say(f"samebit: {_used_up(meant.budget, asked.used_up)}: no more was begun")
     from samebit.cli.sweep_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
-    say_wrapped(errors, [f"samebit: {line}" for line in in_short(store, study, meant.sweep)])
+    rows = controlled.rows if controlled.rows is not None else facts(store)
+    told = in_short(store, study, meant.sweep, rows)
+    say_wrapped(errors, [f"samebit: {line}" for line in told])
     errors.say(errors.paint.dim(visible(f"samebit: next: samebit sweep show {study.name}")))
     has_some = any(one.state == "finished" for one in controlled.fates)
     return Exit.DONE if has_some else Exit.OUR_FAULT
@@ -150,14 +155,18 @@ def _used_up(budget: Budget, name: str) -> str:
     return f"{number(budget.gpu_seconds / 3600)} device-hours are used up"
 
 
-def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
-    """What the runs of a sweep came to, from a store."""
-    rows: dict[str, Mapping[str, object]] = {}
-    for row, more in zip(*index.of_each_run(store, *TABLES)[0], strict=True):
-        if row.get("study") == study.id:
-            rows[str(row["id"])] = row | more
+def _results_of(
+    store: Path, study: Study, sweep: Sweep
+) -> tuple[Results, Callable[[], Sequence[Row]]]:
+    """What the runs of a sweep came to, from a store; and what reads them all, to begin with."""
+    rows: dict[str, Row] = {}
 
-    def row_of(run: str) -> Mapping[str, object] | None:
+    def known() -> Sequence[Row]:
+        every = facts(store)
+        rows.update((str(row["id"]), row) for row in every if row.get("study") == study.id)
+        return every
+
+    def row_of(run: str) -> Row | None:
         found = rows.pop(run, None)  # once: what goes on is read again
         if found is not None and found.get("state") != "running":
             return found
@@ -167,7 +176,7 @@ def _results_of(store: Path, study: Study, sweep: Sweep) -> Results:
             return entries[0].value | entries[1].value
         return None
 
-    return Results(study, sweep, row_of, Following(store, study.metric).points)
+    return Results(study, sweep, row_of, Following(store, study.metric).points), known
 
 
 def _meant(options: argparse.Namespace, arguments: Sequence[str]) -> _Meant:

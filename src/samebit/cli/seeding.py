@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -32,6 +33,7 @@ from samebit.cli.typed import seed
 from samebit.cli.via import remote_of, sent_from
 from samebit.cli.words import Screen, counted, say_wrapped
 from samebit.errors import Exit, UsageError
+from samebit.report.facts import facts
 from samebit.studies.asking import Listed
 from samebit.studies.controlling import Controlled, control
 from samebit.studies.declared import (
@@ -156,7 +158,9 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         controlled = control(
             store, study, Listed(wanted), counts, repeats, place,
             jobs_of(study, run_words(options)), telling.tell,
-            retry=options.retry, goes_on=goes_on_of(options, remote),
+            known=partial(facts, store),
+            retry=options.retry,
+            goes_on=goes_on_of(options, remote),
             stops=BestAt(study.keeping, study.metric) if study.keeping is not None else None,
         )  # fmt: skip
     if not say_states(errors, controlled, place):
@@ -242,7 +246,8 @@ def _say_end(
     from samebit.cli.seeds_shown import in_short  # noqa: PLC0415  (NumPy is loaded for it alone)
 
     metric = options.metric or study.metric
-    told = [*said_after(store, study, controlled), *in_short(store, study, metric)]
+    rows = controlled.rows if controlled.rows is not None else facts(store)
+    told = [*said_after(store, study, controlled, rows), *in_short(store, study, metric, rows)]
     say_wrapped(screen, [f"samebit: {line}" for line in told])
     screen.say(screen.paint.dim(f"samebit: next: samebit seeds show {study.name}"))
     has_some = any(one.state == "finished" for one in controlled.fates)

@@ -16,7 +16,7 @@ from samebit.report.tables.naming import better
 from samebit.report.tables.settings import of_project
 from samebit.studies.controlling import Controlled
 from samebit.studies.declared import Keeping, Study
-from samebit.studies.fates import Fate, fates
+from samebit.studies.fates import fates
 from samebit.studies.following import Following, Point
 from samebit.studies.keeping import expected_share
 from samebit.studies.places.place import Place
@@ -27,7 +27,6 @@ __all__ = [
     "StoppedAt",
     "early_arguments",
     "early_lines",
-    "early_now",
     "early_of",
     "keeping_of",
     "said_after",
@@ -186,19 +185,16 @@ def _loss(curves: Sequence[Sequence[Point]], keeping: Keeping, start: int, group
     )
 
 
-def said_after(store: Path, study: Study, controlled: Controlled) -> list[str]:
+def said_after(store: Path, study: Study, controlled: Controlled, rows: Sequence[Row]) -> list[str]:
     """What it cost, and how far the judgement can be trusted."""
-    if study.keeping is None:
-        return []
-    rows = [row for row in index.rows(store) if row.get("study") == study.id]
-    points_of = Following(store, study.metric).points
-    found = early_of(study, controlled.fates, rows, points_of)
+    trials = [one.trial for one in controlled.fates]
+    found = early_of(study, trials, rows, Following(store, study.metric).points)
     return early_lines(found) if found is not None else []
 
 
 def early_of(
     study: Study,
-    found: Sequence[Fate],
+    trials: Sequence[Trial],
     rows: Sequence[Row],
     points_of: Callable[[str], Sequence[Point]],
 ) -> Early | None:
@@ -206,14 +202,16 @@ def early_of(
 
     Args:
         study: as it was declared.
-        found: how it is with its trials.
-        rows: of all its runs, with `id` and `steps`.
+        trials: of it.
+        rows: of runs, its own among them, as `query.index` has them.
         points_of: what a run has logged of the study's metric.
     """
     keeping = study.keeping
     if keeping is None:
         return None
-    ran = {str(row["id"]): steps for row in rows if isinstance(steps := row.get("steps"), int)}
+    by_id = {str(row["id"]): row for row in rows if row.get("study") == study.id}
+    found = fates(trials, by_id)
+    ran = {run: steps for run, row in by_id.items() if isinstance(steps := row.get("steps"), int)}
     finished = [str(one.run) for one in found if one.state == "finished"]
     full = keeping.steps or max((ran.get(run, 0) for run in finished), default=0)
     whole = full * len(found)
@@ -240,17 +238,6 @@ def early_of(
             if one.state == STOPPED_EARLY and one.run is not None and one.trial.early is not None
         ],
     )
-
-
-def early_now(
-    store: Path, study: Study, trials: Sequence[Trial], rows: Sequence[Row]
-) -> Early | None:
-    """The same as the runs of a study are now, by rows of its group."""
-    if study.keeping is None:
-        return None
-    by_id = {str(row["id"]): row for row in rows if row.get("study") == study.id}
-    points_of = Following(store, study.metric).points
-    return early_of(study, fates(trials, by_id), list(by_id.values()), points_of)
 
 
 def shown_lines(found: Early) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from samebit import places
-from samebit.cli.seeds_early import Early, early_now, shown_lines
+from samebit.cli.seeds_early import Early, early_of, shown_lines
 from samebit.cli.tables import Column, table
 from samebit.cli.words import Screen, counted, number, say_wrapped, sparkline, visible, write_data
 from samebit.digest import canonical_json
@@ -22,10 +22,12 @@ from samebit.query.endings import Curve, Stopped
 from samebit.query.volatile import is_volatile
 from samebit.report.facts import facts
 from samebit.report.studied import Studied, metrics_of, studied, warnings
+from samebit.report.studied import in_short as group_in_short
 from samebit.report.tables.settings import of_project
 from samebit.report.versus import Versus, versus
 from samebit.stats.values import REPEATS, Estimate
 from samebit.studies.declared import ALL, Study, find_study, folder_of
+from samebit.studies.following import Following
 from samebit.studies.trials import Trial, by_run, read_history
 
 __all__ = ["declared", "in_short", "plain", "read_group", "show"]
@@ -78,18 +80,16 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     return Exit.DONE
 
 
-def in_short(store: Path, study: Study, metric: str) -> list[str]:
+def in_short(store: Path, study: Study, metric: str, every: Sequence[Row]) -> list[str]:
     """A line or two of what a study came to, and what must be known of it."""
-    rows = read_group(store, facts(store), study.name)
+    rows = read_group(store, every, study.name)
     names = metrics_of(rows, is_volatile)
     metric = plain(metric) or (names[0] if names else "")
     if metric not in names:
         said = [f"no run has the metric {metric!r}"] if metric else []
         return said + warnings(rows, names, metric)
-    found = _studied(store, rows, metric, names, None)
-    assert found is not None
-    told = [f"{metric}: {found.estimate}"] if found.estimate is not None else []
-    return told + found.warnings
+    estimate, warned = group_in_short(rows, metric, names)
+    return [*([f"{metric}: {estimate}"] if estimate is not None else []), *warned]
 
 
 def plain(metric: str) -> str:
@@ -122,7 +122,8 @@ def _told_by(
     if study is None:
         return {}, None
     trials = read_history(folder_of(store, study.id), study.id).trials
-    return by_run(trials), early_now(store, study, trials, rows)
+    points_of = Following(store, study.metric).points
+    return by_run(trials), early_of(study, trials, rows, points_of)
 
 
 def _studied(
@@ -130,18 +131,18 @@ def _studied(
     rows: Sequence[Row],
     metric: str,
     names: Sequence[str],
-    options: argparse.Namespace | None,
+    options: argparse.Namespace,
 ) -> Studied | None:
-    """None where no metric is there at all; without options in short, and no curve is read."""
+    """None where no metric is there at all."""
     if not names:
         return None
     return studied(
         rows,
         metric,
-        curve_of=partial(_curve, store, metric) if options is not None else None,
-        better=(options.better if options is not None else None) or "",
+        curve_of=partial(_curve, store, metric),
+        better=options.better or "",
         directions=of_project(store).direction,
-        within=options.within if options is not None else None,
+        within=options.within,
         metrics=names,
     )
 

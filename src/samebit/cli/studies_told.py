@@ -80,10 +80,9 @@ class StudiesTold:
         if known is None or known[0].keeping is None:
             return None
         study, history = known
-        by_id = {str(row["id"]): row for row in rows}
         with self._lock:
             following = self._followed.setdefault(study.id, Following(self._store, study.metric))
-            return early_of(study, fates(history.trials, by_id), rows, following.points)
+            return early_of(study, history.trials, rows, following.points)
 
     def _size(self, study: Study) -> int | None:
         """How many configurations a grid has; None of what is none. What was declared stays so."""

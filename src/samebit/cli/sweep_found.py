@@ -12,9 +12,7 @@ from samebit import stats
 from samebit.cli.words import counted
 from samebit.errors import NotFound
 from samebit.folders.ending import STOPPED_EARLY
-from samebit.query import index
 from samebit.report.checklist.project import is_test
-from samebit.report.facts import TABLES
 from samebit.stats.values import Estimate
 from samebit.studies.declared import Study, Sweep, find_study, folder_of, settings_of
 from samebit.studies.fates import Fate, fates
@@ -90,14 +88,10 @@ def find_sweep(store: Path, name: str) -> tuple[Study, Sweep]:
     return study, study.sweep
 
 
-def read_found(store: Path, study: Study, sweep: Sweep) -> Found:
-    """What a sweep came to, as its runs are now."""
+def read_found(store: Path, study: Study, sweep: Sweep, every: Sequence[Row]) -> Found:
+    """What a sweep came to, by the rows that `report.facts` has of all runs of its store."""
     history = read_history(folder_of(store, study.id), study.id)
-    of_runs, unreadable = index.of_each_run(store, *TABLES)
-    rows = {str(row["id"]): row for row in unreadable}
-    for row, more in zip(*of_runs, strict=True):
-        if row.get("study") == study.id:
-            rows[str(row["id"])] = row | more
+    rows = {str(row["id"]): row for row in every}
     return found_of(study, sweep, history, rows, Following(store, study.metric).points)
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,10 +22,12 @@ from samebit.cli.words import (
 )
 from samebit.digest import canonical_json
 from samebit.errors import Exit, UsageError
-from samebit.query import index
+from samebit.report.facts import facts
 from samebit.studies.declared import Study, Sweep
 
 __all__ = ["in_short", "show"]
+
+Row = Mapping[str, object]
 
 _SHOWN = 40
 _CURVE = 60
@@ -36,7 +38,7 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     if len(words) != 1:
         raise UsageError("which sweep?", hint="samebit sweep show NAME")
     store = places.find_store(Path.cwd())
-    found = read_found(store, *find_sweep(store, words[0]))
+    found = read_found(store, *find_sweep(store, words[0]), facts(store))
     if options.json:
         write_data(canonical_json(msgspec.to_builtins(found)).decode() + "\n")
         return Exit.DONE
@@ -44,14 +46,15 @@ def show(options: argparse.Namespace, words: Sequence[str]) -> int:
     return Exit.DONE
 
 
-def in_short(store: Path, study: Study, sweep: Sweep) -> list[str]:
+def in_short(store: Path, study: Study, sweep: Sweep, every: Sequence[Row]) -> list[str]:
     """What a sweep came to in a line or two, and what must be known of it."""
-    found = read_found(store, study, sweep)
+    found = read_found(store, study, sweep, every)
     best = _best(found)
     told = [f"mind: {one}" for one in found.warnings if not one.startswith(study.metric)]
     if best is None or best.value is None:
-        ours = [row for row in index.rows(store) if row.get("study") == study.id]
-        logged = {key.removeprefix("metric.") for row in ours for key in row if "metric." in key}
+        ours = [row for row in every if row.get("study") == study.id]
+        keys = {key for row in ours for key in row if key.startswith("metric.")}
+        logged = {key.removeprefix("metric.") for key in keys}
         there = f"; they log {', '.join(sorted(logged))}" if logged else ""
         return [*told, f"no run has a number for {study.metric}{there}"]
     chosen = best.settings

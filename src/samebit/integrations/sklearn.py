@@ -169,13 +169,30 @@ def _begins(
                 for name, value in plain.items()
                 if name.rpartition("__")[2] == "random_state" and value is None
             ]
-            recording.configuration.tell(
-                _SOURCE, {_SOURCE: {called: {**plain, "unseeded": unseeded}}}
-            )
+            told = {**plain, "unseeded": unseeded}
+            if within := _drawn_in_workers(given, plain, unseeded):
+                told["unseeded_in_workers"] = within
+            recording.configuration.tell(_SOURCE, {_SOURCE: {called: told}})
         else:
             text = f"more than {_MOST_NAMED} estimators: the parameters of later ones are not told"
             recording.problem(_SOURCE, text)
     return dict(given)
+
+
+def _drawn_in_workers(
+    given: Mapping[str, Any], parameters: Mapping[str, Any], unseeded: list[str]
+) -> list[str]:
+    """Which `random_state` that is None is drawn from generators of joblib's workers.
+
+    A search, a validation or an ensemble of given estimators fits clones there. What an estimator
+    hands out itself, as a forest does to its trees, it has drawn before.
+    """
+    if "self" not in given:
+        return unseeded if given.get("n_jobs") not in (None, 1) else []
+    hands_out = not {"cv", "estimators"} & parameters.keys()
+    if hands_out or parameters.get("n_jobs") in (None, 1):
+        return []
+    return [name for name in unseeded if "__" in name]
 
 
 def _plain(value: Any) -> Any:

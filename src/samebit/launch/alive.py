@@ -1,10 +1,12 @@
 """Whether a process of this machine is still the one that it was: boot, pid and start time."""
 
 import os
+import select
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["began_ns", "boot_id", "is_alive", "process_started"]
+__all__ = ["began_ns", "boot_id", "is_alive", "process_started", "wait_for_end"]
 
 _PROC = Path("/proc")
 
@@ -52,6 +54,35 @@ def is_alive(pid: int, started: int, boot: str) -> bool | None:
     if state in "ZXx":  # ended, and only its parent has not looked yet
         return False
     return int(ticks) == started if started else None
+
+
+def wait_for_end(pids: Iterable[int], most_s: float) -> None:
+    """Return when one of some processes of this machine has ended, or after so many seconds.
+
+    One that its parent has not looked at yet has ended; of one that is gone nothing is known, and
+    its time is waited for. So it is for all of them where the system opens no processes (Linux
+    before 5.3, and others than Linux).
+    """
+    opened: list[int] = []
+    try:
+        opened += filter(None, map(_opened, pids))
+        if not opened:
+            time.sleep(most_s)
+            return
+        ended = select.poll()
+        for descriptor in opened:
+            ended.register(descriptor, select.POLLIN)
+        ended.poll(most_s * 1000)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def _opened(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def _takes_signals(pid: int) -> bool:

@@ -17,7 +17,7 @@ from samebit.folders.read import View
 from samebit.folders.steps import row_at
 from samebit.records import Verdict
 from samebit.replay.pairs import compare_traces
-from samebit.replay.randomness import begins_late
+from samebit.replay.randomness import begins_late, drawn_in_workers
 from samebit.replay.results import compare_final, compare_metrics
 
 __all__ = ["ENVIRONMENT", "RUN_TO_RUN", "tell_apart"]
@@ -106,6 +106,9 @@ def _of_the_training(recorded: View, replayed: View, cause: str) -> Iterator[str
         yield "begin the record before what is drawn: with `samebit run`, or `init()` further up"
     for source in lost[:_NAMED]:
         yield f"give it a fixed seed: {source.short}"
+    in_workers = drawn_in_workers(recorded)
+    for name in in_workers[:_NAMED]:
+        yield f"give it a fixed seed: {name}"
     settings = recorded.facts.get("settings") or {}
     if not is_of_data and settings.get(_DETERMINISTIC) is False:
         yield "`samebit run --deterministic` takes deterministic algorithms"
@@ -113,7 +116,7 @@ def _of_the_training(recorded: View, replayed: View, cause: str) -> Iterator[str
     if is_of_data and not lost:
         for fact in listings[:_NAMED]:
             yield f"sort the listing of {PurePath(fact['path']).name}/: {short_place(fact['at'])}"
-    if not lost:
+    if not lost and not in_workers:
         yield f"`samebit diff {recorded.id} {replayed.id} --trace --op` names the op"
 
 
@@ -122,7 +125,8 @@ def _of_the_environment(recorded: View, replayed: View, *, rebuilt: bool) -> Ite
     then = recorded.facts.get("settings") or {}
     now = replayed.facts.get("settings") or {}
     for name, how in _SET_BY.items():
-        if name in then and name in now and then[name] != now[name]:
+        # None is what no variable gives: a hash seed that was drawn.
+        if name in now and then.get(name) not in (None, now[name]):
             yield f"{how.format(then[name])} gives it what it had"
     versions = [
         (view.facts.get("packages") or {}).get("versions", {}) for view in (recorded, replayed)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import stat
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,15 +144,19 @@ def read_listings(
 ) -> tuple[Listing, ...]:
     """Folders that the run listed: the same names must be found in them again.
 
-    What `inputs` have out of the store need not lie there.
+    What `inputs` have out of the store need not lie there. Names that the run has made are left
+    out, also where a library wrote them and nobody saw it: what a later listing has and the first
+    has not, and what was written while the run went on.
     """
     made = {*written(view, "write"), *written(view, "folder"), *before}
     code = {root / entry.path for entry in tree.entries}
     code |= {item.path for item in inputs if item.is_laid_out}
     code |= {parent for path in code for parent in path.parents}
-    found: list[Listing] = []
+    found: dict[Path, Listing] = {}
     for fact in view.all_facts("file"):
         path = Path(fact["path"])
+        if path in found:
+            continue
         is_absolute = fact.get("given") == "absolute"
         if fact["how"] != "list" or (is_absolute and not path.is_relative_to(root)):
             continue  # listed in place: caches and shared folders change without meaning
@@ -161,12 +166,25 @@ def read_listings(
             blockers.append(f"the run listed {path}, whose {fact['count']} names were not kept")
             continue
         names = [name for name in fact["names"] if path / name not in made]
+        names = [n for n in names if path / n in code or not _is_of_its_time(path / n, view)]
         gone = [n for n in names if path / n not in code and not os.path.lexists(path / n)]
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
             blockers.append(f"the run listed {path}, where {gone[0]}{more} is not there any more")
-        found.append(Listing(path, tuple(names)))
-    return (*found, *_whole(view, blockers))
+        found[path] = Listing(path, tuple(names))
+    return (*found.values(), *_whole(view, blockers))
+
+
+def _is_of_its_time(path: Path, view: View) -> bool:
+    """Whether a file was last written while the run went on."""
+    if view.start is None or view.end is None:
+        return False
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    began_ns, ended_ns = view.start.started_ns, view.end.ended_ns
+    return not stat.S_ISDIR(found.st_mode) and began_ns <= found.st_mtime_ns <= ended_ns
 
 
 def _whole(view: View, blockers: list[str]) -> tuple[Listing, ...]:

@@ -7,7 +7,7 @@ from samebit.capture.generators import LIBRARIES, drew_its_seed
 from samebit.capture.unseeded import find_unseeded, in_words, seeded_libraries
 from samebit.folders.read import View
 
-__all__ = ["begins_late", "given_back", "not_given_back", "unseeded"]
+__all__ = ["begins_late", "drawn_in_workers", "given_back", "not_given_back", "unseeded"]
 
 _SEED_IT = "`samebit run --seed N` seeds it"
 
@@ -35,11 +35,24 @@ def not_given_back(recorded: View, replayed: View) -> str:
     lost = [s.short for s in found if not s.given_back and s.matters != "unlikely"]
     for source in find_unseeded(_only_new(replayed), 0):
         lost.append(f"{source.short}, of which the record has no seed")
+    lost += [f"{name}, drawn in workers" for name in drawn_in_workers(recorded)]
     if begins_late(recorded):
         of_torch = [f for f in recorded.all_facts("generator") if f["library"] == "torch"]
         is_back = bool(of_torch) and drew_its_seed(of_torch[0]["state"])
         lost.append("what was drawn before init()" + (", but by torch" if is_back else ""))
     return f"random, and not given back: {', '.join(lost[:5])}" if lost else ""
+
+
+def drawn_in_workers(recorded: View) -> list[str]:
+    """Each `random_state` that nobody gave to what scikit-learn fitted in joblib's workers."""
+    config = recorded.facts.get("config")
+    told = config.get("sklearn") if isinstance(config, dict) else None
+    return [
+        f"{name} of {called}"
+        for called, one in (told.items() if isinstance(told, dict) else ())
+        if isinstance(one, dict)
+        for name in one.get("unseeded_in_workers") or ()
+    ]
 
 
 def begins_late(recorded: View) -> bool:

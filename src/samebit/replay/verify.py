@@ -11,7 +11,7 @@ from samebit.folders.read import View
 from samebit.folders.steps import last_counts
 from samebit.records import Verdict
 from samebit.replay.pairs import Pair, compare_part, compare_traces
-from samebit.replay.randomness import given_back, not_given_back
+from samebit.replay.randomness import drawn_in_workers, given_back, not_given_back
 from samebit.replay.results import (
     Checkpoints,
     Data,
@@ -196,7 +196,8 @@ def _grade(
     if divergence is not None and not (divergence.cause == "length" and broke_off):
         cause = divergence.what
         seedless = not_given_back(recorded, replayed)
-        if divergence.cause in _OF_RANDOMNESS and seedless:
+        is_random = divergence.cause in _OF_RANDOMNESS or bool(drawn_in_workers(recorded))
+        if is_random and seedless:
             cause += f"; {seedless}"
         cause += also
         if not problems:

@@ -40,6 +40,7 @@ __all__ = [
     "counted",
     "crossed_kinds",
     "floor",
+    "in_short",
     "metrics_of",
     "studied",
     "warnings",
@@ -133,6 +134,14 @@ def studied(
         _endings(group, curve_of, way) if curve_of is not None else None,
         [*_chosen(firsts), *warnings(firsts, metrics, metric)],
     )
+
+
+def in_short(
+    rows: Sequence[Row], metric: str, metrics: Sequence[str]
+) -> tuple[Estimate | None, list[str]]:
+    """The estimate and the warnings of `studied` alone."""
+    firsts, found = counted(rows, metric)
+    return found.estimate, [*_chosen(firsts), *warnings(firsts, metrics, metric)]
 
 
 def counted(rows: Sequence[Row], metric: str, take: str = "last") -> tuple[list[Row], Result]:

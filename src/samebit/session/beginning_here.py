@@ -65,6 +65,7 @@ def begin_here(asked: Asked, of_sweep: ExecutionStart | None = None) -> Recordin
     if of_sweep is not None:  # the process may be a launcher's own, with another command
         said = {"how": of_sweep.how, "argv": of_sweep.argv, "masked": of_sweep.masked}
         start = replace(start, **said, cwd=of_sweep.cwd)
+    start = replace(start, shape=_shape())
     script = _script(of_sweep)
     store = own_store()
     settings = places.read_settings(store)
@@ -112,6 +113,14 @@ def begin_here(asked: Asked, of_sweep: ExecutionStart | None = None) -> Recordin
         where = script.parent if script is not None else Path(_working_folder())
         coding.begin(recording, where, script)
     return recording
+
+
+def _shape() -> str:
+    """Of which tracker ours stands in its place here, by the `samebit run --as` around."""
+    around_it = os.environ.get("SAMEBIT_RUN")
+    if around_it is None:
+        return ""
+    return RunFolder(Path(around_it)).start(int(os.environ["SAMEBIT_EXECUTION"])).shape
 
 
 def _script(of_sweep: ExecutionStart | None) -> Path | None:

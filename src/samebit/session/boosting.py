@@ -227,7 +227,7 @@ class Boosting:
         if training.name is None or best is None or (not is_of_xgboost and best <= 0):
             return
         values: dict[str, Any] = {f"{training.name}best_iteration": best}
-        if score:
+        if score and not callable(score):  # LightGBM's CVBooster has a method of every name
             values[f"{training.name}best_score"] = score
         self._log(values, training.rounds)
 

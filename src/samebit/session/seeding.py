@@ -21,6 +21,7 @@ from samebit.session import roles
 
 __all__ = ["Seeding"]
 
+_FIXED = ("SequentialSampler", "_InfiniteConstantSampler", "list", "tuple")
 _EVERY = 100  # epochs of a loader, and loaders of a line; then those that are a power of two
 _IN_FULL = 8  # loaders of a line whose generators' states are kept, not only their digests
 
@@ -215,10 +216,9 @@ def _is_torchs(value: Any) -> bool:
 
 def _order(loader: Any, own: Mapping[str, Any]) -> str:
     """Which generator decides the order of the samples: `torch` is the global one."""
-    sampler = getattr(loader, "sampler", None)
-    if type(sampler).__name__ in ("SequentialSampler", "_InfiniteConstantSampler"):
+    if type(loaders.order_sampler(loader)).__name__ in _FIXED:
         return "fixed"
-    for role in ("sampler.generator", "loader.generator"):
+    for role in ("sampler.generator", "batch_sampler.generator", "loader.generator"):
         if role in own:
             return role
     return "torch"

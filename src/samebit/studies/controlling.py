@@ -9,7 +9,7 @@ two runs.
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -19,11 +19,9 @@ from samebit import disk
 from samebit.errors import CannotStart
 from samebit.folders.ending import STOPPED_EARLY, stopped_early
 from samebit.folders.folder import RunFolder
-from samebit.query import index
-from samebit.query.parsing import ROWS
 from samebit.studies.asking import Asked
 from samebit.studies.declared import Design, Study, folder_of
-from samebit.studies.fates import LOST, OVER, Fate, Fates, fate, fates, fresh_row
+from samebit.studies.fates import LOST, OVER, Fate, Fates, Row, fate, fates, fresh_row
 from samebit.studies.holding import Hold
 from samebit.studies.lasting import time_left
 from samebit.studies.places.place import Handle, Job, Place
@@ -33,7 +31,7 @@ from samebit.studies.trials import Trial, Trials
 
 __all__ = ["Controlled", "Progress", "control"]
 
-_LOOK_S = 0.1
+_LOOK_S = 0.1  # at least so often
 _WATCH_S = 2.0  # between readings of a run that is no job of the place
 _END_S = 20.0  # for jobs that were asked to end
 _HOPELESS = 3  # failures without a single success: the script does not work
@@ -63,6 +61,8 @@ class Controlled(Struct, frozen=True):
     """What came of a session of the loop."""
 
     fates: list[Fate]  # of the trials that were wanted, in their order
+    rows: Sequence[Row] | None = None  # of the store's runs as they were read at first; None where
+    # they were not, or something has gone on since
     stopped: bool = False  # by Ctrl-C
     hopeless: bool = False  # the first trials failed, and the others were not started
     still_running: int = 0  # that could not be asked to end
@@ -85,9 +85,11 @@ class _Loop:
         place: Place,
         job_of: Callable[[Trial, Path, RunFolder], Job],
         tell: Callable[[Progress], object],
+        known: Callable[[], Sequence[Row]],
         stops: Stops | None,
         goes_on: GoesOn,
     ) -> None:
+        self._read, self._is_as_read = known, True
         self._stops = stops
         self._observed = Observed(store, study.metric)
         self._store, self._study, self._place = store, study, place
@@ -104,8 +106,8 @@ class _Loop:
         """Until all that is wanted is over, or Ctrl-C, or nothing but failures."""
         self._log, self._asked, self._retry = log, asked, retry
         self._known = {_key(one): one for one in log.history.trials}
-        rows, unreadable = index.of_each_run(self._store, ROWS) if self._known else ([[]], [])
-        self._rows = {str(row["id"]): row for row in (*rows[0], *unreadable)}
+        rows = self._read() if self._known else None
+        self._rows = {str(row["id"]): row for row in rows or ()}
         hopeless = False
         try:
             while True:
@@ -118,18 +120,18 @@ class _Loop:
                     self._start(self._place.takes - len(self._active))
                 if not self._active and (hopeless or not self._waiting):
                     break
+                self._wait()
                 for number in self._ended():
                     self._judge(number)
                 self._stop_early()
-                if self._active:
-                    time.sleep(_LOOK_S)
         except KeyboardInterrupt:
             still_running = self._stop()
             return Controlled(self._in_order(), stopped=True, still_running=still_running)
         except BaseException:
             self._stop()
             raise
-        return Controlled(self._in_order(), hopeless=hopeless)
+        same = rows if self._is_as_read else None
+        return Controlled(self._in_order(), same, hopeless=hopeless)
 
     def _take_up(self) -> None:
         """Decide what is asked for and was not decided yet; learn how it is with what was."""
@@ -157,20 +159,23 @@ class _Loop:
             if handle is not None or found.state == "running":
                 began = time.monotonic() - (time.time_ns() - (found.started_ns or 0)) / 1e9
                 self._fates[trial.number] = replace(found, state="running")
-                self._active[trial.number] = _Active(job, began, handle)
+                self._go_on(trial.number, _Active(job, began, handle))
                 return
         then = self._restarts.then(found, retry=self._retry)
         if found.state == "waiting" or then:
             self._going_on += then == ON
-            self._wait(found)
+            self._put_back(found)
             return
         self._fates[trial.number] = found
         if found.state == STOPPED_EARLY:
             self._say_in_run(trial)
 
-    def _wait(self, found: Fate) -> None:
+    def _put_back(self, found: Fate) -> None:
         self._fates[found.trial.number] = Fate(found.trial, "waiting", found.run)
         self._waiting.append(found.trial.number)
+
+    def _go_on(self, number: int, one: _Active) -> None:
+        self._active[number], self._is_as_read = one, False
 
     def _stop_early(self) -> None:
         """End what was decided to end; ask what else is to, where there is anything new."""
@@ -203,6 +208,7 @@ class _Loop:
         if execution is not None and stopped_early(run.notes(), execution) is None:
             why = f"by the study {self._study.name} at step {trial.early.step:g}: {trial.early.why}"
             run.add_note(STOPPED_EARLY, {"execution": execution, "why": why})
+            self._is_as_read = False
 
     def _job(self, trial: Trial) -> Job:
         assert trial.last is not None
@@ -216,8 +222,8 @@ class _Loop:
             number = self._waiting.popleft()
             trial = self._restarts.start(self._log, self._fates[number])
             self._fates[number] = Fate(trial, "running")
-            self._active[number] = _Active(self._job(trial), time.monotonic())
-            fresh.append(self._active[number])
+            fresh.append(_Active(self._job(trial), time.monotonic()))
+            self._go_on(number, fresh[-1])
         if fresh:
             self._log.sync()
             disk.fault("study.submit")
@@ -238,6 +244,11 @@ class _Loop:
             elif look.said or one.waits:
                 one.waits, one.began = look.said, time.monotonic()
         return over
+
+    def _wait(self) -> None:
+        """Until the next look is due, or a job may be over."""
+        handles = [one.handle for one in self._active.values() if one.handle is not None]
+        self._place.wait(handles, _LOOK_S)
 
     def _lose(self, number: int, why: str) -> None:
         """Write down what ended a run that did not finish, where that is nothing of its script."""
@@ -272,7 +283,7 @@ class _Loop:
         self._fates[number] = found
         then = self._restarts.then(found) if found.state in LOST else ""
         if then:
-            self._wait(found)
+            self._put_back(found)
         elif found.state in LOST:
             often = f"{found.state} {found.trial.counted} times"
             self._log.give_up(number, often if found.trial.counted > 1 else found.cause)
@@ -294,9 +305,9 @@ class _Loop:
             not at_once or time.monotonic() < until
         ):
             try:
+                self._wait()
                 for number in self._over():
                     self._stopped(number)
-                time.sleep(_LOOK_S)
             except KeyboardInterrupt:
                 until = 0.0
             if not at_once and time.monotonic() > until:
@@ -351,6 +362,7 @@ def control(
     job_of: Callable[[Trial, Path, RunFolder], Job],
     tell: Callable[[Progress], object],
     *,
+    known: Callable[[], Sequence[Row]],
     retry: bool = False,
     stops: Stops | None = None,
     goes_on: GoesOn = lambda _run, _further: False,
@@ -366,6 +378,8 @@ def control(
         place: where runs are made.
         job_of: the job of a trial's last start, with its log and where its run will be.
         tell: called several times a second with how far it is.
+        known: reads what is known of the store's runs, as `query.index` has it or with more.
+            Called at most once, while no other process controls the study.
         retry: start what failed once more.
         stops: who says, by the values of the study's metric, which runs end early.
         goes_on: whether a run that is started again can go on; else another one begins.
@@ -378,7 +392,7 @@ def control(
     (folder / "logs").mkdir(exist_ok=True)
     with Hold(folder) as hold, Trials(folder, study.id) as log:
         log.want(counts, repeats)
-        loop = _Loop(store, study, place, job_of, tell, stops, goes_on)
+        loop = _Loop(store, study, place, job_of, tell, known, stops, goes_on)
         return loop.run(asked, log, hold, retry=retry)
 
 

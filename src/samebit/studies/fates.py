@@ -18,6 +18,7 @@ __all__ = [
     "OVER",
     "Fate",
     "Fates",
+    "Row",
     "fate",
     "fates",
     "fresh_row",

@@ -21,6 +21,7 @@ LOOK = """
     assert wandb is ours and Run is wandb.Run and wandb.run is None
     assert issubclass(ConfigError, wandb.Error) and wandb.errors.Error is wandb.Error
     assert wandb.data_types.Table is Table and importlib.util.find_spec("wandb") is not None
+    assert wandb.sdk.wandb_run.Run is wandb.wandb_sdk.wandb_run.Run is Run
     assert wandb.apis.public.Api is wandb.Api and len(wandb.util.generate_id()) == 8
     assert hasattr(wandb, "run") and not hasattr(wandb, "keras") and not hasattr(wandb, "nothing")
     run = init(project="p")
@@ -32,6 +33,8 @@ LOOK = """
         "origin": spec.origin, "version": importlib.metadata.version("wandb"),
         "module": wandb.__version__, "child": child.stdout.strip(), "file": wandb.__file__,
     }))
+    wandb.finish()
+    init(name="second").finish()
 """
 
 
@@ -43,10 +46,12 @@ def test_the_module_has_a_spec_metadata_and_children(project: Project) -> None:
     assert found["origin"].endswith("shapes/wandb/wandb/__init__.py")
     assert found["version"] == found["module"] == "0.31.0"
     assert found["child"] == found["file"]
-    view = project.view()
+    view, second = project.views()
     assert view.metrics["a"].values == [1]
-    assert view.start is not None
-    assert view.start.shape == "wandb"
+    assert second.name == "second"
+    for one in (view, second):  # each is verified with a module of this name
+        assert one.start is not None
+        assert one.start.shape == "wandb"
     assert "wandb" not in view.facts["packages"]["versions"]  # nobody installed it
 
 

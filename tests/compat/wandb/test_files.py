@@ -60,6 +60,9 @@ def test_what_lies_in_the_runs_folder_is_saved_at_the_end(project: Project) -> N
         run = wandb.init()
         assert os.path.isdir(wandb.run.dir)
         open(os.path.join(wandb.run.dir, "model.h5"), "w").write("weights")
+        wandb.save(os.path.join(wandb.run.dir, "*.h5"))
+        wandb.finish()
+        assert [file.name for file in wandb.Api().run(run.id).files()] == ["model.h5"]
     """
     ran(project.python(script(project, text)))
     (record,) = versions.read_records(project.store, "model.h5")

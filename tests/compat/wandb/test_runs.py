@@ -541,14 +541,28 @@ def test_a_script_that_reads_its_own_run_reads_it_in_a_replay_too(
         run = wandb.init(project="mnist", config={"lr": 0.1})
         for step in range(3):
             wandb.log({"loss": 1.0 / (step + 1)})
+        api = wandb.Api()
+        assert not api.artifact_exists("mnist/net:latest") and not api.artifacts("model", "net")
+        made = wandb.Artifact("net", "model", metadata={"acc": np.float32(0.5)})
+        with made.new_file("net.txt") as stream:
+            stream.write("weights")
+        run.log_artifact(made, aliases=["best"]).wait()
+        assert api.artifact_exists("mnist/net:latest")
+        assert api.artifact("mnist/net:latest").metadata == {"acc": 0.5}
         wandb.finish()
+        assert api.run(run.id).id == run.id
+        assert api.artifact("net:best").version == "v0"
+        assert [one.name for one in api.artifacts("model", "net")] == ["net:v0"]
         recorded = wandb.Api().run(f"{run.entity}/{run.project}/{run.id}")
         assert recorded.id == run.id and recorded.config == {"lr": 0.1}
         assert recorded.summary["loss"] == 1 / 3 and recorded.project == "mnist"
         assert [row["loss"] for row in recorded.scan_history()][0] == 1.0
     """
-    name = script(project, text)
-    ran(project.run(name) if supervised else project.python(name))
+    name = script(project, text, first="import numpy as np\n" + IMPORT)
+    named = {"SAMEBIT_DIR": ""}  # else the replay would find the store by it
+    ran(project.run(name, **named) if supervised else project.python(name, **named))
     (view,) = project.views()
-    ended = project.call(SAMEBIT, "verify", view.id)
+    (project.path / "other.txt").write_text("of another run")
+    ran(project.call(SAMEBIT, "data", "add", "other.txt", "--name", "net", **named))
+    ended = project.call(SAMEBIT, "verify", view.id, **named)
     assert ended.out.startswith("unknown: metrics agree, but no optimizer"), ended

@@ -155,6 +155,7 @@ config: Any = _BeforeInit("config")
 summary: Any = _BeforeInit("summary")
 patched: dict[str, list[Any]] = {"tensorboard": [], "keras": [], "gym": []}
 join = finish
+wandb_sdk = sdk
 _attach = attach
 _before = config, summary
 

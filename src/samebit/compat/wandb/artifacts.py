@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from samebit import places
-from samebit.compat.wandb import kept
+from samebit.compat.wandb import configs, kept
 from samebit.compat.wandb.faults import ArtifactNotLoggedError
 from samebit.compat.wandb.kept import Content, Labelled
 from samebit.compat.wandb.saying import lacks
@@ -440,8 +440,13 @@ class Artifact:
                 raise ValueError(f"Digest mismatch for file: {place}")
 
     def save(self, project: str | None = None, settings: Any = None) -> None:
-        """Have changed aliases, metadata or description as the newest word on this version."""
+        """Have changed aliases, metadata or description as the newest word on this version.
+
+        A replay changes none.
+        """
         store, found = self._version("save")
+        if _is_in_replay():
+            return
         origin = {**found.record.origin, **self.origin(self._aliases)}
         from msgspec.structs import replace  # noqa: PLC0415
 
@@ -459,14 +464,15 @@ class Artifact:
     def delete(self, delete_aliases: bool = False) -> None:
         """Let go of the version; `samebit gc` takes what nothing else names."""
         store, found = self._version("delete")
-        versions.let_go(store.path, found.record)
+        if not _is_in_replay():
+            versions.let_go(store.path, found.record)
 
     def origin(self, aliases: Sequence[str]) -> dict[str, str]:
         """What its version says of where it is from."""
         said = {"type": self.type, "aliases": json.dumps(list(aliases))}
         for name, value in (("metadata", self.metadata), ("references", self.references)):
             if value:
-                said[name] = json.dumps(value, default=str, sort_keys=True)
+                said[name] = json.dumps(configs.plain(value), default=str, sort_keys=True)
         return {"call": "artifact", **said}
 
     def logged_by(self) -> Any:
@@ -479,6 +485,13 @@ class Artifact:
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name}>"
+
+
+def _is_in_replay() -> bool:
+    from samebit.compat.wandb import joining  # noqa: PLC0415  (it knows artifacts)
+
+    recorded = joining.here()
+    return recorded is not None and recorded.is_replay
 
 
 def _path(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from samebit.compat.wandb.faults import ConfigError, Error
 
-__all__ = ["Config", "parsed", "read_file"]
+__all__ = ["Config", "parsed", "plain", "read_file"]
 
 _DEFAULTS = "config-defaults.yaml"
 Tell = Callable[[dict[str, Any]], None]
@@ -86,7 +86,7 @@ class Config:
         taken: dict[str, Any] = {}
         for name, value in values.items():
             key = name.strip("-")  # raises AttributeError for what is no text, as wandb does
-            found = _plain(value)
+            found = plain(value)
             if not allow and key in self._items and not _is_equal(found, self._items[key]):
                 raise ConfigError(
                     f'Attempted to change value of key "{key}" from {self._items[key]} to {found}\n'
@@ -118,7 +118,7 @@ def _is_equal(one: Any, other: Any) -> bool:
         return one is other
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as wandb has it in a configuration: arrays are lists, functions their names."""
     from samebit.compat.wandb.media import WBValue  # noqa: PLC0415  (it knows charts and tables)
 
@@ -127,11 +127,11 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(map(_plain, value), key=repr)
+        return sorted(map(plain, value), key=repr)
     if hasattr(value, "shape") and hasattr(value, "tolist"):
         return value.tolist()
     name = getattr(value, "__qualname__", None) if callable(value) else None

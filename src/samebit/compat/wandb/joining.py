@@ -24,7 +24,7 @@ from samebit.session.elsewhere import next_step
 from samebit.session.ranks import find_around, is_worker
 from samebit.session.recording import Recording
 
-__all__ = ["attach", "attach_told", "current", "finish", "init", "on_change", "settle"]
+__all__ = ["attach", "attach_told", "finish", "here", "init", "on_change", "settle"]
 
 _ID = "wandb id"  # the kind of the note by which a run is found that a script gave an id
 _BAD = set(":;,#?/'")
@@ -57,9 +57,12 @@ def on_change(tell: Any) -> None:
     _here.change = tell
 
 
-def current() -> Run | None:
-    """`wandb.run`."""
-    return _here.run
+def here() -> Recorded | None:
+    """The run that this process records, or that its `init` took and finished; None without."""
+    recording = doors.current() or _here.used
+    if recording is None:
+        return None
+    return Ours(doors.Joined(doors.handle(recording), recording), recording, first_step=0)
 
 
 def init(

@@ -8,7 +8,7 @@ content was there already.
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -142,13 +142,22 @@ def _loaded(text: str | None, otherwise: Any) -> Any:
     return found if isinstance(found, type(otherwise)) else otherwise
 
 
-def versions_of(store: Path, name: str) -> list[Labelled]:
-    """Each content of a name that was not let go of, in order of its first version."""
+def versions_of(
+    store: Path, name: str, counts: Callable[[DataRecord], bool] | None = None
+) -> list[Labelled]:
+    """Each content of a name that was not let go of, in order of its first version.
+
+    Args:
+        store: where.
+        name: of versions.
+        counts: which records count; all where it is left out.
+    """
     numbers: dict[str, int] = {}
     newest: dict[str, DataRecord] = {}
     owner: dict[str, str] = {}
-    alive = versions.still_there(versions.read_records(store, name))
-    for record in alive:
+    for record in versions.still_there(versions.read_records(store, name)):
+        if counts is not None and not counts(record):
+            continue
         numbers.setdefault(record.manifest, len(numbers))
         newest[record.manifest] = record
         owner[_LATEST] = record.manifest
@@ -177,7 +186,9 @@ def labelled(store: Path, record: DataRecord) -> Labelled:
     return Labelled(record, 0, ())
 
 
-def find(store: Path, reference: str) -> Labelled:
+def find(
+    store: Path, reference: str, counts: Callable[[DataRecord], bool] | None = None
+) -> Labelled:
     """The version that `NAME`, `NAME:v3`, `NAME:ALIAS` or `NAME:DIGITS` means.
 
     What stands before a `/` (an entity, a project) says nothing here.
@@ -186,7 +197,7 @@ def find(store: Path, reference: str) -> Labelled:
         NotFound: there is none; UsageError for a name that nothing can have.
     """
     name, _, label = reference.rpartition("/")[2].partition(":")
-    known = versions_of(store, versions.check_name(name))
+    known = versions_of(store, versions.check_name(name), counts)
     wanted = label or _LATEST
     for one in known:
         if wanted in one.aliases or wanted == f"v{one.number}":

@@ -1,7 +1,7 @@
 """Artifacts that a run logs and uses, and how a replay finds those that its run had."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from samebit.folders.read import read_run
 from samebit.objects.store import Store
 from samebit.records import DataRecord
 
-__all__ = ["log_artifact", "use_artifact"]
+__all__ = ["find_artifact", "log_artifact", "store_of", "there_then", "use_artifact"]
 
 
 def log_artifact(
@@ -98,20 +98,49 @@ def use_artifact(recorded: Recorded, given: Any, type: str | None) -> Artifact:
         name = given.name
     else:
         name = str(given)
-    store = Store(
-        recorded.path.parent.parent
-        if recorded.path is not None
-        else places.choose_store(Path.cwd())
-    )
+    artifact, record = find_artifact(store_of(recorded), name, type, recorded)
+    _tell(recorded, "used", record, given=name)
+    return artifact
+
+
+def find_artifact(
+    path: Path, name: str, type: str | None, recorded: Recorded | None
+) -> tuple[Artifact, DataRecord]:
+    """The version that a name means in a store, and its record; raises as `use_artifact`."""
+    store = Store(path)
     try:
-        found = _used_then(recorded, store, name) or kept.find(store.path, name)
+        found = _used_then(recorded, store, name) if recorded is not None else None
+        found = found or kept.find(path, name)
     except SamebitError as error:
         raise CommError(f"there is no artifact {name!r}: {error.what}") from error
     artifact = Artifact.of(store, found)
     if type is not None and artifact.type != type:
         raise CommError(f"artifact {name!r} is of the type {artifact.type!r}, not {type!r}")
-    _tell(recorded, "used", found.record, given=name)
-    return artifact
+    return artifact, found.record
+
+
+def store_of(recorded: Recorded) -> Path:
+    """Where the artifacts of a run are, in a replay those of its run."""
+    if recorded.path is not None:
+        return recorded.path.parent.parent
+    return places.choose_store(Path.cwd())
+
+
+def there_then(recorded: Recorded) -> Callable[[DataRecord], bool] | None:
+    """In a replay, which versions were there for its run at this place; else None: all are.
+
+    These are the versions from before it began, and those of its own that the replay has come to.
+    """
+    if not recorded.is_replay:
+        return None
+    assert recorded.path is not None
+    began_ns = RunFolder(recorded.path.parent / recorded.id).record().started_ns
+    facts = read_run(RunFolder(recorded.path)).all_facts("artifact")
+    made = {(fact["name"], fact["manifest"]) for fact in facts if fact["how"] == "logged"}
+    return lambda record: (
+        record.at_ns < began_ns
+        or (record.origin.get("run") == recorded.id and (record.name, record.manifest) in made)
+    )
 
 
 def _facts(recorded: Recorded, how: str) -> list[dict[str, Any]]:
@@ -140,4 +169,5 @@ def _as_recorded(recorded: Recorded, store: Store, artifact: Artifact) -> None:
             for one in kept.versions_of(store.path, artifact.name):
                 if one.record.manifest == fact["manifest"]:
                     artifact.was_logged(store, one)
+                    _tell(recorded, "logged", one.record, given=artifact.name)
                     return

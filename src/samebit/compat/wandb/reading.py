@@ -1,21 +1,23 @@
 """`wandb.Api`: finds runs, artifacts and projects of the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from samebit import places
-from samebit.compat.wandb import kept
+from samebit.compat.wandb import joining, kept, making
 from samebit.compat.wandb.artifacts import Artifact
 from samebit.compat.wandb.faults import CommError, RunNotFound
 from samebit.compat.wandb.filters import fits, sort_key
-from samebit.compat.wandb.joining import find_ours
 from samebit.compat.wandb.read_runs import Run, User
+from samebit.compat.wandb.recorded import Recorded
 from samebit.errors import NotFound, SamebitError
 from samebit.folders.find import find_run, list_runs
 from samebit.folders.folder import user_name
 from samebit.folders.read import read_run
 from samebit.objects.store import Store
+from samebit.records import DataRecord
+from samebit.session import doors
 
 __all__ = ["Api", "Project", "Runs"]
 
@@ -40,6 +42,7 @@ class Api:
     ) -> None:
         self.settings = {"entity": None, "project": None, **(overrides or {})}
         self._store = store
+        self._is_of_here = store is None
 
     @property
     def store(self) -> Path:
@@ -61,6 +64,14 @@ class Api:
         """The user, as `.username`."""
         return User(user_name())
 
+    def _recorded(self) -> Recorded | None:
+        """The run of this process, unless the store was said."""
+        return joining.here() if self._is_of_here else None
+
+    def _artifacts(self, recorded: Recorded | None) -> Path:
+        """Where artifacts are: of a replay in the store of its run."""
+        return making.store_of(recorded) if recorded is not None else self.store
+
     def run(self, path: str) -> "Run":
         """A run, by `entity/project/id` or the id alone: ours, one that `init` was given, a name.
 
@@ -69,7 +80,7 @@ class Api:
         """
         id = path.rstrip("/").rpartition("/")[2].rpartition(":")[2]
         try:
-            found = find_ours(self.store, id) or find_run(self.store, id)
+            found = joining.find_ours(self.store, id) or find_run(self.store, id)
             return Run(read_run(found))
         except SamebitError as error:
             raise RunNotFound(f"Could not find run <Run {path}>: {error.what}") from error
@@ -114,32 +125,36 @@ class Api:
         return Runs([*having, *lacking])
 
     def artifact(self, name: str, type: str | None = None) -> Artifact:
-        """A version of data by `NAME:v3`, `NAME:ALIAS`, `NAME`; CommError where there is none."""
-        try:
-            artifact = Artifact.of(Store(self.store), kept.find(self.store, name))
-        except SamebitError as error:
-            raise CommError(f"there is no artifact {name!r}: {error.what}") from error
-        if type is not None and artifact.type != type:
-            raise CommError(f"artifact {name!r} is of the type {artifact.type!r}, not {type!r}")
-        return artifact
+        """A version of data by `NAME:v3`, `NAME:ALIAS`, `NAME`; CommError where there is none.
+
+        A run that goes on has used it, so that its replay finds the same one.
+        """
+        recorded = self._recorded()
+        if recorded is not None and doors.current() is not None:
+            return making.use_artifact(recorded, name, type)
+        return making.find_artifact(self._artifacts(recorded), name, type, recorded)[0]
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
-        """Whether there is one."""
+        """Whether there is one; in a replay, whether there was one then."""
+        recorded = self._recorded()
+        store = self._artifacts(recorded)
         try:
-            self.artifact(name, type)
-        except CommError:
+            found = kept.find(store, name, _counts(recorded))
+        except SamebitError:
             return False
-        return True
+        return type in (None, Artifact.of(Store(store), found).type)
 
     def artifacts(
         self, type_name: str, name: str, per_page: int = 50, tags: Any = None
     ) -> list[Artifact]:
         """Every version of a name that is of a type, the newest first."""
+        recorded = self._recorded()
+        store = self._artifacts(recorded)
         try:
-            known = kept.versions_of(self.store, name.rpartition("/")[2])
+            known = kept.versions_of(store, name.rpartition("/")[2], _counts(recorded))
         except SamebitError as error:
             raise CommError(error.what) from error
-        of_it = [Artifact.of(Store(self.store), one) for one in reversed(known)]
+        of_it = [Artifact.of(Store(store), one) for one in reversed(known)]
         return [one for one in of_it if type_name in (None, one.type)]
 
     def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> list[Artifact]:
@@ -157,6 +172,10 @@ class Api:
 
     def flush(self) -> None:
         """Of no effect: each call reads anew."""
+
+
+def _counts(recorded: Recorded | None) -> Callable[[DataRecord], bool] | None:
+    return making.there_then(recorded) if recorded is not None else None
 
 
 class Project:

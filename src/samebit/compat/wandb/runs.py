@@ -323,7 +323,7 @@ class Run:
         """
         if self._is_over:
             raise self._finished("save")
-        return self._files.save(glob_str, base_path, policy)
+        return self._files.save(glob_str, base_path, policy, self._dir)
 
     def restore(
         self,

@@ -43,14 +43,18 @@ class Saved:
         self._again: dict[str, str] = {}  # to be looked at when it ends: names, by path
         self._looks: dict[str, _Look | None] = {}  # what they were when they were kept
 
-    def save(self, pattern: Any, base_path: Any, policy: str) -> list[str]:
-        """As `Run.save`."""
+    def save(
+        self, pattern: Any, base_path: Any, policy: str, folder: str | None = None
+    ) -> list[str]:
+        """As `Run.save`; names of what lies in the run's folder begin there."""
         if policy not in _POLICIES:
             raise ValueError('Only "live", "end" and "now" policies are currently supported.')
         text = os.fsdecode(pattern)
         if text.startswith(_ELSEWHERE):
             hint(f"{text.partition('://')[0]}:// lies elsewhere already, and is passed over")
             return []
+        if base_path is None and folder is not None and Path(text).is_relative_to(folder):
+            base_path = folder
         base = _base(text, base_path)
         found = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else [text]
         paths: list[str] = []

@@ -142,6 +142,11 @@ class Away:
                 one.said = self._look(one)
         return [one.said for one in ours]
 
+    def wait(self, handles: Sequence[Handle], most_s: float) -> None:
+        """As its place does; what the remote has comes with the next look."""
+        ours = [one for one in handles if isinstance(one, _Sent) and not one.look.is_over]
+        self._place.wait([one.handle for one in ours if one.handle is not None], most_s)
+
     def _fetch_going(self, now: float) -> None:
         """What runs have sent, without what they keep: that comes at their ends.
 

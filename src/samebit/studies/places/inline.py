@@ -56,6 +56,11 @@ class Inline:
             for handle in handles
         ]
 
+    def wait(self, handles: Sequence[Handle], most_s: float) -> None:
+        """Not at all where one is over; else for one that was found again."""
+        if not any(isinstance(one, _Over) for one in handles):
+            self._left.wait(handles, most_s)
+
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
         """Nothing is left to end, but for one that was found again."""
         if not isinstance(handle, _Over):

@@ -36,6 +36,7 @@ class _Process(Struct):
     found: tuple[int, int, str] | None = None
     processors: tuple[int, ...] = ()  # its own
     cards: tuple[str, ...] = ()
+    has_ended: bool = False  # by itself, when it was looked at last
     asked: float | None = None  # when what it has left behind was asked to end
 
     @property
@@ -103,14 +104,20 @@ class Local:
         """How it is with each."""
         return [self._look(handle) for handle in handles if isinstance(handle, _Process)]
 
+    def wait(self, handles: Sequence[Handle], most_s: float) -> None:
+        """Until one ends. Those that have ended, of which something is left, end nothing more."""
+        ours = [one for one in handles if isinstance(one, _Process)]
+        alive.wait_for_end([one.pid for one in ours if not one.has_ended], most_s)
+
     def _look(self, process: _Process) -> Look:
         if process.child is not None:
             code = process.child.poll()
-            is_over = code is not None
+            process.has_ended = code is not None
         else:
             assert process.found is not None
-            is_over, code = alive.is_alive(*process.found) is False, None
-        return Look(True, code) if is_over and _leaves_nothing(process) else Look(False)
+            process.has_ended, code = alive.is_alive(*process.found) is False, None
+        is_over = process.has_ended and _leaves_nothing(process)
+        return Look(True, code) if is_over else Look(False)
 
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
         """SIGTERM to the supervisor, which passes it on; or SIGKILL to all of the session."""

@@ -71,6 +71,10 @@ class Place(Protocol):
         """How it is with each, in this order."""
         ...
 
+    def wait(self, handles: Sequence[Handle], most_s: float) -> None:
+        """Return after so many seconds, or sooner where `look` may say something else of one."""
+        ...
+
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
         """Ask a job to end, or end it; what is over already is left alone."""
         ...

@@ -115,6 +115,10 @@ class Ray:
             return Look(True, code)
         return Look(True, code, said)
 
+    def wait(self, handles: Sequence[Handle], most_s: float) -> None:
+        """For one that is a process here; else as long as that: Ray tells what it is asked."""
+        self._here.wait(handles, most_s)
+
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
         """SIGTERM to the supervisor, or SIGKILL to all of it; what still waits never begins."""
         if isinstance(handle, _Actor):

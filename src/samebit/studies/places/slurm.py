@@ -127,6 +127,10 @@ class Slurm:
             self._took_s = self._looked - began if answers else 0.0
         return [handle.look for handle in handles if isinstance(handle, _Task)]
 
+    def wait(self, handles: Sequence[Handle], most_s: float) -> None:
+        """As long as that: Slurm tells nothing that it is not asked."""
+        time.sleep(most_s)
+
     def cancel(self, handle: Handle, *, at_once: bool = False) -> None:
         """Have it ended with the next question, which comes at once."""
         if not isinstance(handle, _Task) or handle.look.is_over:
