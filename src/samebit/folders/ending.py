@@ -4,6 +4,7 @@ Nobody need have written it down. Who watched the command knows best, then what 
 said at its own end; where neither is there, a living process or a growing journal tells.
 """
 
+import re
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,7 @@ _HEARTBEAT_S = 300.0
 _SKEW_S = 30.0  # by which the clocks of a node and of who had it run may differ
 # How libraries say it in exceptions of another kind: torch's allocators, JAX, a loader's worker.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "RESOURCE_EXHAUSTED: Out of")
+_NAMED = re.compile(r"[\w.]+(:|$)")  # `ValueError: …`, `KeyboardInterrupt`
 _OF_A_FRAME = '  File "'  # begins what a traceback says of each frame
 
 Said = Sequence[tuple[str, Any]]  # facts `end` with their ranks, oldest first
@@ -167,7 +169,7 @@ def raised(exception: object) -> str:
     lines = exception.strip("\n").splitlines() if isinstance(exception, str) else []
     frames = [at for at, line in enumerate(lines) if line.startswith(_OF_A_FRAME)]
     if not frames:
-        return lines[0] if lines else ""
+        return next((line for line in lines[:1] if _NAMED.match(line)), lines[-1] if lines else "")
     behind = lines[frames[-1] + 1 :]
     return next((line for line in behind if not line.startswith(" ")), lines[-1])
 

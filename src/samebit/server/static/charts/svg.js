@@ -36,7 +36,7 @@ export function svg({ title, xTitle, note, curves, colors, ...how }) {
   root.append(element("path", { d: `M${BOX.left} ${BOX.bottom}H${BOX.right}`, stroke: colors["--dim"] }),
     words("text", { x: BOX.right, y: BOX.bottom + 36, "text-anchor": "end", fill: colors["--dim"] }, xTitle));
   const clip = element("clipPath", { id: "box" });
-  clip.append(element("rect", { x: BOX.left, y: BOX.top, width: BOX.right - BOX.left, height: BOX.bottom - BOX.top }));
+  clip.append(element("rect", { x: BOX.left - DOT, y: BOX.top - DOT, width: BOX.right - BOX.left + 2 * DOT, height: BOX.bottom - BOX.top + 2 * DOT }));
   const inside = element("g", { "clip-path": "url(#box)", fill: "none", "stroke-linejoin": "round" });
   root.append(clip, inside);
   const apart = besideEachOther(curves);
@@ -52,7 +52,7 @@ export function svg({ title, xTitle, note, curves, colors, ...how }) {
       d: markOf(value).map((stroke) => `M${stroke.map(([right, down]) => `${(x(curve.x[place]) + right).toFixed(1)} ${(y(curve.y[place]) + down).toFixed(1)}`).join("L")}`).join("") }));
     const [left, top] = [BOX.left + (at % 3) * 190, HIGH - 8 + 16 * Math.floor(at / 3)];
     root.append(element("path", { d: `M${left} ${top - 4}h18`, stroke: color, "stroke-width": 2, "stroke-dasharray": dashes(curve.number).join(" ") }),
-      words("text", { x: left + 24, y: top, fill: colors["--ink"] }, curve.label.slice(0, 28)));
+      words("text", { x: left + 24, y: top, fill: colors["--ink"] }, curve.label.length > 28 ? `${curve.label.slice(0, 27)}…` : curve.label));
   });
   return new XMLSerializer().serializeToString(root);
 }
