@@ -1,5 +1,6 @@
 """A browser that asks the page's server, in this process."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,9 +27,13 @@ def client(store: Path, **more: Any) -> TestClient:
 
 @contextmanager
 def opened(store: Path, **more: Any) -> Iterator[TestClient]:
-    """One that has the link."""
+    """One that has the link, after the store was read."""
     with client(store, **more) as browser:
         browser.headers.update(KNOWN)
+        while (answer := browser.get("/api/store")).status_code == 200:
+            if not from_json(answer.content)["waiting"]:
+                break
+            time.sleep(0.01)
         yield browser
 
 

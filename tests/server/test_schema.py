@@ -6,7 +6,6 @@ with a store of everything, takes longer; it is in the group `contract`.
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,6 @@ def compared_text(browser: TestClient, two: str) -> dict[str, str]:
 
 def asked_well(browser: TestClient, leafy: str) -> dict[str, tuple[str, dict[str, str]]]:
     """Of each address a good question."""
-    while ask(browser, "store")["waiting"]:
-        time.sleep(0.05)
     found = ask(browser, "runs", columns="name")
     at = dict(zip(values(found["columns"]["name"]), found["ids"], strict=True))
     two = f"{at['first-twin']},{at['second-twin']}"

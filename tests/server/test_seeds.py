@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +66,10 @@ def test_the_best_of_n_is_that_of_the_statistics(store: Path) -> None:
         assert refusal(browser, "seeds/best", by="", metric="acc", better="best")[0] == 400
 
 
-def read_all(browser: Any) -> None:
-    """Wait until the index has every run."""
-    until = time.monotonic() + 60
-    while ask(browser, "store")["waiting"] and time.monotonic() < until:
-        time.sleep(0.05)
-
-
 def test_of_many_runs_the_budgets_are_few_and_go_to_the_end(store: Path) -> None:
     for seed in range(130):
         of(store, "plain", seed / 100, init=seed)
     with opened(store) as browser:
-        read_all(browser)
         (found,) = ask(browser, "seeds/best", by="", metric="acc")["groups"]
         budgets = [one["n"] for one in found["best"]]
         assert len(budgets) <= 60
@@ -221,7 +212,6 @@ def test_a_grid_that_nobody_could_read_is_refused(store: Path) -> None:
     ids = [of(store, "plain", 0.5, init=at, order=at % 2) for at in range(61)]
     query = {"metric": "acc", "down": "config.init_seed", "across": "config.order_seed"}
     with opened(store) as browser:
-        read_all(browser)
         status, error = refusal(browser, "seeds/crossing", ids=",".join(ids), **query)
         assert (status, error["what"]) == (400, "a grid of 61 × 2 seeds is too large to be read")
 
@@ -233,7 +223,6 @@ def test_when_the_end_can_be_told_is_told_of_finished_runs(store: Path) -> None:
         ]
         record(store, seed=at, rows=rows)
     with opened(store) as browser:
-        read_all(browser)
         (group,) = ask(browser, "runs/groups", by="", metric="acc")["groups"]
         query = {"ids": ",".join(group["runs"]), "metric": "acc"}
         found = ask(browser, "seeds/group", **query, better="higher")
@@ -254,7 +243,6 @@ def study(store: Path) -> Path:
 
 def test_what_a_study_ran_again_is_the_floor_and_no_seed(study: Path) -> None:
     with opened(study) as browser:
-        read_all(browser)
         (group,) = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
         assert group["n"] == 6
         assert (group["over"], group["notes"][-1][:24]) == (CROSSED, "crossed runs share their")
@@ -289,7 +277,6 @@ def test_a_group_is_what_seeds_show_tells_and_two_are_what_versus_says(
     of(store, "plain", 0.5)
     monkeypatch.setenv("SAMEBIT_DIR", str(store))
     with opened(store) as browser:
-        read_all(browser)
         found = ask(browser, "runs/groups", by="group", metric="acc")["groups"]
         ids = {
             one["values"][0]: ",".join([*one["runs"], *(run for run, _ in one["left_out"])])

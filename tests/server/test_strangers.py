@@ -3,7 +3,6 @@
 import copy
 import random
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,8 +100,6 @@ def test_a_fact_that_is_something_else_is_told_or_left_out_and_never_a_fault(
         changed[run.id] = name, path, junk
     faults: list[Any] = []
     with opened(store) as browser:
-        while ask(browser, "store")["waiting"]:
-            time.sleep(0.05)
         assert len(ask(browser, "runs", columns="id")["ids"]) == AT_ONCE
         for run_id, what in changed.items():
             asked = [f"runs/{run_id}{part}" for part in PARTS]
