@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from samebit import places
+from samebit.folders.ending import GONE
+from samebit.folders.read import read_run
 from samebit.query.aspects import find_aspects
 from samebit.query.lacks import find_lacks
 from tests.query.test_lacks import LOCKED, PACKAGES
@@ -64,3 +66,11 @@ def test_without_code_it_is_missing_though_nothing_says_how_to_get_it(recorder: 
     view = recorder.run([LOCKED, PACKAGES])
     code = find_aspects(view)[0]
     assert (code.name, code.state, code.what) == ("code", "missing", "it was not recorded")
+
+
+def test_how_a_run_ended_that_was_broken_off_is_missing(recorder: Recorder) -> None:
+    folder = recorder.run().folder
+    (folder.path / "executions" / "1" / "end.json").unlink()
+    folder.add_note(GONE, {"execution": 1})
+    (end,) = (one for one in find_aspects(read_run(folder)) if one.name == "end")
+    assert (end.state, end.what) == ("missing", "broken off: nothing came that says how")

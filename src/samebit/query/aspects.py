@@ -198,4 +198,6 @@ def _schedule(view: View) -> Has:
 def _end(view: View) -> Has:
     if view.status == "unknown":
         return None, "nobody knows"
+    if view.status == "broken off":
+        return False, "broken off: nothing came that says how"
     return (None, "it goes on") if view.status == "running" else (True, view.status)
