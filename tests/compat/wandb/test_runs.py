@@ -238,6 +238,10 @@ def test_variables_and_settings_are_read_where_no_argument_says(project: Project
         settings = wandb.Settings(run_name="by settings", console="off", start_method="fork")
         run = wandb.init(settings=settings)
         print([run.name, run.project, run.tags, run.group, run.notes, run.job_type, run.entity])
+        had = run.settings
+        assert (had.run_id, had.run_name, had.project) == (run.id, "by settings", "p")
+        assert (had.run_tags, had.run_group, had.mode) == (("a", "b"), "g", "offline")
+        assert (had.console, settings.run_id) == ("off", None)  # another run may be given the same
     """
     environ = {
         "WANDB_NAME": "by variable",

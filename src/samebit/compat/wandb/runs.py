@@ -45,7 +45,7 @@ class Run:
         recorded: the run that is recorded.
         told: of it.
         over: is called when it is finished.
-        settings: as they were given.
+        settings: as they were given; what the run is called is put beside.
         definitions: of metrics, by the process that it is of.
     """
 
@@ -64,7 +64,7 @@ class Run:
         self._is_over = False
         self._files = saved.Saved(recorded)
         self._dir: str | None = None
-        self.settings = settings or Settings()
+        self.settings = _settings(settings, recorded, told)
         self._history = History(recorded.log, recorded.first_step, self._met)
         self.summary = Summary(
             self._history,
@@ -493,3 +493,19 @@ class _Status(Struct, frozen=True):
     sync_items_total: int = 0
     sync_items_pending: int = 0
     sync_time: None = None
+
+
+def _settings(given: Settings | None, recorded: Recorded, told: Told) -> Settings:
+    """What was given, with what the run is called; nothing is sent anywhere."""
+    called = {
+        "mode": "disabled" if told.disabled else "offline",
+        "project": told.project,
+        "entity": told.entity or None,
+        "run_id": recorded.id,
+        "run_name": recorded.name or told.name,
+        "run_group": told.group or None,
+        "run_job_type": told.job_type or None,
+        "run_notes": told.notes,
+        "run_tags": told.tags,
+    }
+    return Settings(**{**(vars(given) if given is not None else {}), **called})
