@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from samebit import places
 from samebit.compat.wandb import configs, kept
+from samebit.compat.wandb.entries import ArtifactEntry, Manifest, check_aliases
 from samebit.compat.wandb.faults import ArtifactNotLoggedError
 from samebit.compat.wandb.kept import Content, Labelled
 from samebit.compat.wandb.saying import lacks
@@ -20,46 +21,11 @@ from samebit.data.manifests import Item
 from samebit.errors import SamebitError
 from samebit.objects.store import Store
 
-__all__ = ["Artifact", "ArtifactEntry", "check_aliases"]
+__all__ = ["Artifact"]
 
 _NAME = re.compile(r"[A-Za-z0-9_\-.]+")
 _POLICIES = ("mutable", "immutable")
 _SUFFIX = ".table.json"
-
-
-def check_aliases(aliases: str | Sequence[str] | None) -> list[str]:
-    """Aliases as a list; ValueError for one that wandb refuses."""
-    found = [aliases] if isinstance(aliases, str) else list(aliases or ())
-    if any("/" in alias or ":" in alias for alias in found):
-        raise ValueError("Aliases must not contain any of the following characters: '/', ':'")
-    return found
-
-
-class ArtifactEntry:
-    """A file of an artifact."""
-
-    def __init__(self, artifact: "Artifact", path: str, size: int, digest: str, ref: str = ""):
-        self.path = path
-        self.name = path
-        self.size = size
-        self.digest = digest
-        self.ref = ref or None
-        self._artifact = artifact
-
-    def ref_target(self) -> str:
-        """The address that it stands for; ValueError where it is a file."""
-        if self.ref is None:
-            raise ValueError("Only reference entries support ref_target().")
-        return self.ref
-
-    def download(self, root: str | os.PathLike[str] | None = None, **more: Any) -> str:
-        """Write it below a folder; its path."""
-        return self._artifact.fetch([self.path], root)[0]
-
-
-class _Manifest:
-    def __init__(self, entries: dict[str, ArtifactEntry]) -> None:
-        self.entries = entries
 
 
 class Artifact:
@@ -335,9 +301,9 @@ class Artifact:
         return draft
 
     @property
-    def manifest(self) -> _Manifest:
+    def manifest(self) -> Manifest:
         """Its files by their paths, in `.entries`."""
-        return _Manifest({entry.path: entry for entry in self._entries()})
+        return Manifest({entry.path: entry for entry in self._entries()})
 
     def _entries(self) -> Iterator[ArtifactEntry]:
         if self._logged is None:

@@ -12,9 +12,9 @@ from samebit.compat.wandb import configs
 from samebit.compat.wandb.faults import UsageError
 from samebit.compat.wandb.history import Definition, read_definition
 from samebit.compat.wandb.recorded import Nothing, OfAnother, Ours, Recorded
-from samebit.compat.wandb.runs import Run, Told
+from samebit.compat.wandb.runs import Run
 from samebit.compat.wandb.saying import hint, lacks
-from samebit.compat.wandb.settings import Settings
+from samebit.compat.wandb.settings import Settings, Told
 from samebit.errors import NotFound, SamebitError
 from samebit.folders.find import list_runs
 from samebit.folders.folder import RunFolder, user_name

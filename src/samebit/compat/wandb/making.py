@@ -7,7 +7,8 @@ from typing import Any
 
 from samebit import places
 from samebit.compat.wandb import kept
-from samebit.compat.wandb.artifacts import Artifact, check_aliases
+from samebit.compat.wandb.artifacts import Artifact
+from samebit.compat.wandb.entries import check_aliases
 from samebit.compat.wandb.faults import CommError
 from samebit.compat.wandb.kept import Labelled
 from samebit.compat.wandb.recorded import Recorded

@@ -15,27 +15,12 @@ from samebit.compat.wandb.faults import UsageError
 from samebit.compat.wandb.history import Definition, History, Metric, make_definition
 from samebit.compat.wandb.recorded import Recorded
 from samebit.compat.wandb.saying import hint, termlog, termwarn
-from samebit.compat.wandb.settings import Settings
+from samebit.compat.wandb.settings import Settings, Told, named
 from samebit.compat.wandb.summaries import Summary
 
-__all__ = ["Run", "Told"]
+__all__ = ["Run"]
 
 _LEVELS = ("INFO", "WARN", "ERROR")
-
-
-class Told(Struct, frozen=True):
-    """What `init` was told of a run, by its arguments, settings and variables."""
-
-    project: str = "uncategorized"
-    entity: str = ""
-    group: str = ""
-    job_type: str = ""
-    name: str | None = None
-    notes: str | None = None
-    tags: tuple[str, ...] = ()
-    id: str | None = None
-    folder: str | None = None
-    disabled: bool = False
 
 
 class Run:
@@ -64,7 +49,7 @@ class Run:
         self._is_over = False
         self._files = saved.Saved(recorded)
         self._dir: str | None = None
-        self.settings = _settings(settings, recorded, told)
+        self.settings = named(settings, told, recorded.id, recorded.name)
         self._history = History(recorded.log, recorded.first_step, self._met)
         self.summary = Summary(
             self._history,
@@ -493,19 +478,3 @@ class _Status(Struct, frozen=True):
     sync_items_total: int = 0
     sync_items_pending: int = 0
     sync_time: None = None
-
-
-def _settings(given: Settings | None, recorded: Recorded, told: Told) -> Settings:
-    """What was given, with what the run is called; nothing is sent anywhere."""
-    called = {
-        "mode": "disabled" if told.disabled else "offline",
-        "project": told.project,
-        "entity": told.entity or None,
-        "run_id": recorded.id,
-        "run_name": recorded.name or told.name,
-        "run_group": told.group or None,
-        "run_job_type": told.job_type or None,
-        "run_notes": told.notes,
-        "run_tags": told.tags,
-    }
-    return Settings(**{**(vars(given) if given is not None else {}), **called})

@@ -1,8 +1,10 @@
-"""`wandb.Settings`: any names; those that mean something here are read by `init`."""
+"""`wandb.Settings`: any names; those that mean something here are read by `init`, as arguments."""
 
 from typing import Any
 
-__all__ = ["Settings"]
+from msgspec import Struct
+
+__all__ = ["Settings", "Told", "named"]
 
 # Those that arguments of `init` have, by that name.
 _ARGUMENTS = {
@@ -34,3 +36,34 @@ class Settings:
         return {
             _ARGUMENTS.get(name, name): value for name, value in given.items() if value is not None
         }
+
+
+class Told(Struct, frozen=True):
+    """What `init` was told of a run, by its arguments, settings and variables."""
+
+    project: str = "uncategorized"
+    entity: str = ""
+    group: str = ""
+    job_type: str = ""
+    name: str | None = None
+    notes: str | None = None
+    tags: tuple[str, ...] = ()
+    id: str | None = None
+    folder: str | None = None
+    disabled: bool = False
+
+
+def named(given: Settings | None, told: Told, run_id: str, name: str | None) -> Settings:
+    """What was given, with what the run is called; nothing is sent anywhere."""
+    called = {
+        "mode": "disabled" if told.disabled else "offline",
+        "project": told.project,
+        "entity": told.entity or None,
+        "run_id": run_id,
+        "run_name": name or told.name,
+        "run_group": told.group or None,
+        "run_job_type": told.job_type or None,
+        "run_notes": told.notes,
+        "run_tags": told.tags,
+    }
+    return Settings(**{**(vars(given) if given is not None else {}), **called})
