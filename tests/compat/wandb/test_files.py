@@ -221,6 +221,7 @@ def test_the_api_reads_what_runs_recorded(project: Project) -> None:
         assert (run.state, run.group, run.tags, run.notes) == ("finished", "g", ["t1"], "text")
         assert (run.config, run.summary["best"]) == ({"lr": 0.1, "net": {"depth": 1}}, 1)
         assert run.summary["loss"] == {"min": 1} and run.summary["acc"] == 9
+        assert run.summary._json_dict == {**run.summary}
         rows = list(run.scan_history(keys=["_step", "acc"]))
         assert rows == [{"_step": at, "acc": at} for at in range(10)]
         assert list(run.history(keys=["acc"], pandas=False))[0] == {"_step": 0, "acc": 0}

@@ -34,6 +34,14 @@ class User:
         self.teams: list[str] = []
 
 
+class Summary(dict[str, Any]):
+    """The summary of one; wandb's guide to exports asks it for `_json_dict`."""
+
+    @property
+    def _json_dict(self) -> dict[str, Any]:
+        return dict(self)
+
+
 class Run:
     """A run that was recorded."""
 
@@ -49,7 +57,7 @@ class Run:
         self.notes = view.said.text
         self._name = view.name
         self._config: dict[str, Any] | None = None
-        self._summary: dict[str, Any] | None = None
+        self._summary: Summary | None = None
 
     @property
     def id(self) -> str:
@@ -142,10 +150,10 @@ class Run:
         }
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Summary:
         """One value a metric: as it was said, defined, or logged last."""
         if self._summary is None:
-            self._summary = self._summed_up()
+            self._summary = Summary(self._summed_up())
         return self._summary
 
     summary_metrics = summary
