@@ -168,9 +168,9 @@ def test_keys_zoom_move_and_go_back_and_a_chart_has_the_whole_screen(looked: Ope
     page.wait_for_url(re.compile("charts=.*loss$"))
     page.get_by_role("button", name="full screen: loss").click()
     page.wait_for_url(re.compile("large=loss"))
-    box = page.locator(".plot-box").bounding_box()
-    assert box is not None
-    assert box["height"] > 500
+    page.wait_for_function(
+        "() => document.querySelector('.plot-box')?.getBoundingClientRect().height > 500"
+    )
     page.keyboard.press("Escape")
     page.get_by_role("button", name="full screen: loss").wait_for()
 

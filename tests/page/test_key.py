@@ -24,7 +24,7 @@ def test_any_tab_of_the_same_browser_is_let_in_and_no_other_browser(
         second.get_by_role("heading", name="mine").wait_for()
         stranger = browser.new_context().new_page()
         stranger.goto(site.origin)
-        stranger.get_by_text("open the link that `samebit ui` printed").wait_for()
+        stranger.get_by_text("open the link that samebit ui").wait_for()
         assert "mine" not in stranger.content()
         # In the tab that says so the link is opened after all.
         stranger.goto(site.link)
@@ -50,7 +50,7 @@ def test_the_link_of_the_next_start_takes_the_place_of_the_last(
         assert asked(page, "store")["runs"] == 1
         assert page.url == second.origin + "/"
         page.goto(first.link)
-        page.get_by_text("open the link that `samebit ui` printed").wait_for()
+        page.get_by_text("open the link that samebit ui").wait_for()
         context.close()
 
 

@@ -155,7 +155,7 @@ def test_a_run_that_is_killed_has_told_what_it_had_loaded(project: Project) -> N
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         model(torch.ones(1, 1)).sum().backward()
         optimizer.step()
-        wait_until_told("modules", "torch.threads")
+        wait_until_told("sources", "torch.threads")
         os.kill(os.getpid(), signal.SIGKILL)
         """,
     )
