@@ -234,6 +234,11 @@ def test_where_a_curve_becomes_nan_or_infinite_is_marked(browser: Any, tmp_path:
         # Of many holes only the first is marked, where the curve comes back.
         found.go("/curves?charts=^gaps")
         chart_of(page, "gaps").get_by_text("15 not finite from each × NaN on").wait_for()
+        # What no curve has a place for says why, by what x is.
+        found.go("/curves?charts=^gaps&x=loss")
+        chart_of(page, "gaps").get_by_text(
+            "no step of these runs has both this and loss"
+        ).wait_for()
 
 
 def test_a_chart_fills_the_whole_screen_until_escape_or_the_button(looked: Opened) -> None:

@@ -16,7 +16,7 @@ import { LineKey } from "../parts/line_key.js";
 import { Item, Menu } from "../parts/menu.js";
 import { Trouble } from "../parts/trouble.js";
 import { asked, columnsOf, drawn, rowsOf, unseen } from "./chart_data.js";
-import { isMetric, Look, note, xTicks, xTitle } from "./chart_look.js";
+import { isOfMetric, Look, note, xTicks, xTitle } from "./chart_look.js";
 import { ValueTable } from "./chart_table.js";
 
 const AGAIN_MS = 1000;  // at most so often while runs go on
@@ -120,7 +120,7 @@ function whyNothing(curves, answer, lacks, { hidden, how }) {
   if (curves.length === 0) {
     const has = answer.groups ? answer.groups.length : answer.curves.size;
     if (has > 0 && hidden.size > 0) return "all of its curves are left away";
-    return isMetric(how.x) ? `no step of these runs has both this and ${visible(how.x)}` : "none of these runs has it";
+    return isOfMetric(how) ? `no step of these runs has both this and ${visible(how.x)}` : "none of these runs has it";
   }
   if (!lacks.isEmpty) return "";
   if (how.zoom && lacks.odd > 0) return "no finite value in this part";

@@ -21,7 +21,7 @@ export function Look({ look, how }) {
 
 export const xTitle = (how) => ({ __proto__: null, step: "step", time: "time", relative: "time since the start" }[how.x] ?? visible(how.x));
 /** Whether x is another metric's value, rather than a step or a time. */
-export const isMetric = (how) => !["step", "time", "relative"].includes(how.x);
+export const isOfMetric = (how) => !["step", "time", "relative"].includes(how.x);
 const isOfTime = (how) => how.x === "relative" || how.x === "time";
 const xText = (x, how) => xTicks(how)?.(x) ?? `${xTitle(how)} ${number(x)}`;
 const secondsTick = (seconds) => duration(Math.round(seconds * 1000) / 1000);
