@@ -253,6 +253,15 @@ def test_a_run_that_may_go_on_is_read_again() -> None:
     assert seen == ["killed", "running", "finished", "finished"]
 
 
+def taken_up(asked: Sweeping, history: History) -> dict[int, Fate]:
+    """Every trial as one that an earlier controller decided, and that finished."""
+    fates: dict[int, Fate] = {}
+    for trial in history.trials:
+        assert asked.next(history, fates, 0) is not None
+        fates[trial.number] = Fate(trial, "finished", trial.last and trial.last.run)
+    return fates
+
+
 def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path: Path) -> None:
     second = 1_000_000_000
     rows: dict[str, Mapping[str, object]] = {}
@@ -283,10 +292,7 @@ def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path
             answers = open_sampler(STUDY, sweep_of("random"))
             study = replace(STUDY, sweep=sweep_of("random"))
             asked = Sweeping(study, sweep_of("random"), answers, budget, results)
-            fates: dict[int, Fate] = {}
-            for trial in log.history.trials:
-                assert asked.next(log.history, fates, 0) is not None
-                fates[trial.number] = Fate(trial, "finished", trial.last and trial.last.run)
+            fates = taken_up(asked, log.history)
             is_over = bool(used_up or budget.trials)
             assert (asked.next(log.history, fates, 1) is None) == is_over
             assert asked.used_up == used_up
@@ -299,14 +305,18 @@ def test_time_is_that_in_which_any_run_went_on_and_devices_are_added_up(tmp_path
         for budget, left in budgets_left.items():
             answers = open_sampler(STUDY, sweep_of("random"))
             asked = Sweeping(STUDY, sweep_of("random"), answers, budget, results)
-            assert asked.left_s(log.history) == (left and pytest.approx(left, abs=1))
+            assert asked.left_s(taken_up(asked, log.history)) == (
+                left and pytest.approx(left, abs=1)
+            )
         running = {"state": "running", "started": time.time_ns(), "machine.devices": 2}
         rows[log.history.trials[0].starts[0].run] = running
         results = Results(STUDY, sweep_of("random"), rows.get, lambda run: [])
         answers = open_sampler(STUDY, sweep_of("random"))
         budget = Budget(gpu_seconds=5 * 3600)
         asked = Sweeping(STUDY, sweep_of("random"), answers, budget, results)
-        left = asked.left_s(log.history)
+        fates = taken_up(asked, log.history)
+        fates[0] = replace(fates[0], state="running")
+        left = asked.left_s(fates)
         assert left is not None
         assert 0 < left <= 2 * 3600  # 4 of 5 hours, of two devices at once
 

@@ -26,7 +26,7 @@ class Asked(Protocol):
         """
         ...
 
-    def left_s(self, history: History) -> float | None:
+    def left_s(self, fates: Mapping[int, Fate]) -> float | None:
         """In how many seconds no more will be begun; None where no time bounds it."""
         ...
 
@@ -48,7 +48,7 @@ class Listed:
         self._at += 1
         return self._wanted[self._at - 1]
 
-    def left_s(self, history: History) -> None:
+    def left_s(self, fates: Mapping[int, Fate]) -> None:
         """A list is bounded by its length alone."""
 
     def total(self, given: int) -> int:

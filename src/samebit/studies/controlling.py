@@ -369,7 +369,7 @@ class _Loop:
             waiting = queued + len(self._waiting) + total - len(self._numbers)
             by_total = time_left(each, running, waiting, free)
             left += [by_total] if by_total is not None else []
-        if (by_time := self._asked.left_s(self._log.history)) is not None:
+        if (by_time := self._asked.left_s(self._fates)) is not None:
             left.append(max(by_time, time_left(each, running, 0, 0) or 0.0))
         return min(left, default=None)
 

@@ -17,7 +17,7 @@ from samebit.folders.ending import STOPPED_EARLY
 from samebit.studies.declared import ALL, Design, Study, Sweep, seed_of, settings_of
 from samebit.studies.fates import Fate
 from samebit.studies.following import Point
-from samebit.studies.lasting import Covered, Span, covered
+from samebit.studies.lasting import Covered, Span
 from samebit.studies.samplers import Answers
 from samebit.studies.space import Value
 from samebit.studies.trials import History, Trial
@@ -170,7 +170,7 @@ class Sweeping:
         most = self._budget.most(self._answers.size)
         return None if most is None else max(given, most * self._sweep.seeds)
 
-    def left_s(self, history: History) -> float | None:
+    def left_s(self, fates: Mapping[int, Fate]) -> float | None:
         """By the budgets of time and of devices, at the pace of those that run now.
 
         It is asked for at each look, and computed once in a while.
@@ -178,17 +178,18 @@ class Sweeping:
         now = time.monotonic()
         at, left = self._left
         if now - at >= _LOOK_S:
-            at, left = self._left = now, self._compute_left(history)
+            at, left = self._left = now, self._compute_left(fates)
         return None if left is None else max(0.0, left - (now - at))
 
-    def _compute_left(self, history: History) -> float | None:
+    def _compute_left(self, fates: Mapping[int, Fate]) -> float | None:
         budget, found = self._budget, list[float]()
-        if not budget.seconds and not budget.gpu_seconds:
+        if not budget.is_of_time:
             return None
-        spans, held = self._results.spent(history.trials)
-        devices = self._results.devices(history.trials)
+        seconds, held = self._spent(fates)
+        running = [one.trial for one in fates.values() if one.state == "running"]
+        devices = self._results.devices(running)
         if budget.seconds:
-            found.append(budget.seconds - covered(spans))
+            found.append(budget.seconds - seconds)
         if budget.gpu_seconds and devices:
             found.append((budget.gpu_seconds - held) / devices)
         return min(found, default=None)
@@ -277,16 +278,20 @@ class Sweeping:
         return (fates[trial].trial for trial in self._open[number] if trial in fates)
 
     def _used_up(self, fates: Mapping[int, Fate]) -> str:
-        """Which time is; of all runs that were begun, for none is still to be taken up."""
+        """Which time is."""
         budget = self._budget
         if not budget.is_of_time:
             return ""
+        seconds, held = self._spent(fates)
+        if budget.seconds and seconds >= budget.seconds:
+            return "seconds"
+        return "gpu_seconds" if budget.gpu_seconds and held >= budget.gpu_seconds else ""
+
+    def _spent(self, fates: Mapping[int, Fate]) -> tuple[float, float]:
+        """As `Results.spent`, in seconds, of all that were begun; none is still to be taken up."""
         going = chain.from_iterable(self._trials(number, fates) for number in self._open)
         spans, held = self._results.spent(going)
-        if budget.seconds and self._went_on.total(spans) >= budget.seconds:
-            return "seconds"
-        is_held = budget.gpu_seconds and self._held + held >= budget.gpu_seconds
-        return "gpu_seconds" if is_held else ""
+        return self._went_on.total(spans), self._held + held
 
 
 def _finite(value: object) -> float | None:
