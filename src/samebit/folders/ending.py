@@ -7,7 +7,7 @@ said at its own end; where neither is there, a living process or a growing journ
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +66,21 @@ def status(starts: Sequence[ExecutionStart], end: ExecutionEnd | None, said: Sai
 
 def stopped_early(notes: Iterable[Note], execution: int) -> str | None:
     """By whom and why an execution was stopped early; None where nobody says that it was."""
-    said = [note.value for note in notes if note.kind == STOPPED_EARLY]
-    whys = [
-        str(one.get("why"))
-        for one in said
-        if isinstance(one, dict) and one.get("execution") == execution
-    ]
+    whys = [str(note.value.get("why")) for note in _of(notes, STOPPED_EARLY, execution)]
     return whys[-1] if whys else None
 
 
 def gone_ns(notes: Iterable[Note], execution: int) -> int | None:
     """When it was said that nothing of an execution is left; None where nobody did."""
-    said = [
-        note.at_ns
-        for note in notes
-        if note.kind == GONE
-        and isinstance(note.value, dict)
-        and note.value.get("execution") == execution
-    ]
-    return max(said, default=None)
+    return max((note.at_ns for note in _of(notes, GONE, execution)), default=None)
+
+
+def _of(notes: Iterable[Note], kind: str, execution: int) -> Iterator[Note]:
+    """Those of a kind that say it of an execution; anybody may have written them."""
+    for note in notes:
+        is_of_it = isinstance(note.value, dict) and note.value.get("execution") == execution
+        if note.kind == kind and is_of_it:
+            yield note
 
 
 def last_word(starts: Sequence[ExecutionStart], said: Said) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from samebit.replay.recipe import Recipe
 __all__ = ["Interpreter", "find_interpreter"]
 
 _ASK = (
-    "import sys, sysconfig, json; v = sys.version_info; print(json.dumps(["
+    "import sys, sysconfig, json; print(json.dumps(["
     "sys.version.split()[0],"
     "(sys.implementation.cache_tag or '') + getattr(sys, 'abiflags', ''),"
     "sysconfig.get_platform()]))"
