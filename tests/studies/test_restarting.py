@@ -23,6 +23,11 @@ class Steps:
         log.decide(Design({"all": 1}))
         self.start(Fate(log.history.trials[0], "waiting"))
 
+    def is_lost_and_started_again(self) -> None:
+        lost = self.came_to("killed")
+        self.restarts.then(lost)
+        self.start(lost)
+
     def start(self, found: Fate) -> None:
         self.restarts.start(self.log, found)
 
@@ -116,9 +121,7 @@ def test_a_start_that_may_not_go_on_any_more_is_one_of_another_run(
     log: Trials, tmp_path: Path
 ) -> None:
     one = Steps(log, tmp_path)
-    lost = one.came_to("killed")
-    one.restarts.then(lost)
-    one.start(lost)
+    one.is_lost_and_started_again()
     unbegun = fate(log.history.trials[0], one.row("killed", 1))
     one.restarts = Restarts(tmp_path, lambda _, __: False)  # its checkpoint was taken away
     assert one.restarts.then(unbegun) == AGAIN
@@ -131,9 +134,7 @@ def test_what_is_cancelled_before_it_begins_goes_on_a_second_time_and_no_third(
     log: Trials, tmp_path: Path
 ) -> None:
     one = Steps(log, tmp_path)
-    lost = one.came_to("killed")
-    one.restarts.then(lost)
-    one.start(lost)
+    one.is_lost_and_started_again()
     for then in (ON, ""):
         log.lost(0, "CANCELLED, Slurm job 8_0")
         lost = fate(log.history.trials[0], one.row("killed", 1))
